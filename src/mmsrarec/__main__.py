@@ -1,0 +1,5 @@
+"""`python -m mmsrarec`."""
+
+from mmsrarec.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""A data set in memory: items, and who took what when."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray: TypeAlias = NDArray[np.int64]
+FloatArray: TypeAlias = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing of the catalogue. Ids are opaque strings: "007" stays "007"."""
+
+    item_id: str
+    title: str = ""
+    text: str = ""
+    categories: tuple[str, ...] = ()
+    image: str | None = None
+    """File name under the data folder's images/, or None: the item is text-only."""
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Interactions as codes, sorted by user, then time; ties keep the order of the file.
+
+    user, item, time: (n,) int64. Codes index `Dataset.user_ids` and `Dataset.items`; time is in seconds.
+    """
+
+    user: IntArray
+    item: IntArray
+    time: IntArray
+    n_users: int
+    n_items: int
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @cached_property
+    def offsets(self) -> IntArray:
+        """(n_users + 1,): the events of user u are rows offsets[u] to offsets[u + 1]."""
+        return np.searchsorted(self.user, np.arange(self.n_users + 1))
+
+    @cached_property
+    def counts(self) -> IntArray:
+        """(n_items,): events an item has."""
+        return np.bincount(self.item, minlength=self.n_items)
+
+    def rows(self, user: int) -> slice:
+        return slice(int(self.offsets[user]), int(self.offsets[user + 1]))
+
+    def items_of(self, user: int) -> IntArray:
+        """The user's items, oldest first."""
+        return self.item[self.rows(user)]
+
+    def where(self, keep: NDArray[np.bool_]) -> "Events":
+        return Events(self.user[keep], self.item[keep], self.time[keep], self.n_users, self.n_items)
+
+    @cached_property
+    def by_time(self) -> IntArray:
+        """(n,): row numbers in time order, ties in file order."""
+        return np.argsort(self.time, kind="stable")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A catalogue and its log. `folder` holds images/; None for a data set that was never written."""
+
+    name: str
+    items: tuple[Item, ...]
+    user_ids: tuple[str, ...]
+    events: Events
+    folder: Path | None = None
+
+    @cached_property
+    def item_code(self) -> dict[str, int]:
+        return {item.item_id: code for code, item in enumerate(self.items)}
+
+    @cached_property
+    def user_code(self) -> dict[str, int]:
+        return {user_id: code for code, user_id in enumerate(self.user_ids)}
+
+    def image_path(self, code: int) -> Path | None:
+        name = self.items[code].image
+        return None if name is None or self.folder is None else self.folder / "images" / name
+
+
+def make_events(user: IntArray, item: IntArray, time: IntArray, n_users: int, n_items: int) -> Events:
+    """Sort rows given in file order by user, then time (stable), into Events."""
+    order = np.lexsort((time, user))  # lexsort is stable: ties keep file order
+    arrays = (np.asarray(a, dtype=np.int64)[order] for a in (user, item, time))
+    return Events(*arrays, n_users=n_users, n_items=n_items)
+
+
+def item_record(item: Item) -> str:
+    """The line of items.jsonl that describes an item."""
+    record = {"item_id": item.item_id, "title": item.title, "description": item.text}
+    return json.dumps(record | {"categories": list(item.categories), "image": item.image}, ensure_ascii=False)

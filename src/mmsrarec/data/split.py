@@ -1,0 +1,75 @@
+"""Splits, and the moments at which something is predicted. The clock rule starts here.
+
+A moment is one user about to take one item. What may be known then: the user's own events before it (ties in file
+order), and other users' training events strictly earlier in time.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mmsrarec.data.dataset import Events, IntArray
+
+SplitName = Literal["leave-one-out", "user-8-1-1"]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """A batch of m moments.
+
+    user: (m,) codes, -1 for someone who is not in the data. time: (m,) seconds. target: (m,) the item taken then, -1
+    where unknown. history: m arrays of item codes, oldest first, everything the user had before.
+    """
+
+    user: IntArray
+    time: IntArray
+    target: IntArray
+    history: tuple[IntArray, ...]
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def pick(self, rows: IntArray) -> "Moments":
+        return Moments(self.user[rows], self.time[rows], self.target[rows], tuple(self.history[int(r)] for r in rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """train: all that any model, index or statistic may be made from. valid, test: one moment a user."""
+
+    name: str
+    train: Events
+    valid: Moments
+    test: Moments
+
+
+def moments_at(events: Events, rows: IntArray) -> Moments:
+    """The moments at which the given rows of `events` happened."""
+    starts = events.offsets[events.user[rows]]
+    histories = tuple(events.item[s:r] for s, r in zip(starts, rows, strict=True))
+    return Moments(events.user[rows], events.time[rows], events.item[rows], histories)
+
+
+def leave_one_out(events: Events) -> Split:
+    """Last event = test, last but one = validation, for every user with at least three events."""
+    lengths = np.diff(events.offsets)
+    long_enough = np.flatnonzero(lengths >= 3)
+    last = events.offsets[long_enough + 1] - 1
+    train = np.ones(len(events), dtype=bool)
+    train[last] = train[last - 1] = False
+    return Split("leave-one-out", events.where(train), moments_at(events, last - 1), moments_at(events, last))
+
+
+def user_8_1_1(events: Events, seed: int) -> Split:
+    """The published split: users 8:1:1 at random; the last item of a validation or test user is its target."""
+    users = np.random.default_rng(seed).permutation(np.flatnonzero(np.diff(events.offsets) >= 2))
+    n_held = max(1, len(users) // 10)
+    test, valid = np.sort(users[:n_held]), np.sort(users[n_held : 2 * n_held])
+    train = ~np.isin(events.user, np.concatenate([test, valid]))
+    last = [moments_at(events, events.offsets[part + 1] - 1) for part in (valid, test)]
+    return Split("user-8-1-1", events.where(train), *last)
+
+
+def make_split(name: SplitName, events: Events, seed: int) -> Split:
+    return leave_one_out(events) if name == "leave-one-out" else user_8_1_1(events, seed)

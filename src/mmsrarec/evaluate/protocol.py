@@ -1,0 +1,149 @@
+"""The two protocols: 1 positive among 20 uniform negatives, and the whole catalogue. One interface for all that ranks."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.data.dataset import Events, FloatArray, IntArray
+from mmsrarec.data.split import Moments, Split
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.metrics import FULL, PUBLISHED, count_rivals, measure
+
+CHUNK = 1024
+"""Moments scored at once: bounds a chunk of scores over 20,000 items to 160 MB."""
+
+
+class Scorer(Protocol):
+    """Whatever ranks. A score may depend on the moment and the item, never on the other candidates or moments."""
+
+    name: str
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        """Higher is better. candidates: (m, c) item codes -> (m, c); None: every item -> (m, n_items)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What the published protocol ranks. user: (m,). items: (m, 1 + n) codes. place: (m,) column of the positive."""
+
+    user: IntArray
+    items: IntArray
+    place: IntArray
+    seed: int
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of users, items and places: equal digests mean the same question was asked."""
+        parts = (np.ascontiguousarray(a, dtype="<i8").tobytes() for a in (self.user, self.items, self.place))
+        return hashlib.sha256(b"|".join((str(self.items.shape).encode(), *parts))).hexdigest()
+
+
+def published_candidates(moments: Moments, events: Events, seed: int, n: int = 20) -> Candidates:
+    """One positive at a uniformly random place among n distinct negatives, drawn uniformly.
+
+    events: the whole log, held-out parts included: a negative is an item the user touches at no time. Raises
+    MmsrarecError for a user who leaves fewer than n such items.
+    """
+    _need_targets(moments)
+    rng = np.random.default_rng(seed)
+    place = rng.integers(n + 1, size=len(moments))
+    items = np.empty((len(moments), n + 1), dtype=np.int64)
+    for row, (user, target, history) in enumerate(zip(moments.user, moments.target, moments.history, strict=True)):
+        free = np.ones(events.n_items, dtype=bool)
+        free[history] = free[target] = False
+        if user >= 0:
+            free[events.items_of(int(user))] = False
+        pool = np.flatnonzero(free)
+        if len(pool) < n:
+            raise MmsrarecError(
+                f"user code {user} has only {len(pool)} untouched items, {n} negatives are wanted: lower n"
+            )
+        items[row] = np.insert(rng.choice(pool, n, replace=False), place[row], target)
+    return Candidates(moments.user, items, place, seed)
+
+
+def evaluate_published(scorer: Scorer, moments: Moments, candidates: Candidates) -> dict[str, FloatArray]:
+    """HR@5, NDCG@5, MRR@5 and AUC, each (m,)."""
+    above, tied = np.zeros((2, len(moments)), dtype=np.int64)
+    n_others = candidates.items.shape[1] - 1
+    for rows in _chunks(len(moments)):
+        scores = _scores(scorer, moments.pick(rows), candidates.items[rows], n_others + 1)
+        place = candidates.place[rows, None]
+        positive = np.take_along_axis(scores, place, axis=1)[:, 0]
+        above[rows], tied[rows] = count_rivals(positive, scores, np.arange(n_others + 1) != place)
+    return measure(above, tied, n_others, PUBLISHED)
+
+
+def evaluate_full(scorer: Scorer, moments: Moments, n_items: int) -> dict[str, FloatArray]:
+    """HR and NDCG at 5, 10 and 20, and MRR, each (m,): the target among all items the user has not had."""
+    _need_targets(moments)
+    above, tied = np.zeros((2, len(moments)), dtype=np.int64)
+    for rows in _chunks(len(moments)):
+        part = moments.pick(rows)
+        scores = _scores(scorer, part, None, n_items)
+        allowed = np.ones(scores.shape, dtype=bool)
+        for row, history in enumerate(part.history):
+            allowed[row, history] = False
+        allowed[np.arange(len(rows)), part.target] = False  # the target does not compete with itself
+        positive = np.take_along_axis(scores, part.target[:, None], axis=1)[:, 0]
+        above[rows], tied[rows] = count_rivals(positive, scores, allowed)
+    return measure(above, tied, n_items, FULL)
+
+
+def facts(split: Split, events: Events, seed: int, candidates: Candidates | None = None) -> dict[str, Any]:
+    """What is reported beside a table: a JSON object. candidates None means the full ranking.
+
+    events: the whole log. tied_share: test moments at whose second the user took something else too, so that the
+    order of the file decides what counts as last. cold_share: test targets that training never shows.
+    """
+    test = split.test
+    times = (events.time[events.rows(int(user))] if user >= 0 else () for user in test.user)
+    tied = [np.count_nonzero(np.asarray(own) == time) > 1 for own, time in zip(times, test.time, strict=True)]
+    cold = split.train.counts[test.target] == 0
+    return {
+        "protocol": "full" if candidates is None else "published",
+        "split": split.name,
+        "candidates": "every item the user has not had"
+        if candidates is None
+        else f"1 positive and {candidates.items.shape[1] - 1} uniform negatives the user never touched",
+        "seed": seed if candidates is None else candidates.seed,
+        "candidate_hash": None if candidates is None else candidates.digest,
+        "users": len(test),
+        "items": events.n_items,
+        "tied_share": float(np.mean(tied)) if len(test) else 0.0,
+        "cold_share": float(cold.mean()) if len(test) else 0.0,
+        "history": "items the user had before are not ranked",
+        "ties": "tied scores count as their mean over all orders",
+    }
+
+
+def target_slices(moments: Moments, train: Events, has_image: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    """Test users whose figures are also given apart, as (m,) masks. has_image: (n_items,)."""
+    return {
+        "target unseen in training": train.counts[moments.target] == 0,
+        "target without an image": ~has_image[moments.target],
+    }
+
+
+def _chunks(n: int) -> Iterator[IntArray]:
+    return (np.arange(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK))
+
+
+def _scores(scorer: Scorer, moments: Moments, candidates: IntArray | None, width: int) -> FloatArray:
+    scores = np.asarray(scorer.score(moments, candidates))
+    if scores.shape != (len(moments), width):
+        raise ValueError(f"{scorer.name}: scores have the shape {scores.shape}, not {(len(moments), width)}")
+    if bad := int(np.isnan(scores).sum()):
+        raise MmsrarecError(f"{scorer.name} gave {bad} scores that are not a number: retrain it or lower its step size")
+    return scores
+
+
+def _need_targets(moments: Moments) -> None:
+    if (moments.target < 0).any():
+        raise MmsrarecError("a moment without a known target cannot be evaluated: give moments of a split")

@@ -1,0 +1,181 @@
+"""The multimodal language model: one class for any image-text-to-text model, by name, folder, or "embedded".
+
+Shapes: b prompts, t tokens, n pictures, v visual tokens a picture, d hidden size.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from PIL.Image import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.embedded import embedded_folder
+from mmsrarec.models.settings import ModelSettings
+
+# stands for the user's words while the chat template is split; no tokenizer merges it with its neighbours
+SENTINEL = "\x00"
+
+
+class Mllm:
+    """A model, its tokenizer and its picture processor. The vision tower is held in eval mode for good."""
+
+    def __init__(self, model: nn.Module, tokenizer, image_processor, fingerprint: str):
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.image_processor = image_processor
+        self.fingerprint = fingerprint
+        freeze(model)
+
+    @classmethod
+    def load(cls, settings: ModelSettings) -> "Mllm":
+        """Raises MmsrarecError where the model cannot be had."""
+        folder = str(embedded_folder()) if settings.name == "embedded" else settings.name
+        dtype = pick_dtype(settings)
+        try:
+            model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
+            processor = AutoProcessor.from_pretrained(folder)
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise MmsrarecError(f'cannot load the model "{settings.name}": {reason}; name a folder or "embedded"') from None
+        name = Path(folder).name if settings.name == "embedded" else settings.name
+        fingerprint = f"{name}@{config_hash(model)}-{str(dtype).removeprefix('torch.')}"
+        return cls(model.to(settings.device), processor.tokenizer, processor.image_processor, fingerprint)
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The language model without its head."""
+        return self.model.get_decoder()  # pyright: ignore
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.get_input_embeddings().weight.device  # pyright: ignore
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.get_input_embeddings().weight.dtype  # pyright: ignore
+
+    @property
+    def hidden_size(self) -> int:
+        return self.model.get_input_embeddings().weight.shape[1]  # pyright: ignore
+
+    @cached_property
+    def image_token(self) -> int:
+        """The id that holds a picture's place in a prompt."""
+        return int(self.model.config.image_token_id)  # pyright: ignore
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of untrusted text. Never a special token: "<|im_end|>" in a title is only letters."""
+        return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+
+    @cached_property
+    def frame(self) -> tuple[list[int], list[int]]:
+        """Token ids of the chat template before and after the user's words, up to where the answer starts."""
+        chat = [{"role": "user", "content": SENTINEL}]
+        text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        before, after = text.split(SENTINEL)
+        before = before[before.rfind("<|im_start|>user") :] if "<|im_start|>user" in before else before
+        return tuple(self.tokenizer.encode(part, add_special_tokens=False) for part in (before, after))  # pyright: ignore
+
+    def word(self, text: str) -> int:
+        """The one token that an answer `text` starts with."""
+        return self.encode(text)[0]
+
+    @torch.inference_mode()
+    def see(self, pictures: Sequence[Image], visual_tokens: int) -> Tensor:
+        """What the language model gets for pictures: (n, visual_tokens, d), the tower's grid averaged down."""
+        inputs = self.image_processor(list(pictures), return_tensors="pt").to(self.device)
+        pixels = inputs.pop("pixel_values").to(self.dtype)
+        seen = self.model.get_image_features(pixel_values=pixels, return_dict=True, **inputs).pooler_output  # pyright: ignore
+        return torch.stack([pool_grid(picture, visual_tokens) for picture in seen])
+
+    def embed(self, ids: Tensor, features: Tensor | None) -> Tensor:
+        """(b, t) token ids, and (n, v, d) features of their pictures in reading order, to (b, t, d)."""
+        embeddings = self.model.get_input_embeddings()(ids)  # pyright: ignore
+        if features is None or not len(features):
+            return embeddings
+        place = (ids == self.image_token).unsqueeze(-1)
+        return embeddings.masked_scatter(place, features.to(embeddings.dtype))
+
+    def hidden(self, embeddings: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """Last hidden states (b, t, d). positions: (b, t); mask: (b, 1, t, t), added to the attention scores."""
+        return self.decoder(
+            inputs_embeds=embeddings, position_ids=positions, attention_mask=mask, use_cache=False
+        ).last_hidden_state
+
+    @torch.inference_mode()
+    def generate(
+        self, prompts: Sequence[Sequence[int]], features: Sequence[Tensor | None], max_new_tokens: int
+    ) -> list[str]:
+        """Greedy answers to a batch of prompts. features: (v, d) for a prompt with a picture, else None."""
+        ids, mask = pad_left(prompts, self.tokenizer.pad_token_id or 0)
+        pictures = [f for f in features if f is not None]
+        embeddings = self.embed(ids.to(self.device), torch.stack(pictures).to(self.device) if pictures else None)
+        answers = self.model.generate(  # pyright: ignore
+            inputs_embeds=embeddings,
+            attention_mask=mask.to(self.device),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            pad_token_id=self.tokenizer.pad_token_id or 0,
+        )
+        return self.tokenizer.batch_decode(answers, skip_special_tokens=True)
+
+
+def freeze(model: nn.Module) -> None:
+    """No weight trains unless an adapter is added, and the vision tower's batch statistics never move.
+
+    A frozen BatchNorm in train mode still drifts, so towers that have one ignore `.train()`.
+    """
+    model.requires_grad_(False)
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]
+
+
+def pad_left(prompts: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
+    """Prompts of different length as one (b, t) tensor, and the (b, t) mask of real tokens."""
+    width = max(map(len, prompts))
+    ids = torch.full((len(prompts), width), pad)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = torch.tensor(prompt)
+        mask[row, width - len(prompt) :] = 1
+    return ids, mask
+
+
+def pool_grid(features: Tensor, tokens: int) -> Tensor:
+    """Average (v, d) visual tokens down to (tokens, d): over the square grid where both are squares, else in order."""
+    count, dim = features.shape
+    if tokens >= count:
+        return features
+    side, new_side = math.isqrt(count), math.isqrt(tokens)
+    if side * side == count and new_side * new_side == tokens:
+        grid = features.T.reshape(1, dim, side, side).float()
+        pooled = F.adaptive_avg_pool2d(grid, new_side).reshape(dim, tokens).T
+    else:
+        pooled = F.adaptive_avg_pool1d(features.T.float()[None], tokens)[0].T
+    return pooled.to(features.dtype)
+
+
+def pick_dtype(settings: ModelSettings) -> torch.dtype:
+    """bfloat16 where the processor computes in it (AMX, AVX512-BF16, recent GPUs), float32 elsewhere."""
+    if settings.dtype != "auto":
+        return getattr(torch, settings.dtype)
+    if settings.device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    fast = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def config_hash(model: nn.Module) -> str:
+    """Eight hex digits that stand for the weights: the configuration and a sample of every tensor."""
+    digest = hashlib.sha256(model.config.to_json_string().encode())  # pyright: ignore
+    for name, value in model.state_dict().items():
+        digest.update(f"{name}{tuple(value.shape)}{value.flatten()[:4].tolist()}".encode())
+    return digest.hexdigest()[:8]

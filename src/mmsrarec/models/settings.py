@@ -1,0 +1,17 @@
+"""Settings of the multimodal language model. Free of torch, so that recipes can be read without it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ModelSettings(BaseModel):
+    """Which model reads pictures and texts. Part of every key: another model gives other results."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field("embedded", description='"embedded", or any image-text-to-text model: a name or a folder')
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where the processor computes in it, float32 elsewhere"
+    )
+    device: str = Field("cpu", description='torch device, such as "cpu" or "cuda"')
