@@ -31,7 +31,7 @@ class FileRecord(TypedDict):
 
 
 class Manifest(TypedDict):
-    """kind: which stage made it; key: what it depends on, hashed; inputs: the keys of the artefacts it was made from."""
+    """kind: which stage made it; key: what it depends on, hashed; inputs: keys of the artefacts it was made from."""
 
     kind: str
     key: str

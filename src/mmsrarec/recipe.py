@@ -25,9 +25,15 @@ class RuntimeSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    threads: int | None = Field(None, ge=1, le=1024, description="threads of torch; not set: as many as it chooses")
-    generate_batch: int = Field(16, ge=1, le=4096, description="prompts answered at once when items are summarized")
-    score_batch: int = Field(8, ge=1, le=4096, description="users ranked at once by the language model")
+    threads: int | None = Field(
+        default=None, ge=1, le=1024, description="threads of torch; not set: as many as it chooses"
+    )
+    generate_batch: int = Field(
+        default=64, ge=1, le=4096, description="prompts answered at once when items are summarized"
+    )
+    score_tokens: int = Field(
+        default=8192, ge=64, description="tokens of prompts that the language model ranks at once"
+    )
 
 
 class Recipe(BaseModel):
@@ -36,7 +42,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="of the run and its folder")
-    seed: int = Field(0, ge=0, lt=2**32, description="every random draw follows from it")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="every random draw follows from it")
     data: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
         description="the data folder; a relative one is looked for from the current folder"
     )
@@ -114,9 +120,11 @@ def _explain(error: ValidationError, path: str, origin: Mapping[str, str]) -> st
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if problem["type"] == "extra_forbidden":
         known = list(_fields(Recipe))
-        near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
-        near = near or [name for name in known if name.rpartition(".")[2] == dotted.rpartition(".")[2]][:1]
-        hint = f"; did you mean {near[0]}?" if near else f"; known there: {', '.join(_siblings(dotted, known))}"
+        near = [name for name in known if name.rpartition(".")[2] == dotted.rpartition(".")[2]]
+        near = near or difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
+        hint = (
+            f"; did you mean {' or '.join(near)}?" if near else f"; known there: {', '.join(_siblings(dotted, known))}"
+        )
         return f"{where}: unknown key {dotted}{hint}{more}"
     if problem["type"] == "missing":
         return f"{where}: {dotted} is missing{more}"

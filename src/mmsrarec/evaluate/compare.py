@@ -32,7 +32,7 @@ class Difference:
     p: float
 
 
-def intervals(metrics: dict[str, FloatArray], seed: int = 0) -> dict[str, Interval]:
+def intervals(metrics: dict[str, FloatArray], seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Interval]:
     """Percentile bootstrap, one resampling of users for all metrics. Each metric is (m,), m >= 1."""
     if not metrics:
         return {}
@@ -41,17 +41,15 @@ def intervals(metrics: dict[str, FloatArray], seed: int = 0) -> dict[str, Interv
         raise ValueError("no users: there is nothing to resample")
     rng = np.random.default_rng(seed)
     means = []
-    for size in _blocks(RESAMPLES, len(values)):
+    for size in _blocks(resamples, len(values)):
         drawn = rng.integers(len(values), size=(size, len(values)))
         flat = (drawn + np.arange(size)[:, None] * len(values)).ravel()
         means.append(np.bincount(flat, minlength=drawn.size).reshape(drawn.shape) @ values / len(values))
     low, high = np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
-    return {
-        name: Interval(float(values[:, i].mean()), float(low[i]), float(high[i])) for i, name in enumerate(metrics)
-    }
+    return {name: Interval(float(values[:, i].mean()), float(low[i]), float(high[i])) for i, name in enumerate(metrics)}
 
 
-def paired(a: FloatArray, b: FloatArray, seed: int = 0) -> Difference:
+def paired(a: FloatArray, b: FloatArray, seed: int = 0, resamples: int = RESAMPLES) -> Difference:
     """Compare one metric of two models over the same users in the same order, (m,) each.
 
     p: sign-flip permutation test. Were both models equally good, each user's difference would be as likely negated;
@@ -60,7 +58,7 @@ def paired(a: FloatArray, b: FloatArray, seed: int = 0) -> Difference:
     if a.shape != b.shape:
         raise ValueError(f"a pair needs the same users: {a.shape} against {b.shape}")
     differences = np.asarray(a, dtype=float) - b
-    interval = intervals({"difference": differences}, seed)["difference"]
+    interval = intervals({"difference": differences}, seed, resamples)["difference"]
     moving = differences[differences != 0]  # negating a zero changes nothing
     rng = np.random.default_rng([seed, 1])
     observed = abs(moving.sum()) - 1e-9  # equal sums in another order of adding count as equal

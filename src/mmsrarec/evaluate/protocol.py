@@ -1,4 +1,4 @@
-"""The two protocols: 1 positive among 20 uniform negatives, and the whole catalogue. One interface for all that ranks."""
+"""The two protocols: 1 positive among 20 uniform negatives, and the whole catalogue. What ranks is a Scorer."""
 
 import hashlib
 from collections.abc import Iterator
@@ -112,6 +112,7 @@ def facts(split: Split, events: Events, seed: int, candidates: Candidates | None
         "candidates": "every item the user has not had"
         if candidates is None
         else f"1 positive and {candidates.items.shape[1] - 1} uniform negatives the user never touched",
+        "negatives": None if candidates is None else candidates.items.shape[1] - 1,
         "seed": seed if candidates is None else candidates.seed,
         "candidate_hash": None if candidates is None else candidates.digest,
         "users": len(test),

@@ -11,14 +11,33 @@ class EvaluateSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rows: tuple[str, ...] = Field(
-        ("random", "popularity", "popularity-as-of", "sequential-rules", "als", "sasrec", "neighbours", "mmsrarec"),
+        default=(
+            "random",
+            "popularity",
+            "popularity-as-of",
+            "sequential-rules",
+            "als",
+            "sasrec",
+            "neighbours-only",
+            "plain-fine-tuning",
+            "mmsrarec",
+        ),
         min_length=1,
         description="names of the models to compare, in the order of the table",
     )
-    splits: tuple[SplitName, ...] = Field(
-        ("user-8-1-1", "leave-one-out"), min_length=1, description="how users or events are held out"
+    ablations: tuple[str, ...] = Field(
+        default=(), description="variants of MMSRARec that are trained and measured on the first split as well"
     )
-    negatives: int = Field(20, ge=1, le=10_000, description="items never taken, beside the taken one (published: 20)")
-    propose: int = Field(50, ge=1, description="items that the generator hands to the language model in full ranking")
-    shown_users: int = Field(10, ge=0, le=1000, description="users whose answers the report shows whole")
-    resamples: int = Field(2000, ge=100, le=100_000, description="bootstrap draws over users behind an interval")
+    splits: tuple[SplitName, ...] = Field(
+        default=("leave-one-out", "user-8-1-1"), min_length=1, description="how users or events are held out"
+    )
+    negatives: int = Field(
+        default=20, ge=1, le=10_000, description="items never taken, beside the taken one (published: 20)"
+    )
+    propose: int = Field(
+        default=50, ge=1, description="items that the generator hands to the language model in full ranking"
+    )
+    shown_users: int = Field(default=10, ge=0, le=1000, description="users whose answers the report shows whole")
+    resamples: int = Field(
+        default=2000, ge=100, le=100_000, description="bootstrap draws over users behind an interval"
+    )

@@ -5,7 +5,7 @@ Shapes: b prompts, t tokens, n pictures, v visual tokens a picture, d hidden siz
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, DynamicCache
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.embedded import embedded_folder
@@ -43,7 +43,9 @@ class Mllm:
             processor = AutoProcessor.from_pretrained(folder)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            raise MmsrarecError(f'cannot load the model "{settings.name}": {reason}; name a folder or "embedded"') from None
+            raise MmsrarecError(
+                f'cannot load the model "{settings.name}": {reason}; name a folder or "embedded"'
+            ) from None
         name = Path(folder).name if settings.name == "embedded" else settings.name
         fingerprint = f"{name}@{config_hash(model)}-{str(dtype).removeprefix('torch.')}"
         return cls(model.to(settings.device), processor.tokenizer, processor.image_processor, fingerprint)
@@ -111,20 +113,68 @@ class Mllm:
 
     @torch.inference_mode()
     def generate(
-        self, prompts: Sequence[Sequence[int]], features: Sequence[Tensor | None], max_new_tokens: int
+        self,
+        prompts: Sequence[Sequence[int]],
+        features: Sequence[Tensor | None],
+        max_new_tokens: int,
+        stop: Callable[[str], bool] = lambda text: False,
     ) -> list[str]:
-        """Greedy answers to a batch of prompts. features: (v, d) for a prompt with a picture, else None."""
-        ids, mask = pad_left(prompts, self.tokenizer.pad_token_id or 0)
+        """Greedy answers to a batch of prompts. features: (v, d) for a prompt with a picture, else None.
+
+        What all prompts start with, up to the first picture, is computed once. A row leaves the batch when it ends, or
+        as soon as `stop` holds for its text so far; nothing is computed for it any more.
+        """
+        cache, head = DynamicCache(), self.model.get_output_embeddings()  # pyright: ignore
+        columns = enumerate(zip(*prompts, strict=False))
+        parting = (at for at, column in columns if len(set(column)) > 1 or column[0] == self.image_token)
+        last = min(map(len, prompts)) - 1  # each prompt keeps a token of its own, to ask for what follows it
+        shared = min(next(parting, last), last) if len(prompts) > 1 else 0
+        if shared:
+            prefix = self.embed(torch.tensor([prompts[0][:shared]], device=self.device), None)
+            self.decoder(inputs_embeds=prefix, past_key_values=cache, use_cache=True)
+            cache.batch_repeat_interleave(len(prompts))
+        ids, mask = pad_left([prompt[shared:] for prompt in prompts], self.tokenizer.pad_token_id or 0)
+        ids, mask = ids.to(self.device), F.pad(mask, (shared, 0), value=1).to(self.device)
         pictures = [f for f in features if f is not None]
-        embeddings = self.embed(ids.to(self.device), torch.stack(pictures).to(self.device) if pictures else None)
-        answers = self.model.generate(  # pyright: ignore
-            inputs_embeds=embeddings,
-            attention_mask=mask.to(self.device),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            pad_token_id=self.tokenizer.pad_token_id or 0,
-        )
+        step = self.embed(ids, torch.stack(pictures).to(self.device) if pictures else None)
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
+        answers: list[list[int]] = [[] for _ in prompts]
+        alive = list(range(len(prompts)))
+        for _ in range(max_new_tokens):
+            out = self.decoder(
+                inputs_embeds=step, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+            ).last_hidden_state[:, -1]
+            tokens = head(out).argmax(-1)
+            for row, token in zip(alive, tokens.tolist(), strict=True):
+                answers[row].append(token)
+            going = [
+                place
+                for place, row in enumerate(alive)
+                if answers[row][-1] not in self.end_tokens and not stop(self.tokenizer.decode(answers[row]))
+            ]
+            if not going:
+                break
+            if len(going) < len(alive):
+                keep = torch.tensor(going, device=self.device)
+                cache.batch_select_indices(keep)
+                tokens, mask, positions = tokens[keep], mask[keep], positions[keep]
+                alive = [alive[place] for place in going]
+            step = self.embed(tokens[:, None], None)
+            mask = F.pad(mask, (0, 1), value=1)
+            positions = positions[:, -1:] + 1
         return self.tokenizer.batch_decode(answers, skip_special_tokens=True)
+
+    @property
+    def turn_end(self) -> int:
+        """The token that ends an answer of the model's own."""
+        return self.tokenizer.eos_token_id
+
+    @cached_property
+    def end_tokens(self) -> set[int]:
+        """Tokens that end an answer."""
+        ends = self.model.generation_config.eos_token_id  # pyright: ignore
+        ends = ends if isinstance(ends, list) else [ends]
+        return {token for token in (*ends, self.turn_end) if token is not None}
 
 
 def freeze(model: nn.Module) -> None:

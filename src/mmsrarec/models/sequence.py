@@ -50,9 +50,10 @@ class SASRec(nn.Module):
     def reset(self, generator: torch.Generator) -> "SASRec":
         """Draw all weights anew from `generator`: equal seeds give equal models, whatever else draws numbers."""
         for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Embedding):
+            if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.02, generator=generator)
-            if isinstance(module, nn.Linear):
+            elif isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight, generator=generator)
                 nn.init.zeros_(module.bias)
         return self
 

@@ -10,8 +10,8 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field("embedded", description='"embedded", or any image-text-to-text model: a name or a folder')
+    name: str = Field(default="embedded", description='"embedded", or any image-text-to-text model: a name or a folder')
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where the processor computes in it, float32 elsewhere"
+        default="auto", description="auto: bfloat16 where the processor computes in it, float32 elsewhere"
     )
-    device: str = Field("cpu", description='torch device, such as "cpu" or "cuda"')
+    device: str = Field(default="cpu", description='torch device, such as "cpu" or "cuda"')

@@ -43,10 +43,10 @@ class Encoder:
 
     @torch.no_grad()
     def encode(self, histories: Sequence[IntArray]) -> Float32Array:
-        """m histories (item codes, oldest first; -1 = unknown, skipped) -> (m, dims): the state after the last item.
+        """m histories (item codes, oldest first; -1 = unknown) -> (m, dims): the state after the last item.
 
-        Only the last `settings.length` items are read. An empty history gets the state of someone unknown. Equal
-        readings get bit-equal rows: each is computed once, in an order that depends on nothing but the readings.
+        Only the last `settings.length` items are read, unknown ones skipped. An empty history gets the state of someone
+        unknown. Equal readings get bit-equal rows: each is computed once, in an order that depends on them only.
         """
         vectors = np.zeros((len(histories), self.settings.dims), dtype=np.float32)
         if not len(histories):
@@ -151,13 +151,14 @@ def _open_windows(histories: Sequence[IntArray], length: int, start: int) -> Int
     """(m, length + 1): the start token, a history's last known items, padding on the right."""
     tokens = np.full((len(histories), length + 1), start, dtype=np.int64)
     for row, history in zip(tokens, histories, strict=True):
-        known = history[(history >= 0) & (history < start)][-length:]
+        read = history[-length:]
+        known = read[(read >= 0) & (read < start)]
         row[1 : len(known) + 1] = known
     return tokens
 
 
 def _batches(train: Events, s: RetrieveSettings, start: int, rng: np.random.Generator) -> Iterator[IntArray]:
-    """Windows (batch, length + 1) of one pass: the start token, then up to `length` events, each in one window only."""
+    """Batches (b, up to length + 1) of one pass: the start token, then events of one user, each in one window only."""
     cuts = []
     for begin, end in zip(train.offsets[:-1], train.offsets[1:], strict=True):
         # a long history is cut anew each pass, so that each event is seen after shorter and longer pasts
@@ -165,8 +166,14 @@ def _batches(train: Events, s: RetrieveSettings, start: int, rng: np.random.Gene
         cuts += [(b, min(b + s.length, end)) for b in range(first, end, s.length)]
         if first > begin:
             cuts.append((begin, first))
-    for rows in np.array_split(rng.permutation(len(cuts)), -(-len(cuts) // s.batch)):
-        pieces = [train.item[slice(*cuts[r])] for r in rows]
+    cuts = [cuts[i] for i in rng.permutation(len(cuts))]
+    cuts.sort(
+        key=lambda cut: cut[1] - cut[0]
+    )  # equal lengths share a batch, which then needs no padding; sort is stable
+    step = np.cumsum([end - begin for begin, end in cuts]) // s.batch
+    parts = np.split(np.arange(len(cuts)), np.flatnonzero(np.diff(step)) + 1)
+    for part in (parts[i] for i in rng.permutation(len(parts))):
+        pieces = [train.item[slice(*cuts[i])] for i in part]
         yield _open_windows(pieces, max(map(len, pieces)), start)
 
 

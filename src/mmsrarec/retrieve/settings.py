@@ -10,21 +10,33 @@ class RetrieveSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dims: int = Field(64, ge=2, le=1024, description="size of a user's and an item's vector")
-    blocks: int = Field(2, ge=1, le=12, description="transformer blocks of the encoder")
-    heads: int = Field(2, ge=1, le=16, description="attention heads; divides dims")
-    length: int = Field(50, ge=1, le=1000, description="items: how much of a history the encoder reads, from its end")
-    dropout: float = Field(0.2, ge=0, lt=1, description="share of activations dropped while training")
-    lr: float = Field(1e-3, gt=0, le=1, description="learning rate of AdamW")
-    weight_decay: float = Field(0.0, ge=0, le=10, description="decay of AdamW")
-    batch: int = Field(128, ge=1, description="windows a training step; a window is up to `length` events of one user")
-    epochs: int = Field(100, ge=1, description="passes over the training events, at most")
-    patience: int = Field(5, ge=1, description="passes without a better validation NDCG@10 before training stops")
-    loss: Literal["softmax", "sampled"] = Field("softmax", description="cross-entropy over all items, or over a sample")
-    negatives: int = Field(256, ge=1, description="items sampled a training step; only where loss is sampled")
-    k: int = Field(3, ge=1, le=100, description="neighbours: similar users a moment is given")
-    next_items: int = Field(3, ge=1, le=50, description="items of a neighbour that count as what it took next")
-    keywords: int = Field(24, ge=0, le=500, description="collaborative keywords a prompt shows, at most")
+    dims: int = Field(default=64, ge=2, le=1024, description="size of a user's and an item's vector")
+    blocks: int = Field(default=2, ge=1, le=12, description="transformer blocks of the encoder")
+    heads: int = Field(default=2, ge=1, le=16, description="attention heads; divides dims")
+    length: int = Field(
+        default=50, ge=1, le=1000, description="items: how much of a history the encoder reads, from its end"
+    )
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="share of activations dropped while training")
+    lr: float = Field(default=1e-3, gt=0, le=1, description="learning rate of AdamW")
+    weight_decay: float = Field(default=0.0, ge=0, le=10, description="decay of AdamW")
+    batch: int = Field(
+        default=512, ge=1, description="events a training step, about: whole windows of up to `length` events"
+    )
+    epochs: int = Field(default=100, ge=1, description="passes over the training events, at most")
+    patience: int = Field(
+        default=5, ge=1, description="passes without a better validation NDCG@10 before training stops"
+    )
+    loss: Literal["softmax", "sampled"] = Field(
+        default="softmax", description="cross-entropy over all items, or over a sample"
+    )
+    negatives: int = Field(default=256, ge=1, description="items sampled a training step; only where loss is sampled")
+    k: int = Field(default=3, ge=1, le=100, description="neighbours: similar users a moment is given")
+    next_items: int = Field(default=3, ge=1, le=50, description="items of a neighbour that count as what it took next")
+    crowd: int = Field(
+        default=50, ge=1, le=1000, description="similar users asked about a candidate, to say it in words"
+    )
+    crowd_next: int = Field(default=3, ge=1, le=50, description="items of each of the crowd that count as taken next")
+    keywords: int = Field(default=24, ge=0, le=500, description="collaborative keywords a prompt shows, at most")
 
     @model_validator(mode="after")
     def _heads_divide_dims(self) -> "RetrieveSettings":

@@ -1,0 +1,240 @@
+"""The command line. Results go to standard output, everything else to standard error; wrong use is one line and 2."""
+
+import contextlib
+import functools
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmsrarec import __version__
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.progress import Progress
+from mmsrarec.show import plain, text
+from mmsrarec.threads import with_fast_threads
+
+STOPPED = 130  # what Typer makes of the stop key
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Multimodal sequential recommendation: items become keywords, similar users are asked, a model ranks.",
+)
+
+RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")]
+Out = Annotated[Path | None, typer.Option(help="The run's folder; runs/NAME of the recipe unless given.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key of the recipe; may be repeated.")
+]
+User = Annotated[str | None, typer.Option(help="A user of the run's data.")]
+History = Annotated[str | None, typer.Option(metavar="A,B,C", help="Item ids instead of a user, oldest first.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def verb(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a function a command: what it returns is the answer, whatever is printed meanwhile is not."""
+
+    def register(work: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(work)
+        def command(*, as_json: bool, **arguments: Any) -> None:
+            with contextlib.redirect_stdout(sys.stderr):
+                answer = plain(work(**arguments))
+            print(json.dumps(answer, ensure_ascii=False, allow_nan=False) if as_json else text(answer))
+
+        own = inspect.signature(work)
+        flag = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json)
+        command.__signature__ = own.replace(parameters=[*own.parameters.values(), flag])  # type: ignore[attr-defined]
+        command.__annotations__ = {**work.__annotations__, "as_json": Json}
+        app.command(name)(command)
+        return work
+
+    return register
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    if version:
+        print(f"mmsrarec {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit
+
+
+@verb("demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/sample"),
+    data: Annotated[Path, typer.Option(help="Where the catalogue is drawn, if it is not there yet.")] = Path(
+        "data/sample"
+    ),
+    overrides: Overrides = None,
+) -> dict[str, Any]:
+    """The whole method on a small catalogue, from nothing to a report."""
+    from mmsrarec.recipe import load_recipe
+
+    recipe = load_recipe("sample", [f"data={json.dumps(str(data))}", *(overrides or [])])
+    if not (data / "items.jsonl").exists():
+        sample(data, recipe.seed)
+    return _run(recipe, out, None)
+
+
+@verb("import")
+def import_(
+    kind: Annotated[str, typer.Argument(metavar="FORMAT", help="What SOURCE is: tables.")],
+    source: Annotated[Path, typer.Argument(help="A folder with tables of items and interactions, and images.")],
+    out: Annotated[Path, typer.Option(help="The data folder to write.")],
+    max_rejects: Annotated[float, typer.Option(min=0, max=1, help="Share of bad rows that is still accepted.")] = 0.01,
+) -> Any:
+    """Bring data from elsewhere into a data folder."""
+    if kind != "tables":
+        raise MmsrarecError(f"unknown format {kind}: this version imports tables")
+    from mmsrarec.data.importers.tables import import_tables
+
+    return import_tables(source, out, max_rejects)
+
+
+@verb("sample")
+def sample(
+    out: Annotated[Path, typer.Option(help="The data folder to write.")],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws another catalogue.")] = 0,
+) -> dict[str, Any]:
+    """Draw the built-in catalogue: pictures, texts and a log whose pattern is known."""
+    from mmsrarec.data.sample import draw_catalogue
+
+    draw_catalogue(out, seed)
+    return {"data": out, "seed": seed}
+
+
+@verb("check")
+def check(data: Annotated[Path, typer.Argument(metavar="DATA", help="A data folder.")]) -> dict[str, Any]:
+    """Count what a data folder holds, and what is missing, tied, cold or leaking."""
+    from mmsrarec.data.check import check as check_dataset
+    from mmsrarec.data.tables import load
+
+    return check_dataset(load(data))
+
+
+@verb("run")
+def run(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -> dict[str, Any]:
+    """Do every stage of a recipe that is missing or out of date."""
+    return _load_and_run(recipe, out, overrides, None)
+
+
+@verb("summarize")
+def summarize(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -> dict[str, Any]:
+    """Stage 1 alone: items become keywords."""
+    return _load_and_run(recipe, out, overrides, ("summarize",))
+
+
+@verb("retrieve")
+def retrieve(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -> dict[str, Any]:
+    """Stage 2 alone: an encoder of histories, and who is similar to whom."""
+    return _load_and_run(recipe, out, overrides, ("retrieve",))
+
+
+@verb("train")
+def train(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -> dict[str, Any]:
+    """Stage 3 alone: tune the model that ranks."""
+    return _load_and_run(recipe, out, overrides, ("recommend",))
+
+
+@verb("evaluate")
+def evaluate(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -> dict[str, Any]:
+    """Compare with the baselines, and write the report."""
+    return _load_and_run(recipe, out, overrides, ("evaluate",))
+
+
+@verb("recommend")
+def recommend(
+    run: RunFolder,
+    user: User = None,
+    history: History = None,
+    k: Annotated[int, typer.Option(min=1, help="How many items.")] = 10,
+) -> dict[str, Any]:
+    """What a user, or someone with the given history, would take next."""
+    who = _who(user, history)
+    from mmsrarec.recommender import Recommender
+
+    return {**who, "recommendations": Recommender.load(run).recommend(**who, k=k)}
+
+
+@verb("explain")
+def explain(
+    run: RunFolder,
+    item: Annotated[str, typer.Option(help="The item to explain.")],
+    user: User = None,
+    history: History = None,
+) -> Any:
+    """Why an item is, or is not, recommended to a user."""
+    who = _who(user, history)
+    from mmsrarec.recommender import Recommender
+
+    return Recommender.load(run).explain(**who, item=item)
+
+
+@verb("doctor")
+def doctor() -> dict[str, Any]:
+    """Versions, processor, model, disk: what a bug report needs, and what to do about what is missing."""
+    from mmsrarec.doctor import examine
+
+    return examine()
+
+
+def _who(user: str | None, history: str | None) -> dict[str, Any]:
+    if (user is None) == (history is None):
+        raise MmsrarecError("say for whom: --user U, or --history A,B,C (one of the two)")
+    return (
+        {"user": user}
+        if history is None
+        else {"history": [part.strip() for part in history.split(",") if part.strip()]}
+    )
+
+
+def _load_and_run(
+    file: str, out: Path | None, overrides: list[str] | None, stages: tuple[str, ...] | None
+) -> dict[str, Any]:
+    from mmsrarec.recipe import load_recipe
+
+    recipe = load_recipe(file, overrides or [])
+    return _run(recipe, out or Path("runs") / recipe.name, stages)
+
+
+def _run(recipe: Any, out: Path, stages: tuple[str, ...] | None) -> dict[str, Any]:
+    from mmsrarec.run import run
+
+    return run(recipe, out, stages, Progress())
+
+
+def call(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        code = app(arguments, prog_name="mmsrarec", standalone_mode=False) or 0
+        if code == STOPPED:
+            _complain("stopped; the same command goes on from what is finished", code)
+        return code
+    except MmsrarecError as error:
+        return _complain(str(error), 2)
+    except typer.TyperException as error:
+        return _complain(f"{error.format_message().rstrip('.')}; mmsrarec --help tells more", 2)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{place}{error.strerror or error}", 2)
+
+
+def _complain(message: str, code: int) -> int:
+    print("mmsrarec:", " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def main() -> None:
+    """The entry point of the `mmsrarec` command."""
+    if not {"--help", "--version"} & set(sys.argv):
+        with_fast_threads()
+    sys.exit(call(sys.argv[1:]))

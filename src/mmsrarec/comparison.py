@@ -1,0 +1,300 @@
+"""The comparison: every row of the table under both protocols, the paired tests, and the report.
+
+A row is an artefact of its own, so a stopped comparison goes on at the row where it was.
+"""
+
+import resource
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from mmsrarec import artefacts
+from mmsrarec.data.answers import ANSWERS, ATTRIBUTES, Answers, attribute_pairs
+from mmsrarec.data.images import BadPicture, open_picture
+from mmsrarec.data.split import Split, SplitName
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.baselines.als import Als
+from mmsrarec.evaluate.baselines.neighbours import NeighboursOnly
+from mmsrarec.evaluate.baselines.popularity import Popularity, PopularityAsOf
+from mmsrarec.evaluate.baselines.random_ import Random
+from mmsrarec.evaluate.baselines.rules import SequentialRules
+from mmsrarec.evaluate.baselines.sasrec import SasRecRow
+from mmsrarec.evaluate.people import ShownItem, ShownUser, thumbnail
+from mmsrarec.evaluate.protocol import (
+    Candidates,
+    Scorer,
+    evaluate_full,
+    evaluate_published,
+    facts,
+    published_candidates,
+    target_slices,
+)
+from mmsrarec.evaluate.report import Row, build_report, compare_rows, load_row, save_row, text_table
+from mmsrarec.progress import Progress
+from mmsrarec.recommend.propose import Reranked
+from mmsrarec.recommend.score import MllmScorer
+from mmsrarec.recommender import Recommender
+from mmsrarec.summarize.summarize import statistics
+from mmsrarec.workspace import Workspace, adapter_part
+
+Count = Callable[[int, int, str], None]
+GENERATORS = ("sequential-rules", "als", "sasrec")
+"""Who may propose to the language model; the best on validation does."""
+TRAINED = {"plain-fine-tuning": "titles", "mmsrarec": "whole"}
+ATTRIBUTE_PAIRS = 200
+
+
+def compare(
+    workspace: Workspace,
+    variants: Callable[[SplitName], list[str]],
+    recorded: Callable[[str], str],
+    say: Progress,
+    count: Count,
+) -> dict:
+    """Compute the missing rows, write evaluate/report.json and .html, and return the tables in words."""
+    recipe = workspace.recipe
+    rows: list[Row] = []
+    shown_facts, pairs = [], []
+    for split in recipe.evaluate.splits:
+        comparison = Comparison(workspace, split, recorded, say, count)
+        found = comparison.rows(variants(split))
+        rows += found
+        shown_facts += comparison.facts()
+        pairs += [pair for row in found for pair in against_whole(found, row)]
+    first = Comparison(workspace, recipe.evaluate.splits[0], recorded, say, count)
+    attributes = statistics(workspace.keywords, workspace.dataset) | first.attributes(variants(first.name))
+    manifest = artefacts.key(rows=[artefacts.key(row=row.metrics, label=row.label) for row in rows])
+    out = workspace.folder / "evaluate"
+    build_report(
+        rows,
+        shown_facts,
+        pairs,
+        first.shown_users(),
+        out,
+        data=workspace.dataset.name,
+        manifest=manifest,
+        attributes=attributes,
+        notes=NOTES,
+        seed=recipe.seed,
+        resamples=recipe.evaluate.resamples,
+    )
+    tables = list(dict.fromkeys((row.protocol, row.split) for row in rows))
+    for protocol, split in tables:
+        say("\n" + text_table(rows, protocol, split) + "\n")
+    say(f"report: {out / 'report.html'}")
+    return {"report": str(out / "report.html"), "rows": len(rows)}
+
+
+NOTES = (
+    "The language model's rows, neighbours-only and popularity-as-of obey the clock: at a moment they know only what "
+    "others did strictly before it. Popularity, sequential rules, ALS and SASRec are trained on all training events, "
+    "later ones of other users included, as is usual; that favours them.",
+    "Full ranking by the language model is re-ranking of what a cheap generator proposed; the generator was chosen on "
+    "validation users and stands in the table by itself.",
+)
+
+
+def against_whole(rows: list[Row], row: Row) -> list[dict]:
+    """Paired tests of MMSRARec whole against one other row of its table."""
+    for whole in rows:
+        asked_the_same = (whole.protocol, whole.split) == (row.protocol, row.split)
+        if (
+            whole.model == "mmsrarec"
+            and whole is not row
+            and asked_the_same
+            and not whole.variant.startswith("without")
+        ):
+            return compare_rows(whole, row)
+    return []
+
+
+class Comparison:
+    """All rows of one split."""
+
+    def __init__(
+        self, workspace: Workspace, name: SplitName, recorded: Callable[[str], str], say: Progress, count: Count
+    ):
+        self.workspace, self.name, self.recorded, self.say, self.count = workspace, name, recorded, say, count
+        self.recipe, self.dataset = workspace.recipe, workspace.dataset
+        self.split: Split = workspace.split(name)
+        settings = self.recipe.evaluate
+        self.candidates: Candidates = published_candidates(
+            self.split.test, self.dataset.events, self.recipe.seed, settings.negatives
+        )
+        self.full = name == settings.splits[0]
+        """Full ranking is measured on the first split only."""
+
+    def rows(self, variants: list[str]) -> list[Row]:
+        found = []
+        names = [name for name in self.recipe.evaluate.rows if name not in TRAINED]
+        for name in names:
+            found += [self.row("published", name, "whole", lambda name=name: self.classic(name))]
+            if self.full:
+                found += [self.row("full", name, "whole", lambda name=name: self.classic(name))]
+        for variant in variants:
+            model = next((model for model, trained in TRAINED.items() if trained == variant), "mmsrarec")
+            shown = "whole" if model in self.recipe.evaluate.rows and variant in TRAINED.values() else variant
+            found.append(self.row("published", model, shown, lambda variant=variant: self.tuned(variant)))
+            if self.full and variant == "whole":
+                generator = self.generator()
+                label = f"re-ranks {generator.name}"
+                found.append(self.row("full", model, label, lambda g=generator: self.reranked(g)))
+        return found
+
+    def row(self, protocol: str, model: str, variant: str, make: Callable[[], Scorer]) -> Row:
+        """One row, computed unless it is there already."""
+        key = artefacts.key(
+            protocol=protocol,
+            split=self.name,
+            model=model,
+            variant=variant,
+            seed=self.recipe.seed,
+            candidates=self.candidates.digest,
+            propose=self.recipe.evaluate.propose,
+            made_from=self.inputs(model, variant),
+        )
+        slug = f"{protocol}-{model}-{variant}".replace(" ", "-")
+        folder = self.workspace.folder / "evaluate" / "rows" / self.name / slug
+        if not artefacts.is_current(folder, key):
+            self.say(f"evaluating {model}, {variant}: {protocol}, {self.name}")
+            row = self.measure(protocol, model, variant, make())
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with artefacts.writing(folder, kind="row", key=key) as draft:
+                save_row(draft, row)
+        (file,) = (path for path in folder.glob("*.json") if path.name != artefacts.MANIFEST)
+        return load_row(file)
+
+    def inputs(self, model: str, variant: str) -> list[str]:
+        """Keys of what a row was made from."""
+        if model in TRAINED:
+            trained = variant if variant.startswith("without") else TRAINED[model]
+            return [self.recorded(adapter_part(self.name, trained))]
+        if model in ("sasrec", "neighbours-only"):
+            return [self.recorded(f"retrieve/{self.name}")]
+        return [artefacts.key(train=[self.split.train.item, self.split.train.time])]
+
+    def measure(self, protocol: str, model: str, variant: str, scorer: Scorer) -> Row:
+        started, test = time.perf_counter(), self.split.test
+        if protocol == "published":
+            metrics = evaluate_published(scorer, test, self.candidates)
+        else:
+            metrics = evaluate_full(scorer, test, len(self.dataset.items))
+        cost = {"ms_per_user": 1000 * (time.perf_counter() - started) / max(len(test), 1)}
+        ranker = scorer.ranker if isinstance(scorer, Reranked) else scorer
+        if isinstance(ranker, MllmScorer):
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            cost |= {"tokens_per_user": ranker.tokens / max(ranker.moments, 1), "calls_per_user": 1.0, "peak_mb": peak}
+        has_image = np.array([item.image is not None for item in self.dataset.items])
+        slices = target_slices(test, self.split.train, has_image)
+        return Row(protocol, self.name, model, variant, self.recipe.seed, test.user, metrics, cost, slices)
+
+    def classic(self, name: str) -> Scorer:
+        train, seed = self.split.train, self.recipe.seed
+        retrieve = self.recipe.retrieve
+        makers: dict[str, Callable[[], Scorer]] = {
+            "random": lambda: Random(train.n_items, seed),
+            "popularity": lambda: Popularity(train),
+            "popularity-as-of": lambda: PopularityAsOf(train),
+            "sequential-rules": lambda: SequentialRules(train),
+            "als": lambda: Als(train, seed),
+            "sasrec": lambda: SasRecRow(self.workspace.encoder(self.name)),
+            "neighbours-only": lambda: NeighboursOnly(
+                train, self.workspace.retrieval(self.name).neighbours, retrieve.crowd_next, retrieve.crowd
+            ),
+        }
+        if name not in makers:
+            raise MmsrarecError(f'unknown row "{name}": choose from {", ".join([*makers, *TRAINED])}')
+        return makers[name]()
+
+    def tuned(self, variant: str) -> MllmScorer:
+        prompts = self.workspace.tuned(self.name, variant)
+        retrieval = self.workspace.retrieval(self.name)
+        return MllmScorer(variant, prompts, retrieval, self.recipe.runtime.score_tokens, self.count)
+
+    def generator(self) -> Scorer:
+        """The proposer with the best NDCG@10 on validation users."""
+        scorers = [self.classic(name) for name in GENERATORS if name in self.recipe.evaluate.rows]
+        if not scorers:
+            raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
+        n_items = len(self.dataset.items)
+        quality = [evaluate_full(s, self.split.valid, n_items)["NDCG@10"].mean() for s in scorers]
+        return scorers[int(np.argmax(quality))]
+
+    def reranked(self, generator: Scorer) -> Reranked:
+        n = min(self.recipe.evaluate.propose, len(self.dataset.items) // 2)
+        return Reranked("mmsrarec", generator, self.tuned("whole"), n)
+
+    def facts(self) -> list[dict]:
+        seed, events = self.recipe.seed, self.dataset.events
+        published = facts(self.split, events, seed, self.candidates)
+        return [published, facts(self.split, events, seed)] if self.full else [published]
+
+    def attributes(self, variants: list[str]) -> dict[str, float]:
+        """On a drawn catalogue: how well each variant uses each signal alone. Chance is .5; new items only, so that
+        nothing but content can tell the picture's and the text's attribute."""
+        folder = self.dataset.folder
+        if folder is None or not (folder / ANSWERS).exists():
+            return {}
+        answers, found = Answers.load(self.dataset), {}
+        for variant in variants:
+            key = artefacts.key(
+                made_from=self.inputs("mmsrarec", variant) if variant != "whole" else self.inputs("mmsrarec", "whole")
+            )
+            scorer: MllmScorer | None = None
+            for attribute in ATTRIBUTES:
+                file = self.workspace.folder / "evaluate" / "attributes" / f"{variant}-{attribute}-{key[:12]}.txt"
+                file = file.with_name(file.name.replace(" ", "-"))
+                if not file.exists():
+                    scorer = scorer or self.tuned(variant)
+                    rng = np.random.default_rng(self.recipe.seed)
+                    new = attribute != "series"
+                    rows, right, wrong = attribute_pairs(
+                        self.dataset, answers, self.split.test, attribute, rng, new=new
+                    )
+                    chosen = rng.permutation(len(rows))[:ATTRIBUTE_PAIRS]
+                    both = np.stack([right[chosen], wrong[chosen]], axis=1)
+                    scores = scorer.score(self.split.test.pick(rows[chosen]), both)
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    artefacts.atomic_write(file, f"{(scores[:, 0] > scores[:, 1]).mean():.3f}".encode())
+                found[f"{attribute} told apart, {variant}"] = float(file.read_text())
+        return found
+
+    def shown_users(self) -> list[ShownUser]:
+        """Some test users whole: what they had, what is recommended and why, what they took."""
+        if "mmsrarec" not in self.recipe.evaluate.rows or not self.recipe.evaluate.shown_users:
+            return []
+        prompts = self.workspace.tuned(self.name, "whole")
+        recommender = Recommender(self.workspace, self.name, prompts)
+        test = self.split.test
+        rng = np.random.default_rng(self.recipe.seed)
+        rows = np.sort(rng.permutation(len(test))[: self.recipe.evaluate.shown_users])
+        shown = []
+        for number, row in enumerate(rows):
+            moment = test.pick(np.array([row]))
+            (evidence,) = recommender.retrieval.gather(moment, moment.target[:, None], prompts.settings)
+            answers = recommender.answer(moment, 3)
+            similar = [word for code in evidence.similar for word in prompts.shown_keywords(code)]
+            shown.append(
+                ShownUser(
+                    name=f"User {self.dataset.user_ids[int(moment.user[0])]}",
+                    history=[self.shown(code) for code in evidence.history],
+                    similar=list(dict.fromkeys(similar)),
+                    recommendations=[
+                        self.shown(self.dataset.item_code[a.item_id], a.score, a.because) for a in answers
+                    ],
+                    taken=self.shown(int(moment.target[0])),
+                )
+            )
+            self.count(number + 1, len(rows), "users shown")
+        return shown
+
+    def shown(self, code: int, score: float | None = None, because: tuple[str, ...] = ()) -> ShownItem:
+        item, path = self.dataset.items[code], self.dataset.image_path(code)
+        picture = None
+        if path is not None and self.dataset.folder is not None:
+            try:
+                picture = thumbnail(open_picture(path, self.dataset.folder / "images"))
+            except BadPicture:
+                picture = None
+        return ShownItem(item.title, self.workspace.keywords.united(code), picture, score, because, item.item_id)

@@ -1,0 +1,92 @@
+"""Opens pictures that nobody vouches for: everything that could hurt is refused, with a reason."""
+
+import contextlib
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from mmsrarec.data.dataset import Dataset
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_BYTES = 20 * 2**20
+MAX_PIXELS = 25_000_000
+"""Width times height, checked before anything is decoded: a PNG of some kilobytes can claim gigabytes."""
+
+
+class BadPicture(Exception):
+    """A picture that is not used; the message is the reason."""
+
+
+def open_picture(path: Path, root: Path) -> Image.Image:
+    """The picture at `path`, upright, first frame, RGB, transparent parts on white.
+
+    `path` must lie under `root` once links are resolved. Raises BadPicture for anything that is not a whole JPEG, PNG
+    or WebP file within MAX_BYTES and MAX_PIXELS.
+    """
+    data = _bytes_under(path, root)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        # Damaged files make the decoders raise nearly anything (OSError, SyntaxError, struct.error, ...).
+        try:
+            picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            raise BadPicture(f"more than {MAX_PIXELS // 1_000_000} megapixels") from None
+        except Exception:
+            raise BadPicture(f"not a readable {', '.join(FORMATS)} file") from None
+        width, height = picture.size
+        if width * height > MAX_PIXELS:
+            raise BadPicture(f"{width} x {height} is more than {MAX_PIXELS // 1_000_000} megapixels")
+        try:
+            picture.load()
+            return _upright_rgb(picture)
+        except Exception as error:
+            raise BadPicture(f"damaged or cut short ({type(error).__name__})") from None
+
+
+def usable_pictures(dataset: Dataset) -> tuple[dict[int, Path], dict[int, str]]:
+    """(item code -> path, item code -> reason) of the pictures that open and of those that do not."""
+    usable: dict[int, Path] = {}
+    broken: dict[int, str] = {}
+    for code in range(len(dataset.items)):
+        path = dataset.image_path(code)
+        if path is None or dataset.folder is None:
+            continue
+        try:
+            open_picture(path, dataset.folder / "images")
+            usable[code] = path
+        except BadPicture as reason:
+            broken[code] = str(reason)
+    return usable, broken
+
+
+def _bytes_under(path: Path, root: Path) -> bytes:
+    try:
+        real = path.resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):  # missing; a circle of links; a zero byte in the name
+        raise BadPicture("no such file") from None
+    if not real.is_relative_to(root.resolve()):
+        raise BadPicture("lies outside the picture folder")
+    if not real.is_file():  # also keeps pipes and devices from being read for ever
+        raise BadPicture("not a regular file")
+    try:
+        with real.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BadPicture(f"cannot be read ({error.strerror})") from None
+    if len(data) > MAX_BYTES:
+        raise BadPicture(f"more than {MAX_BYTES // 2**20} MiB")
+    return data
+
+
+def _upright_rgb(picture: Image.Image) -> Image.Image:
+    with contextlib.suppress(Exception):  # junk in the EXIF block says nothing about the picture itself
+        picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):  # 16-bit grey: Pillow would clip it to white instead of scaling it
+        picture = Image.fromarray((np.asarray(picture, dtype=np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")

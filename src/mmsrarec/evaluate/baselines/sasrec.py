@@ -1,0 +1,26 @@
+"""The row "sasrec": the sequence encoder's own scores."""
+
+import numpy as np
+
+from mmsrarec.data.dataset import FloatArray, IntArray
+from mmsrarec.data.split import Moments
+from mmsrarec.retrieve.encode import Encoder
+
+
+class SasRecRow:
+    """Scores items by the trained encoder that stage 2 searches with."""
+
+    name = "sasrec"
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        """(m, c) candidates -> (m, c) logits; None -> (m, n_items)."""
+        if candidates is None:
+            return self.encoder.scores(moments.history)
+        scores = np.zeros(candidates.shape, dtype=np.float32)
+        for begin in range(0, len(moments), 1024):  # a block of full rankings at a time, whatever m
+            rows = slice(begin, begin + 1024)
+            scores[rows] = np.take_along_axis(self.encoder.scores(moments.history[rows]), candidates[rows], axis=1)
+        return scores

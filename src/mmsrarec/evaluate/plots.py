@@ -1,0 +1,108 @@
+"""Small inline SVG plots for the report: dots with intervals, and cost against quality. Colours come from page.css."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+STEP = 40
+"""Height of a line of the dot plot, in SVG units; the name stands above its interval, so phones can read it."""
+
+
+@dataclass(frozen=True)
+class Dot:
+    label: str
+    value: float
+    low: float
+    high: float
+    strong: bool = False
+
+
+def dot_plot(dots: Sequence[Dot], title: str, chance: float | None = None) -> str:
+    """Means with their intervals, one line each, from 0 up; chance draws a dashed line."""
+    width, left, right = 440, 8, 56
+    height = STEP * len(dots) + 28
+    ticks = _ticks(max([d.high for d in dots] + [chance or 0.0, 1e-4]))
+
+    def x(value: float) -> float:
+        return left + (width - left - right) * value / ticks[-1]
+
+    parts = []
+    for tick in ticks:
+        parts.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="4" y2="{height - 22}"/>')
+        parts.append(f'<text class="tick" x="{x(tick):.1f}" y="{height - 6}" text-anchor="middle">{tick:g}</text>')
+    if chance is not None:
+        parts.append(f'<line class="chance" x1="{x(chance):.1f}" x2="{x(chance):.1f}" y1="4" y2="{height - 22}"/>')
+    for line, dot in enumerate(dots):
+        y = STEP * line + 28
+        group = "strong" if dot.strong else "plain"
+        parts.append(
+            f'<g class="{group}"><text x="{left}" y="{y - 11}">{escape(dot.label)}</text>'
+            f'<line class="range" x1="{x(dot.low):.1f}" x2="{x(dot.high):.1f}" y1="{y}" y2="{y}"/>'
+            f'<circle cx="{x(dot.value):.1f}" cy="{y}" r="4.5"/>'
+            f'<text class="value" x="{width}" y="{y + 4}" text-anchor="end">{_short(dot.value)}</text></g>'
+        )
+    return _svg(width, height, title, parts)
+
+
+@dataclass(frozen=True)
+class Point:
+    label: str
+    cost: float
+    value: float
+    strong: bool = False
+
+
+def scatter(points: Sequence[Point], title: str) -> str:
+    """Cost on a log axis (all costs > 0) against quality from 0 up."""
+    width, height, left, top, bottom = 420, 300, 44, 14, 40
+    first = math.floor(math.log10(min(p.cost for p in points)))
+    last = max(math.ceil(math.log10(max(p.cost for p in points))), first + 1)
+    ticks = _ticks(max([p.value for p in points] + [1e-4]))
+
+    def x(cost: float) -> float:
+        return left + 8 + (width - left - 24) * (math.log10(cost) - first) / (last - first)
+
+    def y(value: float) -> float:
+        return height - bottom - (height - bottom - top) * value / ticks[-1]
+
+    parts = []
+    for tick in ticks:
+        parts.append(f'<line class="grid" x1="{left}" x2="{width}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
+        parts.append(f'<text class="tick" x="{left - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for power in range(first, last + 1):
+        at = x(10.0**power)
+        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{height - bottom}"/>')
+        label = f"{10.0**power:,g}"
+        parts.append(f'<text class="tick" x="{at:.1f}" y="{height - bottom + 16}" text-anchor="middle">{label}</text>')
+    parts.append(
+        f'<text class="tick" x="{(left + width) / 2}" y="{height - 6}" text-anchor="middle">ms a user, log scale</text>'
+    )
+    taken: dict[str, float] = {}  # the lowest free height for a label, on either side
+    for point in sorted(points, key=lambda p: -p.value):
+        at, level = x(point.cost), y(point.value)
+        side, shift = ("start", 9) if at < width * 0.6 else ("end", -9)
+        text = taken[side] = max(level + 4, taken.get(side, -math.inf) + 14)
+        parts.append(
+            f'<g class="{"strong" if point.strong else "plain"}"><circle cx="{at:.1f}" cy="{level:.1f}" r="5"/>'
+            f'<text x="{at + shift:.1f}" y="{text:.1f}" text-anchor="{side}">{escape(point.label)}</text></g>'
+        )
+    lowest = max([height, *(level + 8 for level in taken.values())])
+    return _svg(width, math.ceil(lowest), title, parts)
+
+
+def _svg(width: int, height: int, title: str, parts: Sequence[str]) -> str:
+    name = escape(title)
+    head = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{name}" style="max-width:{width * 1.3:.0f}px">'
+    return "".join((head, f"<title>{name}</title>", *parts, "</svg>"))
+
+
+def _ticks(top: float) -> list[float]:
+    """Three to six round numbers from 0 to at least top."""
+    power = 10.0 ** math.floor(math.log10(top))
+    step = next(s for s in (power / 5, power / 2, power, 2 * power, 5 * power) if top / s <= 5)
+    return [float(f"{i * step:.6g}") for i in range(math.ceil(top / step - 1e-9) + 1)]
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.1 else f"{value:.4f}"

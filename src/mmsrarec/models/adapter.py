@@ -1,0 +1,121 @@
+"""LoRA on the upper layers of the language model, and a trainer state that survives being stopped.
+
+The adapter's weights live in the model's dtype, which keeps bfloat16 arithmetic fast; the optimizer works on float32
+copies, for bfloat16 would round small steps away.
+"""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.mllm import Mllm
+
+LINEAR = r"(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
+
+
+def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int) -> PeftModel:
+    """Put a fresh LoRA on the language model's layers from `first_layer` up, never on the vision tower."""
+    path = next(name for name, module in mllm.model.named_modules() if module is mllm.decoder)
+    count = len(mllm.decoder.layers)  # pyright: ignore
+    if first_layer >= count:
+        raise MmsrarecError(f"first_layer is {first_layer}, but the model has {count} layers: name a lower one")
+    layers = "|".join(str(layer) for layer in range(first_layer, count))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        config = LoraConfig(
+            r=rank,
+            lora_alpha=2 * rank,
+            lora_dropout=0.0,
+            target_modules=rf"{re.escape(path)}\.layers\.({layers})\.{LINEAR}",
+        )
+        peft = get_peft_model(mllm.model, config, autocast_adapter_dtype=False)  # pyright: ignore
+    if not trainable(peft):
+        raise MmsrarecError("the adapter has no trainable weights: nothing would be learned; check first_layer")
+    return peft
+
+
+def load_adapter(mllm: Mllm, folder: Path) -> PeftModel:
+    """Apply a saved adapter. Raises MmsrarecError if none of it reached the model."""
+    peft = PeftModel.from_pretrained(mllm.model, folder, autocast_adapter_dtype=False)  # pyright: ignore
+    peft.eval().requires_grad_(False)
+    if not any(name.endswith("lora_B.default.weight") and bool(w.any()) for name, w in peft.named_parameters()):
+        raise MmsrarecError(f"the adapter in {folder} changes nothing: train it again")
+    return peft
+
+
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def adapter_hash(model: nn.Module) -> str:
+    """Changes whenever a trained weight changes."""
+    digest = hashlib.sha256()
+    for name, value in sorted(trainable(model).items()):
+        digest.update(name.encode() + value.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+class Trainer:
+    """AdamW on float32 copies of the trainable weights, with a linear warm-up and a cosine decay."""
+
+    def __init__(self, model: nn.Module, lr: float, steps: int):
+        self.weights = trainable(model)
+        self.masters = {name: w.detach().float().clone().requires_grad_(True) for name, w in self.weights.items()}
+        self.optimizer = torch.optim.AdamW(self.masters.values(), lr=lr, weight_decay=0.0)
+        warm_up = max(steps // 20, 1)
+        self.schedule = torch.optim.lr_scheduler.SequentialLR(
+            self.optimizer,
+            [
+                torch.optim.lr_scheduler.LinearLR(self.optimizer, 1 / warm_up, 1.0, warm_up),
+                torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, max(steps - warm_up, 1), eta_min=lr / 50),
+            ],
+            [warm_up],
+        )
+        self.done = 0
+
+    def step(self, loss: Tensor) -> None:
+        loss.backward()
+        for name, weight in self.weights.items():
+            self.masters[name].grad = None if weight.grad is None else weight.grad.float()
+            weight.grad = None
+        torch.nn.utils.clip_grad_norm_(self.masters.values(), 1.0)
+        self.optimizer.step()
+        self._publish()
+        self.schedule.step()
+        self.done += 1
+
+    def _publish(self) -> None:
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(self.masters[name])
+
+    def save(self, file: Path) -> None:
+        """Write all that a restart needs, whole or not at all."""
+        tensors = {f"weight/{name}": w.detach().contiguous() for name, w in self.masters.items()}
+        for name, master in self.masters.items():
+            for key, value in self.optimizer.state.get(master, {}).items():
+                tensors[f"{key}/{name}"] = value.contiguous()
+        unfinished = file.with_name(file.name + ".tmp")
+        save_file(tensors, unfinished, metadata={"done": str(self.done)})
+        os.replace(unfinished, file)
+
+    def resume(self, file: Path) -> None:
+        """Go on exactly where `save` was called."""
+        tensors = load_file(file)
+        with torch.no_grad():
+            for name, master in self.masters.items():
+                master.copy_(tensors[f"weight/{name}"])
+                keys = ("step", "exp_avg", "exp_avg_sq")
+                self.optimizer.state[master] = {key: tensors[f"{key}/{name}"] for key in keys}
+        self._publish()
+        done = int(next(iter(self.optimizer.state.values()))["step"].item())
+        for _ in range(done):
+            self.schedule.step()
+        self.done = done

@@ -1,0 +1,91 @@
+"""Stage 3's prompt, rendered here and nowhere else: training, evaluation and serving ask the same thing.
+
+The shared part says who is asking: the history, and what similar people took next. A candidate's part says what is
+offered. Template and data are tokenised apart and joined as ids, so no item's text can yield a special token.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Literal
+
+from torch import Tensor
+
+from mmsrarec.data.dataset import Dataset
+from mmsrarec.models.mllm import Mllm
+from mmsrarec.models.packing import Pack, Segment
+from mmsrarec.recommend.evidence import Evidence
+from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.retrieve.alike import ALIKE
+from mmsrarec.retrieve.popularity import WORDS
+from mmsrarec.summarize.keywords import Keywords
+
+Hidden = Literal["keywords", "picture", "alike", "popularity"]
+
+
+class Prompts:
+    """Renders packs for a catalogue. Tokens of an item are made once and kept."""
+
+    def __init__(
+        self,
+        mllm: Mllm,
+        dataset: Dataset,
+        keywords: Keywords,
+        features: Mapping[int, Tensor],
+        settings: RecommendSettings,
+    ):
+        self.mllm, self.dataset, self.keywords, self.features = mllm, dataset, keywords, features
+        self.settings, self.shows = settings, settings.shows
+        self._items: dict[int, list[int]] = {}
+        self._phrases: dict[str, list[int]] = {}
+
+    def render(self, evidence: Evidence, hide: Hidden | None = None) -> Pack:
+        """hide: something of the candidates that is left out, to see what it carries."""
+        before, _ = self.mllm.frame
+        ids = [*before, *self._phrase("Someone took, oldest first:\n"), *self._lines(evidence.history)]
+        if self.shows.similar and evidence.similar:
+            ids += [*self._phrase("People alike took next:\n"), *self._lines(evidence.similar)]
+        ids += self._phrase("Will they take this next? Answer yes or no.\n")
+        rows = zip(evidence.candidates, evidence.popularity, evidence.alike, strict=True)
+        return Pack(Segment(ids), [self._candidate(*row, hide) for row in rows])
+
+    def shown_keywords(self, code: int) -> tuple[str, ...]:
+        """The keywords of an item that a prompt shows, those of its picture included."""
+        text = self.keywords.text[code] if self.shows.text_keywords else ()
+        image = self.keywords.image[code] if self.shows.image_keywords else ()
+        room = max(self.settings.item_keywords - min(len(image), 2), 1)  # a picture's first words always find room
+        words = tuple(dict.fromkeys((*text[:room], *image)))
+        return words[: self.settings.item_keywords]
+
+    @cached_property
+    def answers(self) -> tuple[int, int]:
+        """The tokens of "yes" and "no"."""
+        return self.mllm.word("yes"), self.mllm.word("no")
+
+    def _candidate(self, code: int, popularity: int, alike: int, hide: Hidden | None) -> Segment:
+        _, after = self.mllm.frame
+        ids = self._title(code) if hide == "keywords" else self._item(code)
+        facts = [WORDS[popularity]] if self.shows.popularity and hide != "popularity" else []
+        facts += [ALIKE[alike]] if self.shows.alike and hide != "alike" else []
+        fact_ids = self._phrase(f" ({', '.join(facts)})") if facts else []
+        pictured = self.shows.pictures and code in self.features and hide != "picture"
+        picture = [self.mllm.image_token] * (self.settings.visual_tokens if pictured else 0)
+        return Segment([*ids, *fact_ids, *picture, *after], [code] if pictured else [])
+
+    def _lines(self, codes: Sequence[int]) -> list[int]:
+        return [token for code in codes for token in (*self._phrase("- "), *self._item(code), *self._phrase("\n"))]
+
+    def _title(self, code: int) -> list[int]:
+        title = self.mllm.encode(self.dataset.items[code].title) if self.shows.titles else []
+        return title[: self.settings.title_tokens]
+
+    def _item(self, code: int) -> list[int]:
+        if code not in self._items:
+            ids, words = self._title(code), ", ".join(self.shown_keywords(code))
+            ids = [*ids, *self.mllm.encode(f": {words}" if ids else words)] if words else ids
+            self._items[code] = ids or self._phrase("something")
+        return self._items[code]
+
+    def _phrase(self, text: str) -> list[int]:
+        if text not in self._phrases:
+            self._phrases[text] = self.mllm.encode(text)
+        return self._phrases[text]

@@ -1,0 +1,69 @@
+"""Settings of stage 3. Free of torch, so that recipes can be read without it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmsrarec.errors import MmsrarecError
+
+
+class Shows(BaseModel):
+    """What a prompt shows. Each switch is an ablation: with it off, exactly its signal is gone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    titles: bool = Field(default=True, description="titles of history, similar users' items and candidates")
+    text_keywords: bool = Field(default=True, description="stage 1's keywords of the texts")
+    image_keywords: bool = Field(default=True, description="stage 1's keywords of the pictures")
+    pictures: bool = Field(default=True, description="the candidate's picture itself, as visual tokens")
+    similar: bool = Field(default=True, description="what similar users took next (stage 2)")
+    alike: bool = Field(default=True, description="in words, how many similar users took the candidate next [ours]")
+    popularity: bool = Field(default=True, description="in words, how many people took the candidate before [ours]")
+
+
+class RecommendSettings(BaseModel):
+    """How the ranking model is tuned and asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shows: Shows = Shows()
+    history: int = Field(default=5, ge=1, le=50, description="items of history in a prompt, the newest (the paper's n)")
+    similar_items: int = Field(default=5, ge=0, le=50, description="items that similar users took next, in a prompt")
+    item_keywords: int = Field(default=5, ge=1, le=20, description="keywords of one item in a prompt")
+    title_tokens: int = Field(default=16, ge=4, le=64, description="tokens of a title in a prompt; the rest is cut")
+    visual_tokens: int = Field(default=1, ge=1, le=49, description="visual tokens of a candidate's picture")
+    packs: int = Field(
+        default=1500, ge=1, description="training examples: one moment with its positive and its negatives"
+    )
+    negatives: int = Field(
+        default=7, ge=1, le=63, description="negatives in a training pack, items the user never took"
+    )
+    loss: Literal["yesno", "softmax", "both"] = Field(
+        default="both",
+        description="yesno: cross-entropy of the answer (published); softmax over the pack [ours]; their sum",
+    )
+    lr: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of AdamW")
+    batch: int = Field(default=8, ge=1, le=256, description="packs in a step")
+    rank: int = Field(default=8, ge=1, le=256, description="rank of the LoRA adapter")
+    first_layer: int = Field(
+        default=18, ge=0, description="LoRA sits on this layer and those above; the backward ends here"
+    )
+
+
+VARIANTS: dict[str, dict[str, bool]] = {
+    "whole": {},
+    "titles": dict.fromkeys(Shows.model_fields, False) | {"titles": True},
+    "without pictures": {"image_keywords": False, "pictures": False},
+    "without texts": {"text_keywords": False},
+    "without stage 1": {"text_keywords": False, "image_keywords": False},
+    "without stage 2": {"similar": False, "alike": False},
+    "without counts in words": {"alike": False, "popularity": False},
+}
+"""What a trained variant hides, by name. "titles" is plain fine-tuning, the others are ablations."""
+
+
+def variant_shows(name: str) -> dict[str, bool]:
+    """Raises MmsrarecError for a name that is no variant."""
+    if name not in VARIANTS:
+        raise MmsrarecError(f'unknown variant "{name}": choose from {", ".join(VARIANTS)}')
+    return VARIANTS[name]

@@ -1,0 +1,105 @@
+"""Fine-tune the language model to choose: LoRA on packs of one positive and its negatives (stage 3 of the paper)."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmsrarec.data.dataset import IntArray
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.adapter import Trainer, adapter_hash, add_adapter
+from mmsrarec.models.packing import Pack
+from mmsrarec.recommend.evidence import Retrieval, sample_training
+from mmsrarec.recommend.prompts import Prompts
+from mmsrarec.recommend.score import yes_minus_no
+from mmsrarec.recommend.settings import RecommendSettings
+
+CHECKPOINT_SECONDS = 30.0
+SORTED_BATCHES = 16
+"""Packs are sorted by length within this many batches, so that little of a batch is padding."""
+
+
+def tune(
+    prompts: Prompts,
+    retrieval: Retrieval,
+    settings: RecommendSettings,
+    seed: int,
+    folder: Path,
+    work: Path,
+    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+) -> dict:
+    """Train an adapter and save it into `folder`; `work` keeps what a restart needs. Returns what the manifest says.
+
+    A restarted run reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
+    """
+    rng = np.random.default_rng(seed)
+    moments, candidates, place = sample_training(retrieval.train, settings.packs, settings.negatives, rng)
+    packs = [prompts.render(one) for one in retrieval.gather(moments, candidates, settings)]
+    batches = list(plan(packs, settings.batch, rng))
+    peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
+    trainer = Trainer(peft, settings.lr, len(batches))
+    before = adapter_hash(peft)
+    work.mkdir(parents=True, exist_ok=True)
+    checkpoint, curve = work / "trainer.safetensors", work / "curve.jsonl"
+    if checkpoint.exists():
+        trainer.resume(checkpoint)
+    saved = time.monotonic()
+    for number in range(trainer.done, len(batches)):
+        rows = batches[number]
+        logits = yes_minus_no(prompts, [packs[r] for r in rows]).view(len(rows), -1)
+        loss = choose_loss(logits, torch.from_numpy(place[rows]).to(logits.device), settings.loss)
+        if not torch.isfinite(loss):
+            raise MmsrarecError(f"the loss is {loss.item()} at step {number}: lower recommend.lr")
+        trainer.step(loss)
+        with curve.open("a") as file:
+            hit = (logits.argmax(1).cpu().numpy() == place[rows]).mean()
+            file.write(json.dumps({"step": number, "loss": loss.item(), "first": float(hit)}) + "\n")
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            trainer.save(checkpoint)
+            saved = time.monotonic()
+        progress(number + 1, len(batches), "tuning")
+    if adapter_hash(peft) == before:
+        raise MmsrarecError("training changed no weight: raise recommend.lr or recommend.packs")
+    trainer.save(checkpoint)
+    peft.requires_grad_(False)
+    peft.save_pretrained(folder)
+    count = sum(w.numel() for w in trainer.weights.values())
+    tokens = sum(map(len, packs))
+    return {"steps": len(batches), "trainable": count, "tokens": tokens, "curve": read_curve(curve)}
+
+
+def choose_loss(logits: Tensor, place: Tensor, kind: str) -> Tensor:
+    """Loss of (b, c) yes-minus-no logits whose positives stand at `place`, (b,).
+
+    yesno: cross-entropy of the answer between yes and no, positives and negatives weighing the same. softmax: the
+    positive against its pack. both: their sum.
+    """
+    answer = torch.zeros_like(logits).scatter_(1, place[:, None], 1.0)
+    each = F.binary_cross_entropy_with_logits(logits, answer, reduction="none")
+    weight = torch.where(answer > 0, 0.5, 0.5 / (logits.shape[1] - 1))
+    yesno = (each * weight).sum(1).mean()
+    if kind == "yesno":
+        return yesno
+    softmax = F.cross_entropy(logits, place)
+    return softmax if kind == "softmax" else yesno + softmax
+
+
+def plan(packs: list[Pack], batch: int, rng: np.random.Generator) -> Iterator[IntArray]:
+    """The order of training: batches of packs of like length, in random order."""
+    order, batches = rng.permutation(len(packs)), []
+    for start in range(0, len(order), batch * SORTED_BATCHES):
+        window = sorted(order[start : start + batch * SORTED_BATCHES], key=lambda r: len(packs[r]))
+        batches += [np.array(window[i : i + batch]) for i in range(0, len(window), batch)]
+    for i in rng.permutation(len(batches)):
+        yield batches[i]
+
+
+def read_curve(file: Path) -> list[dict]:
+    """Training curve; of a step that a restart did twice, the last line counts."""
+    lines = {line["step"]: line for line in map(json.loads, file.read_text().splitlines())}
+    return [lines[step] for step in sorted(lines)]

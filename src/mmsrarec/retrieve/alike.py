@@ -1,0 +1,27 @@
+"""How many similar users took an item next, in words: the neighbours' evidence for one candidate [ours]."""
+
+import numpy as np
+
+from mmsrarec.data.dataset import Events, IntArray
+from mmsrarec.data.split import Moments
+from mmsrarec.retrieve.context import item_weights, next_items
+from mmsrarec.retrieve.neighbours import Found
+
+ALIKE: tuple[str, ...] = ("no one alike", "hardly anyone alike", "a few alike", "some alike", "many alike")
+SHARES = (0.1, 0.25, 0.5)  # of the item that similar users took most; more than none is the first step
+
+
+def alike_levels(found: Found, train: Events, moments: Moments, candidates: IntArray, n_next: int) -> IntArray:
+    """(m, c) item codes -> (m, c) levels 0 to len(ALIKE) - 1, to be said with ALIKE.
+
+    An item weighs the sum of its neighbours' cosines over their steps (`item_weights`). The word compares it with the
+    heaviest item of the moment. Obeys the clock, as `next_items` does.
+    """
+    items = next_items(found, train, moments, n_next).reshape(len(moments), -1)
+    weights = item_weights(items.reshape(*found.row.shape, n_next), found.similarity).reshape(len(moments), -1)
+    levels = np.zeros(candidates.shape, dtype=np.int64)
+    for row in range(len(moments)):
+        per_item = np.bincount(np.maximum(items[row], 0), weights[row], minlength=train.n_items)
+        share = per_item[candidates[row]] / max(float(per_item.max()), 1e-12)
+        levels[row] = np.where(share > 0, 1 + np.searchsorted(SHARES, share, side="right"), 0)
+    return levels

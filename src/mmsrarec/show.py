@@ -1,0 +1,72 @@
+"""How an answer is shown: as plain JSON values for programs, as short text for people."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON knows it: dataclasses and models become objects, tuples arrays, NaN and infinity null."""
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump())
+    if hasattr(value, "tolist"):  # numpy's numbers and arrays
+        return plain(value.tolist())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Iterable):
+        return [plain(part) for part in value]
+    return str(value)
+
+
+def text(value: Any, indent: str = "") -> str:
+    """Plain JSON values as lines of `name: value`; a list of objects as a table."""
+    if isinstance(value, dict):
+        return "\n".join(_entry(name, part, indent) for name, part in value.items())
+    if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+        return _table(value, indent)
+    if isinstance(value, list):
+        return "\n".join(f"{indent}{_word(part)}" for part in value)
+    return f"{indent}{_word(value)}"
+
+
+def _entry(name: str, value: Any, indent: str) -> str:
+    long = isinstance(value, (dict, list)) and any(isinstance(part, (dict, list)) for part in _parts(value))
+    if value and (isinstance(value, dict) or long):
+        return f"{indent}{name}:\n{text(value, indent + '  ')}"
+    return f"{indent}{name}: {_word(value)}"
+
+
+def _table(rows: list[dict[str, Any]], indent: str) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [names, *([_word(row.get(name)) for name in names] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
+    return "\n".join(f"{indent}{line.rstrip()}" for line in lines)
+
+
+def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(_word(part) for part in value) or "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_word(part)}" for name, part in value.items()) or "-"
+    return " ".join(str(value).split())

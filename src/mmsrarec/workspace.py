@@ -1,0 +1,95 @@
+"""A run's folder with everything in it, each part loaded when it is first needed.
+
+run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  summarize/  retrieve/SPLIT/  recommend/SPLIT/VARIANT/
+      evaluate/
+"""
+
+from functools import cache, cached_property
+from pathlib import Path
+
+from mmsrarec.artefacts import read_manifest
+from mmsrarec.data.dataset import Dataset
+from mmsrarec.data.split import Split, SplitName, make_split
+from mmsrarec.data.tables import load
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.models import pictures
+from mmsrarec.models.adapter import load_adapter
+from mmsrarec.models.mllm import Mllm
+from mmsrarec.recipe import Recipe, load_recipe
+from mmsrarec.recommend.evidence import Retrieval
+from mmsrarec.recommend.prompts import Prompts
+from mmsrarec.recommend.settings import RecommendSettings, Shows, variant_shows
+from mmsrarec.retrieve.encode import Encoder
+from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.summarize.keywords import Keywords
+
+
+class Workspace:
+    """What a recipe's stages left in a folder, ready for use."""
+
+    def __init__(self, recipe: Recipe, folder: Path):
+        self.recipe, self.folder = recipe, folder
+        self.split = cache(self._split)
+        self.encoder = cache(self._encoder)
+        self.retrieval = cache(self._retrieval)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Workspace":
+        """The workspace of a finished run."""
+        if not (folder / "recipe.toml").is_file():
+            raise MmsrarecError(f"{folder} is not a run: make one with mmsrarec run RECIPE --out {folder}")
+        return cls(load_recipe(folder / "recipe.toml"), folder)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return load(self.recipe.data)
+
+    @cached_property
+    def mllm(self) -> Mllm:
+        """The untuned model."""
+        return Mllm.load(self.recipe.model)
+
+    @cached_property
+    def features(self) -> pictures.Features:
+        return pictures.load(self._finished("pictures") / "features.safetensors")
+
+    @cached_property
+    def keywords(self) -> Keywords:
+        return Keywords.load(self._finished("summarize") / "keywords.parquet", self.dataset)
+
+    def _split(self, name: SplitName) -> Split:
+        return make_split(name, self.dataset.events, self.recipe.seed)
+
+    def _encoder(self, split: SplitName) -> Encoder:
+        return Encoder.load(self._finished(f"retrieve/{split}"))
+
+    def _retrieval(self, split: SplitName) -> Retrieval:
+        train = self.split(split).train
+        return Retrieval(train, Neighbours(train, self.encoder(split)), self.recipe.retrieve)
+
+    def recommend_settings(self, variant: str) -> RecommendSettings:
+        """The recipe's settings with what the variant hides."""
+        settings = self.recipe.recommend
+        shows = settings.shows.model_dump() | variant_shows(variant)
+        return settings.model_copy(update={"shows": Shows(**shows)})
+
+    def prompts(self, variant: str, mllm: Mllm | None = None) -> Prompts:
+        settings = self.recommend_settings(variant)
+        features = pictures.pool(self.features, settings.visual_tokens) if settings.shows.pictures else {}
+        return Prompts(mllm or self.mllm, self.dataset, self.keywords, features, settings)
+
+    def tuned(self, split: SplitName, variant: str) -> Prompts:
+        """Prompts on a model of their own with the variant's adapter applied."""
+        mllm = Mllm.load(self.recipe.model)
+        load_adapter(mllm, self._finished(adapter_part(split, variant)) / "adapter")
+        return self.prompts(variant, mllm)
+
+    def _finished(self, part: str) -> Path:
+        folder = self.folder / part
+        read_manifest(folder)
+        return folder
+
+
+def adapter_part(split: SplitName, variant: str) -> str:
+    """The folder of a variant's adapter inside a run."""
+    return f"recommend/{split}/{variant.replace(' ', '-')}"

@@ -1,0 +1,23 @@
+"""What several tests share. Free of torch, so that the data tests run without it."""
+
+from pathlib import Path
+
+import pytest
+
+from mmsrarec.data.dataset import Dataset
+from mmsrarec.data.sample import draw_catalogue
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A small drawn catalogue on disk; not to be written to."""
+    return draw_catalogue(tmp_path_factory.mktemp("drawn") / "catalogue", seed=3, items=100, shoppers=200)
+
+
+@pytest.fixture(scope="session")
+def movielens() -> Path:
+    """The source folder of real tables with posters, where the checkout has it."""
+    folder = Path(__file__).parents[2] / "shared" / "data" / "ml-latest-small-mm"
+    if not folder.is_dir():
+        pytest.skip("the MovieLens tables are not beside this checkout")
+    return folder

@@ -1,0 +1,194 @@
+"""Rows come back as saved; report.json keeps the shape others read; the page survives hostile text."""
+
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.people import thumbnail
+from mmsrarec.evaluate.plots import Dot, Point, dot_plot, scatter
+from mmsrarec.evaluate.report import (
+    Row,
+    ShownItem,
+    ShownUser,
+    build_report,
+    compare_rows,
+    load_row,
+    row_metrics,
+    save_row,
+    text_table,
+)
+
+EVIL = "<script>alert('&')</script>\"><img src=x onerror=alert(1)>"
+
+
+def row(model="mmsrarec", variant="whole", protocol="published", shift=0.0, **more):
+    rng = np.random.default_rng(0)
+    metrics = {name: np.clip(rng.random(80) + shift, 0, 1) for name in ("HR@5", "NDCG@5", "MRR@5", "AUC")}
+    cost = {"tokens_per_user": 640, "calls_per_user": 1, "ms_per_user": 410.0, "peak_mb": 2100}
+    given = {"cost": cost, "slices": {"target without an image": np.arange(80) < 9}} | more
+    return Row(protocol, "user-8-1-1", model, variant, 0, np.arange(80), metrics, **given)
+
+
+FACT = {"protocol": "published", "split": "user-8-1-1", "candidates": "1 and 20", "seed": 0, "candidate_hash": "ab12"}
+FACT |= {"users": 80, "negatives": 20, "tied_share": 0.237, "cold_share": 0.0, "history": "left out", "ties": "mean"}
+
+
+def shown(text="Alien", picture=None):
+    item = ShownItem(text, ("space", text), picture, 0.9, (f"because of {text}",), item_id=text)
+    return ShownUser(text, [item], [text, "crew"], [item], item)
+
+
+def written(folder, rows, users=(), **more):
+    pairs = compare_rows(rows[0], rows[1], ["HR@5"]) if len(rows) > 1 else []
+    given = {"data": "movielens-small", "manifest": "0" * 64, "attributes": {"items": 12}, "notes": ["A note."]} | more
+    build_report(rows, [FACT], pairs, users, folder, **given)
+    return json.loads((folder / "report.json").read_text()), (folder / "report.html").read_text()
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, the text, and whether every tag is closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.words = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "img", "line", "circle"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_a_row_survives_the_disk(tmp_path):
+    path = save_row(tmp_path, row(variant="without stage 2 / text"))
+    assert path.parent == tmp_path
+    back = load_row(path)
+    assert (back.label, back.cost) == ("mmsrarec, without stage 2 / text", row().cost)
+    assert all((back.metrics[name] == values).all() for name, values in row().metrics.items())
+    assert back.slices["target without an image"].sum() == 9
+    assert save_row(tmp_path, row()) != path
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"user": [1], "metrics": {"HR@5": [1, 2]}, "slices": {}}'])
+def test_a_broken_row_is_named(tmp_path, text):
+    (tmp_path / "row.json").write_text(text)
+    with pytest.raises(MmsrarecError, match=r"row\.json is not a row"):
+        load_row(tmp_path / "row.json")
+
+
+def test_rows_must_fit_together():
+    with pytest.raises(ValueError, match="one value a user"):
+        Row("full", "s", "m", "whole", 0, np.arange(3), {"MRR": np.zeros(2)})
+    with pytest.raises(ValueError, match="unknown costs"):
+        row(cost={"dollars": 1.0})
+    with pytest.raises(ValueError, match="not asked the same"):
+        compare_rows(row(), row(protocol="full"))
+
+
+def test_slices_are_the_same_metrics_over_fewer_users():
+    whole, part = row_metrics(row()), row_metrics(row(), np.arange(80) < 9)
+    assert part["HR@5"].value == pytest.approx(row().metrics["HR@5"][:9].mean())
+    assert part["HR@5"].high - part["HR@5"].low > whole["HR@5"].high - whole["HR@5"].low
+    assert row_metrics(row(), np.zeros(80, dtype=bool)) == {}
+
+
+def test_report_json_keeps_its_shape(tmp_path):
+    report, _ = written(tmp_path, [row(shift=0.1), row("popularity", cost={})], [shown()])
+    assert {"data": "movielens-small", "manifest": "0" * 64}.items() <= report.items()
+    first = report["rows"][0]
+    expected = {"protocol": "published", "split": "user-8-1-1", "model": "mmsrarec", "variant": "whole", "seed": 0}
+    assert (expected | {"users": 80}).items() <= first.items()
+    assert list(first["metrics"]) == ["HR@5", "NDCG@5", "MRR@5", "AUC"]
+    for metric in first["metrics"].values():
+        assert set(metric) == {"value", "low", "high"}
+        assert metric["low"] <= metric["value"] <= metric["high"]
+    assert first["cost"] == {"tokens_per_user": 640, "calls_per_user": 1, "ms_per_user": 410, "peak_mb": 2100}
+    assert first["slices"]["target without an image"]["users"] == 9
+    (pair,) = report["pairs"]
+    assert {"protocol", "metric", "a", "b", "difference", "low", "high", "p"} <= set(pair)
+    assert (pair["a"], pair["b"], pair["metric"]) == ("mmsrarec", "popularity", "HR@5")
+    assert pair["difference"] == pytest.approx(
+        first["metrics"]["HR@5"]["value"] - report["rows"][1]["metrics"]["HR@5"]["value"]
+    )
+    assert report["facts"] == [FACT]
+    assert report["users"][0]["recommendations"][0]["because"] == ["because of Alien"]
+
+
+def test_the_page_holds_it_all_and_needs_nothing_else(tmp_path):
+    picture = thumbnail(Image.new("RGB", (900, 1300), "teal"))
+    assert len(picture) < 4000
+    rows = [row(shift=0.1), row("popularity", cost={}), row(protocol="full"), row("als", protocol="full")]
+    _, html = written(tmp_path, rows, [shown(picture=picture)])
+    page = Page(html)
+    assert page.open == []
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "iframe"}
+        assert attributes.get("src", "data:image/jpeg;base64,").startswith("data:image/jpeg;base64,")
+        assert "href" not in attributes
+    assert [tag for tag, _ in page.tags].count("svg") == 4
+    text = " ".join(page.words)
+    for words in ("because of Alien", "A note.", "23.7%", "ab12", "target without an image", "410"):
+        assert words in text
+    best = f"{row(shift=0.1).metrics['HR@5'].mean():.4f}"
+    assert f"<strong>{best}</strong>" in html
+    assert "url(" not in html
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_hostile_text_stays_text(tmp_path):
+    rows = [row(EVIL, EVIL, slices={EVIL: np.ones(80, dtype=bool)}), row("popularity")]
+    _, html = written(tmp_path, rows, [shown(EVIL)], data=EVIL, attributes={EVIL: EVIL}, notes=[EVIL])
+    page = Page(html)
+    assert page.open == []
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img"})
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    assert " ".join(page.words).count("alert('&')") >= 10
+
+
+def test_an_almost_empty_report_is_still_a_page(tmp_path):
+    report, html = written(tmp_path, [row(cost={}, slices={})], attributes=None, notes=())
+    assert report["pairs"] == report["users"] == []
+    assert Page(html).open == []
+
+
+def test_two_seeds_of_a_model_are_told_apart(tmp_path):
+    again = Row("published", "user-8-1-1", "mmsrarec", "whole", 1, np.arange(80), row().metrics)
+    _, html = written(tmp_path, [row(), again])
+    assert "mmsrarec, seed 1" in html
+
+
+def test_the_table_for_a_terminal_keeps_order_and_marks_the_best():
+    rows = [row("popularity"), row(shift=0.2), row("als", protocol="full")]
+    lines = text_table(rows, "published", "user-8-1-1").splitlines()
+    assert lines[0] == "published, user-8-1-1, 80 users"
+    assert [line.split()[0] for line in lines[1:]] == ["model", "popularity", "mmsrarec"]
+    assert (lines[2].count("*"), lines[3].count("*")) == (0, 4)
+    assert "no rows" in text_table(rows, "full", "leave-one-out")
+
+
+def test_plots_place_what_they_are_given():
+    svg = dot_plot([Dot("a<b", 0.25, 0.2, 0.3), Dot("ours", 0.5, 0.4, 1.0, strong=True)], "HR@5", chance=0.238)
+    assert "a&lt;b" in svg
+    left, right = (float(part.split('"')[0]) for part in svg.split('circle cx="')[1:])
+    assert right - 8 == pytest.approx(2 * (left - 8), abs=0.2)  # twice the value, twice as far from 0
+    assert svg.count('class="chance"') == 1
+    cloud = scatter([Point("slow", 1000, 0.5), Point("fast", 0.01, 0.5), Point("middle", 1, 0.5)], "HR@5")
+    at = {
+        p: float(c.split('"')[0])
+        for p, c in zip(("slow", "fast", "middle"), cloud.split('circle cx="')[1:], strict=True)
+    }
+    assert at["fast"] < at["middle"] < at["slow"]
+    assert "circle" in scatter([Point("one", 5, 0.0)], "alone")

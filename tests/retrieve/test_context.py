@@ -1,0 +1,91 @@
+"""The collaborative context: only what neighbours took before the moment, weighed and cut."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmsrarec.data.dataset import make_events
+from mmsrarec.data.split import Moments
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.retrieve import context
+from mmsrarec.retrieve.context import collaborative_items, collaborative_keywords, next_items, rarity
+from mmsrarec.retrieve.neighbours import Found
+
+TRAIN = make_events(*(np.array(a) for a in ([0, 0, 0, 1, 1], [5, 6, 7, 8, 9], [1, 2, 3, 1, 2])), 2, 10)
+NO_HISTORY = np.array([], dtype=int)
+
+
+def asked(time: int) -> Moments:
+    return Moments(np.array([-1]), np.array([time]), np.array([-1]), (NO_HISTORY,))
+
+
+def found(*rows: int) -> Found:
+    row = np.array([rows])
+    return Found(np.where(row >= 0, TRAIN.user[row], -1), row, np.ones(row.shape, dtype=np.float32))
+
+
+class Words:
+    def __init__(self, *words: tuple[str, ...]) -> None:
+        self.words = words
+
+    def united(self, code: int) -> tuple[str, ...]:
+        return self.words[code]
+
+
+def test_next_items_begin_at_the_row_and_stay_with_the_neighbour():
+    items = next_items(found(1, 3, -1, 2), TRAIN, asked(9), 3)
+    np.testing.assert_array_equal(items, [[[6, 7, -1], [8, 9, -1], [-1, -1, -1], [7, -1, -1]]])
+
+
+def test_next_items_stop_at_the_moment(monkeypatch):
+    np.testing.assert_array_equal(next_items(found(0), TRAIN, asked(3), 3), [[[5, 6, -1]]])
+    np.testing.assert_array_equal(next_items(found(0), TRAIN, asked(1), 3), [[[-1, -1, -1]]])
+    with pytest.raises(MmsrarecError, match="no time"):
+        next_items(found(0), TRAIN, asked(-1), 3)
+    monkeypatch.setattr(context, "clock", lambda m: np.full(len(m), 99))  # without the guard the future shows
+    np.testing.assert_array_equal(next_items(found(0), TRAIN, asked(3), 3), [[[5, 6, 7]]])
+
+
+def test_items_are_ranked_by_all_that_speaks_for_them():
+    items = np.array([[1, 2], [3, 2], [4, -1]])
+    assert collaborative_items(items, np.array([0.9, 0.8, 0.0]), NO_HISTORY, 9) == (1, 2, 3)  # 0.9, 0.45 + 0.4, 0.8
+    assert collaborative_items(items, np.array([0.9, 0.8, 0.0]), np.array([1]), 1) == (2,)
+    assert collaborative_items(items, np.array([-0.5, 0.0, 0.0]), NO_HISTORY, 9) == ()
+    assert collaborative_items(np.full((2, 2), -1), np.zeros(2), NO_HISTORY, 9) == ()
+
+
+def test_keywords_are_weighed_by_similarity_and_rarity():
+    words = Words(("film", "space"), ("film", "war"), ("film", "love"))
+    items, near = np.array([[0], [1]]), np.array([0.5, 0.9])
+    assert collaborative_keywords(items, words, near, NO_HISTORY, 9) == ("film", "war", "space")
+    rare = rarity(words, 3)
+    assert rare["film"] < rare["war"] == rare["space"] == pytest.approx(np.log(4 / 2) + 1)
+    assert rare["film"] == pytest.approx(1.0)
+    near = np.array([0.2, 0.9])  # film 1.1 * 1, war 0.9 * 1.69, space 0.2 * 1.69
+    assert collaborative_keywords(items, words, near, NO_HISTORY, 9, rare) == ("war", "film", "space")
+    assert collaborative_keywords(items, words, near, NO_HISTORY, 1, rare) == ("war",)
+    assert collaborative_keywords(items, words, near, np.array([1]), 9, rare) == ("space", "film")
+
+
+def test_a_word_said_twice_of_one_item_counts_once():
+    words = Words(("a", "a", "a"), ("b",))
+    assert collaborative_keywords(np.array([[0], [1]]), words, np.array([0.4, 0.5]), NO_HISTORY, 9) == ("b", "a")
+
+
+@given(
+    st.lists(st.lists(st.integers(-1, 5), min_size=2, max_size=2), min_size=1, max_size=5),
+    st.lists(st.integers(0, 5), max_size=3),
+    st.integers(0, 8),
+    st.integers(0, 99),
+)
+def test_the_laws_of_the_context(items, history, budget, seed):
+    array, near = np.array(items), np.random.default_rng(seed).random(len(items))
+    words = Words(*((f"w{code}", f"w{code + 1}", "all") for code in range(6)))
+    shown = set(array[array >= 0].tolist()) - set(history)
+    codes = collaborative_items(array, near, np.array(history, int), 99)
+    assert sorted(codes) == sorted(shown)
+    every = collaborative_keywords(array, words, near, np.array(history, int), 99, rarity(words, 6))
+    assert sorted(every) == sorted({w for code in shown for w in words.united(code)})
+    cut = collaborative_keywords(array, words, near, np.array(history, int), budget, rarity(words, 6))
+    assert cut == every[:budget]

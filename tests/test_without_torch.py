@@ -1,0 +1,80 @@
+"""Data, metrics, recipes and the command line do without torch and transformers."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mmsrarec
+
+SRC = Path(mmsrarec.__file__).parents[1]
+BLOCK = "import sys; sys.modules.update(dict.fromkeys(['torch', 'transformers', 'peft', 'safetensors']))\n"
+VERBS = [
+    "demo",
+    "import",
+    "sample",
+    "check",
+    "run",
+    "summarize",
+    "retrieve",
+    "train",
+    "evaluate",
+    "recommend",
+    "explain",
+    "doctor",
+]
+
+
+def python(program: str) -> str:
+    """Run a program where torch and its company cannot be imported; what it printed."""
+    path = os.pathsep.join([str(SRC), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    command = [sys.executable, "-c", BLOCK + program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_block_works() -> None:
+    assert python("try:\n import torch\nexcept ImportError:\n print('blocked')") == "blocked\n"
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "mmsrarec",
+        "mmsrarec.artefacts",
+        "mmsrarec.cli",
+        "mmsrarec.data.check",
+        "mmsrarec.data.dataset",
+        "mmsrarec.data.importers.tables",
+        "mmsrarec.data.sample",
+        "mmsrarec.data.split",
+        "mmsrarec.data.tables",
+        "mmsrarec.doctor",
+        "mmsrarec.evaluate.metrics",
+        "mmsrarec.evaluate.protocol",
+        "mmsrarec.recipe",
+    ],
+)
+def test_a_module_is_imported(module: str) -> None:
+    python(f"import {module}")
+
+
+def test_the_public_names_come_when_asked_for() -> None:
+    assert python("import mmsrarec; print(mmsrarec.Dataset.__name__)") == "Dataset\n"
+    assert python("import mmsrarec; print(hasattr(mmsrarec, 'Nothing'))") == "False\n"
+
+
+def test_every_verb_has_help() -> None:
+    shown = python(f"from mmsrarec.cli import call\nfor verb in {VERBS}: print(call([verb, '--help']))")
+    assert shown.count("Usage: mmsrarec") == len(VERBS)
+
+
+def test_doctor_says_what_is_missing() -> None:
+    program = "import importlib.util as u; find = u.find_spec\n"
+    program += "u.find_spec = lambda name, *rest: None if name in ('torch', 'transformers') else find(name, *rest)\n"
+    shown = python(program + "from mmsrarec.doctor import examine; print(examine()['embedded_model'])")
+    assert "'cache': None" in shown

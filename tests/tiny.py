@@ -1,0 +1,107 @@
+"""A language model that sees, small enough for tests: random weights, built in a second, nothing downloaded."""
+
+from functools import cache
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import nn
+from transformers import (
+    CLIPImageProcessorPil,
+    EfficientNetConfig,
+    FastVlmConfig,
+    FastVlmForConditionalGeneration,
+    LlamaConfig,
+    PreTrainedTokenizerFast,
+)
+
+from mmsrarec.models.mllm import Mllm
+
+SPECIAL = ["<|im_start|>", "<|im_end|>", "<image>"]
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+SENTENCES = [
+    "user assistant yes no Keywords of this text: Keywords of this picture:",
+    "A mug of blue clay, a star, red, kitchen. Two detectives hunt a killer through the rain. Crime, Thriller",
+    "This person took: seen by many, seen by few. Will they take this next? Answer yes or no.",
+]
+
+
+@cache
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE: any text goes in and comes out again."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(SENTENCES * 3, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|im_end|>",
+        additional_special_tokens=["<image>"],
+        chat_template=CHATML,
+    )
+
+
+def tiny_mllm(seed: int = 0) -> Mllm:
+    """A fresh model in float32, hidden size 64, two layers; a picture is a grid of 7 x 7 visual tokens before pooling.
+
+    Its answers are noise, but the same noise for the same seed.
+    """
+    tokenizer = tiny_tokenizer()
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    eye = EfficientNetConfig(
+        image_size=56,
+        width_coefficient=0.05,
+        depth_coefficient=1.0,
+        kernel_sizes=(3, 3, 3),
+        in_channels=(32, 16, 24),
+        out_channels=(16, 24, 40),
+        strides=(1, 2, 2),
+        num_block_repeats=(1, 1, 1),
+        expand_ratios=(1, 2, 2),
+        hidden_dim=64,
+    )
+    eye.hidden_size = 64
+    language = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=4096,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=end,
+        pad_token_id=end,
+        tie_word_embeddings=True,
+        initializer_range=0.2,  # large enough that answers depend on prompts
+    )
+    config = FastVlmConfig(
+        vision_config=eye,
+        text_config=language,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        image_seq_length=49,
+        tie_word_embeddings=True,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = FastVlmForConditionalGeneration(config)
+        # as transformers draws it, a random eye dims the picture to nothing
+        for module in (*model.model.vision_tower.modules(), *model.model.multi_modal_projector.modules()):
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
+            elif isinstance(module, nn.BatchNorm2d):
+                nn.init.ones_(module.weight)
+    model.tie_weights()
+    model.generation_config.eos_token_id = end
+    processor = CLIPImageProcessorPil(
+        size={"height": 56, "width": 56}, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    )
+    return Mllm(model, tokenizer, processor, fingerprint=f"tiny-{seed}")
