@@ -115,7 +115,8 @@ class Comparison:
     def __init__(
         self, workspace: Workspace, name: SplitName, recorded: Callable[[str], str], say: Progress, count: Count
     ):
-        self.workspace, self.name, self.recorded, self.say, self.count = workspace, name, recorded, say, count
+        self.workspace, self.recorded, self.say, self.count = workspace, recorded, say, count
+        self.name: SplitName = name
         self.recipe, self.dataset = workspace.recipe, workspace.dataset
         self.split: Split = workspace.split(name)
         settings = self.recipe.evaluate

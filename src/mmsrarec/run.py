@@ -21,7 +21,7 @@ from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend.tune import tune
 from mmsrarec.retrieve.encode import train_encoder
-from mmsrarec.summarize import prompts as summarize_prompts
+from mmsrarec.summarize import prompts as stage_1
 from mmsrarec.summarize.summarize import statistics, summarize
 from mmsrarec.workspace import Workspace, adapter_part
 
@@ -92,7 +92,7 @@ class Run:
     def summarize(self) -> dict:
         settings = self.recipe.summarize
         key = self.key(
-            "summarize", settings=settings, prompts=summarize_prompts.VERSION, pictures=self.keys["pictures"]
+            "summarize", settings=settings, prompts=stage_1.ASKED, pictures=self.keys["pictures"]
         )
         with self.stage("summarize", key) as folder:
             if folder is not None:

@@ -74,7 +74,7 @@ def convert(folder: Path) -> None:
 
     text_config = language.config
     if hasattr(text_config, "quantization_config"):
-        del text_config.quantization_config  # the weights are plain numbers by now
+        delattr(text_config, "quantization_config")  # the weights are plain numbers by now
     vision_config = EfficientNetConfig(
         width_coefficient=1.0, depth_coefficient=1.0, image_size=PICTURE_SIZE, hidden_dim=1280, hidden_act="relu6"
     )
@@ -107,7 +107,7 @@ def convert(folder: Path) -> None:
         chat_template=tokenizer.chat_template,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).save_pretrained(folder)
+    model.to(dtype=torch.bfloat16).save_pretrained(folder)  # pyright: ignore
     processor.save_pretrained(folder)
 
 

@@ -48,7 +48,8 @@ class Mllm:
             ) from None
         name = Path(folder).name if settings.name == "embedded" else settings.name
         fingerprint = f"{name}@{config_hash(model)}-{str(dtype).removeprefix('torch.')}"
-        return cls(model.to(settings.device), processor.tokenizer, processor.image_processor, fingerprint)
+        model.to(device=settings.device)  # pyright: ignore
+        return cls(model, processor.tokenizer, processor.image_processor, fingerprint)
 
     @property
     def decoder(self) -> nn.Module:
@@ -174,7 +175,7 @@ class Mllm:
         """Tokens that end an answer."""
         ends = self.model.generation_config.eos_token_id  # pyright: ignore
         ends = ends if isinstance(ends, list) else [ends]
-        return {token for token in (*ends, self.turn_end) if token is not None}
+        return {int(token) for token in (*ends, self.turn_end) if token is not None}  # pyright: ignore
 
 
 def freeze(model: nn.Module) -> None:

@@ -67,7 +67,7 @@ def tune(
         raise MmsrarecError("training changed no weight: raise recommend.lr or recommend.packs")
     trainer.save(checkpoint)
     peft.requires_grad_(False)
-    peft.save_pretrained(folder)
+    peft.save_pretrained(str(folder))
     count = sum(w.numel() for w in trainer.weights.values())
     tokens = sum(map(len, packs))
     return {"steps": len(batches), "trainable": count, "tokens": tokens, "curve": read_curve(curve)}

@@ -100,10 +100,12 @@ def words(text: str) -> list[str]:
 
 def grounded(keyword: str, text: str) -> bool:
     """Whether a keyword shares a word with a text, up to the word's ending; filler words do not count."""
-    have = {word[:STEM] for word in re.findall(r"[^\W_]+", text.lower())}
-    want = [word[:STEM] for word in re.findall(r"[^\W_]+", keyword) if word not in STOP_WORDS]
+    have, want = (
+        {_singular(word)[:STEM] for word in re.findall(r"[^\W_]+", part) if word not in STOP_WORDS}
+        for part in (text.lower(), keyword)
+    )
     # scripts that leave no space between words
-    return any(word in have for word in want) or (not keyword.isascii() and keyword in text.lower())
+    return bool(have & want) or (not keyword.isascii() and keyword in text.lower())
 
 
 def fallback(item: Item, limit: int) -> tuple[str, ...]:
@@ -135,14 +137,13 @@ class Keywords:
 
     def save(self, path: str | Path, dataset: Dataset) -> None:
         """Write as Parquet; the file is whole or absent."""
-        columns = (
-            [item.item_id for item in dataset.items],
-            [list(keywords) for keywords in self.image],
-            [list(keywords) for keywords in self.text],
-            *zip(*self.source, strict=True),
-            *zip(*self.answers, strict=True),
-        )
-        table = pl.DataFrame(dict(zip(COLUMNS, columns, strict=True)), schema=COLUMNS)
+        rows = [
+            (item.item_id, list(image), list(text), *source, *answers)
+            for item, image, text, source, answers in zip(
+                dataset.items, self.image, self.text, self.source, self.answers, strict=True
+            )
+        ]
+        table = pl.DataFrame(rows, schema=COLUMNS, orient="row")
         buffer = io.BytesIO()
         table.write_parquet(buffer)
         atomic_write(path, buffer.getvalue())

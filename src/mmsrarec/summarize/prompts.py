@@ -24,6 +24,9 @@ SHOTS = (
     ),
 )
 
+ASKED = (TEXT_QUESTION, IMAGE_QUESTION, SHOTS)
+"""All the words of the prompts: part of the key of whatever is made from the answers."""
+
 
 def image_prompt(mllm: Mllm, visual_tokens: int) -> list[int]:
     """Asks for the keywords of a picture, shown as `visual_tokens` placeholders. The projector is trained on it."""

@@ -48,7 +48,11 @@ class Store:
             self._db.execute(TABLE)
         except sqlite3.Error as error:
             self._db.close()
-            hint = "another process is writing it" if "locked" in str(error) else f"{error}; move it away"
+            hint = (
+                "another process is writing it"
+                if "locked" in str(error)
+                else f"{error}; name another place, or move it away"
+            )
             raise MmsrarecError(f"cannot use the answers in {path}: {hint}") from None
 
     def __enter__(self) -> "Store":
@@ -67,7 +71,7 @@ class Store:
         return dict(rows)
 
     def failures(self, job: Job) -> dict[str, str]:
-        """Content hash -> reason."""
+        """Content hash -> why there is no answer."""
         rows = self._db.execute(
             "SELECT content, reason FROM answers"
             " WHERE (modality, model, prompt, decoding) = (?, ?, ?, ?) AND answer IS NULL",
@@ -86,4 +90,6 @@ class Store:
             )
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise MmsrarecError(f"cannot keep answers: {error}; free some disk and start again") from None

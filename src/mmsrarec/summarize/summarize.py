@@ -52,8 +52,8 @@ def summarize(
     texts: dict[int, Question] = {}
     pictures: dict[int, Question] = {}
     for code, item in enumerate(dataset.items):
-        if settings.texts and (text := item_text(item)):
-            texts[code] = Question(_hash(text.encode()), text_prompt(mllm, item, settings.text_budget))
+        if settings.texts and (written := item_text(item)):
+            texts[code] = Question(_hash(written.encode()), text_prompt(mllm, item, settings.text_budget))
         path = dataset.image_path(code)
         if settings.pictures and features and code in features and path is not None:
             seen = features[code]

@@ -1,0 +1,136 @@
+"""Keywords out of answers: what is kept, what is not, and what stands in for a useless answer."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.summarize.keywords import Keywords, clean, fallback, grounded, parse, same, stop_after
+
+
+def dataset_of(*items: Item) -> Dataset:
+    none = pl.Series([], dtype=pl.Int64).to_numpy()
+    return Dataset("test", items, (), make_events(none, none, none, 0, len(items)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "keywords"),
+    [
+        ("mug, clay, blue", ("mug", "clay", "blue")),
+        (" Mug , CLAY,, mugs, clay.", ("mug", "clay")),
+        ("story, stories, boxes, box, glass", ("story", "boxes", "glass")),
+        ("mug\nclay", ("mug",)),
+        ("\n mug, clay", ("mug", "clay")),
+        ("the matrix, a gift, the", ("matrix", "gift", "the")),
+        ('"sci-fi", children’s', ("sci-fi", "children's")),
+        ("ｍｕｇ, тёмный лес, 玩具", ("mug", "тёмный лес", "玩具")),
+        ("x, 1999, 1980s, one two three four, " + "long" * 8, ("1980s",)),
+        ("see https://shop.example, <b>mug</b>, www.shop.com, a|b, {x}, `y`", ()),
+        ("mug\u202e, cl\u200bay, pl\x00ate, p_q", ()),
+        ("", ()),
+    ],
+)
+def test_answers_become_keywords(answer: str, keywords: tuple[str, ...]) -> None:
+    assert parse(answer) == keywords
+
+
+@given(
+    st.text(max_size=200) | st.lists(st.sampled_from(["mug", "Mugs", "a b", "<b>", "x.y/z", "é", "\n"])).map(",".join)
+)
+def test_keywords_are_clean_distinct_few_and_stay_so(answer: str) -> None:
+    keywords = parse(answer, 4)
+    assert len(keywords) <= 4
+    assert len({same(keyword) for keyword in keywords}) == len(keywords)
+    for keyword in keywords:
+        assert 2 <= len(keyword) <= 30
+        assert 1 <= len(keyword.split()) <= 3
+        assert all(c in " -'" or not c.isascii() or c.isalnum() for c in keyword)
+        assert clean(keyword) == keyword
+    assert parse(", ".join(keywords), 4) == keywords
+
+
+@pytest.mark.parametrize(
+    ("text", "over"),
+    [
+        ("mug, clay", False),
+        ("mug, clay, blue", False),  # the last one may still grow
+        ("mug, clay, blue,", True),
+        ("mug, mugs,", True),
+        ("mug, mug", False),
+        ("mug\n", True),
+        ("\nmug", False),
+        ("mug, <b>, !, clay", False),
+    ],
+)
+def test_answers_stop_when_they_have_said_enough(text: str, over: bool) -> None:
+    assert stop_after(3)(text) is over
+
+
+@given(st.lists(st.sampled_from(["mug", "clay", "blue", "mugs", "tea", "<x>", "red"]), max_size=9))
+def test_stopping_early_loses_no_keyword_before_the_first_repeat(said: list[str]) -> None:
+    text = ", ".join(said) + ","
+    stop = stop_after(3)
+    cut = next((text[:end] for end in range(len(text) + 1) if stop(text[:end])), text)
+    valid = [word for word in said if clean(word)]
+    first_repeat = next((n for n in range(len(valid)) if same(valid[n]) in map(same, valid[:n])), len(valid))
+    assert parse(cut, 3) == tuple(valid[: min(first_repeat, 3)])
+
+
+def test_keywords_are_grounded_by_a_word_up_to_its_ending() -> None:
+    text = "Parade lamp. Repaired for free, made of oak. Home"
+    assert grounded("lamps", text)
+    assert grounded("repair", text)
+    assert grounded("old oak", text)
+    assert not grounded("metal", text)
+    assert not grounded("oats", text)  # three letters must agree as a whole
+    assert not grounded("for of", text)  # filler words prove nothing
+    assert grounded("玩具", "木制玩具车")
+
+
+def test_the_fallback_starts_with_categories_then_title_then_text() -> None:
+    item = Item("1", "The Blue Mug", "A mug of clay for tea, by http://x.example.", ("Kitchen & Dining", "Gifts"))
+    assert fallback(item, 6) == ("kitchen", "dining", "gifts", "blue", "mug", "clay")
+    assert fallback(item, 2) == ("kitchen", "dining")
+    assert fallback(Item("2"), 6) == ()
+
+
+@given(st.text(max_size=80), st.text(max_size=80), st.lists(st.text(max_size=20), max_size=3))
+def test_fallbacks_are_as_clean_as_answers(title: str, text: str, categories: list[str]) -> None:
+    keywords = fallback(Item("1", title, text, tuple(categories)), 6)
+    assert all(clean(keyword) == keyword for keyword in keywords)
+    assert len(keywords) <= 6
+
+
+def test_united_puts_the_picture_last_and_repeats_nothing() -> None:
+    keywords = Keywords((("red", "mugs"),), (("mug", "clay"),), (("model", "model"),), (("", ""),))
+    assert keywords.united(0) == ("mug", "clay", "red")
+
+
+def test_keywords_survive_the_disk(tmp_path: Path) -> None:
+    dataset = dataset_of(Item("007"), Item("b"))
+    keywords = Keywords(
+        image=(("red",), ()), text=((), ("mug", "тёмный лес")), source=(("model", "none"), ("none", "fallback")),
+        answers=(("red, x,", None), (None, "mug")),
+    )  # fmt: skip
+    keywords.save(tmp_path / "k.parquet", dataset)
+    assert Keywords.load(tmp_path / "k.parquet", dataset) == keywords
+
+
+def test_an_empty_catalogue_survives_the_disk(tmp_path: Path) -> None:
+    Keywords((), (), (), ()).save(tmp_path / "k.parquet", dataset_of())
+    assert Keywords.load(tmp_path / "k.parquet", dataset_of()) == Keywords((), (), (), ())
+
+
+def test_keywords_of_other_items_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "k.parquet"
+    Keywords(((),), ((),), (("none", "none"),), ((None, None),)).save(path, dataset_of(Item("a")))
+    for wrong in (dataset_of(Item("b")), dataset_of(Item("a"), Item("b"))):
+        with pytest.raises(MmsrarecError, match="summarize again"):
+            Keywords.load(path, wrong)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(MmsrarecError, match="summarize again"):
+        Keywords.load(path, dataset_of(Item("a")))

@@ -1,0 +1,180 @@
+"""Stage 1 as a whole, with a tiny model: what is asked, what is kept, what a second run costs."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny import tiny_mllm
+from torch import Tensor
+
+from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.mllm import Mllm
+from mmsrarec.models.pictures import see_catalogue
+from mmsrarec.summarize.settings import SummarizeSettings
+from mmsrarec.summarize.summarize import read_image, read_text, statistics, summarize
+
+SETTINGS = SummarizeSettings(max_new_tokens_text=6, max_new_tokens_image=4)
+TITLES = ("Otter mug", "Parade lamp", "", "Winter plate", "Forest bag", "Legend clock")
+
+
+class Listening:
+    """A model that counts what it is asked, and may be told what to say or when to fail."""
+
+    def __init__(self, mllm: Mllm, fails=lambda asked: False, says: str | None = None):
+        self.mllm, self.fails, self.says, self.asked = mllm, fails, says, 0
+
+    def __getattr__(self, name: str):
+        return getattr(self.mllm, name)
+
+    def generate(self, prompts: Sequence[Sequence[int]], features: Sequence[Tensor | None], tokens: int, stop):
+        if any(map(self.fails, prompts)):
+            raise RuntimeError("not enough memory\nand more")
+        self.asked += len(prompts)
+        if self.says is not None:
+            return [self.says] * len(prompts)
+        return self.mllm.generate(prompts, features, tokens, stop)
+
+
+@pytest.fixture(scope="module")
+def mllm() -> Mllm:
+    return tiny_mllm()
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(0)
+    items = []
+    for code, title in enumerate(TITLES):
+        image = f"{code}.png" if code % 2 == 0 else None
+        if image:
+            Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(folder / "images" / image)
+        items.append(Item(str(code), title, "Made of steel." if title else "", ("Home",) if title else (), image))
+    none = np.zeros(0, dtype=np.int64)
+    return Dataset("test", tuple(items), (), make_events(none, none, none, 0, len(items)), folder)
+
+
+@pytest.fixture(scope="module")
+def features(mllm: Mllm, dataset: Dataset) -> dict[int, Tensor]:
+    return see_catalogue(mllm, dataset, SETTINGS.visual_tokens)[0]
+
+
+def test_each_part_is_asked_once_and_never_again(mllm, dataset, features, tmp_path) -> None:
+    model, told = Listening(mllm), []
+    first = summarize(dataset, model, SETTINGS, tmp_path / "a", features, 2, lambda *at: told.append(at))
+    assert model.asked == 5 + 3  # the third item has no text, every second one a picture
+    assert told[-1] == (3, 3, "keywords of pictures")
+    assert (5, 5, "keywords of texts") in told
+    assert summarize(dataset, model, SETTINGS, tmp_path / "a", features, 4) == first
+    assert model.asked == 8
+    assert [source[1] for source in first.source].count("none") == 1
+    assert [answers[0] is None for answers in first.answers] == [False, True] * 3
+
+
+def test_only_what_changed_is_asked_again(mllm, dataset, features, tmp_path) -> None:
+    model = Listening(mllm)
+    summarize(dataset, model, SETTINGS, tmp_path / "a", features)
+    items = list(dataset.items)
+    items[1] = replace(items[1], text="Made of oak.")
+    items[4] = replace(items[4], item_id="another id")
+    summarize(replace(dataset, items=tuple(items)), model, SETTINGS, tmp_path / "a", features)
+    assert model.asked == 8 + 1
+    more = SETTINGS.model_copy(update={"max_new_tokens_image": 5})
+    summarize(dataset, model, more, tmp_path / "a", features)
+    assert model.asked == 9 + 3
+
+
+def test_a_summary_depends_on_the_item_alone(mllm, dataset, features, tmp_path) -> None:
+    whole = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features, 4)
+    for code in (0, 3):
+        alone = replace(dataset, items=(dataset.items[code],))
+        seen = {0: features[code]} if code in features else None
+        keywords = summarize(alone, mllm, SETTINGS, tmp_path / f"{code}", seen)
+        assert keywords.answers[0] == whole.answers[code]
+        assert keywords.united(0) == whole.united(code)
+
+
+def test_items_of_one_text_share_an_answer(mllm, dataset, tmp_path) -> None:
+    model = Listening(mllm)
+    twins = replace(dataset, items=(dataset.items[0], replace(dataset.items[0], item_id="twin")))
+    keywords = summarize(twins, model, SETTINGS, tmp_path / "a")
+    assert model.asked == 1
+    assert keywords.text[0] == keywords.text[1]
+
+
+def test_stopped_between_batches_the_work_goes_on_where_it_was(mllm, dataset, features, tmp_path) -> None:
+    def stop_at(done: int, total: int, label: str) -> None:
+        if (done, label) == (2, "keywords of texts"):
+            raise KeyboardInterrupt
+
+    model = Listening(mllm)
+    with pytest.raises(KeyboardInterrupt):
+        summarize(dataset, model, SETTINGS, tmp_path / "a", features, 2, stop_at)
+    assert model.asked == 2
+    resumed = summarize(dataset, model, SETTINGS, tmp_path / "a", features, 2)
+    assert model.asked == 8
+    assert resumed == summarize(dataset, mllm, SETTINGS, tmp_path / "b", features, 2)
+
+
+def test_what_fails_falls_back_is_kept_with_its_reason_and_tried_again(mllm, dataset, tmp_path) -> None:
+    wool = mllm.encode("Winter")
+    failing = Listening(mllm, fails=lambda prompt: any(prompt[i:][: len(wool)] == wool for i in range(len(prompt))))
+    keywords = summarize(dataset, failing, SETTINGS, tmp_path / "a")
+    assert failing.asked == 4  # the others of its batch were answered
+    assert keywords.answers[3] == (None, None)
+    assert keywords.source[3] == ("none", "fallback")
+    assert keywords.text[3] == ("home", "winter", "plate", "steel")
+    with closing(sqlite3.connect(tmp_path / "a")) as db:
+        assert db.execute("SELECT reason FROM answers WHERE answer IS NULL").fetchall() == [("not enough memory",)]
+    healthy = Listening(mllm)
+    assert summarize(dataset, healthy, SETTINGS, tmp_path / "a").answers[3][1] is not None
+    assert healthy.asked == 1
+
+
+def test_a_model_that_answers_nothing_is_an_error(mllm, dataset, tmp_path) -> None:
+    broken = Listening(mllm, fails=lambda prompt: True)
+    with pytest.raises(MmsrarecError, match="answered none of 5 questions about texts: not enough memory"):
+        summarize(dataset, broken, SETTINGS, tmp_path / "a")
+
+
+@pytest.mark.parametrize(("off", "asked"), [("pictures", 5), ("texts", 3)])
+def test_ablations_ask_about_one_modality(mllm, dataset, features, tmp_path, off: str, asked: int) -> None:
+    model = Listening(mllm, says="red, star, mug")
+    settings = SETTINGS.model_copy(update={off: False})
+    keywords = summarize(dataset, model, settings, tmp_path / "a", features)
+    assert model.asked == asked
+    assert not any(keywords.image if off == "pictures" else keywords.text)
+
+
+def test_ungrounded_words_of_a_text_are_dropped_and_of_a_picture_kept() -> None:
+    item = Item("1", "Otter mug", "Made of steel.", ("Kitchen",))
+    assert read_text("mugs, steel, copper, kitchen", item, 6) == (("mugs", "steel", "kitchen"), "model")
+    assert read_text("copper, kettle, steel", item, 4) == (("steel", "kitchen", "otter", "mug"), "fallback")
+    assert read_text("mug", Item("1", "Mug"), 6) == (("mug",), "fallback")
+    assert read_text("mug", Item("1"), 6) == ((), "none")
+    assert read_image("red, star, http://x.y", 4) == (("red", "star"), "model")
+    assert read_image("The image shows a mug on a table", 4) == ((), "none")
+
+
+def test_statistics_count_what_happened(mllm, dataset, features, tmp_path) -> None:
+    model = Listening(mllm, says="steel, mug, home, copper")
+    found = statistics(summarize(dataset, model, SETTINGS, tmp_path / "a", features), dataset)
+    assert found["text_asked"] == pytest.approx(5 / 6)
+    assert found["image_asked"] == pytest.approx(3 / 6)
+    assert found["text_fallback"] == pytest.approx(4 / 5)  # only the mug's text bears out three of the four
+    assert found["image_fallback"] == 0
+    assert found["ungrounded"] == pytest.approx((1 + 4 * 2) / 5)
+    assert found["without_keywords"] == 0
+    assert found["items"] == 6
+
+
+def test_features_of_another_size_fit_the_prompt(mllm, dataset, tmp_path) -> None:
+    seen = {0: torch.zeros(4, mllm.hidden_size)}
+    assert summarize(dataset, mllm, SETTINGS, tmp_path / "a", seen).answers[0][0] is not None
