@@ -3,13 +3,15 @@
 A row is an artefact of its own, so a stopped comparison goes on at the row where it was.
 """
 
+import json
 import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
-from mmsrarec import artefacts
+from mmsrarec import __version__, artefacts
 from mmsrarec.data.answers import ANSWERS, ATTRIBUTES, Answers, attribute_pairs
 from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.data.split import Split, SplitName
@@ -64,21 +66,31 @@ def compare(
         pairs += [pair for row in found for pair in against_whole(found, row)]
     first = Comparison(workspace, recipe.evaluate.splits[0], recorded, say, count)
     attributes = statistics(workspace.keywords, workspace.dataset) | first.attributes(variants(first.name))
-    manifest = artefacts.key(rows=[artefacts.key(row=row.metrics, label=row.label) for row in rows])
-    out = workspace.folder / "evaluate"
-    build_report(
-        rows,
-        shown_facts,
-        pairs,
-        first.shown_users(),
-        out,
-        data=workspace.dataset.name,
-        manifest=manifest,
+    manifest = artefacts.key(
+        version=__version__,
+        settings=recipe.evaluate,
+        rows=[[row.protocol, row.split, row.label, row.metrics, row.cost] for row in rows],
+        facts=shown_facts,
         attributes=attributes,
         notes=NOTES,
-        seed=recipe.seed,
-        resamples=recipe.evaluate.resamples,
     )
+    out = workspace.folder / "evaluate"
+    if reported(out) == manifest:
+        say("evaluate: up to date")
+    else:
+        build_report(
+            rows,
+            shown_facts,
+            pairs,
+            first.shown_users(),
+            out,
+            data=workspace.dataset.name,
+            manifest=manifest,
+            attributes=attributes,
+            notes=NOTES,
+            seed=recipe.seed,
+            resamples=recipe.evaluate.resamples,
+        )
     tables = list(dict.fromkeys((row.protocol, row.split) for row in rows))
     for protocol, split in tables:
         say("\n" + text_table(rows, protocol, split) + "\n")
@@ -93,6 +105,15 @@ NOTES = (
     "Full ranking by the language model is re-ranking of what a cheap generator proposed; the generator was chosen on "
     "validation users and stands in the table by itself.",
 )
+
+
+def reported(folder: Path) -> str | None:
+    """What the report in a folder was made from; None where there is no whole one."""
+    try:
+        made_from = json.loads((folder / "report.json").read_text(encoding="utf-8"))["manifest"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return made_from if (folder / "report.html").is_file() else None
 
 
 def against_whole(rows: list[Row], row: Row) -> list[dict]:
@@ -239,9 +260,7 @@ class Comparison:
             return {}
         answers, found = Answers.load(self.dataset), {}
         for variant in variants:
-            key = artefacts.key(
-                made_from=self.inputs("mmsrarec", variant) if variant != "whole" else self.inputs("mmsrarec", "whole")
-            )
+            key = artefacts.key(made_from=self.recorded(adapter_part(self.name, variant)))
             scorer: MllmScorer | None = None
             for attribute in ATTRIBUTES:
                 file = self.workspace.folder / "evaluate" / "attributes" / f"{variant}-{attribute}-{key[:12]}.txt"
@@ -253,6 +272,8 @@ class Comparison:
                     rows, right, wrong = attribute_pairs(
                         self.dataset, answers, self.split.test, attribute, rng, new=new
                     )
+                    if not len(rows):
+                        continue  # a small catalogue has no such pair
                     chosen = rng.permutation(len(rows))[:ATTRIBUTE_PAIRS]
                     both = np.stack([right[chosen], wrong[chosen]], axis=1)
                     scores = scorer.score(self.split.test.pick(rows[chosen]), both)

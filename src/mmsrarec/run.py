@@ -191,11 +191,12 @@ class Run:
         def close() -> None:
             if state["context"] is not None:
                 state["context"].__exit__(None, None, None)
-                state["context"] = None
+                state["context"] = state["task"] = None
 
         def count(done: int, total: int, label: str) -> None:
             label = title or label
-            if label != state["label"] or state["context"] is None or done < state["task"].done:
+            task = state["task"]
+            if label != state["label"] or task is None or total != task.total or done < task.done:
                 close()
                 state["label"], state["context"] = label, self.say.task(label, total)
                 state["task"] = state["context"].__enter__()

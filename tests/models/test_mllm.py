@@ -1,0 +1,127 @@
+"""What any model must do for us: its frame, its words, its pictures; what it must not do: drift."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from tiny import tiny_mllm
+from world import save_tiny
+
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.mllm import Mllm, config_hash, pad_left, pick_dtype, pool_grid
+from mmsrarec.models.settings import ModelSettings
+
+MLLM = tiny_mllm()
+PICTURES = [Image.new("RGB", (40, 90), "red"), Image.new("RGB", (56, 56), "navy"), Image.new("RGB", (300, 20), "white")]
+
+
+def test_the_frame_is_the_chat_template_around_the_words() -> None:
+    before, after = MLLM.frame
+    chat = [{"role": "user", "content": "a mug"}]
+    whole = MLLM.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    assert MLLM.tokenizer.decode([*before, *MLLM.encode("a mug"), *after]) == whole
+
+
+@given(st.text(max_size=60))
+def test_text_comes_back_from_its_tokens(text: str) -> None:
+    assert MLLM.tokenizer.decode(MLLM.encode(text), clean_up_tokenization_spaces=False) == text
+
+
+def test_yes_and_no_start_differently() -> None:
+    assert MLLM.word("yes") != MLLM.word("no")
+
+
+@pytest.mark.parametrize("tokens", [1, 4, 9, 49])
+def test_a_picture_becomes_so_many_tokens_alone_or_among_others(tokens: int) -> None:
+    seen = MLLM.see(PICTURES, tokens)
+    assert seen.shape == (3, tokens, MLLM.hidden_size)
+    assert (seen[0] - seen[1]).abs().max() > 1e-3
+    torch.testing.assert_close(MLLM.see(PICTURES[1:2], tokens)[0], seen[1], atol=1e-4, rtol=1e-4)
+
+
+@given(st.sampled_from([1, 4, 9, 16, 49]), st.integers(1, 60))
+def test_pooling_keeps_the_mean_of_even_parts(count: int, tokens: int) -> None:
+    features = torch.randn(count, 3, generator=torch.Generator().manual_seed(count))
+    pooled = pool_grid(features, tokens)
+    assert pooled.shape == (min(count, tokens), 3)
+    torch.testing.assert_close(pool_grid(features, 1)[0], features.mean(0))
+    if tokens >= count:
+        assert torch.equal(pooled, features)
+
+
+def test_pooling_keeps_places_on_the_grid() -> None:
+    grid = torch.arange(16.0)[:, None]  # 4 x 4, row by row
+    assert pool_grid(grid, 4)[:, 0].tolist() == [2.5, 4.5, 10.5, 12.5]
+    assert pool_grid(grid, 2)[:, 0].tolist() == [3.5, 11.5]  # no square: in order
+
+
+def test_prompts_are_padded_on_the_left() -> None:
+    ids, mask = pad_left([[1, 2, 3], [4]], pad=9)
+    assert ids.tolist() == [[1, 2, 3], [9, 9, 4]]
+    assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
+
+
+def test_the_eye_does_not_drift_in_train_mode() -> None:
+    mllm = tiny_mllm()
+    before, state = mllm.see(PICTURES, 4), copy.deepcopy(mllm.model.state_dict())
+    mllm.model.train()
+    mllm.see(PICTURES, 9)
+    mllm.model.get_image_features(pixel_values=torch.randn(2, 3, 56, 56))  # pyright: ignore
+    assert torch.equal(mllm.see(PICTURES, 4), before)
+    assert all(torch.equal(value, state[name]) for name, value in mllm.model.state_dict().items())
+    assert not any(weight.requires_grad for weight in mllm.model.parameters())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny(tmp_path_factory.mktemp("model") / "tiny")
+
+
+def test_a_folder_loads_as_what_was_saved(folder: Path) -> None:
+    loaded = Mllm.load(ModelSettings(name=str(folder), dtype="float32"))
+    assert loaded.dtype == torch.float32
+    assert loaded.frame == MLLM.frame
+    assert loaded.image_token == MLLM.image_token
+    assert torch.equal(loaded.see(PICTURES, 4), MLLM.see(PICTURES, 4))
+    prompt = MLLM.encode("A mug of blue clay")
+    assert loaded.generate([prompt], [None], 8) == MLLM.generate([prompt], [None], 8)
+    again = Mllm.load(ModelSettings(name=str(folder), dtype="float32"))
+    half = Mllm.load(ModelSettings(name=str(folder), dtype="bfloat16"))
+    assert again.fingerprint == loaded.fingerprint != half.fingerprint
+    assert half.see(PICTURES, 4).dtype == torch.bfloat16
+
+
+def test_other_weights_have_another_hash() -> None:
+    assert config_hash(tiny_mllm(0).model) == config_hash(tiny_mllm(0).model)
+    assert config_hash(tiny_mllm(0).model) != config_hash(tiny_mllm(1).model)
+
+
+def test_a_model_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(MmsrarecError, match="cannot load the model") as caught:
+        Mllm.load(ModelSettings(name=str(tmp_path / "nothing"), dtype="float32"))
+    assert "\n" not in str(caught.value)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(MmsrarecError, match="cannot load the model"):
+        Mllm.load(ModelSettings(name=str(tmp_path), dtype="float32"))
+
+
+def test_the_dtype_is_what_was_asked_or_what_the_processor_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pick_dtype(ModelSettings(dtype="bfloat16")) == torch.bfloat16
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert pick_dtype(ModelSettings()) == torch.float32
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert pick_dtype(ModelSettings()) == torch.bfloat16
+
+
+def test_pictures_are_noise_or_words_by_their_place() -> None:
+    rng = np.random.default_rng(0)
+    noisy = Image.fromarray(rng.integers(0, 255, (80, 80, 3), dtype=np.uint8))
+    turned = noisy.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    seen = MLLM.see([noisy, turned], 49)
+    assert (seen[0] - seen[1]).abs().max() > 1e-3

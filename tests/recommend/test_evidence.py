@@ -1,0 +1,134 @@
+"""What is known at a moment is older than the moment, whoever asks; training examples are drawn as published."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from world import make_log, make_retrieval
+
+from mmsrarec.data.dataset import Events, make_events
+from mmsrarec.data.split import Moments, leave_one_out, moments_at
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.recommend.evidence import Evidence, sample_training
+from mmsrarec.recommend.settings import RecommendSettings
+
+SETTINGS = RecommendSettings(history=3, similar_items=4)
+LOG = make_log(np.random.default_rng(0))
+CANDIDATES = np.arange(12)
+
+
+def gather(train: Events, moments: Moments) -> list[Evidence]:
+    candidates = np.broadcast_to(CANDIDATES, (len(moments), len(CANDIDATES)))
+    return make_retrieval(train).gather(moments, candidates, SETTINGS)
+
+
+def test_evidence_is_what_it_says() -> None:
+    moments = leave_one_out(LOG).test
+    for row, one in enumerate(gather(leave_one_out(LOG).train, moments)):
+        assert one.history == tuple(moments.history[row][-3:])
+        assert one.candidates == tuple(CANDIDATES)
+        assert len(one.similar) <= 4
+        assert not set(one.similar) & set(moments.history[row])
+        assert len(one.popularity) == len(one.alike) == len(CANDIDATES)
+    assert any(max(one.alike) > 0 for one in gather(leave_one_out(LOG).train, moments))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.integers(5, 195))
+def test_nothing_at_or_after_the_moment_is_known(seed: int, now: int) -> None:
+    rng = np.random.default_rng(seed)
+    log = make_log(rng)
+    past = log.time < now
+    future = np.where(past, log.item, rng.permutation(log.item))  # others take other things from now on
+    moments = Moments(np.array([-1]), np.array([now]), np.array([-1]), (np.array([3, 5]),))
+    (known,) = gather(log, moments)
+    changed = make_events(log.user, future, log.time, log.n_users, log.n_items)
+    assert gather(changed, moments) == gather(log.where(past), moments) == [known]
+
+
+def test_the_future_would_show_if_it_were_looked_at() -> None:
+    known = [
+        gather(LOG, Moments(np.array([-1]), np.array([now]), np.array([-1]), (np.array([3, 5]),))) for now in (50, 150)
+    ]
+    assert known[0] != known[1]
+
+
+def test_own_later_events_are_unknown() -> None:
+    """What a user did from the moment on, the target above all, changes nothing of what is known at the moment."""
+    row = np.array([LOG.offsets[7] + 3])
+    moments = moments_at(LOG, row)
+    items = LOG.item.copy()
+    items[row[0] : LOG.offsets[8]] = (items[row[0] : LOG.offsets[8]] + 11) % LOG.n_items
+    changed = make_events(LOG.user, items, LOG.time, LOG.n_users, LOG.n_items)
+    assert gather(LOG, moments) == gather(changed, moments)
+
+
+def test_training_and_test_ask_alike() -> None:
+    """A training moment, asked as a test would ask about it, has the same evidence."""
+    moments, candidates, _ = sample_training(LOG, 12, 5, np.random.default_rng(1))
+    retrieval = make_retrieval(LOG)
+    together = retrieval.gather(moments, candidates, SETTINGS)
+    for row in range(12):
+        one = Moments(
+            moments.user[[row]],
+            moments.time[[row]],
+            np.array([-1]),  # the answer is not part of the question
+            (moments.history[row],),
+        )
+        assert retrieval.gather(one, candidates[[row]], SETTINGS) == [together[row]]
+
+
+def test_a_moment_without_a_time_is_refused() -> None:
+    moments = Moments(np.array([0]), np.array([-1]), np.array([-1]), (np.array([1]),))
+    with pytest.raises(MmsrarecError, match="no time"):
+        gather(LOG, moments)
+
+
+def test_picking_candidates_keeps_their_facts() -> None:
+    (one,) = gather(LOG, moments_at(LOG, np.array([4])))
+    picked = one.pick([2, 0])
+    assert picked.candidates == (one.candidates[2], one.candidates[0])
+    assert picked.popularity == (one.popularity[2], one.popularity[0])
+    assert picked.alike == (one.alike[2], one.alike[0])
+    assert (picked.history, picked.similar) == (one.history, one.similar)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 8))
+def test_training_examples_are_lawful(seed: int, negatives: int) -> None:
+    log = make_log(np.random.default_rng(seed), n_users=10, n_items=20, length=5)
+    moments, candidates, place = sample_training(log, 15, negatives, np.random.default_rng(seed))
+    assert candidates.shape == (15, negatives + 1)
+    for row in range(15):
+        taken = log.items_of(int(moments.user[row]))
+        others = np.delete(candidates[row], place[row])
+        assert candidates[row, place[row]] == moments.target[row]
+        assert not np.isin(others, taken).any()
+        assert len(set(others)) == negatives
+        assert len(moments.history[row]) >= 1
+        np.testing.assert_array_equal(taken[: len(moments.history[row])], moments.history[row])
+
+
+def test_users_moments_and_places_are_drawn_uniformly() -> None:
+    lengths = np.array([2, 5, 9, 1, 3])  # the fourth has no past to speak of
+    log = make_events(
+        np.repeat(np.arange(5), lengths),
+        np.concatenate([np.arange(n) for n in lengths]),
+        np.arange(lengths.sum()),
+        5,
+        20,
+    )
+    moments, _, place = sample_training(log, 8000, 3, np.random.default_rng(0))
+    users = np.bincount(moments.user, minlength=5)
+    assert users[3] == 0
+    assert np.abs(users[[0, 1, 2, 4]] - 2000).max() < 5 * np.sqrt(2000)
+    assert np.abs(np.bincount(place, minlength=4) - 2000).max() < 5 * np.sqrt(2000)
+    past = np.bincount([len(h) for h, user in zip(moments.history, moments.user, strict=True) if user == 2])
+    assert np.abs(past[1:] - users[2] / 8).max() < 5 * np.sqrt(users[2] / 8)
+    assert past[0] == 0
+
+
+def test_examples_follow_from_the_seed() -> None:
+    a, b, c = (sample_training(LOG, 20, 4, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a[1], b[1])
+    assert not np.array_equal(a[1], c[1])
