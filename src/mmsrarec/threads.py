@@ -11,7 +11,8 @@ from pathlib import Path
 
 FEW_CORES = 4
 ALREADY = "MMSRAREC_THREADS"  # set in the second execution; set by hand, it keeps everything as it is
-MALLOC = "thp:always,dirty_decay_ms:-1,muzzy_decay_ms:-1"
+# ten seconds: blocks are at hand for the next step, and what odd sizes leave behind is given back (-1, never: 24 GB)
+MALLOC = "thp:always,dirty_decay_ms:10000,muzzy_decay_ms:10000"
 PLACES = ("/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
 
 

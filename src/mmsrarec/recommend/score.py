@@ -82,4 +82,4 @@ class MllmScorer:
         packs = [self.prompts.render(one) for one in evidence]
         self.tokens += sum(map(len, packs))
         self.moments += len(packs)
-        return np.stack(score_packs(self.prompts, packs, self.batch_tokens, self.progress))
+        return np.array(score_packs(self.prompts, packs, self.batch_tokens, self.progress)).reshape(candidates.shape)

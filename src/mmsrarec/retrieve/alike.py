@@ -17,11 +17,11 @@ def alike_levels(found: Found, train: Events, moments: Moments, candidates: IntA
     An item weighs the sum of its neighbours' cosines over their steps (`item_weights`). The word compares it with the
     heaviest item of the moment. Obeys the clock, as `next_items` does.
     """
-    items = next_items(found, train, moments, n_next).reshape(len(moments), -1)
-    weights = item_weights(items.reshape(*found.row.shape, n_next), found.similarity).reshape(len(moments), -1)
+    items = next_items(found, train, moments, n_next)
+    weights = item_weights(items, found.similarity)
     levels = np.zeros(candidates.shape, dtype=np.int64)
     for row in range(len(moments)):
-        per_item = np.bincount(np.maximum(items[row], 0), weights[row], minlength=train.n_items)
+        per_item = np.bincount(np.maximum(items[row], 0).ravel(), weights[row].ravel(), train.n_items)
         share = per_item[candidates[row]] / max(float(per_item.max()), 1e-12)
         levels[row] = np.where(share > 0, 1 + np.searchsorted(SHARES, share, side="right"), 0)
     return levels

@@ -1,0 +1,79 @@
+"""A whole run on a small drawn catalogue with the tiny model, made once for all tests that ask a finished run."""
+
+import io
+import shutil
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from world import save_tiny
+
+from mmsrarec.data.sample import draw_catalogue
+from mmsrarec.progress import Progress
+from mmsrarec.recipe import Recipe, load_recipe
+from mmsrarec.run import run
+
+RECIPE = """
+name = "tiny"
+[model]
+dtype = "float32"
+[summarize]
+visual_tokens = 4
+text_budget = 16
+max_new_tokens_text = 4
+max_new_tokens_image = 3
+[retrieve]
+dims = 16
+blocks = 1
+epochs = 2
+crowd = 10
+[recommend]
+history = 2
+similar_items = 2
+item_keywords = 2
+packs = 12
+batch = 4
+negatives = 3
+rank = 2
+first_layer = 1
+[evaluate]
+negatives = 5
+propose = 6
+shown_users = 2
+resamples = 100
+"""
+BROKEN = "item-0"
+"""Place of the drawn item whose picture is damaged before the run."""
+
+
+def recipe_in(folder: Path, *overrides: str) -> Recipe:
+    """The recipe of the run in a folder, as its file there and `--set` give it."""
+    return load_recipe(folder / "tiny.toml", overrides)
+
+
+def go(folder: Path, *overrides: str, stages: tuple[str, ...] | None = None, out: str = "run") -> tuple[dict, str]:
+    """Run what is missing; what came of it, and what was said meanwhile."""
+    said = io.StringIO()
+    return run(recipe_in(folder, *overrides), folder / out, stages, Progress(said)), said.getvalue()
+
+
+@cache
+def finished() -> Path:
+    """A folder with data/, model/, tiny.toml and the finished run/. Not to be written to: see `a_copy`."""
+    folder = Path(mkdtemp(prefix="mmsrarec-finished-"))
+    dataset = draw_catalogue(folder / "data", seed=3, items=60, shoppers=60)
+    broken = next(path for code in range(60) if (path := dataset.image_path(code)) is not None)
+    broken.write_bytes(broken.read_bytes()[:40])
+    save_tiny(folder / "model")
+    head, parts = RECIPE.split("[model]")
+    text = f'{head}data = "{folder / "data"}"\n[model]\nname = "{folder / "model"}"{parts}'
+    (folder / "tiny.toml").write_text(text)
+    go(folder)
+    return folder
+
+
+def a_copy(to: Path) -> Path:
+    """A copy of the finished run that may be written to; data and model stay where they are."""
+    shutil.copytree(finished() / "run", to / "run")
+    shutil.copy(finished() / "tiny.toml", to)
+    return to
