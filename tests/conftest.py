@@ -15,6 +15,16 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run; not to be written to."""
+    from finished import finish  # brings torch along
+
+    folder = tmp_path_factory.mktemp("finished")
+    finish(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def movielens() -> Path:
     """The source folder of real tables with posters, where the checkout has it."""
     folder = Path(__file__).parents[2] / "shared" / "data" / "ml-latest-small-mm"

@@ -2,9 +2,7 @@
 
 import io
 import shutil
-from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 from world import save_tiny
 
@@ -42,8 +40,6 @@ propose = 6
 shown_users = 2
 resamples = 100
 """
-BROKEN = "item-0"
-"""Place of the drawn item whose picture is damaged before the run."""
 
 
 def recipe_in(folder: Path, *overrides: str) -> Recipe:
@@ -57,10 +53,8 @@ def go(folder: Path, *overrides: str, stages: tuple[str, ...] | None = None, out
     return run(recipe_in(folder, *overrides), folder / out, stages, Progress(said)), said.getvalue()
 
 
-@cache
-def finished() -> Path:
-    """A folder with data/, model/, tiny.toml and the finished run/. Not to be written to: see `a_copy`."""
-    folder = Path(mkdtemp(prefix="mmsrarec-finished-"))
+def finish(folder: Path) -> None:
+    """Fill a folder with data/, model/, tiny.toml and the finished run/. The first picture of the data is damaged."""
     dataset = draw_catalogue(folder / "data", seed=3, items=60, shoppers=60)
     broken = next(path for code in range(60) if (path := dataset.image_path(code)) is not None)
     broken.write_bytes(broken.read_bytes()[:40])
@@ -69,11 +63,10 @@ def finished() -> Path:
     text = f'{head}data = "{folder / "data"}"\n[model]\nname = "{folder / "model"}"{parts}'
     (folder / "tiny.toml").write_text(text)
     go(folder)
-    return folder
 
 
-def a_copy(to: Path) -> Path:
+def copy_run(finished: Path, to: Path) -> Path:
     """A copy of the finished run that may be written to; data and model stay where they are."""
-    shutil.copytree(finished() / "run", to / "run")
-    shutil.copy(finished() / "tiny.toml", to)
+    shutil.copytree(finished / "run", to / "run")
+    shutil.copy(finished / "tiny.toml", to)
     return to

@@ -23,7 +23,7 @@ SHOWN_REASONS = 3
 
 @dataclass(frozen=True)
 class Recommendation:
-    """score: p(yes) / (p(yes) + p(no)). because: the heaviest reasons, in words; each was measured by leaving it out."""
+    """score: p(yes) / (p(yes) + p(no)). because: the heaviest reasons, each measured by leaving it out."""
 
     item_id: str
     title: str

@@ -8,15 +8,20 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+
+from safetensors.torch import save_file
 
 from mmsrarec import artefacts
 from mmsrarec.comparison import compare
+from mmsrarec.data.images import open_picture, usable_pictures
 from mmsrarec.data.split import SplitName
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import pictures
 from mmsrarec.models.mllm import Mllm
+from mmsrarec.models.warmup import grids, projector_of, warm_up
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend.tune import tune
@@ -82,6 +87,8 @@ class Run:
                 return
             with self.counting() as count:
                 mllm, data = self.workspace.mllm, self.workspace.dataset
+                if self.recipe.model.warm_up_steps:
+                    self.warm_up(mllm, folder, count)
                 features, rejected = pictures.see_catalogue(mllm, data, settings.visual_tokens, progress=count)
             pictures.save(features, folder / "features.safetensors")
             (folder / "rejected.json").write_text(json.dumps(rejected, indent=1))
@@ -89,11 +96,22 @@ class Run:
                 first = next(iter(rejected.items()))
                 self.say(f"{len(rejected)} pictures cannot be used, such as that of item {first[0]}: {first[1]}")
 
+    def warm_up(self, mllm: Mllm, folder: Path, count: Callable[[int, int, str], None]) -> None:
+        """Let the projector learn what the catalogue's pictures show, by the categories of their items."""
+        data, steps = self.workspace.dataset, self.recipe.model.warm_up_steps
+        usable, _ = usable_pictures(data)
+        codes = [code for code in usable if data.items[code].categories]
+        opened = [open_picture(usable[code], usable[code].parent) for code in codes]
+        words = [", ".join(data.items[code].categories).lower() for code in codes]
+        ask = partial(stage_1.image_prompt, mllm)
+        losses = warm_up(mllm, grids(mllm, opened), words, ask, steps, self.recipe.seed, progress=count)
+        weights = projector_of(mllm).state_dict()
+        save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / "projector.safetensors")
+        self.say(f"warm-up on {len(codes)} pictures: loss {losses[0]:.2f} to {losses[-1]:.2f}")
+
     def summarize(self) -> dict:
         settings = self.recipe.summarize
-        key = self.key(
-            "summarize", settings=settings, prompts=stage_1.ASKED, pictures=self.keys["pictures"]
-        )
+        key = self.key("summarize", settings=settings, prompts=stage_1.ASKED, pictures=self.keys["pictures"])
         with self.stage("summarize", key) as folder:
             if folder is not None:
                 data, workspace = self.workspace.dataset, self.workspace
@@ -106,6 +124,7 @@ class Run:
                         workspace.features,
                         self.recipe.runtime.generate_batch,
                         count,
+                        self.keys["pictures"][:12] if self.recipe.model.warm_up_steps else "",
                     )
                 keywords.save(folder / "keywords.parquet", data)
                 facts = statistics(keywords, data)

@@ -28,9 +28,11 @@ class Stopped(Exception):
     pass
 
 
-def run(folder: Path, stop_after: int | None = None, log: Events = LOG, **settings) -> tuple[dict, Prompts]:
-    """Tune a fresh tiny model; `folder` keeps adapter and unfinished work."""
-    prompts = make_prompts(tiny_mllm(), make_dataset(log), **(SMALL | settings))
+def run(
+    folder: Path, stop_after: int | None = None, log: Events = LOG, model: int = 0, **settings
+) -> tuple[dict, Prompts]:
+    """Tune a fresh tiny model, drawn from the seed `model`; `folder` keeps adapter and unfinished work."""
+    prompts = make_prompts(tiny_mllm(model), make_dataset(log), **(SMALL | settings))
 
     def progress(done: int, total: int, label: str) -> None:
         if done == stop_after:
@@ -102,6 +104,7 @@ def test_stopped_and_resumed_is_bit_equal(
     facts, _ = run(tmp_path)
     assert weights(tmp_path) == weights(whole[0])
     assert facts["curve"] == whole[1]["curve"]
+    assert len((tmp_path / "work" / "curve.jsonl").read_text().splitlines()) == 6  # no step was done again
 
 
 def test_steps_since_the_last_checkpoint_are_done_again(
@@ -109,8 +112,10 @@ def test_steps_since_the_last_checkpoint_are_done_again(
 ) -> None:
     with pytest.raises(Stopped):
         run(tmp_path, 3)  # no checkpoint so early: it starts over
+    curve = tmp_path / "work" / "curve.jsonl"
+    curve.write_text(curve.read_text()[:-9])  # the kill came in the middle of a line
     facts, _ = run(tmp_path)
-    assert len((tmp_path / "work" / "curve.jsonl").read_text().splitlines()) == 3 + 6
+    assert len(curve.read_text().splitlines()) == 2 + 6
     assert facts["curve"] == whole[1]["curve"]
     assert weights(tmp_path) == weights(whole[0])
 
@@ -127,15 +132,16 @@ def test_it_learns_that_people_take_what_many_took(tmp_path: Path) -> None:
     users = np.repeat(np.arange(150), 3)
     hits = np.concatenate([rng.choice(6, 3, replace=False) for _ in range(150)])
     log = make_events(users, hits, 1000 + np.arange(len(users)) // 3, 150, 40)
-    settings = {"packs": 240, "batch": 8, "negatives": 7, "rank": 8, "first_layer": 0}
+    settings = {"log": log, "model": 3, "packs": 240, "batch": 8, "negatives": 7, "rank": 8, "first_layer": 0}
     first, loss = {}, {}
-    for name, shows, lr in (("told", {"popularity": True}, 1e-2), ("untold", {}, 1e-2), ("untrained", {"popularity": True}, 1e-9)):
-        facts, _ = run(tmp_path / name, log=log, shows=only(**shows).model_dump(), lr=lr, **settings)
+    worlds = {"told": (True, 1e-2), "untold": (False, 1e-2), "untrained": (True, 1e-9)}
+    for name, (told, lr) in worlds.items():
+        facts, _ = run(tmp_path / name, shows=only(popularity=told).model_dump(), lr=lr, **settings)
         first[name], loss[name] = (np.mean([line[key] for line in facts["curve"][-15:]]) for key in ("first", "loss"))
-    print(first, loss)
     assert first["told"] > 0.5  # the other hits among the negatives bound it from above
     assert first["untold"] < 0.25  # chance is 1/8
-    assert loss["told"] < 0.7 * min(loss["untold"], loss["untrained"])
+    assert first["untrained"] < 0.25
+    assert loss["told"] < min(loss["untold"], loss["untrained"])
 
 
 def test_a_rate_that_breaks_the_model_is_said(tmp_path: Path) -> None:
@@ -172,5 +178,3 @@ def test_the_last_line_of_a_step_counts(tmp_path: Path) -> None:
     lines = [{"step": 1, "loss": 5.0}, {"step": 0, "loss": 3.0}, {"step": 1, "loss": 4.0}]
     (tmp_path / "curve").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert read_curve(tmp_path / "curve") == [lines[1], lines[2]]
-
-

@@ -32,6 +32,7 @@ def test_the_heaviest_item_is_many_and_the_absent_nobody() -> None:
     assert levels([0, 3, 5], [1.0, 1.0, 1.0], [5, 6, 9, 0]) == [4, 4, 4, 0]
     assert levels([0, 3, 5], [1.0, 0.3, 0.05], [5, 6, 9]) == [4, 3, 1]
     assert levels([0, 3, 5], [1.0, 0.2, 0.0], [6, 9]) == [2, 0]
+    assert levels([0, 3, 5], [1.0, 0.5, 0.25], [5, 6, 9]) == [4, 4, 3]  # a share on the border is above it
 
 
 def test_steps_count_less_and_neighbours_add_up() -> None:

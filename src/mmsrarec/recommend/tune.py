@@ -46,6 +46,9 @@ def tune(
     before = adapter_hash(peft)
     work.mkdir(parents=True, exist_ok=True)
     checkpoint, curve = work / "trainer.safetensors", work / "curve.jsonl"
+    if curve.exists():  # a kill may have cut the last line short; its step is done again
+        text = curve.read_text()
+        curve.write_text(text[: text.rfind("\n") + 1])
     if checkpoint.exists():
         trainer.resume(checkpoint)
     saved = time.monotonic()

@@ -43,8 +43,10 @@ def summarize(
     features: Mapping[int, Tensor] | None = None,
     batch: int = 32,
     progress: ProgressCall = lambda done, total, label: None,
+    eye: str = "",
 ) -> Keywords:
     """Keywords of all items. features: item code -> (v, d), what the model sees of the picture; others are text-only.
+    eye: what else the features depend on than the model as it was loaded.
 
     Answers are kept in the store batch by batch, and only what is missing there is computed. progress(done, total,
     label). Raises MmsrarecError where the store cannot be used, or the model fails on all that it is asked.
@@ -61,7 +63,7 @@ def summarize(
     said: list[dict[int, str]] = []
     with Store(store_path) as store:
         for modality, questions in (("text", texts), ("picture", pictures)):
-            job, stop, tokens = _job(modality, mllm, settings)
+            job, stop, tokens = _job(modality, mllm, settings, eye)
             answers = _ask(store, job, mllm, questions.values(), stop, tokens, batch, progress)
             said.append({code: answers[q.content] for code, q in questions.items() if q.content in answers})
     text: list[tuple[tuple[str, ...], Source]] = [
@@ -93,17 +95,19 @@ def read_image(answer: str | None, limit: int) -> tuple[tuple[str, ...], Source]
     return kept, "model" if kept else "none"
 
 
-def _job(modality: str, mllm: Mllm, settings: SummarizeSettings) -> tuple[Job, Callable[[str], bool], int]:
+def _job(modality: str, mllm: Mllm, settings: SummarizeSettings, eye: str) -> tuple[Job, Callable[[str], bool], int]:
     """The parts of a store key that questions share, when an answer is long enough, and its tokens at most."""
+    model = mllm.fingerprint
     if modality == "text":
         template, limit = text_prompt(mllm, Item(""), 1), settings.max_keywords_text
         tokens = settings.max_new_tokens_text
         decoding = key(keywords=limit, tokens=tokens, budget=settings.text_budget)
     else:
+        model += eye
         template, limit = image_prompt(mllm, 1), settings.max_keywords_image
         tokens = settings.max_new_tokens_image
         decoding = key(keywords=limit, tokens=tokens, visual_tokens=settings.visual_tokens)
-    return Job(modality, mllm.fingerprint, key(ids=template)[:16], decoding[:16]), stop_after(limit), tokens
+    return Job(modality, model, key(ids=template)[:16], decoding[:16]), stop_after(limit), tokens
 
 
 def _ask(

@@ -1,0 +1,238 @@
+"""A run from recipe to report: what comes out, what is done again and what is not, what is said when it cannot be."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from finished import copy_run, go, recipe_in
+
+from mmsrarec import cli
+from mmsrarec.artefacts import verify
+from mmsrarec.data.tables import load
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.mllm import Mllm
+from mmsrarec.progress import Progress
+from mmsrarec.recommend import tune
+from mmsrarec.run import run
+
+CLASSIC = ["random", "popularity", "popularity-as-of", "sequential-rules", "als", "sasrec", "neighbours-only"]
+TUNED = ["plain-fine-tuning", "mmsrarec"]
+
+
+@pytest.fixture
+def mine(finished: Path, tmp_path: Path) -> Path:
+    """A finished run that may be written to."""
+    return copy_run(finished, tmp_path)
+
+
+@pytest.fixture
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(settings: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(Mllm, "load", refuse)
+
+
+def report_of(folder: Path) -> dict:
+    return json.loads((folder / "run" / "evaluate" / "report.json").read_text())
+
+
+def done(said: str) -> set[str]:
+    """The parts that were computed."""
+    return {line.partition(": done in")[0] for line in said.splitlines() if ": done in" in line}
+
+
+def evaluated(said: str) -> set[str]:
+    return {line.removeprefix("evaluating ") for line in said.splitlines() if line.startswith("evaluating ")}
+
+
+def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
+    report = report_of(finished)
+    parts = {"data", "manifest", "rows", "resamples", "pairs", "facts", "attributes", "notes", "users"}
+    assert report.keys() == parts
+    found = {(row["protocol"], row["split"]): [] for row in report["rows"]}
+    for row in report["rows"]:
+        found[row["protocol"], row["split"]].append(row["model"])
+        assert row.keys() == {"protocol", "split", "model", "variant", "seed", "users", "metrics", "cost", "slices"}
+        assert row["users"] > 0
+        assert all(0 <= m["low"] <= m["value"] <= m["high"] <= 1 for m in row["metrics"].values())
+    assert found == {
+        ("published", "leave-one-out"): CLASSIC + TUNED,
+        ("full", "leave-one-out"): [*CLASSIC, "mmsrarec"],
+        ("published", "user-8-1-1"): CLASSIC + TUNED,
+    }
+    (reranked,) = (row for row in report["rows"] if row["protocol"] == "full" and row["model"] == "mmsrarec")
+    assert reranked["variant"].startswith("re-ranks ")
+    costs = {"tokens_per_user", "calls_per_user", "ms_per_user", "peak_mb"}
+    assert all(row["cost"].keys() == costs for row in report["rows"] if row["model"] in TUNED)
+    assert {pair["a"] for pair in report["pairs"] if pair["protocol"] == "published"} == {"mmsrarec"}
+    assert {pair["b"] for pair in report["pairs"] if pair["protocol"] == "published"} == {*CLASSIC, TUNED[0]}
+    assert [(fact["protocol"], fact["split"]) for fact in report["facts"]] == [
+        ("published", "leave-one-out"),
+        ("full", "leave-one-out"),
+        ("published", "user-8-1-1"),
+    ]
+    assert report["attributes"]["items"] == 60
+    assert {name for name in report["attributes"] if name.startswith("series")} == {
+        "series told apart, titles",
+        "series told apart, whole",
+    }
+
+
+def test_users_are_shown_with_reasons(finished: Path) -> None:
+    shown = report_of(finished)["users"]
+    assert len(shown) == 2
+    for user in shown:
+        assert len(user["recommendations"]) == 3
+        assert all(item["because"] for item in user["recommendations"][:1])
+        had = {item["item_id"] for item in user["history"]}
+        assert not had & {item["item_id"] for item in user["recommendations"]}
+    page = (finished / "run" / "evaluate" / "report.html").read_text()
+    assert shown[0]["recommendations"][0]["title"] in page
+    assert "data:image/jpeg" in page
+
+
+def test_every_part_is_whole_and_listed(finished: Path) -> None:
+    manifest = json.loads((finished / "run" / "manifest.json").read_text())
+    assert {"pictures", "summarize", "retrieve/leave-one-out", "recommend/user-8-1-1/whole"} <= manifest["parts"].keys()
+    for part, key in manifest["parts"].items():
+        assert verify(finished / "run" / part)["key"] == key
+    assert not (finished / "run" / "unfinished").exists() or not list((finished / "run" / "unfinished").iterdir())
+    assert not list((finished / "run").rglob("*.tmp"))
+    training = json.loads((finished / "run" / "recommend" / "leave-one-out" / "whole" / "training.json").read_text())
+    assert [line["step"] for line in training["curve"]] == [0, 1, 2]
+
+
+def test_a_broken_picture_leaves_its_item_text_only(finished: Path) -> None:
+    rejected = json.loads((finished / "run" / "pictures" / "rejected.json").read_text())
+    dataset = load(finished / "data")
+    assert list(rejected) == [next(item.item_id for item in dataset.items if item.image)]
+    assert "damaged or cut short" in rejected[min(rejected)] or "not a readable" in rejected[min(rejected)]
+
+
+def test_nothing_is_done_twice(mine: Path, no_model: None) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (mine / "run").rglob("*.json") if path.parent != mine / "run"}
+    summary, said = go(mine)
+    assert not done(said)
+    assert not evaluated(said)
+    assert said.count(": up to date") == 9
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert summary["rows"] == 26
+    assert summary["summarize"]["items"] == 60
+
+
+@pytest.mark.parametrize("how", ["runtime.score_tokens=900", "runtime.generate_batch=7"])
+def test_how_the_work_is_done_is_no_reason_to_do_it_again(how: str, mine: Path, no_model: None) -> None:
+    assert not done(go(mine, how)[1])
+
+
+def test_a_setting_of_stage_3_touches_stage_3_and_its_rows(mine: Path) -> None:
+    before = report_of(mine)
+    _, said = go(mine, "recommend.lr=0.02")
+    splits = ("leave-one-out", "user-8-1-1")
+    assert done(said) == {f"recommend/{split}/{variant}" for split in splits for variant in ("titles", "whole")}
+    assert {line.partition(",")[0] for line in evaluated(said)} == set(TUNED)
+    assert "evaluate: up to date" not in said
+    after = report_of(mine)
+    assert before["manifest"] != after["manifest"]
+    assert [r["metrics"] for r in before["rows"] if r["model"] in CLASSIC] == [
+        r["metrics"] for r in after["rows"] if r["model"] in CLASSIC
+    ]
+
+
+def test_a_setting_of_stage_2_leaves_stage_1_alone(mine: Path) -> None:
+    _, said = go(mine, "retrieve.k=1", "evaluate.splits=['leave-one-out']", "evaluate.rows=['sasrec', 'mmsrarec']")
+    assert done(said) == {"retrieve/leave-one-out", "recommend/leave-one-out/whole"}
+    assert "summarize: up to date" in said
+
+
+def test_stages_can_be_had_one_by_one(finished: Path, tmp_path: Path) -> None:
+    shutil.copy(finished / "tiny.toml", tmp_path)
+    few = [
+        "evaluate.splits=['leave-one-out']",
+        "evaluate.rows=['random', 'sasrec', 'mmsrarec']",
+        "evaluate.shown_users=0",
+    ]
+    with pytest.raises(MmsrarecError, match="summarize is not a finished artefact"):
+        go(tmp_path, *few, stages=("recommend",))
+    assert done(go(tmp_path, *few, stages=("summarize",))[1]) == {"pictures", "summarize"}
+    assert done(go(tmp_path, *few, stages=("retrieve",))[1]) == {"retrieve/leave-one-out"}
+    assert done(go(tmp_path, *few, stages=("recommend",))[1]) == {"recommend/leave-one-out/whole"}
+    summary, said = go(tmp_path, *few, stages=("evaluate",))
+    assert not done(said)
+    assert summary["rows"] == 6
+    assert not done(go(tmp_path, *few)[1])  # the whole finds nothing left to do
+    alike = [
+        json.loads((folder / "run" / "summarize" / "manifest.json").read_text()) for folder in (tmp_path, finished)
+    ]
+    assert alike[0]["files"] == alike[1]["files"]
+
+
+def test_an_ablation_is_trained_and_shown(mine: Path) -> None:
+    _, said = go(mine, "evaluate.ablations=['without stage 2']", "evaluate.splits=['leave-one-out']")
+    assert done(said) == {"recommend/leave-one-out/without-stage-2"}
+    assert evaluated(said) == {"mmsrarec, without stage 2: published, leave-one-out"}
+    assert "mmsrarec, without stage 2" in {pair["b"] for pair in report_of(mine)["pairs"]}
+
+
+def test_a_stopped_tuning_goes_on(mine: Path, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tune, "CHECKPOINT_SECONDS", 0)
+    shutil.rmtree(mine / "run" / "recommend")
+    part = Path("run") / "recommend" / "leave-one-out" / "titles" / "adapter" / "adapter_model.safetensors"
+    calls: list[int] = []
+    step = tune.Trainer.step
+
+    def twice(self, loss):
+        if len(calls) == 2:
+            calls.append(0)
+            raise KeyboardInterrupt
+        calls.append(1)
+        step(self, loss)
+
+    monkeypatch.setattr(tune.Trainer, "step", twice)
+    with pytest.raises(KeyboardInterrupt):
+        go(mine)
+    assert not (mine / part).exists()
+    assert list((mine / "run" / "unfinished").iterdir())
+    _, said = go(mine)
+    assert (mine / part).read_bytes() == (finished / part).read_bytes()
+    assert len(calls) == 3 + 1 + 3 * 3  # two steps, the stop, the last step; three whole trainings
+    assert len(done(said)) == 4
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data=/nowhere/at/all"], "/nowhere/at/all does not exist: make a data folder"),
+        (["recommend.epoch=3"], "unknown key recommend.epoch"),
+        (["recommend.lr=2"], "recommend.lr"),
+        (["evaluate.rows=['guessing']"], 'unknown row "guessing": choose from random'),
+        (["evaluate.ablations=['nothing']"], 'unknown variant "nothing": choose from whole'),
+        (["recommend.first_layer=2"], "first_layer is 2, but the model has 2 layers"),
+    ],
+)
+def test_what_cannot_be_is_one_line(overrides: list[str], message: str, mine: Path, capsys) -> None:
+    flags = [part for override in overrides for part in ("--set", override)]
+    assert cli.call(["run", str(mine / "tiny.toml"), "--out", str(mine / "run"), *flags]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err.splitlines()[-1]
+
+
+def test_an_unknown_stage_and_bad_data_write_nothing(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(MmsrarecError, match="unknown stage nonsense: choose from pictures"):
+        run(recipe_in(finished), tmp_path / "run", ("nonsense",), Progress())
+    with pytest.raises(MmsrarecError, match="does not exist"):
+        run(recipe_in(finished, f"data={tmp_path / 'no'}"), tmp_path / "run", None, Progress())
+    assert not (tmp_path / "run").exists()
+
+
+def test_changed_data_is_summarized_again(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished / "data", tmp_path / "data")
+    mine = copy_run(finished, tmp_path)
+    lines = (tmp_path / "data" / "items.jsonl").read_text().splitlines()
+    record = json.loads(lines[0]) | {"title": "Altogether new"}
+    (tmp_path / "data" / "items.jsonl").write_text("\n".join([json.dumps(record), *lines[1:]]) + "\n")
+    _, said = go(mine, f"data={tmp_path / 'data'}", stages=("summarize",))
+    assert done(said) == {"pictures", "summarize"}
