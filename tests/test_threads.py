@@ -11,26 +11,18 @@ import pytest
 from mmsrarec import threads
 
 SRC = Path(threads.__file__).parents[1]
-LIBRARY = Path("/usr/lib/libjemalloc.so.2")
 
 
-def test_few_cores_and_a_better_allocator_are_asked_for() -> None:
-    assert threads.wanted({}, 2, LIBRARY) == {
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "OMP_NUM_THREADS": "2",
-        "LD_PRELOAD": str(LIBRARY),
-        "MALLOC_CONF": threads.MALLOC,
-    }
+def test_few_cores_wait_without_spinning() -> None:
+    assert threads.wanted({}, 2) == {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "2"}
 
 
 def test_what_the_user_has_set_is_left_alone() -> None:
-    own = {"OMP_NUM_THREADS": "1", "LD_PRELOAD": "mine.so"}
-    assert threads.wanted(own, 2, LIBRARY) == {"OMP_WAIT_POLICY": "PASSIVE"}
-    assert threads.wanted({"MALLOC_CONF": "x"}, 64, LIBRARY) == {"LD_PRELOAD": str(LIBRARY)}
+    assert threads.wanted({"OMP_NUM_THREADS": "1"}, 2) == {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def test_many_cores_and_no_jemalloc_need_nothing() -> None:
-    assert threads.wanted({}, 64, None) == {}
+def test_many_cores_need_nothing() -> None:
+    assert threads.wanted({}, 64) == {}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the process is executed again on Linux only")
@@ -44,7 +36,7 @@ def test_a_process_executes_itself_again_once_with_its_arguments(tmp_path: Path)
         "threads.with_fast_threads()\n"
         "print(json.dumps([sys.argv[1:], dict(os.environ), threads.in_force()]))\n"
     )
-    names = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "LD_PRELOAD", "MALLOC_CONF", threads.ALREADY)
+    names = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", threads.ALREADY)
     environment = {name: value for name, value in os.environ.items() if name not in names}
     command = [sys.executable, str(script), "--user", "a b"]
     environment["PYTHONPATH"] = str(SRC)
@@ -53,4 +45,4 @@ def test_a_process_executes_itself_again_once_with_its_arguments(tmp_path: Path)
     assert arguments == ["--user", "a b"]
     assert (seen["OMP_WAIT_POLICY"], seen["OMP_NUM_THREADS"]) == ("PASSIVE", "2")
     assert (tmp_path / "starts").read_text() == "xx"
-    assert force["allocator"] == ("the system's" if threads.find_jemalloc() is None else "jemalloc")
+    assert force["OMP_WAIT_POLICY"] == "PASSIVE"

@@ -35,8 +35,6 @@ def examine() -> dict[str, Any]:
     model = embedded_model()
     disk = shutil.disk_usage(Path.cwd()).free / 1e9
     advice = [f"{name} is missing: {NEEDED[name]}" for name in NEEDED if packages[name] is None]
-    if force["allocator"] != "jemalloc" and threads.find_jemalloc() is None and sys.platform.startswith("linux"):
-        advice.append("training is faster with jemalloc; on Debian: apt install libjemalloc2")
     if disk < ROOM:
         advice.append(f"{disk:.1f} GB of disk are free here, a run may need {ROOM:.0f}")
     return {

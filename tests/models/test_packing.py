@@ -12,7 +12,8 @@ from world import make_dataset, make_evidence, make_items, make_log, make_prompt
 
 from mmsrarec.data.dataset import Item
 from mmsrarec.models.adapter import add_adapter, trainable
-from mmsrarec.models.packing import Pack, Segment, additive_mask, collate
+from mmsrarec.models.attention import Layout, packed_attention
+from mmsrarec.models.packing import Pack, Segment, collate
 from mmsrarec.recommend import score
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs, yes_minus_no
@@ -127,19 +128,31 @@ def test_no_text_yields_a_special_token(text: str) -> None:
 def test_a_batch_is_laid_out_as_told() -> None:
     pack = Pack(Segment([5, 6], []), [Segment([7], []), Segment([8, 9], [3])])
     batch = collate([pack, Pack(Segment([4]), [Segment([2], [1])])], pad=0, dtype=torch.float32)
-    assert batch.ids.tolist() == [[5, 6, 7, 8, 9], [4, 2, 0, 0, 0]]
-    assert batch.positions[0].tolist() == [0, 1, 2, 2, 3]
-    assert [row.tolist() for row in batch.answers] == [[0, 0, 1], [2, 4, 1]]
+    assert batch.layout == Layout(shared=2, candidates=2, length=2)
+    assert batch.ids.tolist() == [[5, 6, 7, 0, 8, 9], [4, 0, 2, 0, 0, 0]]
+    assert batch.positions[0].tolist() == [0, 1, 2, 0, 2, 3]
+    assert batch.positions[1].tolist() == [0, 0, 1, 0, 0, 0]
+    assert (batch.mask[:, 0, 0] == 0).tolist() == [[True, True], [True, False]]
+    assert [row.tolist() for row in batch.answers] == [[0, 0, 1], [2, 5, 2]]
     assert batch.pictures == [3, 1]
     assert len(pack) == 5
     assert [len(part.candidates) for part in pack.chunks(1)] == [1, 1]
 
 
-def test_a_candidate_sees_the_shared_part_and_itself() -> None:
-    mask = additive_mask(torch.tensor([[0, 0, 1, 2, 2, -1]]), torch.float32)[0, 0] == 0
-    seen = [set(np.flatnonzero(row).tolist()) for row in mask.numpy()]
-    assert seen[:5] == [{0}, {0, 1}, {0, 1, 2}, {0, 1, 3}, {0, 1, 3, 4}]
-    assert 5 in seen[5]  # a row that sees nothing would be all NaN
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_attention_equals_a_dense_mask(groups: int) -> None:
+    layout, heads, width = Layout(shared=5, candidates=3, length=4), 4, 17
+    draw = torch.Generator().manual_seed(groups)
+    query, key, value = (torch.randn(2, n, width, 8, generator=draw) for n in (heads, groups, groups))
+    padding = torch.zeros(2, 1, 1, 5)
+    padding[1, ..., 3:] = torch.finfo(torch.float32).min
+    segment = torch.tensor([0] * 5 + [1] * 4 + [2] * 4 + [3] * 4)
+    allowed = (segment[:, None] == segment) | (segment == 0)
+    allowed = allowed.tril().expand(2, 1, width, width).clone()
+    allowed[1, :, 5:, 3:5] = False
+    expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, allowed, enable_gqa=True)
+    found, _ = packed_attention(torch.nn.Module(), query, key, value, padding, layout=layout)
+    close(found, expected.transpose(1, 2))
 
 
 def test_features_fill_placeholders_in_reading_order() -> None:

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 from transformers import AutoModelForImageTextToText, AutoProcessor, DynamicCache
 
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models import attention
+from mmsrarec.models.attention import Layout
 from mmsrarec.models.embedded import embedded_folder
 from mmsrarec.models.settings import ModelSettings
 
@@ -32,6 +34,7 @@ class Mllm:
         self.image_processor = image_processor
         self.fingerprint = fingerprint
         freeze(model)
+        self.decoder.config._attn_implementation = attention.NAME  # pyright: ignore
 
     @classmethod
     def load(cls, settings: ModelSettings) -> "Mllm":
@@ -106,10 +109,10 @@ class Mllm:
         place = (ids == self.image_token).unsqueeze(-1)
         return embeddings.masked_scatter(place, features.to(embeddings.dtype))
 
-    def hidden(self, embeddings: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
-        """Last hidden states (b, t, d). positions: (b, t); mask: (b, 1, t, t), added to the attention scores."""
+    def hidden(self, embeddings: Tensor, positions: Tensor, mask: Tensor, layout: Layout) -> Tensor:
+        """Last hidden states (b, t, d) of packs. positions: (b, t); mask: (b, 1, 1, s); see `packing.Batch`."""
         return self.decoder(
-            inputs_embeds=embeddings, position_ids=positions, attention_mask=mask, use_cache=False
+            inputs_embeds=embeddings, position_ids=positions, attention_mask=mask, use_cache=False, layout=layout
         ).last_hidden_state
 
     @torch.inference_mode()

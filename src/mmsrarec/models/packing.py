@@ -1,7 +1,7 @@
 """Packing: one shared prompt and all its candidates in one sequence, as if each candidate had a prompt of its own.
 
-A mask lets a candidate see the shared part and itself; positions restart after the shared part for every candidate. In
-float32 this equals one prompt per candidate to 1e-4. Shapes: b packs, t tokens, c candidates.
+A candidate sees the shared part and itself (`attention`); positions restart after the shared part for every candidate.
+In float32 this equals one prompt per candidate to 1e-4. Shapes: b packs, t tokens, s of them shared, c candidates.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+from mmsrarec.models.attention import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,55 +36,49 @@ class Pack:
         return [Pack(self.shared, [candidate]) for candidate in self.candidates]
 
     def chunks(self, size: int) -> "list[Pack]":
-        """The same candidates in packs of at most `size`, so that the mask stays small."""
+        """The same candidates in packs of at most `size`, so that memory stays small."""
         return [Pack(self.shared, self.candidates[i : i + size]) for i in range(0, len(self.candidates), size)]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Packs, padded on the right to one length.
+    """Packs side by side: the shared parts padded to one length, then a slot of one length for every candidate.
 
-    ids, positions: (b, t). mask: (b, 1, t, t), 0 where a token may look and a very negative number elsewhere.
-    answers: rows and columns of each candidate's last token, whose next token is the answer; candidates in order.
-    pictures: item codes in reading order of the image placeholders.
+    ids, positions: (b, t). mask: (b, 1, 1, s), 0 on shared tokens and a very negative number on their padding. layout:
+    what is where. answers: rows and columns of each candidate's last token, whose next token is the answer; candidates
+    in order. pictures: item codes in reading order of the image placeholders.
     """
 
     ids: Tensor
     positions: Tensor
     mask: Tensor
+    layout: Layout
     answers: tuple[Tensor, Tensor]
     pictures: list[int]
 
 
 def collate(packs: Sequence[Pack], pad: int, dtype: torch.dtype) -> Batch:
-    """Lay packs out for one forward pass."""
-    width = max(map(len, packs))
+    """Lay packs out for one forward pass. Padding stands behind real tokens, which never look ahead."""
+    layout = Layout(
+        shared=max(len(pack.shared.ids) for pack in packs),
+        candidates=max(len(pack.candidates) for pack in packs),
+        length=max(len(candidate.ids) for pack in packs for candidate in pack.candidates),
+    )
+    width = layout.shared + layout.candidates * layout.length
     ids = torch.full((len(packs), width), pad)
     positions = torch.zeros((len(packs), width), dtype=torch.long)
-    segment = torch.full((len(packs), width), -1)  # 0 the shared part, 1.. the candidates, -1 padding
+    mask = torch.full((len(packs), 1, 1, layout.shared), torch.finfo(dtype).min, dtype=dtype)
     answer_rows, answer_columns, pictures = [], [], []
     for row, pack in enumerate(packs):
-        start, n_shared = 0, len(pack.shared.ids)
+        n_shared = len(pack.shared.ids)
+        mask[row, ..., :n_shared] = 0
         for number, part in enumerate([pack.shared, *pack.candidates]):
-            stop = start + len(part.ids)
+            start = layout.shared + (number - 1) * layout.length if number else 0
+            stop, first = start + len(part.ids), n_shared if number else 0
             ids[row, start:stop] = torch.tensor(part.ids)
-            first = n_shared if number else 0
             positions[row, start:stop] = torch.arange(first, first + len(part.ids))
-            segment[row, start:stop] = number
             pictures += part.pictures
             if number:
                 answer_rows.append(row)
                 answer_columns.append(stop - 1)
-            start = stop
-    mask = additive_mask(segment, dtype)
-    return Batch(ids, positions, mask, (torch.tensor(answer_rows), torch.tensor(answer_columns)), pictures)
-
-
-def additive_mask(segment: Tensor, dtype: torch.dtype) -> Tensor:
-    """(b, t) segment numbers to the (b, 1, t, t) mask that is added to attention scores."""
-    width = segment.shape[1]
-    looking, seen = segment[:, :, None], segment[:, None, :]
-    earlier = torch.ones(width, width, dtype=torch.bool).tril()
-    # padding looks at itself, for a row that may look nowhere would be all NaN
-    allowed = earlier & ((seen == 0) | (seen == looking))
-    return torch.zeros(allowed.shape, dtype=dtype).masked_fill_(~allowed, torch.finfo(dtype).min)[:, None]
+    return Batch(ids, positions, mask, layout, (torch.tensor(answer_rows), torch.tensor(answer_columns)), pictures)

@@ -15,7 +15,7 @@ from mmsrarec.recommend.evidence import Retrieval
 from mmsrarec.recommend.prompts import Prompts
 
 PACKED_CANDIDATES = 64
-"""Candidates in one pack at most: the mask grows with the square of its length."""
+"""Candidates in one pack at most, so that memory stays bounded."""
 
 
 def yes_minus_no(prompts: Prompts, packs: Sequence[Pack]) -> Tensor:
@@ -25,7 +25,7 @@ def yes_minus_no(prompts: Prompts, packs: Sequence[Pack]) -> Tensor:
     features = torch.stack([prompts.features[code] for code in batch.pictures]) if batch.pictures else None
     device = mllm.device
     embeddings = mllm.embed(batch.ids.to(device), features.to(device) if features is not None else None)
-    hidden = mllm.hidden(embeddings, batch.positions.to(device), batch.mask.to(device))
+    hidden = mllm.hidden(embeddings, batch.positions.to(device), batch.mask.to(device), batch.layout)
     rows, columns = batch.answers
     # two rows of the output matrix are all that is asked of it
     yes, no = mllm.model.get_output_embeddings().weight[list(prompts.answers)].float()  # pyright: ignore
