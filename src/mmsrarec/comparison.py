@@ -235,13 +235,18 @@ class Comparison:
         return MllmScorer(variant, prompts, retrieval, self.recipe.runtime.score_tokens, self.count)
 
     def generator(self) -> Scorer:
-        """The proposer with the best NDCG@10 on validation users."""
-        scorers = [self.classic(name) for name in GENERATORS if name in self.recipe.evaluate.rows]
-        if not scorers:
+        """The proposer with the best NDCG@10 on validation users; the choice is kept, for it costs full rankings."""
+        names = [name for name in GENERATORS if name in self.recipe.evaluate.rows]
+        if not names:
             raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
-        n_items = len(self.dataset.items)
-        quality = [evaluate_full(s, self.split.valid, n_items)["NDCG@10"].mean() for s in scorers]
-        return scorers[int(np.argmax(quality))]
+        key = artefacts.key(made_from=[self.inputs(name, "whole") for name in names], seed=self.recipe.seed)
+        file = self.workspace.folder / "evaluate" / "generators" / f"{self.name}-{key[:12]}.txt"
+        if not file.exists():
+            n_items, valid = len(self.dataset.items), self.split.valid
+            quality = {name: evaluate_full(self.classic(name), valid, n_items)["NDCG@10"].mean() for name in names}
+            file.parent.mkdir(parents=True, exist_ok=True)
+            artefacts.atomic_write(file, max(names, key=lambda name: quality[name]).encode())
+        return self.classic(file.read_text())
 
     def reranked(self, generator: Scorer) -> Reranked:
         n = min(self.recipe.evaluate.propose, len(self.dataset.items) // 2)

@@ -158,7 +158,7 @@ class Run:
             if folder is None:
                 return
             work = self.out / "unfinished" / key[:16]
-            prompts = self.workspace.prompts(variant, Mllm.load(self.recipe.model))
+            prompts = self.workspace.prompts(variant, self.workspace.ranker())
             with self.counting(f"tuning, {split}, {variant}") as count:
                 retrieval = self.workspace.retrieval(split)
                 facts = tune(prompts, retrieval, settings, self.recipe.seed, folder / "adapter", work, count)

@@ -78,9 +78,13 @@ class Workspace:
         features = pictures.pool(self.features, settings.visual_tokens) if settings.shows.pictures else {}
         return Prompts(mllm or self.mllm, self.dataset, self.keywords, features, settings)
 
+    def ranker(self) -> Mllm:
+        """A fresh model for stage 3, as deep as the recipe wants it."""
+        return Mllm.load(self.recipe.model).shorten(self.recipe.recommend.layers)
+
     def tuned(self, split: SplitName, variant: str) -> Prompts:
         """Prompts on a model of their own with the variant's adapter applied."""
-        mllm = Mllm.load(self.recipe.model)
+        mllm = self.ranker()
         load_adapter(mllm, self._finished(adapter_part(split, variant)) / "adapter")
         return self.prompts(variant, mllm)
 

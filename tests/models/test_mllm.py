@@ -125,3 +125,14 @@ def test_pictures_are_noise_or_words_by_their_place() -> None:
     turned = noisy.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     seen = MLLM.see([noisy, turned], 49)
     assert (seen[0] - seen[1]).abs().max() > 1e-3
+
+
+def test_a_shortened_model_keeps_its_lowest_layers() -> None:
+    whole, short = tiny_mllm(), tiny_mllm().shorten(1)
+    assert (len(whole.decoder.layers), len(short.decoder.layers)) == (2, 1)
+    ids = torch.tensor([short.encode("a mug of blue clay")])
+    with torch.no_grad():
+        states = whole.decoder(ids, output_hidden_states=True).hidden_states[1]
+        found = short.decoder(ids).last_hidden_state
+    torch.testing.assert_close(found, whole.decoder.norm(states))
+    assert len(tiny_mllm().shorten(None).decoder.layers) == len(tiny_mllm().shorten(9).decoder.layers) == 2

@@ -58,12 +58,16 @@ def embedded_folder() -> Path:
     """The folder of the converted model; converts on first use (about 20 s, 300 MB)."""
     projector = hashlib.sha256(PROJECTOR.read_bytes()).hexdigest()[:12] if PROJECTOR.exists() else "untrained"
     folder = cache_folder() / f"embedded-1-{projector}"
-    if not (folder / "complete").exists():
+    if not folder.exists():
         unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
-        convert(unfinished)
-        (unfinished / "complete").touch()
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
+        try:
+            convert(unfinished)
+            unfinished.rename(folder)  # whole or absent; where another process was first, this one fails
+        except OSError:
+            if not folder.exists():
+                raise
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 

@@ -54,6 +54,13 @@ class Mllm:
         model.to(device=settings.device)  # pyright: ignore
         return cls(model, processor.tokenizer, processor.image_processor, fingerprint)
 
+    def shorten(self, layers: int | None) -> "Mllm":
+        """Keep the lowest `layers` of the language model only (None: all); whoever ranks with it tunes the rest."""
+        if layers is not None and layers < len(self.decoder.layers):  # pyright: ignore
+            self.decoder.layers = self.decoder.layers[:layers]  # pyright: ignore
+            self.decoder.config.num_hidden_layers = layers  # pyright: ignore
+        return self
+
     @property
     def decoder(self) -> nn.Module:
         """The language model without its head."""

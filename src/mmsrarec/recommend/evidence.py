@@ -7,6 +7,7 @@ import numpy as np
 
 from mmsrarec.data.dataset import Events, IntArray
 from mmsrarec.data.split import Moments, moments_at
+from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve import popularity
 from mmsrarec.retrieve.alike import alike_levels
@@ -77,13 +78,18 @@ def sample_training(
     items the user never took, as far as training knows, and the place of the positive is uniform.
     """
     lengths = np.diff(train.offsets)
-    users = rng.choice(np.flatnonzero(lengths >= 2), packs)
+    with_past = np.flatnonzero(lengths >= 2)
+    if not len(with_past):
+        raise MmsrarecError("no user has two training events, so there is nothing to learn from: give a longer log")
+    users = rng.choice(with_past, packs)
     rows = train.offsets[users] + 1 + (rng.random(packs) * (lengths[users] - 1)).astype(np.int64)
     moments = moments_at(train, rows)
     place = rng.integers(0, negatives + 1, packs)
     candidates = np.empty((packs, negatives + 1), dtype=np.int64)
     for row, user in enumerate(users):
         untaken = np.setdiff1d(np.arange(train.n_items), train.items_of(int(user)))
+        if not len(untaken):
+            raise MmsrarecError(f"user code {user} has taken every item, so there is no negative: add items")
         candidates[row] = rng.choice(untaken, negatives + 1, replace=len(untaken) <= negatives)
         candidates[row, place[row]] = moments.target[row]
     return moments, candidates, place

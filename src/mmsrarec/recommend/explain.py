@@ -51,7 +51,7 @@ def explain(prompts: Prompts, evidence: Evidence) -> tuple[float, list[Reason]]:
     if prompts.shows.alike:
         leave_out("alike", f"taken next by {ALIKE[evidence.alike[0]]}", prompts.render(evidence, hide="alike"))
     if prompts.shows.popularity:
-        text = f"taken by {WORDS[evidence.popularity[0]]}"
+        text = f"taken before by {WORDS[evidence.popularity[0]]}"
         leave_out("popularity", text, prompts.render(evidence, hide="popularity"))
 
     logits = [log_odds(float(scores[0])) for scores in score_packs(prompts, packs)]

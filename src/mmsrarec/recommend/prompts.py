@@ -1,7 +1,8 @@
 """Stage 3's prompt, rendered here and nowhere else: training, evaluation and serving ask the same thing.
 
-The shared part says who is asking: the history, and what similar people took next. A candidate's part says what is
-offered. Template and data are tokenised apart and joined as ids, so no item's text can yield a special token.
+The shared part says who is asking: the history, and what similar people took next, up to where the model's turn starts.
+A candidate's part is short, for every candidate pays for it: the item and a question mark, which the model answers.
+Template and data are tokenised apart and joined as ids, so no item's text can yield a special token.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,11 +41,11 @@ class Prompts:
 
     def render(self, evidence: Evidence, hide: Hidden | None = None) -> Pack:
         """hide: something of the candidates that is left out, to see what it carries."""
-        before, _ = self.mllm.frame
+        before, after = self.mllm.frame
         ids = [*before, *self._phrase("Someone took, oldest first:\n"), *self._lines(evidence.history)]
         if self.shows.similar and evidence.similar:
             ids += [*self._phrase("People alike took next:\n"), *self._lines(evidence.similar)]
-        ids += self._phrase("Will they take this next? Answer yes or no.\n")
+        ids += [*self._phrase("Will they take it next? Answer yes or no."), *after]
         rows = zip(evidence.candidates, evidence.popularity, evidence.alike, strict=True)
         return Pack(Segment(ids), [self._candidate(*row, hide) for row in rows])
 
@@ -58,18 +59,17 @@ class Prompts:
 
     @cached_property
     def answers(self) -> tuple[int, int]:
-        """The tokens of "yes" and "no"."""
-        return self.mllm.word("yes"), self.mllm.word("no")
+        """The tokens of the two answers."""
+        return self.mllm.word(" yes"), self.mllm.word(" no")
 
     def _candidate(self, code: int, popularity: int, alike: int, hide: Hidden | None) -> Segment:
-        _, after = self.mllm.frame
         ids = self._title(code) if hide == "keywords" else self._item(code)
         facts = [WORDS[popularity]] if self.shows.popularity and hide != "popularity" else []
         facts += [ALIKE[alike]] if self.shows.alike and hide != "alike" else []
-        fact_ids = self._phrase(f" ({', '.join(facts)})") if facts else []
+        fact_ids = self._phrase(f" ({'; '.join(facts)})") if facts else []
         pictured = self.shows.pictures and code in self.features and hide != "picture"
         picture = [self.mllm.image_token] * (self.settings.visual_tokens if pictured else 0)
-        return Segment([*ids, *fact_ids, *picture, *after], [code] if pictured else [])
+        return Segment([*ids, *fact_ids, *picture, *self._phrase("?")], [code] if pictured else [])
 
     def _lines(self, codes: Sequence[int]) -> list[int]:
         return [token for code in codes for token in (*self._phrase("- "), *self._item(code), *self._phrase("\n"))]

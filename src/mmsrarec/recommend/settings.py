@@ -45,6 +45,9 @@ class RecommendSettings(BaseModel):
     lr: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of AdamW")
     batch: int = Field(default=8, ge=1, le=256, description="packs in a step")
     rank: int = Field(default=8, ge=1, le=256, description="rank of the LoRA adapter")
+    layers: int | None = Field(
+        default=None, ge=1, description="lowest layers of the language model that rank; not set: all [ours]"
+    )
     first_layer: int = Field(
         default=18, ge=0, description="LoRA sits on this layer and those above; the backward ends here"
     )

@@ -7,7 +7,7 @@ from mmsrarec.data.split import Moments
 from mmsrarec.retrieve.context import item_weights, next_items
 from mmsrarec.retrieve.neighbours import Found
 
-ALIKE: tuple[str, ...] = ("no one alike", "hardly anyone alike", "a few alike", "some alike", "many alike")
+ALIKE: tuple[str, ...] = ("none alike", "hardly any alike", "a few alike", "some alike", "many alike")
 SHARES = (0.1, 0.25, 0.5)  # of the item that similar users took most; more than none is the first step
 
 

@@ -10,13 +10,13 @@ from mmsrarec.data.split import Moments
 from mmsrarec.retrieve.neighbours import clock
 
 WORDS: tuple[str, ...] = (
-    "nobody yet",
+    "nobody",
     "hardly anyone",
-    "a few people",
-    "some people",
-    "quite a few people",
-    "many people",
-    "very many people",
+    "a few",
+    "some",
+    "quite a few",
+    "many",
+    "very many",
     "nearly everyone",
 )
 LEVELS = len(WORDS)
