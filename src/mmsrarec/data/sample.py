@@ -52,8 +52,9 @@ _FILLERS = (
 
 _START, _YEAR, _DAY = 1_704_067_200, 365 * 86_400, 86_400  # the first second of 2024, UTC
 _NEW_FROM = 0.92  # the part of the year after which new items are on sale
-_NEW = _PICTURELESS = 0.08
-_RETURN = 0.6  # of the shoppers: their last event falls into the time of the new items
+_NEW = 0.2  # of the items: a shop that renews its shelves, where whoever knows ids alone is lost
+_PICTURELESS = 0.08
+_RETURN = 0.8  # of the shoppers: their last event falls into the time of the new items
 _TIES = 0.1
 _POPULARITY = 0.3
 
@@ -140,7 +141,7 @@ def _shop(
     told: dict[str, dict[str, str]] = {}
     for shopper in range(shoppers):
         motif, material = int(rng.integers(len(MOTIFS))), int(rng.integers(len(MATERIALS)))
-        leans = rng.random() < 0.5
+        leans = shopper % 2 == 0  # half of them, whatever the seed
         told[f"u{shopper + 1:04d}"] = {
             "motif": MOTIFS[motif],
             "material": MATERIALS[material],
