@@ -12,8 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from mmsrarec import __version__, artefacts
-from mmsrarec.data.answers import ANSWERS, ATTRIBUTES, Answers, attribute_pairs
-from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.data.split import Split, SplitName
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.baselines.als import Als
@@ -22,7 +20,6 @@ from mmsrarec.evaluate.baselines.popularity import Popularity, PopularityAsOf
 from mmsrarec.evaluate.baselines.random_ import Random
 from mmsrarec.evaluate.baselines.rules import SequentialRules
 from mmsrarec.evaluate.baselines.sasrec import SasRecRow
-from mmsrarec.evaluate.people import ShownItem, ShownUser, thumbnail
 from mmsrarec.evaluate.protocol import (
     Candidates,
     Scorer,
@@ -36,7 +33,7 @@ from mmsrarec.evaluate.report import Row, build_report, compare_rows, load_row, 
 from mmsrarec.progress import Progress
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
-from mmsrarec.recommender import Recommender
+from mmsrarec.showcase import attributes, shown_users
 from mmsrarec.summarize.summarize import statistics
 from mmsrarec.workspace import Workspace, adapter_part
 
@@ -44,7 +41,6 @@ Count = Callable[[int, int, str], None]
 GENERATORS = ("sequential-rules", "als", "sasrec")
 """Who may propose to the language model; the best on validation does."""
 TRAINED = {"plain-fine-tuning": "titles", "mmsrarec": "whole"}
-ATTRIBUTE_PAIRS = 200
 
 
 def compare(
@@ -65,13 +61,15 @@ def compare(
         shown_facts += comparison.facts()
         pairs += [pair for row in found for pair in against_whole(found, row)]
     first = Comparison(workspace, recipe.evaluate.splits[0], recorded, say, count)
-    attributes = statistics(workspace.keywords, workspace.dataset) | first.attributes(variants(first.name))
+    shares = statistics(workspace.keywords, workspace.dataset) | attributes(
+        first.workspace, first.name, variants(first.name), recorded, first.tuned
+    )
     manifest = artefacts.key(
         version=__version__,
         settings=recipe.evaluate,
         rows=[[row.protocol, row.split, row.label, row.metrics, row.cost] for row in rows],
         facts=shown_facts,
-        attributes=attributes,
+        attributes=shares,
         notes=NOTES,
     )
     out = workspace.folder / "evaluate"
@@ -82,11 +80,11 @@ def compare(
             rows,
             shown_facts,
             pairs,
-            first.shown_users(),
+            shown_users(workspace, first.name, count),
             out,
             data=workspace.dataset.name,
             manifest=manifest,
-            attributes=attributes,
+            attributes=shares,
             notes=NOTES,
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
@@ -256,72 +254,3 @@ class Comparison:
         seed, events = self.recipe.seed, self.dataset.events
         published = facts(self.split, events, seed, self.candidates)
         return [published, facts(self.split, events, seed)] if self.full else [published]
-
-    def attributes(self, variants: list[str]) -> dict[str, float]:
-        """On a drawn catalogue: how well each variant uses each signal alone. Chance is .5; new items only, so that
-        nothing but content can tell the picture's and the text's attribute."""
-        folder = self.dataset.folder
-        if folder is None or not (folder / ANSWERS).exists():
-            return {}
-        answers, found = Answers.load(self.dataset), {}
-        for variant in variants:
-            key = artefacts.key(made_from=self.recorded(adapter_part(self.name, variant)))
-            scorer: MllmScorer | None = None
-            for attribute in ATTRIBUTES:
-                file = self.workspace.folder / "evaluate" / "attributes" / f"{variant}-{attribute}-{key[:12]}.txt"
-                file = file.with_name(file.name.replace(" ", "-"))
-                if not file.exists():
-                    scorer = scorer or self.tuned(variant)
-                    rng = np.random.default_rng(self.recipe.seed)
-                    new = attribute != "series"
-                    rows, right, wrong = attribute_pairs(
-                        self.dataset, answers, self.split.test, attribute, rng, new=new
-                    )
-                    if not len(rows):
-                        continue  # a small catalogue has no such pair
-                    chosen = rng.permutation(len(rows))[:ATTRIBUTE_PAIRS]
-                    both = np.stack([right[chosen], wrong[chosen]], axis=1)
-                    scores = scorer.score(self.split.test.pick(rows[chosen]), both)
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    artefacts.atomic_write(file, f"{(scores[:, 0] > scores[:, 1]).mean():.3f}".encode())
-                found[f"{attribute} told apart, {variant}"] = float(file.read_text())
-        return found
-
-    def shown_users(self) -> list[ShownUser]:
-        """Some test users whole: what they had, what is recommended and why, what they took."""
-        if "mmsrarec" not in self.recipe.evaluate.rows or not self.recipe.evaluate.shown_users:
-            return []
-        prompts = self.workspace.tuned(self.name, "whole")
-        recommender = Recommender(self.workspace, self.name, prompts)
-        test = self.split.test
-        rng = np.random.default_rng(self.recipe.seed)
-        rows = np.sort(rng.permutation(len(test))[: self.recipe.evaluate.shown_users])
-        shown = []
-        for number, row in enumerate(rows):
-            moment = test.pick(np.array([row]))
-            (evidence,) = recommender.retrieval.gather(moment, moment.target[:, None], prompts.settings)
-            answers = recommender.answer(moment, 3)
-            similar = [word for code in evidence.similar for word in prompts.shown_keywords(code)]
-            shown.append(
-                ShownUser(
-                    name=f"User {self.dataset.user_ids[int(moment.user[0])]}",
-                    history=[self.shown(code) for code in evidence.history],
-                    similar=list(dict.fromkeys(similar)),
-                    recommendations=[
-                        self.shown(self.dataset.item_code[a.item_id], a.score, a.because) for a in answers
-                    ],
-                    taken=self.shown(int(moment.target[0])),
-                )
-            )
-            self.count(number + 1, len(rows), "users shown")
-        return shown
-
-    def shown(self, code: int, score: float | None = None, because: tuple[str, ...] = ()) -> ShownItem:
-        item, path = self.dataset.items[code], self.dataset.image_path(code)
-        picture = None
-        if path is not None and self.dataset.folder is not None:
-            try:
-                picture = thumbnail(open_picture(path, self.dataset.folder / "images"))
-            except BadPicture:
-                picture = None
-        return ShownItem(item.title, self.workspace.keywords.united(code), picture, score, because, item.item_id)

@@ -48,7 +48,7 @@ def test_reasons_are_said_in_words() -> None:
     texts = {(reason.kind, reason.item_id): reason.text for reason in explain(PROMPTS, ASKED)[1]}
     assert texts["history", "i3"] == f"had {DATASET.items[3].title}"
     assert texts["similar", "i7"] == f"similar people took {DATASET.items[7].title} next"
-    assert texts["popularity", None] == "taken by very many people"
+    assert texts["popularity", None] == "taken before by very many"
     assert texts["alike", None] == "taken next by a few alike"
     assert texts["keywords", None].startswith("it is ")
 

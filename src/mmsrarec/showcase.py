@@ -1,0 +1,109 @@
+"""What the report shows beside its tables: single users whole, and, on a drawn catalogue, each signal alone."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mmsrarec import artefacts
+from mmsrarec.data.answers import ANSWERS, ATTRIBUTES, Answers, Attribute, attribute_pairs
+from mmsrarec.data.images import BadPicture, open_picture
+from mmsrarec.data.split import SplitName
+from mmsrarec.evaluate.people import ShownItem, ShownUser, thumbnail
+from mmsrarec.evaluate.protocol import Scorer
+from mmsrarec.recommender import Recommender
+from mmsrarec.workspace import Workspace, adapter_part
+
+PAIRS = 100
+"""Pairs of items that an attribute is tried on."""
+RECOMMENDED = 3
+"""Items recommended to each shown user."""
+
+
+def attributes(
+    workspace: Workspace,
+    split: SplitName,
+    variants: list[str],
+    recorded: Callable[[str], str],
+    tuned: Callable[[str], Scorer],
+) -> dict[str, float]:
+    """On a drawn catalogue, the share of pairs that each variant puts in the right order; {} on other data.
+
+    The two items of a pair differ in one attribute only: one matches what the shopper wants, the other does not. Chance
+    is .5. recorded: the key of a finished part; tuned: the scorer of a variant.
+    """
+    folder = workspace.dataset.folder
+    if folder is None or not (folder / ANSWERS).exists():
+        return {}
+    answers, found = Answers.load(workspace.dataset), {}
+    for variant in variants:
+        key = artefacts.key(made_from=recorded(adapter_part(split, variant)), pairs=PAIRS)
+        scorer: Scorer | None = None
+        for attribute in ATTRIBUTES:
+            name = f"{variant}-{attribute}-{key[:12]}.txt".replace(" ", "-")
+            file = workspace.folder / "evaluate" / "attributes" / name
+            if not file.exists():
+                scorer = scorer or tuned(variant)
+                if (share := told_apart(workspace, split, answers, attribute, scorer)) is None:
+                    continue
+                file.parent.mkdir(parents=True, exist_ok=True)
+                artefacts.atomic_write(file, f"{share:.3f}".encode())
+            found[f"{attribute} told apart, {variant}"] = float(file.read_text())
+    return found
+
+
+def told_apart(
+    workspace: Workspace, split: SplitName, answers: Answers, attribute: Attribute, scorer: Scorer
+) -> float | None:
+    """Share of pairs in the right order; None where the catalogue has no such pair.
+
+    Motif and material are tried on new items, where nothing but content can tell, and on shoppers who lean to them.
+    """
+    test, rng = workspace.split(split).test, np.random.default_rng(workspace.recipe.seed)
+    new = attribute != "series"
+    rows, right, wrong = attribute_pairs(workspace.dataset, answers, test, attribute, rng, new=new)
+    if new:
+        leans = answers.leans_motif[test.user[rows]] == (attribute == "motif")
+        rows, right, wrong = rows[leans], right[leans], wrong[leans]
+    if not len(rows):
+        return None
+    chosen = rng.permutation(len(rows))[:PAIRS]
+    scores = scorer.score(test.pick(rows[chosen]), np.stack([right[chosen], wrong[chosen]], axis=1))
+    return float((scores[:, 0] > scores[:, 1]).mean())
+
+
+def shown_users(workspace: Workspace, split: SplitName, count: Callable[[int, int, str], None]) -> list[ShownUser]:
+    """Some test users whole: what they had, what is recommended and why, what they took."""
+    recipe, test = workspace.recipe, workspace.split(split).test
+    if "mmsrarec" not in recipe.evaluate.rows or not recipe.evaluate.shown_users:
+        return []
+    recommender = Recommender(workspace, split, workspace.tuned(split, "whole"))
+    prompts, code_of = recommender.prompts, workspace.dataset.item_code
+    rows = np.sort(np.random.default_rng(recipe.seed).permutation(len(test))[: recipe.evaluate.shown_users])
+    shown = []
+    for number, row in enumerate(rows):
+        moment = test.pick(np.array([row]))
+        (evidence,) = recommender.retrieval.gather(moment, moment.target[:, None], prompts.settings)
+        similar = [word for code in evidence.similar for word in prompts.shown_keywords(code)]
+        answers = recommender.answer(moment, RECOMMENDED)
+        shown.append(
+            ShownUser(
+                name=f"User {workspace.dataset.user_ids[int(moment.user[0])]}",
+                history=[shown_item(workspace, code) for code in evidence.history],
+                similar=list(dict.fromkeys(similar)),
+                recommendations=[shown_item(workspace, code_of[a.item_id], a.score, a.because) for a in answers],
+                taken=shown_item(workspace, int(moment.target[0])),
+            )
+        )
+        count(number + 1, len(rows), "users shown")
+    return shown
+
+
+def shown_item(workspace: Workspace, code: int, score: float | None = None, because: tuple[str, ...] = ()) -> ShownItem:
+    item, path = workspace.dataset.items[code], workspace.dataset.image_path(code)
+    picture = None
+    if path is not None and workspace.dataset.folder is not None:
+        try:
+            picture = thumbnail(open_picture(path, workspace.dataset.folder / "images"))
+        except BadPicture:
+            picture = None
+    return ShownItem(item.title, workspace.keywords.united(code), picture, score, because, item.item_id)
