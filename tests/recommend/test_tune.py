@@ -132,7 +132,7 @@ def test_it_learns_that_people_take_what_many_took(tmp_path: Path) -> None:
     users = np.repeat(np.arange(150), 3)
     hits = np.concatenate([rng.choice(6, 3, replace=False) for _ in range(150)])
     log = make_events(users, hits, 1000 + np.arange(len(users)) // 3, 150, 40)
-    settings = {"log": log, "model": 3, "packs": 240, "batch": 8, "negatives": 7, "rank": 8, "first_layer": 0}
+    settings = {"log": log, "model": 4, "packs": 240, "batch": 8, "negatives": 7, "rank": 8, "first_layer": 0}
     first, loss = {}, {}
     worlds = {"told": (True, 1e-2), "untold": (False, 1e-2), "untrained": (True, 1e-9)}
     for name, (told, lr) in worlds.items():
