@@ -38,6 +38,8 @@ from mmsrarec.summarize.summarize import statistics
 from mmsrarec.workspace import Workspace, adapter_part
 
 Count = Callable[[int, int, str], None]
+TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
+"""Metrics of the paired tests."""
 GENERATORS = ("sequential-rules", "als", "sasrec")
 """Who may propose to the language model; the best on validation does."""
 TRAINED = {"plain-fine-tuning": "titles", "mmsrarec": "whole"}
@@ -82,7 +84,7 @@ def compare(
             pairs,
             shown_users(workspace, first.name, count),
             out,
-            data=workspace.dataset.name,
+            data=recipe.name,
             manifest=manifest,
             attributes=shares,
             notes=NOTES,
@@ -124,7 +126,7 @@ def against_whole(rows: list[Row], row: Row) -> list[dict]:
             and asked_the_same
             and not whole.variant.startswith("without")
         ):
-            return compare_rows(whole, row)
+            return compare_rows(whole, row, TESTED[row.protocol])
     return []
 
 

@@ -3,6 +3,7 @@
 pictures -> summarize -> retrieve -> recommend -> evaluate
 """
 
+import hashlib
 import json
 import shutil
 import time
@@ -227,10 +228,12 @@ class Run:
             close()
 
 
-def data_digest(folder: Path) -> list:
-    """What identifies a data folder's content: its tables' bytes, and the pictures' names and sizes."""
-    import hashlib
-
-    tables = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("items.jsonl", "interactions.csv")]
-    images = sorted((path.name, path.stat().st_size) for path in (folder / "images").glob("*"))
-    return [*tables, images]
+def data_digest(folder: Path) -> dict[str, str]:
+    """What a data folder holds: the sha256 of its tables and of every picture, by name."""
+    tables = [folder / name for name in ("items.jsonl", "interactions.csv")]
+    pictures = sorted(path for path in (folder / "images").rglob("*") if path.is_file())
+    digests = {}
+    for path in (*tables, *pictures):
+        with path.open("rb") as file:
+            digests[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests

@@ -93,6 +93,7 @@ class Mllm:
         chat = [{"role": "user", "content": SENTINEL}]
         text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         before, after = text.split(SENTINEL)
+        # a template's own system message would cost tokens in every prompt and tell the model nothing
         before = before[before.rfind("<|im_start|>user") :] if "<|im_start|>user" in before else before
         return tuple(self.tokenizer.encode(part, add_special_tokens=False) for part in (before, after))  # pyright: ignore
 

@@ -70,10 +70,22 @@ def tune(
         raise MmsrarecError("training changed no weight: raise recommend.lr or recommend.packs")
     trainer.save(checkpoint)
     peft.requires_grad_(False)
-    peft.save_pretrained(str(folder))
     count = sum(w.numel() for w in trainer.weights.values())
     tokens = sum(map(len, packs))
+    peft.peft_config["default"].base_model_name_or_path = prompts.mllm.fingerprint  # a name, not a path
+    peft.save_pretrained(str(folder))
+    (folder / "README.md").write_text(card(prompts, settings, seed, count, tokens), encoding="utf-8")
     return {"steps": len(batches), "trainable": count, "tokens": tokens, "curve": read_curve(curve)}
+
+
+def card(prompts: Prompts, settings: RecommendSettings, seed: int, count: int, tokens: int) -> str:
+    """The adapter's model card."""
+    return (
+        f"---\nlibrary_name: peft\n---\n# A ranking adapter for {prompts.dataset.name}\n\n"
+        f"LoRA with {count:,} weights on {prompts.mllm.fingerprint}, made by MMSRARec (arXiv 2512.20916) to answer yes "
+        f"or no to a candidate; trained on {settings.packs} packs, {tokens:,} tokens, seed {seed}.\n\n"
+        f"```json\n{settings.model_dump_json(indent=1)}\n```\n"
+    )
 
 
 def choose_loss(logits: Tensor, place: Tensor, kind: str) -> Tensor:
