@@ -109,6 +109,14 @@ def test_training_examples_are_lawful(seed: int, negatives: int) -> None:
         np.testing.assert_array_equal(taken[: len(moments.history[row])], moments.history[row])
 
 
+def test_what_training_never_shows_is_no_negative() -> None:
+    """Or the model would learn that new items are not wanted: they can never be the positive."""
+    log = make_log(np.random.default_rng(0), n_users=10, n_items=20, length=5)
+    wider = Events(log.user, log.item, log.time, log.n_users, 40)  # twenty items that nobody took
+    _, candidates, _ = sample_training(wider, 60, 5, np.random.default_rng(0))
+    assert set(np.unique(candidates)) <= set(np.flatnonzero(wider.counts))
+
+
 def test_users_moments_and_places_are_drawn_uniformly() -> None:
     lengths = np.array([2, 5, 9, 1, 3])  # the fourth has no past to speak of
     log = make_events(

@@ -74,8 +74,9 @@ def sample_training(
 ) -> tuple[Moments, IntArray, IntArray]:
     """Training examples: `packs` moments, (packs, 1 + negatives) candidates, and the positive's place among them.
 
-    Users are drawn uniformly, then one of their events that has a past; as in the published protocol the negatives are
-    items the user never took, as far as training knows, and the place of the positive is uniform.
+    Users are drawn uniformly, then one of their events that has a past. The negatives are items the user never took, as
+    far as training knows, and the place of the positive is uniform. An item that nobody took in training is no negative
+    either: it can never be a positive, so the model would learn that whatever is new is not wanted.
     """
     lengths = np.diff(train.offsets)
     with_past = np.flatnonzero(lengths >= 2)
@@ -85,9 +86,13 @@ def sample_training(
     rows = train.offsets[users] + 1 + (rng.random(packs) * (lengths[users] - 1)).astype(np.int64)
     moments = moments_at(train, rows)
     place = rng.integers(0, negatives + 1, packs)
+    known = np.flatnonzero(train.counts)
     candidates = np.empty((packs, negatives + 1), dtype=np.int64)
     for row, user in enumerate(users):
-        untaken = np.setdiff1d(np.arange(train.n_items), train.items_of(int(user)))
+        taken = train.items_of(int(user))
+        untaken = np.setdiff1d(known, taken)
+        if not len(untaken):  # whoever took all that is known leaves only the rest
+            untaken = np.setdiff1d(np.arange(train.n_items), taken)
         if not len(untaken):
             raise MmsrarecError(f"user code {user} has taken every item, so there is no negative: add items")
         candidates[row] = rng.choice(untaken, negatives + 1, replace=len(untaken) <= negatives)
