@@ -54,7 +54,7 @@ def test_a_conversion_that_fails_leaves_no_model(monkeypatch: pytest.MonkeyPatch
     whole: list[Path] = []
     monkeypatch.setattr(embedded, "convert", lambda folder: (folder.mkdir(exist_ok=True), whole.append(folder)))
     folder = embedded_folder()
-    assert (folder / "model.safetensors").is_file()
+    assert list(tmp_path.iterdir()) == [folder]  # the failed one left nothing behind
     assert embedded_folder() == folder
     assert len(whole) == 1
 

@@ -73,7 +73,7 @@ def tune(
     count = sum(w.numel() for w in trainer.weights.values())
     tokens = sum(map(len, packs))
     peft.peft_config["default"].base_model_name_or_path = prompts.mllm.fingerprint  # a name, not a path
-    peft.save_pretrained(str(folder))
+    peft.save_pretrained(str(folder), save_embedding_layers=False)
     (folder / "README.md").write_text(card(prompts, settings, seed, count, tokens), encoding="utf-8")
     return {"steps": len(batches), "trainable": count, "tokens": tokens, "curve": read_curve(curve)}
 
