@@ -56,13 +56,13 @@ def compare(
     recipe = workspace.recipe
     rows: list[Row] = []
     shown_facts, pairs = [], []
-    for split in recipe.evaluate.splits:
-        comparison = Comparison(workspace, split, recorded, say, count)
-        found = comparison.rows(variants(split))
+    comparisons = [Comparison(workspace, split, recorded, say, count) for split in recipe.evaluate.splits]
+    for comparison in comparisons:
+        found = comparison.rows(variants(comparison.name))
         rows += found
         shown_facts += comparison.facts()
         pairs += [pair for row in found for pair in against_whole(found, row)]
-    first = Comparison(workspace, recipe.evaluate.splits[0], recorded, say, count)
+    first = comparisons[0]
     shares = statistics(workspace.keywords, workspace.dataset) | attributes(
         first.workspace, first.name, variants(first.name), recorded, first.tuned
     )

@@ -85,13 +85,13 @@ class Recommender:
         room = len(self.dataset.items) - len(set(moment.history[0].tolist()))
         n = min(max(self.workspace.recipe.evaluate.propose, k), room)
         proposed = Reranked("mmsrarec", generator, self.scorer, n).proposals(moment)
-        scores = self.scorer.score(moment, proposed)[0]
+        (evidence,) = self.retrieval.gather(moment, proposed, self.prompts.settings)
+        (scores,) = self.scorer.score_evidence([evidence])
         best = np.argsort(-scores, kind="stable")[:k]
         found = []
         for place in best:
             code = int(proposed[0, place])
-            (evidence,) = self.retrieval.gather(moment, proposed[:, [place]], self.prompts.settings)
-            _, reasons = explain(self.prompts, evidence)
+            _, reasons = explain(self.prompts, evidence.pick([place]))
             because = tuple(reason.text for reason in reasons if reason.weight > 0)[:SHOWN_REASONS]
             item = self.dataset.items[code]
             keywords = self.workspace.keywords.united(code)

@@ -11,7 +11,7 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.packing import Pack, collate
-from mmsrarec.recommend.evidence import Retrieval
+from mmsrarec.recommend.evidence import Evidence, Retrieval
 from mmsrarec.recommend.prompts import Prompts
 
 PACKED_CANDIDATES = 64
@@ -79,7 +79,11 @@ class MllmScorer:
         if candidates is None:
             raise MmsrarecError("the language model ranks proposed candidates, not the whole catalogue: use propose")
         evidence = self.retrieval.gather(moments, candidates, self.prompts.settings)
+        return np.array(self.score_evidence(evidence)).reshape(candidates.shape)
+
+    def score_evidence(self, evidence: Sequence[Evidence]) -> list[FloatArray]:
+        """The same for evidence that is gathered already: the scores of each one's candidates."""
         packs = [self.prompts.render(one) for one in evidence]
         self.tokens += sum(map(len, packs))
         self.moments += len(packs)
-        return np.array(score_packs(self.prompts, packs, self.batch_tokens, self.progress)).reshape(candidates.shape)
+        return score_packs(self.prompts, packs, self.batch_tokens, self.progress)
