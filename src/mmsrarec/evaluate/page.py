@@ -41,9 +41,15 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
     """The page for what report.json holds; `users` are the same as its "users", with their pictures."""
     asked = dict.fromkeys((row["protocol"], row["split"]) for row in report["rows"])
     sections = [_measured(report, *where) for where in asked]
-    sections += [_pairs(report["pairs"]), users_section(users), _attributes(report["attributes"]), _method(report)]
+    sections += [_pairs(report["pairs"]), users_section(users), _attributes(report), _method(report)]
+    intro = "How well the next item is found, by MMSRARec and by the models it has to beat."
+    title = f"MMSRARec on {report['data']}"
+    return shell(title, "Report", title, intro, "".join(sections))
+
+
+def shell(title: str, over: str, heading: str, intro: str, body: str) -> str:
+    """A whole page around `body`, which is HTML; the rest is plain text and is escaped here."""
     style = files("mmsrarec.evaluate").joinpath("page.css").read_text(encoding="utf-8")
-    data = escape(str(report["data"]))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -51,10 +57,9 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
         # nothing is fetched and no script runs, even if an escape were forgotten
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>MMSRARec on {data}</title><style>{style}</style></head><body><main>"
-        f'<header><p class="over">Report</p><h1>MMSRARec on {data}</h1>'
-        "<p>How well the next item is found, by MMSRARec and by the models it has to beat.</p></header>"
-        f"{''.join(sections)}</main></body></html>\n"
+        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>"
+        f'<header><p class="over">{escape(over)}</p><h1>{escape(heading)}</h1><p>{escape(intro)}</p></header>'
+        f"{body}</main></body></html>\n"
     )
 
 
@@ -70,14 +75,14 @@ def _measured(report: Mapping[str, Any], protocol: str, split: str) -> str:
     chance = _chance(report["facts"], protocol, split, metric)
     dashed = "" if chance is None else " The dashed line is chance."
     dots = [Dot(label, **row["metrics"][metric], strong=row["model"] == OURS) for label, row in named]
-    figures = [_figure(dot_plot(dots, metric, chance), f"{metric}, with 95 % intervals over users.{dashed}")]
+    figures = [figure(dot_plot(dots, metric, chance), f"{metric}, with 95 % intervals over users.{dashed}")]
     points = [
         Point(label, row["cost"]["ms_per_user"], row["metrics"][metric]["value"], row["model"] == OURS)
         for label, row in named
         if row["cost"].get("ms_per_user", 0) > 0
     ]
     if points:
-        figures.append(_figure(scatter(points, f"{metric} against time"), f"{metric} against time."))
+        figures.append(figure(scatter(points, f"{metric} against time"), f"{metric} against time."))
     return (
         f'<section><p class="over">{escape(split)} · {rows[0]["users"]:,} users</p>'
         f"<h2>{escape(PROTOCOLS.get(protocol, protocol))}</h2><p>{escape(EXPLAINED.get(protocol, ''))}</p>"
@@ -143,7 +148,8 @@ def _slices(labels: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     return f"<details><summary>Parts of the users</summary>{''.join(parts)}</details>" if parts else ""
 
 
-def _figure(svg: str, caption: str) -> str:
+def figure(svg: str, caption: str) -> str:
+    """A plot with what it shows in words."""
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
@@ -168,10 +174,11 @@ def _p(p: float) -> str:
     return "&lt; .001" if p < 0.001 else f"{p:.3f}"
 
 
-def _attributes(attributes: Mapping[str, Any]) -> str:
-    if not attributes:
-        return ""
-    return f"<section><h2>The item summaries</h2>{_list(attributes)}</section>"
+def _attributes(report: Mapping[str, Any]) -> str:
+    parts = [_list(report["attributes"])] if report["attributes"] else []
+    if report.get("summaries"):
+        parts.append('<p><a href="summaries.html">The summaries, looked at</a></p>')
+    return f"<section><h2>The item summaries</h2>{''.join(parts)}</section>" if parts else ""
 
 
 def _list(pairs: Mapping[str, Any]) -> str:

@@ -42,7 +42,7 @@ def dot_plot(dots: Sequence[Dot], title: str, chance: float | None = None) -> st
             f'<circle cx="{x(dot.value):.1f}" cy="{y}" r="4.5"/>'
             f'<text class="value" x="{width}" y="{y + 4}" text-anchor="end">{_short(dot.value)}</text></g>'
         )
-    return _svg(width, height, title, parts)
+    return svg(width, height, title, parts)
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,11 @@ def scatter(points: Sequence[Point], title: str) -> str:
             f'<text x="{at + shift:.1f}" y="{text:.1f}" text-anchor="{side}">{escape(point.label)}</text></g>'
         )
     lowest = max([height, *(level + 8 for level in taken.values())])
-    return _svg(width, math.ceil(lowest), title, parts)
+    return svg(width, math.ceil(lowest), title, parts)
 
 
-def _svg(width: int, height: int, title: str, parts: Sequence[str]) -> str:
+def svg(width: int, height: int, title: str, parts: Sequence[str]) -> str:
+    """An SVG element of `parts`, width x height units, that says its title to those who cannot see it."""
     name = escape(title)
     head = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{name}" style="max-width:{width * 1.3:.0f}px">'
     return "".join((head, f"<title>{name}</title>", *parts, "</svg>"))

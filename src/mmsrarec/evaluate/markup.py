@@ -1,0 +1,49 @@
+"""Small parts of a page: sections, tables, numbers, and text from data, which is escaped here."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+SHARES = {"text_asked", "image_asked", "text_fallback", "image_fallback", "from_title", "unsupported"}
+SHARES |= {"without_keywords"}
+COUNTS = {"items", "vocabulary"}
+
+
+def section(heading: str, note: str, body: str) -> str:
+    """All three are HTML."""
+    return f"<section><h2>{heading}</h2>{f'<p>{note}</p>' if note else ''}{body}</section>"
+
+
+def table(corner: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """columns: plain text above the cells. rows: (plain label, cells in HTML)."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in (corner, *columns))
+    body = "".join(
+        f'<tr><th scope="row">{escape(label)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        for label, cells in rows
+    )
+    return f'<div class="wide few"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def number(value: float | None, name: str, like: float | None = None) -> str:
+    """As a reader wants it: shares and counts are known by their name, others have the decimals of `like` or their own.
+
+    A dash where there is no number.
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    if name in SHARES or name.startswith(("copied", "malformed")):
+        return f"{value:.1%}"
+    size = abs(value if like is None else like)
+    decimals = 0 if name in COUNTS or size >= 100 else 2 if size >= 1 else 3
+    return f"{value:,.{decimals}f}"
+
+
+def union(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """All keys, in the order in which they first occur."""
+    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
+
+
+def bdi(text: str) -> str:
+    """Text from data, which may run from right to left; empty without any."""
+    return f"<bdi>{escape(text)}</bdi>" if text else ""
