@@ -17,6 +17,7 @@ from mmsrarec.models.packing import Pack, Segment, collate
 from mmsrarec.recommend import score
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs, yes_minus_no
+from mmsrarec.recommend.settings import variant_shows
 from mmsrarec.recommend.tune import choose_loss
 
 MLLM = tiny_mllm()
@@ -99,17 +100,18 @@ def test_the_order_of_candidates_changes_no_score(order: list[int], seed: int) -
 hostile = st.lists(st.sampled_from([*SPECIAL, *HOSTILE, "yes", " ", "mug"]), min_size=1, max_size=4).map("".join)
 
 
+@pytest.mark.parametrize("shows", [{}, variant_shows("raw descriptions")], ids=["keywords", "descriptions"])
 @settings(max_examples=25, deadline=None)
-@given(hostile, st.integers(0, 3))
+@given(text=hostile, place=st.integers(0, 3))
 @torch.no_grad()
-def test_a_hostile_candidate_reaches_nobody_else(text: str, place: int) -> None:
+def test_a_hostile_candidate_reaches_nobody_else(shows: dict[str, bool], text: str, place: int) -> None:
     items, evil = list(make_items(30)), 11
     items[evil] = Item("evil", text, text, (text,), "evil.png")
     codes = [1, 2, 4, 5]
     shown = make_evidence(np.random.default_rng(2), 10, 4)
-    honest = WITH_PICTURES.render(replace(shown, candidates=tuple(codes)))
+    prompts = make_prompts(MLLM, make_dataset(DATASET.events, tuple(items)), visual_tokens=2, shows=shows)
+    honest = prompts.render(replace(shown, candidates=tuple(codes)))
     codes[place] = evil
-    prompts = make_prompts(MLLM, make_dataset(DATASET.events, tuple(items)), visual_tokens=2)
     pack = prompts.render(replace(shown, candidates=tuple(codes)))
     special = set(MLLM.tokenizer.convert_tokens_to_ids(SPECIAL))
     assert [t for t in pack.candidates[place].ids if t in special] == [MLLM.image_token] * 2

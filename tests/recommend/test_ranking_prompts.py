@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import tiny_mllm
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import SPECIAL, tiny_mllm
 from world import make_dataset, make_evidence, make_log, make_prompts, only
 
 from mmsrarec.data.dataset import Item
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.settings import VARIANTS, Shows, variant_shows
+from mmsrarec.recommend.settings import UNTUNED, VARIANTS, Shows, variant_shows
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MLLM = tiny_mllm()
@@ -41,7 +43,7 @@ def read(prompts: Prompts, evidence: Evidence, hide=None) -> str:
     return "\n---\n".join(text + picture for text, picture in zip(texts, pictures, strict=True)) + "\n"
 
 
-@pytest.mark.parametrize("variant", list(VARIANTS))
+@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant not in UNTUNED])
 def test_prompts_are_held_still(variant: str) -> None:
     """After a wanted change: run this file with REWRITE_GOLDEN=1 set, then read what changed in golden/."""
     text = read(prompts_of(shows=Shows(**variant_shows(variant))), ASKED)
@@ -49,6 +51,12 @@ def test_prompts_are_held_still(variant: str) -> None:
     if os.environ.get("REWRITE_GOLDEN"):
         file.write_text(text, encoding="utf-8")
     assert text == file.read_text(encoding="utf-8")
+
+
+def test_untuned_keywords_are_shown_as_the_tuned_ones_are() -> None:
+    assert set(VARIANTS) >= UNTUNED
+    for variant in UNTUNED:
+        assert Shows(**variant_shows(variant)) == Shows(**variant_shows("whole")) == Shows()
 
 
 def test_somebody_new_without_anything() -> None:
@@ -104,3 +112,80 @@ def test_long_titles_are_cut_and_pictures_keep_their_words() -> None:
     assert len(prompts.render(replace(ASKED, candidates=(0,), popularity=(0,), alike=(0,))).candidates[0].ids) < 60
     assert prompts.shown_keywords(0) == ("mug", "red", "star")  # "mug" is the first word of the text
     assert len(prompts.shown_keywords(0)) == 3
+
+
+RAW = variant_shows("raw descriptions")
+
+
+def described(item: Item, **settings) -> list[str]:
+    """The item as history, as a similar user's item and as a candidate, read whole."""
+    prompts = make_prompts(MLLM, make_dataset(LOG, (item, *ITEMS[1:])), shows=RAW, **settings)
+    asked = Evidence(history=(0,), similar=(0,), candidates=(0,), popularity=(0,), alike=(0,))
+    shared, candidate = read(prompts, asked).split("\n---\n")
+    lines = [line.removeprefix("- ") for line in shared.split("\n") if line.startswith("- ")]
+    return [*lines, candidate.split(" (nobody")[0]]
+
+
+def test_a_description_stands_wherever_keywords_stood() -> None:
+    item = Item("1", "Clay mug", " Glazed\n twice.\u2028 Blue ", ("Kitchen", "Tea\tware"), "1.png")
+    assert described(item, description_tokens=512) == ["Clay mug: Glazed twice. Blue Kitchen, Tea ware"] * 3
+    untitled = replace(item, title=" ")
+    assert described(untitled, description_tokens=512) == ["Glazed twice. Blue Kitchen, Tea ware"] * 3
+    assert described(Item("1", "Clay mug", "\n"), description_tokens=512) == ["Clay mug"] * 3
+    assert described(Item("1"), description_tokens=512) == ["something"] * 3
+
+
+def test_without_titles_a_description_tells_no_title() -> None:
+    prompts = prompts_of(shows=only(descriptions=True), description_tokens=512)
+    text = read(prompts, ASKED)
+    assert "Otter" not in text
+    assert "- A mug of clay, glazed twice. Kitchen\n" in text
+
+
+@pytest.mark.parametrize("keywords", [False, True])
+def test_descriptions_leave_no_keywords(keywords: bool) -> None:
+    shows = Shows(descriptions=True, text_keywords=keywords, image_keywords=keywords)
+    prompts = prompts_of(shows=shows)
+    assert read(prompts, ASKED) == read(prompts_of(shows=RAW), ASKED)
+    assert "red, star" not in read(prompts, ASKED)
+    assert prompts.shown_keywords(0) == ()
+
+
+@pytest.mark.parametrize("titled", [False, True])
+@pytest.mark.parametrize("tokens", [1, 7, 24])
+def test_a_long_description_is_cut_to_its_tokens(tokens: int, titled: bool) -> None:
+    item = Item("1", "Clay mug" if titled else "", "glazed twice " * 100)
+    shows = only(titles=True, descriptions=True)
+    prompts = make_prompts(MLLM, make_dataset(LOG, (item, *ITEMS[1:])), shows=shows, description_tokens=tokens)
+    ids = prompts.render(replace(ASKED, candidates=(0,), popularity=(0,), alike=(0,))).candidates[0].ids
+    around = MLLM.encode("Clay mug") + MLLM.encode(":") if titled else []
+    assert ids[: len(around)] == around
+    assert len(ids) == len(around) + tokens + len(MLLM.encode("?"))
+
+
+def test_hiding_keywords_hides_the_description_of_candidates() -> None:
+    prompts, titles = prompts_of(shows=RAW), prompts_of(shows=variant_shows("without stage 1"))
+    hidden = prompts.render(ASKED, "keywords")
+    assert hidden.shared == prompts.render(ASKED).shared
+    assert hidden.candidates == titles.render(ASKED, "keywords").candidates
+    assert hidden.candidates[1] != prompts.render(ASKED).candidates[1]
+
+
+hostile = st.lists(st.sampled_from([*SPECIAL, "\n- ", "\r", "\x85", "\u2028", "assistant", "yes", " "]), max_size=6)
+
+
+@given(*[st.text(max_size=30) | hostile.map("".join)] * 3, st.sampled_from([1, 24, 512]))
+def test_no_description_yields_a_special_token_or_a_line(title: str, text: str, category: str, tokens: int) -> None:
+    special = {*MLLM.tokenizer.all_special_ids, *MLLM.tokenizer.convert_tokens_to_ids(SPECIAL)}
+
+    def rendered(item: Item) -> tuple[list[int], int]:
+        prompts = make_prompts(
+            MLLM, make_dataset(LOG, (item, *ITEMS[1:])), shows=RAW | {"pictures": False}, description_tokens=tokens
+        )
+        asked = Evidence(history=(0,), similar=(0,), candidates=(0,), popularity=(0,), alike=(0,))
+        pack = prompts.render(asked)
+        ids = [*pack.shared.ids, *pack.candidates[0].ids]
+        lines = len(MLLM.tokenizer.decode(ids, clean_up_tokenization_spaces=False).splitlines())
+        return [token for token in ids if token in special], lines
+
+    assert rendered(Item("1", title, text, (category,))) == rendered(Item("1"))

@@ -6,6 +6,7 @@ Template and data are tokenised apart and joined as ids, so no item's text can y
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
@@ -19,6 +20,7 @@ from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.alike import ALIKE
 from mmsrarec.retrieve.popularity import WORDS
 from mmsrarec.summarize.keywords import Keywords
+from mmsrarec.summarize.prompts import item_text
 
 Hidden = Literal["keywords", "picture", "alike", "popularity"]
 
@@ -40,7 +42,10 @@ class Prompts:
         self._phrases: dict[str, list[int]] = {}
 
     def render(self, evidence: Evidence, hide: Hidden | None = None) -> Pack:
-        """hide: something of the candidates that is left out, to see what it carries."""
+        """hide: something of the candidates that is left out, to see what it carries.
+
+        "keywords" stands for the description too, where that is shown in their place.
+        """
         before, after = self.mllm.frame
         ids = [*before, *self._phrase("Someone took, oldest first:\n"), *self._lines(evidence.history)]
         if self.shows.similar and evidence.similar:
@@ -51,6 +56,8 @@ class Prompts:
 
     def shown_keywords(self, code: int) -> tuple[str, ...]:
         """The keywords of an item that a prompt shows, those of its picture included."""
+        if self.shows.descriptions:
+            return ()
         text = self.keywords.text[code] if self.shows.text_keywords else ()
         image = self.keywords.image[code] if self.shows.image_keywords else ()
         room = max(self.settings.item_keywords - min(len(image), 2), 1)  # a picture's first words always find room
@@ -80,10 +87,19 @@ class Prompts:
 
     def _item(self, code: int) -> list[int]:
         if code not in self._items:
-            ids, words = self._title(code), ", ".join(self.shown_keywords(code))
-            ids = [*ids, *self.mllm.encode(f": {words}" if ids else words)] if words else ids
-            self._items[code] = ids or self._phrase("something")
+            title = self._title(code)
+            about = self._description if self.shows.descriptions else self._keywords
+            self._items[code] = [*title, *about(code, titled=bool(title))] or self._phrase("something")
         return self._items[code]
+
+    def _keywords(self, code: int, titled: bool) -> list[int]:
+        words = ", ".join(self.shown_keywords(code))
+        return self.mllm.encode(f": {words}" if titled else words) if words else []
+
+    def _description(self, code: int, titled: bool) -> list[int]:
+        text = item_text(replace(self.dataset.items[code], title=""))  # one line, like a title
+        ids = self.mllm.encode(f" {text}" if titled else text)[: self.settings.description_tokens] if text else []
+        return [*self._phrase(":"), *ids] if titled and ids else ids
 
     def _phrase(self, text: str) -> list[int]:
         if text not in self._phrases:

@@ -19,6 +19,10 @@ class Shows(BaseModel):
     similar: bool = Field(default=True, description="what similar users took next (stage 2)")
     alike: bool = Field(default=True, description="in words, how many similar users took the candidate next [ours]")
     popularity: bool = Field(default=True, description="in words, how many people took the candidate before [ours]")
+    descriptions: bool = Field(
+        default=False,
+        description="the item's own text, cut to description_tokens, in place of keywords: an ablation",
+    )
 
 
 class RecommendSettings(BaseModel):
@@ -31,6 +35,9 @@ class RecommendSettings(BaseModel):
     similar_items: int = Field(default=5, ge=0, le=50, description="items that similar users took next, in a prompt")
     item_keywords: int = Field(default=5, ge=1, le=20, description="keywords of one item in a prompt")
     title_tokens: int = Field(default=16, ge=4, le=64, description="tokens of a title in a prompt; the rest is cut")
+    description_tokens: int = Field(
+        default=24, ge=1, le=512, description="tokens of a description in a prompt, where descriptions are shown"
+    )
     visual_tokens: int = Field(default=1, ge=1, le=49, description="visual tokens of a candidate's picture")
     packs: int = Field(
         default=1500, ge=1, description="training examples: one moment with its positive and its negatives"
@@ -57,12 +64,17 @@ VARIANTS: dict[str, dict[str, bool]] = {
     "whole": {},
     "titles": dict.fromkeys(Shows.model_fields, False) | {"titles": True},
     "without pictures": {"image_keywords": False, "pictures": False},
-    "without texts": {"text_keywords": False},
+    "without texts": {"text_keywords": False, "descriptions": False},
     "without stage 1": {"text_keywords": False, "image_keywords": False},
     "without stage 2": {"similar": False, "alike": False},
     "without counts in words": {"alike": False, "popularity": False},
+    "raw descriptions": {"text_keywords": False, "image_keywords": False, "descriptions": True},
+    "untuned keywords": {},
 }
-"""What a trained variant hides, by name. "titles" is plain fine-tuning, the others are ablations."""
+"""What a trained variant shows or hides, by name. "titles" is plain fine-tuning, the others are ablations."""
+
+UNTUNED = frozenset({"untuned keywords"})
+"""Variants that read the keywords of the untuned policy: stage 1 without its RL."""
 
 
 def variant_shows(name: str) -> dict[str, bool]:
