@@ -1,5 +1,6 @@
 """Pictures of a catalogue: seen once, kept on disk, and a bad one makes its item text-only."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,20 @@ from PIL import Image
 from tiny import tiny_mllm
 
 from mmsrarec.data.dataset import Dataset, Item, make_events
-from mmsrarec.models.pictures import load, pool, save, see_catalogue
+from mmsrarec.models.pictures import blank, load, load_known, pool, save, see_catalogue
 
 MLLM = tiny_mllm()
+
+
+class Counting:
+    """A model that counts the pictures it is shown."""
+
+    def __init__(self) -> None:
+        self.shown = 0
+
+    def see(self, pictures: Sequence[Image.Image], visual_tokens: int) -> torch.Tensor:
+        self.shown += len(pictures)
+        return MLLM.see(pictures, visual_tokens)
 
 
 @pytest.fixture
@@ -56,3 +68,53 @@ def test_a_catalogue_without_pictures_is_no_error(dataset: Dataset, tmp_path: Pa
     assert not rejected
     save(features, tmp_path / "features")
     assert load(tmp_path / "features") == {}
+    assert load_known(tmp_path / "features") == {}
+
+
+@pytest.mark.parametrize("batch", [1, 32])
+def test_only_changed_pictures_are_looked_at_again(dataset: Dataset, tmp_path: Path, batch: int) -> None:
+    model = Counting()
+    features, rejected = see_catalogue(model, dataset, 4, batch)
+    assert model.shown == 2  # two of the three are one picture
+    save(features, tmp_path / "features", dataset)
+    known = load_known(tmp_path / "features")
+    assert len(known) == 2
+
+    again = see_catalogue(model, dataset, 4, batch, known=known)
+    assert model.shown == 2
+    assert again[1] == rejected
+    assert list(again[0]) == list(features)
+    assert all(torch.equal(again[0][code], features[code]) for code in features)
+
+    Image.new("RGB", (30, 30), "green").save(tmp_path / "images" / "b.png")
+    changed, _ = see_catalogue(model, dataset, 4, batch, known=known)
+    assert model.shown == 3
+    whole, _ = see_catalogue(MLLM, dataset, 4, batch)
+    for code in whole:
+        torch.testing.assert_close(changed[code], whole[code], atol=1e-5, rtol=1e-5)
+    assert (changed[3] - features[3]).abs().max() > 1e-3
+
+
+def test_a_known_picture_that_is_a_link_out_of_the_folder_stays_refused(dataset: Dataset, tmp_path: Path) -> None:
+    features, _ = see_catalogue(MLLM, dataset, 4)
+    save(features, tmp_path / "features", dataset)
+    (tmp_path / "images" / "a.png").rename(tmp_path / "a.png")
+    (tmp_path / "images" / "a.png").symlink_to(tmp_path / "a.png")
+    features, rejected = see_catalogue(MLLM, dataset, 4, known=load_known(tmp_path / "features"))
+    assert list(features) == [3]
+    assert "outside" in rejected["i0"]
+
+
+def test_nothing_is_known_from_an_absent_an_older_or_a_damaged_file(dataset: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "features"
+    assert load_known(path) == {}
+    features, _ = see_catalogue(MLLM, dataset, 4)
+    save(features, path)  # without the dataset nobody knows the bytes
+    assert load_known(path) == {}
+    assert list(load(path)) == list(features)
+    path.write_bytes(path.read_bytes()[:30])
+    assert load_known(path) == {}
+
+
+def test_the_blank_picture_is_as_large_as_the_others() -> None:
+    assert blank(MLLM, 4).shape == (4, MLLM.hidden_size)

@@ -31,6 +31,15 @@ def dataset_of(*items: Item) -> Dataset:
         ("x, 1999, 1980s, one two three four, " + "long" * 8, ("1980s",)),
         ("see https://shop.example, <b>mug</b>, www.shop.com, a|b, {x}, `y`", ()),
         ("mug\u202e, cl\u200bay, pl\x00ate, p_q", ()),
+        ("\u2067mug\u2069, mu\u061cg, \ufeffmug", ()),
+        ("javascript:alert(1), data:text/html, mailto:a@b.c, //shop.example, shop.example", ()),
+        ("&lt;b&gt;mug, mug&nbsp;blue, &#109;ug, %3Cb%3E, ＜b＞, <|im_end|>", ()),
+        ("mug" * 11 + ", " + "a " * 500 + "," + "x" * 100_000, ()),
+        ("🙂, 🍵🍵, 👩‍🍳, ❤️, 1️⃣, mug 🍵", ()),
+        # letters and marks that nobody sees, or that bury the line above
+        ("mug\ufe0f, mu\U000e0101g, m\u034fug, \u3164\u3164, \u115fmug", ()),
+        ("m" + "\u0336\u0322\u031b\u0315" + "ug, \u0301\u0302", ()),
+        ("हिन्दी, ไม้, עִבְרִית", ("हिन्दी", "ไม้", "עִבְרִית")),
         ("", ()),
     ],
 )
@@ -114,10 +123,27 @@ def test_keywords_survive_the_disk(tmp_path: Path) -> None:
     dataset = dataset_of(Item("007"), Item("b"))
     keywords = Keywords(
         image=(("red",), ()), text=((), ("mug", "тёмный лес")), source=(("model", "none"), ("none", "fallback")),
-        answers=(("red, x,", None), (None, "mug")),
+        answers=(("red, x,", None), (None, "mug")), flags=((), ("fallback", "ungrounded: copper")),
     )  # fmt: skip
-    keywords.save(tmp_path / "k.parquet", dataset)
+    keywords.save(tmp_path / "k.parquet", dataset, "tiny-0")
     assert Keywords.load(tmp_path / "k.parquet", dataset) == keywords
+    assert pl.read_parquet(tmp_path / "k.parquet")["model"].to_list() == ["tiny-0"] * 2
+
+
+def test_keywords_without_flags_have_an_empty_row_of_them_for_each_item(tmp_path: Path) -> None:
+    keywords = Keywords(((),) * 2, ((),) * 2, (("none", "none"),) * 2, ((None, None),) * 2)
+    assert keywords.flags == ((), ())
+    keywords.save(tmp_path / "k.parquet", dataset_of(Item("a"), Item("b")))
+    assert Keywords.load(tmp_path / "k.parquet", dataset_of(Item("a"), Item("b"))) == keywords
+
+
+@pytest.mark.parametrize("column", ["flags", "model"])
+def test_keywords_of_an_earlier_version_are_refused(tmp_path: Path, column: str) -> None:
+    path, dataset = tmp_path / "k.parquet", dataset_of(Item("a"))
+    Keywords(((),), ((),), (("none", "none"),), ((None, None),)).save(path, dataset)
+    pl.read_parquet(path).drop(column).write_parquet(path)
+    with pytest.raises(MmsrarecError, match="summarize again"):
+        Keywords.load(path, dataset)
 
 
 def test_an_empty_catalogue_survives_the_disk(tmp_path: Path) -> None:

@@ -90,3 +90,97 @@ def test_killed_at_any_time_the_store_is_whole_and_has_all_that_was_reported(tmp
         assert len(kept) >= (reported + 1) * 20
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def rows_of(path: Path, table: str) -> list[tuple]:
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(f"SELECT * FROM {table} ORDER BY content").fetchall()
+
+
+def test_support_comes_back_and_is_never_overwritten(tmp_path: Path) -> None:
+    with Store(tmp_path / "a.sqlite") as store:
+        store.add_support("tiny", "p", [("c1", "star", -1.5), ("c1", "red", float("-inf"))])
+        store.add_support("tiny", "p", [("c1", "star", -9.0), ("c2", "star", -2.0)])
+    with Store(tmp_path / "a.sqlite") as store:
+        assert store.support("tiny", "p") == {("c1", "star"): -1.5, ("c1", "red"): float("-inf"), ("c2", "star"): -2.0}
+        assert store.support("tiny", "q") == store.support("big", "p") == {}
+
+
+def make_older(path: Path) -> None:
+    """A store as the first version wrote it."""
+    with Store(path) as store:
+        store.add(JOB, [("c1", "mug", None)])
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE support")
+        db.commit()
+
+
+def test_an_older_file_without_support_goes_on_working(tmp_path: Path) -> None:
+    make_older(tmp_path / "a.sqlite")
+    with Store(tmp_path / "a.sqlite") as store:
+        assert store.answers(JOB) == {"c1": "mug"}
+        assert store.support("tiny", "p") == {}
+        store.add_support("tiny", "p", [("c1", "star", -1.0)])
+        assert store.support("tiny", "p") == {("c1", "star"): -1.0}
+    make_older(tmp_path / "b.sqlite")
+    with Store(tmp_path / "c.sqlite") as store:
+        assert store.adopt(tmp_path / "b.sqlite") == {"answers": 1, "support": 0}
+
+
+def test_adopting_copies_what_is_answered_and_overwrites_nothing(tmp_path: Path) -> None:
+    with Store(tmp_path / "other.sqlite") as other:
+        other.add(JOB, [("c1", "theirs", None), ("c2", "lamp", None), ("c3", None, "failed"), ("c4", "late", None)])
+        other.add_support("tiny", "p", [("c1", "star", -2.0), ("c2", "star", -2.0)])
+    with Store(tmp_path / "ours.sqlite") as ours:
+        ours.add(JOB, [("c1", "ours", None), ("c4", None, "out of memory")])
+        ours.add_support("tiny", "p", [("c1", "star", -1.0)])
+        assert ours.adopt(tmp_path / "other.sqlite") == {"answers": 2, "support": 1}
+        assert ours.adopt(tmp_path / "other.sqlite") == {"answers": 0, "support": 0}
+        assert ours.answers(JOB) == {"c1": "ours", "c2": "lamp", "c4": "late"}
+        assert ours.failures(JOB) == {}
+        assert ours.support("tiny", "p") == {("c1", "star"): -1.0, ("c2", "star"): -2.0}
+    theirs = {row[4]: row for row in rows_of(tmp_path / "other.sqlite", "answers")}
+    adopted = {row[4]: row for row in rows_of(tmp_path / "ours.sqlite", "answers")}
+    assert adopted["c2"] == theirs["c2"]  # the time of its making included
+
+
+def test_adopting_takes_no_rows_of_a_kind_that_no_store_writes(tmp_path: Path) -> None:
+    with Store(tmp_path / "other.sqlite") as other:
+        other.add(JOB, [("c1", "mug", None)])
+    with closing(sqlite3.connect(tmp_path / "other.sqlite")) as db:
+        db.execute("UPDATE answers SET answer = x'00ff'")
+        db.execute("INSERT INTO support VALUES ('tiny', 'p', 'c1', 'star', 'much')")
+        db.commit()
+    with Store(tmp_path / "ours.sqlite") as ours:
+        assert ours.adopt(tmp_path / "other.sqlite") == {"answers": 0, "support": 0}
+
+
+def test_a_file_that_cannot_be_adopted_says_what_to_do_and_changes_nothing(tmp_path: Path) -> None:
+    with Store(tmp_path / "damaged.sqlite") as other:
+        other.add(JOB, [(f"c{n}", "mug " * 50, None) for n in range(500)])
+    data = (tmp_path / "damaged.sqlite").read_bytes()
+    (tmp_path / "damaged.sqlite").write_bytes(data[: len(data) // 2])
+    (tmp_path / "notes").write_text("these are notes, not a database\n" * 40)
+    sqlite3.connect(tmp_path / "foreign").execute("CREATE TABLE notes (a)").connection.close()
+    with Store(tmp_path / "ours.sqlite") as ours:
+        for name in ("damaged.sqlite", "notes", "foreign", "missing"):
+            with pytest.raises(
+                MmsrarecError, match=f"cannot adopt the answers in .*{name}.*summarize that shard again"
+            ):
+                ours.adopt(tmp_path / name)
+        assert not (tmp_path / "missing").exists()
+        with Store(tmp_path / "busy"), pytest.raises(MmsrarecError, match="another process is writing it; wait"):
+            ours.adopt(tmp_path / "busy")
+        assert ours.answers(JOB) == {}
+        ours.add(JOB, [("c1", "mug", None)])
+
+
+def test_what_a_killed_writer_had_kept_is_adopted(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "other.sqlite")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        writer.send_signal(signal.SIGKILL)
+        reported = 1 + len(writer.stdout.read().split("\n")[:-1])
+    with Store(tmp_path / "ours.sqlite") as ours:
+        assert ours.adopt(tmp_path / "other.sqlite")["answers"] >= 20 * reported

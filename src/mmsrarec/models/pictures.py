@@ -1,9 +1,13 @@
-"""What the language model gets for the catalogue's pictures, computed once per item."""
+"""What the language model gets for the catalogue's pictures, computed once per picture."""
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -14,6 +18,8 @@ from mmsrarec.models.mllm import Mllm, pool_grid
 Features = dict[int, Tensor]
 """Item code -> (v, d). An item without a usable picture has no entry."""
 
+HASHES = "hashes"
+
 
 def see_catalogue(
     mllm: Mllm,
@@ -21,26 +27,42 @@ def see_catalogue(
     visual_tokens: int,
     batch: int = 32,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+    known: Mapping[str, Tensor] | None = None,
 ) -> tuple[Features, dict[str, str]]:
-    """Features of all pictures, and item id -> reason for those that cannot be used: those items are text-only."""
+    """Features of all pictures, and item id -> reason for those that cannot be used: those items are text-only.
+
+    known: sha256 of a picture's bytes -> (v, d), of this very model and `visual_tokens` (`load_known`). Every other
+    picture is looked at once, however many items show it.
+    """
     assert dataset.folder is not None
-    features: Features = {}
+    found = dict(known or {})
+    digests: dict[int, str] = {}
     rejected: dict[str, str] = {}
-    codes = [code for code in range(len(dataset.items)) if dataset.image_path(code) is not None]
-    for start in range(0, len(codes), batch):
-        seen, pictures = [], []
-        for code in codes[start : start + batch]:
-            try:
-                path = dataset.image_path(code)
-                assert path is not None
-                pictures.append(open_picture(path, dataset.folder / "images"))
-                seen.append(code)
-            except BadPicture as bad:
-                rejected[dataset.items[code].item_id] = str(bad)
-        if pictures:
-            features.update(zip(seen, mllm.see(pictures, visual_tokens), strict=True))
-        progress(min(start + batch, len(codes)), len(codes), "pictures")
-    return features, rejected
+    waiting: dict[str, Image.Image] = {}
+    paths = {code: path for code in range(len(dataset.items)) if (path := dataset.image_path(code)) is not None}
+    for done, (code, path) in enumerate(paths.items(), start=1):
+        try:
+            picture = open_picture(path, dataset.folder / "images")
+            digests[code] = sha256(path)
+            if digests[code] not in found:
+                waiting[digests[code]] = picture
+        except BadPicture as bad:
+            rejected[dataset.items[code].item_id] = str(bad)
+        if waiting and (len(waiting) == batch or done == len(paths)):
+            found.update(zip(waiting, mllm.see(list(waiting.values()), visual_tokens), strict=True))
+            waiting.clear()
+        if done % batch == 0 or done == len(paths):
+            progress(done, len(paths), "pictures")
+    return {code: found[digest] for code, digest in digests.items()}, rejected
+
+
+def blank(mllm: Mllm, visual_tokens: int) -> Tensor:
+    """(v, d): what the language model gets for a picture that shows nothing, grey all over."""
+    return mllm.see([Image.new("RGB", (224, 224), (128, 128, 128))], visual_tokens)[0]
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def pool(features: Features, visual_tokens: int) -> Features:
@@ -48,13 +70,26 @@ def pool(features: Features, visual_tokens: int) -> Features:
     return {code: pool_grid(value, visual_tokens) for code, value in features.items()}
 
 
-def save(features: Features, file: Path) -> None:
-    """One (n, v, d) tensor and the n item codes."""
+def save(features: Features, file: Path, dataset: Dataset | None = None) -> None:
+    """One (n, v, d) tensor and the n item codes; of a dataset's pictures also their hashes, for `load_known`."""
     codes = torch.tensor(list(features), dtype=torch.int64)
     stacked = torch.stack(list(features.values())) if features else torch.zeros(0)
-    save_file({"codes": codes, "features": stacked.contiguous()}, file)
+    paths = [dataset.image_path(code) for code in features] if dataset else []
+    hashes = json.dumps([sha256(path) for path in paths if path is not None])
+    save_file({"codes": codes, "features": stacked.contiguous()}, file, {HASHES: hashes})
 
 
 def load(file: Path) -> Features:
     tensors = load_file(file)
     return dict(zip(tensors["codes"].tolist(), tensors["features"], strict=True))
+
+
+def load_known(file: Path) -> dict[str, Tensor]:
+    """sha256 of a picture's bytes -> (v, d), as `save` wrote it. Empty where the file is absent, damaged or older."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            hashes = json.loads((opened.metadata() or {}).get(HASHES, "[]"))
+            features = opened.get_tensor("features")
+    except (OSError, SafetensorError):
+        return {}
+    return dict(zip(hashes, features, strict=True)) if len(hashes) == len(features) else {}

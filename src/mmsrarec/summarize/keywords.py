@@ -32,22 +32,28 @@ COLUMNS = {
     "text_source": pl.String,
     "image_answer": pl.String,
     "text_answer": pl.String,
+    "flags": pl.List(pl.String),
+    "model": pl.String,
 }
+# letters and marks by category, yet nobody sees them: fillers, joiners, variation selectors, which can carry any bytes
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+_PILED = "MMMM"  # no script needs four marks on one letter
 
 
 def clean(raw: str) -> str | None:
     """One keyword made plain: lower case, no article, no quotes around it. None where it is no keyword at all.
 
-    Letters of any script, digits, hyphens and apostrophes, 1 to 3 words, 2 to 30 characters: so neither links nor
-    markup nor control characters get through.
+    Letters of any script that can be seen, digits, hyphens and apostrophes, 1 to 3 words, 2 to 30 characters: so
+    neither links nor markup nor control characters get through.
     """
     text = unicodedata.normalize("NFKC", raw).lower().replace("’", "'")
     words = text.strip(" \t\r\n.:;!?*'\"“”").split()
     while len(words) > 1 and words[0] in ("a", "an", "the"):
         words = words[1:]
     keyword = " ".join(words)
-    legal = all(c in " -'" or unicodedata.category(c)[0] in "LMN" for c in keyword)
-    if not legal or len(words) > MOST_WORDS or not SHORTEST <= len(keyword) <= LONGEST:
+    kinds = "".join("L" if c in " -'" else unicodedata.category(c)[0] for c in keyword)
+    legal = not kinds.strip("LMN") and not kinds.startswith("M") and _PILED not in kinds
+    if not legal or _UNSEEN.search(keyword) or len(words) > MOST_WORDS or not SHORTEST <= len(keyword) <= LONGEST:
         return None
     return keyword if any(c.isalpha() for c in keyword) else None
 
@@ -120,13 +126,19 @@ class Keywords:
     """Stage 1's result, a row per item code.
 
     image, text: the keywords of each modality, () where there are none; source: where those of (image, text) came
-    from; answers: what the model said of (image, text), None where it was not asked.
+    from; answers: what the model said of (image, text), None where it was not asked; flags: what deserves a second
+    look, see `summarize.flag`.
     """
 
     image: tuple[tuple[str, ...], ...]
     text: tuple[tuple[str, ...], ...]
     source: tuple[tuple[Source, Source], ...]
     answers: tuple[tuple[str | None, str | None], ...]
+    flags: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.flags:
+            object.__setattr__(self, "flags", ((),) * len(self.text))
 
     def __len__(self) -> int:
         return len(self.text)
@@ -135,13 +147,12 @@ class Keywords:
         """All keywords of an item without repeats, those of the picture last."""
         return distinct((*self.text[code], *self.image[code]))
 
-    def save(self, path: str | Path, dataset: Dataset) -> None:
-        """Write as Parquet; the file is whole or absent."""
+    def save(self, path: str | Path, dataset: Dataset, model: str = "") -> None:
+        """Write as Parquet; the file is whole or absent. model: fingerprint of the one that answered."""
+        columns = (self.image, self.text, self.source, self.answers, self.flags)
         rows = [
-            (item.item_id, list(image), list(text), *source, *answers)
-            for item, image, text, source, answers in zip(
-                dataset.items, self.image, self.text, self.source, self.answers, strict=True
-            )
+            (item.item_id, list(image), list(text), *source, *answers, list(flags), model)
+            for item, image, text, source, answers, flags in zip(dataset.items, *columns, strict=True)
         ]
         table = pl.DataFrame(rows, schema=COLUMNS, orient="row")
         buffer = io.BytesIO()
@@ -158,5 +169,6 @@ class Keywords:
         if table.schema != pl.Schema(COLUMNS) or table["item_id"].to_list() != [item.item_id for item in dataset.items]:
             raise MmsrarecError(f"{path} does not hold the keywords of the items of {dataset.name}: summarize again")
         pairs = (table.select(f"image_{part}", f"text_{part}").iter_rows() for part in ("source", "answer"))
-        lists = (tuple(map(tuple, table[name].to_list())) for name in ("image", "text"))
-        return cls(*lists, *map(tuple, pairs))
+        source, answers = map(tuple, pairs)
+        image, text, flags = (tuple(map(tuple, table[name].to_list())) for name in ("image", "text", "flags"))
+        return cls(image, text, source, answers, flags)
