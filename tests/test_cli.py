@@ -49,8 +49,10 @@ def stubs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """A stub of the recommender and of `run`, whose calls are kept."""
     calls: list[tuple[Any, ...]] = []
 
-    def run(recipe: Any, out: Path, stages: tuple[str, ...] | None, progress: Any) -> dict[str, Any]:
-        calls.append((recipe, out, stages))
+    def run(
+        recipe: Any, out: Path, stages: tuple[str, ...] | None, progress: Any, shard: Any, retune: bool
+    ) -> dict[str, Any]:
+        calls.append((recipe, out, stages, shard, retune))
         progress("working")
         return {"run": out, "report": out / "evaluate/report.html"}
 
@@ -148,12 +150,30 @@ def test_a_recipe_reaches_its_stages(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert cli.call([verb, str(recipe_file), "--set", "seed=3", "--set", "evaluate.negatives=5", "--json"]) == 0
-    recipe, out, called = stubs[0]
-    assert (recipe.seed, recipe.evaluate.negatives, called) == (3, 5, stages)
+    recipe, out, called, shard, retune = stubs[0]
+    assert (recipe.seed, recipe.evaluate.negatives, called, shard, retune) == (3, 5, stages, None, False)
     assert out == Path("runs/mine")
     captured = capsys.readouterr()
     assert json.loads(captured.out)["run"] == "runs/mine"
     assert "working" in captured.err
+
+
+def test_tuning_and_shards_reach_the_run(recipe_file: Path, stubs: list[tuple[Any, ...]]) -> None:
+    assert cli.call(["summarize", str(recipe_file), "--tune", "--shard", "2/3"]) == 0
+    recipe, _, stages, shard, retune = stubs[0]
+    assert recipe.summarize.tune is not None
+    assert (stages, shard, retune) == (("summarize",), (1, 3), True)
+    assert cli.call(["summarize", str(recipe_file), "--tune", "--set", "summarize.tune.steps=7"]) == 0
+    assert stubs[1][0].summarize.tune.steps == 7
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b", "1/2/3", "-1/2"])
+def test_a_shard_that_is_none_is_one_line(
+    shard: str, recipe_file: Path, stubs: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.call(["summarize", str(recipe_file), "--shard", shard]) == 2
+    assert "expected I/N with I from 1 to N" in capsys.readouterr().err
+    assert not stubs
 
 
 def test_a_wrong_key_of_the_recipe_is_wrong_use(recipe_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,7 @@ def evaluated(said: str) -> set[str]:
 
 def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
     report = report_of(finished)
-    parts = {"data", "manifest", "rows", "resamples", "pairs", "facts", "attributes", "notes", "users"}
+    parts = {"data", "manifest", "rows", "resamples", "pairs", "facts", "attributes", "notes", "summaries", "users"}
     assert report.keys() == parts
     found = {(row["protocol"], row["split"]): [] for row in report["rows"]}
     for row in report["rows"]:

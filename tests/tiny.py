@@ -105,3 +105,33 @@ def tiny_mllm(seed: int = 0) -> Mllm:
         size={"height": 56, "width": 56}, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
     )
     return Mllm(model, tokenizer, processor, fingerprint=f"tiny-{seed}")
+
+
+def talking_mllm(prompts: list[list[int]], answers: list[str], steps: int = 120) -> Mllm:
+    """A tiny model that was taught, in seconds, to answer any of the prompts with any of the answers."""
+    mllm = tiny_mllm()
+    model = mllm.model.train().requires_grad_(True)
+    draw = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(steps):
+        rows = [
+            (
+                prompts[int(torch.randint(len(prompts), (), generator=draw))],
+                [*mllm.encode(answers[int(torch.randint(len(answers), (), generator=draw))]), mllm.turn_end],
+            )
+            for _ in range(16)
+        ]
+        width = max(len(prompt) + len(answer) for prompt, answer in rows)
+        ids = torch.full((len(rows), width), mllm.turn_end)
+        labels = torch.full_like(ids, -100)
+        for row, (prompt, answer) in enumerate(rows):
+            stop = len(prompt) + len(answer)
+            ids[row, :stop] = torch.tensor([*prompt, *answer])
+            labels[row, len(prompt) : stop] = torch.tensor(answer)
+        loss = model(input_ids=ids, labels=labels).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.eval().requires_grad_(False)
+    mllm.fingerprint = "talking"
+    return mllm

@@ -123,7 +123,7 @@ def _seal(draft: Path, kind: str, key: str, settings: dict[str, Any], inputs: di
     for path in sorted(draft.rglob("*")):
         _sync(path)
         if path.is_file():
-            files[path.relative_to(draft).as_posix()] = {"size": path.stat().st_size, "sha256": _sha256(path)}
+            files[path.relative_to(draft).as_posix()] = {"size": path.stat().st_size, "sha256": file_hash(path)}
     manifest = Manifest(kind=kind, key=key, settings=settings, inputs=inputs, versions=versions(), files=files)
     text = json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False, default=_plain)
     atomic_write(draft / MANIFEST, text.encode())
@@ -147,7 +147,7 @@ def verify(folder: str | Path) -> Manifest:
     """As `read_manifest`, and every byte is checked against its hash."""
     manifest = read_manifest(folder)
     for name, record in manifest["files"].items():
-        if _sha256(Path(folder) / name) != record["sha256"]:
+        if file_hash(Path(folder) / name) != record["sha256"]:
             raise MmsrarecError(f"{Path(folder) / name} was changed after it was written: make {folder} again")
     return manifest
 
@@ -158,6 +158,22 @@ def is_current(folder: str | Path, key: str) -> bool:
         return read_manifest(folder)["key"] == key
     except MmsrarecError:
         return False
+
+
+def is_whole(folder: str | Path) -> bool:
+    """Whether the folder is a finished artefact, whatever it was made from."""
+    try:
+        return bool(read_manifest(folder))
+    except MmsrarecError:
+        return False
+
+
+def inputs_of(folder: str | Path) -> dict[str, str]:
+    """What a finished artefact says it was made from; nothing where there is none."""
+    try:
+        return read_manifest(folder)["inputs"]
+    except MmsrarecError:
+        return {}
 
 
 def atomic_write(path: str | Path, data: bytes) -> None:
@@ -191,7 +207,8 @@ def _as_dict(settings: BaseModel | Mapping[str, Any] | None) -> dict[str, Any]:
     return settings.model_dump(mode="json") if isinstance(settings, BaseModel) else dict(settings or {})
 
 
-def _sha256(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """sha256 of a file, in hex digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

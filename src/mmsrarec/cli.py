@@ -128,9 +128,20 @@ def run(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -> dic
 
 
 @verb("summarize")
-def summarize(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -> dict[str, Any]:
+def summarize(
+    recipe: RecipeFile,
+    out: Out = None,
+    overrides: Overrides = None,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Tune the policy by reinforcement learning first; see [summarize.tune].")
+    ] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Answer the I-th of N parts only; a later call joins them.")
+    ] = None,
+) -> dict[str, Any]:
     """Stage 1 alone: items become keywords."""
-    return _load_and_run(recipe, out, overrides, ("summarize",))
+    part = _shard(shard)
+    return _load_and_run(recipe, out, overrides, ("summarize",), tune, part)
 
 
 @verb("retrieve")
@@ -197,19 +208,42 @@ def _who(user: str | None, history: str | None) -> dict[str, Any]:
     )
 
 
+def _shard(text: str | None) -> tuple[int, int] | None:
+    """(0, 4) from "1/4"."""
+    if text is None:
+        return None
+    first, _, count = text.partition("/")
+    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
+        raise MmsrarecError(f"--shard {text}: expected I/N with I from 1 to N, such as --shard 1/4")
+    return int(first) - 1, int(count)
+
+
 def _load_and_run(
-    file: str, out: Path | None, overrides: list[str] | None, stages: tuple[str, ...] | None
+    file: str,
+    out: Path | None,
+    overrides: list[str] | None,
+    stages: tuple[str, ...] | None,
+    tune: bool = False,
+    shard: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     from mmsrarec.recipe import load_recipe
 
     recipe = load_recipe(file, overrides or [])
-    return _run(recipe, out or Path("runs") / recipe.name, stages)
+    if tune and recipe.summarize.tune is None:
+        recipe = load_recipe(file, [*(overrides or []), "summarize.tune={}"])
+    return _run(recipe, out or Path("runs") / recipe.name, stages, shard, tune)
 
 
-def _run(recipe: Any, out: Path, stages: tuple[str, ...] | None) -> dict[str, Any]:
+def _run(
+    recipe: Any,
+    out: Path,
+    stages: tuple[str, ...] | None,
+    shard: tuple[int, int] | None = None,
+    retune: bool = False,
+) -> dict[str, Any]:
     from mmsrarec.run import run
 
-    return run(recipe, out, stages, Progress())
+    return run(recipe, out, stages, Progress(), shard, retune)
 
 
 def call(arguments: list[str]) -> int:

@@ -34,7 +34,8 @@ from mmsrarec.progress import Progress
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.showcase import attributes, shown_users
-from mmsrarec.summarize.summarize import statistics
+from mmsrarec.summarize.statistics import statistics
+from mmsrarec.summary_page import PAGE
 from mmsrarec.workspace import Workspace, adapter_part
 
 Count = Callable[[int, int, str], None]
@@ -88,6 +89,7 @@ def compare(
             manifest=manifest,
             attributes=shares,
             notes=NOTES,
+            summaries=(out / PAGE).is_file(),
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
         )

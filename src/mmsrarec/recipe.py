@@ -31,6 +31,7 @@ class RuntimeSettings(BaseModel):
     generate_batch: int = Field(
         default=64, ge=1, le=4096, description="prompts answered at once when items are summarized"
     )
+    tune_rows: int = Field(default=32, ge=1, le=4096, description="answers that tuning of stage 1 trains on at once")
     score_tokens: int = Field(
         default=8192, ge=64, description="tokens of prompts that the language model ranks at once"
     )

@@ -1,6 +1,6 @@
 """Run a recipe: every stage from artefacts to artefacts, doing only what is missing or out of date.
 
-pictures -> summarize -> retrieve -> recommend -> evaluate
+pictures -> tune -> summarize -> retrieve -> recommend -> evaluate
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from mmsrarec import artefacts
 from mmsrarec.comparison import compare
@@ -25,31 +25,49 @@ from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.warmup import grids, projector_of, warm_up
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, to_toml
-from mmsrarec.recommend.tune import tune
+from mmsrarec.recommend import tune as ranker
+from mmsrarec.recommend.settings import UNTUNED
 from mmsrarec.retrieve.encode import train_encoder
 from mmsrarec.summarize import prompts as stage_1
-from mmsrarec.summarize.summarize import statistics, summarize
+from mmsrarec.summarize.keywords import Keywords
+from mmsrarec.summarize.statistics import statistics
+from mmsrarec.summarize.store import Store
+from mmsrarec.summarize.summarize import summarize
+from mmsrarec.summary_page import heldout_means, write_page
 from mmsrarec.workspace import Workspace, adapter_part
 
-STAGES = ("pictures", "summarize", "retrieve", "recommend", "evaluate")
+STAGES = ("pictures", "tune", "summarize", "retrieve", "recommend", "evaluate")
+PROJECTOR = "projector.safetensors"
+Shard = tuple[int, int]
 
 
-def run(recipe: Recipe, out: Path, stages: tuple[str, ...] | None, progress: Progress) -> dict:
-    """Do the named stages (None: all) in `out`, and return what came of them. A stopped run goes on where it was."""
+def run(
+    recipe: Recipe,
+    out: Path,
+    stages: tuple[str, ...] | None,
+    progress: Progress,
+    shard: Shard | None = None,
+    retune: bool = False,
+) -> dict:
+    """Do the named stages (None: all) in `out`, and return what came of them. A stopped run goes on where it was.
+
+    shard (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own, and stop there.
+    retune: tune the summaries again where the catalogue has changed since they were tuned.
+    """
     for name in stages or ():
         if name not in STAGES:
             raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
     load(recipe.data)  # whatever is wrong with the data is said before anything is written
     out.mkdir(parents=True, exist_ok=True)
     artefacts.atomic_write(out / "recipe.toml", to_toml(recipe).encode())
-    return Run(recipe, out, progress).all(stages or STAGES)
+    return Run(recipe, out, progress, shard, retune).all(stages or STAGES)
 
 
 class Run:
     """One run in progress. Every stage asks for its key, and skips what is current."""
 
-    def __init__(self, recipe: Recipe, out: Path, progress: Progress):
-        self.recipe, self.out, self.say = recipe, out, progress
+    def __init__(self, recipe: Recipe, out: Path, progress: Progress, shard: Shard | None = None, retune: bool = False):
+        self.recipe, self.out, self.say, self.shard, self.retune = recipe, out, progress, shard, retune
         self.workspace = Workspace(recipe, out)
         self.data_key = artefacts.key(data=data_digest(recipe.data))
         self.keys: dict[str, str] = {}
@@ -60,9 +78,16 @@ class Run:
 
     def all(self, stages: tuple[str, ...]) -> dict:
         started, done = time.monotonic(), {}
-        if "summarize" in stages or "pictures" in stages:
+        if {"pictures", "tune", "summarize"} & set(stages):
             self.pictures()
-            done["summarize"] = self.summarize()
+            if self.recipe.summarize.tune is not None:
+                done["tune"] = self.tune()
+            done["summarize"] = self.summarize("summarize")
+            if self.shard is not None:
+                return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}
+            if any(variant in UNTUNED for variant in self.recipe.evaluate.ablations):
+                self.summarize("summarize-untuned")
+            write_page(self.workspace)
         splits = self.recipe.evaluate.splits
         for split in splits if "retrieve" in stages else ():
             self.retrieve(split)
@@ -81,17 +106,27 @@ class Run:
         return [variant for variant in (*rows, *ablations) if variant]
 
     def pictures(self) -> None:
-        settings = self.recipe.summarize
+        """What the model sees of the pictures. What it saw and learned before a change of the catalogue is kept."""
+        settings, recipe = self.recipe.summarize, self.recipe
         key = self.key("pictures", visual_tokens=settings.visual_tokens)
-        with self.stage("pictures", key) as folder:
+        learned = artefacts.key(model=recipe.model, seed=recipe.seed, visual_tokens=settings.visual_tokens)
+        with self.stage("pictures", key, {"learned": learned}) as folder:
             if folder is None:
                 return
+            before = self.out / "pictures"
+            kept = artefacts.inputs_of(before).get("learned") == learned
             with self.counting() as count:
                 mllm, data = self.workspace.mllm, self.workspace.dataset
-                if self.recipe.model.warm_up_steps:
+                if recipe.model.warm_up_steps and kept and (before / PROJECTOR).exists():
+                    projector_of(mllm).load_state_dict(load_file(before / PROJECTOR))
+                    shutil.copy(before / PROJECTOR, folder / PROJECTOR)
+                elif recipe.model.warm_up_steps:
                     self.warm_up(mllm, folder, count)
-                features, rejected = pictures.see_catalogue(mllm, data, settings.visual_tokens, progress=count)
-            pictures.save(features, folder / "features.safetensors")
+                known = pictures.load_known(before / "features.safetensors") if kept else None
+                features, rejected = pictures.see_catalogue(
+                    mllm, data, settings.visual_tokens, progress=count, known=known
+                )
+            pictures.save(features, folder / "features.safetensors", data)
             (folder / "rejected.json").write_text(json.dumps(rejected, indent=1))
             if rejected:
                 first = next(iter(rejected.items()))
@@ -107,30 +142,93 @@ class Run:
         ask = partial(stage_1.image_prompt, mllm)
         losses = warm_up(mllm, grids(mllm, opened), words, ask, steps, self.recipe.seed, progress=count)
         weights = projector_of(mllm).state_dict()
-        save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / "projector.safetensors")
+        save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / PROJECTOR)
         self.say(f"warm-up on {len(codes)} pictures: loss {losses[0]:.2f} to {losses[-1]:.2f}")
 
-    def summarize(self) -> dict:
-        settings = self.recipe.summarize
-        key = self.key("summarize", settings=settings, prompts=stage_1.ASKED, pictures=self.keys["pictures"])
-        with self.stage("summarize", key) as folder:
+    def tune(self) -> dict:
+        """Tune the summarising policy. It is kept when the catalogue changes: a policy is for items to come."""
+        from mmsrarec.summarize.tune import Work, tune  # brings TRL along, which only this needs
+
+        recipe, settings = self.recipe, self.recipe.summarize
+        parts = {"settings": settings, "prompts": stage_1.ASKED, "model": recipe.model, "seed": recipe.seed}
+        key = artefacts.key(part="tune", version=1, **parts)
+        stale = artefacts.inputs_of(self.out / "tune").get("data") != self.data_key
+        if self.retune and stale:
+            key = artefacts.key(part="tune", version=1, data=self.data_key, **parts)
+        elif stale and artefacts.is_current(self.out / "tune", key):
+            self.say("tune: kept, though the catalogue has changed since; summarize --tune tunes again")
+        elif (self.out / "tune").exists() and not stale:
+            again = artefacts.key(part="tune", version=1, data=self.data_key, **parts)
+            key = again if artefacts.is_current(self.out / "tune", again) else key
+        self.keys["tune"] = key
+        with self.stage("tune", key, {"data": self.data_key}) as folder:
             if folder is not None:
-                data, workspace = self.workspace.dataset, self.workspace
+                work = self.out / "unfinished" / f"{key[:16]}-{self.data_key[:8]}"
+                runtime = recipe.runtime
                 with self.counting() as count:
-                    keywords = summarize(
-                        data,
-                        workspace.mllm,
-                        settings,
-                        self.out / "summaries.sqlite",
-                        workspace.features,
-                        self.recipe.runtime.generate_batch,
-                        count,
-                        self.keys["pictures"][:12] if self.recipe.model.warm_up_steps else "",
+                    given = Work(
+                        load=lambda: Mllm.load(recipe.model),
+                        dataset=self.workspace.dataset,
+                        features=self.workspace.features,
+                        settings=settings,
+                        seed=recipe.seed,
+                        folder=work,
+                        rows=runtime.tune_rows,
+                        batch=runtime.generate_batch,
+                        count=count,
                     )
-                keywords.save(folder / "keywords.parquet", data)
-                facts = statistics(keywords, data)
+                    facts = tune(given, folder)
+                (folder / "tuning.json").write_text(json.dumps(facts))
+                shutil.rmtree(work, ignore_errors=True)
+        return heldout_means(self.out / "tune", recipe.seed, recipe.evaluate.resamples)
+
+    def summarize(self, part: str) -> dict:
+        """Keywords of all items. part: "summarize", by the policy of the recipe, or "summarize-untuned"."""
+        settings = self.recipe.summarize
+        if part == "summarize-untuned":
+            settings = settings.model_copy(update={"tune": None})
+        tuned = settings.tune is not None
+        policy = {"policy": self.recorded("tune")} if tuned else {}
+        told = settings.model_dump(exclude={"tune"})
+        key = self.key(part, settings=told, prompts=stage_1.ASKED, pictures=self.keys["pictures"], **policy)
+        if self.shard is None and artefacts.is_current(self.out / part, key):
+            self.say(f"{part}: up to date")
+        elif self.shard is not None:
+            i, n = self.shard
+            keywords, _ = self.ask(tuned, self.out / f"summaries-{i + 1}-of-{n}.sqlite")
+            answered = sum(answer is not None for row in keywords.answers for answer in row)
+            return {"shard": f"{i + 1}/{n}", "answered": answered}
+        else:
+            with self.stage(part, key) as folder:
+                assert folder is not None
+                keywords, model = self.ask(tuned, self.out / "summaries.sqlite")
+                keywords.save(folder / "keywords.parquet", self.workspace.dataset, model)
+                facts = statistics(keywords, self.workspace.dataset)
                 (folder / "statistics.json").write_text(json.dumps(facts, indent=1))
-        return json.loads((self.out / "summarize" / "statistics.json").read_text())
+        return json.loads((self.out / part / "statistics.json").read_text())
+
+    def ask(self, tuned: bool, file: Path) -> tuple[Keywords, str]:
+        """Ask what is not in the store yet, other shards' files included; the keywords, and who was asked."""
+        with Store(file) as store:
+            for other in sorted(self.out.glob("summaries-*-of-*.sqlite")) if self.shard is None else ():
+                self.say(f"{store.adopt(other)['answers']} answers taken from {other.name}")
+        mllm = self.workspace.policy() if tuned else self.workspace.mllm
+        projector = self.out / "pictures" / PROJECTOR
+        eye = artefacts.file_hash(projector)[:12] if projector.exists() else ""
+        with self.counting() as count:
+            keywords = summarize(
+                self.workspace.dataset,
+                mllm,
+                self.recipe.summarize,
+                file,
+                self.workspace.features,
+                self.recipe.runtime.generate_batch,
+                count,
+                eye,
+                tuned=tuned,
+                shard=self.shard,
+            )
+        return keywords, mllm.fingerprint + eye
 
     def retrieve(self, split: SplitName) -> None:
         settings = self.recipe.retrieve
@@ -151,9 +249,10 @@ class Run:
 
     def recommend(self, split: SplitName, variant: str) -> None:
         part, settings = adapter_part(split, variant), self.workspace.recommend_settings(variant)
-        self.keys.setdefault("summarize", self.recorded("summarize"))
-        self.keys.setdefault(f"retrieve/{split}", self.recorded(f"retrieve/{split}"))
-        inputs = {"summarize": self.keys["summarize"], "retrieve": self.keys[f"retrieve/{split}"]}
+        summaries = self.workspace.summaries(variant)
+        for needed in (summaries, f"retrieve/{split}"):
+            self.keys.setdefault(needed, self.recorded(needed))
+        inputs = {"summarize": self.keys[summaries], "retrieve": self.keys[f"retrieve/{split}"]}
         key = self.key(part, settings=settings, **inputs)
         with self.stage(part, key) as folder:
             if folder is None:
@@ -162,7 +261,7 @@ class Run:
             prompts = self.workspace.prompts(variant, self.workspace.ranker())
             with self.counting(f"tuning, {split}, {variant}") as count:
                 retrieval = self.workspace.retrieval(split)
-                facts = tune(prompts, retrieval, settings, self.recipe.seed, folder / "adapter", work, count)
+                facts = ranker.tune(prompts, retrieval, settings, self.recipe.seed, folder / "adapter", work, count)
             (folder / "training.json").write_text(json.dumps(facts))
             shutil.rmtree(work, ignore_errors=True)
 
@@ -191,7 +290,7 @@ class Run:
         return artefacts.read_manifest(self.out / part)["key"]
 
     @contextmanager
-    def stage(self, part: str, key: str) -> Iterator[Path | None]:
+    def stage(self, part: str, key: str, inputs: dict[str, str] | None = None) -> Iterator[Path | None]:
         """A folder to write a part into, or None where it is current already."""
         if artefacts.is_current(self.out / part, key):
             self.say(f"{part}: up to date")
@@ -199,7 +298,7 @@ class Run:
             return
         started = time.monotonic()
         (self.out / part).parent.mkdir(parents=True, exist_ok=True)
-        with artefacts.writing(self.out / part, kind=part, key=key, settings=self.recipe) as folder:
+        with artefacts.writing(self.out / part, kind=part, key=key, settings=self.recipe, inputs=inputs) as folder:
             yield folder
         self.say(f"{part}: done in {time.monotonic() - started:.0f} s")
 

@@ -1,7 +1,7 @@
 """A run's folder with everything in it, each part loaded when it is first needed.
 
-run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  summarize/  retrieve/SPLIT/  recommend/SPLIT/VARIANT/
-      evaluate/
+run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/  retrieve/SPLIT/
+      recommend/SPLIT/VARIANT/  evaluate/
 """
 
 from functools import cache, cached_property
@@ -13,12 +13,12 @@ from mmsrarec.data.split import Split, SplitName, make_split
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import pictures
-from mmsrarec.models.adapter import load_adapter
+from mmsrarec.models.adapter import load_adapter, merge_adapter
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.recipe import Recipe, load_recipe
 from mmsrarec.recommend.evidence import Retrieval
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.settings import RecommendSettings, Shows, variant_shows
+from mmsrarec.recommend.settings import UNTUNED, RecommendSettings, Shows, variant_shows
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.summarize.keywords import Keywords
@@ -32,6 +32,7 @@ class Workspace:
         self.split = cache(self._split)
         self.encoder = cache(self._encoder)
         self.retrieval = cache(self._retrieval)
+        self._keywords = cache(self._load_keywords)
 
     @classmethod
     def open(cls, folder: Path) -> "Workspace":
@@ -55,7 +56,19 @@ class Workspace:
 
     @cached_property
     def keywords(self) -> Keywords:
-        return Keywords.load(self._finished("summarize") / "keywords.parquet", self.dataset)
+        """Stage 1's result by the policy of the recipe."""
+        return self._keywords("summarize")
+
+    def policy(self) -> Mllm:
+        """The tuned policy of stage 1, on a model of its own."""
+        return merge_adapter(Mllm.load(self.recipe.model), self._finished("tune") / "adapter")
+
+    def summaries(self, variant: str) -> str:
+        """The part whose keywords a variant of stage 3 reads."""
+        return "summarize-untuned" if variant in UNTUNED and self.recipe.summarize.tune else "summarize"
+
+    def _load_keywords(self, part: str) -> Keywords:
+        return Keywords.load(self._finished(part) / "keywords.parquet", self.dataset)
 
     def _split(self, name: SplitName) -> Split:
         return make_split(name, self.dataset.events, self.recipe.seed)
@@ -76,7 +89,8 @@ class Workspace:
     def prompts(self, variant: str, mllm: Mllm | None = None) -> Prompts:
         settings = self.recommend_settings(variant)
         features = pictures.pool(self.features, settings.visual_tokens) if settings.shows.pictures else {}
-        return Prompts(mllm or self.mllm, self.dataset, self.keywords, features, settings)
+        keywords = self._keywords(self.summaries(variant))
+        return Prompts(mllm or self.mllm, self.dataset, keywords, features, settings)
 
     def ranker(self) -> Mllm:
         """A fresh model for stage 3, as deep as the recipe wants it."""

@@ -57,3 +57,29 @@ def test_stopped_rows_leave_the_others_alone() -> None:
     assert [stopped[row] for row in (0, 2, 3)] == [whole[row] for row in (0, 2, 3)]
     assert len(stopped[1]) < len(whole[1])
     assert whole[1].startswith(stopped[1])
+
+
+def test_samples_of_a_prompt_stand_side_by_side_and_follow_the_generator() -> None:
+    prompts = [[5, 6, 7], [5, 8, 9, 10]]
+    drawn = [
+        MLLM.generate_ids(
+            prompts, [None, None], 4, samples=3, temperature=1.0, generator=torch.Generator().manual_seed(s)
+        )
+        for s in (0, 0, 1)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert len(drawn[0]) == 6
+    likeliest = MLLM.generate_ids(prompts, [None, None], 4, samples=3)
+    assert likeliest[:3] == [likeliest[0]] * 3
+    assert [likeliest[0], likeliest[3]] == MLLM.generate_ids(prompts, [None, None], 4)
+
+
+def test_draws_follow_the_probabilities() -> None:
+    from mmsrarec.models.mllm import draw
+
+    logits = torch.tensor([0.0, 1.0, 2.0]).expand(6000, 3)
+    for temperature in (0.5, 1.0):
+        tokens = draw(logits, temperature, torch.Generator().manual_seed(0))
+        shares = torch.bincount(tokens, minlength=3) / len(tokens)
+        torch.testing.assert_close(shares, (logits[0] / temperature).softmax(0), atol=0.03, rtol=0)
+    assert set(draw(logits, 0.0).tolist()) == {2}

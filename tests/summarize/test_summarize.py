@@ -14,12 +14,18 @@ from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset, Item, make_events
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.likelihood import token_log_probs
 from mmsrarec.models.mllm import Mllm
-from mmsrarec.models.pictures import see_catalogue
+from mmsrarec.models.pictures import blank, see_catalogue
+from mmsrarec.summarize.keywords import Keywords, parse
+from mmsrarec.summarize.prompts import image_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
-from mmsrarec.summarize.summarize import read_image, read_text, statistics, summarize
+from mmsrarec.summarize.statistics import statistics
+from mmsrarec.summarize.store import Store
+from mmsrarec.summarize.summarize import flag, read_image, read_text, summarize
 
 SETTINGS = SummarizeSettings(max_new_tokens_text=6, max_new_tokens_image=4)
+NOBODY = make_events(*[np.zeros(0, dtype=np.int64)] * 3, 0, 6)
 TITLES = ("Otter mug", "Parade lamp", "", "Winter plate", "Forest bag", "Legend clock")
 
 
@@ -28,6 +34,7 @@ class Listening:
 
     def __init__(self, mllm: Mllm, fails=lambda asked: False, says: str | None = None):
         self.mllm, self.fails, self.says, self.asked = mllm, fails, says, 0
+        self.prompts: list[Sequence[int]] = []
 
     def __getattr__(self, name: str):
         return getattr(self.mllm, name)
@@ -36,9 +43,21 @@ class Listening:
         if any(map(self.fails, prompts)):
             raise RuntimeError("not enough memory\nand more")
         self.asked += len(prompts)
+        self.prompts += prompts
         if self.says is not None:
             return [self.says] * len(prompts)
         return self.mllm.generate(prompts, features, tokens, stop)
+
+
+class Asleep:
+    """A model that can be named and can spell, but must not be asked to compute anything."""
+
+    def __init__(self, mllm: Mllm):
+        self.mllm = mllm
+
+    def __getattr__(self, name: str):
+        assert name in ("fingerprint", "frame", "encode", "image_token", "turn_end"), f"{name} was asked for"
+        return getattr(self.mllm, name)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +76,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         if image:
             Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(folder / "images" / image)
         items.append(Item(str(code), title, "Made of steel." if title else "", ("Home",) if title else (), image))
-    none = np.zeros(0, dtype=np.int64)
-    return Dataset("test", tuple(items), (), make_events(none, none, none, 0, len(items)), folder)
+    return Dataset("test", tuple(items), (), NOBODY, folder)
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +88,9 @@ def test_each_part_is_asked_once_and_never_again(mllm, dataset, features, tmp_pa
     model, told = Listening(mllm), []
     first = summarize(dataset, model, SETTINGS, tmp_path / "a", features, 2, lambda *at: told.append(at))
     assert model.asked == 5 + 3  # the third item has no text, every second one a picture
-    assert told[-1] == (3, 3, "keywords of pictures")
+    assert (3, 3, "keywords of pictures") in told
     assert (5, 5, "keywords of texts") in told
-    assert summarize(dataset, model, SETTINGS, tmp_path / "a", features, 4) == first
-    assert model.asked == 8
+    assert summarize(dataset, Asleep(mllm), SETTINGS, tmp_path / "a", features, 4) == first
     assert [source[1] for source in first.source].count("none") == 1
     assert [answers[0] is None for answers in first.answers] == [False, True] * 3
 
@@ -173,8 +190,133 @@ def test_statistics_count_what_happened(mllm, dataset, features, tmp_path) -> No
     assert found["ungrounded"] == pytest.approx((1 + 4 * 2) / 5)
     assert found["without_keywords"] == 0
     assert found["items"] == 6
+    assert found["malformed"] == 0
+    assert found["copied_title"] == pytest.approx(4 / 6)  # where titles fill up
+
+
+def test_statistics_count_what_is_flagged_and_what_copies_the_title() -> None:
+    titles = ("The Otter Mug", "Otter Mug", "", "The")
+    dataset = Dataset("test", tuple(Item(str(n), title, "Steel.") for n, title in enumerate(titles)), (), NOBODY)
+    keywords = Keywords(
+        image=(("star", "red", "mug"), (), ("moon",), ()),
+        text=(("otters", "steel"), ("mug",), ("steel",), ("steel",)),
+        source=(("model", "model"), ("none", "model"), ("model", "model"), ("none", "fallback")),
+        answers=(("star, red, mug", "otters, steel"), ("", "mug"), ("moon", "steel"), (None, "?")),
+        flags=(("unsupported: star",), ("malformed picture answer",), (), ("malformed text answer", "fallback")),
+    )
+    found = statistics(keywords, dataset)
+    assert found["copied_title"] == pytest.approx(1 / 4)
+    assert found["malformed"] == pytest.approx(2 / 7)
+    assert found["unsupported"] == pytest.approx(1 / 4)
 
 
 def test_features_of_another_size_fit_the_prompt(mllm, dataset, tmp_path) -> None:
     seen = {0: torch.zeros(4, mllm.hidden_size)}
     assert summarize(dataset, mllm, SETTINGS, tmp_path / "a", seen).answers[0][0] is not None
+
+
+def test_a_tuned_model_is_asked_without_examples_and_one_keyword_is_enough(mllm, dataset, tmp_path) -> None:
+    untuned, tuned = (Listening(mllm, says="steel, copper") for _ in range(2))
+    before = summarize(dataset, untuned, SETTINGS, tmp_path / "a")
+    after = summarize(dataset, tuned, SETTINGS, tmp_path / "a", tuned=True)
+    assert untuned.asked == tuned.asked == 5  # the same store holds both apart
+    assert max(map(len, tuned.prompts)) < min(map(len, untuned.prompts))
+    assert before.text[0] == ("steel", "home", "otter", "mug")
+    assert before.source[0] == ("none", "fallback")
+    assert after.text[0] == ("steel",)
+    assert after.source[0] == ("none", "model")
+    poor = Listening(mllm, says="copper")
+    assert summarize(dataset, poor, SETTINGS, tmp_path / "b", tuned=True).source[0] == ("none", "fallback")
+
+
+def test_shards_ask_everything_once_and_unite(mllm, dataset, features, tmp_path) -> None:
+    whole = summarize(dataset, mllm, SETTINGS, tmp_path / "whole", features)
+    assert any(row.startswith("unsupported") for flags in whole.flags for row in flags)
+    models = [Listening(mllm) for _ in range(3)]
+    parts = [
+        summarize(dataset, model, SETTINGS, tmp_path / f"{number}", features, shard=(number, 3))
+        for number, model in enumerate(models)
+    ]
+    assert sum(model.asked for model in models) == 8
+    assert max(model.asked for model in models) < 8
+    for pair in zip(whole.answers, *(part.answers for part in parts), strict=True):
+        for answer, *shares in zip(*pair, strict=True):  # each is given in one shard alone, and given alike
+            assert [share for share in shares if share is not None] == [answer] * (answer is not None)
+    with Store(tmp_path / "united") as store:
+        counts = [store.adopt(tmp_path / f"{number}") for number in range(3)]
+    assert sum(count["answers"] for count in counts) == 8
+    assert summarize(dataset, Asleep(mllm), SETTINGS, tmp_path / "united", features) == whole
+
+
+@pytest.mark.parametrize("shard", [(3, 3), (-1, 2), (0, 0)])
+def test_a_shard_that_does_not_exist_is_an_error(mllm, dataset, tmp_path, shard: tuple[int, int]) -> None:
+    with pytest.raises(MmsrarecError, match="there is no shard"):
+        summarize(dataset, mllm, SETTINGS, tmp_path / "a", shard=shard)
+
+
+def test_a_keyword_of_a_picture_is_flagged_unless_picture_or_text_make_it_likelier(
+    mllm, dataset, features, tmp_path
+) -> None:
+    said = "otter, star, red, tea"
+    keywords = summarize(dataset, Listening(mllm, says=said), SETTINGS, tmp_path / "a", features)
+    assert keywords.image[0] == keywords.image[2] == parse(said)  # flagged or not, they stay
+    nothing, prompt = blank(mllm, SETTINGS.visual_tokens), image_prompt(mllm, SETTINGS.visual_tokens)
+    both_ways = set()
+    for code in features:
+        for word in ("star", "red", "tea"):
+            seen, unseen = token_log_probs(mllm, [prompt] * 2, [mllm.encode(word)] * 2, [features[code], nothing])
+            likelier = bool(seen.sum() > unseen.sum())
+            assert (f"unsupported: {word}" in keywords.flags[code]) is not likelier
+            both_ways.add(likelier)
+    assert both_ways == {True, False}
+    assert "unsupported: otter" not in keywords.flags[0]  # its title says so, whatever the picture shows
+    assert not any("unsupported" in row for code in (1, 3, 5) for row in keywords.flags[code])
+
+
+def test_one_picture_of_two_items_is_checked_for_both(mllm, dataset, features, tmp_path) -> None:
+    twins = (dataset.items[0], replace(dataset.items[0], item_id="twin", title="Red star"))
+    seen = {0: features[0], 1: features[0]}
+    model = Listening(mllm, says="otter, star, red, tea")
+    keywords = summarize(replace(dataset, items=twins), model, SETTINGS, tmp_path / "a", seen)
+    flags = [{row for row in flags if row.startswith("unsupported")} for flags in keywords.flags]
+    assert flags[0] - {"unsupported: red", "unsupported: star"} == flags[1] - {"unsupported: otter"}
+
+
+def test_a_store_without_support_gets_it_without_asking_again(mllm, dataset, features, tmp_path) -> None:
+    whole = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features)
+    with closing(sqlite3.connect(tmp_path / "a")) as db:
+        db.execute("DROP TABLE support")
+        db.commit()
+    model = Listening(mllm)
+    assert summarize(dataset, model, SETTINGS, tmp_path / "a", features) == whole
+    assert model.asked == 0
+
+
+def test_where_checking_fails_the_answers_are_kept(mllm, dataset, features, tmp_path, monkeypatch) -> None:
+    def fail(*_):
+        raise RuntimeError("not enough memory\nand more")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mmsrarec.summarize.summarize.token_log_probs", fail)
+        with pytest.raises(MmsrarecError, match="cannot check the keywords of pictures: not enough memory; start"):
+            summarize(dataset, Listening(mllm, says="star"), SETTINGS, tmp_path / "a", features)
+    model = Listening(mllm)
+    summarize(dataset, model, SETTINGS, tmp_path / "a", features)
+    assert model.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("image", "text", "source", "flags"),
+    [
+        ("red", "mug, steel, otter", "model", ()),
+        (None, None, "none", ()),
+        (None, None, "fallback", ("fallback",)),
+        (None, "mug, copper, tin", "fallback", ("ungrounded: copper", "ungrounded: tin", "fallback")),
+        (None, "copper", "fallback", ("ungrounded: copper", "malformed text answer", "fallback")),
+        ("http://x.y", "", "fallback", ("malformed text answer", "fallback", "malformed picture answer")),
+        ("red, star", "mug", "model", ("unsupported: star",)),
+    ],
+)
+def test_flags_say_what_deserves_a_second_look(image, text, source, flags) -> None:
+    unsupported = ["star"] if image and "star" in image else []
+    assert flag("Otter mug. Made of steel.", (image, text), source, SETTINGS, unsupported) == flags

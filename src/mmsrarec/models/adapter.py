@@ -8,21 +8,29 @@ import hashlib
 import os
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mmsrarec.artefacts import file_hash
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.mllm import Mllm
 
+WEIGHTS = "adapter_model.safetensors"
 LINEAR = r"(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
 
 
-def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int) -> PeftModel:
-    """Put a fresh LoRA on the language model's layers from `first_layer` up, never on the vision tower."""
+def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: bool = False) -> PeftModel:
+    """Put a fresh LoRA on the language model's layers from `first_layer` up, never on the vision tower.
+
+    float32: its weights are kept in float32, for trainers that have no copies of their own.
+    """
     path = next(name for name, module in mllm.model.named_modules() if module is mllm.decoder)
     count = len(mllm.decoder.layers)  # pyright: ignore
     if first_layer >= count:
@@ -36,7 +44,7 @@ def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int) -> PeftModel
             lora_dropout=0.0,
             target_modules=rf"{re.escape(path)}\.layers\.({layers})\.{LINEAR}",
         )
-        peft = get_peft_model(mllm.model, config, autocast_adapter_dtype=False)  # pyright: ignore
+        peft = get_peft_model(mllm.model, config, autocast_adapter_dtype=float32)  # pyright: ignore
     if not trainable(peft):
         raise MmsrarecError("the adapter has no trainable weights: nothing would be learned; check first_layer")
     return peft
@@ -49,6 +57,33 @@ def load_adapter(mllm: Mllm, folder: Path) -> PeftModel:
     if not any(name.endswith("lora_B.default.weight") and bool(w.any()) for name, w in peft.named_parameters()):
         raise MmsrarecError(f"the adapter in {folder} changes nothing: train it again")
     return peft
+
+
+def merge_adapter(mllm: Mllm, folder: Path) -> Mllm:
+    """The model with a saved adapter merged into its weights, in place.
+
+    It goes by another fingerprint, so that no answer of the one is taken for an answer of the other.
+    """
+    merged = load_adapter(mllm, folder).merge_and_unload()  # pyright: ignore
+    digest = file_hash(folder / WEIGHTS)[:12]
+    return Mllm(merged, mllm.tokenizer, mllm.image_processor, f"{mllm.fingerprint}+{digest}")
+
+
+@contextmanager
+def without_adapter(mllm: Mllm) -> Iterator[None]:
+    """While this holds, the model answers as if no adapter were on it."""
+    layers = [module for module in mllm.model.modules() if isinstance(module, BaseTunerLayer)]
+    training = trainable(mllm.model)
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
+        mllm.model.requires_grad_(False)
+        for weight in training.values():
+            weight.requires_grad_(True)
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:

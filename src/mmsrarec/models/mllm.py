@@ -123,7 +123,6 @@ class Mllm:
             inputs_embeds=embeddings, position_ids=positions, attention_mask=mask, use_cache=False, layout=layout
         ).last_hidden_state
 
-    @torch.inference_mode()
     def generate(
         self,
         prompts: Sequence[Sequence[int]],
@@ -131,10 +130,26 @@ class Mllm:
         max_new_tokens: int,
         stop: Callable[[str], bool] = lambda text: False,
     ) -> list[str]:
-        """Greedy answers to a batch of prompts. features: (v, d) for a prompt with a picture, else None.
+        """Greedy answers to a batch of prompts. features: (v, d) for a prompt with a picture, else None."""
+        answers = self.generate_ids(prompts, features, max_new_tokens, stop)
+        return self.tokenizer.batch_decode(answers, skip_special_tokens=True)
 
-        What all prompts start with, up to the first picture, is computed once. A row leaves the batch when it ends, or
-        as soon as `stop` holds for its text so far; nothing is computed for it any more.
+    @torch.inference_mode()
+    def generate_ids(
+        self,
+        prompts: Sequence[Sequence[int]],
+        features: Sequence[Tensor | None],
+        max_new_tokens: int,
+        stop: Callable[[str], bool] = lambda text: False,
+        samples: int = 1,
+        temperature: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> list[list[int]]:
+        """Token ids of `samples` answers to each prompt, those of one prompt side by side, the end token included.
+
+        temperature: 0 takes the likeliest token, else tokens are drawn, by `generator` or torch's global state.
+        What all prompts start with, up to the first picture, is computed once, and each prompt once for all its
+        samples. A row leaves the batch when it ends, or as soon as `stop` holds for its text so far.
         """
         cache, head = DynamicCache(), self.model.get_output_embeddings()  # pyright: ignore
         columns = enumerate(zip(*prompts, strict=False))
@@ -148,15 +163,18 @@ class Mllm:
         ids, mask = pad_left([prompt[shared:] for prompt in prompts], self.tokenizer.pad_token_id or 0)
         ids, mask = ids.to(self.device), F.pad(mask, (shared, 0), value=1).to(self.device)
         pictures = [f for f in features if f is not None]
-        step = self.embed(ids, torch.stack(pictures).to(self.device) if pictures else None)
+        step = self.embed(ids, torch.cat(pictures).to(self.device) if pictures else None)
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
-        answers: list[list[int]] = [[] for _ in prompts]
-        alive = list(range(len(prompts)))
-        for _ in range(max_new_tokens):
+        answers: list[list[int]] = [[] for _ in range(samples * len(prompts))]
+        alive = list(range(len(answers)))
+        for number in range(max_new_tokens):
             out = self.decoder(
                 inputs_embeds=step, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
             ).last_hidden_state[:, -1]
-            tokens = head(out).argmax(-1)
+            if number == 0 and samples > 1:
+                cache.batch_repeat_interleave(samples)
+                out, mask, positions = (part.repeat_interleave(samples, 0) for part in (out, mask, positions))
+            tokens = draw(head(out), temperature, generator)
             for row, token in zip(alive, tokens.tolist(), strict=True):
                 answers[row].append(token)
             going = [
@@ -174,7 +192,7 @@ class Mllm:
             step = self.embed(tokens[:, None], None)
             mask = F.pad(mask, (0, 1), value=1)
             positions = positions[:, -1:] + 1
-        return self.tokenizer.batch_decode(answers, skip_special_tokens=True)
+        return answers
 
     @property
     def turn_end(self) -> int:
@@ -198,6 +216,13 @@ def freeze(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]
+
+
+def draw(logits: Tensor, temperature: float, generator: torch.Generator | None = None) -> Tensor:
+    """(b,) next tokens out of (b, vocabulary) logits: the likeliest at temperature 0, else drawn."""
+    if temperature <= 0:
+        return logits.argmax(-1)
+    return torch.multinomial((logits.float() / temperature).softmax(-1), 1, generator=generator)[:, 0]
 
 
 def pad_left(prompts: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:

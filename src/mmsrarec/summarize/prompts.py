@@ -40,11 +40,14 @@ def item_text(item: Item) -> str:
     return " ".join(" ".join(parts).split())
 
 
-def text_prompt(mllm: Mllm, item: Item, budget: int) -> list[int]:
-    """Asks for the keywords of an item's text, of which the first `budget` tokens are read."""
+def text_prompt(mllm: Mllm, item: Item, budget: int, shots: bool = True) -> list[int]:
+    """Asks for the keywords of an item's text, of which the first `budget` tokens are read.
+
+    shots: after examples, which the untuned model needs and a tuned one does not.
+    """
     before, after = mllm.frame
     prompt: list[int] = []
-    for text, answer in SHOTS:
+    for text, answer in SHOTS if shots else ():
         turn = [*before, *mllm.encode(TEXT_QUESTION), *mllm.encode(text), *after, *mllm.encode(answer), mllm.turn_end]
         prompt += [*turn, *mllm.encode("\n")]
     return [*prompt, *before, *mllm.encode(TEXT_QUESTION), *mllm.encode(item_text(item))[:budget], *after]

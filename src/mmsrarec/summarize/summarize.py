@@ -5,7 +5,7 @@ A summary is a function of the item alone: no user, no log, no other item has a 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,20 @@ from torch import Tensor
 from mmsrarec.artefacts import key
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.likelihood import token_log_probs
 from mmsrarec.models.mllm import Mllm
-from mmsrarec.summarize.keywords import Keywords, Source, distinct, fallback, grounded, parse, stop_after, words
+from mmsrarec.models.pictures import blank, sha256
+from mmsrarec.summarize.keywords import Keywords, Source, distinct, fallback, grounded, parse, stop_after
 from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.store import Job, Store
 
-FEWEST = 3
-"""Keywords a text's answer must give; where it gives fewer, the item's own words fill the row up."""
+FEWEST, FEWEST_TUNED = 3, 1
+"""Keywords an untuned model's answer about a text must give; where it gives fewer, the item's own words fill up.
+A tuned one has learned how many are worth it: one is enough."""
+
+BLANK = "blank"
+"""Stands in the store for the content of the grey picture."""
 
 ProgressCall = Callable[[int, int, str], None]
 
@@ -44,46 +50,83 @@ def summarize(
     batch: int = 32,
     progress: ProgressCall = lambda done, total, label: None,
     eye: str = "",
+    tuned: bool = False,
+    shard: tuple[int, int] | None = None,
 ) -> Keywords:
     """Keywords of all items. features: item code -> (v, d), what the model sees of the picture; others are text-only.
-    eye: what else the features depend on than the model as it was loaded.
+    eye: what else the features depend on than the model as it was loaded. tuned: the model has been tuned for this, so
+    it is asked without examples. shard: (i, n) asks the i-th of n parts of the questions, each in a store of its own
+    (`Store.adopt` unites them); what neither this nor the store answers counts as unanswered.
 
     Answers are kept in the store batch by batch, and only what is missing there is computed. progress(done, total,
     label). Raises MmsrarecError where the store cannot be used, or the model fails on all that it is asked.
     """
-    texts: dict[int, Question] = {}
-    pictures: dict[int, Question] = {}
-    for code, item in enumerate(dataset.items):
-        if settings.texts and (written := item_text(item)):
-            texts[code] = Question(_hash(written.encode()), text_prompt(mllm, item, settings.text_budget))
-        path = dataset.image_path(code)
-        if settings.pictures and features and code in features and path is not None:
-            seen = features[code]
-            pictures[code] = Question(_hash(path.read_bytes()), image_prompt(mllm, len(seen)), seen)
+    mine = _share(shard)
+    texts, pictures = _questions(dataset, mllm, settings, features or {}, tuned)
+    written = [item_text(item) for item in dataset.items]
     said: list[dict[int, str]] = []
     with Store(store_path) as store:
         for modality, questions in (("text", texts), ("picture", pictures)):
-            job, stop, tokens = _job(modality, mllm, settings, eye)
-            answers = _ask(store, job, mllm, questions.values(), stop, tokens, batch, progress)
+            job, stop, tokens = _job(modality, mllm, settings, eye, tuned)
+            asked = [question for question in questions.values() if mine(question.content)]
+            answers = _ask(store, job, mllm, asked, stop, tokens, batch, progress)
             said.append({code: answers[q.content] for code, q in questions.items() if q.content in answers})
+        image = [read_image(said[1].get(code), settings.max_keywords_image) for code in range(len(dataset.items))]
+        doubts = {code: [k for k in image[code][0] if not grounded(k, written[code])] for code in said[1]}
+        wanted = [(pictures[code], keyword) for code, keywords in doubts.items() for keyword in keywords]
+        support = _support(store, mllm.fingerprint + eye, mllm, wanted, mine, batch, progress)
+    fewest = FEWEST_TUNED if tuned else FEWEST
     text: list[tuple[tuple[str, ...], Source]] = [
-        read_text(said[0].get(code), item, settings.max_keywords_text) if code in texts else ((), "none")
+        read_text(said[0].get(code), item, settings.max_keywords_text, fewest) if code in texts else ((), "none")
         for code, item in enumerate(dataset.items)
     ]
-    image = [read_image(said[1].get(code), settings.max_keywords_image) for code in range(len(dataset.items))]
+    all_answers = tuple((said[1].get(code), said[0].get(code)) for code in range(len(dataset.items)))
+    unsupported = {
+        code: [k for k in keywords if support.get((pictures[code].content, k), 1) <= 0]
+        for code, keywords in doubts.items()
+    }
     return Keywords(
         image=tuple(keywords for keywords, _ in image),
         text=tuple(keywords for keywords, _ in text),
         source=tuple((i, t) for (_, i), (_, t) in zip(image, text, strict=True)),
-        answers=tuple((said[1].get(code), said[0].get(code)) for code in range(len(dataset.items))),
+        answers=all_answers,
+        flags=tuple(
+            flag(written[code], answers, text[code][1], settings, unsupported.get(code, ()))
+            for code, answers in enumerate(all_answers)
+        ),
     )
 
 
-def read_text(answer: str | None, item: Item, limit: int) -> tuple[tuple[str, ...], Source]:
-    """The keywords of an answer about a text that the text bears out, filled up from the item where they are few."""
+def _questions(
+    dataset: Dataset, mllm: Mllm, settings: SummarizeSettings, features: Mapping[int, Tensor], tuned: bool
+) -> tuple[dict[int, Question], dict[int, Question]]:
+    """Item code -> what is asked about its text, and about its picture."""
+    texts: dict[int, Question] = {}
+    pictures: dict[int, Question] = {}
+    for code, item in enumerate(dataset.items):
+        if settings.texts and (written := item_text(item)):
+            prompt = text_prompt(mllm, item, settings.text_budget, shots=not tuned)
+            texts[code] = Question(_hash(written.encode()), prompt)
+        path = dataset.image_path(code)
+        if settings.pictures and code in features and path is not None:
+            seen = features[code]
+            pictures[code] = Question(sha256(path), image_prompt(mllm, len(seen)), seen)
+    return texts, pictures
+
+
+def _share(shard: tuple[int, int] | None) -> Callable[[str], bool]:
+    """Which content hashes are asked about here."""
+    number, count = shard or (0, 1)
+    if not 0 <= number < count:
+        raise MmsrarecError(f"there is no shard {number} of {count}: they are counted from 0 to {count - 1}")
+    return lambda content: int(content, 16) % count == number
+
+
+def read_text(answer: str | None, item: Item, limit: int, fewest: int = FEWEST) -> tuple[tuple[str, ...], Source]:
+    """The keywords of an answer about a text that the text bears out, filled up from the item below `fewest`."""
     text = item_text(item)
     kept = tuple(keyword for keyword in parse(answer or "", limit) if grounded(keyword, text))
-    if len(kept) >= min(FEWEST, limit):
+    if len(kept) >= min(fewest, limit):
         return kept, "model"
     filled = distinct((*kept, *fallback(item, limit)), limit)
     return filled, "fallback" if filled else "none"
@@ -95,11 +138,38 @@ def read_image(answer: str | None, limit: int) -> tuple[tuple[str, ...], Source]
     return kept, "model" if kept else "none"
 
 
-def _job(modality: str, mllm: Mllm, settings: SummarizeSettings, eye: str) -> tuple[Job, Callable[[str], bool], int]:
+def flag(
+    text: str,
+    answers: tuple[str | None, str | None],
+    source: Source,
+    settings: SummarizeSettings,
+    unsupported: Collection[str],
+) -> tuple[str, ...]:
+    """What deserves a second look in an item's keywords.
+
+    "ungrounded: word" was said of the text, which does not bear it out, and is dropped; "malformed ... answer" has
+    nothing usable; "fallback": the item's own words fill up; "unsupported: word" was said of the picture, but the text
+    does not mention it and the picture makes it no likelier. answers: of (image, text); source: of the text keywords.
+    """
+    image_answer, text_answer = answers
+    said = parse(text_answer or "", settings.max_keywords_text)
+    flags = [f"ungrounded: {keyword}" for keyword in said if not grounded(keyword, text)]
+    if text_answer is not None and len(flags) == len(said):
+        flags.append("malformed text answer")
+    if source == "fallback":
+        flags.append("fallback")
+    if image_answer is not None and not parse(image_answer, settings.max_keywords_image):
+        flags.append("malformed picture answer")
+    return (*flags, *(f"unsupported: {keyword}" for keyword in unsupported))
+
+
+def _job(
+    modality: str, mllm: Mllm, settings: SummarizeSettings, eye: str, tuned: bool
+) -> tuple[Job, Callable[[str], bool], int]:
     """The parts of a store key that questions share, when an answer is long enough, and its tokens at most."""
     model = mllm.fingerprint
     if modality == "text":
-        template, limit = text_prompt(mllm, Item(""), 1), settings.max_keywords_text
+        template, limit = text_prompt(mllm, Item(""), 1, shots=not tuned), settings.max_keywords_text
         tokens = settings.max_new_tokens_text
         decoding = key(keywords=limit, tokens=tokens, budget=settings.text_budget)
     else:
@@ -159,39 +229,58 @@ def _answer(
     return [(q.content, answer, None) for q, answer in zip(questions, said, strict=True)]
 
 
+def _support(
+    store: Store,
+    model: str,
+    mllm: Mllm,
+    wanted: Sequence[tuple[Question, str]],
+    mine: Callable[[str], bool],
+    batch: int,
+    progress: ProgressCall,
+) -> dict[tuple[str, str], float]:
+    """(content hash, keyword) -> log P(keyword | picture) - log P(keyword | blank picture), for what is known by now.
+
+    wanted: (question about a picture, keyword).
+    """
+    if not wanted:
+        return {}
+    feature = wanted[0][0].feature
+    assert feature is not None
+    prompt = image_prompt(mllm, len(feature))
+    form = key(ids=prompt)[:16]
+    known = store.support(model, form)
+    keywords: dict[str, list[str]] = {}
+    features: dict[str, Tensor] = {}
+    for question, keyword in wanted:
+        assert question.feature is not None
+        features[question.content] = question.feature
+        keywords.setdefault(question.content, []).append(keyword)
+    order = sorted(filter(mine, keywords))
+    for start in range(0, len(order), batch):
+        pairs = [(content, keyword) for content in order[start : start + batch] for keyword in keywords[content]]
+        pairs += [(BLANK, keyword) for _, keyword in pairs]
+        missing = [pair for pair in dict.fromkeys(pairs) if pair not in known]
+        if BLANK not in features and any(content == BLANK for content, _ in missing):
+            features[BLANK] = blank(mllm, len(feature)).to(feature)
+        seen = [features[content] for content, _ in missing]
+        said = [mllm.encode(keyword) for _, keyword in missing]
+        try:
+            scores = token_log_probs(mllm, [prompt] * len(missing), said, seen)
+        except RuntimeError as error:  # torch's errors, out of memory included
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise MmsrarecError(
+                f"cannot check the keywords of pictures: {reason}; start again: nothing is lost"
+            ) from None
+        rows = [(*pair, float(score.sum())) for pair, score in zip(missing, scores, strict=True)]
+        store.add_support(model, form, rows)
+        known |= {(content, keyword): value for content, keyword, value in rows}
+        progress(min(start + batch, len(order)), len(order), "keywords checked with pictures")
+    return {
+        pair: known[pair] - known[BLANK, pair[1]]
+        for pair in ((question.content, keyword) for question, keyword in wanted)
+        if pair in known and (BLANK, pair[1]) in known
+    }
+
+
 def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def statistics(keywords: Keywords, dataset: Dataset) -> dict[str, float]:
-    """What stage 1 did, in figures: counts are means over all items, shares are of the items or keywords named.
-
-    *_asked: share of items; *_fallback: of the asked, whose answer was of little use; ungrounded: keywords dropped
-    because the text does not bear them out, per answer; from_title: of the text keywords, those that repeat the title.
-    """
-    n = max(len(dataset.items), 1)
-    united = [keywords.united(code) for code in range(len(dataset.items))]
-    asked = [[answer for answer in column if answer is not None] for column in zip(*keywords.answers, strict=True)]
-    images, texts = asked or ([], [])
-    rows = list(zip(keywords.answers, keywords.source, strict=True))
-    poor_images = sum(answer is not None and source != "model" for (answer, _), (source, _) in rows)
-    poor_texts = sum(answer is not None and source != "model" for (_, answer), (_, source) in rows)
-    dropped = from_title = 0
-    for item, (_, answer), kept in zip(dataset.items, keywords.answers, keywords.text, strict=True):
-        text, title = item_text(item), set(words(item.title))
-        dropped += sum(not grounded(keyword, text) for keyword in parse(answer or ""))
-        from_title += sum(set(words(keyword)) <= title for keyword in kept)
-    return {
-        "items": len(dataset.items),
-        "keywords": sum(map(len, united)) / n,
-        "text_keywords": sum(map(len, keywords.text)) / n,
-        "image_keywords": sum(map(len, keywords.image)) / n,
-        "text_asked": len(texts) / n,
-        "image_asked": len(images) / n,
-        "text_fallback": poor_texts / max(len(texts), 1),
-        "image_fallback": poor_images / max(len(images), 1),
-        "ungrounded": dropped / max(len(texts), 1),
-        "from_title": from_title / max(sum(map(len, keywords.text)), 1),
-        "without_keywords": sum(not row for row in united) / n,
-        "vocabulary": len({keyword for row in united for keyword in row}),
-    }

@@ -1,0 +1,253 @@
+"""The rewards of the summarising policy, as callables that TRL's GRPOTrainer takes as they are (arXiv 2512.20916).
+
+Each is called as reward(completions=..., **columns) with lists of one length: completions (the policy's answers) and
+the columns of the tuning data: code (item code), modality ("text" or "picture"), title, text (all that is written of
+the item). Each gives a list of floats, None where it does not apply. W: the usable keywords of an answer.
+
+The published forms are unbounded and reward guessing the text whatever is asked. The bounded forms [ours] count what
+keywords add to the title, which every later prompt shows anyway; they judge pictures by the picture alone; and their
+length term hangs on information, so that saying nothing never wins.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmsrarec.summarize.keywords import grounded, parse, same, words
+
+Given = Literal["title", "nothing"]
+Form = Literal["bounded", "published"]
+Column = Sequence[str]
+Rewards = list[float | None]
+Log = Callable[[str, float], None] | None
+
+LEAST = 0.05
+"""A title that leaves less than this of a text unsaid (cosine) leaves nothing to say."""
+
+
+class Embed(Protocol):
+    """phi: texts to (n, d) unit vectors."""
+
+    def __call__(self, texts: Sequence[str]) -> Tensor: ...
+
+
+class LanguageModel(Protocol):
+    """P: the log-probabilities of each continuation's tokens after its prefix."""
+
+    def __call__(self, prefixes: Sequence[str], texts: Sequence[str]) -> list[Tensor]: ...
+
+
+class PictureModel(Protocol):
+    """P given a picture: the log-probabilities of each answer's tokens when asked about the picture of an item code."""
+
+    def __call__(self, codes: Sequence[int], answers: Sequence[str]) -> list[Tensor]: ...
+
+
+def usable(completion: str, modality: str, text: str, limit: int) -> tuple[str, ...]:
+    """W: what is kept of an answer, as when a catalogue is summarized."""
+    kept = parse(completion, limit)
+    return tuple(k for k in kept if grounded(k, text)) if modality == "text" else kept
+
+
+def new_to(title: str, keywords: Sequence[str]) -> tuple[str, ...]:
+    """The keywords that say something the title does not."""
+    known = {same(word) for word in words(title)}
+    return tuple(k for k in keywords if not {same(word) for word in words(k)} <= known)
+
+
+class Information:
+    """R_info = cos(phi(W), phi(text)) (published).
+
+    bounded [ours]: the share that W adds of what `given` leaves unsaid, (cos(given + W) - cos(given)) / (1 -
+    cos(given)), at most 1; given "nothing" it is the published cosine. Without keywords it is 0. None for pictures
+    when bounded.
+    """
+
+    __name__ = "information"
+
+    def __init__(self, embed: Embed, limits: Mapping[str, int], form: Form = "bounded", given: Given = "title"):
+        self.embed, self.limits, self.form = embed, limits, form
+        self.given: Given = given if form == "bounded" else "nothing"
+        self._known: dict[str, Tensor] = {}
+
+    def __call__(self, completions: Column, modality: Column, title: Column, text: Column, **_) -> Rewards:
+        rows = list(zip(completions, modality, title, text, strict=True))
+        kept = [usable(c, m, t, self.limits[m]) for c, m, _, t in rows]
+        asked = [m == "text" or self.form == "published" for _, m, _, _ in rows]
+        shown = [self._shown(row[2], keywords) for row, keywords in zip(rows, kept, strict=True)]
+        vectors = self._vectors([s for one in zip(shown, title, text, strict=True) for s in one])
+        found: Rewards = []
+        for place, keywords in enumerate(kept):
+            if not asked[place] or not keywords:
+                found.append(0.0 if asked[place] else None)
+                continue
+            whole = vectors[text[place]]
+            cosine = float(vectors[shown[place]] @ whole)
+            before = float(vectors[title[place]] @ whole) if self.given == "title" and title[place] else 0.0
+            found.append((cosine - before) / (1 - before) if 1 - before > LEAST else 0.0)
+        return found
+
+    def _shown(self, title: str, keywords: Sequence[str]) -> str:
+        said = ", ".join(keywords)
+        return f"{title}: {said}" if self.given == "title" and title else said
+
+    def _vectors(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        missing = sorted({text for text in texts if text and text not in self._known}, key=len)
+        if missing:
+            self._known |= dict(zip(missing, self.embed(missing), strict=True))
+        return self._known
+
+
+class Reconstruction:
+    """R_recon = -exp(-(1/N) sum_j log P(w_j | w_<j, W)): minus the perplexity of the text's N tokens (published).
+
+    bounded [ours]: how much W raises the mean log-probability of a token, in nats, over having `given` alone; 0 without
+    keywords. None for pictures when bounded, and for items without a text.
+    """
+
+    __name__ = "reconstruction"
+
+    def __init__(self, model: LanguageModel, limits: Mapping[str, int], form: Form = "bounded", given: Given = "title"):
+        self.model, self.limits, self.form = model, limits, form
+        self.given: Given = given if form == "bounded" else "nothing"
+        self._known: dict[tuple[str, str], float] = {}
+
+    def __call__(self, completions: Column, modality: Column, title: Column, text: Column, **_) -> Rewards:
+        rows = list(zip(completions, modality, title, text, strict=True))
+        kept = [usable(c, m, t, self.limits[m]) for c, m, _, t in rows]
+        asked = [bool(t) and (m == "text" or self.form == "published") for _, m, _, t in rows]
+        wanted = [(self._prefix(t, k), s) for (_, _, t, s), k, ask in zip(rows, kept, asked, strict=True) if ask]
+        if self.form == "bounded":
+            wanted += [(self._prefix(t, ()), s) for (_, _, t, s), ask in zip(rows, asked, strict=True) if ask]
+        self._learn(wanted)
+        found: Rewards = []
+        for (_, _, name, whole), keywords, ask in zip(rows, kept, asked, strict=True):
+            mean = self._known[self._prefix(name, keywords), whole] if ask else 0.0
+            if not ask:
+                found.append(None)
+            elif self.form == "published":
+                found.append(-math.exp(-mean))
+            else:
+                found.append(mean - self._known[self._prefix(name, ()), whole] if keywords else 0.0)
+        return found
+
+    def _prefix(self, title: str, keywords: Sequence[str]) -> str:
+        head = f"Title: {title}\n" if self.given == "title" and title else ""
+        return f"{head}Keywords: {', '.join(keywords)}\nText: "
+
+    def _learn(self, wanted: Sequence[tuple[str, str]]) -> None:
+        """Mean log-probability of a token of each (prefix, text) that is not known yet."""
+        missing = [pair for pair in dict.fromkeys(wanted) if pair not in self._known]
+        if missing:
+            found = self.model([prefix for prefix, _ in missing], [text for _, text in missing])
+            self._known |= {pair: float(values.mean()) for pair, values in zip(missing, found, strict=True)}
+
+
+class ImageInformation:
+    """[ours] How well W tells its picture from others: P(W | picture) / sum_j P(W | picture_j), in (0, 1).
+
+    P is the frozen model; the sum runs over the item's picture and `others` of the catalogue, the same for an item
+    every time. `given` "title": words of the title tell nothing and do not count. 0 without keywords; None for texts.
+    """
+
+    __name__ = "image"
+
+    def __init__(
+        self,
+        model: PictureModel,
+        pool: Sequence[int],
+        limits: Mapping[str, int],
+        given: Given = "title",
+        others: int = 15,
+        seed: int = 0,
+    ):
+        """pool: item codes whose pictures serve as the others."""
+        self.model, self.pool, self.limits, self.given = model, list(pool), limits, given
+        self.others, self.seed = others, seed
+        self._known: dict[tuple[int, str], float] = {}
+
+    def __call__(self, completions: Column, modality: Column, title: Column, code: Sequence[int], **_) -> Rewards:
+        wanted: list[tuple[int, str] | None] = []
+        for said, kind, name, item in zip(completions, modality, title, code, strict=True):
+            kept = usable(said, kind, "", self.limits[kind]) if kind == "picture" else ()
+            kept = new_to(name, kept) if self.given == "title" else kept
+            wanted.append((int(item), ", ".join(kept)) if kind == "picture" else None)
+        missing = [pair for pair in dict.fromkeys(wanted) if pair and pair[1] and pair not in self._known]
+        asked = [(pair, other) for pair in missing for other in (pair[0], *self.contrast(pair[0]))]
+        if asked:
+            values = self.model([other for _, other in asked], [answer for (_, answer), _ in asked])
+            totals: dict[tuple[int, str], list[float]] = {}
+            for (pair, _), value in zip(asked, values, strict=True):
+                totals.setdefault(pair, []).append(float(value.sum()))
+            self._known |= {p: float(torch.tensor(t).double().softmax(0)[0]) for p, t in totals.items()}
+        return [None if pair is None else self._known[pair] if pair[1] else 0.0 for pair in wanted]
+
+    def contrast(self, code: int) -> list[int]:
+        """The other pictures that an item's is told from."""
+        rest = [other for other in self.pool if other != code]
+        rng = np.random.default_rng([self.seed, code])
+        return rng.choice(rest, min(self.others, len(rest)), replace=False).tolist()
+
+
+class Length:
+    """R_len = -|W| (published), |W| the number of keywords.
+
+    bounded [ours]: -(tokens of the answer / `tokens`) times the information found in it, not below 0; and -1 where
+    there is no keyword at all. The cost is counted in tokens, for that is what later prompts pay, dropped words too.
+    """
+
+    __name__ = "length"
+
+    def __init__(
+        self,
+        limits: Mapping[str, int],
+        tokens: Mapping[str, int],
+        informing: Sequence[Callable[..., Rewards]] = (),
+        form: Form = "bounded",
+    ):
+        """tokens: modality -> the longest answer. informing: the rewards that say how much information there is."""
+        self.limits, self.tokens, self.informing, self.form = limits, tokens, informing, form
+
+    def __call__(
+        self, completions: Column, completion_ids: Sequence[Sequence[int]], modality: Column, text: Column, **columns
+    ) -> Rewards:
+        rows = zip(completions, modality, text, strict=True)
+        counts = [len(usable(said, kind, whole, self.limits[kind])) for said, kind, whole in rows]
+        if self.form == "published":
+            return [-float(count) for count in counts]
+        columns |= {"completions": completions, "modality": modality, "text": text}
+        told = [reward(**columns) for reward in self.informing]
+        found: Rewards = []
+        for place, count in enumerate(counts):
+            information = max((one[place] or 0.0 for one in told), default=0.0)
+            share = len(completion_ids[place]) / self.tokens[modality[place]]
+            found.append(-min(share, 1.0) * max(information, 0.0) if count else -1.0)
+        return found
+
+
+def shape(completions: Column, modality: Column, title: Column, text: Column, limits: Mapping[str, int]) -> dict:
+    """What answers look like, as means over them: keywords kept, and the shares that are malformed (nothing usable),
+    empty, repeat a keyword, or say a word that is not borne out; copied: of the kept keywords, those of the title."""
+    rows = list(zip(completions, modality, title, text, strict=True))
+    kept = [usable(said, kind, whole, limits[kind]) for said, kind, _, whole in rows]
+    raw = [[part for part in said.split(",") if part.strip()] for said in completions]
+    repeats = [len({same(part.strip().lower()) for part in parts}) < len(parts) for parts in raw]
+    everything = sum(map(len, kept))
+    fresh = sum(len(new_to(name, keywords)) for (_, _, name, _), keywords in zip(rows, kept, strict=True))
+    return {
+        "keywords": everything / max(len(rows), 1),
+        "malformed": sum(not keywords for keywords in kept) / max(len(rows), 1),
+        "empty": sum(not said.strip() for said in completions) / max(len(rows), 1),
+        "repeated": sum(repeats) / max(len(rows), 1),
+        "copied": (everything - fresh) / max(everything, 1),
+    }
+
+
+def total(rewards: Mapping[str, Rewards], weights: Mapping[str, float]) -> list[float]:
+    """R: the weighted sum of the rewards that apply, one an answer."""
+    rows = zip(*rewards.values(), strict=True)
+    return [sum(weights[name] * (value or 0.0) for name, value in zip(rewards, row, strict=True)) for row in rows]

@@ -1,0 +1,197 @@
+"""The rewards against values computed by hand, with embeddings and language models that are made up."""
+
+import math
+import pickle
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from mmsrarec.summarize.rewards import ImageInformation, Information, Length, Reconstruction, shape, total
+
+LIMITS = {"text": 6, "picture": 4}
+TOKENS = {"text": 20, "picture": 10}
+AXES = {"otter": 0, "mug": 1, "steel": 2, "home": 3}
+
+
+class Bag:
+    """phi: the words that a text holds, each an axis; a picture's or an unknown word has none."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        self.asked += texts
+        rows = torch.zeros(len(texts), 5)
+        for row, text in enumerate(texts):
+            for word, axis in AXES.items():
+                rows[row, axis] = float(word in text.lower())
+            rows[row, 4] = 1e-6
+        return rows / rows.norm(dim=1, keepdim=True)
+
+
+class Model:
+    """P: a word of the text that the prefix has costs 1 nat, any other 3."""
+
+    def __call__(self, prefixes: Sequence[str], texts: Sequence[str]) -> list[Tensor]:
+        words = (text.lower().replace(".", "").split() for text in texts)
+        return [
+            torch.tensor([-1.0 if word in prefix.lower() else -3.0 for word in said])
+            for prefix, said in zip(prefixes, words, strict=True)
+        ]
+
+
+def asked(completions: list[str], **columns) -> dict:
+    n = len(completions)
+    base = {
+        "completions": completions,
+        "completion_ids": [[0] * 5] * n,
+        "modality": ["text"] * n,
+        "title": ["Otter mug"] * n,
+        "text": ["Otter mug. Steel. Home"] * n,
+        "code": list(range(n)),
+    }
+    return base | columns
+
+
+def test_information_as_published_is_the_cosine() -> None:
+    reward = Information(Bag(), LIMITS, "published")
+    found = reward(**asked(["steel", "otter, mug, steel, home", "steel, mug", ""]))
+    assert found == pytest.approx([1 / 2, 1.0, 2 / math.sqrt(2) / 2, 0.0], abs=1e-4)
+
+
+def test_bounded_information_is_the_share_of_what_the_title_leaves_unsaid() -> None:
+    reward = Information(Bag(), LIMITS)
+    before = 2 / math.sqrt(2) / 2  # the title says two of four things
+    one_more = 3 / math.sqrt(3) / 2
+    found = reward(**asked(["steel", "steel, home", "otter, mug", ""]))
+    assert found == pytest.approx([(one_more - before) / (1 - before), 1.0, 0.0, 0.0], abs=1e-4)
+
+
+def test_words_that_the_text_does_not_bear_out_inform_of_nothing() -> None:
+    reward = Information(Bag(), LIMITS)
+    steel, made_up = reward(**asked(["steel", "steel, copper"]))
+    assert steel == made_up
+
+
+def test_a_title_that_says_all_leaves_nothing_to_say() -> None:
+    reward = Information(Bag(), LIMITS)
+    assert reward(**asked(["mug"], text=["Otter mug"])) == [0.0]
+
+
+def test_information_of_pictures_is_only_published() -> None:
+    told = asked(["steel", "steel"], modality=["text", "picture"])
+    assert Information(Bag(), LIMITS)(**told)[1] is None
+    assert Information(Bag(), LIMITS, "published")(**told)[1] == pytest.approx(0.5, abs=1e-4)
+
+
+def test_a_text_is_embedded_once() -> None:
+    phi = Bag()
+    reward = Information(phi, LIMITS)
+    reward(**asked(["steel", "steel", "home"]))
+    reward(**asked(["steel", "home"]))
+    assert len(phi.asked) == len(set(phi.asked)) == 4  # two lists of keywords, the title, the text
+
+
+def test_reconstruction_as_published_is_minus_the_perplexity() -> None:
+    reward = Reconstruction(Model(), LIMITS, "published")
+    found = reward(**asked(["steel", "otter, mug, steel, home", ""]))
+    assert found == pytest.approx([-math.exp((3 * 3 + 1) / 4), -math.e, -math.exp(3)])
+
+
+def test_bounded_reconstruction_is_the_gain_of_a_token_over_the_title() -> None:
+    reward = Reconstruction(Model(), LIMITS)
+    found = reward(**asked(["steel", "steel, home", "mug", ""]))
+    assert found == pytest.approx([2 / 4, 4 / 4, 0.0, 0.0])
+
+
+def test_reconstruction_needs_a_text() -> None:
+    told = asked(["steel", "red"], modality=["text", "picture"], text=["", "Steel"])
+    assert Reconstruction(Model(), LIMITS)(**told) == [None, None]
+
+
+class Sight:
+    """P given a picture: picture c is of colour c % 3; its name costs 0 nats, any other word 2."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, codes: Sequence[int], answers: Sequence[str]) -> list[Tensor]:
+        self.asked += len(codes)
+        names = ["red", "green", "blue"]
+        return [
+            torch.tensor([0.0 if word == names[code % 3] else -2.0 for word in answer.split(", ")])
+            for code, answer in zip(codes, answers, strict=True)
+        ]
+
+
+def test_image_information_is_how_well_words_tell_the_picture_from_others() -> None:
+    sight = Sight()
+    reward = ImageInformation(sight, [0, 1, 2], LIMITS)
+    told = asked(["red", "mug, red", "blue", "mug", "red"], modality=["picture"] * 4 + ["text"], code=[0, 0, 0, 0, 0])
+    found = reward(**told)
+    rest = math.exp(-2)
+    assert found[:3] == pytest.approx([1 / (1 + 2 * rest), 1 / (1 + 2 * rest), rest / (2 * rest + 1)])
+    assert found[3:] == [0.0, None]  # the title says mug; texts are not judged
+    assert sight.asked == 2 * 3
+    assert reward(**told) == found
+    assert sight.asked == 2 * 3
+
+
+def test_an_item_is_told_from_the_same_others_every_time() -> None:
+    reward = ImageInformation(Sight(), list(range(50)), LIMITS, others=5)
+    again = ImageInformation(Sight(), list(range(50)), LIMITS, others=5)
+    assert reward.contrast(7) == again.contrast(7)
+    assert reward.contrast(7) != reward.contrast(8)
+    assert 7 not in reward.contrast(7)
+    assert len(set(reward.contrast(7))) == 5
+
+
+def test_length_as_published_is_minus_the_number_of_keywords() -> None:
+    found = Length(LIMITS, TOKENS, form="published")(**asked(["steel", "otter, mug, steel", "", "steel, steel"]))
+    assert found == [-1.0, -3.0, 0.0, -1.0]
+
+
+def test_bounded_length_hangs_on_information_so_that_nothing_said_never_wins() -> None:
+    information = Information(Bag(), LIMITS)
+    length = Length(LIMITS, TOKENS, [information])
+    told = asked(["steel, home", "steel", "", "copper", "mug"])
+    found, gain = length(**told), information(**told)
+    assert found == pytest.approx([-5 / 20 * gain[0], -5 / 20 * gain[1], -1.0, -1.0, 0.0], abs=1e-5)
+    assert length(**(told | {"completion_ids": [[0] * 40] * 5}))[0] == pytest.approx(-gain[0])
+    sums = total({"information": gain, "length": found}, {"information": 1.0, "length": 1.0})
+    assert sums[0] > sums[1] > sums[4] > sums[2]
+
+
+def test_length_of_pictures_hangs_on_the_picture() -> None:
+    image = ImageInformation(Sight(), [0, 1, 2], LIMITS)
+    length = Length(LIMITS, TOKENS, [Information(Bag(), LIMITS), image])
+    told = asked(["red"], modality=["picture"])
+    assert length(**told) == pytest.approx([-5 / 10 * image(**told)[0]])
+
+
+def test_the_sum_leaves_out_what_does_not_apply() -> None:
+    rewards = {"information": [0.5, None], "image": [None, 0.25]}
+    assert total(rewards, {"information": 2.0, "image": 4.0}) == [1.0, 1.0]
+
+
+def test_rewards_can_be_pickled_and_have_names() -> None:
+    information = Information(Bag(), LIMITS)
+    rewards = [
+        information,
+        Reconstruction(Model(), LIMITS),
+        ImageInformation(Sight(), [0, 1], LIMITS),
+        Length(LIMITS, TOKENS, [information]),
+    ]
+    told = asked(["steel", "red"], modality=["text", "picture"])
+    for reward in rewards:
+        assert pickle.loads(pickle.dumps(reward))(**told) == reward(**told)
+    assert [reward.__name__ for reward in rewards] == ["information", "reconstruction", "image", "length"]
+
+
+def test_answers_are_looked_at() -> None:
+    told = asked(["steel, steel", "otter, steel", "", "<b>"])
+    told.pop("completion_ids"), told.pop("code")
+    found = shape(**told, limits=LIMITS)
+    assert found == {"keywords": 3 / 4, "malformed": 2 / 4, "empty": 1 / 4, "repeated": 1 / 4, "copied": 1 / 3}
