@@ -47,10 +47,12 @@ def recipe_in(folder: Path, *overrides: str) -> Recipe:
     return load_recipe(folder / "tiny.toml", overrides)
 
 
-def go(folder: Path, *overrides: str, stages: tuple[str, ...] | None = None, out: str = "run") -> tuple[dict, str]:
+def go(
+    folder: Path, *overrides: str, stages: tuple[str, ...] | None = None, out: str = "run", **how
+) -> tuple[dict, str]:
     """Run what is missing; what came of it, and what was said meanwhile."""
     said = io.StringIO()
-    return run(recipe_in(folder, *overrides), folder / out, stages, Progress(said)), said.getvalue()
+    return run(recipe_in(folder, *overrides), folder / out, stages, Progress(said), **how), said.getvalue()
 
 
 def finish(folder: Path) -> None:

@@ -16,7 +16,7 @@ from transformers import (
 
 from mmsrarec.models.mllm import Mllm
 
-SPECIAL = ["<|im_start|>", "<|im_end|>", "<image>"]
+SPECIAL = ("<|im_start|>", "<|im_end|>", "<image>")
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -29,23 +29,23 @@ SENTENCES = [
 
 
 @cache
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE: any text goes in and comes out again."""
+def tiny_tokenizer(special: tuple[str, ...] = SPECIAL, template: str = CHATML) -> PreTrainedTokenizerFast:
+    """Byte-level BPE: any text goes in and comes out again. special: what starts a turn, what ends it, and the rest."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+        vocab_size=400, special_tokens=list(special), initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator(SENTENCES * 3, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        bos_token="<|im_start|>",
-        eos_token="<|im_end|>",
-        pad_token="<|im_end|>",
-        additional_special_tokens=["<image>"],
-        chat_template=CHATML,
+        bos_token=special[0],
+        eos_token=special[1],
+        pad_token=special[1],
+        additional_special_tokens=list(special[2:]),
+        chat_template=template,
     )
 
 
@@ -107,9 +107,9 @@ def tiny_mllm(seed: int = 0) -> Mllm:
     return Mllm(model, tokenizer, processor, fingerprint=f"tiny-{seed}")
 
 
-def talking_mllm(prompts: list[list[int]], answers: list[str], steps: int = 120) -> Mllm:
+def talking_mllm(prompts: list[list[int]], answers: list[str], steps: int = 120, mllm: Mllm | None = None) -> Mllm:
     """A tiny model that was taught, in seconds, to answer any of the prompts with any of the answers."""
-    mllm = tiny_mllm()
+    mllm = mllm or tiny_mllm()
     model = mllm.model.train().requires_grad_(True)
     draw = torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)

@@ -33,6 +33,7 @@ from mmsrarec.evaluate.report import Row, build_report, compare_rows, load_row, 
 from mmsrarec.progress import Progress
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
+from mmsrarec.recommend.settings import VARIANTS
 from mmsrarec.showcase import attributes, shown_users
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summary_page import PAGE
@@ -44,6 +45,7 @@ TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
 GENERATORS = ("sequential-rules", "als", "sasrec")
 """Who may propose to the language model; the best on validation does."""
 TRAINED = {"plain-fine-tuning": "titles", "mmsrarec": "whole"}
+ABLATIONS = VARIANTS.keys() - set(TRAINED.values())
 
 
 def compare(
@@ -126,7 +128,7 @@ def against_whole(rows: list[Row], row: Row) -> list[dict]:
             whole.model == "mmsrarec"
             and whole is not row
             and asked_the_same
-            and not whole.variant.startswith("without")
+            and whole.variant not in ABLATIONS
         ):
             return compare_rows(whole, row, TESTED[row.protocol])
     return []
@@ -192,7 +194,7 @@ class Comparison:
     def inputs(self, model: str, variant: str) -> list[str]:
         """Keys of what a row was made from."""
         if model in TRAINED:
-            trained = variant if variant.startswith("without") else TRAINED[model]
+            trained = variant if variant in ABLATIONS else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
         if model in ("sasrec", "neighbours-only"):
             return [self.recorded(f"retrieve/{self.name}")]

@@ -11,7 +11,7 @@ from torch import Tensor
 from mmsrarec.summarize.rewards import ImageInformation, Information, Length, Reconstruction, shape, total
 
 LIMITS = {"text": 6, "picture": 4}
-TOKENS = {"text": 20, "picture": 10}
+TOKENS = 20
 AXES = {"otter": 0, "mug": 1, "steel": 2, "home": 3}
 
 
@@ -168,7 +168,7 @@ def test_length_of_pictures_hangs_on_the_picture() -> None:
     image = ImageInformation(Sight(), [0, 1, 2], LIMITS)
     length = Length(LIMITS, TOKENS, [Information(Bag(), LIMITS), image])
     told = asked(["red"], modality=["picture"])
-    assert length(**told) == pytest.approx([-5 / 10 * image(**told)[0]])
+    assert length(**told) == pytest.approx([-5 / 20 * image(**told)[0]])
 
 
 def test_the_sum_leaves_out_what_does_not_apply() -> None:

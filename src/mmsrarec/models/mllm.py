@@ -1,5 +1,10 @@
 """The multimodal language model: one class for any image-text-to-text model, by name, folder, or "embedded".
 
+A picture is a few visual tokens in the place of as many words, and nothing else: what a model does beyond that is left
+out, alike in tuning, summarizing and ranking. Positions run on in text order, where Qwen2.5-VL and Qwen3-VL natively
+count a picture's rows and columns; what Qwen3-VL adds to its first layers (deepstack) is not added; SmolVLM sees the
+whole picture once, without its tiles; and no model's marks stand around the picture (<|vision_start|>, <global-img>).
+
 Shapes: b prompts, t tokens, n pictures, v visual tokens a picture, d hidden size.
 """
 
@@ -32,6 +37,9 @@ class Mllm:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.image_processor = image_processor
+        self.splits = hasattr(image_processor, "do_image_splitting")
+        if self.splits:
+            image_processor.do_image_splitting = False
         self.fingerprint = fingerprint
         freeze(model)
         self.decoder.config._attn_implementation = attention.NAME  # pyright: ignore
@@ -92,6 +100,9 @@ class Mllm:
         """Token ids of the chat template before and after the user's words, up to where the answer starts."""
         chat = [{"role": "user", "content": SENTINEL}]
         text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        if SENTINEL not in text:  # a template that knows messages in parts only, as SmolVLM's
+            chat = [{"role": "user", "content": [{"type": "text", "text": SENTINEL}]}]
+            text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         before, after = text.split(SENTINEL)
         # a template's own system message would cost tokens in every prompt and tell the model nothing
         before = before[before.rfind("<|im_start|>user") :] if "<|im_start|>user" in before else before
@@ -103,11 +114,20 @@ class Mllm:
 
     @torch.inference_mode()
     def see(self, pictures: Sequence[Image], visual_tokens: int) -> Tensor:
-        """What the language model gets for pictures: (n, visual_tokens, d), the tower's grid averaged down."""
-        inputs = self.image_processor(list(pictures), return_tensors="pt").to(self.device)
+        """What the language model gets for pictures: (n, visual_tokens, d), the tower's grid averaged down.
+
+        A tower of one size gives no more tokens than it has; one whose grid follows the picture gives a small picture's
+        tokens several times.
+        """
+        shown = [[picture] for picture in pictures] if self.splits else list(pictures)
+        inputs = self.image_processor(shown, return_tensors="pt").to(self.device)
+        grids: list[tuple[int, int] | None] = [None] * len(pictures)
+        if "image_grid_thw" in inputs:  # in patches, of which the tower merges squares
+            merged = self.model.config.vision_config.spatial_merge_size  # pyright: ignore
+            grids = [(height // merged, width // merged) for _, height, width in inputs["image_grid_thw"].tolist()]
         pixels = inputs.pop("pixel_values").to(self.dtype)
         seen = self.model.get_image_features(pixel_values=pixels, return_dict=True, **inputs).pooler_output  # pyright: ignore
-        return torch.stack([pool_grid(picture, visual_tokens) for picture in seen])
+        return torch.stack([pool_grid(p, visual_tokens, grid) for p, grid in zip(seen, grids, strict=True)])
 
     def embed(self, ids: Tensor, features: Tensor | None) -> Tensor:
         """(b, t) token ids, and (n, v, d) features of their pictures in reading order, to (b, t, d)."""
@@ -236,15 +256,21 @@ def pad_left(prompts: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor
     return ids, mask
 
 
-def pool_grid(features: Tensor, tokens: int) -> Tensor:
-    """Average (v, d) visual tokens down to (tokens, d): over the square grid where both are squares, else in order."""
+def pool_grid(features: Tensor, tokens: int, grid: tuple[int, int] | None = None) -> Tensor:
+    """Average (v, d) visual tokens to (tokens, d): over the grid where `tokens` is a square, else in order.
+
+    grid: rows and columns, where they follow the picture; then there are `tokens` for any v, for pictures of all sizes
+    go together. Otherwise the grid is a square if v is one, and fewer tokens than asked for stay as they are.
+    """
     count, dim = features.shape
-    if tokens >= count:
-        return features
-    side, new_side = math.isqrt(count), math.isqrt(tokens)
-    if side * side == count and new_side * new_side == tokens:
-        grid = features.T.reshape(1, dim, side, side).float()
-        pooled = F.adaptive_avg_pool2d(grid, new_side).reshape(dim, tokens).T
+    if grid is None:
+        if tokens >= count:
+            return features
+        side = math.isqrt(count)
+        grid = (side, side) if side * side == count else None
+    new_side = math.isqrt(tokens)
+    if grid is not None and new_side * new_side == tokens:
+        pooled = F.adaptive_avg_pool2d(features.T.reshape(1, dim, *grid).float(), new_side).reshape(dim, tokens).T
     else:
         pooled = F.adaptive_avg_pool1d(features.T.float()[None], tokens)[0].T
     return pooled.to(features.dtype)

@@ -99,7 +99,7 @@ class Judge:
             (Reconstruction(Frozen(other or asker.mllm, asker.settings.text_budget), limits, form, given),
              tune.reconstruction),
             (image, tune.image),
-            (Length(limits, asker.tokens, told, form), tune.length),
+            (Length(limits, max(asker.tokens.values()), told, form), tune.length),
         ]  # fmt: skip
         self.rewards = [(reward, weight) for reward, weight in all_rewards if weight > 0]
         self.weights = {reward.__name__: weight for reward, weight in self.rewards}

@@ -197,7 +197,8 @@ class Length:
     """R_len = -|W| (published), |W| the number of keywords.
 
     bounded [ours]: -(tokens of the answer / `tokens`) times the information found in it, not below 0; and -1 where
-    there is no keyword at all. The cost is counted in tokens, for that is what later prompts pay, dropped words too.
+    there is no keyword at all. The cost is counted in tokens, for that is what later prompts pay, dropped words too,
+    and a token about a picture costs what a token about a text does.
     """
 
     __name__ = "length"
@@ -205,11 +206,11 @@ class Length:
     def __init__(
         self,
         limits: Mapping[str, int],
-        tokens: Mapping[str, int],
+        tokens: int,
         informing: Sequence[Callable[..., Rewards]] = (),
         form: Form = "bounded",
     ):
-        """tokens: modality -> the longest answer. informing: the rewards that say how much information there is."""
+        """tokens: of the longest answer there is. informing: the rewards that say how much information there is."""
         self.limits, self.tokens, self.informing, self.form = limits, tokens, informing, form
 
     def __call__(
@@ -224,7 +225,7 @@ class Length:
         found: Rewards = []
         for place, count in enumerate(counts):
             information = max((one[place] or 0.0 for one in told), default=0.0)
-            share = len(completion_ids[place]) / self.tokens[modality[place]]
+            share = len(completion_ids[place]) / self.tokens
             found.append(-min(share, 1.0) * max(information, 0.0) if count else -1.0)
         return found
 

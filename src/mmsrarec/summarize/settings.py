@@ -17,8 +17,8 @@ class TuneSettings(BaseModel):
         default="title", description="what a reader knows without the keywords; later prompts show the title anyway"
     )
     information: float = Field(default=1.0, ge=0, description="alpha: weight of the information reward")
-    reconstruction: float = Field(default=1.0, ge=0, description="beta: weight of the reconstruction reward")
-    length: float = Field(default=0.5, ge=0, description="gamma: weight of the length reward")
+    reconstruction: float = Field(default=0.5, ge=0, description="beta: weight of the reconstruction reward")
+    length: float = Field(default=2.0, ge=0, description="gamma: weight of the length reward")
     image: float = Field(default=1.0, ge=0, description="weight of the image information reward [ours]; 0: none")
     phi: str = Field(default="embedded", description='sentence embedding: "embedded", or a name or folder')
     language_model: str = Field(
@@ -28,14 +28,14 @@ class TuneSettings(BaseModel):
     heldout: float = Field(default=0.2, gt=0, lt=1, description="share of the items kept out of tuning")
     heldout_items: int = Field(default=100, ge=1, description="held-out items of each modality measured, at most")
     samples: int = Field(default=4, ge=0, le=64, description="answers of the untuned model to choose from; 0: no start")
-    epochs: int = Field(default=2, ge=1, description="passes over the chosen answers")
+    epochs: int = Field(default=3, ge=1, description="passes over the chosen answers")
     steps: int = Field(default=40, ge=0, description="GRPO steps after the warm start; 0: none")
     prompts: int = Field(default=4, ge=1, le=256, description="prompts in a GRPO step")
     group: int = Field(default=8, ge=2, le=64, description="answers to a prompt that are compared with each other")
     temperature: float = Field(default=0.9, gt=0, le=2, description="of all sampling")
     kl: float = Field(default=0.0, ge=0, description="weight of the KL divergence from the warm-started policy")
-    lr_start: float = Field(default=3e-4, gt=0, lt=1, description="peak learning rate of the warm start")
-    lr: float = Field(default=1e-4, gt=0, lt=1, description="peak learning rate of GRPO")
+    lr_start: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of the warm start")
+    lr: float = Field(default=2e-4, gt=0, lt=1, description="peak learning rate of GRPO")
     rank: int = Field(default=16, ge=1, le=256, description="rank of the LoRA adapter")
     first_layer: int = Field(default=10, ge=0, description="LoRA sits on this layer of the language model and above")
 
