@@ -18,7 +18,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoModelForImageTextToText, AutoProcessor, DynamicCache
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer, DynamicCache
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import attention
@@ -51,7 +51,7 @@ class Mllm:
         dtype = pick_dtype(settings)
         try:
             model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
-            processor = AutoProcessor.from_pretrained(folder)
+            tokenizer, image_processor = load_processors(folder)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise MmsrarecError(
@@ -60,7 +60,7 @@ class Mllm:
         name = Path(folder).name if settings.name == "embedded" else settings.name
         fingerprint = f"{name}@{config_hash(model)}-{str(dtype).removeprefix('torch.')}"
         model.to(device=settings.device)  # pyright: ignore
-        return cls(model, processor.tokenizer, processor.image_processor, fingerprint)
+        return cls(model, tokenizer, image_processor, fingerprint)
 
     def shorten(self, layers: int | None) -> "Mllm":
         """Keep the lowest `layers` of the language model only (None: all); whoever ranks with it tunes the rest."""
@@ -225,6 +225,17 @@ class Mllm:
         ends = self.model.generation_config.eos_token_id  # pyright: ignore
         ends = ends if isinstance(ends, list) else [ends]
         return {int(token) for token in (*ends, self.turn_end) if token is not None}  # pyright: ignore
+
+
+def load_processors(folder: str) -> tuple:
+    """Tokenizer and picture processor, by themselves where the whole processor wants torchvision for videos."""
+    try:
+        processor = AutoProcessor.from_pretrained(folder)
+    except ImportError:
+        return AutoTokenizer.from_pretrained(folder), AutoImageProcessor.from_pretrained(folder)
+    if processor.tokenizer.chat_template is None:  # older folders keep it with the processor only
+        processor.tokenizer.chat_template = processor.chat_template
+    return processor.tokenizer, processor.image_processor
 
 
 def freeze(model: nn.Module) -> None:
