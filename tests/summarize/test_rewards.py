@@ -131,12 +131,25 @@ def test_image_information_is_how_well_words_tell_the_picture_from_others() -> N
     reward = ImageInformation(sight, [0, 1, 2], LIMITS)
     told = asked(["red", "mug, red", "blue", "mug", "red"], modality=["picture"] * 4 + ["text"], code=[0, 0, 0, 0, 0])
     found = reward(**told)
-    rest = math.exp(-2)
-    assert found[:3] == pytest.approx([1 / (1 + 2 * rest), 1 / (1 + 2 * rest), rest / (2 * rest + 1)])
+    rest, hardly = math.exp(-2), 0.02
+    told_apart = 1 / (1 + 2 * rest + hardly)
+    assert found[:3] == pytest.approx([told_apart, told_apart, rest / (2 * rest + 1 + hardly)])
     assert found[3:] == [0.0, None]  # the title says mug; texts are not judged
     assert sight.asked == 2 * 3
     assert reward(**told) == found
     assert sight.asked == 2 * 3
+
+
+def test_a_word_that_the_model_would_hardly_say_tells_nothing() -> None:
+    def sight(codes, answers):
+        """A right beginning, and an end that is no likelier for any picture."""
+        return [torch.tensor([-0.1 if code == 0 else -5.0, -9.0 if "made up" in a else -0.1])
+                for code, a in zip(codes, answers, strict=True)]  # fmt: skip
+
+    reward = ImageInformation(sight, [0, 1, 2], LIMITS)
+    right, made_up = reward(**asked(["red, star", "made up"], modality=["picture"] * 2, code=[0, 0]))
+    assert right > 0.9
+    assert made_up < 0.3
 
 
 def test_an_item_is_told_from_the_same_others_every_time() -> None:

@@ -27,6 +27,8 @@ Log = Callable[[str, float], None] | None
 
 LEAST = 0.05
 """A title that leaves less than this of a text unsaid (cosine) leaves nothing to say."""
+HARDLY = 0.02
+"""Probability of a token that a model would hardly say."""
 
 
 class Embed(Protocol):
@@ -148,10 +150,11 @@ class Reconstruction:
 
 
 class ImageInformation:
-    """[ours] How well W tells its picture from others: P(W | picture) / sum_j P(W | picture_j), in (0, 1).
+    """[ours] How well W tells its picture from others: P(W | picture) / (sum_j P(W | picture_j) + HARDLY^N), in (0, 1).
 
     P is the frozen model; the sum runs over the item's picture and `others` of the catalogue, the same for an item
-    every time. `given` "title": words of the title tell nothing and do not count. 0 without keywords; None for texts.
+    every time; N: tokens of W. The last term is for words that the model would hardly say of any picture: without it,
+    a policy learns to say made-up words that begin like right ones. `given` "title": words of the title tell nothing and do not count. 0 without keywords; None for texts.
     """
 
     __name__ = "image"
@@ -181,9 +184,10 @@ class ImageInformation:
         if asked:
             values = self.model([other for _, other in asked], [answer for (_, answer), _ in asked])
             totals: dict[tuple[int, str], list[float]] = {}
+            hardly = {pair: math.log(HARDLY) * len(value) for (pair, _), value in zip(asked, values, strict=True)}
             for (pair, _), value in zip(asked, values, strict=True):
                 totals.setdefault(pair, []).append(float(value.sum()))
-            self._known |= {p: float(torch.tensor(t).double().softmax(0)[0]) for p, t in totals.items()}
+            self._known |= {p: float(torch.tensor([*t, hardly[p]]).double().softmax(0)[0]) for p, t in totals.items()}
         return [None if pair is None else self._known[pair] if pair[1] else 0.0 for pair in wanted]
 
     def contrast(self, code: int) -> list[int]:
