@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -304,9 +305,7 @@ def test_one_changed_item_costs_one_question_and_no_look_at_the_other_pictures(
     assert sum(looks) == 0
 
 
-def test_shards_are_joined_and_nothing_is_asked_again(
-    finished: Path, tmp_path: Path, questions: list[int]
-) -> None:
+def test_shards_are_joined_and_nothing_is_asked_again(finished: Path, tmp_path: Path, questions: list[int]) -> None:
     shutil.copy(finished / "tiny.toml", tmp_path)
     for number in range(3):
         summary, _ = go(tmp_path, stages=("summarize",), shard=(number, 3))
@@ -330,3 +329,14 @@ def test_the_ablation_of_tuning_reads_the_untuned_keywords(mine: Path) -> None:
     }
     assert kept["summarize"].startswith(kept["summarize-untuned"] + "+")
     assert "mmsrarec, untuned keywords" in {pair["b"] for pair in report_of(mine)["pairs"]}
+
+
+def test_tuning_without_its_packages_is_one_line(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ["trl", *(name for name in sys.modules if name.startswith("trl."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in [name for name in sys.modules if name.startswith("mmsrarec.summarize.t")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(
+        MmsrarecError, match=r"tuning the summaries needs the package trl.*: pip install 'mmsrarec\[tune\]'"
+    ):
+        go(mine, *TUNING, stages=("summarize",))

@@ -195,7 +195,7 @@ def atomic_write(path: str | Path, data: bytes) -> None:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results may depend on, as far as they are installed."""
     found = {"mmsrarec": mmsrarec.__version__, "python": platform.python_version()}
-    for package in ("numpy", "polars", "torch", "transformers", "peft"):
+    for package in ("numpy", "polars", "torch", "transformers", "peft", "trl"):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -124,12 +124,7 @@ def against_whole(rows: list[Row], row: Row) -> list[dict]:
     """Paired tests of MMSRARec whole against one other row of its table."""
     for whole in rows:
         asked_the_same = (whole.protocol, whole.split) == (row.protocol, row.split)
-        if (
-            whole.model == "mmsrarec"
-            and whole is not row
-            and asked_the_same
-            and whole.variant not in ABLATIONS
-        ):
+        if whole.model == "mmsrarec" and whole is not row and asked_the_same and whole.variant not in ABLATIONS:
             return compare_rows(whole, row, TESTED[row.protocol])
     return []
 

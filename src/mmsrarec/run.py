@@ -147,7 +147,11 @@ class Run:
 
     def tune(self) -> dict:
         """Tune the summarising policy. It is kept when the catalogue changes: a policy is for items to come."""
-        from mmsrarec.summarize.tune import Work, tune  # brings TRL along, which only this needs
+        try:
+            from mmsrarec.summarize.tune import Work, tune  # brings TRL along, which only this needs
+        except ImportError as missing:
+            hint = "pip install 'mmsrarec[tune]'"
+            raise MmsrarecError(f"tuning the summaries needs the package {missing.name}: {hint}") from None
 
         recipe, settings = self.recipe, self.recipe.summarize
         parts = {"settings": settings, "prompts": stage_1.ASKED, "model": recipe.model, "seed": recipe.seed}

@@ -1,5 +1,7 @@
 """The prompts of stage 1: their exact form, and that no item's text can leave its place in them."""
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,8 @@ from tiny import CHATML, SPECIAL, tiny_mllm
 
 from mmsrarec.data.dataset import Item
 from mmsrarec.data.sample import MATERIALS
+from mmsrarec.models.mllm import Mllm
+from mmsrarec.summarize import prompts
 from mmsrarec.summarize.prompts import SHOTS, image_prompt, item_text, text_prompt
 
 MLLM = tiny_mllm()
@@ -43,6 +47,41 @@ def test_the_text_prompt_is_the_chat_that_the_template_renders() -> None:
         chat, chat_template=CHATML, tokenize=False, add_generation_prompt=True
     )
     assert MLLM.tokenizer.decode(text_prompt(MLLM, item, 200)) == rendered
+
+
+def as_written_out(mllm: Mllm, item: Item, budget: int) -> list[int]:
+    """The prompt with all its parts encoded anew."""
+    before, after = mllm.frame
+    ids: list[int] = []
+    for text, answer in prompts.SHOTS:
+        ids += [*before, *mllm.encode(prompts.TEXT_QUESTION), *mllm.encode(text), *after, *mllm.encode(answer)]
+        ids += [mllm.turn_end, *mllm.encode("\n")]
+    return [*ids, *before, *mllm.encode(prompts.TEXT_QUESTION), *mllm.encode(item_text(item))[:budget], *after]
+
+
+def test_examples_are_encoded_once_for_a_model_and_anew_where_they_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    mllm, encoded = tiny_mllm(), []
+    monkeypatch.setattr(mllm, "encode", lambda text: (encoded.append(text), MLLM.encode(text))[1])
+    items = [Item("1", "Otter mug", "Made of steel."), Item("2", "Lamp"), Item("3")]
+    for shots in (SHOTS, (), SHOTS[:1], SHOTS):
+        monkeypatch.setattr(prompts, "SHOTS", shots)
+        expected = [as_written_out(MLLM, item, 8) for item in items]
+        encoded.clear()
+        first = [text_prompt(mllm, item, 8) for item in items]
+        assert [encoded.count(text) for text, _ in shots] == [1] * len(shots)
+        first[0].append(0)  # the caller's own list
+        assert [first[0][:-1], *first[1:]] == [text_prompt(mllm, item, 8) for item in items] == expected
+        assert [encoded.count(text) for text, _ in shots] == [1] * len(shots)
+        assert text_prompt(mllm, items[0], 8, shots=False) == expected[0][-len(text_prompt(mllm, items[0], 8, False)) :]
+
+
+def test_a_model_that_is_gone_leaves_nothing_encoded() -> None:
+    mllm = tiny_mllm()
+    text_prompt(mllm, Item("1"), 8)
+    count = len(prompts._ENCODED)
+    del mllm
+    gc.collect()
+    assert len(prompts._ENCODED) < count
 
 
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=20), min_size=3, max_size=6), st.integers(8, 60))

@@ -99,10 +99,11 @@ def rows_of(path: Path, table: str) -> list[tuple]:
 
 def test_support_comes_back_and_is_never_overwritten(tmp_path: Path) -> None:
     with Store(tmp_path / "a.sqlite") as store:
-        store.add_support("tiny", "p", [("c1", "star", -1.5), ("c1", "red", float("-inf"))])
+        store.add_support("tiny", "p", [("c1", "star", -1.5), ("c1", "star, red", float("-inf"))])
         store.add_support("tiny", "p", [("c1", "star", -9.0), ("c2", "star", -2.0)])
+    kept = {("c1", "star"): -1.5, ("c1", "star, red"): float("-inf"), ("c2", "star"): -2.0}
     with Store(tmp_path / "a.sqlite") as store:
-        assert store.support("tiny", "p") == {("c1", "star"): -1.5, ("c1", "red"): float("-inf"), ("c2", "star"): -2.0}
+        assert store.support("tiny", "p") == kept
         assert store.support("tiny", "q") == store.support("big", "p") == {}
 
 

@@ -16,13 +16,14 @@ from mmsrarec.data.dataset import Dataset, Item, make_events
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.likelihood import token_log_probs
 from mmsrarec.models.mllm import Mllm
-from mmsrarec.models.pictures import blank, see_catalogue
+from mmsrarec.models.pictures import blank, see_catalogue, sha256
 from mmsrarec.summarize.keywords import Keywords, parse
 from mmsrarec.summarize.prompts import image_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summarize.store import Store
 from mmsrarec.summarize.summarize import flag, read_image, read_text, summarize
+from mmsrarec.summarize.support import BLANK, pieces, prefixes, support
 
 SETTINGS = SummarizeSettings(max_new_tokens_text=6, max_new_tokens_image=4)
 NOBODY = make_events(*[np.zeros(0, dtype=np.int64)] * 3, 0, 6)
@@ -262,15 +263,78 @@ def test_a_keyword_of_a_picture_is_flagged_unless_picture_or_text_make_it_likeli
     assert keywords.image[0] == keywords.image[2] == parse(said)  # flagged or not, they stay
     nothing, prompt = blank(mllm, SETTINGS.visual_tokens), image_prompt(mllm, SETTINGS.visual_tokens)
     both_ways = set()
+    with closing(sqlite3.connect(tmp_path / "a")) as db:
+        kept = {row[:2]: row[2] for row in db.execute("SELECT content, keyword, value FROM support")}
     for code in features:
+        before, so_far = [*prompt, *mllm.encode("otter")], "otter"
         for word in ("star", "red", "tea"):
-            seen, unseen = token_log_probs(mllm, [prompt] * 2, [mllm.encode(word)] * 2, [features[code], nothing])
+            piece, so_far = mllm.encode(f", {word}"), f"{so_far}, {word}"
+            seen, unseen = token_log_probs(mllm, [before] * 2, [piece] * 2, [features[code], nothing])
             likelier = bool(seen.sum() > unseen.sum())
             assert (f"unsupported: {word}" in keywords.flags[code]) is not likelier
+            path = dataset.image_path(code)
+            assert path is not None
+            assert kept[sha256(path), so_far] == pytest.approx(float(seen.sum()), abs=1e-4)
+            assert kept[BLANK, so_far] == pytest.approx(float(unseen.sum()), abs=1e-4)
             both_ways.add(likelier)
+            before += piece
     assert both_ways == {True, False}
+    assert len(kept) == 4 * (3 + 1)  # each place in each answer, and once with the grey picture
     assert "unsupported: otter" not in keywords.flags[0]  # its title says so, whatever the picture shows
     assert not any("unsupported" in row for code in (1, 3, 5) for row in keywords.flags[code])
+
+
+def test_checking_asks_a_row_an_answer_and_nothing_the_second_time(
+    mllm, dataset, features, tmp_path, monkeypatch
+) -> None:
+    asked: list[list[tuple]] = []
+
+    def listen(mllm, prompts, answers, features):
+        asked.append([(len(prompts), tuple(answer)) for answer in answers])
+        return token_log_probs(mllm, prompts, answers, features)
+
+    monkeypatch.setattr("mmsrarec.summarize.support.token_log_probs", listen)
+    model = Listening(mllm, says="otter, star, red, tea")
+    first = summarize(dataset, model, SETTINGS, tmp_path / "a", features, 2)
+    ids = tuple(token for part in ("otter", ", star", ", red", ", tea") for token in mllm.encode(part))
+    assert asked == [[(3, ids)] * 3, [(1, ids)]]  # of the second batch's two rows, one is the grey picture's again
+    assert summarize(dataset, Asleep(mllm), SETTINGS, tmp_path / "a", features, 2) == first
+    assert not any(asked[2:])
+
+
+def test_an_answer_that_the_text_bears_out_is_not_checked(mllm, dataset, features, tmp_path) -> None:
+    item = replace(dataset.items[0], title="Otter, star, red, tea")
+    model = Listening(mllm, says="otter, star, red, tea")
+    sure = summarize(replace(dataset, items=(item,)), model, SETTINGS, tmp_path / "a", {0: features[0]})
+    with closing(sqlite3.connect(tmp_path / "a")) as db:
+        assert not db.execute("SELECT * FROM support").fetchall()
+    assert not any("unsupported" in row for row in sure.flags[0])
+
+
+def test_the_same_value_is_kept_whatever_follows(mllm, features, tmp_path) -> None:
+    seen = {"a1": features[0], "b2": features[2]}
+
+    def check(said: dict[str, tuple[str, ...]], name: str) -> dict[tuple[str, str], float]:
+        with Store(tmp_path / name) as store:
+            return support(store, "tiny", mllm, said, seen, lambda content: True, 4, lambda *at: None)
+
+    long, short = {"a1": ("star", "red", "tea"), "b2": ("star", "tea")}, {"a1": ("star", "red"), "b2": ("star",)}
+    at_once = check(long, "a")
+    first = check(short, "b")
+    later = check(long, "b")
+    assert first.items() <= later.items()  # to the bit: what is kept stays
+    assert later.keys() == at_once.keys()
+    assert [later[place] for place in later] == pytest.approx([at_once[place] for place in later], abs=1e-4)
+    assert later["a1", "tea"] != later["b2", "tea"]
+    assert check({}, "b") == {}
+
+
+def test_the_pieces_of_an_answer_are_its_tokens(mllm) -> None:
+    keywords = ("mug", "blue clay", "star")
+    parts = pieces(mllm, keywords)
+    assert mllm.tokenizer.decode([token for part in parts for token in part]) == ", ".join(keywords)
+    assert [mllm.tokenizer.decode(part) for part in parts] == ["mug", ", blue clay", ", star"]
+    assert prefixes(keywords) == ["mug", "mug, blue clay", "mug, blue clay, star"]
 
 
 def test_one_picture_of_two_items_is_checked_for_both(mllm, dataset, features, tmp_path) -> None:
@@ -297,7 +361,7 @@ def test_where_checking_fails_the_answers_are_kept(mllm, dataset, features, tmp_
         raise RuntimeError("not enough memory\nand more")
 
     with monkeypatch.context() as patched:
-        patched.setattr("mmsrarec.summarize.summarize.token_log_probs", fail)
+        patched.setattr("mmsrarec.summarize.support.token_log_probs", fail)
         with pytest.raises(MmsrarecError, match="cannot check the keywords of pictures: not enough memory; start"):
             summarize(dataset, Listening(mllm, says="star"), SETTINGS, tmp_path / "a", features)
     model = Listening(mllm)

@@ -3,39 +3,22 @@
 import contextlib
 import copy
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import talking_mllm, tiny_mllm
+from teach import phi, settings_of, taught_mllm
+from tiny import tiny_mllm
 from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.data.sample import MATERIALS
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.adapter import WEIGHTS, merge_adapter
 from mmsrarec.models.pictures import Features, see_catalogue
 from mmsrarec.summarize import prompts, start, trainers, tune
-from mmsrarec.summarize.settings import SummarizeSettings, TuneSettings
 from mmsrarec.summarize.subjects import split_subjects
-
-SMALL = {
-    "items": 8, "heldout_items": 4, "samples": 2, "epochs": 1, "steps": 3, "prompts": 2, "group": 4, "rank": 2,
-    "lr": 5e-3, "lr_start": 5e-3,
-}  # fmt: skip
-
-
-def phi(texts: Sequence[str]) -> Tensor:
-    """A bag of letters: cheap, and like for like texts."""
-    rows = torch.zeros(len(texts), 26)
-    for row, text in enumerate(texts):
-        for letter in text.lower():
-            if "a" <= letter <= "z":
-                rows[row, ord(letter) - 97] += 1
-    return rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +31,10 @@ def talking(drawn: Dataset, features: Features):
     """A fresh model that says two words of the shop, whatever it is asked, and examples of no length."""
     patch = pytest.MonkeyPatch()
     patch.setattr(prompts, "SHOTS", ())
-    mllm = tiny_mllm()
-    asked = [prompts.text_prompt(mllm, item, 24) for item in drawn.items[:20]]
-    asked.append(prompts.image_prompt(mllm, 4))
-    words = (*MATERIALS, "home", "kitchen", "wear")
-    taught = talking_mllm(asked, [f"{a}, {b}" for a in words for b in words])
+    taught = taught_mllm(drawn)
     patch.setattr(tune, "fresh", lambda: copy.deepcopy(taught), raising=False)
     yield
     patch.undo()
-
-
-def settings_of(**tuning) -> SummarizeSettings:
-    return SummarizeSettings(
-        text_budget=24, max_new_tokens_text=8, max_new_tokens_image=6, tune=TuneSettings(**(SMALL | tuning))
-    )
 
 
 def work_in(folder: Path, dataset: Dataset, features: Features, count=lambda *at: None, **tuning) -> tune.Work:

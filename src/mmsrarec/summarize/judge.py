@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -79,7 +78,7 @@ def load_language_model(name: str, like: Mllm) -> Mllm:
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise MmsrarecError(f'cannot load the language model "{name}": {reason}; name a folder or "embedded"') from None
-    return Mllm(model.to(like.device), tokenizer, None, name)
+    return Mllm(model.to(like.device), tokenizer, None, name)  # pyright: ignore
 
 
 class Judge:
@@ -109,6 +108,12 @@ class Judge:
         """Reward name -> a value an answer; "total" among them."""
         found = self._ask(subjects, said, [reward for reward, _ in self.rewards])
         return {**found, "total": total(found, self.weights)}
+
+    def forget(self) -> None:
+        """Compute everything anew from here on: what is remembered was rounded as its batch was, which a restart does
+        not repeat."""
+        for reward, _ in self.rewards:
+            getattr(reward, "_known", {}).clear()
 
     def _ask(self, subjects: Sequence[Subject], said: Sequence[str], rewards: Sequence) -> dict[str, Rewards]:
         ids = [self.asker.mllm.encode(answer) for answer in said]
@@ -155,24 +160,15 @@ class Judge:
 
     def trade_off(self, subjects: Sequence[Subject], read: Sequence[Sequence[str]]) -> list[dict[str, float]]:
         """Mean tokens and information of lists cut after 1, 2, 3, ... keywords: what a reader with little room gets."""
+        informing = [r for r, _ in self.rewards if isinstance(r, Information | ImageInformation)]
         points = []
         for count in range(1, max(map(len, read), default=0) + 1):
             cut = [tuple(keywords[:count]) for keywords in read]
             asked = {"completions": [", ".join(keywords) for keywords in cut], **columns(subjects)}
-            found = [next((v for v in values if v is not None), 0.0) for values in zip(
-                *(reward(**asked) for reward, _ in self.rewards if isinstance(reward, Information | ImageInformation)),
-                strict=True,
-            )]  # fmt: skip
-            tokens = [self.tokens(keywords) for keywords in cut]
-            cosine = torch.tensor([v or 0.0 for v in self.cosine(**asked)])
-            points.append(
-                {
-                    "keywords": count,
-                    "tokens": sum(tokens) / len(tokens),
-                    "information": sum(found) / len(found),
-                    "cosine": float(cosine.mean()),
-                }
-            )
+            told = {"information": informing, "cosine": [self.cosine]}  # of a list, one at most applies to a row
+            means = {name: sum(v or 0.0 for r in ask for v in r(**asked)) / len(cut) for name, ask in told.items()}
+            tokens = sum(map(self.tokens, cut)) / len(cut)
+            points.append({"keywords": count, "tokens": tokens, **means})
         return points
 
 

@@ -3,6 +3,8 @@
 Template and data are tokenised apart and joined as ids, so no item's text can yield a special token.
 """
 
+from weakref import WeakKeyDictionary
+
 from mmsrarec.data.dataset import Item
 from mmsrarec.models.mllm import Mllm
 
@@ -46,8 +48,22 @@ def text_prompt(mllm: Mllm, item: Item, budget: int, shots: bool = True) -> list
     shots: after examples, which the untuned model needs and a tuned one does not.
     """
     before, after = mllm.frame
-    prompt: list[int] = []
-    for text, answer in SHOTS if shots else ():
-        turn = [*before, *mllm.encode(TEXT_QUESTION), *mllm.encode(text), *after, *mllm.encode(answer), mllm.turn_end]
-        prompt += [*turn, *mllm.encode("\n")]
-    return [*prompt, *before, *mllm.encode(TEXT_QUESTION), *mllm.encode(item_text(item))[:budget], *after]
+    examples = _examples(mllm) if shots else []
+    return [*examples, *before, *mllm.encode(TEXT_QUESTION), *mllm.encode(item_text(item))[:budget], *after]
+
+
+_ENCODED: WeakKeyDictionary[Mllm, tuple[tuple, list[int]]] = WeakKeyDictionary()
+
+
+def _examples(mllm: Mllm) -> list[int]:
+    """The examples as ids. A model encodes them once: they are most of a prompt, and the same for all items."""
+    words = (TEXT_QUESTION, SHOTS)
+    known = _ENCODED.get(mllm)
+    if known is None or known[0] != words:
+        before, after = mllm.frame
+        ids: list[int] = []
+        for text, answer in SHOTS:
+            question = [*before, *mllm.encode(TEXT_QUESTION), *mllm.encode(text), *after]
+            ids += [*question, *mllm.encode(answer), mllm.turn_end, *mllm.encode("\n")]
+        known = _ENCODED[mllm] = (words, ids)
+    return known[1]

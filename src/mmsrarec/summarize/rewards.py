@@ -154,7 +154,8 @@ class ImageInformation:
 
     P is the frozen model; the sum runs over the item's picture and `others` of the catalogue, the same for an item
     every time; N: tokens of W. The last term is for words that the model would hardly say of any picture: without it,
-    a policy learns to say made-up words that begin like right ones. `given` "title": words of the title tell nothing and do not count. 0 without keywords; None for texts.
+    a policy learns to say made-up words that begin like right ones. `given` "title": words of the title tell nothing
+    and do not count. 0 without keywords; None for texts.
     """
 
     __name__ = "image"

@@ -18,7 +18,7 @@ class TuneSettings(BaseModel):
     )
     information: float = Field(default=1.0, ge=0, description="alpha: weight of the information reward")
     reconstruction: float = Field(default=0.5, ge=0, description="beta: weight of the reconstruction reward")
-    length: float = Field(default=3.0, ge=0, description="gamma: weight of the length reward")
+    length: float = Field(default=1.5, ge=0, description="gamma: weight of the length reward")
     image: float = Field(default=1.0, ge=0, description="weight of the image information reward [ours]; 0: none")
     phi: str = Field(default="embedded", description='sentence embedding: "embedded", or a name or folder')
     language_model: str = Field(

@@ -33,6 +33,7 @@ def best_of(
     with file.open("a", encoding="utf-8") as out:
         for start in range(len(done), len(subjects), BATCH):
             batch = subjects[start : start + BATCH]
+            judge.forget()
             draws = torch.Generator(judge.asker.mllm.device).manual_seed(seed * 1_000_003 + start)
             said = judge.asker.decode(judge.asker.answers(batch, True, samples, temperature, draws))
             rows = [_best(judge, subject, said[n * samples : (n + 1) * samples]) for n, subject in enumerate(batch)]

@@ -99,7 +99,7 @@ class Store:
             )
 
     def support(self, model: str, prompt: str) -> dict[tuple[str, str], float]:
-        """(content hash, keyword) -> how likely the model finds the keyword of the picture, log P."""
+        """(content hash, answer up to a keyword) -> log P of the keyword after what stands before it."""
         rows = self._db.execute(
             "SELECT content, keyword, value FROM support WHERE (model, prompt) = (?, ?) AND value IS NOT NULL",
             (model, prompt),  # SQLite keeps no NaN
@@ -107,7 +107,7 @@ class Store:
         return {(content, keyword): value for content, keyword, value in rows}
 
     def add_support(self, model: str, prompt: str, rows: Iterable[tuple[str, str, float]]) -> None:
-        """Keep (content hash, keyword, log P) rows, all or none; what is there stays."""
+        """Keep (content hash, answer up to a keyword, log P) rows, all or none; what is there stays."""
         with self._keeping("support"):
             self._insert_support((model, prompt, *row) for row in rows)
 

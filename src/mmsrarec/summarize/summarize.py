@@ -14,20 +14,17 @@ from torch import Tensor
 from mmsrarec.artefacts import key
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.likelihood import token_log_probs
 from mmsrarec.models.mllm import Mllm
-from mmsrarec.models.pictures import blank, sha256
+from mmsrarec.models.pictures import sha256
 from mmsrarec.summarize.keywords import Keywords, Source, distinct, fallback, grounded, parse, stop_after
 from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.store import Job, Store
+from mmsrarec.summarize.support import support
 
 FEWEST, FEWEST_TUNED = 3, 1
 """Keywords an untuned model's answer about a text must give; where it gives fewer, the item's own words fill up.
 A tuned one has learned how many are worth it: one is enough."""
-
-BLANK = "blank"
-"""Stands in the store for the content of the grey picture."""
 
 ProgressCall = Callable[[int, int, str], None]
 
@@ -61,8 +58,8 @@ def summarize(
     Answers are kept in the store batch by batch, and only what is missing there is computed. progress(done, total,
     label). Raises MmsrarecError where the store cannot be used, or the model fails on all that it is asked.
     """
-    mine = _share(shard)
-    texts, pictures = _questions(dataset, mllm, settings, features or {}, tuned)
+    mine, features = _share(shard), features or {}
+    texts, pictures = _questions(dataset, mllm, settings, features, tuned)
     written = [item_text(item) for item in dataset.items]
     said: list[dict[int, str]] = []
     with Store(store_path) as store:
@@ -73,8 +70,10 @@ def summarize(
             said.append({code: answers[q.content] for code, q in questions.items() if q.content in answers})
         image = [read_image(said[1].get(code), settings.max_keywords_image) for code in range(len(dataset.items))]
         doubts = {code: [k for k in image[code][0] if not grounded(k, written[code])] for code in said[1]}
-        wanted = [(pictures[code], keyword) for code, keywords in doubts.items() for keyword in keywords]
-        support = _support(store, mllm.fingerprint + eye, mllm, wanted, mine, batch, progress)
+        in_doubt = {pictures[code].content: code for code, keywords in doubts.items() if keywords}
+        listed = {content: image[code][0] for content, code in in_doubt.items()}
+        shown = {content: features[code] for content, code in in_doubt.items()}
+        found = support(store, mllm.fingerprint + eye, mllm, listed, shown, mine, batch, progress)
     fewest = FEWEST_TUNED if tuned else FEWEST
     text: list[tuple[tuple[str, ...], Source]] = [
         read_text(said[0].get(code), item, settings.max_keywords_text, fewest) if code in texts else ((), "none")
@@ -82,7 +81,7 @@ def summarize(
     ]
     all_answers = tuple((said[1].get(code), said[0].get(code)) for code in range(len(dataset.items)))
     unsupported = {
-        code: [k for k in keywords if support.get((pictures[code].content, k), 1) <= 0]
+        code: [k for k in keywords if found.get((pictures[code].content, k), 1) <= 0]
         for code, keywords in doubts.items()
     }
     return Keywords(
@@ -149,7 +148,8 @@ def flag(
 
     "ungrounded: word" was said of the text, which does not bear it out, and is dropped; "malformed ... answer" has
     nothing usable; "fallback": the item's own words fill up; "unsupported: word" was said of the picture, but the text
-    does not mention it and the picture makes it no likelier. answers: of (image, text); source: of the text keywords.
+    does not mention it and, after the words before it, the picture makes it no likelier. answers: of (image, text);
+    source: of the text keywords.
     """
     image_answer, text_answer = answers
     said = parse(text_answer or "", settings.max_keywords_text)
@@ -227,59 +227,6 @@ def _answer(
             return [(questions[0].content, None, reason)]
         return [row for question in questions for row in _answer(mllm, [question], stop, tokens)]
     return [(q.content, answer, None) for q, answer in zip(questions, said, strict=True)]
-
-
-def _support(
-    store: Store,
-    model: str,
-    mllm: Mllm,
-    wanted: Sequence[tuple[Question, str]],
-    mine: Callable[[str], bool],
-    batch: int,
-    progress: ProgressCall,
-) -> dict[tuple[str, str], float]:
-    """(content hash, keyword) -> log P(keyword | picture) - log P(keyword | blank picture), for what is known by now.
-
-    wanted: (question about a picture, keyword).
-    """
-    if not wanted:
-        return {}
-    feature = wanted[0][0].feature
-    assert feature is not None
-    prompt = image_prompt(mllm, len(feature))
-    form = key(ids=prompt)[:16]
-    known = store.support(model, form)
-    keywords: dict[str, list[str]] = {}
-    features: dict[str, Tensor] = {}
-    for question, keyword in wanted:
-        assert question.feature is not None
-        features[question.content] = question.feature
-        keywords.setdefault(question.content, []).append(keyword)
-    order = sorted(filter(mine, keywords))
-    for start in range(0, len(order), batch):
-        pairs = [(content, keyword) for content in order[start : start + batch] for keyword in keywords[content]]
-        pairs += [(BLANK, keyword) for _, keyword in pairs]
-        missing = [pair for pair in dict.fromkeys(pairs) if pair not in known]
-        if BLANK not in features and any(content == BLANK for content, _ in missing):
-            features[BLANK] = blank(mllm, len(feature)).to(feature)
-        seen = [features[content] for content, _ in missing]
-        said = [mllm.encode(keyword) for _, keyword in missing]
-        try:
-            scores = token_log_probs(mllm, [prompt] * len(missing), said, seen)
-        except RuntimeError as error:  # torch's errors, out of memory included
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise MmsrarecError(
-                f"cannot check the keywords of pictures: {reason}; start again: nothing is lost"
-            ) from None
-        rows = [(*pair, float(score.sum())) for pair, score in zip(missing, scores, strict=True)]
-        store.add_support(model, form, rows)
-        known |= {(content, keyword): value for content, keyword, value in rows}
-        progress(min(start + batch, len(order)), len(order), "keywords checked with pictures")
-    return {
-        pair: known[pair] - known[BLANK, pair[1]]
-        for pair in ((question.content, keyword) for question, keyword in wanted)
-        if pair in known and (BLANK, pair[1]) in known
-    }
 
 
 def _hash(data: bytes) -> str:

@@ -4,6 +4,7 @@ Prompts are token ids, pictures included (`PictureWords`), so any multimodal mod
 """
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +17,11 @@ import torch
 from datasets import Dataset as Table
 from peft import PeftModel
 from transformers import PrinterCallback, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 from trl.trainer import utils
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.summarize.judge import Judge, look
@@ -72,6 +76,7 @@ def grpo(
     shapes: list[dict] = []
 
     def rollout(names: list[str], trainer: GRPOTrainer) -> dict[str, Any]:
+        judge.forget()
         runs = [(known[name], len(list(run))) for name, run in groupby(names)]
         samples = runs[0][1] if len({n for _, n in runs}) == 1 else 1
         asked = [subject for subject, n in runs for _ in range(n // samples)]
@@ -94,7 +99,7 @@ def grpo(
         scale_rewards="group",
         reward_weights=list(judge.weights.values()),
     )
-    trainer = _Quiet(GRPOTrainer)(
+    trainer = _Quiet(_Reshuffling)(
         model=peft,
         args=config,
         train_dataset=table,
@@ -104,6 +109,16 @@ def grpo(
     )
     with asker.words.spoken():
         return _train(trainer, work, "grpo", tune.steps, count, shapes)
+
+
+class _Reshuffling(GRPOTrainer):
+    """Each epoch has its own order of the prompts. TRL's follows from all epochs that this process went through, so
+    going on after the first epoch would ask other prompts."""
+
+    def _get_train_sampler(self, dataset=None):
+        sampler: Any = super()._get_train_sampler(dataset)
+        sampler.set_epoch = lambda epoch: sampler.generator.manual_seed(self.args.seed + epoch)
+        return sampler
 
 
 def _common(asker: Asker, work: Path, seed: int, batch: int, rows: int) -> dict[str, Any]:
@@ -141,12 +156,12 @@ def _answers_only() -> Iterator[None]:
     """Off the GPU, TRL projects every position onto the vocabulary, two thirds of a step; here only answers count."""
     known = getattr(utils, "_use_triton", None)
     if known is not None:
-        utils._use_triton = lambda device: True
+        utils._use_triton = lambda device: True  # pyright: ignore
     try:
         yield
     finally:
         if known is not None:
-            utils._use_triton = known
+            utils._use_triton = known  # pyright: ignore
 
 
 class _Watch(TrainerCallback):
@@ -190,17 +205,23 @@ def _train(trainer: Any, work: Path, phase: str, steps: int, count: Count, shape
     # PEFT would ask a hub whether the vocabulary of the base model changed
     trainer.model.save_pretrained = partial(trainer.model.save_pretrained, save_embedding_layers=False)
     work.mkdir(parents=True, exist_ok=True)
-    newest = newest_checkpoint(work)
+    newest, curve = newest_checkpoint(work), work / "curve.jsonl"
+    _cut(curve)
     trainer.add_callback(_Watch(work, phase, steps, count, shapes))
     trainer.remove_callback(PrinterCallback)
     with warnings.catch_warnings(action="ignore"), _answers_only():
         trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
-    curve = work / "curve.jsonl"
     entries = [json.loads(line) for line in curve.read_text().splitlines()] if curve.exists() else []
     last = {entry["step"]: entry for entry in entries}  # of a step that a restart did twice, the last counts
     if not all(map(_finite, last.values())):
         raise MmsrarecError(f"the loss of the {phase} is not a number: lower its learning rate")
     return [last[step] for step in sorted(last)]
+
+
+def _cut(log: Path) -> None:
+    """Cut off the line that a killed process left half-written; its step has no checkpoint and is done again."""
+    if log.exists():
+        os.truncate(log, log.read_bytes().rfind(b"\n") + 1)
 
 
 def _finite(entry: dict) -> bool:
