@@ -36,17 +36,20 @@ def intervals(metrics: dict[str, FloatArray], seed: int = 0, resamples: int = RE
     """Percentile bootstrap, one resampling of users for all metrics. Each metric is (m,), m >= 1."""
     if not metrics:
         return {}
-    values = np.stack(list(metrics.values()), axis=1).astype(float)
-    if len(values) == 0:
+    columns = [np.ascontiguousarray(values, dtype=float) for values in metrics.values()]
+    users = len(columns[0])
+    if users == 0:
         raise ValueError("no users: there is nothing to resample")
     rng = np.random.default_rng(seed)
     means = []
-    for size in _blocks(resamples, len(values)):
-        drawn = rng.integers(len(values), size=(size, len(values)))
-        flat = (drawn + np.arange(size)[:, None] * len(values)).ravel()
-        means.append(np.bincount(flat, minlength=drawn.size).reshape(drawn.shape) @ values / len(values))
+    for size in _blocks(resamples, users):
+        drawn = rng.integers(users, size=(size, users))
+        flat = (drawn + np.arange(size)[:, None] * users).ravel()
+        times = np.bincount(flat, minlength=drawn.size).reshape(drawn.shape).astype(float)
+        # one product a metric: a product of all rounds differently with other metrics beside
+        means.append(np.stack([times @ values / users for values in columns], axis=1))
     low, high = np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
-    return {name: Interval(float(values[:, i].mean()), float(low[i]), float(high[i])) for i, name in enumerate(metrics)}
+    return {name: Interval(float(columns[i].mean()), float(low[i]), float(high[i])) for i, name in enumerate(metrics)}
 
 
 def paired(a: FloatArray, b: FloatArray, seed: int = 0, resamples: int = RESAMPLES) -> Difference:
