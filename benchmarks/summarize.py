@@ -145,6 +145,7 @@ def growth(args: argparse.Namespace) -> list[dict[str, float]]:
     rows = []
     for size in args.sizes:
         mine = ["--one", str(size), "--folder", str(args.folder), "--model", args.model, "--recipe", args.recipe]
+        mine += [part for override in args.set for part in ("--set", override)]
         mine += ["--batch", str(args.batch), "--dtype", args.dtype, "--device", args.device]
         done = subprocess.run([sys.executable, __file__, *mine], stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
@@ -168,6 +169,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--model", default="embedded", help='"embedded", or any image-text-to-text model')
     options.add_argument("--recipe", default="sample", help="whose summarize settings are used")
+    options.add_argument("--set", action="append", default=[], metavar="A.B=C", help="override a key of the recipe")
     options.add_argument("--items", type=int, default=60, help=f"items that all ways are compared on, 1 to {DRAWN}")
     options.add_argument("--repeats", type=int, default=3)
     options.add_argument("--sizes", type=int, nargs="*", default=[500, 1000, 2000, 4000])
@@ -177,7 +179,7 @@ def main() -> int:
     options.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = options.parse_args()
-    settings = load_recipe(args.recipe, ["data=none"]).summarize
+    settings = load_recipe(args.recipe, ["data=none", *args.set]).summarize
     if args.one:
         print(json.dumps(grown(args, settings)))
         return 0
