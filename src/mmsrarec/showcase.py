@@ -6,9 +6,8 @@ import numpy as np
 
 from mmsrarec import artefacts
 from mmsrarec.data.answers import ANSWERS, ATTRIBUTES, Answers, Attribute, attribute_pairs
-from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.data.split import SplitName
-from mmsrarec.evaluate.people import ShownItem, ShownUser, thumbnail
+from mmsrarec.evaluate.people import ShownItem, ShownUser, small_picture
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.recommender import Recommender
 from mmsrarec.workspace import Workspace, adapter_part
@@ -99,11 +98,5 @@ def shown_users(workspace: Workspace, split: SplitName, count: Callable[[int, in
 
 
 def shown_item(workspace: Workspace, code: int, score: float | None = None, because: tuple[str, ...] = ()) -> ShownItem:
-    item, path = workspace.dataset.items[code], workspace.dataset.image_path(code)
-    picture = None
-    if path is not None and workspace.dataset.folder is not None:
-        try:
-            picture = thumbnail(open_picture(path, workspace.dataset.folder / "images"))
-        except BadPicture:
-            picture = None
+    item, picture = workspace.dataset.items[code], small_picture(workspace.dataset, code)
     return ShownItem(item.title, workspace.keywords.united(code), picture, score, because, item.item_id)

@@ -9,9 +9,8 @@ import polars as pl
 
 from mmsrarec.artefacts import atomic_write, is_whole
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.evaluate.compare import intervals
-from mmsrarec.evaluate.people import thumbnail
+from mmsrarec.evaluate.people import small_picture
 from mmsrarec.evaluate.summaries import ShownSummary, SummaryFacts, summaries_page
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.workspace import Workspace
@@ -115,7 +114,7 @@ def pairs(dataset: Dataset, table: pl.DataFrame) -> list[ShownSummary]:
                 item.title,
                 item.text,
                 next(iter(item.categories), ""),
-                picture(dataset, item_id),
+                small_picture(dataset, dataset.item_code[item_id]),
                 modality,
                 tuple(before["read"]),
                 tuple(after["read"]),
@@ -123,16 +122,6 @@ def pairs(dataset: Dataset, table: pl.DataFrame) -> list[ShownSummary]:
             )
         )
     return shown
-
-
-def picture(dataset: Dataset, item_id: str) -> bytes | None:
-    path = dataset.image_path(dataset.item_code[item_id])
-    if path is None or dataset.folder is None:
-        return None
-    try:
-        return thumbnail(open_picture(path, dataset.folder / "images"))
-    except BadPicture:
-        return None
 
 
 def frequent(dataset: Dataset, keywords: Keywords) -> dict[str, list[tuple[str, int]]]:

@@ -9,6 +9,9 @@ from typing import Any
 
 from PIL import Image
 
+from mmsrarec.data.dataset import Dataset
+from mmsrarec.data.images import BadPicture, open_picture
+
 
 @dataclass(frozen=True)
 class ShownItem:
@@ -50,6 +53,17 @@ def thumbnail(picture: Image.Image, size: int = 120) -> bytes:
     out = BytesIO()
     small.save(out, "JPEG", quality=72, optimize=True)
     return out.getvalue()
+
+
+def small_picture(dataset: Dataset, code: int) -> bytes | None:
+    """The thumbnail of an item; None where it has no picture that can be used."""
+    path = dataset.image_path(code)
+    if path is None or dataset.folder is None:
+        return None
+    try:
+        return thumbnail(open_picture(path, dataset.folder / "images"))
+    except BadPicture:
+        return None
 
 
 def users_section(users: Sequence[ShownUser]) -> str:

@@ -60,14 +60,16 @@ def _batch(
     pictures = [feature for row in rows if (feature := features[row]) is not None]
     seen = torch.cat(pictures).to(mllm.device) if pictures else None
     hidden = mllm.decoder(inputs_embeds=mllm.embed(ids, seen), use_cache=False).last_hidden_state
-    head = mllm.model.get_output_embeddings()  # pyright: ignore
-    found = []
-    for place, row in enumerate(rows):
-        first, count = len(prompts[row]) - 1, len(answers[row])
-        logits = head(hidden[place, first : first + count]).float()
-        wanted = torch.tensor(answers[row], device=mllm.device)
-        found.append((logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(1)).cpu())
-    return found
+    starts = [len(prompts[row]) - 1 for row in rows]
+    states = [hidden[place, start : start + len(answers[rows[place]])] for place, start in enumerate(starts)]
+    return [_taken(mllm, state, answers[row]) for state, row in zip(states, rows, strict=True)]
+
+
+def _taken(mllm: Mllm, states: Tensor, ids: Sequence[int]) -> Tensor:
+    """Log-probabilities of token ids, (t,), each after the (t, d) hidden state that foresees it."""
+    logits = mllm.model.get_output_embeddings()(states).float()  # pyright: ignore
+    wanted = torch.tensor(ids, device=mllm.device)
+    return (logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(1)).cpu()
 
 
 @torch.inference_mode()
@@ -83,13 +85,10 @@ def packed_log_probs(mllm: Mllm, packs: Sequence[Pack], batch_tokens: int = 8192
         batch = collate([packs[row] for row in rows], mllm.turn_end, mllm.dtype)
         ids, positions, mask = (part.to(mllm.device) for part in (batch.ids, batch.positions, batch.mask))
         hidden = mllm.hidden(mllm.embed(ids, None), positions, mask, batch.layout)
-        head = mllm.model.get_output_embeddings()  # pyright: ignore
         for place, row in enumerate(rows):
             before = hidden[place, len(packs[row].shared.ids) - 1]
             for number, answer in enumerate(packs[row].candidates):
                 start = batch.layout.shared + number * batch.layout.length
                 states = torch.cat([before[None], hidden[place, start : start + len(answer.ids) - 1]])
-                logits = head(states).float()
-                wanted = torch.tensor(answer.ids, device=mllm.device)
-                found[row].append((logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(1)).cpu())
+                found[row].append(_taken(mllm, states, answer.ids))
     return found

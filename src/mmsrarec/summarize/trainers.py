@@ -26,7 +26,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.summarize.judge import Judge, look
 from mmsrarec.summarize.settings import TuneSettings
-from mmsrarec.summarize.subjects import Asker, Subject
+from mmsrarec.summarize.subjects import Asker, Subject, columns
 
 COMPLETE = "complete"
 """A file in a checkpoint's folder, written last."""
@@ -71,8 +71,7 @@ def grpo(
 ) -> list[dict]:  # fmt: skip
     """Group relative policy optimisation; returns what every step logged."""
     known = {subject.name: subject for subject in subjects}
-    table = Table.from_list([{"prompt": s.name, **{k: getattr(s, k) for k in ("code", "modality", "title", "text")}}
-                             for s in subjects])  # fmt: skip
+    table = Table.from_dict({"prompt": list(known), **columns(subjects)})
     shapes: list[dict] = []
 
     def rollout(names: list[str], trainer: GRPOTrainer) -> dict[str, Any]:

@@ -81,9 +81,9 @@ def tune(work: Work, out: Path) -> dict:
     said["tuned"] = _tuned(work, out / "adapter", heldout, "after")
     if said["tuned"] == before:
         raise MmsrarecError("the tuned policy answers as the untuned one does: raise summarize.tune.lr or steps")
-    asker, judge = _judge(work, work.load(), tuned_on)
+    _, judge = _judge(work, work.load(), tuned_on)
     facts |= _measure(work, judge, heldout, said, out)
-    card(work, out / "adapter", facts)
+    card(work, out / "adapter")
     return {**facts, "tuned_on": len(tuned_on), "heldout": len(heldout), "curve": curve}
 
 
@@ -186,7 +186,7 @@ def _read(work: Work, subject: Subject, answer: str, policy: str) -> tuple[str, 
     return read_text(answer, work.dataset.items[subject.code], work.settings.max_keywords_text, fewest)[0]
 
 
-def card(work: Work, folder: Path, facts: Mapping) -> None:
+def card(work: Work, folder: Path) -> None:
     """The adapter's model card."""
     (folder / "README.md").write_text(
         f"---\nlibrary_name: peft\n---\n# A summarising policy for {work.dataset.name}\n\n"
