@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from mmsrarec.artefacts import atomic_write, is_whole
@@ -66,7 +67,7 @@ def write_page(workspace: Workspace) -> Path:
         statistics["untuned"] = load_json(folder / "summarize" / "statistics.json")
     tuned = recipe.summarize.tune is not None and is_whole(folder / "tune")
     words = frequent(workspace.dataset, workspace.keywords)
-    facts = SummaryFacts(recipe.name, statistics, {}, {}, {}, (), words)
+    facts = SummaryFacts(recipe.name, statistics, {}, {}, {}, (), words, {})
     shown: list[ShownSummary] = []
     if tuned:
         told = load_json(folder / "tune" / "tuning.json")
@@ -85,12 +86,24 @@ def write_page(workspace: Workspace) -> Path:
             },
             told["curve"],
             words,
+            richness(texts) if len(texts) else {},
         )
         shown = pairs(workspace.dataset, table)
     page = folder / "evaluate" / PAGE
     page.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(page, summaries_page(facts, shown).encode())
     return page
+
+
+def richness(texts: pl.DataFrame) -> dict[str, list[float]]:
+    """policy -> mean keywords of the held-out texts whose title leaves least unsaid, middling, and most (thirds)."""
+    ranked = texts.sort("unsaid", "item_id")
+    parts = {policy: ranked.filter(pl.col("policy") == policy)["read"].list.len().to_numpy() for policy in POLICIES}
+    return {
+        policy: [float(third.mean()) for third in np.array_split(counts, 3)]
+        for policy, counts in parts.items()
+        if len(counts) >= 3
+    }
 
 
 def load_json(path: Path) -> Any:

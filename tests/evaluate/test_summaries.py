@@ -16,7 +16,7 @@ from mmsrarec.evaluate.people import thumbnail
 from mmsrarec.evaluate.summaries import ShownSummary, SummaryFacts, summaries_page
 from mmsrarec.evaluate.tuning import DRAWN, tuning_section
 
-EMPTY = SummaryFacts("tiny", {}, {}, {}, {}, [], {})
+EMPTY = SummaryFacts("tiny", {}, {}, {}, {}, [], {}, {})
 REPORT = {"data": "tiny", "rows": [], "pairs": [], "facts": [], "attributes": {}, "notes": [], "resamples": 9}
 
 
@@ -47,6 +47,7 @@ def full(name="Drama", word="alien", metric="total"):
         points={"untuned": [(3, 0.2)], "tuned": [(3, math.nan), (3, None), (3, 0.4)]},
         curve=[{"phase": "warm start", "step": 0, "loss": 2.0}, step, step | {"step": 2, "phase": "grpo"}],
         words={name: [(word, 41), ("crew", 7)]},
+        richness={"untuned": [4.0, 4.0, 4.5], "tuned": [1.875, 3.125, 4.25], name: [1.0, 2.0, 3.0]},
     )
 
 
@@ -71,6 +72,8 @@ def test_the_page_holds_the_figures_and_needs_nothing_else():
         "0.421 to 0.441",
         "0.517",
         "12.25",
+        "title leaves little unsaid",
+        "1.88",
     ):
         assert words in text
     for words in (

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmsrarec.summarize.rewards import ImageInformation, Information, Length, Reconstruction, shape, total
+from mmsrarec.summarize.rewards import ImageInformation, Information, Length, Reconstruction, Shared, shape, total
 
 LIMITS = {"text": 6, "picture": 4}
 TOKENS = 20
@@ -50,6 +50,7 @@ def asked(completions: list[str], **columns) -> dict:
         "modality": ["text"] * n,
         "title": ["Otter mug"] * n,
         "text": ["Otter mug. Steel. Home"] * n,
+        "description": ["Steel."] * n,
         "code": list(range(n)),
     }
     return base | columns
@@ -61,12 +62,36 @@ def test_information_as_published_is_the_cosine() -> None:
     assert found == pytest.approx([1 / 2, 1.0, 2 / math.sqrt(2) / 2, 0.0], abs=1e-4)
 
 
-def test_bounded_information_is_the_share_of_what_the_title_leaves_unsaid() -> None:
+def test_bounded_information_is_what_keywords_add_to_the_title() -> None:
     reward = Information(Bag(), LIMITS)
     before = 2 / math.sqrt(2) / 2  # the title says two of four things
     one_more = 3 / math.sqrt(3) / 2
     found = reward(**asked(["steel", "steel, home", "otter, mug", ""]))
-    assert found == pytest.approx([(one_more - before) / (1 - before), 1.0, 0.0, 0.0], abs=1e-4)
+    assert found == pytest.approx([one_more - before, 1 - before, 0.0, 0.0], abs=1e-4)
+
+
+def test_an_item_with_more_to_tell_is_worth_more_keywords() -> None:
+    """The second keyword pays where the title leaves two things unsaid, not where one keyword says all."""
+    rewards = [Information(Bag(), LIMITS), Length(LIMITS, TOKENS)]
+
+    def gain(text: str) -> float:
+        told = asked(["steel", "steel, home"], text=[text] * 2, completion_ids=[[0], [0] * 3])
+        one, two = total({r.__name__: r(**told) for r in rewards}, {"information": 1.0, "length": 0.5})
+        return two - one
+
+    assert gain("Otter mug. Steel. Home") > 0
+    assert gain("Otter mug. Steel") < 0
+
+
+def test_a_word_that_no_other_item_has_counts_for_nothing() -> None:
+    shared = Shared.among(["Steel mug", "Steel pots. Steel again", "Otter"], 2)
+    assert [shared(k) for k in ("steel", "steel mug", "pot", "otter", "unheard")] == [True, False, False, False, False]
+    told = asked(["steel", "home", "steel, home"])
+    for kind, model in ((Information, Bag()), (Reconstruction, Model())):
+        steel, home, both = kind(model, LIMITS, shared=shared)(**told)
+        assert steel == both > home == 0
+    one, _, all_count = Information(Bag(), LIMITS, "published", shared=shared)(**told)
+    assert all_count > one  # the published form knows nothing of other items
 
 
 def test_words_that_the_text_does_not_bear_out_inform_of_nothing() -> None:
@@ -77,7 +102,7 @@ def test_words_that_the_text_does_not_bear_out_inform_of_nothing() -> None:
 
 def test_a_title_that_says_all_leaves_nothing_to_say() -> None:
     reward = Information(Bag(), LIMITS)
-    assert reward(**asked(["mug"], text=["Otter mug"])) == [0.0]
+    assert reward(**asked(["mug"], text=["Otter mug"])) == pytest.approx([0.0], abs=1e-6)
 
 
 def test_information_of_pictures_is_only_published() -> None:
@@ -100,14 +125,20 @@ def test_reconstruction_as_published_is_minus_the_perplexity() -> None:
     assert found == pytest.approx([-math.exp((3 * 3 + 1) / 4), -math.e, -math.exp(3)])
 
 
-def test_bounded_reconstruction_is_the_gain_of_a_token_over_the_title() -> None:
+def test_bounded_reconstruction_is_the_gain_of_a_token_of_the_description_over_the_title() -> None:
     reward = Reconstruction(Model(), LIMITS)
-    found = reward(**asked(["steel", "steel, home", "mug", ""]))
-    assert found == pytest.approx([2 / 4, 4 / 4, 0.0, 0.0])
+    told = {"description": ["Steel of an otter"] * 4}
+    found = reward(**asked(["steel", "steel, home", "mug", ""], **told))
+    assert found == pytest.approx([2 / 4, 2 / 4, 0.0, 0.0])  # home is a category: repeating it pays nothing
+
+
+def test_without_a_description_the_whole_text_is_reconstructed() -> None:
+    found = Reconstruction(Model(), LIMITS)(**asked(["steel", "steel, home"], description=["", ""]))
+    assert found == pytest.approx([2 / 4, 4 / 4])
 
 
 def test_reconstruction_needs_a_text() -> None:
-    told = asked(["steel", "red"], modality=["text", "picture"], text=["", "Steel"])
+    told = asked(["steel", "red"], modality=["text", "picture"], text=["", "Steel"], description=["", "Steel"])
     assert Reconstruction(Model(), LIMITS)(**told) == [None, None]
 
 
@@ -166,22 +197,13 @@ def test_length_as_published_is_minus_the_number_of_keywords() -> None:
     assert found == [-1.0, -3.0, 0.0, -1.0]
 
 
-def test_bounded_length_hangs_on_information_so_that_nothing_said_never_wins() -> None:
-    information = Information(Bag(), LIMITS)
-    length = Length(LIMITS, TOKENS, [information])
-    told = asked(["steel, home", "steel", "", "copper", "mug"])
-    found, gain = length(**told), information(**told)
-    assert found == pytest.approx([-5 / 20 * gain[0], -5 / 20 * gain[1], -1.0, -1.0, 0.0], abs=1e-5)
-    assert length(**(told | {"completion_ids": [[0] * 40] * 5}))[0] == pytest.approx(-gain[0])
-    sums = total({"information": gain, "length": found}, {"information": 1.0, "length": 1.0})
-    assert sums[0] > sums[1] > sums[4] > sums[2]
-
-
-def test_length_of_pictures_hangs_on_the_picture() -> None:
-    image = ImageInformation(Sight(), [0, 1, 2], LIMITS)
-    length = Length(LIMITS, TOKENS, [Information(Bag(), LIMITS), image])
-    told = asked(["red"], modality=["picture"])
-    assert length(**told) == pytest.approx([-5 / 20 * image(**told)[0]])
+def test_bounded_length_is_a_price_a_token_and_nothing_said_never_wins() -> None:
+    ids = [[0] * 5, [0] * 2, [], [0] * 5, [0] * 40]
+    length = Length(LIMITS, TOKENS)
+    told = asked(["steel, home", "steel", "", "copper", "mug"], completion_ids=ids)
+    assert length(**told) == pytest.approx([-5 / 20, -2 / 20, -1.0, -1.0, -1.0])
+    pictures = told | {"modality": ["picture"] * 5}
+    assert length(**pictures) == pytest.approx([-5 / 20, -2 / 20, -1.0, -5 / 20, -1.0])  # a picture bears out copper
 
 
 def test_the_sum_leaves_out_what_does_not_apply() -> None:
@@ -195,7 +217,7 @@ def test_rewards_can_be_pickled_and_have_names() -> None:
         information,
         Reconstruction(Model(), LIMITS),
         ImageInformation(Sight(), [0, 1], LIMITS),
-        Length(LIMITS, TOKENS, [information]),
+        Length(LIMITS, TOKENS),
     ]
     told = asked(["steel", "red"], modality=["text", "picture"])
     for reward in rewards:
@@ -205,6 +227,7 @@ def test_rewards_can_be_pickled_and_have_names() -> None:
 
 def test_answers_are_looked_at() -> None:
     told = asked(["steel, steel", "otter, steel", "", "<b>"])
-    told.pop("completion_ids"), told.pop("code")
+    for unasked in ("completion_ids", "code", "description"):
+        told.pop(unasked)
     found = shape(**told, limits=LIMITS)
     assert found == {"keywords": 3 / 4, "malformed": 2 / 4, "empty": 1 / 4, "repeated": 1 / 4, "copied": 1 / 3}

@@ -49,7 +49,7 @@ class SummaryFacts:
     (95 %). tradeoff: policy -> mean (tokens, information) of lists cut after 1, 2, 3 ... keywords. points: policy ->
     (tokens, information) of single held-out items. curve: an entry a logged step, with any of phase, step, loss,
     reward, rewards (name -> mean, std), keywords, copied, malformed. words: category -> its most frequent keywords with
-    their counts.
+    their counts. richness: policy -> mean keywords of held-out texts whose title leaves little, some, much unsaid.
     """
 
     data: str
@@ -59,6 +59,7 @@ class SummaryFacts:
     points: Mapping[str, Sequence[tuple[float, float]]]
     curve: Sequence[Mapping[str, Any]]
     words: Mapping[str, Sequence[tuple[str, int]]]
+    richness: Mapping[str, Sequence[float]]
 
 
 def summaries_page(facts: SummaryFacts, shown: Sequence[ShownSummary]) -> str:
@@ -126,12 +127,15 @@ def _length(facts: SummaryFacts) -> str:
     ]
     if not clouds:
         return ""
+    thirds = ["title leaves little unsaid", "some", "much"]
+    rows = [(policy, [f"{mean:.2f}" for mean in means]) for policy, means in facts.richness.items()]
+    counts = f"<h3>Keywords an item, by how much there is to tell</h3>{table('', thirds, rows)}" if rows else ""
     plot = cloud_plot(clouds, "Information against length", "tokens", "information")
     caption = (
         "A faint dot is one held-out item. The lines join the means when every list is cut after 1, 2, 3 … keywords."
     )
     note = "A longer list tends to tell more. The better policy is the one whose line lies higher at the same length."
-    return section("Length against information", note, f'<div class="figures">{figure(plot, caption)}</div>')
+    return section("Length against information", note, f'<div class="figures">{figure(plot, caption)}</div>{counts}')
 
 
 def _words(facts: SummaryFacts) -> str:

@@ -11,6 +11,7 @@ from mmsrarec.models.adapter import without_adapter
 from mmsrarec.models.likelihood import packed_log_probs, token_log_probs
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.packing import Pack, Segment
+from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.rewards import (
     Embed,
     ImageInformation,
@@ -18,6 +19,7 @@ from mmsrarec.summarize.rewards import (
     Length,
     Reconstruction,
     Rewards,
+    Shared,
     new_to,
     shape,
     total,
@@ -90,15 +92,15 @@ class Judge:
         """pool: item codes of the pictures that others are told from. other: P, where it is another model."""
         self.asker, self.tune = asker, tune
         limits, form, given = asker.limits, tune.form, tune.given
-        information = Information(embed, limits, form, given)
+        shared = Shared.among(map(item_text, asker.dataset.items), tune.shared_by)
+        information = Information(embed, limits, form, given, shared)
         image = ImageInformation(FrozenSight(asker), pool, limits, given if form == "bounded" else "nothing", seed=seed)
-        told = [information, image] if tune.image else [information]
         all_rewards: list[tuple[Callable[..., Rewards], float]] = [
             (information, tune.information),
-            (Reconstruction(Frozen(other or asker.mllm, asker.settings.text_budget), limits, form, given),
+            (Reconstruction(Frozen(other or asker.mllm, asker.settings.text_budget), limits, form, given, shared),
              tune.reconstruction),
             (image, tune.image),
-            (Length(limits, max(asker.tokens.values()), told, form), tune.length),
+            (Length(limits, max(asker.tokens.values()), form), tune.length),
         ]  # fmt: skip
         self.rewards = [(reward, weight) for reward, weight in all_rewards if weight > 0]
         self.weights = {reward.__name__: weight for reward, weight in self.rewards}
@@ -129,10 +131,12 @@ class Judge:
         """A row a subject: its answer, what is kept of it, its rewards, and what later stages read.
 
         read: the keywords of each subject after the fallback. cosine: R_info as published. *_read: the same of `read`.
+        unsaid: how much of the text the title leaves unsaid.
         """
         found = self.score(subjects, said)
         given = next((reward for reward, _ in self.rewards if isinstance(reward, Information)), self.cosine)
         joined = {"completions": [", ".join(keywords) for keywords in read], **columns(subjects)}
+        found["unsaid"] = self.cosine.unsaid(**columns(subjects))
         found["cosine"] = self.cosine(completions=list(said), **columns(subjects))
         found["information_read"], found["cosine_read"] = given(**joined), self.cosine(**joined)
         rows = []

@@ -2,15 +2,18 @@
 
 Each is called as reward(completions=..., **columns) with lists of one length: completions (the policy's answers) and
 the columns of the tuning data: code (item code), modality ("text" or "picture"), title, text (all that is written of
-the item). Each gives a list of floats, None where it does not apply. W: the usable keywords of an answer.
+the item), description (of it, what is neither title nor category). Each gives a list of floats, None where it does not
+apply. W: the usable keywords of an answer.
 
 The published forms are unbounded and reward guessing the text whatever is asked. The bounded forms [ours] count what
-keywords add to the title, which every later prompt shows anyway; they judge pictures by the picture alone; and their
-length term hangs on information, so that saying nothing never wins.
+keywords add to the title, which every later prompt shows anyway; they judge pictures by the picture alone; and a token
+costs the same whatever is said, so an item with more to tell gets more keywords.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -23,10 +26,7 @@ Given = Literal["title", "nothing"]
 Form = Literal["bounded", "published"]
 Column = Sequence[str]
 Rewards = list[float | None]
-Log = Callable[[str, float], None] | None
 
-LEAST = 0.05
-"""A title that leaves less than this of a text unsaid (cosine) leaves nothing to say."""
 HARDLY = 0.02
 """Probability of a token that a model would hardly say."""
 
@@ -61,24 +61,50 @@ def new_to(title: str, keywords: Sequence[str]) -> tuple[str, ...]:
     return tuple(k for k in keywords if not {same(word) for word in words(k)} <= known)
 
 
+@dataclass(frozen=True)
+class Shared:
+    """Which keywords other items could have too. counts: in how many items' texts a word stands; least: enough of them.
+
+    The name of a single film's hero brings a keyword list close to its text, and tells a recommender nothing.
+    """
+
+    counts: Mapping[str, int]
+    least: int
+
+    @classmethod
+    def among(cls, texts: Iterable[str], least: int) -> "Shared":
+        return cls(Counter(word for text in texts for word in {same(word) for word in words(text)}), least)
+
+    def __call__(self, keyword: str) -> bool:
+        return all(self.counts.get(same(word), 0) >= self.least for word in words(keyword))
+
+
 class Information:
     """R_info = cos(phi(W), phi(text)) (published).
 
-    bounded [ours]: the share that W adds of what `given` leaves unsaid, (cos(given + W) - cos(given)) / (1 -
-    cos(given)), at most 1; given "nothing" it is the published cosine. Without keywords it is 0. None for pictures
-    when bounded.
+    bounded [ours]: what W adds to `given`, cos(phi(given + W), phi(text)) - cos(phi(given), phi(text)); given "nothing"
+    it is the published cosine. Where the title says nearly all, there is little to gain, whatever W. Without keywords
+    it is 0. None for pictures when bounded.
     """
 
     __name__ = "information"
 
-    def __init__(self, embed: Embed, limits: Mapping[str, int], form: Form = "bounded", given: Given = "title"):
-        self.embed, self.limits, self.form = embed, limits, form
+    def __init__(
+        self,
+        embed: Embed,
+        limits: Mapping[str, int],
+        form: Form = "bounded",
+        given: Given = "title",
+        shared: Shared | None = None,
+    ):
+        """shared: keywords that count when bounded; None: all do."""
+        self.embed, self.limits, self.form, self.shared = embed, limits, form, shared
         self.given: Given = given if form == "bounded" else "nothing"
         self._known: dict[str, Tensor] = {}
 
     def __call__(self, completions: Column, modality: Column, title: Column, text: Column, **_) -> Rewards:
         rows = list(zip(completions, modality, title, text, strict=True))
-        kept = [usable(c, m, t, self.limits[m]) for c, m, _, t in rows]
+        kept = [_counting(self, c, m, t) for c, m, _, t in rows]
         asked = [m == "text" or self.form == "published" for _, m, _, _ in rows]
         shown = [self._shown(row[2], keywords) for row, keywords in zip(rows, kept, strict=True)]
         vectors = self._vectors([s for one in zip(shown, title, text, strict=True) for s in one])
@@ -90,8 +116,17 @@ class Information:
             whole = vectors[text[place]]
             cosine = float(vectors[shown[place]] @ whole)
             before = float(vectors[title[place]] @ whole) if self.given == "title" and title[place] else 0.0
-            found.append((cosine - before) / (1 - before) if 1 - before > LEAST else 0.0)
+            found.append(cosine - before)
         return found
+
+    def unsaid(self, modality: Column, title: Column, text: Column, **_) -> Rewards:
+        """How much of each text its title leaves unsaid, 1 - cos(phi(title), phi(text)): how rich an item is."""
+        vectors = self._vectors([part for pair in zip(title, text, strict=True) for part in pair])
+        rows = zip(modality, title, text, strict=True)
+        return [
+            None if m != "text" or not whole else 1 - float(vectors[name] @ vectors[whole]) if name else 1.0
+            for m, name, whole in rows
+        ]
 
     def _shown(self, title: str, keywords: Sequence[str]) -> str:
         said = ", ".join(keywords)
@@ -107,20 +142,32 @@ class Information:
 class Reconstruction:
     """R_recon = -exp(-(1/N) sum_j log P(w_j | w_<j, W)): minus the perplexity of the text's N tokens (published).
 
-    bounded [ours]: how much W raises the mean log-probability of a token, in nats, over having `given` alone; 0 without
-    keywords. None for pictures when bounded, and for items without a text.
+    bounded [ours]: how much W raises the mean log-probability of a token of the description, in nats, over having
+    `given` alone; 0 without keywords. Categories are left out: they close every text, so repeating a genre would pay
+    more than telling what the item is about. None for pictures when bounded, and for items without a text.
     """
 
     __name__ = "reconstruction"
 
-    def __init__(self, model: LanguageModel, limits: Mapping[str, int], form: Form = "bounded", given: Given = "title"):
-        self.model, self.limits, self.form = model, limits, form
+    def __init__(
+        self,
+        model: LanguageModel,
+        limits: Mapping[str, int],
+        form: Form = "bounded",
+        given: Given = "title",
+        shared: Shared | None = None,
+    ):
+        """shared: keywords that count when bounded; None: all do."""
+        self.model, self.limits, self.form, self.shared = model, limits, form, shared
         self.given: Given = given if form == "bounded" else "nothing"
         self._known: dict[tuple[str, str], float] = {}
 
-    def __call__(self, completions: Column, modality: Column, title: Column, text: Column, **_) -> Rewards:
-        rows = list(zip(completions, modality, title, text, strict=True))
-        kept = [usable(c, m, t, self.limits[m]) for c, m, _, t in rows]
+    def __call__(
+        self, completions: Column, modality: Column, title: Column, text: Column, description: Column, **_
+    ) -> Rewards:
+        kept = [_counting(self, c, m, t) for c, m, t in zip(completions, modality, text, strict=True)]
+        told = text if self.form == "published" else [d or t for d, t in zip(description, text, strict=True)]
+        rows = list(zip(completions, modality, title, told, strict=True))
         asked = [bool(t) and (m == "text" or self.form == "published") for _, m, _, t in rows]
         wanted = [(self._prefix(t, k), s) for (_, _, t, s), k, ask in zip(rows, kept, asked, strict=True) if ask]
         if self.form == "bounded":
@@ -147,6 +194,13 @@ class Reconstruction:
         if missing:
             found = self.model([prefix for prefix, _ in missing], [text for _, text in missing])
             self._known |= {pair: float(values.mean()) for pair, values in zip(missing, found, strict=True)}
+
+
+def _counting(reward: Information | Reconstruction, completion: str, modality: str, text: str) -> tuple[str, ...]:
+    """The keywords of an answer that a reward counts."""
+    kept = usable(completion, modality, text, reward.limits[modality])
+    choosy = reward.form == "bounded" and reward.shared is not None
+    return tuple(filter(reward.shared, kept)) if choosy else kept
 
 
 class ImageInformation:
@@ -201,38 +255,27 @@ class ImageInformation:
 class Length:
     """R_len = -|W| (published), |W| the number of keywords.
 
-    bounded [ours]: -(tokens of the answer / `tokens`) times the information found in it, not below 0; and -1 where
-    there is no keyword at all. The cost is counted in tokens, for that is what later prompts pay, dropped words too,
-    and a token about a picture costs what a token about a text does.
+    bounded [ours]: -(tokens of the answer / `tokens`), and -1 where there is no keyword at all, so that saying nothing
+    never wins. The cost is counted in tokens, for that is what later prompts pay, dropped words too, and a token about
+    a picture costs what a token about a text does. It does not depend on what is said: a cost that is a share of the
+    information found has its optimum at one length for all items, whether they have much to tell or little.
     """
 
     __name__ = "length"
 
-    def __init__(
-        self,
-        limits: Mapping[str, int],
-        tokens: int,
-        informing: Sequence[Callable[..., Rewards]] = (),
-        form: Form = "bounded",
-    ):
-        """tokens: of the longest answer there is. informing: the rewards that say how much information there is."""
-        self.limits, self.tokens, self.informing, self.form = limits, tokens, informing, form
+    def __init__(self, limits: Mapping[str, int], tokens: int, form: Form = "bounded"):
+        """tokens: of the longest answer there is."""
+        self.limits, self.tokens, self.form = limits, tokens, form
 
     def __call__(
-        self, completions: Column, completion_ids: Sequence[Sequence[int]], modality: Column, text: Column, **columns
+        self, completions: Column, completion_ids: Sequence[Sequence[int]], modality: Column, text: Column, **_
     ) -> Rewards:
         rows = zip(completions, modality, text, strict=True)
         counts = [len(usable(said, kind, whole, self.limits[kind])) for said, kind, whole in rows]
         if self.form == "published":
             return [-float(count) for count in counts]
-        columns |= {"completions": completions, "modality": modality, "text": text}
-        told = [reward(**columns) for reward in self.informing]
-        found: Rewards = []
-        for place, count in enumerate(counts):
-            information = max((one[place] or 0.0 for one in told), default=0.0)
-            share = len(completion_ids[place]) / self.tokens
-            found.append(-min(share, 1.0) * max(information, 0.0) if count else -1.0)
-        return found
+        shares = [min(len(ids) / self.tokens, 1.0) for ids in completion_ids]
+        return [-share if count else -1.0 for share, count in zip(shares, counts, strict=True)]
 
 
 def shape(completions: Column, modality: Column, title: Column, text: Column, limits: Mapping[str, int]) -> dict:

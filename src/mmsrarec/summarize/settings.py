@@ -16,15 +16,24 @@ class TuneSettings(BaseModel):
     given: Literal["title", "nothing"] = Field(
         default="title", description="what a reader knows without the keywords; later prompts show the title anyway"
     )
+    shared_by: int = Field(
+        default=3,
+        ge=1,
+        description="items whose texts must hold a keyword's words for it to count: a name of one item tells no taste",
+    )
     information: float = Field(default=1.0, ge=0, description="alpha: weight of the information reward")
     reconstruction: float = Field(default=0.5, ge=0, description="beta: weight of the reconstruction reward")
-    length: float = Field(default=1.5, ge=0, description="gamma: weight of the length reward")
-    image: float = Field(default=1.0, ge=0, description="weight of the image information reward [ours]; 0: none")
+    length: float = Field(
+        default=0.12,
+        ge=0,
+        description="gamma: weight of the length reward; published: about 0.02, as it counts keywords",
+    )
+    image: float = Field(default=0.25, ge=0, description="weight of the image information reward [ours]; 0: none")
     phi: str = Field(default="embedded", description='sentence embedding: "embedded", or a name or folder')
     language_model: str = Field(
         default="embedded", description='P of the reconstruction: "embedded" (the untuned model itself), or a name'
     )
-    items: int = Field(default=150, ge=1, description="items of each modality that are tuned on, at most")
+    items: int = Field(default=200, ge=1, description="items of each modality that are tuned on, at most")
     heldout: float = Field(default=0.2, gt=0, lt=1, description="share of the items kept out of tuning")
     heldout_items: int = Field(default=100, ge=1, description="held-out items of each modality measured, at most")
     samples: int = Field(default=4, ge=0, le=64, description="answers of the untuned model to choose from; 0: no start")

@@ -2,16 +2,19 @@
 
 Rejection sampling, then supervised fine-tuning: a small model's answers are too alike and too poor for groups of them
 to teach anything. An answer's first words count as answers of their own, and so does an answer without the words of
-the title, so short ones and new ones are among the choice.
+the title, so short ones and new ones are among the choice. For texts a list put together from all answers and from the
+words of the text joins them: what a small model samples seldom holds the best combination.
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from mmsrarec.summarize.judge import Judge
+from mmsrarec.summarize.keywords import STOP_WORDS, clean, distinct, words
 from mmsrarec.summarize.rewards import new_to, usable
 from mmsrarec.summarize.subjects import Subject
 
@@ -19,6 +22,9 @@ BATCH = 16
 """Subjects asked at once. Part of the result, as draws depend on it."""
 JUDGED = 8
 """Answers to one subject that the whole reward judges, at most; information and length choose them."""
+CHEAP = ("information", "length")
+MOST_COMPOSED, MOST_KEPT = 48, 16
+"""Keywords that a list is put together from, at first and once the first is chosen."""
 
 
 def best_of(
@@ -49,16 +55,40 @@ def _best(judge: Judge, subject: Subject, said: Sequence[str]) -> dict:
     lists = [usable(answer, subject.modality, subject.text, limit) for answer in said]
     if judge.tune.given == "title":
         lists += [new_to(subject.title, kept) for kept in lists]
+    cheap = subject.modality == "text" and "information" in judge.weights
+    if cheap:
+        lists.append(compose(judge, subject, [keyword for kept in lists for keyword in kept], limit))
     choice = list(dict.fromkeys(kept[:n] for kept in lists for n in range(1, len(kept) + 1)))
     if not choice:
         return {"name": subject.name, "answer": "", "reward": -1.0, "first": -1.0}
     answers = [", ".join(keywords) for keywords in choice]
-    if len(answers) > JUDGED and subject.modality == "text":
-        told = judge.rewards_of([subject] * len(answers), answers, ("information", "length"))
+    if cheap and len(answers) > JUDGED:
+        told = judge.rewards_of([subject] * len(answers), answers, CHEAP)
         answers = [answers[place] for place in torch.tensor(told).argsort(descending=True)[:JUDGED].tolist()]
     found = judge.score([subject] * (len(answers) + 1), [*answers, said[0]])["total"]
     place = max(range(len(answers)), key=found.__getitem__)
     return {"name": subject.name, "answer": answers[place], "reward": found[place], "first": found[-1]}
+
+
+def compose(judge: Judge, subject: Subject, said: Sequence[str], limit: int) -> tuple[str, ...]:
+    """A list put together keyword by keyword, each the one that raises information less length most, while it pays.
+
+    It chooses from the keywords that were said and the words of the text itself, the most telling first: so where a
+    later prompt has little room, what it cuts off matters least.
+    """
+    content = (word for word in words(subject.text) if len(word) > 2 and word not in STOP_WORDS)
+    pool = distinct((*said, *map(clean, content)), MOST_COMPOSED)
+    kept: tuple[str, ...] = ()
+    best = -math.inf
+    while len(kept) < limit and pool:
+        lists = [(*kept, keyword) for keyword in pool]
+        told = judge.rewards_of([subject] * len(lists), [", ".join(keywords) for keywords in lists], CHEAP)
+        order = sorted(range(len(pool)), key=lambda place: -told[place])
+        if told[order[0]] <= best:
+            break
+        best, kept = told[order[0]], lists[order[0]]
+        pool = tuple(pool[place] for place in order[1 : 1 + MOST_KEPT])
+    return kept
 
 
 def _read(file: Path, most: int) -> list[dict]:

@@ -18,12 +18,14 @@ from mmsrarec.summarize.settings import SummarizeSettings
 
 @dataclass(frozen=True)
 class Subject:
-    """text: all that is written of the item; modality: which of its two questions this is."""
+    """modality: which of an item's two questions this is. text: all that is written of it; description: of that, what
+    is neither title nor category."""
 
     code: int
     modality: str
     title: str
     text: str
+    description: str = ""
 
     @property
     def name(self) -> str:
@@ -33,7 +35,7 @@ class Subject:
 def columns(subjects: Iterable[Subject]) -> dict[str, list]:
     """The columns that rewards receive."""
     rows = list(subjects)
-    return {name: [getattr(row, name) for row in rows] for name in ("code", "modality", "title", "text")}
+    return {name: [getattr(row, name) for row in rows] for name in ("code", "modality", "title", "text", "description")}
 
 
 def split_subjects(
@@ -50,8 +52,9 @@ def split_subjects(
             written = item_text(item)
             asked = settings.texts and bool(written) if modality == "text" else settings.pictures and code in features
             if asked:
-                title = " ".join(item.title.split())
-                found[_held(item.item_id, tune.heldout)].append(Subject(code, modality, title, written))
+                title, description = (" ".join(part.split()) for part in (item.title, item.text))
+                part = found[_held(item.item_id, tune.heldout)]
+                part.append(Subject(code, modality, title, written, description))
         for part, have, most in zip(parts, found, (tune.items, tune.heldout_items), strict=True):
             part += [have[place] for place in sorted(rng.permutation(len(have))[:most])]
     return parts
