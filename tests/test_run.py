@@ -18,7 +18,10 @@ from mmsrarec.progress import Progress
 from mmsrarec.recommend import tune
 from mmsrarec.run import run
 
-CLASSIC = ["random", "popularity", "popularity-as-of", "sequential-rules", "als", "sasrec", "neighbours-only"]
+CLASSIC = [
+    *("random", "popularity", "popularity-as-of", "recent-popularity", "sequential-rules", "item-knn", "user-knn"),
+    *("als", "ease", "sasrec", "neighbours-only"),
+]
 TUNED = ["plain-fine-tuning", "mmsrarec"]
 
 
@@ -120,7 +123,7 @@ def test_nothing_is_done_twice(mine: Path, no_model: None) -> None:
     assert not evaluated(said)
     assert said.count(": up to date") == 9
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert summary["rows"] == 26
+    assert summary["rows"] == 38
     assert summary["summarize"]["items"] == 60
 
 
@@ -169,6 +172,31 @@ def test_stages_can_be_had_one_by_one(finished: Path, tmp_path: Path) -> None:
         json.loads((folder / "run" / "summarize" / "manifest.json").read_text()) for folder in (tmp_path, finished)
     ]
     assert alike[0]["files"] == alike[1]["files"]
+
+
+def test_without_a_language_model_nothing_of_it_is_made(finished: Path, tmp_path: Path, no_model: None) -> None:
+    shutil.copy(finished / "tiny.toml", tmp_path)
+    rows, split = "evaluate.rows=['random', 'item-knn']", "evaluate.splits=['leave-one-out']"
+    summary, said = go(tmp_path, rows, split)
+    assert not done(said)
+    assert summary.keys() == {"run", "report", "rows", "seconds"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"recipe.toml", "manifest.json", "evaluate"}
+    report = report_of(tmp_path)
+    assert [row["model"] for row in report["rows"]] == ["random", "random", "item-knn", "item-knn"]
+    assert (report["attributes"], report["users"], report["pairs"], report["summaries"]) == ({}, [], [], False)
+    assert [note for note in report["notes"] if "item-knn" in note] == report["notes"]
+    page = (tmp_path / "run" / "evaluate" / "report.html").read_text()
+    assert "language model" not in page
+    _, said = go(tmp_path, "evaluate.rows=['random', 'item-knn', 'sasrec']", split)
+    assert done(said) == {"retrieve/leave-one-out"}
+    assert evaluated(said) == {f"sasrec, whole: {protocol}, leave-one-out" for protocol in ("published", "full")}
+
+
+def test_rows_of_the_log_alone_can_be_fitted_on_validation_too(mine: Path, no_model: None) -> None:
+    few = ["evaluate.rows=['popularity', 'sasrec']", "evaluate.splits=['leave-one-out']"]
+    _, said = go(mine, *few, "evaluate.fitted_on=train+validation")
+    assert evaluated(said) == {f"popularity, whole: {protocol}, leave-one-out" for protocol in ("published", "full")}
+    assert "Rows fitted on the validation events as well: popularity." in report_of(mine)["notes"]
 
 
 def test_an_ablation_is_trained_and_shown(mine: Path) -> None:

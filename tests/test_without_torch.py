@@ -49,6 +49,7 @@ def test_the_block_works() -> None:
         "mmsrarec.cli",
         "mmsrarec.data.check",
         "mmsrarec.data.dataset",
+        "mmsrarec.data.importers.sequences",
         "mmsrarec.data.importers.tables",
         "mmsrarec.data.sample",
         "mmsrarec.data.split",

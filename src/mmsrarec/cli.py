@@ -87,14 +87,28 @@ def demo(
 
 @verb("import")
 def import_(
-    kind: Annotated[str, typer.Argument(metavar="FORMAT", help="What SOURCE is: tables.")],
-    source: Annotated[Path, typer.Argument(help="A folder with tables of items and interactions, and images.")],
+    kind: Annotated[str, typer.Argument(metavar="FORMAT", help="What SOURCE is: tables, or sequences.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="tables: a folder with items, interactions and images; sequences: a file of lines `user item item ...`"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The data folder to write.")],
+    titles: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Titles of the items of sequences: item,title.")
+    ] = None,
     max_rejects: Annotated[float, typer.Option(min=0, max=1, help="Share of bad rows that is still accepted.")] = 0.01,
 ) -> Any:
     """Bring data from elsewhere into a data folder."""
+    if kind == "sequences":
+        from mmsrarec.data.importers.sequences import import_sequences
+
+        return import_sequences(source, out, titles, max_rejects)
     if kind != "tables":
-        raise MmsrarecError(f"unknown format {kind}: this version imports tables")
+        raise MmsrarecError(f"unknown format {kind}: this version imports tables and sequences")
+    if titles is not None:
+        raise MmsrarecError("--titles belongs to sequences: tables have their titles in items.jsonl")
     from mmsrarec.data.importers.tables import import_tables
 
     return import_tables(source, out, max_rejects)

@@ -7,19 +7,15 @@ import json
 import resource
 import time
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from mmsrarec import __version__, artefacts
-from mmsrarec.data.split import Split, SplitName
+from mmsrarec.data.dataset import Events
+from mmsrarec.data.split import Split, SplitName, with_validation
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.baselines.als import Als
-from mmsrarec.evaluate.baselines.neighbours import NeighboursOnly
-from mmsrarec.evaluate.baselines.popularity import Popularity, PopularityAsOf
-from mmsrarec.evaluate.baselines.random_ import Random
-from mmsrarec.evaluate.baselines.rules import SequentialRules
-from mmsrarec.evaluate.baselines.sasrec import SasRecRow
 from mmsrarec.evaluate.protocol import (
     Candidates,
     Scorer,
@@ -30,6 +26,8 @@ from mmsrarec.evaluate.protocol import (
     target_slices,
 )
 from mmsrarec.evaluate.report import Row, build_report, compare_rows, load_row, save_row, text_table
+from mmsrarec.evaluate.rows import CLASSIC, CLOCKED, GENERATORS, STAGE_2, TRAINED, Source
+from mmsrarec.evaluate.settings import EvaluateSettings
 from mmsrarec.progress import Progress
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
@@ -42,9 +40,6 @@ from mmsrarec.workspace import Workspace, adapter_part
 Count = Callable[[int, int, str], None]
 TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
 """Metrics of the paired tests."""
-GENERATORS = ("sequential-rules", "als", "sasrec")
-"""Who may propose to the language model; the best on validation does."""
-TRAINED = {"plain-fine-tuning": "titles", "mmsrarec": "whole"}
 ABLATIONS = VARIANTS.keys() - set(TRAINED.values())
 
 
@@ -66,16 +61,18 @@ def compare(
         shown_facts += comparison.facts()
         pairs += [pair for row in found for pair in against_whole(found, row)]
     first = comparisons[0]
-    shares = statistics(workspace.keywords, workspace.dataset) | attributes(
-        first.workspace, first.name, variants(first.name), recorded, first.tuned
-    )
+    shares = {}
+    if variants(first.name):
+        told_apart = attributes(first.workspace, first.name, variants(first.name), recorded, first.tuned)
+        shares = statistics(workspace.keywords, workspace.dataset) | told_apart
+    said = notes(recipe.evaluate)
     manifest = artefacts.key(
         version=__version__,
         settings=recipe.evaluate,
         rows=[[row.protocol, row.split, row.label, row.metrics, row.cost] for row in rows],
         facts=shown_facts,
         attributes=shares,
-        notes=NOTES,
+        notes=said,
     )
     out = workspace.folder / "evaluate"
     if reported(out) == manifest:
@@ -90,7 +87,7 @@ def compare(
             data=recipe.name,
             manifest=manifest,
             attributes=shares,
-            notes=NOTES,
+            notes=said,
             summaries=(out / PAGE).is_file(),
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
@@ -102,13 +99,30 @@ def compare(
     return {"report": str(out / "report.html"), "rows": len(rows)}
 
 
-NOTES = (
-    "The language model's rows, neighbours-only and popularity-as-of obey the clock: at a moment they know only what "
-    "others did strictly before it. Popularity, sequential rules, ALS and SASRec are trained on all training events, "
-    "later ones of other users included, as is usual; that favours them.",
-    "Full ranking by the language model is re-ranking of what a cheap generator proposed; the generator was chosen on "
-    "validation users and stands in the table by itself.",
-)
+def notes(settings: EvaluateSettings) -> list[str]:
+    """What a reader must know of the rows that are there."""
+    clocked = [name for name in settings.rows if name in CLOCKED]
+    others = [name for name in settings.rows if name not in (*CLOCKED, "random")]
+    said = []
+    if clocked:
+        said.append(
+            f"Rows that obey the clock, which at a moment know only what others did strictly before it: "
+            f"{', '.join(clocked)}."
+        )
+    if others:
+        said.append(
+            f"Rows trained on all training events, later ones of other users included, as is usual, which favours "
+            f"them: {', '.join(others)}."
+        )
+    if settings.fitted_on != "train":
+        fitted = [name for name in settings.rows if name in CLASSIC]
+        said.append(f"Rows fitted on the validation events as well: {', '.join(fitted)}.")
+    if "mmsrarec" in settings.rows:
+        said.append(
+            "Full ranking by the language model is re-ranking of what a cheap generator proposed; the generator was "
+            "chosen on validation users and stands in the table by itself."
+        )
+    return said
 
 
 def reported(folder: Path) -> str | None:
@@ -140,6 +154,10 @@ class Comparison:
         self.recipe, self.dataset = workspace.recipe, workspace.dataset
         self.split: Split = workspace.split(name)
         settings = self.recipe.evaluate
+        self.fitted = self.split.train
+        """What rows that make no choices are fitted on for the test."""
+        if settings.fitted_on == "train+validation":
+            self.fitted = with_validation(self.split, self.dataset.events)
         self.candidates: Candidates = published_candidates(
             self.split.test, self.dataset.events, self.recipe.seed, settings.negatives
         )
@@ -150,9 +168,10 @@ class Comparison:
         found = []
         names = [name for name in self.recipe.evaluate.rows if name not in TRAINED]
         for name in names:
-            found += [self.row("published", name, "whole", lambda name=name: self.classic(name))]
+            make = cache(partial(self.classic, name))  # made once for both protocols, and let go of after them
+            found += [self.row("published", name, "whole", make)]
             if self.full:
-                found += [self.row("full", name, "whole", lambda name=name: self.classic(name))]
+                found += [self.row("full", name, "whole", make)]
         for variant in variants:
             model = next((model for model, trained in TRAINED.items() if trained == variant), "mmsrarec")
             shown = "whole" if model in self.recipe.evaluate.rows and variant in TRAINED.values() else variant
@@ -191,9 +210,9 @@ class Comparison:
         if model in TRAINED:
             trained = variant if variant in ABLATIONS else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
-        if model in ("sasrec", "neighbours-only"):
+        if model in STAGE_2:
             return [self.recorded(f"retrieve/{self.name}")]
-        return [artefacts.key(train=[self.split.train.item, self.split.train.time])]
+        return [artefacts.key(train=[self.fitted.item, self.fitted.time])]
 
     def measure(self, protocol: str, model: str, variant: str, scorer: Scorer) -> Row:
         started, test = time.perf_counter(), self.split.test
@@ -208,25 +227,16 @@ class Comparison:
             cost |= {"tokens_per_user": ranker.tokens / max(ranker.moments, 1), "calls_per_user": 1.0, "peak_mb": peak}
         has_image = np.array([item.image is not None for item in self.dataset.items])
         slices = target_slices(test, self.split.train, has_image)
+        slices = {name: mask for name, mask in slices.items() if not mask.all()}  # all users are no slice of them
         return Row(protocol, self.name, model, variant, self.recipe.seed, test.user, metrics, cost, slices)
 
     def classic(self, name: str) -> Scorer:
-        train, seed = self.split.train, self.recipe.seed
-        retrieve = self.recipe.retrieve
-        makers: dict[str, Callable[[], Scorer]] = {
-            "random": lambda: Random(train.n_items, seed),
-            "popularity": lambda: Popularity(train),
-            "popularity-as-of": lambda: PopularityAsOf(train),
-            "sequential-rules": lambda: SequentialRules(train),
-            "als": lambda: Als(train, seed),
-            "sasrec": lambda: SasRecRow(self.workspace.encoder(self.name)),
-            "neighbours-only": lambda: NeighboursOnly(
-                train, self.workspace.retrieval(self.name).neighbours, retrieve.crowd_next, retrieve.crowd
-            ),
-        }
-        if name not in makers:
-            raise MmsrarecError(f'unknown row "{name}": choose from {", ".join([*makers, *TRAINED])}')
-        return makers[name]()
+        """A row without a language model, as it is tested."""
+        return self.made(name, self.fitted)
+
+    def made(self, name: str, train: Events) -> Scorer:
+        encoder, retrieval = partial(self.workspace.encoder, self.name), partial(self.workspace.retrieval, self.name)
+        return (CLASSIC | STAGE_2)[name](Source(train, self.recipe.seed, encoder, retrieval))
 
     def tuned(self, variant: str) -> MllmScorer:
         prompts = self.workspace.tuned(self.name, variant)
@@ -242,7 +252,8 @@ class Comparison:
         file = self.workspace.folder / "evaluate" / "generators" / f"{self.name}-{key[:12]}.txt"
         if not file.exists():
             n_items, valid = len(self.dataset.items), self.split.valid
-            quality = {name: evaluate_full(self.classic(name), valid, n_items)["NDCG@10"].mean() for name in names}
+            made = {name: self.made(name, self.split.train) for name in names}
+            quality = {name: evaluate_full(row, valid, n_items)["NDCG@10"].mean() for name, row in made.items()}
             file.parent.mkdir(parents=True, exist_ok=True)
             artefacts.atomic_write(file, max(names, key=lambda name: quality[name]).encode())
         return self.classic(file.read_text())

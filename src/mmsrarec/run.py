@@ -20,6 +20,7 @@ from mmsrarec.data.images import open_picture, usable_pictures
 from mmsrarec.data.split import SplitName
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.rows import STAGE_2, TRAINED, check_rows
 from mmsrarec.models import pictures
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.warmup import grids, projector_of, warm_up
@@ -49,18 +50,20 @@ def run(
     shard: Shard | None = None,
     retune: bool = False,
 ) -> dict:
-    """Do the named stages (None: all) in `out`, and return what came of them. A stopped run goes on where it was.
+    """Do the named stages in `out`, and return what came of them. A stopped run goes on where it was.
 
+    stages: None for all that the rows of the comparison need.
     shard (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own, and stop there.
     retune: tune the summaries again where the catalogue has changed since they were tuned.
     """
     for name in stages or ():
         if name not in STAGES:
             raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
-    load(recipe.data)  # whatever is wrong with the data is said before anything is written
+    data = load(recipe.data)  # whatever is wrong with data or rows is said before anything is written
+    check_rows(recipe.evaluate.rows, len(data.items))
     out.mkdir(parents=True, exist_ok=True)
     artefacts.atomic_write(out / "recipe.toml", to_toml(recipe).encode())
-    return Run(recipe, out, progress, shard, retune).all(stages or STAGES)
+    return Run(recipe, out, progress, shard, retune).all(stages)
 
 
 class Run:
@@ -76,8 +79,9 @@ class Run:
 
             torch.set_num_threads(recipe.runtime.threads)
 
-    def all(self, stages: tuple[str, ...]) -> dict:
+    def all(self, stages: tuple[str, ...] | None = None) -> dict:
         started, done = time.monotonic(), {}
+        stages = stages or self.needed()
         if {"pictures", "tune", "summarize"} & set(stages):
             self.pictures()
             if self.recipe.summarize.tune is not None:
@@ -98,10 +102,17 @@ class Run:
             done |= self.evaluate()
         return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}
 
+    def needed(self) -> tuple[str, ...]:
+        """Without a row of the language model, stage 1 and stage 3 have nothing to do."""
+        evaluate = self.recipe.evaluate
+        if any(self.variants(split) for split in evaluate.splits):
+            return STAGES
+        return ("retrieve", "evaluate") if STAGE_2.keys() & set(evaluate.rows) else ("evaluate",)
+
     def variants(self, split: SplitName) -> list[str]:
         """What is trained on a split: ablations on the first split only."""
         evaluate = self.recipe.evaluate
-        rows = [{"mmsrarec": "whole", "plain-fine-tuning": "titles"}.get(row) for row in evaluate.rows]
+        rows = [TRAINED.get(row) for row in evaluate.rows]
         ablations = evaluate.ablations if split == evaluate.splits[0] else ()
         return [variant for variant in (*rows, *ablations) if variant]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mmsrarec.data.importers.tables import Report, import_tables
+from mmsrarec.data.importers.report import Report
+from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
 

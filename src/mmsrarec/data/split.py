@@ -71,5 +71,15 @@ def user_8_1_1(events: Events, seed: int) -> Split:
     return Split("user-8-1-1", events.where(train), *last)
 
 
+def with_validation(split: Split, events: Events) -> Events:
+    """The training and the validation events: what a model without choices to make may be fitted on before the test.
+
+    events: the whole log, of which the last event of a tested user is left out, and users in the test alone.
+    """
+    keep = np.isin(events.user, np.concatenate([split.train.user, split.valid.user]))
+    keep[events.offsets[split.test.user + 1] - 1] = False
+    return events.where(keep)
+
+
 def make_split(name: SplitName, events: Events, seed: int) -> Split:
     return leave_one_out(events) if name == "leave-one-out" else user_8_1_1(events, seed)

@@ -42,7 +42,8 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
     asked = dict.fromkeys((row["protocol"], row["split"]) for row in report["rows"])
     sections = [_measured(report, *where) for where in asked]
     sections += [_pairs(report["pairs"]), users_section(users), _attributes(report), _method(report)]
-    intro = "How well the next item is found, by MMSRARec and by the models it has to beat."
+    ours = "MMSRARec and by the models it has" if any(row["model"] == OURS for row in report["rows"]) else "the models"
+    intro = f"How well the next item is found, by {ours} to beat."
     title = f"MMSRARec on {report['data']}"
     return shell(title, "Report", title, intro, "".join(sections))
 
@@ -206,8 +207,7 @@ def _method(report: Mapping[str, Any]) -> str:
         "<p>HR@k is the share of users whose next item stands among the first k. NDCG@k and MRR also reward a higher "
         "place. AUC is the chance that the next item stands above an item drawn at random from the others.</p>"
         "<p>“user-8-1-1” trains on eight users in ten and tests on one in ten, new to the model. “leave-one-out” "
-        "keeps every user’s last item for the test and the one before it for choices made on the way. MMSRARec sees "
-        "only what others did before the moment it predicts; a count over all of training is not held to that.</p>"
+        "keeps every user’s last item for the test and the one before it for choices made on the way.</p>"
         f"<p>Intervals hold 95 % of {report['resamples']:,} resamplings of the test users. p comes from flipping "
         "the sign of each user’s difference at random. Items of equal score share the mean of all their orders.</p>"
         f'{notes}{"".join(tables)}<p class="quiet">Run manifest, sha256: <code>{escape(str(report["manifest"]))}</code>'

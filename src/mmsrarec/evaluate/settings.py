@@ -1,5 +1,7 @@
 """Settings of the comparison."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmsrarec.data.split import SplitName
@@ -15,8 +17,12 @@ class EvaluateSettings(BaseModel):
             "random",
             "popularity",
             "popularity-as-of",
+            "recent-popularity",
             "sequential-rules",
+            "item-knn",
+            "user-knn",
             "als",
+            "ease",
             "sasrec",
             "neighbours-only",
             "plain-fine-tuning",
@@ -30,6 +36,11 @@ class EvaluateSettings(BaseModel):
     )
     splits: tuple[SplitName, ...] = Field(
         default=("leave-one-out", "user-8-1-1"), min_length=1, description="how users or events are held out"
+    )
+    fitted_on: Literal["train", "train+validation"] = Field(
+        default="train",
+        description="events that rows made from the log alone are fitted on for the test; rows that choose on "
+        "validation, such as by early stopping, are fitted on train always",
     )
     negatives: int = Field(
         default=20, ge=1, le=10_000, description="items never taken, beside the taken one (published: 20)"

@@ -1,57 +1,19 @@
 """Imports plain tables: items.jsonl, interactions.csv and images/, as people export them, faults included."""
 
-import csv
 import hashlib
-import json
 import re
 import shutil
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from mmsrarec.data.check import tie_share
 from mmsrarec.data.dataset import Dataset, Item, make_events
 from mmsrarec.data.images import BadPicture, open_picture
+from mmsrarec.data.importers.report import Rejects, Report, write_import
 from mmsrarec.data.rows import COLUMNS, parse_item, scan_rows, to_seconds
-from mmsrarec.data.tables import IMAGES, INTERACTIONS, ITEMS, write_tables, writing_data
+from mmsrarec.data.tables import IMAGES, INTERACTIONS, ITEMS, writing_data
 from mmsrarec.errors import MmsrarecError
-
-REPORT, REJECTS = "import.json", "rejects.csv"
-
-
-@dataclass
-class Report:
-    """What an import took in and what it set aside; lies in the data folder as import.json."""
-
-    items: int = 0
-    users: int = 0
-    interactions: int = 0
-    duplicates: int = 0
-    """Lines of either table that repeat an earlier line exactly, dropped."""
-    rejects: int = 0
-    """Lines set aside in rejects.csv with file, line and reason."""
-    items_without_image: int = 0
-    items_without_text: int = 0
-    broken_images: dict[str, str] = field(default_factory=dict)
-    """Item id -> reason; the item is kept as text-only."""
-    tie_share: float = 0.0
-    """Share of events in the same second as another of the same user."""
-
-    def to_dict(self) -> dict[str, object]:
-        return asdict(self)
-
-
-@dataclass
-class _Rejects:
-    rows: list[tuple[str, int, str]] = field(default_factory=list)
-
-    def check(self, source: Path, name: str, lines: int, share: float) -> None:
-        """Raise when more than `share` of a table's lines were set aside."""
-        bad = [row for row in self.rows if row[0] == name]
-        if len(bad) > share * lines:
-            count = f"{source / name}: {len(bad)} of {lines} lines are faulty, more than {share:.2%}"
-            raise MmsrarecError(f"{count}; the first is line {bad[0][1]}: {bad[0][2]}. Mend the file or allow more")
 
 
 def import_tables(source: Path, out: Path, max_rejects: float = 0.01) -> Report:
@@ -67,25 +29,17 @@ def import_tables(source: Path, out: Path, max_rejects: float = 0.01) -> Report:
             raise MmsrarecError(f"{path} does not exist: a source has {ITEMS}, {INTERACTIONS} and, if any, {IMAGES}/")
     if source.resolve() == out.resolve():
         raise MmsrarecError(f"{out} is the source itself: choose another folder to write to")
-    report, rejects = Report(), _Rejects()
+    report, rejects = Report(), Rejects()
     items, set_aside = _read_items(source, max_rejects, report, rejects)
     dataset = _read_log(source, items, set_aside, max_rejects, report, rejects)
     tables = {name: hashlib.sha256((source / name).read_bytes()).hexdigest() for name in (ITEMS, INTERACTIONS)}
     with writing_data(out, "import tables", source=tables, max_rejects=max_rejects) as new:
         dataset = replace(dataset, items=tuple(_take_picture(item, source, new, report) for item in items))
-        report.items, report.users, report.interactions = len(items), len(dataset.user_ids), len(dataset.events)
-        report.rejects = len(rejects.rows)
-        report.items_without_image = sum(item.image is None for item in dataset.items)
-        report.items_without_text = sum(not item.text for item in dataset.items)
-        report.tie_share = tie_share(dataset.events)
-        write_tables(dataset, new)
-        with (new / REJECTS).open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([("file", "line", "reason"), *rejects.rows])
-        (new / REPORT).write_text(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_import(dataset, new, report, rejects)
     return report
 
 
-def _read_items(source: Path, share: float, report: Report, rejects: _Rejects) -> tuple[list[Item], dict[str, int]]:
+def _read_items(source: Path, share: float, report: Report, rejects: Rejects) -> tuple[list[Item], dict[str, int]]:
     """The items, and for lines set aside that still say which item they meant: item id -> line."""
     items: dict[str, Item] = {}
     first: dict[str, int] = {}
@@ -107,14 +61,14 @@ def _read_items(source: Path, share: float, report: Report, rejects: _Rejects) -
                 rejects.rows.append((ITEMS, number, again))
             else:
                 items[item.item_id], first[item.item_id] = item, number
-    rejects.check(source, ITEMS, number, share)
+    rejects.check(source / ITEMS, number, share)
     if not items:
         raise MmsrarecError(f"{source / ITEMS} holds no items")
     return list(items.values()), set_aside
 
 
 def _read_log(
-    source: Path, items: list[Item], set_aside: dict[str, int], share: float, report: Report, rejects: _Rejects
+    source: Path, items: list[Item], set_aside: dict[str, int], share: float, report: Report, rejects: Rejects
 ) -> Dataset:
     """The interactions of known items, without exact repeats, as a Dataset. Users in order of first appearance."""
     path = source / INTERACTIONS
@@ -152,7 +106,7 @@ def _read_log(
         # A file cut short inside its last number still parses; a number shorter than all others gives it away.
         rejects.rows.append((INTERACTIONS, lines, "cut short: the last timestamp is incomplete"))
         table.pop()
-    rejects.check(source, INTERACTIONS, lines - 1, share)
+    rejects.check(path, lines - 1, share)
     if not table:
         raise MmsrarecError(f"{path} holds no interactions")
     users, codes, raw = np.array(table, dtype=np.int64).T

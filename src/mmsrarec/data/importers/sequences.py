@@ -1,0 +1,141 @@
+"""Imports logs without times: a line a user, "user item item ...", oldest first, as MicroLens and S3-Rec publish them.
+
+The clock rule needs times, so the log gets steps instead, aligned at each user's end: everybody's last event has the
+same timestamp, the one before it one less, and so on, down to 1 for the longest sequence. A neighbour may know only
+what is strictly earlier than the moment; with these times it never knows anybody's held-out last event, and a test
+moment knows the training events of everybody who is tested. Which user came first, these times do not say.
+"""
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.importers.report import Rejects, Report, write_import
+from mmsrarec.data.tables import writing_data
+from mmsrarec.errors import MmsrarecError
+
+TIMES = "steps, aligned at each user's end: the source has no times"
+TITLES = ["item", "title"]
+"""The columns of a file of titles."""
+
+
+def import_sequences(source: Path, out: Path, titles: Path | None = None, max_rejects: float = 0.01) -> Report:
+    """Read the log `source` and, if there is one, a CSV of item,title; write the data folder `out`, all or nothing.
+
+    A line of the log is a user, then items, set apart by blanks or tabs. Items are those with a title, in the order of
+    their file, then those of the log alone, with empty titles. Faulty lines are set aside in rejects.csv. Raises
+    MmsrarecError when they are more than `max_rejects` (a share, in [0, 1]) of either file, when something is missing,
+    or when `out` holds something else.
+    """
+    paths = [Path(path) for path in (source, titles) if path is not None]
+    for path in paths:
+        if not path.is_file():
+            raise MmsrarecError(f"{path} is not a file: name a log of lines `user item item ...`, and a CSV of titles")
+    report, rejects = Report(times=TIMES), Rejects()
+    items = {} if titles is None else _read_titles(paths[1], max_rejects, report, rejects)
+    sequences = _read_log(paths[0], max_rejects, rejects)
+    for sequence in sequences.values():
+        for item_id in sequence:
+            items.setdefault(item_id, Item(item_id))
+    dataset = _to_dataset(paths[0].stem, items, sequences)
+    content = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    with writing_data(out, "import sequences", source=content, max_rejects=max_rejects) as new:
+        write_import(dataset, new, report, rejects)
+    return report
+
+
+def _to_dataset(name: str, items: dict[str, Item], sequences: dict[str, list[str]]) -> Dataset:
+    codes = {item_id: code for code, item_id in enumerate(items)}
+    lengths = np.array([len(sequence) for sequence in sequences.values()])
+    user = np.repeat(np.arange(len(sequences)), lengths)
+    item = np.array([codes[item_id] for sequence in sequences.values() for item_id in sequence])
+    after = np.repeat(np.cumsum(lengths), lengths) - 1 - np.arange(lengths.sum())  # events of the user after this one
+    events = make_events(user, item, lengths.max() - after, len(sequences), len(items))
+    return Dataset(name, tuple(items.values()), tuple(sequences), events)
+
+
+def _read_log(path: Path, share: float, rejects: Rejects) -> dict[str, list[str]]:
+    """User id -> item ids, oldest first. A user's second line is faulty: which came first, nobody knows."""
+    sequences: dict[str, list[str]] = {}
+    first: dict[str, int] = {}
+    number = 0
+    for number, line in _lines(path):
+        try:
+            user_id, sequence = _sequence(line)
+        except ValueError as reason:
+            rejects.rows.append((path.name, number, str(reason)))
+            continue
+        if user_id in sequences:
+            rejects.rows.append((path.name, number, f"user {user_id!r} again, first on line {first[user_id]}"))
+        else:
+            sequences[user_id], first[user_id] = sequence, number
+    rejects.check(path, number, share)
+    if not sequences:
+        raise MmsrarecError(f"{path} holds no interactions")
+    return sequences
+
+
+def _read_titles(path: Path, share: float, report: Report, rejects: Rejects) -> dict[str, Item]:
+    """The items that have a line of their own."""
+    items: dict[str, Item] = {}
+    lines = _lines(path)
+    _, header = next(lines, (0, ""))
+    if header is None or next(csv.reader([header]), None) != TITLES:
+        raise MmsrarecError(f"{path}: the first line must name the columns {','.join(TITLES)}")
+    number = 1
+    for number, line in lines:
+        try:
+            item = _titled(line)
+        except ValueError as reason:
+            rejects.rows.append((path.name, number, str(reason)))
+            continue
+        if items.get(item.item_id) == item:
+            report.duplicates += 1
+        elif item.item_id in items:
+            rejects.rows.append((path.name, number, f"item {item.item_id!r} again, with another title"))
+        else:
+            items[item.item_id] = item
+    rejects.check(path, number - 1, share)
+    return items
+
+
+def _sequence(line: str | None) -> tuple[str, list[str]]:
+    """The user and the items of one line of a log. Raises ValueError with the reason."""
+    if line is None:
+        raise ValueError("not UTF-8")
+    if "\0" in line:
+        raise ValueError("holds a zero byte")
+    user_id, *sequence = line.split() or [""]
+    if not sequence:
+        raise ValueError(f"user {user_id!r} has no items")
+    return user_id, sequence
+
+
+def _titled(line: str | None) -> Item:
+    """The item of one line of titles. Raises ValueError with the reason."""
+    if line is None:
+        raise ValueError("not UTF-8")
+    try:
+        fields = next(csv.reader([line], strict=True), [])
+    except csv.Error as error:
+        raise ValueError(f"not CSV ({error})") from None
+    if len(fields) != len(TITLES):
+        raise ValueError(f"{len(fields)} fields where the header has {len(TITLES)}")
+    item_id, title = fields
+    if item_id.split() != [item_id]:
+        raise ValueError(f"item {item_id!r} is empty or holds blanks")
+    return Item(item_id, title.strip())
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str | None]]:
+    """(number from 1, the line without its end, or None where it is not UTF-8)."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield number, line.decode("utf-8").removeprefix("\ufeff" if number == 1 else "").rstrip("\r\n")
+            except UnicodeDecodeError:
+                yield number, None

@@ -1,0 +1,56 @@
+"""What the rows that count in matrices share: who took what as a sparse matrix, and a library that may be missing."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from mmsrarec.data.dataset import Events, FloatArray, IntArray
+from mmsrarec.errors import MmsrarecError
+
+
+def taken(histories: Sequence[IntArray], n_items: int) -> Any:
+    """(m, n_items) CSR, float32: how often each history holds each item. Columns of a row are in ascending order."""
+    try:
+        from scipy.sparse import csr_matrix
+    except ImportError as missing:
+        raise _hint() from missing
+    lengths = [len(history) for history in histories]
+    items = np.concatenate(histories) if histories else np.empty(0, dtype=np.int64)
+    ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    matrix = csr_matrix((np.ones(len(items), np.float32), items, ends), shape=(len(histories), n_items))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def taken_once(histories: Sequence[IntArray], n_items: int) -> Any:
+    """(m, n_items) CSR, float32: 1 where a history holds an item, however often."""
+    matrix = taken(histories, n_items)
+    matrix.data[:] = 1
+    return matrix
+
+
+def sequences(train: Events) -> list[IntArray]:
+    """Every user's training items, oldest first."""
+    return [train.items_of(user) for user in range(train.n_users)]
+
+
+def asked(scores: FloatArray, candidates: IntArray | None) -> FloatArray:
+    """Scores of all items (m, n_items) -> those of the candidates (m, c); all where None."""
+    return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Small solves in a threaded BLAS are up to ten times slower, and its sums differ from run to run."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError as missing:
+        raise _hint() from missing
+    with threadpool_limits(1, "blas"):
+        yield
+
+
+def _hint() -> MmsrarecError:
+    return MmsrarecError("rows that count in matrices need more packages: pip install 'mmsrarec[baselines]'")

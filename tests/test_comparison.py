@@ -1,0 +1,57 @@
+"""What the rows of a comparison are fitted on, and what is said of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmsrarec.comparison import Comparison, notes
+from mmsrarec.data.dataset import Dataset
+from mmsrarec.evaluate.settings import EvaluateSettings
+from mmsrarec.progress import Progress
+from mmsrarec.recipe import Recipe
+from mmsrarec.workspace import Workspace
+
+
+def comparison(data: Dataset, folder: Path, **settings) -> Comparison:
+    recipe = Recipe.model_validate({"name": "a", "data": data.folder, "evaluate": settings})
+    return Comparison(Workspace(recipe, folder), "leave-one-out", str, Progress(), lambda done, total, label: None)
+
+
+def test_a_generator_is_chosen_without_the_validation_events_and_then_fitted_on_them(
+    drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], fitted_on="train+validation")
+    fitted: list[int] = []
+    made = mine.made
+    monkeypatch.setattr(mine, "made", lambda name, train: fitted.append(len(train)) or made(name, train))
+    chosen = mine.generator()
+    train, test = len(mine.split.train), len(mine.split.test)
+    assert fitted == [train, train, train + test]
+    assert chosen.name in ("sequential-rules", "als")
+
+
+def test_rows_fitted_on_validation_too_are_others(drawn: Dataset, tmp_path: Path) -> None:
+    strict, more = (
+        comparison(drawn, tmp_path, rows=["popularity"], fitted_on=choice) for choice in ("train", "train+validation")
+    )
+    assert strict.inputs("popularity", "whole") != more.inputs("popularity", "whole")
+    assert strict.inputs("sasrec", "whole") == more.inputs("sasrec", "whole")
+    valid = np.bincount(strict.split.valid.target, minlength=len(drawn.items))
+    scores = [mine.classic("popularity").score(mine.split.test, None)[0] for mine in (strict, more)]
+    assert (scores[1] - scores[0]).tolist() == valid.tolist()
+
+
+def test_all_users_are_no_slice_of_them(drawn: Dataset, tmp_path: Path) -> None:
+    mine = comparison(drawn, tmp_path, rows=["popularity"])
+    pictured = mine.row("published", "popularity", "whole", lambda: mine.classic("popularity"))
+    assert set(pictured.slices) == {"target unseen in training", "target without an image"}
+    assert not any(mask.all() for mask in pictured.slices.values())
+
+
+def test_notes_name_the_rows_that_are_there() -> None:
+    (said,) = notes(EvaluateSettings(rows=("random", "recent-popularity")))
+    assert said.endswith("strictly before it: recent-popularity.")
+    told = notes(EvaluateSettings(rows=("als", "sasrec", "mmsrarec"), fitted_on="train+validation"))
+    assert [line.partition(": ")[2] for line in told[:3]] == ["mmsrarec.", "als, sasrec.", "als."]
+    assert told[3].startswith("Full ranking by the language model")
