@@ -19,7 +19,7 @@ from mmsrarec.evaluate.baselines.neighbours import NeighboursOnly
 from mmsrarec.evaluate.baselines.popularity import Popularity, PopularityAsOf
 from mmsrarec.evaluate.baselines.random_ import Random
 from mmsrarec.evaluate.baselines.rules import SequentialRules
-from mmsrarec.evaluate.baselines.sasrec import SasRecRow
+from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.protocol import (
     Candidates,
     Scorer,
@@ -34,6 +34,7 @@ from mmsrarec.progress import Progress
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.settings import VARIANTS
+from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.showcase import attributes, shown_users
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summary_page import PAGE
@@ -42,7 +43,7 @@ from mmsrarec.workspace import Workspace, adapter_part
 Count = Callable[[int, int, str], None]
 TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
 """Metrics of the paired tests."""
-GENERATORS = ("sequential-rules", "als", "sasrec")
+GENERATORS = ("sequential-rules", "als", *ENCODERS)
 """Who may propose to the language model; the best on validation does."""
 TRAINED = {"plain-fine-tuning": "titles", "mmsrarec": "whole"}
 ABLATIONS = VARIANTS.keys() - set(TRAINED.values())
@@ -104,8 +105,8 @@ def compare(
 
 NOTES = (
     "The language model's rows, neighbours-only and popularity-as-of obey the clock: at a moment they know only what "
-    "others did strictly before it. Popularity, sequential rules, ALS and SASRec are trained on all training events, "
-    "later ones of other users included, as is usual; that favours them.",
+    "others did strictly before it. Popularity, sequential rules, ALS and sequence models are trained on all training "
+    "events, later ones of other users included, as is usual; that favours them.",
     "Full ranking by the language model is re-ranking of what a cheap generator proposed; the generator was chosen on "
     "validation users and stands in the table by itself.",
 )
@@ -191,7 +192,9 @@ class Comparison:
         if model in TRAINED:
             trained = variant if variant in ABLATIONS else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
-        if model in ("sasrec", "neighbours-only"):
+        if model in ENCODERS:
+            return [self.recorded(self.workspace.encoder_part(self.name, model))]
+        if model == "neighbours-only":
             return [self.recorded(f"retrieve/{self.name}")]
         return [artefacts.key(train=[self.split.train.item, self.split.train.time])]
 
@@ -219,7 +222,7 @@ class Comparison:
             "popularity-as-of": lambda: PopularityAsOf(train),
             "sequential-rules": lambda: SequentialRules(train),
             "als": lambda: Als(train, seed),
-            "sasrec": lambda: SasRecRow(self.workspace.encoder(self.name)),
+            **{each: lambda each=each: SequenceRow(self.workspace.encoder(self.name, each)) for each in ENCODERS},
             "neighbours-only": lambda: NeighboursOnly(
                 train, self.workspace.retrieval(self.name).neighbours, retrieve.crowd_next, retrieve.crowd
             ),

@@ -18,6 +18,8 @@ class EvaluateSettings(BaseModel):
             "sequential-rules",
             "als",
             "sasrec",
+            "gru4rec",
+            "bert4rec",
             "neighbours-only",
             "plain-fine-tuning",
             "mmsrarec",
