@@ -16,11 +16,13 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.progress import Progress
 from mmsrarec.recommend import tune
+from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.run import run
 
+SEQUENCE = ["sasrec", "gru4rec", "bert4rec"]
 CLASSIC = [
     *("random", "popularity", "popularity-as-of", "recent-popularity", "sequential-rules", "item-knn", "user-knn"),
-    *("als", "ease", "sasrec", "neighbours-only"),
+    *("als", "ease", *SEQUENCE, "neighbours-only"),
 ]
 TUNED = ["plain-fine-tuning", "mmsrarec"]
 
@@ -121,9 +123,9 @@ def test_nothing_is_done_twice(mine: Path, no_model: None) -> None:
     summary, said = go(mine)
     assert not done(said)
     assert not evaluated(said)
-    assert said.count(": up to date") == 9
+    assert said.count(": up to date") == 13
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert summary["rows"] == 38
+    assert summary["rows"] == 44
     assert summary["summarize"]["items"] == 60
 
 
@@ -150,6 +152,26 @@ def test_a_setting_of_stage_2_leaves_stage_1_alone(mine: Path) -> None:
     _, said = go(mine, "retrieve.k=1", "evaluate.splits=['leave-one-out']", "evaluate.rows=['sasrec', 'mmsrarec']")
     assert done(said) == {"retrieve/leave-one-out", "recommend/leave-one-out/whole"}
     assert "summarize: up to date" in said
+
+
+def test_rows_of_sequence_models_are_of_their_own_kind_whatever_stage_2_searches_with(mine: Path) -> None:
+    few = ("evaluate.splits=['leave-one-out']", f"evaluate.rows={SEQUENCE}", "evaluate.shown_users=0")
+    only = ("retrieve", "evaluate")
+    before = {row["model"]: row["metrics"] for row in report_of(mine)["rows"] if row["split"] == "leave-one-out"}
+    _, said = go(mine, *few, "retrieve.encoder=gru4rec", stages=only)
+    assert done(said) == {"retrieve/leave-one-out", "sequence/leave-one-out/sasrec"}
+    assert not done(go(mine, *few, "retrieve.encoder=gru4rec", stages=only)[1])
+    after = {row["model"]: row["metrics"] for row in report_of(mine)["rows"]}
+    assert after == {name: before[name] for name in SEQUENCE}  # each as it was, from another folder
+    kinds = {part: Encoder.load(mine / "run" / part).settings.encoder for part in done(said)}
+    assert kinds == {"retrieve/leave-one-out": "gru4rec", "sequence/leave-one-out/sasrec": "sasrec"}
+
+
+def test_a_setting_of_retrieval_alone_trains_no_other_sequence_model_again(mine: Path) -> None:
+    few = ("evaluate.splits=['leave-one-out']", f"evaluate.rows={SEQUENCE}")
+    assert done(go(mine, *few, "retrieve.k=1", stages=("retrieve",))[1]) == {"retrieve/leave-one-out"}
+    shutil.rmtree(mine / "run" / "sequence" / "leave-one-out" / "bert4rec")
+    assert done(go(mine, *few, "retrieve.k=1", stages=("retrieve",))[1]) == {"sequence/leave-one-out/bert4rec"}
 
 
 def test_stages_can_be_had_one_by_one(finished: Path, tmp_path: Path) -> None:

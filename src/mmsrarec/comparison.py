@@ -32,6 +32,7 @@ from mmsrarec.progress import Progress
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.settings import VARIANTS
+from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.showcase import attributes, shown_users
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summary_page import PAGE
@@ -210,6 +211,8 @@ class Comparison:
         if model in TRAINED:
             trained = variant if variant in ABLATIONS else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
+        if model in ENCODERS:
+            return [self.recorded(self.workspace.encoder_part(self.name, model))]
         if model in STAGE_2:
             return [self.recorded(f"retrieve/{self.name}")]
         return [artefacts.key(train=[self.fitted.item, self.fitted.time])]

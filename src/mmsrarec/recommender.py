@@ -10,7 +10,7 @@ from mmsrarec.data.dataset import IntArray
 from mmsrarec.data.split import Moments, SplitName
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.baselines.popularity import PopularityAsOf
-from mmsrarec.evaluate.baselines.sasrec import SasRecRow
+from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.recommend.explain import Reason, explain
 from mmsrarec.recommend.prompts import Prompts
@@ -50,7 +50,7 @@ class Recommender:
         self.workspace, self.dataset, self.prompts = workspace, workspace.dataset, prompts
         self.retrieval = workspace.retrieval(split)
         self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, workspace.recipe.runtime.score_tokens)
-        self.generator = generator or SasRecRow(workspace.encoder(split))
+        self.generator = generator or SequenceRow(workspace.encoder(split))
         self.cold_generator = PopularityAsOf(self.retrieval.train)
 
     @classmethod

@@ -28,7 +28,8 @@ from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend import tune as ranker
 from mmsrarec.recommend.settings import UNTUNED
-from mmsrarec.retrieve.encode import train_encoder
+from mmsrarec.retrieve.settings import ENCODERS, EncoderSettings, RetrieveSettings
+from mmsrarec.retrieve.train import train_encoder
 from mmsrarec.summarize import prompts as stage_1
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.statistics import statistics
@@ -246,12 +247,23 @@ class Run:
         return keywords, mllm.fingerprint + eye
 
     def retrieve(self, split: SplitName) -> None:
+        """Stage 2's encoder, and the sequence models that are rows of the table, with the same settings."""
         settings = self.recipe.retrieve
-        with self.stage(f"retrieve/{split}", self.key(f"retrieve/{split}", settings=settings)) as folder:
+        part = self.workspace.encoder_part(split, settings.encoder)
+        self.encoder(split, part, settings, self.key(part, settings=settings))
+        for name in ENCODERS:
+            if name in self.recipe.evaluate.rows and name != settings.encoder:
+                part = self.workspace.encoder_part(split, name)
+                row = settings.model_copy(update={"encoder": name})
+                trained = row.model_dump(include=set(EncoderSettings.model_fields))
+                self.encoder(split, part, row, self.key(part, settings=trained))
+
+    def encoder(self, split: SplitName, part: str, settings: RetrieveSettings, key: str) -> None:
+        with self.stage(part, key) as folder:
             if folder is None:
                 return
             parts = self.workspace.split(split)
-            with self.say.task(f"sequence encoder, {split}", settings.epochs) as task:
+            with self.say.task(f"{settings.encoder}, {split}", settings.epochs) as task:
                 encoder = train_encoder(
                     parts.train,
                     parts.valid,

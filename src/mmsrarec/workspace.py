@@ -1,7 +1,7 @@
 """A run's folder with everything in it, each part loaded when it is first needed.
 
 run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/  retrieve/SPLIT/
-      recommend/SPLIT/VARIANT/  evaluate/
+      sequence/SPLIT/NAME/  recommend/SPLIT/VARIANT/  evaluate/
 """
 
 from functools import cache, cached_property
@@ -21,6 +21,7 @@ from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.settings import UNTUNED, RecommendSettings, Shows, variant_shows
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.retrieve.settings import EncoderName
 from mmsrarec.summarize.keywords import Keywords
 
 
@@ -73,8 +74,13 @@ class Workspace:
     def _split(self, name: SplitName) -> Split:
         return make_split(name, self.dataset.events, self.recipe.seed)
 
-    def _encoder(self, split: SplitName) -> Encoder:
-        return Encoder.load(self._finished(f"retrieve/{split}"))
+    def encoder_part(self, split: SplitName, name: EncoderName) -> str:
+        """The folder of a sequence model inside the run: stage 2's own, or beside it one that is a row only."""
+        return f"retrieve/{split}" if name == self.recipe.retrieve.encoder else f"sequence/{split}/{name}"
+
+    def _encoder(self, split: SplitName, name: EncoderName | None = None) -> Encoder:
+        """The sequence model of that name, stage 2's where None."""
+        return Encoder.load(self._finished(self.encoder_part(split, name or self.recipe.retrieve.encoder)))
 
     def _retrieval(self, split: SplitName) -> Retrieval:
         train = self.split(split).train

@@ -6,10 +6,10 @@ import pytest
 from mmsrarec.data.dataset import make_events
 from mmsrarec.data.split import leave_one_out
 from mmsrarec.evaluate.baselines.neighbours import NeighboursOnly
-from mmsrarec.evaluate.baselines.sasrec import SasRecRow
-from mmsrarec.retrieve.encode import train_encoder
+from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import RetrieveSettings
+from mmsrarec.retrieve.train import train_encoder
 
 N_USERS, N_ITEMS = 60, 50
 
@@ -27,7 +27,7 @@ def world():
 def row(request, world):
     split, encoder = world
     if request.param == "sasrec":
-        return SasRecRow(encoder)
+        return SequenceRow(encoder)
     return NeighboursOnly(split.train, Neighbours(split.train, encoder), n_next=2, k=10)
 
 

@@ -12,20 +12,22 @@ from mmsrarec.evaluate.baselines.neighbours import NeighboursOnly
 from mmsrarec.evaluate.baselines.popularity import Popularity, PopularityAsOf, RecentPopularity
 from mmsrarec.evaluate.baselines.random_ import Random
 from mmsrarec.evaluate.baselines.rules import SequentialRules
-from mmsrarec.evaluate.baselines.sasrec import SasRecRow
+from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.baselines.user_knn import UserKnn
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.recommend.evidence import Retrieval
 from mmsrarec.retrieve.encode import Encoder
+from mmsrarec.retrieve.settings import ENCODERS, EncoderName
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a row may be made from. encoder, retrieval: stage 2 on the split, loaded only for rows that ask."""
+    """What a row may be made from. encoder, retrieval: a sequence model, and stage 2, on the split, loaded only for
+    rows that ask."""
 
     train: Events
     seed: int
-    encoder: Callable[[], Encoder]
+    encoder: Callable[[EncoderName], Encoder]
     retrieval: Callable[[], Retrieval]
 
 
@@ -47,13 +49,13 @@ CLASSIC: dict[str, Callable[[Source], Scorer]] = {
 }
 """Rows made from the log alone."""
 STAGE_2: dict[str, Callable[[Source], Scorer]] = {
-    "sasrec": lambda source: SasRecRow(source.encoder()),
+    **{name: lambda source, name=name: SequenceRow(source.encoder(name)) for name in ENCODERS},
     "neighbours-only": _neighbours_only,
 }
 """Rows that need stage 2."""
 TRAINED = {"plain-fine-tuning": "titles", "mmsrarec": "whole"}
 """Rows of the language model, and the variant of stage 3 that each is."""
-GENERATORS = ("sequential-rules", "als", "sasrec")
+GENERATORS = ("sequential-rules", "als", *ENCODERS)
 """Who may propose to the language model; the best on validation does."""
 CLOCKED = ("popularity-as-of", "recent-popularity", "neighbours-only", *TRAINED)
 """Rows that know at a moment only what happened strictly before it."""

@@ -24,6 +24,8 @@ class EvaluateSettings(BaseModel):
             "als",
             "ease",
             "sasrec",
+            "gru4rec",
+            "bert4rec",
             "neighbours-only",
             "plain-fine-tuning",
             "mmsrarec",

@@ -1,18 +1,24 @@
 """Settings of stage 2; free of torch, so that a recipe can be read without it."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+EncoderName = Literal["sasrec", "gru4rec", "bert4rec"]
+ENCODERS: tuple[EncoderName, ...] = get_args(EncoderName)
 
-class RetrieveSettings(BaseModel):
-    """How users are encoded, how many similar ones are asked, and how much of their answer is kept."""
+
+class EncoderSettings(BaseModel):
+    """A sequence model and its training."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    encoder: EncoderName = Field(
+        default="sasrec", description="the sequence model whose state after a history is the user's embedding"
+    )
     dims: int = Field(default=64, ge=2, le=1024, description="size of a user's and an item's vector")
-    blocks: int = Field(default=2, ge=1, le=12, description="transformer blocks of the encoder")
-    heads: int = Field(default=2, ge=1, le=16, description="attention heads; divides dims")
+    blocks: int = Field(default=2, ge=1, le=12, description="transformer blocks of the encoder, or recurrent layers")
+    heads: int = Field(default=2, ge=1, le=16, description="attention heads; divides dims; not of gru4rec")
     length: int = Field(
         default=50, ge=1, le=1000, description="items: how much of a history the encoder reads, from its end"
     )
@@ -30,6 +36,23 @@ class RetrieveSettings(BaseModel):
         default="softmax", description="cross-entropy over all items, or over a sample"
     )
     negatives: int = Field(default=256, ge=1, description="items sampled a training step; only where loss is sampled")
+    products: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="number format of the scores of all items while training; only softmax"
+    )
+    hidden: float = Field(
+        default=0.3, gt=0, lt=1, description="share of a window's items hidden while training; only bert4rec"
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide_dims(self) -> "EncoderSettings":
+        if self.dims % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide dims ({self.dims})")
+        return self
+
+
+class RetrieveSettings(EncoderSettings):
+    """How users are encoded, how many similar ones are asked, and how much of their answer is kept."""
+
     k: int = Field(default=3, ge=1, le=100, description="neighbours: similar users a moment is given")
     next_items: int = Field(default=3, ge=1, le=50, description="items of a neighbour that count as what it took next")
     crowd: int = Field(
@@ -37,9 +60,3 @@ class RetrieveSettings(BaseModel):
     )
     crowd_next: int = Field(default=3, ge=1, le=50, description="items of each of the crowd that count as taken next")
     keywords: int = Field(default=24, ge=0, le=500, description="collaborative keywords a prompt shows, at most")
-
-    @model_validator(mode="after")
-    def _heads_divide_dims(self) -> "RetrieveSettings":
-        if self.dims % self.heads:
-            raise ValueError(f"heads ({self.heads}) must divide dims ({self.dims})")
-        return self

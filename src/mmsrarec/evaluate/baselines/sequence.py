@@ -1,4 +1,4 @@
-"""The row "sasrec": the sequence encoder's own scores."""
+"""The rows "sasrec", "gru4rec" and "bert4rec": a sequence model's own scores."""
 
 import numpy as np
 
@@ -7,13 +7,11 @@ from mmsrarec.data.split import Moments
 from mmsrarec.retrieve.encode import Encoder
 
 
-class SasRecRow:
-    """Scores items by the trained encoder that stage 2 searches with."""
-
-    name = "sasrec"
+class SequenceRow:
+    """Scores items by a trained sequence model, be it the one that stage 2 searches with or another."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self.encoder = encoder
+        self.encoder, self.name = encoder, encoder.settings.encoder
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         """(m, c) candidates -> (m, c) logits; None -> (m, n_items)."""

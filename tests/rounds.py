@@ -1,0 +1,24 @@
+"""A world whose rule is known, and a small sequence model that learns it."""
+
+import numpy as np
+import torch
+
+from mmsrarec.data.dataset import Events, make_events
+from mmsrarec.retrieve.encode import Encoder
+from mmsrarec.retrieve.settings import RetrieveSettings
+
+SMALL = RetrieveSettings(dims=16, blocks=1, length=8, lr=0.01, batch=64, epochs=12, patience=3, dropout=0.1)
+
+
+def rounds(n_users: int = 60, n_items: int = 30, length: int = 11) -> Events:
+    """Everyone takes item + 1 next, from a place of their own."""
+    user = np.repeat(np.arange(n_users), length)
+    step = np.tile(np.arange(length), n_users)
+    return make_events(user, (user + step) % n_items, step * 100 + user, n_users, n_items)
+
+
+def same(a: Encoder, b: Encoder) -> bool:
+    """Whether two encoders have equal weights, to the last bit."""
+    return all(
+        torch.equal(x, y) for x, y in zip(a.model.state_dict().values(), b.model.state_dict().values(), strict=True)
+    )
