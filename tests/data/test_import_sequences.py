@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_import_tables import rejects_of
 
@@ -53,6 +53,7 @@ def test_times_are_steps_that_end_together(tmp_path: Path) -> None:
 
 
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=8))
+@settings(max_examples=30, deadline=None)  # each writes a data folder
 def test_the_clock_shows_a_test_moment_all_training_and_nobodys_held_out_event(tmp_path_factory, lengths) -> None:
     log = "".join(f"u{user} {' '.join('abcdefghi'[:n])}\n" for user, n in enumerate(lengths))
     folder = tmp_path_factory.mktemp("log")

@@ -1,7 +1,7 @@
 """What may be fitted on before the test."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import make_events
@@ -22,6 +22,7 @@ def test_leave_one_out_adds_the_last_but_one():
 
 
 @given(lengths=st.lists(st.integers(1, 6), min_size=10, max_size=30), name=st.sampled_from(["loo", "user-8-1-1"]))
+@settings(deadline=None)
 def test_nothing_of_the_test_is_added_and_all_of_validation_is(lengths, name):
     events = events_of([3, *lengths])
     split = make_split("leave-one-out" if name == "loo" else name, events, 1)

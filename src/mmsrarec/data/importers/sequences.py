@@ -3,7 +3,8 @@
 The clock rule needs times, so the log gets steps instead, aligned at each user's end: everybody's last event has the
 same timestamp, the one before it one less, and so on, down to 1 for the longest sequence. A neighbour may know only
 what is strictly earlier than the moment; with these times it never knows anybody's held-out last event, and a test
-moment knows the training events of everybody who is tested. Which user came first, these times do not say.
+moment knows the training events of everybody who is tested. Which user came first, these times do not say: what others
+did at an earlier step may in truth have happened later, so figures that live on recency are kinder than real ones.
 """
 
 import csv

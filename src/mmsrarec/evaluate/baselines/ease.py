@@ -16,6 +16,7 @@ class Ease:
     diagonal of 0 (equation 8): the least squares fit of X by X B in which no item explains itself.
 
     Time grows with the cube of the number of items: a minute or two for 20,000. Memory: 4 n_items**2 bytes.
+    l2: of 10, 100 and 500, the best on validation events of Amazon Beauty.
     """
 
     name = "ease"
