@@ -59,6 +59,12 @@ def test_places_matter(name, tokens):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_inputs_are_as_large_as_what_layers_add(name, tokens):
+    net = model(name)
+    torch.testing.assert_close(net.embed(tokens), net.items.weight[tokens] * 8**0.5)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_logits_are_tied_to_the_item_vectors_and_leave_out_other_tokens(name, tokens):
     net = model(name)
     states = net(tokens)[:, -1]

@@ -5,7 +5,6 @@ Tensor names carry their shape: b windows, t tokens of a window, d dimensions, h
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,8 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsrarec.data.dataset import IntArray
-
-Name = Literal["sasrec", "gru4rec", "bert4rec"]
 
 
 class SequenceModel(nn.Module, ABC):
@@ -40,7 +37,10 @@ class SequenceModel(nn.Module, ABC):
 
     @abstractmethod
     def read(self, histories: Sequence[IntArray], length: int) -> IntArray:
-        """m histories of items -> (m, length + 1) tokens. What comes next is the state at the number of the items."""
+        """m histories (codes; unknown ones are skipped) -> (m, length + 1) tokens of the last `length` items.
+
+        After n known items, the state at place n is the one that tells what comes next.
+        """
 
     @abstractmethod
     def exercise(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
@@ -108,8 +108,8 @@ class Block(nn.Module):
         return x_btd + self.drop(self.think(self.think_norm(x_btd)))
 
 
-class SASRec(Causal):
-    """A causal transformer (Kang and McAuley, arXiv 1808.09781), pre-norm."""
+class Transformer(SequenceModel):
+    """Blocks over vectors of items and of places, pre-norm."""
 
     def __init__(self, n_items: int, length: int, dims: int, blocks: int, heads: int, dropout: float) -> None:
         super().__init__(n_items, dims)
@@ -118,12 +118,19 @@ class SASRec(Causal):
         self.norm = nn.LayerNorm(dims)
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, tokens_bt: Tensor) -> Tensor:
-        positions_t = torch.arange(tokens_bt.shape[1], device=tokens_bt.device)
-        x_btd = self.drop(self.embed(tokens_bt) + self.positions(positions_t))
+    def attend(self, tokens_bt: Tensor, places_bt: Tensor, seen_b11t: Tensor | None = None) -> Tensor:
+        """The states of tokens at places (b, t) or (t,); seen_b11t as in `Block`."""
+        x_btd = self.drop(self.embed(tokens_bt) + self.positions(places_bt))
         for block in self.blocks:
-            x_btd = block(x_btd)
+            x_btd = block(x_btd, seen_b11t)
         return self.norm(x_btd)
+
+
+class SASRec(Causal, Transformer):
+    """A causal transformer (Kang and McAuley, arXiv 1808.09781); places are counted from the start."""
+
+    def forward(self, tokens_bt: Tensor) -> Tensor:
+        return self.attend(tokens_bt, torch.arange(tokens_bt.shape[1], device=tokens_bt.device))
 
 
 class GRU4Rec(Causal):
@@ -139,8 +146,8 @@ class GRU4Rec(Causal):
         return self.norm(self.drop(self.gru(self.drop(self.embed(tokens_bt)))[0]))
 
 
-class BERT4Rec(SequenceModel):
-    """A transformer that sees both sides of a hidden item (Sun et al., arXiv 1904.06690), pre-norm.
+class BERT4Rec(Transformer):
+    """A transformer that sees both sides of a hidden item (Sun et al., arXiv 1904.06690).
 
     Some items of a window are hidden behind the mask token, and named from the rest. What comes next is a hidden item
     after the last one. Places are counted from the end, so that it always stands where training has been.
@@ -151,12 +158,8 @@ class BERT4Rec(SequenceModel):
     def __init__(
         self, n_items: int, length: int, dims: int, blocks: int, heads: int, dropout: float, hidden: float
     ) -> None:
-        super().__init__(n_items, dims)
+        super().__init__(n_items, length, dims, blocks, heads, dropout)
         self.mask, self.hidden = n_items + 1, hidden
-        self.positions = nn.Embedding(length + 1, dims)
-        self.blocks = nn.ModuleList(Block(dims, heads, dropout) for _ in range(blocks))
-        self.norm = nn.LayerNorm(dims)
-        self.drop = nn.Dropout(dropout)
 
     def read(self, histories: Sequence[IntArray], length: int) -> IntArray:
         tokens = np.pad(fill(histories, length, self.pad), ((0, 0), (0, 1)), constant_values=self.pad)
@@ -177,10 +180,7 @@ class BERT4Rec(SequenceModel):
     def forward(self, tokens_bt: Tensor) -> Tensor:
         seen_bt = tokens_bt != self.pad
         places_bt = seen_bt.flip(1).cumsum(1).flip(1) - 1  # 0 for the last token that is seen
-        x_btd = self.drop(self.embed(tokens_bt) + self.positions(places_bt.clamp(min=0)))
-        for block in self.blocks:
-            x_btd = block(x_btd, seen_bt[:, None, None, :])
-        return self.norm(x_btd)
+        return self.attend(tokens_bt, places_bt.clamp(min=0), seen_bt[:, None, None, :])
 
 
 def fill(histories: Sequence[IntArray], length: int, pad: int) -> IntArray:
