@@ -5,7 +5,8 @@
 SEQUENCES is a data folder, or a text file with a line a user: `user item item ...`, oldest first. Such a file has no
 times: all users' last events are set to one moment, and within a user time is counted in steps. Leave-one-out: a
 user's last event is the test, the last but one the validation; items of the history are not ranked. Settings are
-chosen by the figures of validation; `--validation` leaves the test unread. The last line of output is one JSON object.
+chosen by the figures of validation; `--validation` leaves the test unread; `--refit` trains anew on the validation
+events as well, for as many passes as were best, before the test. The last line of output is one JSON object.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import torch
 
 from mmsrarec.artefacts import versions
 from mmsrarec.data.dataset import Events, make_events
-from mmsrarec.data.split import Moments, leave_one_out
+from mmsrarec.data.split import Moments, leave_one_out, with_validation
 from mmsrarec.data.tables import load
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.compare import intervals
@@ -28,7 +29,7 @@ from mmsrarec.evaluate.protocol import evaluate_full
 from mmsrarec.recipe import parse_override
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.settings import RetrieveSettings
-from mmsrarec.retrieve.train import train_encoder
+from mmsrarec.retrieve.train import refit, train_encoder
 
 LAST = 1_000_000
 """The time of every user's last event, where a file has none."""
@@ -57,10 +58,12 @@ def main() -> int:
     options.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the recipe's [retrieve]")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--validation", action="store_true", help="leave the test unread: for choosing settings")
+    options.add_argument("--refit", action="store_true", help="train anew with the validation events before the test")
     args = options.parse_args()
 
     settings = RetrieveSettings.model_validate(dict(map(parse_override, args.set)))
-    split = leave_one_out(read(args.source))
+    events = read(args.source)
+    split = leave_one_out(events)
     started, passes = time.perf_counter(), []
 
     def tell(number: int, loss: float, ndcg: float) -> None:
@@ -71,6 +74,7 @@ def main() -> int:
     cpu = time.process_time()
     encoder = train_encoder(split.train, split.valid, settings, args.seed, tell)
     cpu = time.process_time() - cpu
+    tested = refit(encoder, with_validation(split, events), args.seed, tell) if args.refit else encoder
     result = {
         "benchmark": "sequence",
         "source": "/".join(args.source.parts[-2:]),
@@ -78,11 +82,12 @@ def main() -> int:
         "items": split.train.n_items,
         "training_events": len(split.train),
         "validation": figures(encoder, split.valid, args.seed),
-        "test": None if args.validation else figures(encoder, split.test, args.seed),
-        "passes": len(passes),
-        "best_pass": 1 + int(np.argmax([ndcg for _, ndcg in encoder.curve])),
+        "test": None if args.validation else figures(tested, split.test, args.seed),
+        "fitted_on": "train+validation" if args.refit else "train",
+        "passes": len(encoder.curve),
+        "best_pass": encoder.best_pass,
         "seconds_a_pass": round(float(np.median(np.diff([started, *passes]))), 2),
-        "processor_seconds_a_pass": round(cpu / len(passes), 2),
+        "processor_seconds_a_pass": round(cpu / len(encoder.curve), 2),
         "seed": args.seed,
         "settings": settings.model_dump(exclude={"k", "next_items", "crowd", "crowd_next", "keywords"}),
         "threads": torch.get_num_threads(),

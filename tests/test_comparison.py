@@ -22,12 +22,14 @@ def test_a_generator_is_chosen_without_the_validation_events_and_then_fitted_on_
     drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], fitted_on="train+validation")
-    fitted: list[int] = []
+    fitted: list[tuple[int, bool]] = []
     made = mine.made
-    monkeypatch.setattr(mine, "made", lambda name, train: fitted.append(len(train)) or made(name, train))
+    monkeypatch.setattr(
+        mine, "made", lambda name, train, refit=False: fitted.append((len(train), refit)) or made(name, train, refit)
+    )
     chosen = mine.generator()
     train, test = len(mine.split.train), len(mine.split.test)
-    assert fitted == [train, train, train + test]
+    assert fitted == [(train, False), (train, False), (train + test, True)]
     assert chosen.name in ("sequential-rules", "als")
 
 
@@ -36,7 +38,8 @@ def test_rows_fitted_on_validation_too_are_others(drawn: Dataset, tmp_path: Path
         comparison(drawn, tmp_path, rows=["popularity"], fitted_on=choice) for choice in ("train", "train+validation")
     )
     assert strict.inputs("popularity", "whole") != more.inputs("popularity", "whole")
-    assert strict.inputs("sasrec", "whole") == more.inputs("sasrec", "whole")
+    assert strict.inputs("sasrec", "whole") != more.inputs("sasrec", "whole")
+    assert strict.inputs("neighbours-only", "whole") == more.inputs("neighbours-only", "whole")  # stage 2 itself
     valid = np.bincount(strict.split.valid.target, minlength=len(drawn.items))
     scores = [mine.classic("popularity").score(mine.split.test, None)[0] for mine in (strict, more)]
     assert (scores[1] - scores[0]).tolist() == valid.tolist()
@@ -53,5 +56,5 @@ def test_notes_name_the_rows_that_are_there() -> None:
     (said,) = notes(EvaluateSettings(rows=("random", "recent-popularity")))
     assert said.endswith("strictly before it: recent-popularity.")
     told = notes(EvaluateSettings(rows=("als", "sasrec", "mmsrarec"), fitted_on="train+validation"))
-    assert [line.partition(": ")[2] for line in told[:3]] == ["mmsrarec.", "als, sasrec.", "als."]
+    assert [line.partition(": ")[2] for line in told[:3]] == ["mmsrarec.", "als, sasrec.", "als, sasrec."]
     assert told[3].startswith("Full ranking by the language model")

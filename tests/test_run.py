@@ -214,11 +214,17 @@ def test_without_a_language_model_nothing_of_it_is_made(finished: Path, tmp_path
     assert evaluated(said) == {f"sasrec, whole: {protocol}, leave-one-out" for protocol in ("published", "full")}
 
 
-def test_rows_of_the_log_alone_can_be_fitted_on_validation_too(mine: Path, no_model: None) -> None:
-    few = ["evaluate.rows=['popularity', 'sasrec']", "evaluate.splits=['leave-one-out']"]
+def test_rows_can_be_fitted_on_validation_too_but_never_stage_2(mine: Path, no_model: None) -> None:
+    few = ["evaluate.rows=['popularity', 'sasrec', 'neighbours-only']", "evaluate.splits=['leave-one-out']"]
     _, said = go(mine, *few, "evaluate.fitted_on=train+validation")
-    assert evaluated(said) == {f"popularity, whole: {protocol}, leave-one-out" for protocol in ("published", "full")}
-    assert "Rows fitted on the validation events as well: popularity." in report_of(mine)["notes"]
+    assert done(said) == {"sequence/leave-one-out/sasrec-refit"}
+    again = {f"{name}, whole: {protocol}, leave-one-out" for name in ("popularity", "sasrec")
+             for protocol in ("published", "full")}  # fmt: skip
+    assert evaluated(said) == again
+    assert "Rows fitted on the validation events as well: popularity, sasrec." in report_of(mine)["notes"]
+    own, refitted = (Encoder.load(mine / "run" / part)
+                     for part in ("retrieve/leave-one-out", "sequence/leave-one-out/sasrec-refit"))  # fmt: skip
+    assert len(refitted.curve) == own.best_pass
 
 
 def test_an_ablation_is_trained_and_shown(mine: Path) -> None:

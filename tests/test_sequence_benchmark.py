@@ -29,7 +29,7 @@ def test_the_last_events_of_all_users_share_one_time(benchmark, tmp_path):
     np.testing.assert_array_equal(events.time, benchmark.LAST - np.array([2, 1, 0, 1, 0]))
 
 
-@pytest.mark.parametrize("more", [[], ["--validation"]])
+@pytest.mark.parametrize("more", [[], ["--validation"], ["--refit"]])
 def test_the_last_line_is_what_was_measured(benchmark, tmp_path, monkeypatch, capsys, more):
     rows = [[user, *((user + step) % 20 for step in range(6))] for user in range(40)]
     (tmp_path / "log.txt").write_text("\n".join(" ".join(map(str, row)) for row in rows))
@@ -37,7 +37,8 @@ def test_the_last_line_is_what_was_measured(benchmark, tmp_path, monkeypatch, ca
     monkeypatch.setattr(sys, "argv", ["sequence.py", str(tmp_path / "log.txt"), *told, *more])
     assert benchmark.main() == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (result["test"] is None) == bool(more)
+    assert (result["test"] is None) == (more == ["--validation"])
+    assert result["fitted_on"] == ("train+validation" if more == ["--refit"] else "train")
     assert {"value", "low", "high"} == result["validation"]["NDCG@10"].keys()
     assert (result["users"], result["items"], result["training_events"], result["passes"]) == (40, 20, 160, 2)
     assert result["settings"]["encoder"] == "gru4rec"

@@ -116,7 +116,7 @@ def notes(settings: EvaluateSettings) -> list[str]:
             f"them: {', '.join(others)}."
         )
     if settings.fitted_on != "train":
-        fitted = [name for name in settings.rows if name in CLASSIC]
+        fitted = [name for name in settings.rows if name in (*CLASSIC, *ENCODERS)]
         said.append(f"Rows fitted on the validation events as well: {', '.join(fitted)}.")
     if "mmsrarec" in settings.rows:
         said.append(
@@ -155,10 +155,9 @@ class Comparison:
         self.recipe, self.dataset = workspace.recipe, workspace.dataset
         self.split: Split = workspace.split(name)
         settings = self.recipe.evaluate
-        self.fitted = self.split.train
-        """What rows that make no choices are fitted on for the test."""
-        if settings.fitted_on == "train+validation":
-            self.fitted = with_validation(self.split, self.dataset.events)
+        self.refit = settings.fitted_on == "train+validation"
+        self.fitted = with_validation(self.split, self.dataset.events) if self.refit else self.split.train
+        """What rows without a language model are fitted on for the test."""
         self.candidates: Candidates = published_candidates(
             self.split.test, self.dataset.events, self.recipe.seed, settings.negatives
         )
@@ -212,7 +211,7 @@ class Comparison:
             trained = variant if variant in ABLATIONS else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
         if model in ENCODERS:
-            return [self.recorded(self.workspace.encoder_part(self.name, model))]
+            return [self.recorded(self.workspace.encoder_part(self.name, model, self.refit))]
         if model in STAGE_2:
             return [self.recorded(f"retrieve/{self.name}")]
         return [artefacts.key(train=[self.fitted.item, self.fitted.time])]
@@ -235,10 +234,11 @@ class Comparison:
 
     def classic(self, name: str) -> Scorer:
         """A row without a language model, as it is tested."""
-        return self.made(name, self.fitted)
+        return self.made(name, self.fitted, self.refit)
 
-    def made(self, name: str, train: Events) -> Scorer:
-        encoder, retrieval = partial(self.workspace.encoder, self.name), partial(self.workspace.retrieval, self.name)
+    def made(self, name: str, train: Events, refit: bool = False) -> Scorer:
+        encoder = partial(self.workspace.encoder, self.name, refit=refit)
+        retrieval = partial(self.workspace.retrieval, self.name)
         return (CLASSIC | STAGE_2)[name](Source(train, self.recipe.seed, encoder, retrieval))
 
     def tuned(self, variant: str) -> MllmScorer:

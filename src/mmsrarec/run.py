@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from mmsrarec import artefacts
 from mmsrarec.comparison import compare
 from mmsrarec.data.images import open_picture, usable_pictures
-from mmsrarec.data.split import SplitName
+from mmsrarec.data.split import SplitName, with_validation
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.rows import STAGE_2, TRAINED, check_rows
@@ -28,8 +28,8 @@ from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend import tune as ranker
 from mmsrarec.recommend.settings import UNTUNED
-from mmsrarec.retrieve.settings import ENCODERS, EncoderSettings, RetrieveSettings
-from mmsrarec.retrieve.train import train_encoder
+from mmsrarec.retrieve.settings import ENCODERS, EncoderName, EncoderSettings
+from mmsrarec.retrieve.train import refit, train_encoder
 from mmsrarec.summarize import prompts as stage_1
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.statistics import statistics
@@ -248,30 +248,37 @@ class Run:
 
     def retrieve(self, split: SplitName) -> None:
         """Stage 2's encoder, and the sequence models that are rows of the table, with the same settings."""
-        settings = self.recipe.retrieve
-        part = self.workspace.encoder_part(split, settings.encoder)
-        self.encoder(split, part, settings, self.key(part, settings=settings))
+        recipe, place = self.recipe, partial(self.workspace.encoder_part, split)
+        own = recipe.retrieve.encoder
+        self.encoder(split, own, place(own), self.key(place(own), settings=recipe.retrieve))
+        trained = recipe.retrieve.model_dump(include=set(EncoderSettings.model_fields))
         for name in ENCODERS:
-            if name in self.recipe.evaluate.rows and name != settings.encoder:
-                part = self.workspace.encoder_part(split, name)
-                row = settings.model_copy(update={"encoder": name})
-                trained = row.model_dump(include=set(EncoderSettings.model_fields))
-                self.encoder(split, part, row, self.key(part, settings=trained))
+            asked, settings = name in recipe.evaluate.rows, trained | {"encoder": name}
+            if asked and name != own:
+                self.encoder(split, name, place(name), self.key(place(name), settings=settings))
+            if asked and recipe.evaluate.fitted_on != "train":
+                part = place(name, refit=True)
+                self.encoder(split, name, part, self.key(part, settings=settings), refitted=True)
 
-    def encoder(self, split: SplitName, part: str, settings: RetrieveSettings, key: str) -> None:
+    def encoder(self, split: SplitName, name: EncoderName, part: str, key: str, refitted: bool = False) -> None:
+        """Train a sequence model, or train one anew on the validation events as well."""
         with self.stage(part, key) as folder:
             if folder is None:
                 return
-            parts = self.workspace.split(split)
-            with self.say.task(f"{settings.encoder}, {split}", settings.epochs) as task:
-                encoder = train_encoder(
-                    parts.train,
-                    parts.valid,
-                    settings,
-                    self.recipe.seed,
-                    lambda number, loss, ndcg: task.advance(1, f"loss {loss:.3f}, validation NDCG@10 {ndcg:.4f}"),
-                    self.recipe.model.device,
-                )
+            parts, seed, device = self.workspace.split(split), self.recipe.seed, self.recipe.model.device
+            settings = self.recipe.retrieve.model_copy(update={"encoder": name})
+            before = self.workspace.encoder(split, name) if refitted else None
+            label = f"{name}, {split}{', validation events included' if refitted else ''}"
+            with self.say.task(label, before.best_pass if before else settings.epochs) as task:
+
+                def tell(number: int, loss: float, ndcg: float) -> None:
+                    task.advance(1, f"loss {loss:.3f}" + (f", validation NDCG@10 {ndcg:.4f}" if before is None else ""))
+
+                if before is None:
+                    encoder = train_encoder(parts.train, parts.valid, settings, seed, tell, device)
+                else:
+                    known = with_validation(parts, self.workspace.dataset.events)
+                    encoder = refit(before, known, seed, tell, device)
             encoder.save(folder)
 
     def recommend(self, split: SplitName, variant: str) -> None:

@@ -74,13 +74,18 @@ class Workspace:
     def _split(self, name: SplitName) -> Split:
         return make_split(name, self.dataset.events, self.recipe.seed)
 
-    def encoder_part(self, split: SplitName, name: EncoderName) -> str:
-        """The folder of a sequence model inside the run: stage 2's own, or beside it one that is a row only."""
+    def encoder_part(self, split: SplitName, name: EncoderName, refit: bool = False) -> str:
+        """The folder of a sequence model inside the run: stage 2's own, or beside it one that is a row only.
+
+        refit: trained on the validation events as well, which stage 2's own never is.
+        """
+        if refit:
+            return f"sequence/{split}/{name}-refit"
         return f"retrieve/{split}" if name == self.recipe.retrieve.encoder else f"sequence/{split}/{name}"
 
-    def _encoder(self, split: SplitName, name: EncoderName | None = None) -> Encoder:
+    def _encoder(self, split: SplitName, name: EncoderName | None = None, refit: bool = False) -> Encoder:
         """The sequence model of that name, stage 2's where None."""
-        return Encoder.load(self._finished(self.encoder_part(split, name or self.recipe.retrieve.encoder)))
+        return Encoder.load(self._finished(self.encoder_part(split, name or self.recipe.retrieve.encoder, refit)))
 
     def _retrieval(self, split: SplitName) -> Retrieval:
         train = self.split(split).train

@@ -5,11 +5,11 @@ import pytest
 import torch
 from rounds import SMALL, rounds, same
 
-from mmsrarec.data.split import Moments, leave_one_out, moments_at
+from mmsrarec.data.split import Moments, leave_one_out, moments_at, with_validation
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve.encode import new_model
 from mmsrarec.retrieve.settings import ENCODERS, EncoderName, RetrieveSettings
-from mmsrarec.retrieve.train import _batches, _loss, train_encoder
+from mmsrarec.retrieve.train import _batches, _loss, refit, train_encoder
 
 
 def small(encoder: EncoderName = "sasrec", **changes) -> RetrieveSettings:
@@ -118,3 +118,12 @@ def test_works_without_validation_and_refuses_no_events(split):
     assert len(train_encoder(split.train, nobody, small(epochs=2), 0).curve) == 2
     with pytest.raises(MmsrarecError, match="no training events"):
         train_encoder(split.train.where(np.zeros(len(split.train), bool)), nobody, SMALL, 0)
+
+
+def test_trained_anew_it_knows_the_validation_events_and_no_more(split):
+    chosen = train_encoder(split.train, split.valid, small(epochs=6, patience=2), 0)
+    known = with_validation(split, rounds())
+    again = refit(chosen, known, 0)
+    assert len(again.curve) == chosen.best_pass
+    assert same(again, train_encoder(known, moments_at(known, NOBODY), small(epochs=chosen.best_pass, patience=2), 0))
+    assert not same(again, chosen)

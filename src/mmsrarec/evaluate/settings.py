@@ -41,8 +41,8 @@ class EvaluateSettings(BaseModel):
     )
     fitted_on: Literal["train", "train+validation"] = Field(
         default="train",
-        description="events that rows made from the log alone are fitted on for the test; rows that choose on "
-        "validation, such as by early stopping, are fitted on train always",
+        description="events that rows without a language model are fitted on for the test; sequence models choose on "
+        "validation how long to train, then train anew for as long; stage 2's own never sees validation events",
     )
     negatives: int = Field(
         default=20, ge=1, le=10_000, description="items never taken, beside the taken one (published: 20)"

@@ -34,6 +34,11 @@ class Encoder:
     def n_items(self) -> int:
         return self.model.n_items
 
+    @property
+    def best_pass(self) -> int:
+        """The pass, from 1, whose validation NDCG@10 was best."""
+        return 1 + max(range(len(self.curve)), key=lambda number: self.curve[number][1], default=0)
+
     @torch.no_grad()
     def encode(self, histories: Sequence[IntArray]) -> Float32Array:
         """m histories (item codes, oldest first; -1 = unknown) -> (m, dims): the state after the last item.

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmsrarec.data.dataset import Events, IntArray
-from mmsrarec.data.split import Moments
+from mmsrarec.data.split import Moments, moments_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.sequence import SequenceModel, fill
 from mmsrarec.models.softmax import catalogue_loss
@@ -68,6 +68,18 @@ def train_encoder(
                 break
     model.load_state_dict(best_weights)
     return Encoder(model.eval(), settings, tuple(curve))
+
+
+def refit(
+    encoder: Encoder, events: Events, seed: int, progress: Progress | None = None, device: str = "cpu"
+) -> Encoder:
+    """The model trained anew on `events`, such as training and validation, for as many passes as it was best after.
+
+    What a table's row may do before the test: every choice was made on validation, and nothing of the test is seen.
+    """
+    nobody = moments_at(events, np.empty(0, dtype=np.int64))
+    settings = encoder.settings.model_copy(update={"epochs": encoder.best_pass})
+    return train_encoder(events, nobody, settings, seed, progress, device)
 
 
 def _batches(train: Events, s: RetrieveSettings, pad: int, rng: np.random.Generator) -> Iterator[IntArray]:
