@@ -28,6 +28,7 @@ from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend import tune as ranker
 from mmsrarec.recommend.settings import UNTUNED
 from mmsrarec.retrieve.encode import train_encoder
+from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.summarize import prompts as stage_1
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.statistics import statistics
@@ -236,7 +237,8 @@ class Run:
 
     def retrieve(self, split: SplitName) -> None:
         settings = self.recipe.retrieve
-        with self.stage(f"retrieve/{split}", self.key(f"retrieve/{split}", settings=settings)) as folder:
+        told = settings.model_dump(exclude={"index"})  # whoever searches finds the same
+        with self.stage(f"retrieve/{split}", self.key(f"retrieve/{split}", settings=told)) as folder:
             if folder is None:
                 return
             parts = self.workspace.split(split)
@@ -250,6 +252,7 @@ class Run:
                     self.recipe.model.device,
                 )
             encoder.save(folder)
+            Neighbours(parts.train, encoder, device=self.recipe.model.device).save(folder)
 
     def recommend(self, split: SplitName, variant: str) -> None:
         part, settings = adapter_part(split, variant), self.workspace.recommend_settings(variant)

@@ -30,6 +30,9 @@ class RetrieveSettings(BaseModel):
         default="softmax", description="cross-entropy over all items, or over a sample"
     )
     negatives: int = Field(default=256, ge=1, description="items sampled a training step; only where loss is sampled")
+    index: Literal["exact", "faiss"] = Field(
+        default="exact", description="who searches for neighbours; both find the same. faiss: pip install faiss-cpu"
+    )
     k: int = Field(default=3, ge=1, le=100, description="neighbours: similar users a moment is given")
     next_items: int = Field(default=3, ge=1, le=50, description="items of a neighbour that count as what it took next")
     crowd: int = Field(
