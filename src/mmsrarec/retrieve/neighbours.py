@@ -4,6 +4,7 @@ A training row stands for "this user, with what it had before the row, then took
 neighbour of a moment only if it happened strictly earlier, to somebody else.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,22 +102,22 @@ class Neighbours:
         """Write moments.safetensors, so that `load` need not encode the log again."""
         from safetensors.numpy import save_file
 
-        save_file({"vectors": self.vectors, "place": self.place.astype(np.int32)}, folder / FILE)
+        made = {"vectors": self.vectors, "place": self.place.astype(np.int32)}
+        save_file(made, folder / FILE, {"log": _digest(self.train)})
 
     @classmethod
     def load(
         cls, folder: Path, train: Events, encoder: Encodes, index: SearchName = "exact", device: str = "cpu"
     ) -> "Neighbours":
-        """The saved index of `train`; built anew where none was saved. Raises MmsrarecError for another log's."""
-        if not (folder / FILE).is_file():
-            return cls(train, encoder, index, device)
-        from safetensors.numpy import load_file
+        """The saved index of `train`; built anew where none was saved, or another log's."""
+        from safetensors import safe_open
 
-        saved = load_file(folder / FILE)
-        vectors, place = saved["vectors"], saved["place"].astype(np.int64)
-        if len(place) != len(train) or (place >= len(vectors)).any():
-            raise MmsrarecError(f"{folder / FILE} was made from another log: run stage 2 (retrieve) again")
-        return cls(train, encoder, index, device, (vectors, place))
+        if (folder / FILE).is_file():
+            with safe_open(folder / FILE, "numpy") as saved:
+                if (saved.metadata() or {}).get("log") == _digest(train):
+                    made = saved.get_tensor("vectors"), saved.get_tensor("place").astype(np.int64)
+                    return cls(train, encoder, index, device, made)
+        return cls(train, encoder, index, device)
 
     def neighbours(self, history: ArrayLike, as_of: int | None, k: int = 3, user: int = -1) -> Found:
         """The k nearest users of one history as it stands at a moment: item codes, oldest first; (1, k) neighbours.
@@ -140,7 +141,7 @@ class Neighbours:
             return found
         queries = _unit(self.encoder.encode(moments.history))
         until = np.searchsorted(self.first, time)
-        same = [self._same_person(moments, i) for i in range(m)]
+        same = [self.same_person(moments, i) for i in range(m)]
         # the nearest vectors are mostly the user's own, which do not count
         own = np.array([sum(self.train.rows(user).stop - self.train.rows(user).start for user in who) for who in same])
         width = own + 4 * k
@@ -158,7 +159,7 @@ class Neighbours:
             begin += len(these)
         return found
 
-    def _same_person(self, moments: Moments, i: int) -> set[int]:
+    def same_person(self, moments: Moments, i: int) -> set[int]:
         """Codes of the moment's user and of accounts that copy it: the same whole sequence, as far as it is known.
 
         What is known of the moment's user is its training sequence and its history. An account that holds the history
@@ -212,6 +213,11 @@ def distinct(vectors: Float32Array, order: IntArray) -> tuple[Float32Array, IntA
     place = np.empty(len(vectors), dtype=np.int64)
     place[order] = number[inverse]
     return ordered[first[by_first]], place
+
+
+def _digest(train: Events) -> str:
+    parts = (np.ascontiguousarray(a, dtype="<i8").tobytes() for a in (train.user, train.item, train.time))
+    return hashlib.sha256(b"|".join(parts)).hexdigest()
 
 
 def cosines(vectors: Float32Array, query: Float32Array) -> Float32Array:

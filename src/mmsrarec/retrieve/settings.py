@@ -39,7 +39,6 @@ class RetrieveSettings(BaseModel):
         default=50, ge=1, le=1000, description="similar users asked about a candidate, to say it in words"
     )
     crowd_next: int = Field(default=3, ge=1, le=50, description="items of each of the crowd that count as taken next")
-    keywords: int = Field(default=24, ge=0, le=500, description="collaborative keywords a prompt shows, at most")
 
     @model_validator(mode="after")
     def _heads_divide_dims(self) -> "RetrieveSettings":
