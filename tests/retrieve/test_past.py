@@ -1,5 +1,7 @@
 """Counts, last times, trends and transitions agree with a look at every event, and know nothing they must not."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -63,8 +65,10 @@ def test_the_words_follow_their_definitions(seed: int, user: int, time: int) -> 
         share = np.log1p((when > mine.max()).sum()) / np.log1p(len(when))
         assert recency[item] == 4 - min(int(share * 4), 3)
         start = when[len(when) - max(1, round(0.1 * len(when)))]
-        ratio = (1 + (mine >= start).sum()) / (1 + len(mine) * (when >= start).mean())
-        assert trend[item] == (3 if ratio >= 2 else 1 if ratio <= 0.5 else 2)
+        ratio = Fraction(1 + int((mine >= start).sum())) / (
+            1 + Fraction(len(mine) * int((when >= start).sum()), len(when))
+        )
+        assert trend[item] == (3 if ratio >= 2 else 1 if ratio <= Fraction(1, 2) else 2)
 
 
 @given(st.integers(0, 10_000), st.integers(-1, 7), st.integers(0, 21), st.integers(1, 4))

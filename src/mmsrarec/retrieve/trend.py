@@ -14,7 +14,7 @@ from mmsrarec.retrieve.past import Past
 RECENCY: tuple[str, ...] = ("never taken", "taken long ago", "taken a while ago", "taken lately", "taken just now")
 TREND: tuple[str, ...] = ("without a trend", "falling", "steady", "rising")
 RECENT = 0.1  # share of all events before the moment that is called recent
-RISING = 2.0  # times as many recent events as the item's share of all events lets expect; falling: as many fewer
+RISING = 2  # times as many recent events as the item's share of all events lets expect; falling: as many fewer
 
 
 def recency_levels(past: Past, moments: Moments, candidates: IntArray) -> IntArray:
@@ -54,9 +54,9 @@ def trend_levels(past: Past, moments: Moments, candidates: IntArray) -> IntArray
         start = _nth_of_others(past, events - max(1, round(RECENT * events)), own)
         all_taken = past.by_others(candidates[i], user, time)
         recent = all_taken - past.by_others(candidates[i], user, start)
-        share = 1 - (past.until(start) - (past.train.time[own] < start).sum()) / events
-        ratio = (1 + recent) / (1 + all_taken * share)
-        level = np.select([ratio >= RISING, ratio <= 1 / RISING], [3, 1], 2)
+        newest = events - past.until(start) + int((past.train.time[own] < start).sum())
+        got, expected = (1 + recent) * events, events + all_taken * newest  # whole numbers: no rounding on the border
+        level = np.select([got >= RISING * expected, RISING * got <= expected], [3, 1], 2)
         levels[i] = np.where(all_taken > 0, level, 0)
     return levels
 
