@@ -83,7 +83,7 @@ WORDY = replace(
     ASKED,
     follows=(3,),
     follows_people=(6,),
-    recency=(4,),
+    recency=(7,),
     trend=(3,),
     voices=(Voice(12, 0.9, frozenset(range(5))), Voice(16, 0.8, frozenset({1, 2}))),
 )

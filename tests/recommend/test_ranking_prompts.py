@@ -33,7 +33,7 @@ ASKED = Evidence(
     popularity=(7, 0, 3, 1),
     alike=(4, 0, 2, 1),
     follows=(3, 0, 4, 1),
-    recency=(4, 0, 2, 1),
+    recency=(7, 0, 4, 1),
     trend=(3, 0, 2, 1),
     voices=(Voice(4, 0.9, frozenset(range(6))), Voice(2, 0.5, frozenset({0, 7})), Voice(1, 0.0, frozenset({8}))),
 )

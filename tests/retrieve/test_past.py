@@ -63,12 +63,12 @@ def test_the_words_follow_their_definitions(seed: int, user: int, time: int) -> 
             assert (recency[item], trend[item]) == (0, 0)
             continue
         share = np.log1p((when > mine.max()).sum()) / np.log1p(len(when))
-        assert recency[item] == 4 - min(int(share * 4), 3)
+        assert recency[item] == 7 - min(int(share * 7), 6)
         start = when[len(when) - max(1, round(0.1 * len(when)))]
         ratio = Fraction(1 + int((mine >= start).sum())) / (
             1 + Fraction(len(mine) * int((when >= start).sum()), len(when))
         )
-        assert trend[item] == (3 if ratio >= 2 else 1 if ratio <= Fraction(1, 2) else 2)
+        assert trend[item] == (3 if ratio >= Fraction(3, 2) else 1 if ratio <= Fraction(2, 3) else 2)
 
 
 @given(st.integers(0, 10_000), st.integers(-1, 7), st.integers(0, 21), st.integers(1, 4))
@@ -137,9 +137,9 @@ def test_recency_counts_events_not_seconds() -> None:
     item[[0, 90, 99]] = [2, 1, 0]
     events = make_events(np.arange(101), item, np.arange(101) ** 2, 101, 6)
     told = recency_levels(Past(events), at(-1, 101**2), ITEMS[None])[0]
-    # log(1 + 1), log(1 + 10) and log(1 + 100) as shares of log(1 + 101): .15, .52, 1, and 0 for the latest
+    # log(1 + 1), log(1 + 10) and log(1 + 100) as shares of log(1 + 101): .15, .52, .998, and 0 for the latest
     assert [RECENCY[level] for level in told[[0, 1, 2, 3, 5]]] == [
-        "taken just now", "taken a while ago", "taken long ago", "never taken", "taken just now",
+        "taken lately", "taken a while ago", "taken ages ago", "never taken", "taken just now",
     ]  # fmt: skip
 
 

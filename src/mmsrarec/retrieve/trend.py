@@ -11,10 +11,19 @@ from mmsrarec.data.split import Moments
 from mmsrarec.retrieve.neighbours import clock
 from mmsrarec.retrieve.past import Past
 
-RECENCY: tuple[str, ...] = ("never taken", "taken long ago", "taken a while ago", "taken lately", "taken just now")
+RECENCY: tuple[str, ...] = (
+    "never taken",
+    "taken ages ago",
+    "taken very long ago",
+    "taken long ago",
+    "taken a while ago",
+    "taken not long ago",
+    "taken lately",
+    "taken just now",
+)
 TREND: tuple[str, ...] = ("without a trend", "falling", "steady", "rising")
 RECENT = 0.1  # share of all events before the moment that is called recent
-RISING = 2  # times as many recent events as the item's share of all events lets expect; falling: as many fewer
+RISING = 1.5  # times as many recent events as the item's share of all events lets expect; falling: as many fewer
 
 
 def recency_levels(past: Past, moments: Moments, candidates: IntArray) -> IntArray:
@@ -55,7 +64,7 @@ def trend_levels(past: Past, moments: Moments, candidates: IntArray) -> IntArray
         all_taken = past.by_others(candidates[i], user, time)
         recent = all_taken - past.by_others(candidates[i], user, start)
         newest = events - past.until(start) + int((past.train.time[own] < start).sum())
-        got, expected = (1 + recent) * events, events + all_taken * newest  # whole numbers: no rounding on the border
+        got, expected = (1 + recent) * events, events + all_taken * newest  # whole: nothing is rounded on the border
         level = np.select([got >= RISING * expected, RISING * got <= expected], [3, 1], 2)
         levels[i] = np.where(all_taken > 0, level, 0)
     return levels
