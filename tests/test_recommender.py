@@ -141,3 +141,21 @@ def test_the_command_line_says_the_same(
     assert capsys.readouterr().out
     assert cli.call(["recommend", run, "--user", "nobody"]) == 2
     assert "no user" in capsys.readouterr().err
+
+
+def test_no_reason_names_what_fewer_than_five_people_did(recommender: Recommender) -> None:
+    """By the evidence behind each answer; what is named is compared with what the model was shown."""
+    dataset, named, hushed = recommender.dataset, 0, 0
+    for user in dataset.user_ids[:8]:
+        history = had(recommender, user)
+        item = next(item.item_id for item in dataset.items if item.item_id not in history)
+        moment, codes = recommender._moment(user, None), recommender._codes([item])
+        (evidence,) = recommender.retrieval.gather(moment, codes[None], recommender.prompts.settings)
+        reasons = recommender.explain(item, user=user).reasons
+        told = {reason.item_id for reason in reasons if reason.kind == "similar"}
+        people = dict(zip(evidence.similar, evidence.similar_people, strict=True))
+        assert told == {dataset.items[code].item_id for code, count in people.items() if count >= 5}
+        named, hushed = named + len(told), hushed + len(people) - len(told)
+        alike = [reason for reason in reasons if reason.kind == "alike"]
+        assert bool(alike) == (evidence.alike[0] == 0 or evidence.alike_people[0] >= 5)
+    assert hushed > 0

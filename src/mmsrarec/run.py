@@ -28,6 +28,7 @@ from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend import tune as ranker
 from mmsrarec.recommend.settings import UNTUNED
+from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import ENCODERS, EncoderName, EncoderSettings
 from mmsrarec.retrieve.train import refit, train_encoder
 from mmsrarec.summarize import prompts as stage_1
@@ -250,7 +251,8 @@ class Run:
         """Stage 2's encoder, and the sequence models that are rows of the table, with the same settings."""
         recipe, place = self.recipe, partial(self.workspace.encoder_part, split)
         own = recipe.retrieve.encoder
-        self.encoder(split, own, place(own), self.key(place(own), settings=recipe.retrieve))
+        told = recipe.retrieve.model_dump(exclude={"index"})  # whoever searches finds the same
+        self.encoder(split, own, place(own), self.key(place(own), settings=told))
         trained = recipe.retrieve.model_dump(include=set(EncoderSettings.model_fields))
         for name in ENCODERS:
             asked, settings = name in recipe.evaluate.rows, trained | {"encoder": name}
@@ -280,6 +282,8 @@ class Run:
                     known = with_validation(parts, self.workspace.dataset.events)
                     encoder = refit(before, known, seed, tell, device)
             encoder.save(folder)
+            if part == f"retrieve/{split}":
+                Neighbours(parts.train, encoder, device=device).save(folder)
 
     def recommend(self, split: SplitName, variant: str) -> None:
         part, settings = adapter_part(split, variant), self.workspace.recommend_settings(variant)

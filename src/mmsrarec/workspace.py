@@ -88,8 +88,10 @@ class Workspace:
         return Encoder.load(self._finished(self.encoder_part(split, name or self.recipe.retrieve.encoder, refit)))
 
     def _retrieval(self, split: SplitName) -> Retrieval:
-        train = self.split(split).train
-        return Retrieval(train, Neighbours(train, self.encoder(split)), self.recipe.retrieve)
+        train, folder = self.split(split).train, self._finished(f"retrieve/{split}")
+        settings, device = self.recipe.retrieve, self.recipe.model.device
+        index = Neighbours.load(folder, train, self.encoder(split), settings.index, device)
+        return Retrieval(train, index, settings)
 
     def recommend_settings(self, variant: str) -> RecommendSettings:
         """The recipe's settings with what the variant hides."""

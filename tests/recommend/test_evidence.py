@@ -10,16 +10,20 @@ from mmsrarec.data.dataset import Events, make_events
 from mmsrarec.data.split import Moments, leave_one_out, moments_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.evidence import Evidence, sample_training
-from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.settings import RecommendSettings, Shows
 
 SETTINGS = RecommendSettings(history=3, similar_items=4)
 LOG = make_log(np.random.default_rng(0))
 CANDIDATES = np.arange(12)
 
 
-def gather(train: Events, moments: Moments) -> list[Evidence]:
+OPTIONS = ("similar_keywords", "transitions", "follows", "recency", "trend")
+ALL = SETTINGS.model_copy(update={"shows": Shows(**dict.fromkeys(OPTIONS, True))})
+
+
+def gather(train: Events, moments: Moments, asked: RecommendSettings = SETTINGS, **retrieve) -> list[Evidence]:
     candidates = np.broadcast_to(CANDIDATES, (len(moments), len(CANDIDATES)))
-    return make_retrieval(train).gather(moments, candidates, SETTINGS)
+    return make_retrieval(train, **retrieve).gather(moments, candidates, asked)
 
 
 def test_evidence_is_what_it_says() -> None:
@@ -33,17 +37,18 @@ def test_evidence_is_what_it_says() -> None:
     assert any(max(one.alike) > 0 for one in gather(leave_one_out(LOG).train, moments))
 
 
+@pytest.mark.parametrize("asked", [SETTINGS, ALL], ids=["default", "all options"])
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10_000), st.integers(5, 195))
-def test_nothing_at_or_after_the_moment_is_known(seed: int, now: int) -> None:
+@given(seed=st.integers(0, 10_000), now=st.integers(5, 195))
+def test_nothing_at_or_after_the_moment_is_known(asked: RecommendSettings, seed: int, now: int) -> None:
     rng = np.random.default_rng(seed)
     log = make_log(rng)
     past = log.time < now
     future = np.where(past, log.item, rng.permutation(log.item))  # others take other things from now on
     moments = Moments(np.array([-1]), np.array([now]), np.array([-1]), (np.array([3, 5]),))
-    (known,) = gather(log, moments)
+    (known,) = gather(log, moments, asked)
     changed = make_events(log.user, future, log.time, log.n_users, log.n_items)
-    assert gather(changed, moments) == gather(log.where(past), moments) == [known]
+    assert gather(changed, moments, asked) == gather(log.where(past), moments, asked) == [known]
 
 
 def test_the_future_would_show_if_it_were_looked_at() -> None:
@@ -53,14 +58,87 @@ def test_the_future_would_show_if_it_were_looked_at() -> None:
     assert known[0] != known[1]
 
 
-def test_own_later_events_are_unknown() -> None:
+@pytest.mark.parametrize("asked", [SETTINGS, ALL], ids=["default", "all options"])
+def test_own_later_events_are_unknown(asked: RecommendSettings) -> None:
     """What a user did from the moment on, the target above all, changes nothing of what is known at the moment."""
     row = np.array([LOG.offsets[7] + 3])
     moments = moments_at(LOG, row)
     items = LOG.item.copy()
     items[row[0] : LOG.offsets[8]] = (items[row[0] : LOG.offsets[8]] + 11) % LOG.n_items
     changed = make_events(LOG.user, items, LOG.time, LOG.n_users, LOG.n_items)
-    assert gather(LOG, moments) == gather(changed, moments)
+    assert gather(LOG, moments, asked) == gather(changed, moments, asked)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 39))
+def test_own_events_are_unknown_whenever_they_were(seed: int, user: int) -> None:
+    """What is in the log of the user itself says nothing: the history is all that is known of it."""
+    log = make_log(np.random.default_rng(seed))
+    moment = Moments(np.array([user]), np.array([120]), np.array([-1]), (np.array([3, 5]),))
+    own = np.where(log.user == user, (log.item + 7) % log.n_items, log.item)
+    changed = make_events(log.user, own, log.time, log.n_users, log.n_items)
+    assert gather(changed, moment, ALL) == gather(log, moment, ALL)
+
+
+def test_what_is_not_shown_is_not_gathered_and_what_is_shown_is() -> None:
+    moments = leave_one_out(LOG).test
+    plain, everything = gather(LOG, moments), gather(LOG, moments, ALL)
+    for one, more in zip(plain, everything, strict=True):
+        assert (one.voices, one.follows, one.recency, one.trend) == ((), (), (), ())
+        assert len(more.follows) == len(more.recency) == len(more.trend) == len(CANDIDATES)
+        assert (one.popularity, one.alike, one.alike_people) == (more.popularity, more.alike, more.alike_people)
+    for name in ("voices", "follows", "recency", "trend"):
+        assert len({getattr(more, name) for more in everything}) >= 4
+
+
+def test_people_are_counted_once_each() -> None:
+    moments = leave_one_out(LOG).test
+    crowd = make_retrieval(LOG, crowd=10).neighbours.find(moments, 10)
+    asked = SETTINGS.model_copy(update={"shows": Shows(similar_keywords=True)})
+    for one, users, rows in zip(gather(LOG, moments, asked, crowd=10), crowd.user, crowd.row, strict=True):
+        ends = np.minimum(rows + 3, LOG.offsets[users + 1])
+        took = [set(LOG.item[row:end].tolist()) for row, end in zip(rows, ends, strict=True)]
+        voices = {voice.item: voice for voice in one.voices}
+        for item, people in zip(one.similar, one.similar_people, strict=True):
+            assert 1 <= people <= sum(item in taken for taken in took)
+            assert len(voices[item].people) == people
+        assert one.similar == tuple(voice.item for voice in one.voices if voice.weight > 0)[:4]
+        assert not {voice.item for voice in one.voices if voice.weight > 0} & set(one.history)
+        for people, level in zip(one.alike_people, one.alike, strict=True):
+            assert (people > 0) == (level > 0)
+
+
+def test_transitions_are_a_second_source() -> None:
+    moments = leave_one_out(LOG).test
+    alone, both = (
+        gather(LOG, moments, SETTINGS.model_copy(update={"shows": Shows(transitions=on), "similar_items": 50}))
+        for on in (False, True)
+    )
+    assert all(set(a.similar) <= set(b.similar) for a, b in zip(alone, both, strict=True))
+    assert any(set(a.similar) < set(b.similar) for a, b in zip(alone, both, strict=True))
+
+
+def test_a_copy_of_the_account_is_no_source_of_transitions() -> None:
+    """The copy holds the answer: user 1 did what user 0 did, and what user 0 is about to do."""
+    user, item = np.repeat([0, 1, 2], 6), np.array([0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 9, 4, 8, 7, 6, 9])
+    log = make_events(user, item, np.concatenate([np.arange(6) + 50, np.arange(12)]), 3, 30)
+    for code in (0, -1):
+        moment = Moments(np.array([code]), np.array([60]), np.array([5]), (item[:5],))
+        (one,) = gather(log, moment, ALL)
+        assert one.follows[8] > one.follows[5] == 0
+        assert 5 not in one.similar
+
+
+def test_hushed_voices_are_not_shown() -> None:
+    moments = leave_one_out(LOG).test
+    asked = SETTINGS.model_copy(update={"min_people": 3, "similar_items": 50})
+    hushed = asked.model_copy(update={"shows": Shows(lone_voices=False)})
+    loud = gather(LOG, moments, asked)
+    for one, less in zip(loud, gather(LOG, moments, hushed), strict=True):
+        pairs = zip(one.similar, one.similar_people, strict=True)
+        assert less.similar == tuple(item for item, people in pairs if people >= 3)
+    people = [people for one in loud for people in one.similar_people]
+    assert min(people) < 3 <= max(people)
 
 
 def test_training_and_test_ask_alike() -> None:
@@ -85,8 +163,10 @@ def test_a_moment_without_a_time_is_refused() -> None:
 
 
 def test_picking_candidates_keeps_their_facts() -> None:
-    (one,) = gather(LOG, moments_at(LOG, np.array([4])))
+    (one,) = gather(LOG, moments_at(LOG, np.array([4])), ALL)
     picked = one.pick([2, 0])
+    assert picked.follows == (one.follows[2], one.follows[0])
+    assert picked.alike_people == (one.alike_people[2], one.alike_people[0])
     assert picked.candidates == (one.candidates[2], one.candidates[0])
     assert picked.popularity == (one.popularity[2], one.popularity[0])
     assert picked.alike == (one.alike[2], one.alike[0])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tiny import tiny_mllm
 from world import make_dataset, make_log, make_prompts, only
 
-from mmsrarec.recommend.evidence import Evidence
+from mmsrarec.recommend.evidence import Evidence, Voice
 from mmsrarec.recommend.explain import explain, log_odds
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs
@@ -17,7 +17,15 @@ from mmsrarec.recommend.score import score_packs
 MLLM = tiny_mllm()
 DATASET = make_dataset(make_log(np.random.default_rng(0)))
 PROMPTS = make_prompts(MLLM, DATASET, visual_tokens=2)
-ASKED = Evidence(history=(3, 4, 9), similar=(5, 7), candidates=(11,), popularity=(6,), alike=(2,))
+ASKED = Evidence(
+    history=(3, 4, 9),
+    similar=(5, 7),
+    similar_people=(5, 9),
+    candidates=(11,),
+    popularity=(6,),
+    alike=(2,),
+    alike_people=(5,),
+)
 
 
 def score(prompts: Prompts, evidence: Evidence, hide=None) -> float:
@@ -69,3 +77,50 @@ def test_somebody_new_is_told_what_speaks_of_the_item() -> None:
 def test_log_odds_are_finite_and_turn_round(p: float) -> None:
     assert np.isfinite(log_odds(p))
     assert log_odds(p) == pytest.approx(-log_odds(1 - p), abs=1e-6)
+
+
+WORDY = replace(
+    ASKED,
+    follows=(3,),
+    follows_people=(6,),
+    recency=(7,),
+    trend=(3,),
+    voices=(Voice(12, 0.9, frozenset(range(5))), Voice(16, 0.8, frozenset({1, 2}))),
+)
+OPTIONS = {"similar_keywords": True, "follows": True, "recency": True, "trend": True}
+
+
+def test_options_are_reasons_of_their_own() -> None:
+    prompts = make_prompts(MLLM, DATASET, shows=OPTIONS, similar_tokens=200)
+    texts = {reason.kind: reason.text for reason in explain(prompts, WORDY)[1]}
+    assert texts["follows"] == "it often follows what they had last"
+    assert texts["recency"] == "taken just now"
+    assert texts["trend"] == "it is rising"
+    words = prompts.similar_keywords(WORDY, 5)
+    assert texts["similar_keywords"] == f"similar people went on to {', '.join(words)}"
+    assert set(words) == set(prompts.shown_keywords(12)) & set(prompts.similar_keywords(WORDY))
+    assert 0 < len(words) < len(prompts.similar_keywords(WORDY))
+
+
+@pytest.mark.parametrize("people", [0, 1, 4, 5])
+def test_a_reason_names_nothing_that_fewer_than_five_people_stand_behind(people: int) -> None:
+    prompts = make_prompts(MLLM, DATASET, shows=OPTIONS, similar_tokens=200)
+    few = (Voice(12, 0.9, frozenset(range(people))),)
+    shy = replace(WORDY, similar_people=(people, 9), alike_people=(people,), follows_people=(people,), voices=few)
+    reasons = explain(prompts, shy)[1]
+    named = {reason.item_id for reason in reasons if reason.kind == "similar"}
+    assert named == ({"i5", "i7"} if people >= 5 else {"i7"})
+    kinds = {reason.kind for reason in reasons} & {"alike", "follows", "similar_keywords"}
+    assert kinds == ({"alike", "follows", "similar_keywords"} if people >= 5 else set())
+    nobody = explain(prompts, replace(shy, alike=(0,), follows=(0,)))[1]
+    assert {"alike", "follows"} <= {reason.kind for reason in nobody}  # that nobody did so is said of nobody
+
+
+def test_how_many_people_a_reason_needs_can_be_set() -> None:
+    prompts = make_prompts(MLLM, DATASET, min_people=10)
+    assert not {reason.kind for reason in explain(prompts, ASKED)[1]} & {"similar", "alike"}
+
+
+def test_what_nobody_counted_is_not_named() -> None:
+    uncounted = replace(ASKED, similar_people=(), alike_people=())
+    assert not {reason.kind for reason in explain(PROMPTS, uncounted)[1]} & {"similar", "alike"}

@@ -12,7 +12,7 @@ from tiny import SPECIAL, tiny_mllm
 from world import make_dataset, make_evidence, make_log, make_prompts, only
 
 from mmsrarec.data.dataset import Item
-from mmsrarec.recommend.evidence import Evidence
+from mmsrarec.recommend.evidence import Evidence, Voice
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.settings import UNTUNED, VARIANTS, Shows, variant_shows
 
@@ -27,7 +27,15 @@ ITEMS = (
 )
 LOG = make_log(np.random.default_rng(0), n_users=2, n_items=len(ITEMS), length=2)
 ASKED = Evidence(
-    history=(0, 1, 3), similar=(2, 0), candidates=(2, 0, 3, 4), popularity=(7, 0, 3, 1), alike=(4, 0, 2, 1)
+    history=(0, 1, 3),
+    similar=(2, 0),
+    candidates=(2, 0, 3, 4),
+    popularity=(7, 0, 3, 1),
+    alike=(4, 0, 2, 1),
+    follows=(3, 0, 4, 1),
+    recency=(7, 0, 4, 1),
+    trend=(3, 0, 2, 1),
+    voices=(Voice(4, 0.9, frozenset(range(6))), Voice(2, 0.5, frozenset({0, 7})), Voice(1, 0.0, frozenset({8}))),
 )
 
 
@@ -85,6 +93,78 @@ def test_a_switch_hides_its_signal_and_only_that(signal: str) -> None:
     assert {name for name, mark in SIGNALS.items() if mark not in hidden} == {signal}
     alone = read(prompts_of(shows=only(**{signal: True})), ASKED)
     assert {name for name, mark in SIGNALS.items() if mark in alone} == {signal} or signal == "similar"
+
+
+ADDED = {
+    "similar_keywords": "went on to: yes, ignore, above, end, start, honest, steel",
+    "follows": "mostly follows",
+    "recency": "never taken",
+    "trend": "rising",
+}
+
+
+@pytest.mark.parametrize("signal", list(ADDED))
+def test_a_named_option_adds_its_signal_and_only_that(signal: str) -> None:
+    plain, more = read(prompts_of(), ASKED), read(prompts_of(shows={signal: True}), ASKED)
+    assert {name for name, mark in ADDED.items() if mark in more} == {signal}
+    assert not any(mark in plain for mark in ADDED.values())
+    assert {name for name, mark in SIGNALS.items() if mark in more} == set(SIGNALS)
+
+
+SPEAKS = {"similar": False, "similar_keywords": True}
+
+
+def test_stage_2_speaks_in_items_in_keywords_or_in_both() -> None:
+    marks = ("People alike took next:", "People alike went on to:")
+    for variant, spoken in (
+        ("whole", (True, False)),
+        ("collaborative keywords", (False, True)),
+        ("items and keywords", (True, True)),
+        ("without stage 2", (False, False)),
+    ):
+        text = read(prompts_of(shows=variant_shows(variant)), ASKED)
+        assert tuple(mark in text for mark in marks) == spoken
+
+
+def test_collaborative_keywords_are_the_weighty_ones_that_the_history_does_not_say() -> None:
+    prompts = prompts_of(shows=SPEAKS)
+    heavy, light = ("yes", "ignore", "above", "end", "start"), ("honest", "steel")
+    assert prompts.similar_keywords(ASKED) == heavy + light  # "red" and "star" are said of item 0
+    assert prompts.similar_keywords(replace(ASKED, history=(1,))) == (*heavy, *light, "red", "star")
+    assert prompts.similar_keywords(replace(ASKED, history=(2,))) == heavy
+    one = replace(ASKED, history=(), voices=(Voice(1, 1.0, frozenset({1})), Voice(0, 1.0, frozenset({1}))))
+    rare = prompts_of(shows=SPEAKS, similar_tokens=1024).similar_keywords(one)
+    assert rare.index("wool") < rare.index("red")  # equally weighty items; red is on more pictures
+    assert prompts.similar_keywords(replace(ASKED, voices=())) == ()
+    assert prompts_of().similar_keywords(ASKED) == ()
+
+
+@given(st.integers(0, 60))
+def test_collaborative_keywords_keep_to_their_tokens(tokens: int) -> None:
+    whole, cut = prompts_of(shows=SPEAKS, similar_tokens=1024), prompts_of(shows=SPEAKS, similar_tokens=tokens)
+    words, everything = cut.similar_keywords(ASKED), whole.similar_keywords(ASKED)
+    assert words == everything[: len(words)]
+    costs = [len(MLLM.encode(f"{',' if place else ''} {word}")) for place, word in enumerate(everything)]
+    assert sum(costs[: len(words)]) <= tokens
+    assert len(words) == len(everything) or sum(costs[: len(words) + 1]) > tokens
+    shorter = len(whole.render(ASKED).shared.ids) - len(cut.render(ASKED).shared.ids)
+    assert shorter >= sum(costs[len(words) :])
+    assert not words or shorter == sum(costs[len(words) :])
+
+
+def test_lone_voices_can_be_hushed() -> None:
+    loud, hushed = (prompts_of(shows=SPEAKS | {"lone_voices": lone}, min_people=5) for lone in (True, False))
+    assert "steel" in loud.similar_keywords(ASKED)
+    assert hushed.similar_keywords(ASKED) == loud.similar_keywords(ASKED, 5) == loud.similar_keywords(ASKED)[:5]
+    many = replace(ASKED, voices=(Voice(2, 1.0, frozenset({1, 2, 3})), Voice(0, 0.0, frozenset({3, 4, 5}))))
+    assert hushed.similar_keywords(replace(many, history=())) == ("red", "star")  # of two items, by five people in all
+
+
+def test_hiding_collaborative_keywords_hides_their_line() -> None:
+    prompts = prompts_of(shows=SPEAKS)
+    hidden = prompts.render(ASKED, "similar_keywords")
+    assert hidden == prompts_of(shows=SPEAKS).render(replace(ASKED, voices=()))
+    assert hidden.candidates == prompts.render(ASKED).candidates
 
 
 @pytest.mark.parametrize("hide", ["keywords", "picture", "alike", "popularity"])

@@ -92,3 +92,4 @@ def test_settings_refuse_what_cannot_work():
         RetrieveSettings(dims=10, heads=3)
     with pytest.raises(ValueError, match="Extra inputs"):
         RetrieveSettings.model_validate({"dimensions": 3})
+    assert RetrieveSettings.model_validate({"keywords": 24, "k": 2}) == RetrieveSettings(k=2)  # an earlier run's

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,18 +12,30 @@ from mmsrarec.data.split import Moments, moments_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve import popularity
-from mmsrarec.retrieve.alike import alike_levels
-from mmsrarec.retrieve.context import collaborative_items, next_items
-from mmsrarec.retrieve.neighbours import Found, Neighbours
+from mmsrarec.retrieve.alike import SHARES, alike_levels
+from mmsrarec.retrieve.context import Voices, next_items, share_levels
+from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.retrieve.past import Past
 from mmsrarec.retrieve.settings import RetrieveSettings
+from mmsrarec.retrieve.transitions import transitions
+from mmsrarec.retrieve.trend import recency_levels, trend_levels
+
+
+class Voice(NamedTuple):
+    """An item that speaks by its keywords. people: who took it, by numbers that mean nothing outside the moment."""
+
+    item: int
+    weight: float
+    people: frozenset[int]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One moment, all of it strictly older than the moment.
+    """One moment, all of it strictly older than the moment. What a prompt would not show need not be there.
 
-    history, similar: item codes, history oldest first. candidates: c item codes; popularity, alike: c levels, which
-    index `popularity.WORDS` and `ALIKE`.
+    history, similar: item codes, history oldest first. voices: what the collaborative keywords are of, the heaviest
+    first. candidates: c item codes; popularity, alike, follows, recency, trend: c levels, which index WORDS of
+    `recommend.prompts`. similar_people: distinct people behind each of `similar`; alike_people, follows_people: (c,).
     """
 
     history: tuple[int, ...]
@@ -29,17 +43,28 @@ class Evidence:
     candidates: tuple[int, ...]
     popularity: tuple[int, ...]
     alike: tuple[int, ...]
+    follows: tuple[int, ...] = ()
+    recency: tuple[int, ...] = ()
+    trend: tuple[int, ...] = ()
+    voices: tuple[Voice, ...] = ()
+    similar_people: tuple[int, ...] = ()
+    alike_people: tuple[int, ...] = ()
+    follows_people: tuple[int, ...] = ()
 
     def pick(self, places: IntArray | list[int]) -> "Evidence":
         """The same moment with the candidates at `places` only, in that order."""
         chosen: Mapping[str, tuple[int, ...]] = {
             name: tuple(getattr(self, name)[int(place)] for place in places)
-            for name in ("candidates", "popularity", "alike")
+            for name in BY_CANDIDATE
+            if getattr(self, name)
         }
         return replace(self, **chosen)
 
 
-@dataclass(frozen=True)
+BY_CANDIDATE = ("candidates", "popularity", "alike", "follows", "recency", "trend", "alike_people", "follows_people")
+
+
+@dataclass(frozen=True, eq=False)
 class Retrieval:
     """Stage 2 ready for use: the training log, its index of moments, and how much is asked of it."""
 
@@ -47,26 +72,64 @@ class Retrieval:
     neighbours: Neighbours
     settings: RetrieveSettings
 
+    @cached_property
+    def past(self) -> Past:
+        return Past(self.train)
+
     def gather(self, moments: Moments, candidates: IntArray, settings: RecommendSettings) -> list[Evidence]:
         """The evidence for (m, c) candidates at m moments. Raises MmsrarecError if a moment has no time."""
-        s = self.settings
+        s, shows = self.settings, settings.shows
         crowd = self.neighbours.find(moments, max(s.k, s.crowd))
-        nearest = Found(crowd.user[:, : s.k], crowd.row[:, : s.k], crowd.similarity[:, : s.k])
-        following = next_items(nearest, self.train, moments, s.next_items)
-        alike = alike_levels(crowd, self.train, moments, candidates, s.crowd_next)
+        following = next_items(crowd, self.train, moments, max(s.next_items, s.crowd_next))
         popular = popularity.levels(self.train, moments, candidates)
-        return [
-            Evidence(
-                history=tuple(moments.history[row][-settings.history :].tolist()),
-                similar=collaborative_items(
-                    following[row], nearest.similarity[row], moments.history[row], settings.similar_items
-                ),
-                candidates=tuple(candidates[row].tolist()),
-                popularity=tuple(popular[row].tolist()),
-                alike=tuple(alike[row].tolist()),
+        alike = alike_levels(crowd, self.train, moments, candidates, s.crowd_next)
+        recency = recency_levels(self.past, moments, candidates) if shows.recency else None
+        trend = trend_levels(self.past, moments, candidates) if shows.trend else None
+        found = []
+        for row in range(len(moments)):
+            near, users, history = crowd.similarity[row], crowd.user[row], moments.history[row]
+            few = Voices.of(following[row, : s.k, : s.next_items], near[: s.k], users[: s.k])
+            many = Voices.of(following[row, :, : s.crowd_next], near, users)
+            after = Voices.none()
+            if shows.transitions or shows.follows:
+                same = self.neighbours.same_person(moments, row)
+                after = transitions(self.past, moments, row, same, settings.transition_window)
+            speaking, behind = few, few.joined(many)
+            if shows.transitions:
+                speaking, behind = few.joined(after), behind.joined(after)
+            ranked = speaking.ranked(history)
+            similar = np.array([code for code, _ in ranked], dtype=np.int64)
+            people = behind.people(similar)
+            if not shows.lone_voices:
+                similar, people = similar[people >= settings.min_people], people[people >= settings.min_people]
+            mine = candidates[row]
+            found.append(
+                Evidence(
+                    history=tuple(history[-settings.history :].tolist()),
+                    similar=tuple(similar[: settings.similar_items].tolist()),
+                    similar_people=tuple(people[: settings.similar_items].tolist()),
+                    voices=_voices(ranked, behind) if shows.similar_keywords else (),
+                    candidates=tuple(mine.tolist()),
+                    popularity=tuple(popular[row].tolist()),
+                    alike=tuple(alike[row].tolist()),
+                    alike_people=tuple(many.people(mine).tolist()),
+                    follows=tuple(share_levels(after, mine, SHARES).tolist()) if shows.follows else (),
+                    follows_people=tuple(after.people(mine).tolist()) if shows.follows else (),
+                    recency=() if recency is None else tuple(recency[row].tolist()),
+                    trend=() if trend is None else tuple(trend[row].tolist()),
+                )
             )
-            for row in range(len(moments))
-        ]
+        return found
+
+
+def _voices(ranked: list[tuple[int, float]], behind: Voices) -> tuple[Voice, ...]:
+    """The ranked items with the people behind them, then other items of those people, which count for keywords only."""
+    number = {person: place for place, person in enumerate(dict.fromkeys(behind.person.tolist()))}
+    people: dict[int, set[int]] = {code: set() for code, _ in ranked}
+    for code, person in zip(behind.item.tolist(), behind.person.tolist(), strict=True):
+        people.setdefault(code, set()).add(number[person])
+    weight = dict(ranked)
+    return tuple(Voice(code, weight.get(code, 0.0), frozenset(who)) for code, who in people.items())
 
 
 def sample_training(

@@ -1,22 +1,30 @@
 """Why an item is recommended: each reason is left out, the item is scored again, and the drop is what it carried."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mmsrarec.models.packing import Pack
 from mmsrarec.recommend.evidence import Evidence
-from mmsrarec.recommend.prompts import Prompts
+from mmsrarec.recommend.prompts import FACTS, Fact, Prompts
 from mmsrarec.recommend.score import score_packs
-from mmsrarec.retrieve.alike import ALIKE
-from mmsrarec.retrieve.popularity import WORDS
+
+SAID: Mapping[Fact, str] = {
+    "popularity": "taken before by {}",
+    "alike": "taken next by {}",
+    "follows": "it {} what they had last",
+    "recency": "{}",
+    "trend": "it is {}",
+}
 
 
 @dataclass(frozen=True)
 class Reason:
     """Something the model was shown. weight: how far the log-odds of yes fall without it; negative: it spoke against.
 
-    kind: "history", "similar", "keywords", "picture", "alike" or "popularity". item_id: of a history or similar item.
+    kind: "history", "similar", "similar_keywords", "keywords", "picture", or a fact of the candidate, as in
+    `recommend.prompts`. item_id: of a history or similar item.
     """
 
     kind: str
@@ -26,8 +34,12 @@ class Reason:
 
 
 def explain(prompts: Prompts, evidence: Evidence) -> tuple[float, list[Reason]]:
-    """The score of the one candidate in `evidence`, and the reasons by weight, heaviest first."""
+    """The score of the one candidate in `evidence`, and the reasons by weight, heaviest first.
+
+    What similar people took is named only where at least `min_people` distinct ones stand behind it.
+    """
     (code,) = evidence.candidates
+    least = prompts.settings.min_people
     reasons: list[tuple[str, str, int | None]] = []
     packs: list[Pack] = [prompts.render(evidence)]
 
@@ -40,19 +52,25 @@ def explain(prompts: Prompts, evidence: Evidence) -> tuple[float, list[Reason]]:
         text = f"had {prompts.dataset.items[item].title}"
         leave_out("history", text, prompts.render(replace(evidence, history=rest)), item)
     if prompts.shows.similar:
-        for place, item in enumerate(evidence.similar):
-            rest = evidence.similar[:place] + evidence.similar[place + 1 :]
-            text = f"similar people took {prompts.dataset.items[item].title} next"
-            leave_out("similar", text, prompts.render(replace(evidence, similar=rest)), item)
+        for place, (item, people) in enumerate(zip(evidence.similar, evidence.similar_people, strict=False)):
+            if people >= least:  # what nobody counted is not named
+                rest = evidence.similar[:place] + evidence.similar[place + 1 :]
+                text = f"similar people took {prompts.dataset.items[item].title} next"
+                leave_out("similar", text, prompts.render(replace(evidence, similar=rest)), item)
+    if words := prompts.similar_keywords(evidence, least):
+        text = f"similar people went on to {', '.join(words)}"
+        leave_out("similar_keywords", text, prompts.render(evidence, hide="similar_keywords"))
     if words := prompts.shown_keywords(code):
         leave_out("keywords", f"it is {', '.join(words)}", prompts.render(evidence, hide="keywords"))
     if prompts.shows.pictures and code in prompts.features:
         leave_out("picture", "its picture", prompts.render(evidence, hide="picture"))
-    if prompts.shows.alike:
-        leave_out("alike", f"taken next by {ALIKE[evidence.alike[0]]}", prompts.render(evidence, hide="alike"))
-    if prompts.shows.popularity:
-        text = f"taken before by {WORDS[evidence.popularity[0]]}"
-        leave_out("popularity", text, prompts.render(evidence, hide="popularity"))
+    behind = {"alike": evidence.alike_people, "follows": evidence.follows_people}
+    for name, text in SAID.items():
+        if getattr(prompts.shows, name):
+            level = getattr(evidence, name)[0]
+            single = name in behind and level > 0 and min(behind[name], default=0) < least
+            if not single:
+                leave_out(name, text.format(FACTS[name][level]), prompts.render(evidence, hide=name))
 
     logits = [log_odds(float(scores[0])) for scores in score_packs(prompts, packs)]
     drops = [logits[0] - value for value in logits[1:]]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
 from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset
@@ -18,11 +19,23 @@ from mmsrarec.models.packing import Pack, Segment
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.alike import ALIKE
+from mmsrarec.retrieve.context import rarity, weigh_keywords
 from mmsrarec.retrieve.popularity import WORDS
+from mmsrarec.retrieve.transitions import FOLLOWS
+from mmsrarec.retrieve.trend import RECENCY, TREND
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.prompts import item_text
 
-Hidden = Literal["keywords", "picture", "alike", "popularity"]
+Fact = Literal["popularity", "alike", "follows", "recency", "trend"]
+Hidden = Literal["keywords", "picture", "similar_keywords"] | Fact
+FACTS: Mapping[Fact, tuple[str, ...]] = {
+    "popularity": WORDS,
+    "alike": ALIKE,
+    "follows": FOLLOWS,
+    "recency": RECENCY,
+    "trend": TREND,
+}
+"""What is said of a candidate in words, in this order: the words of each level."""
 
 
 class Prompts:
@@ -50,9 +63,29 @@ class Prompts:
         ids = [*before, *self._phrase("Someone took, oldest first:\n"), *self._lines(evidence.history)]
         if self.shows.similar and evidence.similar:
             ids += [*self._phrase("People alike took next:\n"), *self._lines(evidence.similar)]
+        if hide != "similar_keywords" and (words := self.similar_keywords(evidence)):
+            ids += [*self._phrase("People alike went on to:"), *self._list(words), *self._phrase("\n")]
         ids += [*self._phrase("Will they take it next? Answer yes or no."), *after]
-        rows = zip(evidence.candidates, evidence.popularity, evidence.alike, strict=True)
-        return Pack(Segment(ids), [self._candidate(*row, hide) for row in rows])
+        return Pack(Segment(ids), [self._candidate(evidence, place, hide) for place in range(len(evidence.candidates))])
+
+    def similar_keywords(self, evidence: Evidence, min_people: int = 1) -> tuple[str, ...]:
+        """The keywords of what similar people took next that a prompt shows: the weightiest that the history shown does
+        not say already, in `similar_tokens` tokens. min_people: of these, the ones that so many people stand behind.
+        """
+        if not self.shows.similar_keywords:
+            return ()
+        had = {word for code in evidence.history for word in self.shown_keywords(code)}
+        people: dict[str, frozenset[int]] = {}
+        for voice in evidence.voices:
+            for word in self.shown_keywords(voice.item):
+                people[word] = people.get(word, frozenset()) | voice.people
+        weighed = [(voice.item, voice.weight) for voice in evidence.voices if voice.weight > 0]
+        words = [word for word in weigh_keywords(weighed, self.shown_keywords, self._rare) if word not in had]
+        if not self.shows.lone_voices:
+            words = [word for word in words if len(people[word]) >= self.settings.min_people]
+        room = np.cumsum([len(self._list([word], place)) for place, word in enumerate(words)])
+        words = words[: int(np.searchsorted(room, self.settings.similar_tokens, side="right"))]
+        return tuple(word for word in words if len(people[word]) >= min_people)
 
     def shown_keywords(self, code: int) -> tuple[str, ...]:
         """The keywords of an item that a prompt shows, those of its picture included."""
@@ -69,10 +102,15 @@ class Prompts:
         """The tokens of the two answers."""
         return self.mllm.word(" yes"), self.mllm.word(" no")
 
-    def _candidate(self, code: int, popularity: int, alike: int, hide: Hidden | None) -> Segment:
+    @cached_property
+    def _rare(self) -> dict[str, float]:
+        return rarity(self.keywords, len(self.dataset.items))
+
+    def _candidate(self, evidence: Evidence, place: int, hide: Hidden | None) -> Segment:
+        code = evidence.candidates[place]
         ids = self._title(code) if hide == "keywords" else self._item(code)
-        facts = [WORDS[popularity]] if self.shows.popularity and hide != "popularity" else []
-        facts += [ALIKE[alike]] if self.shows.alike and hide != "alike" else []
+        told = [(name, words) for name, words in FACTS.items() if getattr(self.shows, name) and hide != name]
+        facts = [words[getattr(evidence, name)[place]] for name, words in told]
         fact_ids = self._phrase(f" ({'; '.join(facts)})") if facts else []
         pictured = self.shows.pictures and code in self.features and hide != "picture"
         picture = [self.mllm.image_token] * (self.settings.visual_tokens if pictured else 0)
@@ -80,6 +118,11 @@ class Prompts:
 
     def _lines(self, codes: Sequence[int]) -> list[int]:
         return [token for code in codes for token in (*self._phrase("- "), *self._item(code), *self._phrase("\n"))]
+
+    def _list(self, words: Sequence[str], first: int = 0) -> list[int]:
+        """A part of a list of words, from place `first` on."""
+        pieces = (f"{',' if place else ''} {word}" for place, word in enumerate(words, start=first))
+        return [token for piece in pieces for token in self._phrase(piece)]
 
     def _title(self, code: int) -> list[int]:
         title = " ".join(self.dataset.items[code].title.split())  # one line: a title forges no other

@@ -19,6 +19,24 @@ class Shows(BaseModel):
     similar: bool = Field(default=True, description="what similar users took next (stage 2)")
     alike: bool = Field(default=True, description="in words, how many similar users took the candidate next [ours]")
     popularity: bool = Field(default=True, description="in words, how many people took the candidate before [ours]")
+    similar_keywords: bool = Field(
+        default=False, description="keywords of what similar users took next, by weight and rarity: the paper's context"
+    )
+    transitions: bool = Field(
+        default=False,
+        description="what others took soon after the last items of the history, as a second source of what similar "
+        "users took: for items, keywords, or both [ours]",
+    )
+    follows: bool = Field(
+        default=False, description="in words, how often the candidate was taken soon after the last items [ours]"
+    )
+    recency: bool = Field(default=False, description="in words, when the candidate was last taken [ours]")
+    trend: bool = Field(default=False, description="in words, whether the candidate is rising [ours]")
+    lone_voices: bool = Field(
+        default=True,
+        description="also items and keywords that fewer than min_people similar users stand behind; reasons never "
+        "name those",
+    )
     descriptions: bool = Field(
         default=False,
         description="the item's own text, cut to description_tokens, in place of keywords: an ablation",
@@ -33,6 +51,18 @@ class RecommendSettings(BaseModel):
     shows: Shows = Shows()
     history: int = Field(default=5, ge=1, le=50, description="items of history in a prompt, the newest (the paper's n)")
     similar_items: int = Field(default=5, ge=0, le=50, description="items that similar users took next, in a prompt")
+    similar_tokens: int = Field(
+        default=48, ge=0, le=1024, description="tokens of the keywords of what similar users took next, in a prompt"
+    )
+    min_people: int = Field(
+        default=5,
+        ge=1,
+        le=1000,
+        description="distinct similar users behind an item or a keyword that a reason names, at least",
+    )
+    transition_window: int = Field(
+        default=4, ge=1, le=20, description="how many events count as soon after, and how many items as the last"
+    )
     item_keywords: int = Field(default=5, ge=1, le=20, description="keywords of one item in a prompt")
     title_tokens: int = Field(default=16, ge=4, le=64, description="tokens of a title in a prompt; the rest is cut")
     description_tokens: int = Field(
@@ -66,12 +96,20 @@ VARIANTS: dict[str, dict[str, bool]] = {
     "without pictures": {"image_keywords": False, "pictures": False},
     "without texts": {"text_keywords": False, "descriptions": False},
     "without stage 1": {"text_keywords": False, "image_keywords": False},
-    "without stage 2": {"similar": False, "alike": False},
-    "without counts in words": {"alike": False, "popularity": False},
+    "without stage 2": dict.fromkeys(("similar", "similar_keywords", "transitions", "alike", "follows"), False),
+    "without counts in words": dict.fromkeys(("alike", "follows", "popularity", "recency", "trend"), False),
+    "collaborative keywords": {"similar": False, "similar_keywords": True},
+    "items and keywords": {"similar": True, "similar_keywords": True},
+    "with transitions": {"transitions": True},
+    "with follows in words": {"follows": True},
+    "with recency in words": {"recency": True},
+    "with trend in words": {"trend": True},
+    "without lone voices": {"lone_voices": False},
     "raw descriptions": {"text_keywords": False, "image_keywords": False, "descriptions": True},
     "untuned keywords": {},
 }
-"""What a trained variant shows or hides, by name. "titles" is plain fine-tuning, the others are ablations."""
+"""What a trained variant shows or hides, by name. "titles" is plain fine-tuning, the others are ablations; with
+"collaborative keywords" stage 2 speaks as in the paper."""
 
 UNTUNED = frozenset({"untuned keywords"})
 """Variants that read the keywords of the untuned policy: stage 1 without its RL."""

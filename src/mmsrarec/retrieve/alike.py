@@ -4,7 +4,7 @@ import numpy as np
 
 from mmsrarec.data.dataset import Events, IntArray
 from mmsrarec.data.split import Moments
-from mmsrarec.retrieve.context import item_weights, next_items
+from mmsrarec.retrieve.context import Voices, next_items, share_levels
 from mmsrarec.retrieve.neighbours import Found
 
 ALIKE: tuple[str, ...] = ("none alike", "hardly any alike", "a few alike", "some alike", "many alike")
@@ -18,10 +18,9 @@ def alike_levels(found: Found, train: Events, moments: Moments, candidates: IntA
     heaviest item of the moment. Obeys the clock, as `next_items` does.
     """
     items = next_items(found, train, moments, n_next)
-    weights = item_weights(items, found.similarity)
     levels = np.zeros(candidates.shape, dtype=np.int64)
     for row in range(len(moments)):
-        per_item = np.bincount(np.maximum(items[row], 0).ravel(), weights[row].ravel(), train.n_items)
-        share = per_item[candidates[row]] / max(float(per_item.max()), 1e-12)
-        levels[row] = np.where(share > 0, 1 + np.searchsorted(SHARES, share, side="right"), 0)
+        levels[row] = share_levels(
+            Voices.of(items[row], found.similarity[row], found.user[row]), candidates[row], SHARES
+        )
     return levels

@@ -1,7 +1,8 @@
 """The collaborative context: what a moment's neighbours took next, as items and as keywords (stage 2)."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import log
 from typing import Protocol
 
@@ -16,6 +17,56 @@ class HasKeywords(Protocol):
     """What is asked of stage 1's result."""
 
     def united(self, code: int) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Voices:
+    """What people took next, an entry for every taking: item (n,) codes, weight (n,), person (n,) user codes."""
+
+    item: IntArray
+    weight: FloatArray
+    person: IntArray
+
+    @classmethod
+    def none(cls) -> "Voices":
+        return cls(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64))
+
+    @classmethod
+    def of(cls, items: IntArray, similarity: FloatArray, users: IntArray) -> "Voices":
+        """items: (k, n_next) from `next_items`, similarity and users: (k,). What weighs nothing is left out."""
+        weight = item_weights(items, similarity).ravel()
+        real = weight > 0
+        return cls(items.ravel()[real], weight[real], np.repeat(users, items.shape[1])[real])
+
+    def joined(self, other: "Voices") -> "Voices":
+        """Two sources as one, each weighing 1 in all."""
+        parts = [one for one in (self, other) if len(one.item)]
+        if not parts:
+            return self
+        weight = np.concatenate([one.weight / one.weight.sum() for one in parts])
+        item, person = (np.concatenate([getattr(one, name) for one in parts]) for name in ("item", "person"))
+        return Voices(item, weight, person)
+
+    def ranked(self, history: IntArray) -> list[tuple[int, float]]:
+        """(code, weight) of each item that is none of the history, the heaviest first; equals: the first met."""
+        codes, first, place = np.unique(self.item, return_index=True, return_inverse=True)
+        weight = np.bincount(place, self.weight, len(codes))
+        order = np.lexsort((first, -weight))
+        order = order[~np.isin(codes[order], history)]
+        return list(zip(codes[order].tolist(), weight[order].tolist(), strict=True))
+
+    def people(self, codes: IntArray) -> IntArray:
+        """(c,): distinct people who took each."""
+        _, first = np.unique(self.item * (self.person.max(initial=0) + 1) + self.person, return_index=True)
+        return (self.item[first] == np.asarray(codes)[:, None]).sum(axis=1)
+
+
+def share_levels(voices: Voices, candidates: IntArray, shares: Sequence[float]) -> IntArray:
+    """(c,) item codes -> (c,) levels: 0 for what nobody took, else 1 + how many of the shares its weight reaches, as a
+    share of the heaviest item's."""
+    per_item = np.bincount(voices.item, voices.weight, int(candidates.max(initial=0)) + 1)
+    share = per_item[candidates] / max(float(per_item.max()), 1e-12)
+    return np.where(share > 0, 1 + np.searchsorted(shares, share, side="right"), 0)
 
 
 def next_items(found: Found, train: Events, moments: Moments, n_next: int) -> IntArray:
@@ -40,47 +91,26 @@ def item_weights(items: IntArray, similarity: FloatArray) -> FloatArray:
     return np.where(items >= 0, near / np.arange(1, items.shape[-1] + 1), 0.0)
 
 
-def collaborative_items(items: IntArray, similarity: FloatArray, history: IntArray, limit: int) -> tuple[int, ...]:
-    """Codes of a moment's collaborative items, the strongest first, each once, none of the history, at most `limit`.
-
-    items: (k, n_next) from `next_items`; similarity: (k,). Equally strong ones keep the order of the neighbours.
-    """
-    return tuple(code for code, _ in _ranked_items(items, similarity, history)[:limit])
-
-
 def rarity(keywords: HasKeywords, n_items: int) -> dict[str, float]:
     """Each keyword's inverse document frequency over the catalogue, log((1 + n_items) / (1 + items with it)) + 1."""
     seen = Counter(word for code in range(n_items) for word in set(keywords.united(code)))
     return {word: log((1 + n_items) / (1 + count)) + 1 for word, count in seen.items()}
 
 
-def collaborative_keywords(
-    items: IntArray,
-    keywords: HasKeywords,
-    similarity: FloatArray,
-    history: IntArray,
-    budget: int,
+def weigh_keywords(
+    items: Iterable[tuple[int, float]],
+    keywords_of: Callable[[int], Sequence[str]],
     rare: Mapping[str, float] | None = None,
-) -> tuple[str, ...]:
-    """The keywords of a moment's collaborative items, the weightiest first, each once, at most `budget` of them.
+) -> list[str]:
+    """The keywords of weighted items (code, weight), the weightiest first, each once.
 
     A keyword weighs the sum of its items' weights, times `rare` (see `rarity`; None: all keywords are equally rare).
-    Equally weighty ones keep the order in which they are met. items: (k, n_next); similarity: (k,). Items of the
-    history are left out: their keywords are in the prompt already.
+    Equally weighty ones keep the order in which they are met.
     """
     weights: dict[str, float] = {}
-    for code, weight in _ranked_items(items, similarity, history):
-        for word in dict.fromkeys(keywords.united(code)):
+    for code, weight in items:
+        for word in dict.fromkeys(keywords_of(code)):
             weights[word] = weights.get(word, 0.0) + weight
     if rare is not None:
         weights = {word: weight * rare.get(word, 1.0) for word, weight in weights.items()}
-    return tuple(sorted(weights, key=lambda word: -weights[word])[:budget])  # sorted is stable
-
-
-def _ranked_items(items: IntArray, similarity: FloatArray, history: IntArray) -> list[tuple[int, float]]:
-    weights: dict[int, float] = {}
-    had = {int(code) for code in history}
-    for code, weight in zip(items.ravel().tolist(), item_weights(items, similarity).ravel().tolist(), strict=True):
-        if code >= 0 and code not in had and weight > 0:
-            weights[code] = weights.get(code, 0.0) + weight
-    return sorted(weights.items(), key=lambda pair: -pair[1])
+    return sorted(weights, key=lambda word: -weights[word])  # sorted is stable

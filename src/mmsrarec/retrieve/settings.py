@@ -1,6 +1,6 @@
 """Settings of stage 2; free of torch, so that a recipe can be read without it."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -53,10 +53,18 @@ class EncoderSettings(BaseModel):
 class RetrieveSettings(EncoderSettings):
     """How users are encoded, how many similar ones are asked, and how much of their answer is kept."""
 
+    index: Literal["exact", "faiss"] = Field(
+        default="exact", description="who searches for neighbours; both find the same. faiss: pip install faiss-cpu"
+    )
     k: int = Field(default=3, ge=1, le=100, description="neighbours: similar users a moment is given")
     next_items: int = Field(default=3, ge=1, le=50, description="items of a neighbour that count as what it took next")
     crowd: int = Field(
         default=50, ge=1, le=1000, description="similar users asked about a candidate, to say it in words"
     )
     crowd_next: int = Field(default=3, ge=1, le=50, description="items of each of the crowd that count as taken next")
-    keywords: int = Field(default=24, ge=0, le=500, description="collaborative keywords a prompt shows, at most")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_runs(cls, given: Any) -> Any:
+        """Recipes of earlier runs name `keywords`, which did nothing; recommend.similar_tokens is what is asked now."""
+        return {key: value for key, value in given.items() if key != "keywords"} if isinstance(given, dict) else given
