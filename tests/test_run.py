@@ -51,7 +51,19 @@ def evaluated(said: str) -> set[str]:
 
 def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
     report = report_of(finished)
-    parts = {"data", "manifest", "rows", "resamples", "pairs", "facts", "attributes", "notes", "summaries", "users"}
+    parts = {
+        "data",
+        "manifest",
+        "rows",
+        "resamples",
+        "pairs",
+        "facts",
+        "attributes",
+        "notes",
+        "leaks",
+        "summaries",
+        "users",
+    }
     assert report.keys() == parts
     found = {(row["protocol"], row["split"]): [] for row in report["rows"]}
     for row in report["rows"]:
@@ -60,16 +72,20 @@ def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
         assert row["users"] > 0
         assert all(0 <= m["low"] <= m["value"] <= m["high"] <= 1 for m in row["metrics"].values())
     assert found == {
-        ("published", "leave-one-out"): CLASSIC + TUNED,
+        ("published", "leave-one-out"): [*CLASSIC, "context-only", *TUNED],
         ("full", "leave-one-out"): [*CLASSIC, "mmsrarec"],
-        ("published", "user-8-1-1"): CLASSIC + TUNED,
+        ("published", "user-8-1-1"): [*CLASSIC, "context-only", *TUNED],
     }
     (reranked,) = (row for row in report["rows"] if row["protocol"] == "full" and row["model"] == "mmsrarec")
     assert reranked["variant"].startswith("re-ranks ")
     costs = {"tokens_per_user", "calls_per_user", "ms_per_user", "peak_mb"}
     assert all(row["cost"].keys() == costs for row in report["rows"] if row["model"] in TUNED)
     assert {pair["a"] for pair in report["pairs"] if pair["protocol"] == "published"} == {"mmsrarec"}
-    assert {pair["b"] for pair in report["pairs"] if pair["protocol"] == "published"} == {*CLASSIC, TUNED[0]}
+    assert {pair["b"] for pair in report["pairs"] if pair["protocol"] == "published"} == {
+        *CLASSIC,
+        "context-only",
+        TUNED[0],
+    }
     assert [(fact["protocol"], fact["split"]) for fact in report["facts"]] == [
         ("published", "leave-one-out"),
         ("full", "leave-one-out"),

@@ -15,11 +15,13 @@ from mmsrarec import __version__, artefacts
 from mmsrarec.data.split import Split, SplitName
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.baselines.als import Als
+from mmsrarec.evaluate.baselines.context import ContextOnly
 from mmsrarec.evaluate.baselines.neighbours import NeighboursOnly
 from mmsrarec.evaluate.baselines.popularity import Popularity, PopularityAsOf
 from mmsrarec.evaluate.baselines.random_ import Random
 from mmsrarec.evaluate.baselines.rules import SequentialRules
 from mmsrarec.evaluate.baselines.sasrec import SasRecRow
+from mmsrarec.evaluate.leaks.context import target_shares
 from mmsrarec.evaluate.protocol import (
     Candidates,
     Scorer,
@@ -46,6 +48,9 @@ GENERATORS = ("sequential-rules", "als", "sasrec")
 """Who may propose to the language model; the best on validation does."""
 TRAINED = {"plain-fine-tuning": "titles", "mmsrarec": "whole"}
 ABLATIONS = VARIANTS.keys() - set(TRAINED.values())
+CONTEXT = "context-only"
+"""A row of every report with stage 2, asked for or not; published protocol only, for its scores are 0 or 1."""
+LEAKS = "evaluate/leaks.json"
 
 
 def compare(
@@ -76,6 +81,7 @@ def compare(
         facts=shown_facts,
         attributes=shares,
         notes=NOTES,
+        leaks=(leaks := leak_checks(workspace, recorded)),
     )
     out = workspace.folder / "evaluate"
     if reported(out) == manifest:
@@ -91,6 +97,7 @@ def compare(
             manifest=manifest,
             attributes=shares,
             notes=NOTES,
+            leaks=leaks,
             summaries=(out / PAGE).is_file(),
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
@@ -103,12 +110,31 @@ def compare(
 
 
 NOTES = (
-    "The language model's rows, neighbours-only and popularity-as-of obey the clock: at a moment they know only what "
-    "others did strictly before it. Popularity, sequential rules, ALS and SASRec are trained on all training events, "
-    "later ones of other users included, as is usual; that favours them.",
+    "The language model's rows, neighbours-only and popularity-as-of obey the clock: at a moment they are shown only "
+    "what others did strictly before it. Popularity, sequential rules, ALS and SASRec are trained on all training "
+    "events, later ones of other users included, as is usual; that favours them. So are the weights of the sequence "
+    "encoder that looks for neighbours, and of the language model.",
     "Full ranking by the language model is re-ranking of what a cheap generator proposed; the generator was chosen on "
     "validation users and stands in the table by itself.",
+    "Context-only scores 1 for an item among the collaborative items that a prompt shows, 0 for others: what copying "
+    "the context is worth. What a language model with stage 2 adds is above it.",
 )
+
+
+def checked_parts(workspace: Workspace, recorded: Callable[[str], str]) -> dict[str, str]:
+    """Keys of the parts of a run that leak checks are about, as far as they are finished."""
+    splits = workspace.recipe.evaluate.splits
+    parts = ["summarize", *(part for name in splits for part in (f"retrieve/{name}", adapter_part(name, "whole")))]
+    return {part: recorded(part) for part in parts if artefacts.is_whole(workspace.folder / part)}
+
+
+def leak_checks(workspace: Workspace, recorded: Callable[[str], str]) -> list[dict]:
+    """The findings of `mmsrarec check --leaks`; none where it was not asked, or of another state of the run."""
+    try:
+        found = json.loads((workspace.folder / LEAKS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return found["checks"] if found.get("parts") == checked_parts(workspace, recorded) else []
 
 
 def reported(folder: Path) -> str | None:
@@ -148,11 +174,13 @@ class Comparison:
 
     def rows(self, variants: list[str]) -> list[Row]:
         found = []
-        names = [name for name in self.recipe.evaluate.rows if name not in TRAINED]
+        names = [name for name in self.recipe.evaluate.rows if name not in TRAINED and name != CONTEXT]
         for name in names:
             found += [self.row("published", name, "whole", lambda name=name: self.classic(name))]
             if self.full:
                 found += [self.row("full", name, "whole", lambda name=name: self.classic(name))]
+        if self.has_stage_2:
+            found.append(self.row("published", CONTEXT, "whole", lambda: self.classic(CONTEXT)))
         for variant in variants:
             model = next((model for model, trained in TRAINED.items() if trained == variant), "mmsrarec")
             shown = "whole" if model in self.recipe.evaluate.rows and variant in TRAINED.values() else variant
@@ -191,6 +219,8 @@ class Comparison:
         if model in TRAINED:
             trained = variant if variant in ABLATIONS else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
+        if model == CONTEXT:
+            return [self.recorded(f"retrieve/{self.name}"), artefacts.key(settings=self.recipe.recommend)]
         if model in ("sasrec", "neighbours-only"):
             return [self.recorded(f"retrieve/{self.name}")]
         return [artefacts.key(train=[self.split.train.item, self.split.train.time])]
@@ -223,6 +253,7 @@ class Comparison:
             "neighbours-only": lambda: NeighboursOnly(
                 train, self.workspace.retrieval(self.name).neighbours, retrieve.crowd_next, retrieve.crowd
             ),
+            CONTEXT: lambda: ContextOnly(self.workspace.retrieval(self.name), self.recipe.recommend),
         }
         if name not in makers:
             raise MmsrarecError(f'unknown row "{name}": choose from {", ".join([*makers, *TRAINED])}')
@@ -251,7 +282,28 @@ class Comparison:
         n = min(self.recipe.evaluate.propose, len(self.dataset.items) // 2)
         return Reranked("mmsrarec", generator, self.tuned("whole"), n)
 
+    @property
+    def has_stage_2(self) -> bool:
+        return artefacts.is_whole(self.workspace.folder / "retrieve" / self.name)
+
     def facts(self) -> list[dict]:
         seed, events = self.recipe.seed, self.dataset.events
-        published = facts(self.split, events, seed, self.candidates)
+        published = facts(self.split, events, seed, self.candidates) | self.context_shares()
         return [published, facts(self.split, events, seed)] if self.full else [published]
+
+    def context_shares(self) -> dict[str, float]:
+        """How often a context holds its target, in training and in the test; kept, for it asks all of stage 2."""
+        if not self.has_stage_2:
+            return {}
+        file = (
+            self.workspace.folder
+            / "evaluate"
+            / "context"
+            / f"{self.name}-{artefacts.key(made_from=self.inputs(CONTEXT, 'whole'))[:12]}.json"
+        )
+        if not file.exists():
+            ranker, retrieval = self.recipe.recommend, self.workspace.retrieval(self.name)
+            shares = target_shares(retrieval, self.split, ranker, self.recipe.seed)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            artefacts.atomic_write(file, json.dumps(shares).encode())
+        return json.loads(file.read_text())
