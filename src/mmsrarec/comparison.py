@@ -295,12 +295,8 @@ class Comparison:
         """How often a context holds its target, in training and in the test; kept, for it asks all of stage 2."""
         if not self.has_stage_2:
             return {}
-        file = (
-            self.workspace.folder
-            / "evaluate"
-            / "context"
-            / f"{self.name}-{artefacts.key(made_from=self.inputs(CONTEXT, 'whole'))[:12]}.json"
-        )
+        key = artefacts.key(made_from=self.inputs(CONTEXT, "whole"), seed=self.recipe.seed)
+        file = self.workspace.folder / "evaluate" / "context" / f"{self.name}-{key[:12]}.json"
         if not file.exists():
             ranker, retrieval = self.recipe.recommend, self.workspace.retrieval(self.name)
             shares = target_shares(retrieval, self.split, ranker, self.recipe.seed)

@@ -234,7 +234,7 @@ def _method(report: Mapping[str, Any]) -> str:
         "place. AUC is the chance that the next item stands above an item drawn at random from the others.</p>"
         "<p>“user-8-1-1” trains on eight users in ten and tests on one in ten, new to the model. “leave-one-out” "
         "keeps every user’s last item for the test and the one before it for choices made on the way. MMSRARec is "
-        "shown only what others did before the moment it predicts; a count over all of training is not held to that.</p>"
+        "shown only what others did before the moment it predicts; a count over all of training is not so bound.</p>"
         f"<p>Intervals hold 95 % of {report['resamples']:,} resamplings of the test users. p comes from flipping "
         "the sign of each user’s difference at random. Items of equal score share the mean of all their orders.</p>"
         f'{notes}{"".join(tables)}<p class="quiet">Run manifest, sha256: <code>{escape(str(report["manifest"]))}</code>'
