@@ -136,7 +136,7 @@ def test_nothing_is_done_twice(mine: Path, no_model: None) -> None:
     assert not evaluated(said)
     assert said.count(": up to date") == 9
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert summary["rows"] == 26
+    assert summary["rows"] == 28
     assert summary["summarize"]["items"] == 60
 
 
@@ -179,7 +179,7 @@ def test_stages_can_be_had_one_by_one(finished: Path, tmp_path: Path) -> None:
     assert done(go(tmp_path, *few, stages=("recommend",))[1]) == {"recommend/leave-one-out/whole"}
     summary, said = go(tmp_path, *few, stages=("evaluate",))
     assert not done(said)
-    assert summary["rows"] == 6
+    assert summary["rows"] == 7
     assert not done(go(tmp_path, *few)[1])  # the whole finds nothing left to do
     alike = [
         json.loads((folder / "run" / "summarize" / "manifest.json").read_text()) for folder in (tmp_path, finished)

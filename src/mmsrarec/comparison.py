@@ -220,7 +220,7 @@ class Comparison:
             trained = variant if variant in ABLATIONS else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
         if model == CONTEXT:
-            return [self.recorded(f"retrieve/{self.name}"), artefacts.key(settings=self.recipe.recommend)]
+            return [self.recorded(f"retrieve/{self.name}"), artefacts.key(shown=self.recipe.recommend.similar_items)]
         if model in ("sasrec", "neighbours-only"):
             return [self.recorded(f"retrieve/{self.name}")]
         return [artefacts.key(train=[self.split.train.item, self.split.train.time])]
@@ -295,7 +295,9 @@ class Comparison:
         """How often a context holds its target, in training and in the test; kept, for it asks all of stage 2."""
         if not self.has_stage_2:
             return {}
-        key = artefacts.key(made_from=self.inputs(CONTEXT, "whole"), seed=self.recipe.seed)
+        key = artefacts.key(
+            made_from=self.inputs(CONTEXT, "whole"), packs=self.recipe.recommend.packs, seed=self.recipe.seed
+        )
         file = self.workspace.folder / "evaluate" / "context" / f"{self.name}-{key[:12]}.json"
         if not file.exists():
             ranker, retrieval = self.recipe.recommend, self.workspace.retrieval(self.name)
