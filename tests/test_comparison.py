@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmsrarec.comparison import Comparison, notes
+from mmsrarec.comparison import Comparison
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.evaluate.settings import EvaluateSettings
+from mmsrarec.evaluate.rows import notes
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe
 from mmsrarec.workspace import Workspace
@@ -53,8 +53,10 @@ def test_all_users_are_no_slice_of_them(drawn: Dataset, tmp_path: Path) -> None:
 
 
 def test_notes_name_the_rows_that_are_there() -> None:
-    (said,) = notes(EvaluateSettings(rows=("random", "recent-popularity")))
-    assert said.endswith("strictly before it: recent-popularity.")
-    told = notes(EvaluateSettings(rows=("als", "sasrec", "mmsrarec"), fitted_on="train+validation"))
-    assert [line.partition(": ")[2] for line in told[:3]] == ["mmsrarec.", "als, sasrec.", "als, sasrec."]
-    assert told[3].startswith("Full ranking by the language model")
+    (said,) = notes(("random", "recent-popularity"), "train")
+    assert "strictly before it: recent-popularity." in said
+    told = notes(("als", "sasrec", "context-only", "mmsrarec"), "train+validation")
+    named = [line.partition(": ")[2].partition(". ")[0].rstrip(".") for line in told[:3]]
+    assert named == ["context-only, mmsrarec", "als, sasrec", "als, sasrec"]
+    assert told[3].startswith("context-only scores 1")
+    assert told[4].startswith("Full ranking by the language model")

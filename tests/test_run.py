@@ -56,7 +56,19 @@ def evaluated(said: str) -> set[str]:
 
 def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
     report = report_of(finished)
-    parts = {"data", "manifest", "rows", "resamples", "pairs", "facts", "attributes", "notes", "summaries", "users"}
+    parts = {
+        "data",
+        "manifest",
+        "rows",
+        "resamples",
+        "pairs",
+        "facts",
+        "attributes",
+        "notes",
+        "leaks",
+        "summaries",
+        "users",
+    }
     assert report.keys() == parts
     found = {(row["protocol"], row["split"]): [] for row in report["rows"]}
     for row in report["rows"]:
@@ -65,16 +77,20 @@ def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
         assert row["users"] > 0
         assert all(0 <= m["low"] <= m["value"] <= m["high"] <= 1 for m in row["metrics"].values())
     assert found == {
-        ("published", "leave-one-out"): CLASSIC + TUNED,
+        ("published", "leave-one-out"): [*CLASSIC, "context-only", *TUNED],
         ("full", "leave-one-out"): [*CLASSIC, "mmsrarec"],
-        ("published", "user-8-1-1"): CLASSIC + TUNED,
+        ("published", "user-8-1-1"): [*CLASSIC, "context-only", *TUNED],
     }
     (reranked,) = (row for row in report["rows"] if row["protocol"] == "full" and row["model"] == "mmsrarec")
     assert reranked["variant"].startswith("re-ranks ")
     costs = {"tokens_per_user", "calls_per_user", "ms_per_user", "peak_mb"}
     assert all(row["cost"].keys() == costs for row in report["rows"] if row["model"] in TUNED)
     assert {pair["a"] for pair in report["pairs"] if pair["protocol"] == "published"} == {"mmsrarec"}
-    assert {pair["b"] for pair in report["pairs"] if pair["protocol"] == "published"} == {*CLASSIC, TUNED[0]}
+    assert {pair["b"] for pair in report["pairs"] if pair["protocol"] == "published"} == {
+        *CLASSIC,
+        "context-only",
+        TUNED[0],
+    }
     assert [(fact["protocol"], fact["split"]) for fact in report["facts"]] == [
         ("published", "leave-one-out"),
         ("full", "leave-one-out"),
@@ -125,7 +141,7 @@ def test_nothing_is_done_twice(mine: Path, no_model: None) -> None:
     assert not evaluated(said)
     assert said.count(": up to date") == 13
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert summary["rows"] == 44
+    assert summary["rows"] == 46
     assert summary["summarize"]["items"] == 60
 
 
@@ -162,7 +178,8 @@ def test_rows_of_sequence_models_are_of_their_own_kind_whatever_stage_2_searches
     assert done(said) == {"retrieve/leave-one-out", "sequence/leave-one-out/sasrec"}
     assert not done(go(mine, *few, "retrieve.encoder=gru4rec", stages=only)[1])
     after = {row["model"]: row["metrics"] for row in report_of(mine)["rows"]}
-    assert after == {name: before[name] for name in SEQUENCE}  # each as it was, from another folder
+    assert after.keys() == {*SEQUENCE, "context-only"}
+    assert all(after[name] == before[name] for name in SEQUENCE)  # each as it was, from another folder
     kinds = {part: Encoder.load(mine / "run" / part).settings.encoder for part in done(said)}
     assert kinds == {"retrieve/leave-one-out": "gru4rec", "sequence/leave-one-out/sasrec": "sasrec"}
 
@@ -188,7 +205,7 @@ def test_stages_can_be_had_one_by_one(finished: Path, tmp_path: Path) -> None:
     assert done(go(tmp_path, *few, stages=("recommend",))[1]) == {"recommend/leave-one-out/whole"}
     summary, said = go(tmp_path, *few, stages=("evaluate",))
     assert not done(said)
-    assert summary["rows"] == 6
+    assert summary["rows"] == 7
     assert not done(go(tmp_path, *few)[1])  # the whole finds nothing left to do
     alike = [
         json.loads((folder / "run" / "summarize" / "manifest.json").read_text()) for folder in (tmp_path, finished)
@@ -211,7 +228,8 @@ def test_without_a_language_model_nothing_of_it_is_made(finished: Path, tmp_path
     assert "language model" not in page
     _, said = go(tmp_path, "evaluate.rows=['random', 'item-knn', 'sasrec']", split)
     assert done(said) == {"retrieve/leave-one-out"}
-    assert evaluated(said) == {f"sasrec, whole: {protocol}, leave-one-out" for protocol in ("published", "full")}
+    sasrec = {f"sasrec, whole: {protocol}, leave-one-out" for protocol in ("published", "full")}
+    assert evaluated(said) == sasrec | {"context-only, whole: published, leave-one-out"}
 
 
 def test_rows_can_be_fitted_on_validation_too_but_never_stage_2(mine: Path, no_model: None) -> None:

@@ -17,6 +17,7 @@ from mmsrarec.progress import Progress
 from mmsrarec.show import plain, text
 from mmsrarec.threads import with_fast_threads
 
+FAILED = 1  # the command worked, and what it looked at is not in order
 STOPPED = 130  # what Typer makes of the stop key
 
 app = typer.Typer(
@@ -36,8 +37,13 @@ History = Annotated[str | None, typer.Option(metavar="A,B,C", help="Item ids ins
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def verb(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a function a command: what it returns is the answer, whatever is printed meanwhile is not."""
+def verb(
+    name: str, failures: Callable[[Any], list[str]] = lambda answer: []
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a function a command: what it returns is the answer, whatever is printed meanwhile is not.
+
+    failures: what an answer finds wrong, a line each; the command then ends with FAILED.
+    """
 
     def register(work: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(work)
@@ -45,6 +51,10 @@ def verb(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             with contextlib.redirect_stdout(sys.stderr):
                 answer = plain(work(**arguments))
             print(json.dumps(answer, ensure_ascii=False, allow_nan=False) if as_json else text(answer))
+            if complaints := failures(answer):
+                for complaint in complaints:
+                    _complain(complaint, FAILED)
+                raise typer.Exit(FAILED)
 
         own = inspect.signature(work)
         flag = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json)
@@ -126,12 +136,29 @@ def sample(
     return {"data": out, "seed": seed}
 
 
-@verb("check")
-def check(data: Annotated[Path, typer.Argument(metavar="DATA", help="A data folder.")]) -> dict[str, Any]:
-    """Count what a data folder holds, and what is missing, tied, cold or leaking."""
+@verb("check", failures=lambda answer: answer.get("failed", []))
+def check(
+    data: Annotated[Path | None, typer.Argument(metavar="DATA", help="A data folder.")] = None,
+    leaks: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Look for leaks in a run instead; ends with 1 where there are some."),
+    ] = None,
+    users: Annotated[
+        int, typer.Option(min=2, help="With --leaks: test users that the language model is asked about.")
+    ] = 40,
+    fast: Annotated[bool, typer.Option("--fast", help="With --leaks: do not ask the language model.")] = False,
+) -> dict[str, Any]:
+    """Count what a data folder holds, and what is missing, tied or cold; or look for leaks in a run."""
+    if (data is None) == (leaks is None):
+        raise MmsrarecError("say what to check: a folder DATA, or --leaks RUN (one of the two)")
+    if leaks is not None:
+        from mmsrarec.leaks import check_run
+
+        return check_run(leaks, users, fast, Progress())
     from mmsrarec.data.check import check as check_dataset
     from mmsrarec.data.tables import load
 
+    assert data is not None
     return check_dataset(load(data))
 
 

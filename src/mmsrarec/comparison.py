@@ -16,6 +16,7 @@ from mmsrarec import __version__, artefacts
 from mmsrarec.data.dataset import Events
 from mmsrarec.data.split import Split, SplitName, with_validation
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.leaks.context import target_shares
 from mmsrarec.evaluate.protocol import (
     Candidates,
     Scorer,
@@ -26,8 +27,7 @@ from mmsrarec.evaluate.protocol import (
     target_slices,
 )
 from mmsrarec.evaluate.report import Row, build_report, compare_rows, load_row, save_row, text_table
-from mmsrarec.evaluate.rows import CLASSIC, CLOCKED, GENERATORS, STAGE_2, TRAINED, Source
-from mmsrarec.evaluate.settings import EvaluateSettings
+from mmsrarec.evaluate.rows import CLASSIC, CONTEXT, GENERATORS, STAGE_2, TRAINED, Source, notes
 from mmsrarec.progress import Progress
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
@@ -42,6 +42,7 @@ Count = Callable[[int, int, str], None]
 TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
 """Metrics of the paired tests."""
 ABLATIONS = VARIANTS.keys() - set(TRAINED.values())
+LEAKS = "evaluate/leaks.json"
 
 
 def compare(
@@ -66,7 +67,7 @@ def compare(
     if variants(first.name):
         told_apart = attributes(first.workspace, first.name, variants(first.name), recorded, first.tuned)
         shares = statistics(workspace.keywords, workspace.dataset) | told_apart
-    said = notes(recipe.evaluate)
+    said = notes(dict.fromkeys(row.model for row in rows), recipe.evaluate.fitted_on)
     manifest = artefacts.key(
         version=__version__,
         settings=recipe.evaluate,
@@ -74,6 +75,7 @@ def compare(
         facts=shown_facts,
         attributes=shares,
         notes=said,
+        leaks=(leaks := leak_checks(workspace, recorded)),
     )
     out = workspace.folder / "evaluate"
     if reported(out) == manifest:
@@ -89,6 +91,7 @@ def compare(
             manifest=manifest,
             attributes=shares,
             notes=said,
+            leaks=leaks,
             summaries=(out / PAGE).is_file(),
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
@@ -100,30 +103,20 @@ def compare(
     return {"report": str(out / "report.html"), "rows": len(rows)}
 
 
-def notes(settings: EvaluateSettings) -> list[str]:
-    """What a reader must know of the rows that are there."""
-    clocked = [name for name in settings.rows if name in CLOCKED]
-    others = [name for name in settings.rows if name not in (*CLOCKED, "random")]
-    said = []
-    if clocked:
-        said.append(
-            f"Rows that obey the clock, which at a moment know only what others did strictly before it: "
-            f"{', '.join(clocked)}."
-        )
-    if others:
-        said.append(
-            f"Rows trained on all training events, later ones of other users included, as is usual, which favours "
-            f"them: {', '.join(others)}."
-        )
-    if settings.fitted_on != "train":
-        fitted = [name for name in settings.rows if name in (*CLASSIC, *ENCODERS)]
-        said.append(f"Rows fitted on the validation events as well: {', '.join(fitted)}.")
-    if "mmsrarec" in settings.rows:
-        said.append(
-            "Full ranking by the language model is re-ranking of what a cheap generator proposed; the generator was "
-            "chosen on validation users and stands in the table by itself."
-        )
-    return said
+def checked_parts(workspace: Workspace, recorded: Callable[[str], str]) -> dict[str, str]:
+    """Keys of the parts of a run that leak checks are about, as far as they are finished."""
+    splits = workspace.recipe.evaluate.splits
+    parts = ["summarize", *(part for name in splits for part in (f"retrieve/{name}", adapter_part(name, "whole")))]
+    return {part: recorded(part) for part in parts if artefacts.is_whole(workspace.folder / part)}
+
+
+def leak_checks(workspace: Workspace, recorded: Callable[[str], str]) -> list[dict]:
+    """The findings of `mmsrarec check --leaks`; none where it was not asked, or of another state of the run."""
+    try:
+        found = json.loads((workspace.folder / LEAKS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return found["checks"] if found.get("parts") == checked_parts(workspace, recorded) else []
 
 
 def reported(folder: Path) -> str | None:
@@ -166,12 +159,14 @@ class Comparison:
 
     def rows(self, variants: list[str]) -> list[Row]:
         found = []
-        names = [name for name in self.recipe.evaluate.rows if name not in TRAINED]
+        names = [name for name in self.recipe.evaluate.rows if name not in TRAINED and name != CONTEXT]
         for name in names:
             make = cache(partial(self.classic, name))  # made once for both protocols, and let go of after them
             found += [self.row("published", name, "whole", make)]
             if self.full:
                 found += [self.row("full", name, "whole", make)]
+        if self.has_stage_2:
+            found.append(self.row("published", CONTEXT, "whole", lambda: self.classic(CONTEXT)))
         for variant in variants:
             model = next((model for model, trained in TRAINED.items() if trained == variant), "mmsrarec")
             shown = "whole" if model in self.recipe.evaluate.rows and variant in TRAINED.values() else variant
@@ -210,6 +205,8 @@ class Comparison:
         if model in TRAINED:
             trained = variant if variant in ABLATIONS else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
+        if model == CONTEXT:
+            return [self.recorded(f"retrieve/{self.name}"), artefacts.key(shown=self.recipe.recommend.similar_items)]
         if model in ENCODERS:
             return [self.recorded(self.workspace.encoder_part(self.name, model, self.refit))]
         if model in STAGE_2:
@@ -239,7 +236,7 @@ class Comparison:
     def made(self, name: str, train: Events, refit: bool = False) -> Scorer:
         encoder = partial(self.workspace.encoder, self.name, refit=refit)
         retrieval = partial(self.workspace.retrieval, self.name)
-        return (CLASSIC | STAGE_2)[name](Source(train, self.recipe.seed, encoder, retrieval))
+        return (CLASSIC | STAGE_2)[name](Source(train, self.recipe.seed, encoder, retrieval, self.recipe.recommend))
 
     def tuned(self, variant: str) -> MllmScorer:
         prompts = self.workspace.tuned(self.name, variant)
@@ -265,7 +262,26 @@ class Comparison:
         n = min(self.recipe.evaluate.propose, len(self.dataset.items) // 2)
         return Reranked("mmsrarec", generator, self.tuned("whole"), n)
 
+    @property
+    def has_stage_2(self) -> bool:
+        return artefacts.is_whole(self.workspace.folder / "retrieve" / self.name)
+
     def facts(self) -> list[dict]:
         seed, events = self.recipe.seed, self.dataset.events
-        published = facts(self.split, events, seed, self.candidates)
+        published = facts(self.split, events, seed, self.candidates) | self.context_shares()
         return [published, facts(self.split, events, seed)] if self.full else [published]
+
+    def context_shares(self) -> dict[str, float]:
+        """How often a context holds its target, in training and in the test; kept, for it asks all of stage 2."""
+        if not self.has_stage_2:
+            return {}
+        key = artefacts.key(
+            made_from=self.inputs(CONTEXT, "whole"), packs=self.recipe.recommend.packs, seed=self.recipe.seed
+        )
+        file = self.workspace.folder / "evaluate" / "context" / f"{self.name}-{key[:12]}.json"
+        if not file.exists():
+            ranker, retrieval = self.recipe.recommend, self.workspace.retrieval(self.name)
+            shares = target_shares(retrieval, self.split, ranker, self.recipe.seed)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            artefacts.atomic_write(file, json.dumps(shares).encode())
+        return json.loads(file.read_text())

@@ -4,11 +4,12 @@ run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/
       sequence/SPLIT/NAME/  recommend/SPLIT/VARIANT/  evaluate/
 """
 
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 
 from mmsrarec.artefacts import read_manifest
-from mmsrarec.data.dataset import Dataset
+from mmsrarec.data.dataset import Dataset, Events
 from mmsrarec.data.split import Split, SplitName, make_split
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
@@ -41,6 +42,12 @@ class Workspace:
         if not (folder / "recipe.toml").is_file():
             raise MmsrarecError(f"{folder} is not a run: make one with mmsrarec run RECIPE --out {folder}")
         return cls(load_recipe(folder / "recipe.toml"), folder)
+
+    def with_log(self, events: Events) -> "Workspace":
+        """The same run as it would see another log; what is trained stays as it is."""
+        other = Workspace(self.recipe, self.folder)
+        other.dataset = replace(self.dataset, events=events)
+        return other
 
     @cached_property
     def dataset(self) -> Dataset:

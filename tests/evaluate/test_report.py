@@ -105,6 +105,20 @@ def test_slices_are_the_same_metrics_over_fewer_users():
     assert row_metrics(row(), np.zeros(80, dtype=bool)) == {}
 
 
+def test_leak_checks_are_shown_with_what_to_do(tmp_path):
+    found = {"check": "the clock", "split": "s", "passed": True, "measured": {"shown": 0}, "means": EVIL, "advice": ""}
+    bad = found | {"check": "ties", "passed": False, "measured": {EVIL: [0.5, 0.25]}, "advice": f"mend {EVIL}"}
+    report, page = written(tmp_path, [row()], leaks=[found, bad, found | {"passed": None, "advice": "ask"}])
+    assert report["leaks"][:2] == [found, bad]
+    words = " ".join(Page(page).words)
+    assert all(
+        part in words for part in ("1 of 3 checks failed", "green", "reported only", f"mend {EVIL}", "0.5, 0.25")
+    )
+    assert "script" not in {tag for tag, _ in Page(page).tags}
+    assert "No check failed" in written(tmp_path, [row()], leaks=[found])[1]
+    assert "Leak checks" not in written(tmp_path, [row()])[1]
+
+
 def test_report_json_keeps_its_shape(tmp_path):
     report, _ = written(tmp_path, [row(shift=0.1), row("popularity", cost={})], [shown()])
     assert {"data": "movielens-small", "manifest": "0" * 64}.items() <= report.items()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mmsrarec.evaluate.markup import section, table
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.people import ShownUser, users_section
 from mmsrarec.evaluate.plots import Dot, Point, dot_plot, scatter
@@ -31,6 +32,8 @@ FACTS = {
     "candidate_hash": "candidates, sha256",
     "tied_share": "last items that share their second with another",
     "cold_share": "targets unseen in training",
+    "context_share_training": "training targets in their collaborative context",
+    "context_share_test": "test targets in theirs",
     "history": "history",
     "ties": "ties",
 }
@@ -41,7 +44,7 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
     """The page for what report.json holds; `users` are the same as its "users", with their pictures."""
     asked = dict.fromkeys((row["protocol"], row["split"]) for row in report["rows"])
     sections = [_measured(report, *where) for where in asked]
-    sections += [_pairs(report["pairs"]), users_section(users), _attributes(report), _method(report)]
+    sections += [_pairs(report["pairs"]), users_section(users), _attributes(report), _leaks(report), _method(report)]
     ours = "MMSRARec and by the models it has" if any(row["model"] == OURS for row in report["rows"]) else "the models"
     intro = f"How well the next item is found, by {ours} to beat."
     title = f"MMSRARec on {report['data']}"
@@ -182,6 +185,30 @@ def _attributes(report: Mapping[str, Any]) -> str:
     return f"<section><h2>The item summaries</h2>{''.join(parts)}</section>" if parts else ""
 
 
+def _leaks(report: Mapping[str, Any]) -> str:
+    """What `mmsrarec check --leaks` found; nothing where it was not asked."""
+    verdicts = {True: "green", False: "<strong>failed</strong>", None: "reported only"}
+    rows = [
+        (
+            ", ".join(filter(None, (leak["check"], leak["split"]))),
+            (
+                verdicts[leak["passed"]],
+                escape(_measured_words(leak["measured"])),
+                escape(leak["advice"] or leak["means"]),
+            ),
+        )
+        for leak in report.get("leaks", ())
+    ]
+    failed = sum(leak["passed"] is False for leak in report.get("leaks", ()))
+    note = f"{failed} of {len(rows)} checks failed." if failed else "No check failed."
+    return section("Leak checks", note, table("check", ("result", "measured", "what it means"), rows)) if rows else ""
+
+
+def _measured_words(measured: Mapping[str, Any]) -> str:
+    parts = (f"{k} {', '.join(map(_plain, v)) if isinstance(v, list) else _plain(v)}" for k, v in measured.items())
+    return "; ".join(parts)
+
+
 def _list(pairs: Mapping[str, Any]) -> str:
     entries = (f"<dt>{escape(key)}</dt><dd>{escape(_plain(value))}</dd>" for key, value in pairs.items())
     return f"<dl>{''.join(entries)}</dl>"
@@ -197,7 +224,7 @@ def _method(report: Mapping[str, Any]) -> str:
     tables = []
     for fact in report["facts"]:
         shown = {label: fact[key] for key, label in FACTS.items() if fact.get(key) is not None}
-        for key in ("tied_share", "cold_share"):
+        for key in (key for key in FACTS if key.endswith("_share") or key.startswith("context_share")):
             if fact.get(key) is not None:
                 shown[FACTS[key]] = f"{fact[key]:.1%}"
         tables.append(f"<h3>{escape(fact['protocol'])}, {escape(fact['split'])}</h3>{_list(shown)}")

@@ -113,6 +113,7 @@ def build_report(
     manifest: str,
     attributes: Mapping[str, str | float] | None = None,
     notes: Sequence[str] = (),
+    leaks: Sequence[Mapping[str, Any]] = (),
     summaries: bool = False,
     seed: int = 0,
     resamples: int = RESAMPLES,
@@ -121,7 +122,8 @@ def build_report(
 
     rows: tables keep their order. facts: as `protocol.facts` gives them, one for each protocol and split. pairs: as
     `compare_rows` gives them. data: name of the data set. manifest: sha256 of the run's manifest. attributes: summary
-    statistics, label -> value. notes: sentences for the reader. summaries: whether a page about them stands beside.
+    statistics, label -> value. notes: sentences for the reader. leaks: records of
+    leak checks (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
     seed, resamples: of the bootstrap.
     """
     report = {
@@ -133,6 +135,7 @@ def build_report(
         "facts": [dict(fact) for fact in facts],
         "attributes": dict(attributes or {}),
         "notes": list(notes),
+        "leaks": [dict(leak) for leak in leaks],
         "summaries": summaries,
         "users": [user.record() for user in shown_users],
     }

@@ -1,12 +1,13 @@
 """The rows of the comparison by name, and what each is made from."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from mmsrarec.data.dataset import Events
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.baselines import ease
 from mmsrarec.evaluate.baselines.als import Als
+from mmsrarec.evaluate.baselines.context import ContextOnly
 from mmsrarec.evaluate.baselines.item_knn import ItemKnn
 from mmsrarec.evaluate.baselines.neighbours import NeighboursOnly
 from mmsrarec.evaluate.baselines.popularity import Popularity, PopularityAsOf, RecentPopularity
@@ -16,6 +17,7 @@ from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.baselines.user_knn import UserKnn
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.recommend.evidence import Retrieval
+from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.settings import ENCODERS, EncoderName
 
@@ -23,12 +25,13 @@ from mmsrarec.retrieve.settings import ENCODERS, EncoderName
 @dataclass(frozen=True)
 class Source:
     """What a row may be made from. encoder, retrieval: a sequence model, and stage 2, on the split, loaded only for
-    rows that ask."""
+    rows that ask. shown: what a prompt shows of it."""
 
     train: Events
     seed: int
     encoder: Callable[[EncoderName], Encoder]
     retrieval: Callable[[], Retrieval]
+    shown: RecommendSettings
 
 
 def _neighbours_only(source: Source) -> Scorer:
@@ -36,6 +39,8 @@ def _neighbours_only(source: Source) -> Scorer:
     return NeighboursOnly(stage_2.train, stage_2.neighbours, stage_2.settings.crowd_next, stage_2.settings.crowd)
 
 
+CONTEXT = "context-only"
+"""A row of every report with stage 2, asked for or not; published protocol only, for its scores are 0 or 1."""
 CLASSIC: dict[str, Callable[[Source], Scorer]] = {
     "random": lambda source: Random(source.train.n_items, source.seed),
     "popularity": lambda source: Popularity(source.train),
@@ -51,13 +56,14 @@ CLASSIC: dict[str, Callable[[Source], Scorer]] = {
 STAGE_2: dict[str, Callable[[Source], Scorer]] = {
     **{name: lambda source, name=name: SequenceRow(source.encoder(name)) for name in ENCODERS},
     "neighbours-only": _neighbours_only,
+    CONTEXT: lambda source: ContextOnly(source.retrieval(), source.shown),
 }
 """Rows that need stage 2."""
 TRAINED = {"plain-fine-tuning": "titles", "mmsrarec": "whole"}
 """Rows of the language model, and the variant of stage 3 that each is."""
 GENERATORS = ("sequential-rules", "als", *ENCODERS)
 """Who may propose to the language model; the best on validation does."""
-CLOCKED = ("popularity-as-of", "recent-popularity", "neighbours-only", *TRAINED)
+CLOCKED = ("popularity-as-of", "recent-popularity", "neighbours-only", CONTEXT, *TRAINED)
 """Rows that know at a moment only what happened strictly before it."""
 
 
@@ -69,3 +75,35 @@ def check_rows(names: Iterable[str], n_items: int) -> None:
             raise MmsrarecError(f'unknown row "{name}": choose from {", ".join(known)}')
         if name == "ease":
             ease.check_size(n_items)
+
+
+def notes(names: Collection[str], fitted_on: str) -> list[str]:
+    """What a reader must know of the rows that are there."""
+    clocked = [name for name in names if name in CLOCKED]
+    others = [name for name in names if name not in (*CLOCKED, "random")]
+    said = []
+    if clocked:
+        said.append(
+            "Rows that obey the clock, which at a moment are shown only what others did strictly before it: "
+            f"{', '.join(clocked)}. Weights that were trained, such as those of the encoder that looks for neighbours, "
+            "come from all training events."
+        )
+    if others:
+        said.append(
+            f"Rows trained on all training events, later ones of other users included, as is usual, which favours "
+            f"them: {', '.join(others)}."
+        )
+    if fitted_on != "train":
+        fitted = [name for name in names if name in (*CLASSIC, *ENCODERS)]
+        said.append(f"Rows fitted on the validation events as well: {', '.join(fitted)}.")
+    if CONTEXT in names:
+        said.append(
+            f"{CONTEXT} scores 1 for an item among the collaborative items that a prompt shows, 0 for others: what "
+            "copying the context is worth. What a language model with stage 2 adds is above it."
+        )
+    if "mmsrarec" in names:
+        said.append(
+            "Full ranking by the language model is re-ranking of what a cheap generator proposed; the generator was "
+            "chosen on validation users and stands in the table by itself."
+        )
+    return said

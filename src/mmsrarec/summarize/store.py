@@ -116,7 +116,7 @@ class Store:
 
         Raises MmsrarecError where the other file is missing, damaged, none of ours, or being written.
         """
-        answers, support = _read(other)
+        answers, support = read(other)
         with self._keeping("answers"):
             at_first = self._db.total_changes
             self._db.executemany(
@@ -147,8 +147,8 @@ class Store:
             raise
 
 
-def _read(other: str | Path) -> tuple[list[tuple], list[tuple]]:
-    """The answered rows and the support in another store; its file is not written to."""
+def read(other: str | Path) -> tuple[list[tuple], list[tuple]]:
+    """The answered rows, as ANSWER_COLUMNS, and the support in a store; its file is not written to."""
     try:
         with closing(sqlite3.connect(f"{Path(other).resolve().as_uri()}?mode=ro", uri=True, timeout=1)) as db:
             # the types are asked for, because SQLite lets any file hold anything anywhere

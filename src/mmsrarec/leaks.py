@@ -1,0 +1,184 @@
+"""`mmsrarec check --leaks RUN`: the leak checks of evaluate/leaks on a run, and leaks.json beside its report."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmsrarec import artefacts
+from mmsrarec.comparison import GENERATORS, LEAKS, Comparison, checked_parts
+from mmsrarec.data.dataset import Events
+from mmsrarec.data.split import Split, SplitName
+from mmsrarec.evaluate.baselines.sequence import SequenceRow
+from mmsrarec.evaluate.leaks import context, heldout, ranking, stored
+from mmsrarec.evaluate.leaks.finding import SURE, Finding
+from mmsrarec.evaluate.protocol import Scorer, evaluate_full
+from mmsrarec.progress import Progress
+from mmsrarec.recommend.evidence import Retrieval, sample_training
+from mmsrarec.recommend.prompts import Prompts
+from mmsrarec.recommend.score import MllmScorer
+from mmsrarec.retrieve.train import MOST_VALIDATED
+from mmsrarec.show import plain
+from mmsrarec.summarize.store import read
+from mmsrarec.workspace import Workspace, adapter_part
+
+CHEAP = ("popularity", "popularity-as-of", "sequential-rules", "neighbours-only", "context-only")
+"""Rows that are made anew from each changed log."""
+TIED = ("popularity", "sequential-rules")
+FEW = 4
+"""Users whose candidates the language model is asked about one by one."""
+
+
+class RunWorld:
+    """A log as a run sees it."""
+
+    def __init__(self, workspace: Workspace, name: SplitName, prompts: Prompts | None):
+        self.workspace, self.prompts = workspace, prompts
+        self.name: SplitName = name
+
+    @property
+    def split(self) -> Split:
+        return self.workspace.split(self.name)
+
+    @property
+    def retrieval(self) -> Retrieval:
+        return self.workspace.retrieval(self.name)
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        recorded = partial(_recorded, self.workspace)
+        return Comparison(self.workspace, self.name, recorded, Progress(), lambda done, total, label: None)
+
+    def row(self, name: str) -> Scorer:
+        if name != "mmsrarec":
+            return self.comparison.classic(name)
+        assert self.prompts is not None
+        return MllmScorer(name, self.prompts, self.retrieval, self.workspace.recipe.runtime.score_tokens)
+
+
+def check_run(folder: Path, users: int = 40, fast: bool = False, say: Progress | None = None) -> dict[str, Any]:
+    """All findings on a run whose stage 2 is finished, also written to evaluate/leaks.json.
+
+    users: test users that the language model is asked about, in float32, where it is tuned; fast: it is not asked.
+    Raises MmsrarecError where there is no such run.
+    """
+    say, workspace = say or Progress(), Workspace.open(folder)
+    findings: list[Finding] = []
+    for number, name in enumerate(workspace.recipe.evaluate.splits):
+        tuned = artefacts.is_whole(folder / adapter_part(name, "whole"))
+        prompts = _in_float32(workspace).tuned(name, "whole") if tuned and not fast and not number else None
+        for finding in check_split(workspace, name, prompts, users):
+            findings.append(replace(finding, split=name))
+            say(f"{name}, {finding.check}: {VERDICT[finding.passed]}")
+    findings.append(keywords(workspace))
+    failed = [finding for finding in findings if finding.passed is False]
+    answer = plain(
+        {
+            "run": folder,
+            "passed": not failed,
+            "failed": [f"{one.check}{f', {one.split}' if one.split else ''}: {one.advice}" for one in failed],
+            "checks": [finding.record() for finding in findings],
+        }
+    )
+    file = folder / LEAKS
+    file.parent.mkdir(exist_ok=True)
+    kept = answer | {"parts": checked_parts(workspace, partial(_recorded, workspace))}
+    artefacts.atomic_write(file, (json.dumps(kept, indent=1, ensure_ascii=False) + "\n").encode())
+    return answer
+
+
+VERDICT = {True: "green", False: "FAILED", None: "reported only"}
+
+
+def check_split(workspace: Workspace, name: SplitName, prompts: Prompts | None, users: int) -> Iterator[Finding]:
+    """The findings on one split, the cheap ones first."""
+
+    recipe, log, world = workspace.recipe, workspace.dataset.events, RunWorld(workspace, name, prompts)
+
+    def build(changed: Events) -> RunWorld:
+        return world if changed is log else RunWorld(workspace.with_log(changed), name, prompts)
+
+    seed, ranker = recipe.seed, recipe.recommend
+    split, retrieval, asked = world.split, world.retrieval, world.comparison.candidates
+    rng = np.random.default_rng(seed)
+    _, _, place = sample_training(split.train, ranker.packs, ranker.negatives, rng)
+    yield heldout.split_apart(split)
+    yield ranking.places(asked, place, ranker.negatives, seed)
+    yield ranking.constant(split.test, asked)
+    yield ranking.not_a_number(split.test, asked)
+    yield context.without_a_moment(retrieval, split.test, ranker)
+    yield context.itself(retrieval, split, seed)
+    yield context.agreement(retrieval.gather, retrieval.gather, split, ranker, ranker.packs, seed)
+    yield ranking.context_alone(world.row("context-only"), split.test, asked)
+    few = np.sort(rng.permutation(len(split.test))[:users])
+    test, items = split.test.pick(few), asked.items[few]
+    first = test.pick(np.arange(len(test))[:FEW])
+    cheap = [world.row(row) for row in CHEAP]
+    yield ranking.order(cheap, test, items, seed)
+    yield ranking.batch(cheap, first, items[:FEW])
+    yield from choices(world)
+    yield context.held_out_item(log, build, ranker, seed)
+    yield context.clock(log, build, ranker, seed)
+    yield heldout.statistics(log, build, asked, CHEAP, ranker, seed)
+    yield heldout.labels(log, build, asked, CHEAP, seed)
+    yield heldout.ties(log, build, TIED, seed, recipe.evaluate.negatives)
+    if prompts is None:
+        hint = "ask for it without --fast, on the first split, after mmsrarec train"
+        yield Finding("the language model", None, {}, "its order, batches, labels and titles were not checked", hint)
+        return
+    model = world.row("mmsrarec")
+    yield ranking.order([model], first, items[:FEW], seed)
+    yield ranking.batch([model], first, items[:FEW])
+    yield heldout.labels(log, build, asked, ("mmsrarec",), seed, few)
+    features, titled = prompts.features, ranking.renamed(workspace.dataset, seed)
+    strange = Prompts(prompts.mllm, titled, prompts.keywords, features, prompts.settings)
+    stranger = MllmScorer("mmsrarec, renamed titles", strange, retrieval, recipe.runtime.score_tokens)
+    yield ranking.memorised_titles(
+        model, stranger, test, replace(asked, user=asked.user[few], items=items, place=asked.place[few])
+    )
+
+
+def choices(world: RunWorld) -> Iterator[Finding]:
+    """What was chosen on the way, on validation."""
+    workspace, split, n_items = world.workspace, world.split, len(world.workspace.dataset.items)
+    encoder = workspace.encoder(world.name)
+    row = SequenceRow(encoder)
+    valid = evaluate_full(row, split.valid, n_items)["NDCG@10"]
+    test = evaluate_full(row, split.test, n_items)["NDCG@10"].mean()
+    sampled = SURE * float(valid.std()) / MOST_VALIDATED**0.5 if len(valid) > MOST_VALIDATED else 0.0
+    best = max((ndcg for _, ndcg in encoder.curve), default=0.0)
+    yield stored.early_stopping(best, float(valid.mean()), float(test), stored.SAME + sampled)
+    names = [name for name in GENERATORS if name in workspace.recipe.evaluate.rows]
+    for file in workspace.folder.glob(f"evaluate/generators/{world.name}-*.txt"):
+        rows = {name: world.row(name) for name in names}
+        quality = {
+            name: float(evaluate_full(row, split.valid, n_items)["NDCG@10"].mean()) for name, row in rows.items()
+        }
+        yield stored.chosen_generator(file.read_text(), quality)
+
+
+def keywords(workspace: Workspace) -> Finding:
+    """Stage 1, where it is finished: no model is asked."""
+    if not artefacts.is_whole(workspace.folder / "summarize"):
+        return Finding("keywords", None, {}, "stage 1 is not there to be checked", "mmsrarec summarize makes it")
+    answers: dict[str, set[str]] = {}
+    for _, _, _, _, content, answer, _ in read(workspace.folder / "summaries.sqlite")[0]:
+        answers.setdefault(content, set()).add(answer)
+    settings = workspace.recipe.summarize
+    return stored.keywords(workspace.dataset, workspace.keywords, answers, settings, settings.tune is not None)
+
+
+def _in_float32(workspace: Workspace) -> Workspace:
+    """The same run with a language model that computes in float32, so that equal scores are equal."""
+    recipe = workspace.recipe
+    model = recipe.model.model_copy(update={"dtype": "float32"})
+    return Workspace(recipe.model_copy(update={"model": model}), workspace.folder)
+
+
+def _recorded(workspace: Workspace, part: str) -> str:
+    """The key of a finished part. Raises MmsrarecError if it is not finished."""
+    return artefacts.read_manifest(workspace.folder / part)["key"]

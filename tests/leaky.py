@@ -1,0 +1,79 @@
+"""A small world for the leak checks, sound as it is; each of its parts can be swapped for one that leaks."""
+
+from collections.abc import Callable
+
+import numpy as np
+from world import Bag
+
+from mmsrarec.data.dataset import Events, IntArray, make_events
+from mmsrarec.data.split import Moments, Split, leave_one_out
+from mmsrarec.evaluate.baselines.context import ContextOnly
+from mmsrarec.evaluate.baselines.popularity import Popularity
+from mmsrarec.evaluate.baselines.rules import SequentialRules
+from mmsrarec.evaluate.protocol import Scorer
+from mmsrarec.recommend.evidence import Evidence, Retrieval
+from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.retrieve.settings import RetrieveSettings
+
+N_USERS, N_ITEMS, LENGTH = 80, 60, 10
+SETTINGS = RecommendSettings(history=3, similar_items=5)
+FOREVER = 10**9
+
+
+def rounds(seed: int = 0) -> Events:
+    """Everybody goes round the items from a place and at a time of their own, and strays now and then."""
+    rng = np.random.default_rng(seed)
+    steps = np.where(rng.random((N_USERS, LENGTH)) < 0.25, rng.integers(2, 5, (N_USERS, LENGTH)), 1)
+    items = (rng.integers(N_ITEMS, size=(N_USERS, 1)) + steps.cumsum(axis=1)) % N_ITEMS
+    times = rng.integers(0, 500, (N_USERS, 1)) + 10 * np.arange(LENGTH)
+    return make_events(np.repeat(np.arange(N_USERS), LENGTH), items.ravel(), times.ravel(), N_USERS, N_ITEMS)
+
+
+class TooMuch(Retrieval):
+    """Knows everything, the moment's own user and its future included."""
+
+    def gather(self, moments: Moments, candidates: IntArray, settings: RecommendSettings) -> list[Evidence]:
+        nobody, end = np.full(len(moments), -1), np.full(len(moments), FOREVER)
+        return super().gather(Moments(nobody, end, moments.target, moments.history), candidates, settings)
+
+
+class Future(Retrieval):
+    """Knows others' future, `ahead` seconds of it."""
+
+    ahead = 1
+
+    def gather(self, moments: Moments, candidates: IntArray, settings: RecommendSettings) -> list[Evidence]:
+        later = Moments(moments.user, moments.time + self.ahead, moments.target, moments.history)
+        return super().gather(later, candidates, settings)
+
+
+class Small:
+    """The world of a log. seen: what retrieval and rows are made from, split.train unless swapped."""
+
+    def __init__(
+        self,
+        log: Events,
+        retrieval: type[Retrieval] = Retrieval,
+        seen: Callable[[Events, Split], Events] = lambda log, split: split.train,
+        rows: Callable[["Small"], dict[str, Scorer]] = lambda world: {},
+    ):
+        self.log, self.split, self.rows = log, leave_one_out(log), rows
+        self.seen = seen(log, self.split)
+        settings = RetrieveSettings(crowd=10)
+        self.retrieval = retrieval(self.seen, Neighbours(self.seen, Bag(N_ITEMS)), settings)
+
+    def row(self, name: str) -> Scorer:
+        sound: dict[str, Scorer] = {
+            "popularity": Popularity(self.seen),
+            "sequential-rules": SequentialRules(self.seen),
+            "context-only": ContextOnly(self.retrieval, SETTINGS),
+        }
+        return (sound | self.rows(self))[name]
+
+
+ROWS = ("popularity", "sequential-rules", "context-only")
+
+
+def whole_log(log: Events, split: Split) -> Events:
+    return log
