@@ -1,5 +1,7 @@
 """Training: learns a rule, stops by validation, is the same for the same seed, learns nothing of what is held out."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from mmsrarec.data.split import Moments, leave_one_out, moments_at, with_validat
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve.encode import new_model
 from mmsrarec.retrieve.settings import ENCODERS, EncoderName, RetrieveSettings
-from mmsrarec.retrieve.train import _batches, _loss, refit, train_encoder
+from mmsrarec.retrieve.train import _batches, _follow, _loss, refit, train_encoder
 
 
 def small(encoder: EncoderName = "sasrec", **changes) -> RetrieveSettings:
@@ -63,6 +65,23 @@ def test_stops_by_validation_and_keeps_the_best_pass(split):
     assert stopped.curve == tuple((loss, value) for _, loss, value in seen)
     # trained for exactly that many passes, it is the same encoder
     assert same(stopped, train_encoder(split.train, split.valid, settings.model_copy(update={"epochs": best}), 0))
+
+
+def test_the_average_moves_its_share_towards_the_weights():
+    before, weights = (new_model(30, SMALL).reset(torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    averaged = deepcopy(before).requires_grad_(False)
+    _follow(averaged, weights, 0.25)
+    for mean, old, new in zip(averaged.parameters(), before.parameters(), weights.parameters(), strict=True):
+        torch.testing.assert_close(mean, 0.75 * old + 0.25 * new)
+        assert not mean.requires_grad
+
+
+def test_a_pass_of_one_step_is_kept_whole(split):
+    """Nothing is averaged away where there is nothing to average: Adam's first step is as long as its rate."""
+    one = small(epochs=1, batch=10_000, dropout=0.0)
+    trained = train_encoder(split.train, moments_at(split.train, NOBODY), one, seed=0).model
+    untrained = new_model(30, one).reset(torch.Generator().manual_seed(0))
+    assert (trained.items.weight - untrained.items.weight).abs().max().item() == pytest.approx(one.lr, rel=0.05)
 
 
 def test_a_sample_of_more_items_comes_nearer_to_the_whole_softmax():

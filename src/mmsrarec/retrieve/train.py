@@ -1,6 +1,7 @@
 """Train the sequence encoder of stage 2, or another sequence model, by the events of the training data."""
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ def train_encoder(
 ) -> Encoder:
     """A model trained on `train` by cross-entropy; stops by, and keeps the best of, validation NDCG@10.
 
+    What is validated and kept is the moving average of the weights over about one pass (Polyak and Juditsky, 1992):
+    the weights themselves wander with each step.
     Every event of every user is seen once a pass, and predicted, by BERT4Rec if it is hidden: a long history is cut
     into windows, at places that move from pass to pass. Validation ranks all items but the history. Without validation
     moments the last pass is kept.
@@ -44,6 +47,7 @@ def train_encoder(
     with torch.random.fork_rng(devices=[] if device == "cpu" else None):  # dropout draws from the global state
         torch.manual_seed(seed)
         model = new_model(train.n_items, settings).reset(torch.Generator().manual_seed(seed)).to(device)
+        averaged, steps, a_pass = deepcopy(model).eval().requires_grad_(False), 0, max(1, len(train) // settings.batch)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=settings.lr, betas=(0.9, 0.98), weight_decay=settings.weight_decay, fused=True
         )
@@ -56,18 +60,27 @@ def train_encoder(
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
+                steps += 1
+                # at first over the steps there have been, so that the untrained weights are soon forgotten
+                _follow(averaged, model, max(1 / a_pass, 10 / (10 + steps)))
                 losses.append(loss.item())
-            ndcg = _ndcg_at_10(Encoder(model, settings), valid)
+            ndcg = _ndcg_at_10(Encoder(averaged, settings), valid)
             curve.append((float(np.mean(losses)), ndcg))
             if progress is not None:
                 progress(number, *curve[-1])
             if ndcg > best or not len(valid):
                 best, best_pass = ndcg, number
-                best_weights = {name: w.detach().clone() for name, w in model.state_dict().items()}
+                best_weights = {name: w.detach().clone() for name, w in averaged.state_dict().items()}
             elif number - best_pass >= settings.patience:
                 break
-    model.load_state_dict(best_weights)
-    return Encoder(model.eval(), settings, tuple(curve))
+    averaged.load_state_dict(best_weights)
+    return Encoder(averaged, settings, tuple(curve))
+
+
+@torch.no_grad()
+def _follow(averaged: SequenceModel, model: SequenceModel, share: float) -> None:
+    for mean, weight in zip(averaged.parameters(), model.parameters(), strict=True):
+        mean.lerp_(weight, share)
 
 
 def refit(
