@@ -5,8 +5,8 @@
 SEQUENCES is a data folder, or a text file with a line a user: `user item item ...`, oldest first. Such a file has no
 times: all users' last events are set to one moment, and within a user time is counted in steps. Leave-one-out: a
 user's last event is the test, the last but one the validation; items of the history are not ranked. Settings are
-chosen by the figures of validation; `--validation` leaves the test unread; `--refit` trains anew on the validation
-events as well, for as many passes as were best, before the test. The last line of output is one JSON object.
+chosen by the figures of validation; `--validation` leaves the test unread; `--refit` also trains anew on training and
+validation events, for as many passes as were best, and tests that. The last line of output is one JSON object.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def main() -> int:
     options.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the recipe's [retrieve]")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--validation", action="store_true", help="leave the test unread: for choosing settings")
-    options.add_argument("--refit", action="store_true", help="train anew with the validation events before the test")
+    options.add_argument("--refit", action="store_true", help="test a model trained on the validation events too")
     args = options.parse_args()
 
     settings = RetrieveSettings.model_validate(dict(map(parse_override, args.set)))
@@ -74,7 +74,7 @@ def main() -> int:
     cpu = time.process_time()
     encoder = train_encoder(split.train, split.valid, settings, args.seed, tell)
     cpu = time.process_time() - cpu
-    tested = refit(encoder, with_validation(split, events), args.seed, tell) if args.refit else encoder
+    again = refit(encoder, with_validation(split, events), args.seed, tell) if args.refit else None
     result = {
         "benchmark": "sequence",
         "source": "/".join(args.source.parts[-2:]),
@@ -82,8 +82,8 @@ def main() -> int:
         "items": split.train.n_items,
         "training_events": len(split.train),
         "validation": figures(encoder, split.valid, args.seed),
-        "test": None if args.validation else figures(tested, split.test, args.seed),
-        "fitted_on": "train+validation" if args.refit else "train",
+        "test": None if args.validation else figures(encoder, split.test, args.seed),
+        "test_after_refit": None if again is None else figures(again, split.test, args.seed),
         "passes": len(encoder.curve),
         "best_pass": encoder.best_pass,
         "seconds_a_pass": round(float(np.median(np.diff([started, *passes]))), 2),

@@ -38,7 +38,7 @@ def test_the_last_line_is_what_was_measured(benchmark, tmp_path, monkeypatch, ca
     assert benchmark.main() == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (result["test"] is None) == (more == ["--validation"])
-    assert result["fitted_on"] == ("train+validation" if more == ["--refit"] else "train")
+    assert (result["test_after_refit"] is not None) == (more == ["--refit"])
     assert {"value", "low", "high"} == result["validation"]["NDCG@10"].keys()
     assert (result["users"], result["items"], result["training_events"], result["passes"]) == (40, 20, 160, 2)
     assert result["settings"]["encoder"] == "gru4rec"
