@@ -42,6 +42,9 @@ Count = Callable[[int, int, str], None]
 TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
 """Metrics of the paired tests."""
 ABLATIONS = VARIANTS.keys() - set(TRAINED.values())
+SHOWN = {"similar_items": True, "min_people": True, "transition_window": True,
+         "shows": {"transitions", "lone_voices"}}  # fmt: skip
+"""Settings that say which collaborative items a prompt shows."""
 LEAKS = "evaluate/leaks.json"
 
 
@@ -206,7 +209,8 @@ class Comparison:
             trained = variant if variant in ABLATIONS else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
         if model == CONTEXT:
-            return [self.recorded(f"retrieve/{self.name}"), artefacts.key(shown=self.recipe.recommend.similar_items)]
+            shown = self.recipe.recommend.model_dump(include=SHOWN)
+            return [self.recorded(f"retrieve/{self.name}"), artefacts.key(shown=shown)]
         if model in ENCODERS:
             return [self.recorded(self.workspace.encoder_part(self.name, model, self.refit))]
         if model in STAGE_2:

@@ -1,5 +1,6 @@
 """Each check of retrieval is green in a sound world, and red where its leak is planted."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,8 @@ from mmsrarec.evaluate.leaks import context, ranking
 from mmsrarec.evaluate.leaks.finding import Finding
 from mmsrarec.evaluate.protocol import published_candidates
 from mmsrarec.recommend import evidence
-from mmsrarec.recommend.evidence import Retrieval
+from mmsrarec.recommend.evidence import Retrieval, Voice
+from mmsrarec.recommend.settings import Shows
 from mmsrarec.retrieve import neighbours, popularity
 
 LOG = rounds()
@@ -46,6 +48,35 @@ def test_a_held_out_item_that_is_only_counted_is_found(monkeypatch):
     found = context.held_out_item(LOG, Keeps, SETTINGS, 0)
     assert (found.passed, found.measured["shown"]) == (False, 0)
     assert found.measured["counted"] > 0
+
+
+EVERY_WORD = SETTINGS.model_copy(
+    update={"shows": Shows(**dict.fromkeys(("transitions", "follows", "recency", "trend", "similar_keywords"), True))}
+)
+
+
+@pytest.mark.parametrize("word", ["follows", "recency", "trend"])
+def test_every_word_about_a_candidate_is_looked_at(word, monkeypatch):
+    assert context.held_out_item(LOG, Small, EVERY_WORD, 0).passed
+    assert context.clock(LOG, Small, EVERY_WORD, 0).passed
+
+    class Says(Retrieval):
+        def gather(self, moments, candidates, settings):
+            return [replace(one, **{word: (1,) * len(one.candidates)})
+                    for one in super().gather(moments, candidates, settings)]  # fmt: skip
+
+    found = context.held_out_item(LOG, partial(Small, retrieval=Says), EVERY_WORD, 0)
+    assert (found.passed, found.measured["shown"]) == (False, 0)
+
+
+def test_an_item_that_speaks_by_its_keywords_only_is_found():
+    class Speaks(Retrieval):
+        def gather(self, moments, candidates, settings):
+            voices = (Voice(int(candidates[0, 0]), 1.0, frozenset({1})),)
+            return [replace(one, voices=voices) for one in super().gather(moments, candidates, settings)]
+
+    found = context.clock(LOG, partial(Small, retrieval=Speaks), EVERY_WORD, 0)
+    assert (found.passed, found.measured["counted"]) == (False, 0)
 
 
 @pytest.mark.parametrize("ahead", [1, FOREVER])

@@ -46,8 +46,8 @@ def held_out_item(log: Events, build: Build, settings: RecommendSettings, seed: 
     shown = counted = asked = 0
     for moments in (some(world.split.test, MOMENTS, rng), training):
         for evidence in _ask(world.retrieval.gather, moments, np.array([tested, validated]), settings):
-            shown += tested in evidence.history or bool({tested, validated} & set(evidence.similar))
-            counted += any((*evidence.popularity, *evidence.alike))
+            shown += tested in evidence.history or bool({tested, validated} & _told(evidence))
+            counted += _counted(evidence)
             asked += 1
     return Finding(
         "held-out items",
@@ -71,8 +71,8 @@ def clock(log: Events, build: Build, settings: RecommendSettings, seed: int) -> 
     histories = tuple(early.items_of(int(user)) for user in users)
     moments = Moments(users, np.full(len(users), now), np.full(len(users), -1), histories)
     evidence = _ask(world.retrieval.gather, moments, np.array([planted]), settings)
-    shown = sum(planted in one.similar for one in evidence)
-    counted = sum(any((*one.popularity, *one.alike)) for one in evidence)
+    shown = sum(planted in _told(one) for one in evidence)
+    counted = sum(map(_counted, evidence))
     return Finding(
         "the clock",
         shown == counted == 0 < len(users),
@@ -194,6 +194,17 @@ def _similar(gather: Gather, moments: Moments, settings: RecommendSettings) -> I
     for row, one in zip(similar, evidence, strict=True):
         row[: len(one.similar)] = one.similar
     return similar
+
+
+def _told(evidence: Evidence) -> set[int]:
+    """The collaborative items of a moment, those included that speak by their keywords only."""
+    return {*evidence.similar, *(voice.item for voice in evidence.voices)}
+
+
+def _counted(evidence: Evidence) -> bool:
+    """Whether any word about the candidates says that somebody took one of them."""
+    words = (evidence.popularity, evidence.alike, evidence.follows, evidence.recency, evidence.trend)
+    return any(map(any, words))
 
 
 def _ask(gather: Gather, moments: Moments, items: IntArray, settings: RecommendSettings) -> list[Evidence]:
