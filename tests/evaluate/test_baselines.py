@@ -17,6 +17,7 @@ from mmsrarec.evaluate.baselines.rules import SequentialRules
 from mmsrarec.evaluate.baselines.user_knn import UserKnn
 from mmsrarec.evaluate.protocol import evaluate_full, evaluate_published, published_candidates
 from mmsrarec.evaluate.rows import CLASSIC, Source, check_rows
+from mmsrarec.recommend.settings import RecommendSettings
 
 
 def moment(history, user=-1, time=100):
@@ -39,7 +40,9 @@ def als(train, factors=8):
 
 
 MAKERS = {
-    name: als if name == "als" else lambda train, name=name: CLASSIC[name](Source(train, 0, refuse, refuse))
+    name: als
+    if name == "als"
+    else lambda train, name=name: CLASSIC[name](Source(train, 0, refuse, refuse, RecommendSettings()))
     for name in CLASSIC
 }
 
