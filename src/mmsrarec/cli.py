@@ -109,19 +109,24 @@ def import_(
         Path | None, typer.Option(metavar="CSV", help="Titles of the items of sequences: item,title.")
     ] = None,
     max_rejects: Annotated[float, typer.Option(min=0, max=1, help="Share of bad rows that is still accepted.")] = 0.01,
+    core: Annotated[
+        str | None,
+        typer.Option(metavar="U,I", help="Keep only users with U events or more and items with I or more: 6,5."),
+    ] = None,
 ) -> Any:
     """Bring data from elsewhere into a data folder."""
+    kept = _core(core)
     if kind == "sequences":
         from mmsrarec.data.importers.sequences import import_sequences
 
-        return import_sequences(source, out, titles, max_rejects)
+        return import_sequences(source, out, titles, max_rejects, kept)
     if kind != "tables":
         raise MmsrarecError(f"unknown format {kind}: this version imports tables and sequences")
     if titles is not None:
         raise MmsrarecError("--titles belongs to sequences: tables have their titles in items.jsonl")
     from mmsrarec.data.importers.tables import import_tables
 
-    return import_tables(source, out, max_rejects)
+    return import_tables(source, out, max_rejects, kept)
 
 
 @verb("sample")
@@ -247,6 +252,16 @@ def _who(user: str | None, history: str | None) -> dict[str, Any]:
         if history is None
         else {"history": [part.strip() for part in history.split(",") if part.strip()]}
     )
+
+
+def _core(text: str | None) -> tuple[int, int] | None:
+    """(6, 5) from "6,5"."""
+    if text is None:
+        return None
+    user, _, item = text.partition(",")
+    if not (user.isdecimal() and item.isdecimal()):
+        raise MmsrarecError(f"--core {text}: expected U,I, events of a user and of an item, such as --core 6,5")
+    return int(user), int(item)
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

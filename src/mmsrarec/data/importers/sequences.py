@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmsrarec.data.core import Core, drop_unused, in_core
 from mmsrarec.data.dataset import Dataset, Item, make_events
 from mmsrarec.data.importers.report import Rejects, Report, write_import
 from mmsrarec.data.tables import writing_data
@@ -24,11 +25,14 @@ TITLES = ["item", "title"]
 """The columns of a file of titles."""
 
 
-def import_sequences(source: Path, out: Path, titles: Path | None = None, max_rejects: float = 0.01) -> Report:
+def import_sequences(
+    source: Path, out: Path, titles: Path | None = None, max_rejects: float = 0.01, core: Core | None = None
+) -> Report:
     """Read the log `source` and, if there is one, a CSV of item,title; write the data folder `out`, all or nothing.
 
     A line of the log is a user, then items, set apart by blanks or tabs. Items are those with a title, in the order of
-    their file, then those of the log alone, with empty titles. Faulty lines are set aside in rejects.csv. Raises
+    their file, then those of the log alone, with empty titles. core: keep only users and items with that many events
+    (see `data.core`), before steps are counted. Faulty lines are set aside in rejects.csv. Raises
     MmsrarecError when they are more than `max_rejects` (a share, in [0, 1]) of either file, when something is missing,
     or when `out` holds something else.
     """
@@ -42,21 +46,25 @@ def import_sequences(source: Path, out: Path, titles: Path | None = None, max_re
     for sequence in sequences.values():
         for item_id in sequence:
             items.setdefault(item_id, Item(item_id))
-    dataset = _to_dataset(paths[0].stem, items, sequences)
+    dataset = _to_dataset(paths[0].stem, items, sequences, core)
     content = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-    with writing_data(out, "import sequences", source=content, max_rejects=max_rejects) as new:
+    with writing_data(out, "import sequences", source=content, max_rejects=max_rejects, core=core) as new:
         write_import(dataset, new, report, rejects)
     return report
 
 
-def _to_dataset(name: str, items: dict[str, Item], sequences: dict[str, list[str]]) -> Dataset:
+def _to_dataset(name: str, items: dict[str, Item], sequences: dict[str, list[str]], core: Core | None) -> Dataset:
     codes = {item_id: code for code, item_id in enumerate(items)}
-    lengths = np.array([len(sequence) for sequence in sequences.values()])
-    user = np.repeat(np.arange(len(sequences)), lengths)
+    user = np.repeat(np.arange(len(sequences)), [len(sequence) for sequence in sequences.values()])
     item = np.array([codes[item_id] for sequence in sequences.values() for item_id in sequence])
-    after = np.repeat(np.cumsum(lengths), lengths) - 1 - np.arange(lengths.sum())  # events of the user after this one
+    if core is not None:
+        keep = in_core(user, item, core)
+        user, item = user[keep], item[keep]
+    lengths = np.bincount(user)
+    after = np.cumsum(lengths)[user] - 1 - np.arange(len(user))  # events of the user after this one
     events = make_events(user, item, lengths.max() - after, len(sequences), len(items))
-    return Dataset(name, tuple(items.values()), tuple(sequences), events)
+    dataset = Dataset(name, tuple(items.values()), tuple(sequences), events)
+    return dataset if core is None else drop_unused(dataset)
 
 
 def _read_log(path: Path, share: float, rejects: Rejects) -> dict[str, list[str]]:

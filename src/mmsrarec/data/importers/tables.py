@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmsrarec.data.core import Core, drop_unused, in_core
 from mmsrarec.data.dataset import Dataset, Item, make_events
 from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.data.importers.report import Rejects, Report, write_import
@@ -16,8 +17,10 @@ from mmsrarec.data.tables import IMAGES, INTERACTIONS, ITEMS, writing_data
 from mmsrarec.errors import MmsrarecError
 
 
-def import_tables(source: Path, out: Path, max_rejects: float = 0.01) -> Report:
+def import_tables(source: Path, out: Path, max_rejects: float = 0.01, core: Core | None = None) -> Report:
     """Read `source`, write the data folder `out`, all or nothing; an earlier import at `out` is replaced.
+
+    core: keep only users and items with that many events (see `data.core`).
 
     Faulty lines are set aside in rejects.csv. Raises MmsrarecError when they are more than `max_rejects` (a share, in
     [0, 1]) of either table, when an interaction names an item that items.jsonl has not, when the unit of time is not
@@ -32,9 +35,12 @@ def import_tables(source: Path, out: Path, max_rejects: float = 0.01) -> Report:
     report, rejects = Report(), Rejects()
     items, set_aside = _read_items(source, max_rejects, report, rejects)
     dataset = _read_log(source, items, set_aside, max_rejects, report, rejects)
+    if core is not None:
+        keep = in_core(dataset.events.user, dataset.events.item, core)
+        dataset = drop_unused(replace(dataset, events=dataset.events.where(keep)))
     tables = {name: hashlib.sha256((source / name).read_bytes()).hexdigest() for name in (ITEMS, INTERACTIONS)}
-    with writing_data(out, "import tables", source=tables, max_rejects=max_rejects) as new:
-        dataset = replace(dataset, items=tuple(_take_picture(item, source, new, report) for item in items))
+    with writing_data(out, "import tables", source=tables, max_rejects=max_rejects, core=core) as new:
+        dataset = replace(dataset, items=tuple(_take_picture(item, source, new, report) for item in dataset.items))
         write_import(dataset, new, report, rejects)
     return report
 

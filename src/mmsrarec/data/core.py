@@ -1,0 +1,42 @@
+"""The core of a log: users and items that have enough events, once those that have not are gone."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.data.dataset import Dataset, IntArray, make_events
+from mmsrarec.errors import MmsrarecError
+
+Core = tuple[int, int]
+"""Events a user has at least, and events an item has at least."""
+
+
+def in_core(user: IntArray, item: IntArray, core: Core) -> NDArray[np.bool_]:
+    """(n,): which of n events are left when thin users and items are dropped until none is thin.
+
+    The largest such set, whatever the order of dropping. Raises MmsrarecError where nothing is left.
+    """
+    keep = np.ones(len(user), dtype=bool)
+    while keep.any():
+        thin = [
+            np.bincount(codes[keep], minlength=codes.max() + 1) < n for codes, n in zip((user, item), core, strict=True)
+        ]
+        left = keep & ~thin[0][user] & ~thin[1][item]
+        if left.sum() == keep.sum():
+            return keep
+        keep = left
+    raise MmsrarecError(f"the {core} core of this log is empty: ask for fewer events of a user or an item")
+
+
+def drop_unused(dataset: Dataset) -> Dataset:
+    """The data set without users and items that have no event; the order of the others stays."""
+    events = dataset.events
+    users, user = np.unique(events.user, return_inverse=True)
+    items, item = np.unique(events.item, return_inverse=True)
+    return replace(
+        dataset,
+        items=tuple(dataset.items[code] for code in items),
+        user_ids=tuple(dataset.user_ids[code] for code in users),
+        events=make_events(user, item, events.time, len(users), len(items)),
+    )
