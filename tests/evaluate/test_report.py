@@ -1,13 +1,18 @@
 """Rows come back as saved; report.json keeps the shape others read; the page survives hostile text."""
 
+import base64
+import hashlib
 import json
+import re
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.page import shell
 from mmsrarec.evaluate.people import thumbnail
 from mmsrarec.evaluate.plots import Dot, Point, dot_plot, scatter
 from mmsrarec.evaluate.report import (
@@ -114,9 +119,23 @@ def test_leak_checks_are_shown_with_what_to_do(tmp_path):
     assert all(
         part in words for part in ("1 of 3 checks failed", "green", "reported only", f"mend {EVIL}", "0.5, 0.25")
     )
-    assert "script" not in {tag for tag, _ in Page(page).tags}
+    only_our_script(page)
     assert "No check failed" in written(tmp_path, [row()], leaks=[found])[1]
     assert "Leak checks" not in written(tmp_path, [row()])[1]
+
+
+def only_our_script(html: str) -> None:
+    """One script, known to the page's policy by its hash; whatever data says runs nowhere."""
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert script == files("mmsrarec.evaluate").joinpath("page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert html.count("<script") == html.count(f"script-src 'sha256-{digest}'") == 1
+
+
+def test_tables_can_be_sorted_and_pages_without_such_tables_run_nothing(tmp_path):
+    _, html = written(tmp_path, [row(shift=0.1), row("popularity")])
+    assert html.count('<table class="sorts">') == html.count("<table")
+    assert "script" not in shell("t", "o", "h", "i", '<table class="sorts"></table>')
 
 
 def test_report_json_keeps_its_shape(tmp_path):
@@ -149,10 +168,11 @@ def test_the_page_holds_it_all_and_needs_nothing_else(tmp_path):
     page = Page(html)
     assert page.open == []
     for tag, attributes in page.tags:
-        assert tag not in {"script", "link", "iframe"}
+        assert tag not in {"link", "iframe"}
         assert attributes.get("src", "data:image/jpeg;base64,").startswith("data:image/jpeg;base64,")
         assert "href" not in attributes
     assert [tag for tag, _ in page.tags].count("svg") == 4
+    only_our_script(html)
     text = " ".join(page.words)
     for words in ("because of Alien", "A note.", "23.7%", "ab12", "target without an image", "410"):
         assert words in text
@@ -167,7 +187,8 @@ def test_hostile_text_stays_text(tmp_path):
     _, html = written(tmp_path, rows, [shown(EVIL)], data=EVIL, attributes={EVIL: EVIL}, notes=[EVIL])
     page = Page(html)
     assert page.open == []
-    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img"})
+    assert "img" not in {tag for tag, _ in page.tags}
+    only_our_script(html)
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
     assert " ".join(page.words).count("alert('&')") >= 10
 

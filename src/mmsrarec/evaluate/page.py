@@ -1,6 +1,8 @@
 """report.html: the figures and ten users on one page that needs nothing else. All text from data is escaped."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -48,23 +50,31 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
     ours = "MMSRARec and by the models it has" if any(row["model"] == OURS for row in report["rows"]) else "the models"
     intro = f"How well the next item is found, by {ours} to beat."
     title = f"MMSRARec on {report['data']}"
-    return shell(title, "Report", title, intro, "".join(sections))
+    return shell(title, "Report", title, intro, "".join(sections), sorts=True)
 
 
-def shell(title: str, over: str, heading: str, intro: str, body: str) -> str:
-    """A whole page around `body`, which is HTML; the rest is plain text and is escaped here."""
-    style = files("mmsrarec.evaluate").joinpath("page.css").read_text(encoding="utf-8")
+def shell(title: str, over: str, heading: str, intro: str, body: str, sorts: bool = False) -> str:
+    """A whole page around `body`, which is HTML; the rest is plain text and is escaped here.
+
+    sorts: tables of the class "sorts" can be sorted, by the only script that such a page lets run.
+    """
+    script = _part("page.js") if sorts else ""
+    allowed = f"; script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" if sorts else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        # nothing is fetched and no script runs, even if an escape were forgotten
+        # nothing is fetched and no other script runs, even if an escape were forgotten
         '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>"
+        f"content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'{allowed}\">"
+        f"<title>{escape(title)}</title><style>{_part('page.css')}</style></head><body><main>"
         f'<header><p class="over">{escape(over)}</p><h1>{escape(heading)}</h1><p>{escape(intro)}</p></header>'
-        f"{body}</main></body></html>\n"
+        f"{body}</main>{f'<script>{script}</script>' if sorts else ''}</body></html>\n"
     )
+
+
+def _part(name: str) -> str:
+    return files("mmsrarec.evaluate").joinpath(name).read_text(encoding="utf-8")
 
 
 def _measured(report: Mapping[str, Any], protocol: str, split: str) -> str:
@@ -121,7 +131,12 @@ def _table(labels: Sequence[str], rows: Sequence[Mapping[str, Any]], users: bool
         ours = ' class="ours"' if row.get("model") == OURS else ""
         body.append(f'<tr{ours}><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+    return _sortable(heads, "".join(body))
+
+
+def _sortable(heads: str, body: str) -> str:
+    table = f'<table class="sorts"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="wide">{table}</div>'
 
 
 def _cell(metric: Mapping[str, float] | None, best: float) -> str:
@@ -170,7 +185,7 @@ def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
     return (
         "<section><h2>Is the difference real?</h2><p>Two models answer for the same users. An interval that holds 0, "
         "or a p above .05, means that the difference may be luck.</p>"
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>'
+        f"{_sortable(head, body)}</section>"
     )
 
 
