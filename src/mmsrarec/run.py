@@ -33,6 +33,7 @@ from mmsrarec.retrieve.settings import ENCODERS, EncoderName, EncoderSettings
 from mmsrarec.retrieve.train import refit, train_encoder
 from mmsrarec.summarize import prompts as stage_1
 from mmsrarec.summarize.keywords import Keywords
+from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summarize.store import Store
 from mmsrarec.summarize.summarize import summarize
@@ -167,7 +168,8 @@ class Run:
             raise MmsrarecError(f"tuning the summaries needs the package {missing.name}: {hint}") from None
 
         recipe, settings = self.recipe, self.recipe.summarize
-        parts = {"settings": settings, "prompts": stage_1.ASKED, "model": recipe.model, "seed": recipe.seed}
+        told = settings.model_dump(exclude=unused(settings))
+        parts = {"settings": told, "prompts": stage_1.ASKED, "model": recipe.model, "seed": recipe.seed}
         key = artefacts.key(part="tune", version=1, **parts)
         stale = artefacts.inputs_of(self.out / "tune").get("data") != self.data_key
         if self.retune and stale:
@@ -206,7 +208,7 @@ class Run:
             settings = settings.model_copy(update={"tune": None})
         tuned = settings.tune is not None
         policy = {"policy": self.recorded("tune")} if tuned else {}
-        told = settings.model_dump(exclude={"tune"})
+        told = settings.model_dump(exclude={"tune", *unused(settings)})
         key = self.key(part, settings=told, prompts=stage_1.ASKED, pictures=self.keys["pictures"], **policy)
         if self.shard is None and artefacts.is_current(self.out / part, key):
             self.say(f"{part}: up to date")
@@ -363,6 +365,11 @@ class Run:
             yield count
         finally:
             close()
+
+
+def unused(settings: SummarizeSettings) -> set[str]:
+    """Settings that change nothing as the others are."""
+    return {"price", "phi"} if settings.price is None else set()
 
 
 def data_digest(folder: Path) -> dict[str, str]:

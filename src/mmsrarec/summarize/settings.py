@@ -72,6 +72,16 @@ class SummarizeSettings(BaseModel):
     max_new_tokens_image: int = Field(
         default=12, ge=1, le=512, description="tokens of the answer about the picture, at most"
     )
+    price: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="information (a cosine) that four letters of a text keyword, about a token, must bring; the most "
+        "telling come first, what does not pay is dropped; not set: all keywords, as they were said [ours]",
+    )
+    phi: str = Field(
+        default="embedded", description='sentence embedding that price asks: "embedded", or a name or folder'
+    )
     tune: TuneSettings | None = Field(
         default=None, description="tune the policy before it summarizes; not set: the model as it is"
     )

@@ -18,9 +18,11 @@ from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.pictures import sha256
 from mmsrarec.summarize.keywords import Keywords, Source, distinct, fallback, grounded, parse, stop_after
 from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
+from mmsrarec.summarize.rewards import Embed
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.store import Job, Store
 from mmsrarec.summarize.support import support
+from mmsrarec.summarize.trim import trim
 
 FEWEST, FEWEST_TUNED = 3, 1
 """Keywords an untuned model's answer about a text must give; where it gives fewer, the item's own words fill up.
@@ -49,11 +51,13 @@ def summarize(
     eye: str = "",
     tuned: bool = False,
     shard: tuple[int, int] | None = None,
+    embed: Embed | None = None,
 ) -> Keywords:
     """Keywords of all items. features: item code -> (v, d), what the model sees of the picture; others are text-only.
     eye: what else the features depend on than the model as it was loaded. tuned: the model has been tuned for this, so
     it is asked without examples. shard: (i, n) asks the i-th of n parts of the questions, each in a store of its own
-    (`Store.adopt` unites them); what neither this nor the store answers counts as unanswered.
+    (`Store.adopt` unites them); what neither this nor the store answers counts as unanswered. embed: phi, which
+    settings.price asks; the one that settings.phi names unless given.
 
     Answers are kept in the store batch by batch, and only what is missing there is computed. progress(done, total,
     label). Raises MmsrarecError where the store cannot be used, or the model fails on all that it is asked.
@@ -74,11 +78,7 @@ def summarize(
         listed = {content: image[code][0] for content, code in in_doubt.items()}
         shown = {content: features[code] for content, code in in_doubt.items()}
         found = support(store, mllm.fingerprint + eye, mllm, listed, shown, mine, batch, progress)
-    fewest = FEWEST_TUNED if tuned else FEWEST
-    text: list[tuple[tuple[str, ...], Source]] = [
-        read_text(said[0].get(code), item, settings.max_keywords_text, fewest) if code in texts else ((), "none")
-        for code, item in enumerate(dataset.items)
-    ]
+    text = read_texts(dataset.items, [said[0].get(code) for code in range(len(dataset.items))], settings, tuned, embed)
     all_answers = tuple((said[1].get(code), said[0].get(code)) for code in range(len(dataset.items)))
     unsupported = {
         code: [k for k in keywords if found.get((pictures[code].content, k), 1) <= 0]
@@ -129,6 +129,35 @@ def read_text(answer: str | None, item: Item, limit: int, fewest: int = FEWEST) 
         return kept, "model"
     filled = distinct((*kept, *fallback(item, limit)), limit)
     return filled, "fallback" if filled else "none"
+
+
+def read_texts(
+    items: Sequence[Item],
+    answers: Sequence[str | None],
+    settings: SummarizeSettings,
+    tuned: bool,
+    embed: Embed | None = None,
+) -> list[tuple[tuple[str, ...], Source]]:
+    """The keywords of the answers about texts, and where they come from, as later stages get them; see `summarize`."""
+    fewest, limit = FEWEST_TUNED if tuned else FEWEST, settings.max_keywords_text
+    found: list[tuple[tuple[str, ...], Source]] = [
+        read_text(answer, item, limit, fewest) if settings.texts and item_text(item) else ((), "none")
+        for item, answer in zip(items, answers, strict=True)
+    ]
+    if settings.price is None:
+        return found
+    paying = trim(items, [keywords for keywords, _ in found], embed or load_phi(settings.phi), settings.price)
+    return [(keywords, source) for keywords, (_, source) in zip(paying, found, strict=True)]
+
+
+def load_phi(name: str) -> Embed:
+    """Raises MmsrarecError where the package that sentence embeddings need is missing."""
+    try:
+        from mmsrarec.models.embedder import Embedder
+    except ImportError as missing:
+        hint = "pip install 'mmsrarec[tune]', or leave summarize.price out"
+        raise MmsrarecError(f"summarize.price needs the package {missing.name}: {hint}") from None
+    return Embedder(name)
 
 
 def read_image(answer: str | None, limit: int) -> tuple[tuple[str, ...], Source]:

@@ -26,7 +26,7 @@ from mmsrarec.summarize.judge import Judge, load_language_model
 from mmsrarec.summarize.settings import SummarizeSettings, TuneSettings
 from mmsrarec.summarize.start import best_of
 from mmsrarec.summarize.subjects import Asker, Subject, split_subjects
-from mmsrarec.summarize.summarize import FEWEST, FEWEST_TUNED, read_image, read_text
+from mmsrarec.summarize.summarize import read_image, read_texts
 from mmsrarec.summarize.trainers import Count, grpo, warm_start
 
 
@@ -166,7 +166,7 @@ def _measure(
     """heldout.parquet, a row a subject and policy, and the curves of length against information."""
     rows, trade_off = [], {}
     for policy, answers in said.items():
-        read = [_read(work, subject, answer, policy) for subject, answer in zip(subjects, answers, strict=True)]
+        read = _read(work, subjects, answers, policy)
         for row in judge.table(subjects, answers, read):
             item = work.dataset.items[row.pop("code")].item_id
             rows.append({"item_id": item, "policy": policy, **row})
@@ -178,12 +178,14 @@ def _measure(
     return {"trade_off": trade_off}
 
 
-def _read(work: Work, subject: Subject, answer: str, policy: str) -> tuple[str, ...]:
+def _read(work: Work, subjects: Sequence[Subject], answers: Sequence[str], policy: str) -> list[tuple[str, ...]]:
     """The keywords that later stages get, the fallback's included."""
-    if subject.modality == "picture":
-        return read_image(answer, work.settings.max_keywords_image)[0]
-    fewest = FEWEST if policy == "untuned" else FEWEST_TUNED
-    return read_text(answer, work.dataset.items[subject.code], work.settings.max_keywords_text, fewest)[0]
+    items = [work.dataset.items[subject.code] for subject in subjects]
+    texts = read_texts(items, answers, work.settings, policy != "untuned", work.embed)
+    return [
+        read_image(answer, work.settings.max_keywords_image)[0] if subject.modality == "picture" else text
+        for subject, answer, (text, _) in zip(subjects, answers, texts, strict=True)
+    ]
 
 
 def card(work: Work, folder: Path) -> None:

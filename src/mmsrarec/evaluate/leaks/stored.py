@@ -9,7 +9,7 @@ from mmsrarec.models.pictures import sha256
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import SummarizeSettings
-from mmsrarec.summarize.summarize import FEWEST, FEWEST_TUNED, read_image, read_text
+from mmsrarec.summarize.summarize import read_image, read_texts
 
 SAME = 1e-3
 """NDCG@10 computed anew may differ by this: another order of adding, another batch."""
@@ -25,6 +25,7 @@ def keywords(
     """
     astray: list[str] = []
     unknown: list[str] = []
+    told = read_texts(dataset.items, [text for _, text in stored.answers], settings, tuned)
     for code, item in enumerate(dataset.items):
         image, text = stored.answers[code]
         path = dataset.image_path(code)
@@ -33,11 +34,10 @@ def keywords(
             said is not None and said not in answers.get(c, ()) for said, c in zip((image, text), contents, strict=True)
         ):
             unknown.append(item.item_id)
-        fewest = FEWEST_TUNED if tuned else FEWEST
-        told = (
-            read_text(text, item, settings.max_keywords_text, fewest)[0] if settings.texts and item_text(item) else ()
-        )
-        if (read_image(image, settings.max_keywords_image)[0], told) != (stored.image[code], stored.text[code]):
+        if (read_image(image, settings.max_keywords_image)[0], told[code][0]) != (
+            stored.image[code],
+            stored.text[code],
+        ):
             astray.append(item.item_id)
     return Finding(
         "keywords",
