@@ -79,7 +79,28 @@ class Shared:
         return all(self.counts.get(same(word), 0) >= self.least for word in words(keyword))
 
 
-class Information:
+class TextReward:
+    """What rewards of texts have in common: which form they take, and which keywords count."""
+
+    def __init__(
+        self,
+        limits: Mapping[str, int],
+        form: Form = "bounded",
+        given: Given = "title",
+        shared: Shared | None = None,
+    ):
+        """shared: keywords that count when bounded; None: all do."""
+        self.limits, self.form, self.shared = limits, form, shared
+        self.given: Given = given if form == "bounded" else "nothing"
+
+    def counting(self, completion: str, modality: str, text: str) -> tuple[str, ...]:
+        """The keywords of an answer that count."""
+        kept = usable(completion, modality, text, self.limits[modality])
+        choosy = self.form == "bounded" and self.shared is not None
+        return tuple(filter(self.shared, kept)) if choosy else kept
+
+
+class Information(TextReward):
     """R_info = cos(phi(W), phi(text)) (published).
 
     bounded [ours]: what W adds to `given`, cos(phi(given + W), phi(text)) - cos(phi(given), phi(text)); given "nothing"
@@ -89,22 +110,15 @@ class Information:
 
     __name__ = "information"
 
-    def __init__(
-        self,
-        embed: Embed,
-        limits: Mapping[str, int],
-        form: Form = "bounded",
-        given: Given = "title",
-        shared: Shared | None = None,
-    ):
-        """shared: keywords that count when bounded; None: all do."""
-        self.embed, self.limits, self.form, self.shared = embed, limits, form, shared
-        self.given: Given = given if form == "bounded" else "nothing"
+    def __init__(self, embed: Embed, limits: Mapping[str, int], *args, **kwargs):
+        """The rest as `TextReward`."""
+        super().__init__(limits, *args, **kwargs)
+        self.embed = embed
         self._known: dict[str, Tensor] = {}
 
     def __call__(self, completions: Column, modality: Column, title: Column, text: Column, **_) -> Rewards:
         rows = list(zip(completions, modality, title, text, strict=True))
-        kept = [_counting(self, c, m, t) for c, m, _, t in rows]
+        kept = [self.counting(c, m, t) for c, m, _, t in rows]
         asked = [m == "text" or self.form == "published" for _, m, _, _ in rows]
         shown = [self._shown(row[2], keywords) for row, keywords in zip(rows, kept, strict=True)]
         vectors = self._vectors([s for one in zip(shown, title, text, strict=True) for s in one])
@@ -139,7 +153,7 @@ class Information:
         return self._known
 
 
-class Reconstruction:
+class Reconstruction(TextReward):
     """R_recon = -exp(-(1/N) sum_j log P(w_j | w_<j, W)): minus the perplexity of the text's N tokens (published).
 
     bounded [ours]: how much W raises the mean log-probability of a token of the description, in nats, over having
@@ -149,23 +163,16 @@ class Reconstruction:
 
     __name__ = "reconstruction"
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        limits: Mapping[str, int],
-        form: Form = "bounded",
-        given: Given = "title",
-        shared: Shared | None = None,
-    ):
-        """shared: keywords that count when bounded; None: all do."""
-        self.model, self.limits, self.form, self.shared = model, limits, form, shared
-        self.given: Given = given if form == "bounded" else "nothing"
+    def __init__(self, model: LanguageModel, limits: Mapping[str, int], *args, **kwargs):
+        """The rest as `TextReward`."""
+        super().__init__(limits, *args, **kwargs)
+        self.model = model
         self._known: dict[tuple[str, str], float] = {}
 
     def __call__(
         self, completions: Column, modality: Column, title: Column, text: Column, description: Column, **_
     ) -> Rewards:
-        kept = [_counting(self, c, m, t) for c, m, t in zip(completions, modality, text, strict=True)]
+        kept = [self.counting(c, m, t) for c, m, t in zip(completions, modality, text, strict=True)]
         told = text if self.form == "published" else [d or t for d, t in zip(description, text, strict=True)]
         rows = list(zip(completions, modality, title, told, strict=True))
         asked = [bool(t) and (m == "text" or self.form == "published") for _, m, _, t in rows]
@@ -194,13 +201,6 @@ class Reconstruction:
         if missing:
             found = self.model([prefix for prefix, _ in missing], [text for _, text in missing])
             self._known |= {pair: float(values.mean()) for pair, values in zip(missing, found, strict=True)}
-
-
-def _counting(reward: Information | Reconstruction, completion: str, modality: str, text: str) -> tuple[str, ...]:
-    """The keywords of an answer that a reward counts."""
-    kept = usable(completion, modality, text, reward.limits[modality])
-    choosy = reward.form == "bounded" and reward.shared is not None
-    return tuple(filter(reward.shared, kept)) if choosy else kept
 
 
 class ImageInformation:
