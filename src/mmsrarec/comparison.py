@@ -96,6 +96,7 @@ def compare(
             notes=said,
             leaks=leaks,
             summaries=(out / PAGE).is_file(),
+            published=recipe.evaluate.published,
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
         )

@@ -6,6 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.page import shell
 from mmsrarec.evaluate.people import thumbnail
 from mmsrarec.evaluate.plots import Dot, Point, dot_plot, scatter
+from mmsrarec.evaluate.published import PublishedName, published_rows
 from mmsrarec.evaluate.report import (
     Row,
     ShownItem,
@@ -136,6 +138,26 @@ def test_tables_can_be_sorted_and_pages_without_such_tables_run_nothing(tmp_path
     _, html = written(tmp_path, [row(shift=0.1), row("popularity")])
     assert html.count('<table class="sorts">') == html.count("<table")
     assert "script" not in shell("t", "o", "h", "i", '<table class="sorts"></table>')
+
+
+def test_published_figures_stand_beside_ours(tmp_path):
+    report, html = written(tmp_path, [row(shift=0.1), row("popularity")], published="microlens")
+    paper = next(one for one in report["published"] if one["model"] == "MMSRARec, 7B")
+    assert paper["metrics"] == pytest.approx({"HR@5": 0.8509, "AUC": 0.8436, "NDCG@5": 0.6612})
+    words = Page(html).words
+    at = words.index("MMSRARec, 7B")
+    assert words[at + 1 : at + 3] == ["0.8509", "0.8436"]
+    assert "this run, user-8-1-1" in words
+    assert "What others have published" not in written(tmp_path, [row()])[1]
+
+
+@pytest.mark.parametrize("data", get_args(PublishedName))
+def test_published_figures_are_shares_above_chance(data):
+    rows = published_rows(data)
+    assert len({row.model + row.source for row in rows}) == len(rows) == 14
+    for published in rows:
+        assert all(0.13 < value < 1 for value in published.metrics.values())
+        assert published.metrics["AUC"] > 0.5
 
 
 def test_report_json_keeps_its_shape(tmp_path):

@@ -46,7 +46,14 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
     """The page for what report.json holds; `users` are the same as its "users", with their pictures."""
     asked = dict.fromkeys((row["protocol"], row["split"]) for row in report["rows"])
     sections = [_measured(report, *where) for where in asked]
-    sections += [_pairs(report["pairs"]), users_section(users), _attributes(report), _leaks(report), _method(report)]
+    sections += [
+        _published(report),
+        _pairs(report["pairs"]),
+        users_section(users),
+        _attributes(report),
+        _leaks(report),
+        _method(report),
+    ]
     ours = "MMSRARec and by the models it has" if any(row["model"] == OURS for row in report["rows"]) else "the models"
     intro = f"How well the next item is found, by {ours} to beat."
     title = f"MMSRARec on {report['data']}"
@@ -165,6 +172,31 @@ def _slices(labels: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
         if kept:
             parts.append(f"<h3>{escape(name)}</h3>{_table([k for k, _ in kept], [r for _, r in kept], users=True)}")
     return f"<details><summary>Parts of the users</summary>{''.join(parts)}</details>" if parts else ""
+
+
+def _published(report: Mapping[str, Any]) -> str:
+    """Figures of papers beside our own of the same protocol; nothing where none are known."""
+    theirs = [(row["model"], row["source"], row["metrics"]) for row in report.get("published", ())]
+    if not theirs:
+        return ""
+    ours = [
+        (_label(row), f"this run, {row['split']}", {name: metric["value"] for name, metric in row["metrics"].items()})
+        for row in report["rows"]
+        if row["protocol"] == "published" and row["model"] == OURS
+    ]
+    names = list(dict.fromkeys(name for _, _, metrics in theirs for name in metrics))
+    body = "".join(
+        f'<tr{" class=ours" if source.startswith("this run") else ""}><th scope="row">{escape(model)}</th>'
+        + "".join(f"<td>{metrics[name]:.4f}</td>" if name in metrics else "<td>–</td>" for name in names)
+        + f"<td>{escape(source)}</td></tr>"
+        for model, source, metrics in (*ours, *theirs)
+    )
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("model", *names, "from"))
+    note = (
+        "Figures that papers print for this data and protocol. Their candidates and users were drawn anew and their "
+        "models are larger, so a small difference means nothing."
+    )
+    return section("What others have published", note, _sortable(heads, body))
 
 
 def figure(svg: str, caption: str) -> str:

@@ -15,6 +15,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.compare import RESAMPLES, Interval, intervals, paired
 from mmsrarec.evaluate.page import COST, render
 from mmsrarec.evaluate.people import ShownItem, ShownUser
+from mmsrarec.evaluate.published import PublishedName, published_rows
 
 __all__ = ["COSTS", "Row", "ShownItem", "ShownUser", "build_report", "compare_rows", "load_row", "row_metrics"]
 __all__ += ["save_row", "text_table"]
@@ -115,6 +116,7 @@ def build_report(
     notes: Sequence[str] = (),
     leaks: Sequence[Mapping[str, Any]] = (),
     summaries: bool = False,
+    published: PublishedName | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -124,6 +126,7 @@ def build_report(
     `compare_rows` gives them. data: name of the data set. manifest: sha256 of the run's manifest. attributes: summary
     statistics, label -> value. notes: sentences for the reader. leaks: records of
     leak checks (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
+    published: data whose published figures stand beside ours.
     seed, resamples: of the bootstrap.
     """
     report = {
@@ -137,6 +140,7 @@ def build_report(
         "notes": list(notes),
         "leaks": [dict(leak) for leak in leaks],
         "summaries": summaries,
+        "published": [row._asdict() for row in published_rows(published)] if published else [],
         "users": [user.record() for user in shown_users],
     }
     out_folder.mkdir(parents=True, exist_ok=True)

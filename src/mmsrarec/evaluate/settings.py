@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmsrarec.data.split import SplitName
+from mmsrarec.evaluate.published import PublishedName
 
 
 class EvaluateSettings(BaseModel):
@@ -43,6 +44,9 @@ class EvaluateSettings(BaseModel):
         default="train",
         description="events that rows without a language model are fitted on for the test; sequence models choose on "
         "validation how long to train, then train anew for as long; stage 2's own never sees validation events",
+    )
+    published: PublishedName | None = Field(
+        default=None, description="whose published figures the report shows beside its own: the data they were made on"
     )
     negatives: int = Field(
         default=20, ge=1, le=10_000, description="items never taken, beside the taken one (published: 20)"
