@@ -67,6 +67,8 @@ def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
         "notes",
         "leaks",
         "summaries",
+        "published",
+        "spread",
         "users",
     }
     assert report.keys() == parts
@@ -243,6 +245,37 @@ def test_rows_can_be_fitted_on_validation_too_but_never_stage_2(mine: Path, no_m
     own, refitted = (Encoder.load(mine / "run" / part)
                      for part in ("retrieve/leave-one-out", "sequence/leave-one-out/sasrec-refit"))  # fmt: skip
     assert len(refitted.curve) == own.best_pass
+
+
+def test_repeats_draw_and_train_anew_what_is_behind_stage_1(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = 'evaluate.rows=["popularity","sasrec","mmsrarec"]'
+    asked: list[object] = []
+    monkeypatch.setattr(Mllm, "generate", lambda *arguments: asked.append(arguments))
+    go(mine, rows, "evaluate.repeats=2")
+    assert not asked  # stage 1 is shared
+    report = json.loads((mine / "run" / "evaluate" / "report.json").read_text())
+    again = json.loads((mine / "run" / "seeds" / "1" / "evaluate" / "report.json").read_text())
+    assert {row["seed"] for row in report["rows"]} == {0}
+    assert {row["seed"] for row in again["rows"]} == {1}
+    hashes = [{fact["candidate_hash"] for fact in one["facts"]} for one in (report, again)]
+    assert hashes[0].isdisjoint(hashes[1] - {None})
+    for told in report["spread"]:
+        same = [
+            row["metrics"]["NDCG@10" if told["protocol"] == "full" else "HR@5"]["value"]
+            for one in (report, again)
+            for row in one["rows"]
+            if all(row[name] == told[name] for name in ("protocol", "split", "model", "variant"))
+        ]
+        metric = told["metrics"]["NDCG@10" if told["protocol"] == "full" else "HR@5"]
+        assert metric["mean"] == pytest.approx(sum(same) / 2)
+        assert metric["sd"] == pytest.approx(abs(same[0] - same[1]) / 2**0.5)
+    assert {told["model"] for told in report["spread"]} >= {"popularity", "sasrec", "mmsrarec"}
+    assert "Other seeds" in (mine / "run" / "evaluate" / "report.html").read_text()
+    assert not any(
+        part.startswith("seeds") for part in json.loads((mine / "run" / "manifest.json").read_text())["parts"]
+    )
+    _, said = go(mine, rows, "evaluate.repeats=2")
+    assert "done in" not in said
 
 
 def test_an_ablation_is_trained_and_shown(mine: Path) -> None:

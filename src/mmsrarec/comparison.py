@@ -36,7 +36,7 @@ from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.showcase import attributes, shown_users
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summary_page import PAGE
-from mmsrarec.workspace import Workspace, adapter_part
+from mmsrarec.workspace import SEEDS, Workspace, adapter_part
 
 Count = Callable[[int, int, str], None]
 TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
@@ -71,6 +71,7 @@ def compare(
         told_apart = attributes(first.workspace, first.name, variants(first.name), recorded, first.tuned)
         shares = statistics(workspace.keywords, workspace.dataset) | told_apart
     said = notes(dict.fromkeys(row.model for row in rows), recipe.evaluate.fitted_on)
+    repeats = repeated(workspace)
     manifest = artefacts.key(
         version=__version__,
         settings=recipe.evaluate,
@@ -79,6 +80,7 @@ def compare(
         attributes=shares,
         notes=said,
         leaks=(leaks := leak_checks(workspace, recorded)),
+        repeats=[report["rows"] for report in repeats],
     )
     out = workspace.folder / "evaluate"
     if reported(out) == manifest:
@@ -97,6 +99,7 @@ def compare(
             leaks=leaks,
             summaries=(out / PAGE).is_file(),
             published=recipe.evaluate.published,
+            repeats=repeats,
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
         )
@@ -121,6 +124,14 @@ def leak_checks(workspace: Workspace, recorded: Callable[[str], str]) -> list[di
     except (OSError, ValueError):
         return []
     return found["checks"] if found.get("parts") == checked_parts(workspace, recorded) else []
+
+
+def repeated(workspace: Workspace) -> list[dict]:
+    """report.json of each other seed that the recipe asks for."""
+    recipe = workspace.recipe
+    seeds = range(recipe.seed + 1, recipe.seed + recipe.evaluate.repeats)
+    files = (workspace.folder / SEEDS / str(seed) / "evaluate" / "report.json" for seed in seeds)
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
 def reported(folder: Path) -> str | None:

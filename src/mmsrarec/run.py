@@ -38,7 +38,7 @@ from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summarize.store import Store
 from mmsrarec.summarize.summarize import summarize
 from mmsrarec.summary_page import heldout_means, write_page
-from mmsrarec.workspace import Workspace, adapter_part
+from mmsrarec.workspace import SEEDS, Workspace, adapter_part
 
 STAGES = ("pictures", "tune", "summarize", "retrieve", "recommend", "evaluate")
 PROJECTOR = "projector.safetensors"
@@ -67,6 +67,13 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     artefacts.atomic_write(out / "recipe.toml", to_toml(recipe).encode())
     return Run(recipe, out, progress, shard, retune).all(stages)
+
+
+def run_again(workspace: Workspace, progress: Progress, stages: tuple[str, ...]) -> None:
+    """What is behind stage 1, in a workspace that has stage 1 already."""
+    workspace.folder.mkdir(parents=True, exist_ok=True)
+    artefacts.atomic_write(workspace.folder / "recipe.toml", to_toml(workspace.recipe).encode())
+    Run(workspace.recipe, workspace.folder, progress).all(stages)
 
 
 class Run:
@@ -101,6 +108,11 @@ class Run:
         for split in splits if "recommend" in stages else ():
             for variant in self.variants(split):
                 self.recommend(split, variant)
+        behind = tuple(stage for stage in ("retrieve", "recommend", "evaluate") if stage in stages)
+        for number in range(1, self.recipe.evaluate.repeats if behind else 0):
+            other = self.workspace.repeat(self.recipe.seed + number)
+            self.say(f"once more with seed {other.recipe.seed}")
+            run_again(other, self.say, behind)
         if "evaluate" in stages:
             done |= self.evaluate()
         return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}
@@ -313,7 +325,8 @@ class Run:
 
     def manifest(self) -> dict:
         """Every finished artefact and its key."""
-        folders = sorted(path.parent for path in self.out.rglob(artefacts.MANIFEST) if path.parent != self.out)
+        found = (path.parent for path in self.out.rglob(artefacts.MANIFEST) if path.parent != self.out)
+        folders = sorted(folder for folder in found if folder.relative_to(self.out).parts[0] != SEEDS)
         parts = {str(folder.relative_to(self.out)): artefacts.read_manifest(folder)["key"] for folder in folders}
         return {"name": self.recipe.name, "seed": self.recipe.seed, "data": self.data_key, "parts": parts}
 

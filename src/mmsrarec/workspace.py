@@ -1,14 +1,16 @@
 """A run's folder with everything in it, each part loaded when it is first needed.
 
 run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/  retrieve/SPLIT/
-      sequence/SPLIT/NAME/  recommend/SPLIT/VARIANT/  evaluate/
+      sequence/SPLIT/NAME/  recommend/SPLIT/VARIANT/  evaluate/  seeds/SEED/
 """
 
+import os
+import shutil
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 
-from mmsrarec.artefacts import read_manifest
+from mmsrarec.artefacts import is_current, is_whole, read_manifest
 from mmsrarec.data.dataset import Dataset, Events
 from mmsrarec.data.split import Split, SplitName, make_split
 from mmsrarec.data.tables import load
@@ -24,6 +26,10 @@ from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName
 from mmsrarec.summarize.keywords import Keywords
+
+STAGE_1 = ("pictures", "tune", "summarize", "summarize-untuned")
+SEEDS = "seeds"
+"""The folder of what was done again with other seeds."""
 
 
 class Workspace:
@@ -47,6 +53,19 @@ class Workspace:
         """The same run as it would see another log; what is trained stays as it is."""
         other = Workspace(self.recipe, self.folder)
         other.dataset = replace(self.dataset, events=events)
+        return other
+
+    def repeat(self, seed: int) -> "Workspace":
+        """A run of the same recipe with another seed, inside this one, that shares its finished stage 1."""
+        evaluate = self.recipe.evaluate.model_copy(update={"repeats": 1, "shown_users": 0})
+        other = Workspace(
+            self.recipe.model_copy(update={"seed": seed, "evaluate": evaluate}), self.folder / SEEDS / str(seed)
+        )
+        for part in STAGE_1:
+            mine, theirs = self.folder / part, other.folder / part
+            if is_whole(mine) and not is_current(theirs, read_manifest(mine)["key"]):
+                shutil.rmtree(theirs, ignore_errors=True)
+                shutil.copytree(mine, theirs, copy_function=os.link)
         return other
 
     @cached_property

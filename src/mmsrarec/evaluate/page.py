@@ -13,6 +13,7 @@ from mmsrarec.evaluate.markup import section, table
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.people import ShownUser, users_section
 from mmsrarec.evaluate.plots import Dot, Point, dot_plot, scatter
+from mmsrarec.evaluate.repeats import spread_section
 
 OURS = "mmsrarec"
 HEADLINE = {"published": "HR@5", "full": "NDCG@10"}
@@ -46,14 +47,8 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
     """The page for what report.json holds; `users` are the same as its "users", with their pictures."""
     asked = dict.fromkeys((row["protocol"], row["split"]) for row in report["rows"])
     sections = [_measured(report, *where) for where in asked]
-    sections += [
-        _published(report),
-        _pairs(report["pairs"]),
-        users_section(users),
-        _attributes(report),
-        _leaks(report),
-        _method(report),
-    ]
+    sections += [spread_section(report["spread"]), _published(report), _pairs(report["pairs"]), users_section(users)]
+    sections += [_attributes(report), _leaks(report), _method(report)]
     ours = "MMSRARec and by the models it has" if any(row["model"] == OURS for row in report["rows"]) else "the models"
     intro = f"How well the next item is found, by {ours} to beat."
     title = f"MMSRARec on {report['data']}"

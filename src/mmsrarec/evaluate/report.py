@@ -16,6 +16,7 @@ from mmsrarec.evaluate.compare import RESAMPLES, Interval, intervals, paired
 from mmsrarec.evaluate.page import COST, render
 from mmsrarec.evaluate.people import ShownItem, ShownUser
 from mmsrarec.evaluate.published import PublishedName, published_rows
+from mmsrarec.evaluate.repeats import spread
 
 __all__ = ["COSTS", "Row", "ShownItem", "ShownUser", "build_report", "compare_rows", "load_row", "row_metrics"]
 __all__ += ["save_row", "text_table"]
@@ -117,6 +118,7 @@ def build_report(
     leaks: Sequence[Mapping[str, Any]] = (),
     summaries: bool = False,
     published: PublishedName | None = None,
+    repeats: Sequence[Mapping[str, Any]] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def build_report(
     `compare_rows` gives them. data: name of the data set. manifest: sha256 of the run's manifest. attributes: summary
     statistics, label -> value. notes: sentences for the reader. leaks: records of
     leak checks (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
-    published: data whose published figures stand beside ours.
+    published: data whose published figures stand beside ours. repeats: report.json of the same with other seeds.
     seed, resamples: of the bootstrap.
     """
     report = {
@@ -143,6 +145,7 @@ def build_report(
         "published": [row._asdict() for row in published_rows(published)] if published else [],
         "users": [user.record() for user in shown_users],
     }
+    report["spread"] = spread([report, *repeats])
     out_folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     (out_folder / "report.json").write_text(text + "\n", encoding="utf-8")

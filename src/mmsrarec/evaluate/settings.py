@@ -55,6 +55,13 @@ class EvaluateSettings(BaseModel):
         default=50, ge=1, description="items that the generator hands to the language model in full ranking"
     )
     shown_users: int = Field(default=10, ge=0, le=1000, description="users whose answers the report shows whole")
+    repeats: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="runs behind stage 1, with the recipe's seed and those that follow: split, candidates and training "
+        "are drawn anew; 3 is the least for a comparison to be believed",
+    )
     resamples: int = Field(
         default=2000, ge=100, le=100_000, description="bootstrap draws over users behind an interval"
     )
