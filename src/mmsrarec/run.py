@@ -27,7 +27,7 @@ from mmsrarec.models.warmup import grids, projector_of, warm_up
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend import tune as ranker
-from mmsrarec.recommend.settings import UNTUNED
+from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import ENCODERS, EncoderName, EncoderSettings
 from mmsrarec.retrieve.train import refit, train_encoder
@@ -64,6 +64,8 @@ def run(
             raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
     data = load(recipe.data)  # whatever is wrong with data or rows is said before anything is written
     check_rows(recipe.evaluate.rows, len(data.items))
+    for name in recipe.evaluate.ablations:
+        variant_named(name)
     out.mkdir(parents=True, exist_ok=True)
     artefacts.atomic_write(out / "recipe.toml", to_toml(recipe).encode())
     return Run(recipe, out, progress, shard, retune).all(stages)
@@ -99,7 +101,7 @@ class Run:
             done["summarize"] = self.summarize("summarize")
             if self.shard is not None:
                 return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}
-            if any(variant in UNTUNED for variant in self.recipe.evaluate.ablations):
+            if "summarize-untuned" in map(self.workspace.summaries, self.recipe.evaluate.ablations):
                 self.summarize("summarize-untuned")
             write_page(self.workspace)
         splits = self.recipe.evaluate.splits
@@ -309,11 +311,12 @@ class Run:
         with self.stage(part, key) as folder:
             if folder is None:
                 return
-            work = self.out / "unfinished" / key[:16]
-            prompts = self.workspace.prompts(variant, self.workspace.ranker())
-            with self.counting(f"tuning, {split}, {variant}") as count:
-                retrieval = self.workspace.retrieval(split)
-                facts = ranker.tune(prompts, retrieval, settings, self.recipe.seed, folder / "adapter", work, count)
+            work, facts = self.out / "unfinished" / key[:16], {"steps": 0}
+            if variant_named(variant).trained:
+                prompts = self.workspace.prompts(variant, self.workspace.ranker(variant))
+                with self.counting(f"tuning, {split}, {variant}") as count:
+                    retrieval = self.workspace.retrieval(split)
+                    facts = ranker.tune(prompts, retrieval, settings, self.recipe.seed, folder / "adapter", work, count)
             (folder / "training.json").write_text(json.dumps(facts))
             shutil.rmtree(work, ignore_errors=True)
 
