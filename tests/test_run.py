@@ -69,6 +69,7 @@ def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
         "summaries",
         "published",
         "spread",
+        "sweeps",
         "users",
     }
     assert report.keys() == parts
@@ -276,6 +277,23 @@ def test_repeats_draw_and_train_anew_what_is_behind_stage_1(mine: Path, monkeypa
     )
     _, said = go(mine, rows, "evaluate.repeats=2")
     assert "done in" not in said
+
+
+def test_sweeps_and_another_encoder_are_ablations_like_others(mine: Path) -> None:
+    names = ["history 1", "k 1", "stage 2 with GRU4Rec"]
+    _, said = go(mine, 'evaluate.rows=["sasrec","mmsrarec"]', f"evaluate.ablations={json.dumps(names)}")
+    parts = {f"recommend/leave-one-out/{name.replace(' ', '-')}" for name in names}
+    assert done(said) >= parts
+    assert not any(part.startswith(("retrieve/", "summarize")) for part in done(said))
+    report = report_of(mine)
+    assert {row["variant"] for row in report["rows"]} >= set(names)
+    counts = {what: [point["count"] for point in points] for what, points in report["sweeps"].items()}
+    assert counts == {"items of history in the prompt": [1, 2], "similar users asked": [1, 3]}
+    assert "How much is enough?" in (mine / "run" / "evaluate" / "report.html").read_text()
+    _, again = go(mine, 'evaluate.rows=["sasrec","mmsrarec"]', f"evaluate.ablations={json.dumps(names)}")
+    assert not done(again)
+    _, other = go(mine, 'evaluate.rows=["sasrec","mmsrarec"]', 'evaluate.ablations=["k 2"]')
+    assert done(other) == {"recommend/leave-one-out/k-2"}
 
 
 def test_an_ablation_is_trained_and_shown(mine: Path) -> None:

@@ -29,9 +29,10 @@ from mmsrarec.evaluate.protocol import (
 from mmsrarec.evaluate.report import Row, build_report, compare_rows, load_row, save_row, text_table
 from mmsrarec.evaluate.rows import CLASSIC, CONTEXT, GENERATORS, STAGE_2, TRAINED, Source, notes
 from mmsrarec.progress import Progress
+from mmsrarec.recipe import Recipe
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
-from mmsrarec.recommend.variants import VARIANTS
+from mmsrarec.recommend.variants import SWEEPS, VARIANTS, sweep_of
 from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.showcase import attributes, shown_users
 from mmsrarec.summarize.statistics import statistics
@@ -41,7 +42,6 @@ from mmsrarec.workspace import SEEDS, Workspace, adapter_part
 Count = Callable[[int, int, str], None]
 TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
 """Metrics of the paired tests."""
-ABLATIONS = VARIANTS.keys() - set(TRAINED.values())
 SHOWN = {"similar_items": True, "min_people": True, "transition_window": True,
          "shows": {"transitions", "lone_voices"}}  # fmt: skip
 """Settings that say which collaborative items a prompt shows."""
@@ -100,6 +100,7 @@ def compare(
             summaries=(out / PAGE).is_file(),
             published=recipe.evaluate.published,
             repeats=repeats,
+            sweeps=swept(rows, recipe, first.name),
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
         )
@@ -126,6 +127,19 @@ def leak_checks(workspace: Workspace, recorded: Callable[[str], str]) -> list[di
     return found["checks"] if found.get("parts") == checked_parts(workspace, recorded) else []
 
 
+def swept(rows: list[Row], recipe: Recipe, split: str) -> dict[str, list[tuple[int, Row]]]:
+    """What was swept -> its rows under the published protocol, by count, the recipe's own among them."""
+    ours = [row for row in rows if (row.protocol, row.split, row.model) == ("published", split, "mmsrarec")]
+    own = {"history": recipe.recommend.history, "k": recipe.retrieve.k}
+    found: dict[str, list[tuple[int, Row]]] = {}
+    for what, means in SWEEPS.items():
+        points = [(point[1], row) for row in ours if (point := sweep_of(row.variant)) and point[0] == what]
+        if points:
+            points += [(own[what], row) for row in ours if row.variant == "whole"]
+            found[means] = sorted(dict(points).items())
+    return found
+
+
 def repeated(workspace: Workspace) -> list[dict]:
     """report.json of each other seed that the recipe asks for."""
     recipe = workspace.recipe
@@ -143,11 +157,16 @@ def reported(folder: Path) -> str | None:
     return made_from if (folder / "report.html").is_file() else None
 
 
+def is_ablation(variant: str) -> bool:
+    """Whether a row's variant is one that is trained for itself, beside the rows of the table."""
+    return variant not in TRAINED.values() and (variant in VARIANTS or sweep_of(variant) is not None)
+
+
 def against_whole(rows: list[Row], row: Row) -> list[dict]:
     """Paired tests of MMSRARec whole against one other row of its table."""
     for whole in rows:
         asked_the_same = (whole.protocol, whole.split) == (row.protocol, row.split)
-        if whole.model == "mmsrarec" and whole is not row and asked_the_same and whole.variant not in ABLATIONS:
+        if whole.model == "mmsrarec" and whole is not row and asked_the_same and not is_ablation(whole.variant):
             return compare_rows(whole, row, TESTED[row.protocol])
     return []
 
@@ -218,7 +237,7 @@ class Comparison:
     def inputs(self, model: str, variant: str) -> list[str]:
         """Keys of what a row was made from."""
         if model in TRAINED:
-            trained = variant if variant in ABLATIONS else TRAINED[model]
+            trained = variant if is_ablation(variant) else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
         if model == CONTEXT:
             shown = self.recipe.recommend.model_dump(include=SHOWN)
@@ -256,7 +275,7 @@ class Comparison:
 
     def tuned(self, variant: str) -> MllmScorer:
         prompts = self.workspace.tuned(self.name, variant)
-        retrieval = self.workspace.retrieval(self.name)
+        retrieval = self.workspace.retrieval(self.name, variant)
         return MllmScorer(variant, prompts, retrieval, self.recipe.runtime.score_tokens, self.count)
 
     def generator(self) -> Scorer:

@@ -272,7 +272,8 @@ class Run:
         trained = recipe.retrieve.model_dump(include=set(EncoderSettings.model_fields))
         for name in ENCODERS:
             asked, settings = name in recipe.evaluate.rows, trained | {"encoder": name}
-            if asked and name != own:
+            searched = any(self.workspace.searches_with(variant) == name for variant in self.variants(split))
+            if (asked or searched) and name != own:
                 self.encoder(split, name, place(name), self.key(place(name), settings=settings))
             if asked and recipe.evaluate.fitted_on != "train":
                 part = place(name, refit=True)
@@ -307,6 +308,9 @@ class Run:
         for needed in (summaries, f"retrieve/{split}"):
             self.keys.setdefault(needed, self.recorded(needed))
         inputs = {"summarize": self.keys[summaries], "retrieve": self.keys[f"retrieve/{split}"]}
+        if changed := variant_named(variant).retrieve:
+            encoder = self.recorded(self.workspace.encoder_part(split, self.workspace.searches_with(variant)))
+            inputs["retrieve"] = artefacts.key(own=inputs["retrieve"], changed=changed, encoder=encoder)
         key = self.key(part, settings=settings, **inputs)
         with self.stage(part, key) as folder:
             if folder is None:
@@ -315,7 +319,7 @@ class Run:
             if variant_named(variant).trained:
                 prompts = self.workspace.prompts(variant, self.workspace.ranker(variant))
                 with self.counting(f"tuning, {split}, {variant}") as count:
-                    retrieval = self.workspace.retrieval(split)
+                    retrieval = self.workspace.retrieval(split, variant)
                     facts = ranker.tune(prompts, retrieval, settings, self.recipe.seed, folder / "adapter", work, count)
             (folder / "training.json").write_text(json.dumps(facts))
             shutil.rmtree(work, ignore_errors=True)

@@ -43,6 +43,7 @@ class Workspace:
         self.split = cache(self._split)
         self.encoder = cache(self._encoder)
         self.retrieval = cache(self._retrieval)
+        self._index = cache(self._find_index)
         self._keywords = cache(self._load_keywords)
 
     @classmethod
@@ -117,15 +118,24 @@ class Workspace:
         """The sequence model of that name, stage 2's where None."""
         return Encoder.load(self._finished(self.encoder_part(split, name or self.recipe.retrieve.encoder, refit)))
 
-    def _retrieval(self, split: SplitName) -> Retrieval:
-        train, folder = self.split(split).train, self._finished(f"retrieve/{split}")
-        settings, device = self.recipe.retrieve, self.recipe.model.device
-        index = Neighbours.load(folder, train, self.encoder(split), settings.index, device)
-        return Retrieval(train, index, settings)
+    def _retrieval(self, split: SplitName, variant: str = "whole") -> Retrieval:
+        settings = variant_named(variant).asks(self.recipe.retrieve)
+        return Retrieval(self.split(split).train, self._index(split, settings.encoder), settings)
+
+    def _find_index(self, split: SplitName, encoder: EncoderName) -> Neighbours:
+        """All training moments as an encoder sees them; what stage 2's own sees is kept in the run."""
+        train, device, own = self.split(split).train, self.recipe.model.device, self.recipe.retrieve
+        if encoder != own.encoder:
+            return Neighbours(train, self.encoder(split, encoder), own.index, device)
+        return Neighbours.load(self._finished(f"retrieve/{split}"), train, self.encoder(split), own.index, device)
 
     def recommend_settings(self, variant: str) -> RecommendSettings:
         """The recipe's settings with what the variant changes."""
         return variant_named(variant).applied(self.recipe.recommend)
+
+    def searches_with(self, variant: str) -> EncoderName:
+        """The sequence model whose similar users a variant is shown."""
+        return variant_named(variant).asks(self.recipe.retrieve).encoder
 
     def prompts(self, variant: str, mllm: Mllm | None = None) -> Prompts:
         settings = self.recommend_settings(variant)

@@ -1,16 +1,19 @@
 """A variant changes what it names and nothing else."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.settings import RecommendSettings, Shows
-from mmsrarec.recommend.variants import VARIANTS, Variant, variant_named
+from mmsrarec.recommend.variants import VARIANTS, Variant, sweep_of, variant_named
+from mmsrarec.retrieve.settings import RetrieveSettings
 
 RECIPE = RecommendSettings(shows=Shows(trend=True, alike=False), history=3, lr=1e-4, layers=20)
 
 
-def changed(name: str) -> dict[str, object]:
+def changed(name: str) -> dict[str, Any]:
     """What is another in the settings of a variant."""
     before, after = (settings.model_dump() for settings in (RECIPE, variant_named(name).applied(RECIPE)))
     return {key: after[key] for key in before if before[key] != after[key]}
@@ -41,3 +44,15 @@ def test_a_variant_is_held_to_the_ranges_of_the_settings() -> None:
             Variant(settings=wrong).applied(RECIPE)
     with pytest.raises(MmsrarecError, match='unknown variant "most": choose from whole, titles'):
         variant_named("most")
+
+
+def test_points_of_sweeps_and_encoders_are_variants() -> None:
+    assert changed("history 7") == {"history": 7}
+    asked = RetrieveSettings(k=3, dims=16)
+    assert variant_named("k 9").asks(asked) == RetrieveSettings(k=9, dims=16)
+    assert changed("k 9") == changed("stage 2 with GRU4Rec") == {}
+    assert variant_named("stage 2 with GRU4Rec").asks(asked).encoder == "gru4rec"
+    for wrong in ("k 0", "k", "history 1.5", "k 100", "layers 3"):
+        assert sweep_of(wrong) is None
+        with pytest.raises(MmsrarecError, match="unknown variant"):
+            variant_named(wrong)

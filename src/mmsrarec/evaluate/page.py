@@ -47,7 +47,13 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
     """The page for what report.json holds; `users` are the same as its "users", with their pictures."""
     asked = dict.fromkeys((row["protocol"], row["split"]) for row in report["rows"])
     sections = [_measured(report, *where) for where in asked]
-    sections += [spread_section(report["spread"]), _published(report), _pairs(report["pairs"]), users_section(users)]
+    sections += [
+        _sweeps(report),
+        spread_section(report["spread"]),
+        _published(report),
+        _pairs(report["pairs"]),
+        users_section(users),
+    ]
     sections += [_attributes(report), _leaks(report), _method(report)]
     ours = "MMSRARec and by the models it has" if any(row["model"] == OURS for row in report["rows"]) else "the models"
     intro = f"How well the next item is found, by {ours} to beat."
@@ -167,6 +173,19 @@ def _slices(labels: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
         if kept:
             parts.append(f"<h3>{escape(name)}</h3>{_table([k for k, _ in kept], [r for _, r in kept], users=True)}")
     return f"<details><summary>Parts of the users</summary>{''.join(parts)}</details>" if parts else ""
+
+
+def _sweeps(report: Mapping[str, Any]) -> str:
+    """How the headline of the published protocol moves with what was swept; nothing where nothing was."""
+    metric = HEADLINE["published"]
+    figures = [
+        figure(
+            dot_plot([Dot(str(point["count"]), **point["metrics"][metric], strong=True) for point in points], what),
+            f"{metric} by {what}, each trained for itself; 95 % intervals over users.",
+        )
+        for what, points in report["sweeps"].items()
+    ]
+    return section("How much is enough?", "", f'<div class="figures">{"".join(figures)}</div>') if figures else ""
 
 
 def _published(report: Mapping[str, Any]) -> str:

@@ -119,6 +119,7 @@ def build_report(
     summaries: bool = False,
     published: PublishedName | None = None,
     repeats: Sequence[Mapping[str, Any]] = (),
+    sweeps: Mapping[str, Sequence[tuple[int, Row]]] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -129,6 +130,7 @@ def build_report(
     statistics, label -> value. notes: sentences for the reader. leaks: records of
     leak checks (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
     published: data whose published figures stand beside ours. repeats: report.json of the same with other seeds.
+    sweeps: what is counted -> (count, row), by count: how figures move with it.
     seed, resamples: of the bootstrap.
     """
     report = {
@@ -144,6 +146,10 @@ def build_report(
         "summaries": summaries,
         "published": [row._asdict() for row in published_rows(published)] if published else [],
         "users": [user.record() for user in shown_users],
+    }
+    report["sweeps"] = {
+        what: [{"count": count, "metrics": _row_record(row, seed, resamples)["metrics"]} for count, row in points]
+        for what, points in (sweeps or {}).items()
     }
     report["spread"] = spread([report, *repeats])
     out_folder.mkdir(parents=True, exist_ok=True)

@@ -1,26 +1,31 @@
 """Variants of stage 3 by name: plain fine-tuning and the ablations, each as what it changes of the recipe.
 
 A new one is a line in VARIANTS: `"its name": Variant(shows={"titles": False}, settings={"lr": 1e-4})`. Named in
-`evaluate.ablations` it is trained, measured and reported.
+`evaluate.ablations` it is trained, measured and reported. "history 3" and "k 5" are variants too, for any number: so
+the paper's sweeps (its figure 3) are ablations like others.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.settings import RecommendSettings, Shows
+from mmsrarec.retrieve.settings import RetrieveSettings
 
 
 @dataclass(frozen=True)
 class Variant:
-    """shows: switches of `Shows`; settings: other fields of `RecommendSettings`; what is named in neither stays as the
-    recipe has it. keywords: of the tuned policy, of the untuned one (stage 1 without its RL), or each item's taken
-    from another item. trained: with an adapter; without, the model is asked as it is.
+    """shows: switches of `Shows`; settings: other fields of `RecommendSettings`; retrieve: fields of `RetrieveSettings`
+    that say who is asked, the encoder among them; what is named nowhere stays as the recipe has it. keywords: of the
+    tuned policy, of the untuned one (stage 1 without its RL), or each item's taken from another item. trained: with an
+    adapter; without, the model is asked as it is.
     """
 
     shows: Mapping[str, bool] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    retrieve: Mapping[str, Any] = field(default_factory=dict)
     keywords: Literal["tuned", "untuned", "exchanged"] = "tuned"
     trained: bool = True
 
@@ -28,6 +33,10 @@ class Variant:
         """The recipe's settings with what the variant changes."""
         shows = settings.shows.model_dump() | dict(self.shows)
         return RecommendSettings.model_validate(settings.model_dump() | dict(self.settings) | {"shows": shows})
+
+    def asks(self, settings: RetrieveSettings) -> RetrieveSettings:
+        """Stage 2's settings with what the variant changes."""
+        return RetrieveSettings.model_validate(settings.model_dump() | dict(self.retrieve))
 
 
 def _only(*shown: str) -> dict[str, bool]:
@@ -59,14 +68,29 @@ VARIANTS: dict[str, Variant] = {
     "random keywords": Variant(keywords="exchanged"),
     "yes or no alone": Variant(settings={"loss": "yesno"}),
     "softmax alone": Variant(settings={"loss": "softmax"}),
+    "stage 2 with GRU4Rec": Variant(retrieve={"encoder": "gru4rec"}),
     "untrained": Variant(settings={"layers": None}, trained=False),  # cut short, an untuned model is no model
 }
 """What a variant changes. "titles" and "titles and pictures" are plain fine-tuning, the others are ablations; with
 "collaborative keywords" stage 2 speaks as in the paper."""
 
 
+SWEEPS = {"history": "items of history in the prompt", "k": "similar users asked"}
+"""What can be swept, and what is counted."""
+
+
 def variant_named(name: str) -> Variant:
     """Raises MmsrarecError for a name that is no variant."""
+    if (swept := sweep_of(name)) is not None:
+        what, count = swept
+        return Variant(settings={"history": count}) if what == "history" else Variant(retrieve={"k": count})
     if name not in VARIANTS:
-        raise MmsrarecError(f'unknown variant "{name}": choose from {", ".join(VARIANTS)}')
+        known = ", ".join([*VARIANTS, *(f'"{what} N"' for what in SWEEPS)])
+        raise MmsrarecError(f'unknown variant "{name}": choose from {known}')
     return VARIANTS[name]
+
+
+def sweep_of(name: str) -> tuple[str, int] | None:
+    """("k", 5) of "k 5"; None where the name is no point of a sweep."""
+    found = re.fullmatch(rf"({'|'.join(SWEEPS)}) ([1-9]\d?)", name)
+    return None if found is None else (found[1], int(found[2]))
