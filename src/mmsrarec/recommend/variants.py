@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.recommend.settings import RecommendSettings, Shows
+from mmsrarec.recommend.settings import RecommendSettings, Shows, Tasks
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ VARIANTS: dict[str, Variant] = {
     "random keywords": Variant(keywords="exchanged"),
     "yes or no alone": Variant(settings={"loss": "yesno"}),
     "softmax alone": Variant(settings={"loss": "softmax"}),
+    "without multi-task": Variant(settings={"tasks": dict.fromkeys(Tasks.model_fields, 0.0)}),
     "untrained": Variant(settings={"layers": None}, trained=False),  # cut short, an untuned model is no model
 }
 """What a variant changes. "titles" and "titles and pictures" are plain fine-tuning, the others are ablations; with
