@@ -34,6 +34,10 @@ batch = 4
 negatives = 3
 rank = 2
 first_layer = 1
+[recommend.tasks]
+foresee = 0
+recognise = 0
+profile = 0
 [evaluate]
 negatives = 5
 propose = 6

@@ -304,16 +304,18 @@ def test_an_ablation_is_trained_and_shown(mine: Path) -> None:
 
 
 def test_ablations_without_training_or_with_other_keywords(mine: Path) -> None:
-    names = ["untrained", "random keywords", "softmax alone"]
-    few = ("evaluate.splits=['leave-one-out']", "recommend.layers=2", "evaluate.shown_users=0")
+    names = ["untrained", "random keywords", "without multi-task"]
+    few = ("evaluate.splits=['leave-one-out']", "recommend.tasks.foresee=0.7", "evaluate.shown_users=0")
     _, said = go(mine, f"evaluate.ablations={names}", *few)
     assert {f"recommend/leave-one-out/{name.replace(' ', '-')}" for name in names} <= done(said)
     parts = mine / "run" / "recommend" / "leave-one-out"
     assert not (parts / "untrained" / "adapter").exists()
     assert json.loads((parts / "untrained" / "training.json").read_text()) == {"steps": 0}
     trained = {(parts / name / "adapter" / "adapter_model.safetensors").read_bytes()
-               for name in ("whole", "random-keywords", "softmax-alone")}  # fmt: skip
+               for name in ("whole", "random-keywords", "without-multi-task")}  # fmt: skip
     assert len(trained) == 3
+    told = json.loads((parts / "whole" / "training.json").read_text())["tasks"]
+    assert {task: one["examples"] for task, one in told.items()} == {"choose": 12, "foresee": 8}
     rows = {row["variant"]: row["metrics"] for row in report_of(mine)["rows"] if row["model"] == "mmsrarec"}
     assert {*names, "whole"} <= rows.keys()
     assert {f"mmsrarec, {name}" for name in names} <= {pair["b"] for pair in report_of(mine)["pairs"]}

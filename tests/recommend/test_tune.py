@@ -17,11 +17,13 @@ from mmsrarec.models.packing import Pack, Segment
 from mmsrarec.recommend import tune as module
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs
-from mmsrarec.recommend.tune import choose_loss, plan, read_curve, tune
+from mmsrarec.recommend.tune import choose_loss, plan, read_curve, task_losses, tune
 
 LOG = make_log(np.random.default_rng(0))
 DATASET = make_dataset(LOG)
-SMALL = {"packs": 22, "batch": 4, "negatives": 3, "rank": 2, "history": 2, "first_layer": 1}
+ALONE = {"foresee": 0, "recognise": 0, "profile": 0}
+MIXED = {"foresee": 0.6, "recognise": 0.8, "profile": 0.4}
+SMALL = {"packs": 22, "batch": 4, "negatives": 3, "rank": 2, "history": 2, "first_layer": 1, "tasks": ALONE}
 
 
 class Stopped(Exception):
@@ -63,6 +65,8 @@ def test_what_is_told_of_a_training(whole: tuple[Path, dict, Prompts]) -> None:
     assert [line["step"] for line in facts["curve"]] == list(range(6))
     assert all(np.isfinite(line["loss"]) and 0 <= line["first"] <= 1 for line in facts["curve"])
     assert facts["tokens"] > 0
+    losses = [line["loss"] for line in facts["curve"]]
+    assert facts["tasks"] == {"choose": {"examples": 22, "steps": 6, "first": losses[0], "last": losses[-1]}}
     assert not any(weight.requires_grad for weight in prompts.mllm.model.parameters())
     assert weights(folder)
 
@@ -90,6 +94,57 @@ def test_the_adapter_changes_scores_and_comes_back_from_disk(whole: tuple[Path, 
     ]
     assert np.abs(scores[0] - scores[1]).max() > 1e-3
     np.testing.assert_array_equal(scores[1], scores[2])
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, Prompts]:
+    folder = tmp_path_factory.mktemp("mixed")
+    return folder, *run(folder, tasks=MIXED)
+
+
+def test_tasks_are_mixed_in(mixed: tuple[Path, dict, Prompts], whole: tuple[Path, dict, Prompts]) -> None:
+    _, facts, _ = mixed
+    told = facts["tasks"]
+    assert {task: one["examples"] for task, one in told.items()} == {
+        "choose": 22,
+        "foresee": 13,  # 0.6 x 22
+        "recognise": 18,
+        "profile": 9,
+    }
+    tasks = [line["task"] for line in facts["curve"]]
+    assert {task: tasks.count(task) for task in told} == {task: one["steps"] for task, one in told.items()}
+    assert tasks.count("choose") == 6
+    assert sorted(tasks, key=list(told).index) != tasks  # in random order
+    assert [line.keys() for line in facts["curve"]] == [
+        {"step", "task", "loss", *(["first"] if task == "choose" else [])} for task in tasks
+    ]
+    assert facts["tokens"] > whole[1]["tokens"]
+
+
+def test_whatever_is_mixed_in_the_packs_are_the_same(tmp_path: Path) -> None:
+    """At a rate that moves nothing, each pack's loss is what it is alone."""
+    curves = [run(tmp_path / name, tasks=tasks, lr=1e-12)[0]["curve"] for name, tasks in (("a", ALONE), ("m", MIXED))]
+    alone, among = ([line["loss"] for line in curve if line["task"] == "choose"] for curve in curves)
+    np.testing.assert_allclose(alone, among, rtol=1e-5)
+
+
+@pytest.mark.parametrize("stops", [[3], [2, 8]])
+def test_a_mixed_training_stopped_and_resumed_is_bit_equal(
+    stops: list[int], mixed: tuple[Path, dict, Prompts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0)
+    for stop in stops:
+        with pytest.raises(Stopped):
+            run(tmp_path, stop, tasks=MIXED)
+    facts, _ = run(tmp_path, tasks=MIXED)
+    assert weights(tmp_path) == weights(mixed[0])
+    assert facts == mixed[1]
+
+
+def test_losses_are_told_by_task() -> None:
+    lines = [{"step": n, "task": "choose" if n % 2 else "profile", "loss": float(n)} for n in range(40)]
+    assert task_losses(lines, "profile") == {"steps": 20, "first": 1.0, "last": 37.0}
+    assert task_losses(lines, "choose") == {"steps": 20, "first": 2.0, "last": 38.0}
 
 
 @pytest.mark.parametrize("stops", [[1], [4], [6], [2, 4]])

@@ -23,6 +23,7 @@ def test_settings_change_by_name() -> None:
     assert changed("whole") == changed("untuned keywords") == changed("random keywords") == {}
     assert changed("softmax alone") == {"loss": "softmax"}
     assert changed("yes or no alone") == {"loss": "yesno"}
+    assert changed("without multi-task") == {"tasks": {"foresee": 0, "recognise": 0, "profile": 0}}
     assert changed("untrained") == {"layers": None}
     assert changed("with transitions") == {"shows": RECIPE.shows.model_dump() | {"transitions": True}}
 

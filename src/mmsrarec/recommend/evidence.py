@@ -132,26 +132,30 @@ def _voices(ranked: list[tuple[int, float]], behind: Voices) -> tuple[Voice, ...
     return tuple(Voice(code, weight.get(code, 0.0), frozenset(who)) for code, who in people.items())
 
 
+def sample_moments(train: Events, n: int, rng: np.random.Generator) -> Moments:
+    """n training moments: users are drawn uniformly, then one of their events that has a past."""
+    lengths = np.diff(train.offsets)
+    with_past = np.flatnonzero(lengths >= 2)
+    if not len(with_past):
+        raise MmsrarecError("no user has two training events, so there is nothing to learn from: give a longer log")
+    users = rng.choice(with_past, n)
+    return moments_at(train, train.offsets[users] + 1 + (rng.random(n) * (lengths[users] - 1)).astype(np.int64))
+
+
 def sample_training(
     train: Events, packs: int, negatives: int, rng: np.random.Generator
 ) -> tuple[Moments, IntArray, IntArray]:
     """Training examples: `packs` moments, (packs, 1 + negatives) candidates, and the positive's place among them.
 
-    Users are drawn uniformly, then one of their events that has a past. The negatives are items the user never took, as
+    The negatives are items the user never took, as
     far as training knows, and the place of the positive is uniform. An item that nobody took in training is no negative
     either: it can never be a positive, so the model would learn that whatever is new is not wanted.
     """
-    lengths = np.diff(train.offsets)
-    with_past = np.flatnonzero(lengths >= 2)
-    if not len(with_past):
-        raise MmsrarecError("no user has two training events, so there is nothing to learn from: give a longer log")
-    users = rng.choice(with_past, packs)
-    rows = train.offsets[users] + 1 + (rng.random(packs) * (lengths[users] - 1)).astype(np.int64)
-    moments = moments_at(train, rows)
+    moments = sample_moments(train, packs, rng)
     place = rng.integers(0, negatives + 1, packs)
     known = np.flatnonzero(train.counts)
     candidates = np.empty((packs, negatives + 1), dtype=np.int64)
-    for row, user in enumerate(users):
+    for row, user in enumerate(moments.user):
         taken = train.items_of(int(user))
         untaken = np.setdiff1d(known, taken)
         if not len(untaken):  # whoever took all that is known leaves only the rest

@@ -59,14 +59,36 @@ class Prompts:
 
         "keywords" stands for the description too, where that is shown in their place.
         """
+        ids = self.ask(self.context(evidence, hide), "Will they take it next? Answer yes or no.")
+        return Pack(Segment(ids), [self._candidate(evidence, place, hide) for place in range(len(evidence.candidates))])
+
+    def ask(self, lines: list[int], question: str) -> list[int]:
+        """A whole prompt: lines of data, then the question, up to where the model's turn starts."""
         before, after = self.mllm.frame
-        ids = [*before, *self._phrase("Someone took, oldest first:\n"), *self._lines(evidence.history)]
+        return [*before, *lines, *self._phrase(question), *after]
+
+    def context(self, evidence: Evidence, hide: Hidden | None = None) -> list[int]:
+        """The lines of all that is known at a moment: the history, and what similar people took next."""
+        ids = self.history(evidence.history)
         if self.shows.similar and evidence.similar:
             ids += [*self._phrase("People alike took next:\n"), *self._lines(evidence.similar)]
         if hide != "similar_keywords" and (words := self.similar_keywords(evidence)):
             ids += [*self._phrase("People alike went on to:"), *self._list(words), *self._phrase("\n")]
-        ids += [*self._phrase("Will they take it next? Answer yes or no."), *after]
-        return Pack(Segment(ids), [self._candidate(evidence, place, hide) for place in range(len(evidence.candidates))])
+        return ids
+
+    def history(self, codes: Sequence[int]) -> list[int]:
+        """The lines of a history."""
+        return [*self._phrase("Someone took, oldest first:\n"), *self._lines(codes)]
+
+    def title(self, code: int) -> list[int]:
+        """The title of an item where titles are shown, cut to `title_tokens`."""
+        title = " ".join(self.dataset.items[code].title.split())  # one line: a title forges no other
+        return self.mllm.encode(title)[: self.settings.title_tokens] if self.shows.titles else []
+
+    def picture(self, code: int) -> list[int]:
+        """The places of an item's picture; none where pictures are not shown, or it has none."""
+        pictured = self.shows.pictures and code in self.features
+        return [self.mllm.image_token] * (self.settings.visual_tokens if pictured else 0)
 
     def similar_keywords(self, evidence: Evidence, min_people: int = 1) -> tuple[str, ...]:
         """The keywords of what similar people took next that a prompt shows: the weightiest that the history shown does
@@ -80,7 +102,7 @@ class Prompts:
             for word in self.shown_keywords(voice.item):
                 people[word] = people.get(word, frozenset()) | voice.people
         weighed = [(voice.item, voice.weight) for voice in evidence.voices if voice.weight > 0]
-        words = [word for word in weigh_keywords(weighed, self.shown_keywords, self._rare) if word not in had]
+        words = [word for word in weigh_keywords(weighed, self.shown_keywords, self.rare) if word not in had]
         if not self.shows.lone_voices:
             words = [word for word in words if len(people[word]) >= self.settings.min_people]
         room = np.cumsum([len(self._list([word], place)) for place, word in enumerate(words)])
@@ -103,18 +125,18 @@ class Prompts:
         return self.mllm.word(" yes"), self.mllm.word(" no")
 
     @cached_property
-    def _rare(self) -> dict[str, float]:
+    def rare(self) -> dict[str, float]:
+        """How rare each keyword is in the catalogue."""
         return rarity(self.keywords, len(self.dataset.items))
 
     def _candidate(self, evidence: Evidence, place: int, hide: Hidden | None) -> Segment:
         code = evidence.candidates[place]
-        ids = self._title(code) if hide == "keywords" else self._item(code)
+        ids = self.title(code) if hide == "keywords" else self._item(code)
         told = [(name, words) for name, words in FACTS.items() if getattr(self.shows, name) and hide != name]
         facts = [words[getattr(evidence, name)[place]] for name, words in told]
         fact_ids = self._phrase(f" ({'; '.join(facts)})") if facts else []
-        pictured = self.shows.pictures and code in self.features and hide != "picture"
-        picture = [self.mllm.image_token] * (self.settings.visual_tokens if pictured else 0)
-        return Segment([*ids, *fact_ids, *picture, *self._phrase("?")], [code] if pictured else [])
+        picture = self.picture(code) if hide != "picture" else []
+        return Segment([*ids, *fact_ids, *picture, *self._phrase("?")], [code] if picture else [])
 
     def _lines(self, codes: Sequence[int]) -> list[int]:
         return [token for code in codes for token in (*self._phrase("- "), *self._item(code), *self._phrase("\n"))]
@@ -124,13 +146,9 @@ class Prompts:
         pieces = (f"{',' if place else ''} {word}" for place, word in enumerate(words, start=first))
         return [token for piece in pieces for token in self._phrase(piece)]
 
-    def _title(self, code: int) -> list[int]:
-        title = " ".join(self.dataset.items[code].title.split())  # one line: a title forges no other
-        return self.mllm.encode(title)[: self.settings.title_tokens] if self.shows.titles else []
-
     def _item(self, code: int) -> list[int]:
         if code not in self._items:
-            title = self._title(code)
+            title = self.title(code)
             about = self._description if self.shows.descriptions else self._keywords
             self._items[code] = [*title, *about(code, titled=bool(title))] or self._phrase("something")
         return self._items[code]

@@ -41,6 +41,16 @@ class Shows(BaseModel):
     )
 
 
+class Tasks(BaseModel):
+    """What is trained beside choosing: for each task of writing keywords, its examples as a share of the packs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    foresee: float = Field(default=0.15, ge=0, le=20, description="history and context -> keywords of the next item")
+    recognise: float = Field(default=0.15, ge=0, le=20, description="title and picture of an item -> its keywords")
+    profile: float = Field(default=0.15, ge=0, le=20, description="history -> keywords that describe the user best")
+
+
 class RecommendSettings(BaseModel):
     """How the ranking model is tuned and asked."""
 
@@ -77,6 +87,7 @@ class RecommendSettings(BaseModel):
         default="both",
         description="yesno: cross-entropy of the answer (published); softmax over the pack [ours]; their sum",
     )
+    tasks: Tasks = Tasks()
     lr: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of AdamW")
     batch: int = Field(default=8, ge=1, le=256, description="packs in a step")
     rank: int = Field(default=8, ge=1, le=256, description="rank of the LoRA adapter")

@@ -1,6 +1,10 @@
-"""Fine-tune the language model to choose: LoRA on packs of one positive and its negatives (stage 3 of the paper)."""
+"""Fine-tune the language model to choose: LoRA on packs of one positive and its negatives (stage 3 of the paper).
+
+Tasks of writing keywords are mixed in, a step being of one task.
+"""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +22,9 @@ from mmsrarec.recommend.evidence import Retrieval, sample_training
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.tasks import alike_in_cost, answer_loss, draw_examples, mix
 
+CHOOSE = "choose"
 CHECKPOINT_SECONDS = 30.0
 SORTED_BATCHES = 16
 """Packs are sorted by length within this many batches, so that little of a batch is padding."""
@@ -37,12 +43,16 @@ def tune(
 
     A restarted run reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
     """
-    rng = np.random.default_rng(seed)
+    rng, other = np.random.default_rng(seed), np.random.default_rng([seed, 0])  # whatever is mixed in, the same packs
     moments, candidates, place = sample_training(retrieval.train, settings.packs, settings.negatives, rng)
     packs = [prompts.render(one) for one in retrieval.gather(moments, candidates, settings)]
-    batches = list(plan(packs, settings.batch, rng))
+    examples, plans = {CHOOSE: packs}, {CHOOSE: list(plan(packs, settings.batch, rng))}
+    for task, found in draw_examples(prompts, retrieval, seed).items():
+        batch = alike_in_cost(found, packs, settings.batch)
+        examples[task], plans[task] = found, list(plan(found, batch, other))
+    steps = mix(plans, other)
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
-    trainer = Trainer(peft, settings.lr, len(batches))
+    trainer = Trainer(peft, settings.lr, len(steps))
     before = adapter_hash(peft)
     work.mkdir(parents=True, exist_ok=True)
     checkpoint, curve = work / "trainer.safetensors", work / "curve.jsonl"
@@ -52,30 +62,36 @@ def tune(
     if checkpoint.exists():
         trainer.resume(checkpoint)
     saved = time.monotonic()
-    for number in range(trainer.done, len(batches)):
-        rows = batches[number]
-        logits = yes_minus_no(prompts, [packs[r] for r in rows]).view(len(rows), -1)
-        loss = choose_loss(logits, torch.from_numpy(place[rows]).to(logits.device), settings.loss)
+    for number in range(trainer.done, len(steps)):
+        task, rows = steps[number]
+        batch, told = [examples[task][r] for r in rows], {}
+        if task == CHOOSE:
+            logits = yes_minus_no(prompts, batch).view(len(rows), -1)
+            loss = choose_loss(logits, torch.from_numpy(place[rows]).to(logits.device), settings.loss)
+            told = {"first": float((logits.argmax(1).cpu().numpy() == place[rows]).mean())}
+        else:
+            loss = answer_loss(prompts, batch)
         if not torch.isfinite(loss):
             raise MmsrarecError(f"the loss is {loss.item()} at step {number}: lower recommend.lr")
         trainer.step(loss)
         with curve.open("a") as file:
-            hit = (logits.argmax(1).cpu().numpy() == place[rows]).mean()
-            file.write(json.dumps({"step": number, "loss": loss.item(), "first": float(hit)}) + "\n")
+            file.write(json.dumps({"step": number, "task": task, "loss": loss.item(), **told}) + "\n")
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             trainer.save(checkpoint)
             saved = time.monotonic()
-        progress(number + 1, len(batches), "tuning")
+        progress(number + 1, len(steps), "tuning")
     if adapter_hash(peft) == before:
         raise MmsrarecError("training changed no weight: raise recommend.lr or recommend.packs")
     trainer.save(checkpoint)
     peft.requires_grad_(False)
     count = sum(w.numel() for w in trainer.weights.values())
-    tokens = sum(map(len, packs))
+    tokens = sum(len(one) for found in examples.values() for one in found)
     peft.peft_config["default"].base_model_name_or_path = prompts.mllm.fingerprint  # a name, not a path
     peft.save_pretrained(str(folder), save_embedding_layers=False)
     (folder / "README.md").write_text(card(prompts, settings, seed, count, tokens), encoding="utf-8")
-    return {"steps": len(batches), "trainable": count, "tokens": tokens, "curve": read_curve(curve)}
+    lines = read_curve(curve)
+    tasks = {task: {"examples": len(found)} | task_losses(lines, task) for task, found in examples.items()}
+    return {"steps": len(steps), "trainable": count, "tokens": tokens, "tasks": tasks, "curve": lines}
 
 
 def card(prompts: Prompts, settings: RecommendSettings, seed: int, count: int, tokens: int) -> str:
@@ -83,7 +99,8 @@ def card(prompts: Prompts, settings: RecommendSettings, seed: int, count: int, t
     return (
         f"---\nlibrary_name: peft\n---\n# A ranking adapter for {prompts.dataset.name}\n\n"
         f"LoRA with {count:,} weights on {prompts.mllm.fingerprint}, made by MMSRARec (arXiv 2512.20916) to answer yes "
-        f"or no to a candidate; trained on {settings.packs} packs, {tokens:,} tokens, seed {seed}.\n\n"
+        f"or no to a candidate; trained on {settings.packs} packs and on writing keywords (`tasks`), {tokens:,} tokens "
+        f"in all, seed {seed}.\n\n"
         f"```json\n{settings.model_dump_json(indent=1)}\n```\n"
     )
 
@@ -112,6 +129,13 @@ def plan(packs: list[Pack], batch: int, rng: np.random.Generator) -> Iterator[In
         batches += [np.array(window[i : i + batch]) for i in range(0, len(window), batch)]
     for i in rng.permutation(len(batches)):
         yield batches[i]
+
+
+def task_losses(lines: list[dict], task: str) -> dict[str, float]:
+    """steps: of the task; first, last: its mean loss over their first and their last tenth."""
+    losses = [line["loss"] for line in lines if line["task"] == task]
+    tenth = math.ceil(len(losses) / 10)
+    return {"steps": len(losses), "first": float(np.mean(losses[:tenth])), "last": float(np.mean(losses[-tenth:]))}
 
 
 def read_curve(file: Path) -> list[dict]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.recommend.settings import RecommendSettings, Shows
+from mmsrarec.recommend.settings import RecommendSettings, Shows, Tasks
 from mmsrarec.retrieve.settings import RetrieveSettings
 
 
@@ -69,6 +69,7 @@ VARIANTS: dict[str, Variant] = {
     "yes or no alone": Variant(settings={"loss": "yesno"}),
     "softmax alone": Variant(settings={"loss": "softmax"}),
     "stage 2 with GRU4Rec": Variant(retrieve={"encoder": "gru4rec"}),
+    "without multi-task": Variant(settings={"tasks": dict.fromkeys(Tasks.model_fields, 0.0)}),
     "untrained": Variant(settings={"layers": None}, trained=False),  # cut short, an untuned model is no model
 }
 """What a variant changes. "titles" and "titles and pictures" are plain fine-tuning, the others are ablations; with
