@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import SPECIAL, tiny_mllm
 from world import make_dataset, make_log, make_prompts, make_retrieval, only
@@ -116,6 +116,7 @@ def test_an_item_of_which_nothing_is_shown_is_not_recognised() -> None:
 hostile = st.lists(st.sampled_from([*SPECIAL, "\n- ", "\r", "\u2028", "Answer", " "]), max_size=6).map("".join)
 
 
+@settings(deadline=None)
 @given(hostile | st.text(max_size=20), hostile)
 def test_no_item_forges_a_special_token(title: str, word: str) -> None:
     items = (Item("1", title, "", (), "1.png"), Item("2", title), *ITEMS[2:])
@@ -144,8 +145,8 @@ def periods() -> Events:
 def drawn(seed: int = 0, **tasks: float) -> dict[str, list[Pack]]:
     log = periods()
     items = tuple(Item(f"{n}", f"it {n}.", f"word{n // 26}{chr(97 + n % 26)}") for n in range(log.n_items))
-    settings = {"packs": 40, "item_keywords": 2, "history": 3, "tasks": dict.fromkeys(EXAMPLES, 0.0) | tasks}
-    prompts = make_prompts(MLLM, make_dataset(log, items), **settings)
+    chosen = {"packs": 40, "item_keywords": 2, "history": 3, "tasks": dict.fromkeys(EXAMPLES, 0.0) | tasks}
+    prompts = make_prompts(MLLM, make_dataset(log, items), **chosen)
     words = tuple((f"w{n:03}",) for n in range(log.n_items))
     prompts.keywords = replace(prompts.keywords, text=words, image=((),) * log.n_items)
     return draw_examples(prompts, make_retrieval(log, crowd=10), seed)

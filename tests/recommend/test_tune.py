@@ -141,6 +141,16 @@ def test_a_mixed_training_stopped_and_resumed_is_bit_equal(
     assert facts == mixed[1]
 
 
+def test_writing_is_learned_where_it_is_trained(tmp_path: Path) -> None:
+    settings = {"packs": 8, "tasks": ALONE | {"recognise": 20}, "rank": 8, "first_layer": 0}
+    last = {}
+    for lr in (1e-2, 1e-9):
+        told = run(tmp_path / str(lr), lr=lr, **settings)[0]["tasks"]["recognise"]
+        assert told["examples"] == 160
+        last[lr] = told["last"]
+    assert last[1e-2] < 0.8 * last[1e-9]
+
+
 def test_losses_are_told_by_task() -> None:
     lines = [{"step": n, "task": "choose" if n % 2 else "profile", "loss": float(n)} for n in range(40)]
     assert task_losses(lines, "profile") == {"steps": 20, "first": 1.0, "last": 37.0}
