@@ -113,7 +113,7 @@ class Prompts:
         facts = [words[getattr(evidence, name)[place]] for name, words in told]
         fact_ids = self._phrase(f" ({'; '.join(facts)})") if facts else []
         pictured = self.shows.pictures and code in self.features and hide != "picture"
-        picture = [self.mllm.image_token] * (self.settings.visual_tokens if pictured else 0)
+        picture = [self.mllm.image_token] * self.settings.visual_tokens if pictured else []
         return Segment([*ids, *fact_ids, *picture, *self._phrase("?")], [code] if pictured else [])
 
     def _lines(self, codes: Sequence[int]) -> list[int]:

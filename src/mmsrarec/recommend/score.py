@@ -10,7 +10,8 @@ from torch import Tensor
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.packing import Pack, collate
+from mmsrarec.models.packing import Pack
+from mmsrarec.models.reading import read_packs
 from mmsrarec.recommend.evidence import Evidence, Retrieval
 from mmsrarec.recommend.prompts import Prompts
 
@@ -21,15 +22,11 @@ PACKED_CANDIDATES = 64
 def yes_minus_no(prompts: Prompts, packs: Sequence[Pack]) -> Tensor:
     """log p(yes) - log p(no) of every candidate of every pack, in order: (candidates,) float32."""
     mllm = prompts.mllm
-    batch = collate(packs, mllm.tokenizer.pad_token_id or 0, mllm.dtype)
-    features = torch.stack([prompts.features[code] for code in batch.pictures]) if batch.pictures else None
-    device = mllm.device
-    embeddings = mllm.embed(batch.ids.to(device), features.to(device) if features is not None else None)
-    hidden = mllm.hidden(embeddings, batch.positions.to(device), batch.mask.to(device), batch.layout)
+    hidden, batch = read_packs(mllm, packs, prompts.features)
     rows, columns = batch.answers
     # two rows of the output matrix are all that is asked of it
     yes, no = mllm.model.get_output_embeddings().weight[list(prompts.answers)].float()  # pyright: ignore
-    return hidden[rows.to(device), columns.to(device)].float() @ (yes - no)
+    return hidden[rows.to(mllm.device), columns.to(mllm.device)].float() @ (yes - no)
 
 
 @torch.inference_mode()
