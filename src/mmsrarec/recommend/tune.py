@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models import processes
 from mmsrarec.models.adapter import Trainer, adapter_hash, add_adapter
 from mmsrarec.models.packing import Pack
 from mmsrarec.recommend.evidence import Retrieval, sample_training
@@ -35,7 +36,8 @@ def tune(
 ) -> dict:
     """Train an adapter and save it into `folder`; `work` keeps what a restart needs. Returns what the manifest says.
 
-    A restarted run reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
+    Several processes (`processes`) share each batch; only the first writes, and has something to tell. A restarted run
+    reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
     """
     rng = np.random.default_rng(seed)
     moments, candidates, place = sample_training(retrieval.train, settings.packs, settings.negatives, rng)
@@ -46,28 +48,35 @@ def tune(
     before = adapter_hash(peft)
     work.mkdir(parents=True, exist_ok=True)
     checkpoint, curve = work / "trainer.safetensors", work / "curve.jsonl"
-    if curve.exists():  # a kill may have cut the last line short; its step is done again
+    if curve.exists() and processes.is_first():  # a kill may have cut the last line short; its step is done again
         text = curve.read_text()
         curve.write_text(text[: text.rfind("\n") + 1])
     if checkpoint.exists():
         trainer.resume(checkpoint)
     saved = time.monotonic()
     for number in range(trainer.done, len(batches)):
-        rows = batches[number]
+        rows, weight = processes.share(batches[number])
         logits = yes_minus_no(prompts, [packs[r] for r in rows]).view(len(rows), -1)
-        loss = choose_loss(logits, torch.from_numpy(place[rows]).to(logits.device), settings.loss)
-        if not torch.isfinite(loss):
-            raise MmsrarecError(f"the loss is {loss.item()} at step {number}: lower recommend.lr")
-        trainer.step(loss)
+        loss = weight * choose_loss(logits, torch.from_numpy(place[rows]).to(logits.device), settings.loss)
+        hit = (logits.argmax(1).cpu().numpy() == place[rows]).mean()
+        told = torch.tensor([loss.item(), weight * hit], dtype=torch.float64, device=logits.device)
+        processes.add_up([told])
+        whole, first = told.tolist()
+        if not np.isfinite(whole):
+            raise MmsrarecError(f"the loss is {whole} at step {number}: lower recommend.lr")
+        trainer.step(loss, together=True)
+        if not processes.is_first():
+            continue
         with curve.open("a") as file:
-            hit = (logits.argmax(1).cpu().numpy() == place[rows]).mean()
-            file.write(json.dumps({"step": number, "loss": loss.item(), "first": float(hit)}) + "\n")
+            file.write(json.dumps({"step": number, "loss": whole, "first": first}) + "\n")
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             trainer.save(checkpoint)
             saved = time.monotonic()
         progress(number + 1, len(batches), "tuning")
     if adapter_hash(peft) == before:
         raise MmsrarecError("training changed no weight: raise recommend.lr or recommend.packs")
+    if not processes.is_first():
+        return {}
     trainer.save(checkpoint)
     peft.requires_grad_(False)
     count = sum(w.numel() for w in trainer.weights.values())
