@@ -4,9 +4,22 @@ from collections.abc import Callable
 
 import torch
 from tiny import CHATML, tiny_tokenizer
+from tokenizers.processors import TemplateProcessing
 from torch import nn
 from transformers import (
+    CLIPImageProcessorPil,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma3ImageProcessorPil,
+    GotOcr2ImageProcessorPil,
+    InternVLConfig,
+    InternVLForConditionalGeneration,
     LlamaConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
@@ -31,6 +44,19 @@ SMOL_TEMPLATE = (
     "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}"
     "{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}"
     "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+LLAVA = ("<s>", "</s>", "<image>")
+LLAVA_TEMPLATE = (  # as published, but for the answers of a talk
+    "{% for message in messages %}{{ message['role'].upper() + ': '}}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' '}}"
+    "{% endfor %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+INTERN = ("<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>")
+GEMMA = ("<bos>", "<end_of_turn>", "<start_of_turn>", "<start_of_image>", "<end_of_image>", "<image_soft_token>")
+GEMMA_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}<start_of_turn>{{ message['role'] }}\n{{ message['content'] | trim }}"
+    "<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
 )
 HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 
@@ -107,19 +133,95 @@ def smolvlm() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, SmolVLMImagePro
     return SmolVLMForConditionalGeneration(config), tokenizer, processor
 
 
-ARCHITECTURES: dict[str, Callable] = {"qwen2_5_vl": qwen2_5_vl, "qwen3_vl": qwen3_vl, "smolvlm": smolvlm}
+SMALL_EYE = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "image_size": 64, "patch_size": 8,
+}  # fmt: skip
+SQUARE = {"height": 64, "width": 64}
+
+
+def llava() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, CLIPImageProcessorPil]:
+    """64 tokens a picture; its tokenizer starts every text with a token that its template does not know."""
+    tokenizer = tiny_tokenizer(LLAVA, LLAVA_TEMPLATE)
+    start = ("<s>", tokenizer.bos_token_id)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[start])
+    config = LlavaConfig(
+        vision_config={**SMALL_EYE, "model_type": "clip_vision_model"},
+        text_config=LlamaConfig(**_language(tokenizer)),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        tie_word_embeddings=True,
+    )
+    processor = CLIPImageProcessorPil(size=SQUARE, do_center_crop=False, **HALF)
+    return LlavaForConditionalGeneration(config), tokenizer, processor
+
+
+def internvl() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, GotOcr2ImageProcessorPil]:
+    """16 tokens a picture, Qwen2 behind it; its processor would cut a picture into tiles."""
+    tokenizer = tiny_tokenizer(INTERN, CHATML)
+    config = InternVLConfig(
+        vision_config=SMALL_EYE,
+        text_config={**_language(tokenizer), "model_type": "qwen2"},
+        image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"),
+        tie_word_embeddings=True,
+    )
+    processor = GotOcr2ImageProcessorPil(size=SQUARE, crop_to_patches=True, **HALF)
+    return InternVLForConditionalGeneration(config), tokenizer, processor
+
+
+def gemma3() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, Gemma3ImageProcessorPil]:
+    """16 tokens a picture; a layer that looks twelve tokens back, and one that sees all."""
+    tokenizer = tiny_tokenizer(GEMMA, GEMMA_TEMPLATE)
+    start, end, image = tokenizer.convert_tokens_to_ids(list(GEMMA[3:]))
+    config = Gemma3Config(
+        vision_config={**SMALL_EYE, "model_type": "siglip_vision_model"},
+        text_config={**_language(tokenizer), **_windows()},
+        mm_tokens_per_image=16,
+        boi_token_index=start,
+        eoi_token_index=end,
+        image_token_index=image,
+        tie_word_embeddings=True,
+    )
+    return Gemma3ForConditionalGeneration(config), tokenizer, Gemma3ImageProcessorPil(size=SQUARE, **HALF)
+
+
+def _windows() -> dict:
+    layers = ["sliding_attention", "full_attention"]
+    return {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 12, "layer_types": layers}
+
+
+def llama() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, None]:
+    tokenizer = tiny_tokenizer()
+    return LlamaForCausalLM(LlamaConfig(**_language(tokenizer))), tokenizer, None
+
+
+def gemma2() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, None]:
+    """Caps its attention's scores, so its packs are computed from a shared prefix."""
+    tokenizer = tiny_tokenizer(GEMMA, GEMMA_TEMPLATE)
+    config = Gemma2Config(
+        **_language(tokenizer), **_windows(), attn_logit_softcapping=5.0, final_logit_softcapping=None
+    )
+    return Gemma2ForCausalLM(config), tokenizer, None
+
+
+QWENS_AND_SMOL: dict[str, Callable] = {"qwen2_5_vl": qwen2_5_vl, "qwen3_vl": qwen3_vl, "smolvlm": smolvlm}
+ARCHITECTURES = {**QWENS_AND_SMOL, "llava": llava, "internvl": internvl, "gemma3": gemma3}
+TEXT_ONLY: dict[str, Callable] = {"llama": llama, "gemma2": gemma2}
+EYES = ("visual", "vision_model", "vision_tower")
+JOINTS = ("connector", "multi_modal_projector")
 
 
 def tiny_of(name: str, seed: int = 0) -> Mllm:
     """A fresh model in float32 of an architecture; the same for the same seed."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model, tokenizer, processor = ARCHITECTURES[name]()
-        eye = next(part for key, part in model.model.named_children() if key in ("visual", "vision_model"))
+        model, tokenizer, processor = {**ARCHITECTURES, **TEXT_ONLY}[name]()
         # as transformers draws it, a random eye dims the picture to nothing
-        for module in (*eye.modules(), *getattr(model.model, "connector", nn.Identity()).modules()):
-            if isinstance(module, nn.Linear | nn.Conv2d | nn.Conv3d):
-                nn.init.kaiming_normal_(module.weight)
+        for part in (part for key, part in model.model.named_children() if key in (*EYES, *JOINTS)):
+            for module in part.modules():
+                if isinstance(module, nn.Linear | nn.Conv2d | nn.Conv3d):
+                    nn.init.kaiming_normal_(module.weight)
+            if hasattr(part, "mm_input_projection_weight"):
+                nn.init.kaiming_normal_(part.mm_input_projection_weight)
     model.tie_weights()
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     return Mllm(model, tokenizer, processor, fingerprint=f"{name}-{seed}")

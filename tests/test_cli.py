@@ -229,6 +229,8 @@ def test_doctor_names_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]
     assert report["mmsrarec"] == __version__
     assert report["packages"]["numpy"]
     assert report["processor"]["cores"] >= 1
+    assert report["precision"]["choice"] in ("float32", "bfloat16")
+    assert report["precision"]["float32_gflops"] > 0 < report["precision"]["bfloat16_gflops"]
     assert isinstance(report["advice"], list)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -297,9 +298,14 @@ def _run(
     shard: tuple[int, int] | None = None,
     retune: bool = False,
 ) -> dict[str, Any]:
+    from mmsrarec.models.processes import is_first
     from mmsrarec.run import run
 
-    return run(recipe, out, stages, Progress(), shard, retune)
+    if is_first():
+        return run(recipe, out, stages, Progress(), shard, retune)
+    with Path(os.devnull).open("w") as silence:  # of several processes the first one speaks
+        run(recipe, out, stages, Progress(silence), shard, retune)
+    raise typer.Exit
 
 
 def call(arguments: list[str]) -> int:

@@ -46,6 +46,7 @@ def examine() -> dict[str, Any]:
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": platform.platform(),
         "processor": processor(),
+        "precision": precision(),
         "memory_gb": _memory_gb(),
         "disk_free_gb": round(disk, 1),
         "threads": force,
@@ -75,6 +76,22 @@ def embedded_model() -> dict[str, Any]:
 
     folder = cache_folder()
     return {"cache": str(folder), "converted": sorted(path.parent.name for path in folder.glob("embedded-*/complete"))}
+
+
+def precision() -> dict[str, Any] | None:
+    """GFLOP/s of a linear map in both number formats, now, and what dtype = "auto" means here; null without torch.
+
+    The choice is kept from when it was first measured, for what a run has made hangs on it.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
+        return None
+    import torch
+
+    from mmsrarec.models.precision import choice, measure
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    rates = {f"{name}_gflops": rate for name, rate in measure(device).items()}
+    return {"device": device, **rates, "choice": choice(device)["choice"]}
 
 
 def _memory_gb() -> float | None:

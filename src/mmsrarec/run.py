@@ -6,6 +6,7 @@ pictures -> tune -> summarize -> retrieve -> recommend -> evaluate
 import hashlib
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from mmsrarec.data.split import SplitName, with_validation
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.rows import STAGE_2, TRAINED, check_rows
-from mmsrarec.models import pictures
+from mmsrarec.models import pictures, processes
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.warmup import grids, projector_of, warm_up
 from mmsrarec.progress import Progress
@@ -68,6 +69,7 @@ def run(
         variant_named(name)
     out.mkdir(parents=True, exist_ok=True)
     artefacts.atomic_write(out / "recipe.toml", to_toml(recipe).encode())
+    processes.join(recipe.model.device)
     return Run(recipe, out, progress, shard, retune).all(stages)
 
 
@@ -94,28 +96,31 @@ class Run:
     def all(self, stages: tuple[str, ...] | None = None) -> dict:
         started, done = time.monotonic(), {}
         stages = stages or self.needed()
-        if {"pictures", "tune", "summarize"} & set(stages):
-            self.pictures()
-            if self.recipe.summarize.tune is not None:
-                done["tune"] = self.tune()
-            done["summarize"] = self.summarize("summarize")
-            if self.shard is not None:
-                return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}
-            if "summarize-untuned" in map(self.workspace.summaries, self.recipe.evaluate.ablations):
-                self.summarize("summarize-untuned")
-            write_page(self.workspace)
         splits = self.recipe.evaluate.splits
-        for split in splits if "retrieve" in stages else ():
-            self.retrieve(split)
+        with processes.first_alone():
+            if {"pictures", "tune", "summarize"} & set(stages):
+                self.pictures()
+                if self.recipe.summarize.tune is not None:
+                    done["tune"] = self.tune()
+                done["summarize"] = self.summarize("summarize")
+                if self.shard is not None:
+                    return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}
+                if "summarize-untuned" in map(self.workspace.summaries, self.recipe.evaluate.ablations):
+                    self.summarize("summarize-untuned")
+                if processes.is_first():
+                    write_page(self.workspace)
+            for split in splits if "retrieve" in stages else ():
+                self.retrieve(split)
         for split in splits if "recommend" in stages else ():
             for variant in self.variants(split):
                 self.recommend(split, variant)
         behind = tuple(stage for stage in ("retrieve", "recommend", "evaluate") if stage in stages)
         for number in range(1, self.recipe.evaluate.repeats if behind else 0):
-            other = self.workspace.repeat(self.recipe.seed + number)
+            with processes.first_alone():
+                other = self.workspace.repeat(self.recipe.seed + number)
             self.say(f"once more with seed {other.recipe.seed}")
             run_again(other, self.say, behind)
-        if "evaluate" in stages:
+        if "evaluate" in stages and processes.is_first():
             done |= self.evaluate()
         return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}
 
@@ -145,6 +150,8 @@ class Run:
             kept = artefacts.inputs_of(before).get("learned") == learned
             with self.counting() as count:
                 mllm, data = self.workspace.mllm, self.workspace.dataset
+                if not mllm.sees:
+                    self.say(f"this model reads no pictures: {recipe.model.name} summarizes and ranks by texts only")
                 if recipe.model.warm_up_steps and kept and (before / PROJECTOR).exists():
                     projector_of(mllm).load_state_dict(load_file(before / PROJECTOR))
                     shutil.copy(before / PROJECTOR, folder / PROJECTOR)
@@ -322,7 +329,8 @@ class Run:
                     retrieval = self.workspace.retrieval(split, variant)
                     facts = ranker.tune(prompts, retrieval, settings, self.recipe.seed, folder / "adapter", work, count)
             (folder / "training.json").write_text(json.dumps(facts))
-            shutil.rmtree(work, ignore_errors=True)
+            if processes.is_first():
+                shutil.rmtree(work, ignore_errors=True)
 
     def evaluate(self) -> dict:
         with self.counting() as count:
@@ -355,6 +363,10 @@ class Run:
         if artefacts.is_current(self.out / part, key):
             self.say(f"{part}: up to date")
             yield None
+            return
+        if not processes.is_first():  # what it makes too, the first one keeps
+            with tempfile.TemporaryDirectory() as scratch:
+                yield Path(scratch)
             return
         started = time.monotonic()
         (self.out / part).parent.mkdir(parents=True, exist_ok=True)

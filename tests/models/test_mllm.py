@@ -13,7 +13,7 @@ from tiny import tiny_mllm
 from world import save_tiny
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.mllm import Mllm, config_hash, pad_left, pick_dtype, pool_grid
+from mmsrarec.models.mllm import Mllm, config_hash, pad_left, pool_grid
 from mmsrarec.models.settings import ModelSettings
 
 MLLM = tiny_mllm()
@@ -108,15 +108,6 @@ def test_a_model_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(MmsrarecError, match="cannot load the model"):
         Mllm.load(ModelSettings(name=str(tmp_path), dtype="float32"))
-
-
-def test_the_dtype_is_what_was_asked_or_what_the_processor_likes(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert pick_dtype(ModelSettings(dtype="bfloat16")) == torch.bfloat16
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    assert pick_dtype(ModelSettings()) == torch.float32
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    assert pick_dtype(ModelSettings()) == torch.bfloat16
 
 
 def test_pictures_are_noise_or_words_by_their_place() -> None:

@@ -156,6 +156,39 @@ def test_attention_equals_a_dense_mask(groups: int) -> None:
     close(found, expected.transpose(1, 2))
 
 
+@pytest.mark.parametrize("window", [None, 1, 3, 6, 50])
+@pytest.mark.parametrize("pictures", [False, True])
+def test_windows_and_pictures_that_look_at_themselves_equal_a_dense_mask(window: int | None, pictures: bool) -> None:
+    sizes, width = (5, 3), 5 + 3 * 4  # of the shared parts; the second is padded
+    segment = torch.tensor([0] * 5 + [1] * 4 + [2] * 4 + [3] * 4)
+    blocks = torch.full((2, width), -1)
+    blocks[0, 1:4] = 0  # in the shared part
+    blocks[:, 6:8], blocks[1, 8], blocks[1, 13:17] = 0, 1, 0
+    draw = torch.Generator().manual_seed(1)
+    query, key, value = (torch.randn(2, n, width, 8, generator=draw) for n in (4, 2, 2))
+    padding = torch.zeros(2, 1, 1, 5)
+    padding[1, ..., 3:] = torch.finfo(torch.float32).min
+    expected = torch.zeros(2, 4, width, 8)
+    for row, size in enumerate(sizes):
+        for candidate in (1, 2, 3):  # a prompt of its own
+            own = [*range(size), *(segment == candidate).nonzero()[:, 0].tolist()]
+            index = torch.arange(len(own))
+            allowed = index[:, None] >= index
+            if pictures:
+                shown, part = blocks[row, own], segment[own]
+                same = (shown[:, None] == shown) & (part[:, None] == part) & (shown >= 0)
+                allowed = allowed | same
+            if window is not None:
+                allowed = allowed & (index[:, None] - index < window)
+            parts = (x[row : row + 1, :, own] for x in (query, key, value))
+            found = torch.nn.functional.scaled_dot_product_attention(*parts, allowed, enable_gqa=True)
+            expected[row, :, own] = found[0]
+    layout = Layout(5, 3, 4, blocks if pictures else None)
+    found, _ = packed_attention(torch.nn.Module(), query, key, value, padding, sliding_window=window, layout=layout)
+    real = torch.tensor([[True] * width, [True] * 3 + [False] * 2 + [True] * 12])
+    close(found[real], expected.transpose(1, 2)[real])
+
+
 def test_features_fill_placeholders_in_reading_order() -> None:
     image = MLLM.image_token
     ids = torch.tensor([[image, 5, image], [6, image, 7]])

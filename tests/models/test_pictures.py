@@ -18,6 +18,8 @@ MLLM = tiny_mllm()
 class Counting:
     """A model that counts the pictures it is shown."""
 
+    sees = True
+
     def __init__(self) -> None:
         self.shown = 0
 

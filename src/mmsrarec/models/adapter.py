@@ -20,29 +20,32 @@ from torch import Tensor, nn
 
 from mmsrarec.artefacts import file_hash
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models import processes
 from mmsrarec.models.mllm import Mllm
 
 WEIGHTS = "adapter_model.safetensors"
-LINEAR = r"(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
 
 
 def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: bool = False) -> PeftModel:
-    """Put a fresh LoRA on the language model's layers from `first_layer` up, never on the vision tower.
+    """Put a fresh LoRA on all linear maps of the language model's layers from `first_layer` up, never on the vision
+    tower.
 
     float32: its weights are kept in float32, for trainers that have no copies of their own.
     """
     path = next(name for name, module in mllm.model.named_modules() if module is mllm.decoder)
-    count = len(mllm.decoder.layers)  # pyright: ignore
+    blocks: nn.ModuleList = getattr(mllm.decoder, "layers", nn.ModuleList())
+    count = len(blocks)
     if first_layer >= count:
         raise MmsrarecError(f"first_layer is {first_layer}, but the model has {count} layers: name a lower one")
     layers = "|".join(str(layer) for layer in range(first_layer, count))
+    parts = {name for block in blocks for name, part in block.named_modules() if isinstance(part, nn.Linear)}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         config = LoraConfig(
             r=rank,
             lora_alpha=2 * rank,
             lora_dropout=0.0,
-            target_modules=rf"{re.escape(path)}\.layers\.({layers})\.{LINEAR}",
+            target_modules=rf"{re.escape(path)}\.layers\.({layers})\.({'|'.join(map(re.escape, sorted(parts)))})",
         )
         peft = get_peft_model(mllm.model, config, autocast_adapter_dtype=float32)  # pyright: ignore
     if not trainable(peft):
@@ -116,11 +119,14 @@ class Trainer:
         )
         self.done = 0
 
-    def step(self, loss: Tensor) -> None:
+    def step(self, loss: Tensor, together: bool = False) -> None:
+        """One update. together: of the sum of what all processes give, in all of them (`processes`)."""
         loss.backward()
         for name, weight in self.weights.items():
             self.masters[name].grad = None if weight.grad is None else weight.grad.float()
             weight.grad = None
+        if together:
+            processes.add_up(master.grad for master in self.masters.values() if master.grad is not None)
         torch.nn.utils.clip_grad_norm_(self.masters.values(), 1.0)
         self.optimizer.step()
         self._publish()

@@ -4,7 +4,7 @@ A dense mask would compute all pairs of tokens and throw most away; here scores 
 Shapes: b packs, h heads in g groups of r, s shared tokens, c candidates of l tokens, t = s + c l, e channels of a head.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,16 @@ NAME = "mmsrarec_packed"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a row of t tokens is laid out: `shared` tokens, then `candidates` slots of `length` tokens."""
+    """How a row of t tokens is laid out: `shared` tokens, then `candidates` slots of `length` tokens.
+
+    blocks: (b, t) numbers of pictures within their segment, -1 for words; tokens of one picture look at one another.
+    None: everybody looks back only.
+    """
 
     shared: int
     candidates: int
     length: int
+    blocks: Tensor | None = field(default=None, compare=False)
 
 
 def packed_attention(
@@ -32,13 +37,15 @@ def packed_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
+    sliding_window: int | None = None,
     layout: Layout | None = None,
     **kwargs,
 ) -> tuple[Tensor, Tensor | None]:
     """transformers' attention interface. query: (b, h, t, e); key, value: (b, g, t, e) -> (b, t, h, e).
 
     With a layout, attention_mask is (b, 1, 1, s), added to the scores of the shared tokens: very negative on padding.
-    Without one this is transformers' own scaled dot product attention.
+    sliding_window: a token looks at so many, itself included, which packed or not are the same ones. Without a layout
+    this is transformers' own scaled dot product attention.
     """
     if layout is None:
         return sdpa_attention_forward(
@@ -54,21 +61,44 @@ def packed_attention(
     own_q = query[:, :, s:].reshape(b, g, r, c, n, e)
     shared_k, shared_v = key[:, :, :s], value[:, :, :s]
     own_k, own_v = (x[:, :, s:].reshape(b, g, c, n, e) for x in (key, value))
+    shared_blocks = own_blocks = None
+    if layout.blocks is not None:
+        shared_blocks, own_blocks = layout.blocks[:, :s], layout.blocks[:, s:].view(b, c, n)
 
-    causal = torch.full((s, s), torch.finfo(query.dtype).min, dtype=query.dtype, device=query.device).triu(1)
-    scores = (shared_q @ shared_k.transpose(-1, -2)).view(b, g, r, s, s) + causal
+    bias = segment_bias(query, s, sliding_window, shared_blocks)
+    scores = (shared_q @ shared_k.transpose(-1, -2)).view(b, g, r, s, s) + bias[..., None, None, :, :]
     shared_out = (scores.softmax(-1).view(b, g, r * s, s) @ shared_v).view(b, h, s, e)
 
     to_shared = (own_q.reshape(b, g, r * c * n, e) @ shared_k.transpose(-1, -2)).view(b, g, r, c, n, s)
+    to_shared = to_shared + attention_mask[:, :, :, None, None]
+    if sliding_window is not None and sliding_window < s + n:
+        length = (attention_mask == 0).sum(-1, keepdim=True)  # a candidate stands where its row's shared part ends
+        index = torch.arange(max(s, n), device=query.device)
+        far = length + index[:n, None] - index[:s] >= sliding_window
+        to_shared = to_shared.masked_fill(far[:, :, None, None], torch.finfo(query.dtype).min)
     by_candidate = own_q.transpose(2, 3).reshape(b, g, c, r * n, e)
-    causal = torch.full((n, n), torch.finfo(query.dtype).min, dtype=query.dtype, device=query.device).triu(1)
-    to_own = (by_candidate @ own_k.transpose(-1, -2)).view(b, g, c, r, n, n).transpose(2, 3) + causal
-    weights = torch.cat([to_shared + attention_mask[:, :, :, None, None], to_own], dim=-1).softmax(-1)
+    bias = segment_bias(query, n, sliding_window, own_blocks)
+    bias = bias if own_blocks is None else bias[:, None, None]
+    to_own = (by_candidate @ own_k.transpose(-1, -2)).view(b, g, c, r, n, n).transpose(2, 3) + bias
+    weights = torch.cat([to_shared, to_own], dim=-1).softmax(-1)
     from_shared = (weights[..., :s].reshape(b, g, r * c * n, s) @ shared_v).view(b, g, r, c, n, e)
     own_weights = weights[..., s:].transpose(2, 3).reshape(b, g, c, r * n, n)
     from_own = (own_weights @ own_v).view(b, g, c, r, n, e).transpose(2, 3)
     own_out = (from_shared + from_own).reshape(b, h, c * n, e)
     return torch.cat([shared_out, own_out], dim=2).transpose(1, 2).contiguous(), None
+
+
+def segment_bias(like: Tensor, size: int, window: int | None, blocks: Tensor | None) -> Tensor:
+    """(size, size) to add to the scores of a segment's tokens, very negative where one does not look at the other;
+    (..., size, size) where pictures, blocks (..., size), differ."""
+    never = torch.finfo(like.dtype).min
+    bias = torch.full((size, size), never, dtype=like.dtype, device=like.device).triu(1)
+    if blocks is not None:
+        together = (blocks[..., None] == blocks[..., None, :]) & (blocks[..., None] >= 0)
+        bias = bias.masked_fill(together, 0)
+    if window is not None and window < size:
+        bias = bias.masked_fill(torch.ones_like(bias, dtype=torch.bool).tril(-window), never)
+    return bias
 
 
 AttentionInterface.register(NAME, packed_attention)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from mmsrarec.models.mllm import Mllm
-from mmsrarec.models.packing import Pack, collate
+from mmsrarec.models.packing import Pack
+from mmsrarec.models.reading import read_packs
 
 
 @torch.inference_mode()
@@ -82,9 +83,7 @@ def packed_log_probs(mllm: Mllm, packs: Sequence[Pack], batch_tokens: int = 8192
         rows, order = order, []
         while len(rows) > 1 and len(rows) * len(packs[rows[-1]]) > batch_tokens:
             rows, order = rows[: len(rows) // 2], rows[len(rows) // 2 :] + order
-        batch = collate([packs[row] for row in rows], mllm.turn_end, mllm.dtype)
-        ids, positions, mask = (part.to(mllm.device) for part in (batch.ids, batch.positions, batch.mask))
-        hidden = mllm.hidden(mllm.embed(ids, None), positions, mask, batch.layout)
+        hidden, batch = read_packs(mllm, [packs[row] for row in rows], {})
         for place, row in enumerate(rows):
             before = hidden[place, len(packs[row].shared.ids) - 1]
             for number, answer in enumerate(packs[row].candidates):

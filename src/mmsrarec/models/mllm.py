@@ -1,14 +1,14 @@
 """The multimodal language model: one class for any image-text-to-text model, by name, folder, or "embedded".
 
-A picture is a few visual tokens in the place of as many words, and nothing else: what a model does beyond that is left
-out, alike in tuning, summarizing and ranking. Positions run on in text order, where Qwen2.5-VL and Qwen3-VL natively
-count a picture's rows and columns; what Qwen3-VL adds to its first layers (deepstack) is not added; SmolVLM sees the
-whole picture once, without its tiles; and no model's marks stand around the picture (<|vision_start|>, <global-img>).
+A picture is a few visual tokens in the place of as many words. In ranking they have the positions that the model's own
+way gives to a picture of that grid, and look at one another where it lets them (`positions`). Stage 1, whose trainers
+know token ids only, reads them in text order, in tuning as in summarizing. What Qwen3-VL adds to its first layers
+(deepstack) is not added; SmolVLM, Gemma 3 and InternVL3 see the whole picture once, without its tiles; and no model's
+marks stand around the picture (<|vision_start|>, <global-img>). A model of texts alone will do: it sees no pictures.
 
 Shapes: b prompts, t tokens, n pictures, v visual tokens a picture, d hidden size.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -18,16 +18,22 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer, DynamicCache
+from transformers import DynamicCache
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import attention
 from mmsrarec.models.attention import Layout
 from mmsrarec.models.embedded import embedded_folder
+from mmsrarec.models.loading import config_hash, load_parts
+from mmsrarec.models.positions import sight_of
+from mmsrarec.models.precision import pick_dtype
+from mmsrarec.models.prefix import packable, prefix_hidden
 from mmsrarec.models.settings import ModelSettings
 
 # stands for the user's words while the chat template is split; no tokenizer merges it with its neighbours
 SENTINEL = "\x00"
+TILINGS = ("do_image_splitting", "crop_to_patches", "do_pan_and_scan")
+"""Switches of picture processors that show a picture in several tiles."""
 
 
 class Mllm:
@@ -38,11 +44,15 @@ class Mllm:
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.splits = hasattr(image_processor, "do_image_splitting")
-        if self.splits:
-            image_processor.do_image_splitting = False
+        for tiling in TILINGS:
+            if hasattr(image_processor, tiling):
+                setattr(image_processor, tiling, False)
         self.fingerprint = fingerprint
+        self.sight = sight_of(model)
+        self.packs = packable(self.decoder)
         freeze(model)
-        self.decoder.config._attn_implementation = attention.NAME  # pyright: ignore
+        if self.packs:
+            self.decoder.config._attn_implementation = attention.NAME  # pyright: ignore
 
     @classmethod
     def load(cls, settings: ModelSettings) -> "Mllm":
@@ -50,8 +60,7 @@ class Mllm:
         folder = str(embedded_folder()) if settings.name == "embedded" else settings.name
         dtype = pick_dtype(settings)
         try:
-            model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
-            tokenizer, image_processor = load_processors(folder)
+            model, tokenizer, image_processor = load_parts(folder, dtype)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise MmsrarecError(
@@ -86,10 +95,17 @@ class Mllm:
     def hidden_size(self) -> int:
         return self.model.get_input_embeddings().weight.shape[1]  # pyright: ignore
 
-    @cached_property
+    @property
+    def sees(self) -> bool:
+        """Whether the model reads pictures at all."""
+        return self.sight.image_token is not None
+
+    @property
     def image_token(self) -> int:
         """The id that holds a picture's place in a prompt."""
-        return int(self.model.config.image_token_id)  # pyright: ignore
+        if self.sight.image_token is None:
+            raise MmsrarecError(f"the model {self.fingerprint} reads no pictures: name an image-text-to-text model")
+        return self.sight.image_token
 
     def encode(self, text: str) -> list[int]:
         """Token ids of untrusted text. Never a special token: "<|im_end|>" in a title is only letters."""
@@ -98,19 +114,26 @@ class Mllm:
     @cached_property
     def frame(self) -> tuple[list[int], list[int]]:
         """Token ids of the chat template before and after the user's words, up to where the answer starts."""
-        chat = [{"role": "user", "content": SENTINEL}]
-        text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        if SENTINEL not in text:  # a template that knows messages in parts only, as SmolVLM's
-            chat = [{"role": "user", "content": [{"type": "text", "text": SENTINEL}]}]
+        text = f"{SENTINEL}\nAnswer:"  # of a model that never learned to chat
+        if self.tokenizer.chat_template is not None:
+            chat: list[dict] = [{"role": "user", "content": SENTINEL}]
             text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+            if SENTINEL not in text:  # a template that knows messages in parts only, as SmolVLM's
+                chat = [{"role": "user", "content": [{"type": "text", "text": SENTINEL}]}]
+                text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         before, after = text.split(SENTINEL)
         # a template's own system message would cost tokens in every prompt and tell the model nothing
         before = before[before.rfind("<|im_start|>user") :] if "<|im_start|>user" in before else before
-        return tuple(self.tokenizer.encode(part, add_special_tokens=False) for part in (before, after))  # pyright: ignore
+        ids, rest = (self.tokenizer.encode(part, add_special_tokens=False) for part in (before, after))
+        first = self.tokenizer.encode("")[:1]  # what every text of a Llama starts with, which templates may leave out
+        if first == [self.tokenizer.bos_token_id] != ids[:1]:
+            ids = [*first, *ids]
+        return ids, rest
 
     def word(self, text: str) -> int:
-        """The one token that an answer `text` starts with."""
-        return self.encode(text)[0]
+        """The one token that an answer `text` starts with, after what is only a blank (of SentencePiece)."""
+        ids = self.encode(text)
+        return next((token for token in ids if self.tokenizer.decode([token]).strip()), ids[0])
 
     @torch.inference_mode()
     def see(self, pictures: Sequence[Image], visual_tokens: int) -> Tensor:
@@ -119,6 +142,7 @@ class Mllm:
         A tower of one size gives no more tokens than it has; one whose grid follows the picture gives a small picture's
         tokens several times.
         """
+        _ = self.image_token  # a model of texts alone says so
         shown = [[picture] for picture in pictures] if self.splits else list(pictures)
         inputs = self.image_processor(shown, return_tensors="pt").to(self.device)
         grids: list[tuple[int, int] | None] = [None] * len(pictures)
@@ -138,7 +162,9 @@ class Mllm:
         return embeddings.masked_scatter(place, features.to(embeddings.dtype))
 
     def hidden(self, embeddings: Tensor, positions: Tensor, mask: Tensor, layout: Layout) -> Tensor:
-        """Last hidden states (b, t, d) of packs. positions: (b, t); mask: (b, 1, 1, s); see `packing.Batch`."""
+        """Last hidden states (b, t, d) of packs. `packing.Batch` describes the arguments, `reading` gives them."""
+        if not self.packs:
+            return prefix_hidden(self.decoder, embeddings, positions, mask, layout)
         return self.decoder(
             inputs_embeds=embeddings, position_ids=positions, attention_mask=mask, use_cache=False, layout=layout
         ).last_hidden_state
@@ -173,7 +199,7 @@ class Mllm:
         """
         cache, head = DynamicCache(), self.model.get_output_embeddings()  # pyright: ignore
         columns = enumerate(zip(*prompts, strict=False))
-        parting = (at for at, column in columns if len(set(column)) > 1 or column[0] == self.image_token)
+        parting = (at for at, column in columns if len(set(column)) > 1 or column[0] == self.sight.image_token)
         last = min(map(len, prompts)) - 1  # each prompt keeps a token of its own, to ask for what follows it
         shared = min(next(parting, last), last) if len(prompts) > 1 else 0
         if shared:
@@ -227,17 +253,6 @@ class Mllm:
         return {int(token) for token in (*ends, self.turn_end) if token is not None}  # pyright: ignore
 
 
-def load_processors(folder: str) -> tuple:
-    """Tokenizer and picture processor, by themselves where the whole processor wants torchvision for videos."""
-    try:
-        processor = AutoProcessor.from_pretrained(folder)
-    except ImportError:
-        return AutoTokenizer.from_pretrained(folder), AutoImageProcessor.from_pretrained(folder)
-    if processor.tokenizer.chat_template is None:  # older folders keep it with the processor only
-        processor.tokenizer.chat_template = processor.chat_template
-    return processor.tokenizer, processor.image_processor
-
-
 def freeze(model: nn.Module) -> None:
     """No weight trains unless an adapter is added, and the vision tower's batch statistics never move.
 
@@ -285,21 +300,3 @@ def pool_grid(features: Tensor, tokens: int, grid: tuple[int, int] | None = None
     else:
         pooled = F.adaptive_avg_pool1d(features.T.float()[None], tokens)[0].T
     return pooled.to(features.dtype)
-
-
-def pick_dtype(settings: ModelSettings) -> torch.dtype:
-    """bfloat16 where the processor computes in it (AMX, AVX512-BF16, recent GPUs), float32 elsewhere."""
-    if settings.dtype != "auto":
-        return getattr(torch, settings.dtype)
-    if settings.device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    fast = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if fast else torch.float32
-
-
-def config_hash(model: nn.Module) -> str:
-    """Eight hex digits that stand for the weights: the configuration and a sample of every tensor."""
-    digest = hashlib.sha256(model.config.to_json_string().encode())  # pyright: ignore
-    for name, value in model.state_dict().items():
-        digest.update(f"{name}{tuple(value.shape)}{value.flatten()[:4].tolist()}".encode())
-    return digest.hexdigest()[:8]

@@ -5,12 +5,15 @@ In float32 this equals one prompt per candidate to 1e-4. Shapes: b packs, t toke
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from mmsrarec.models.attention import Layout
+from mmsrarec.models.positions import Sight
+
+WORDS_ONLY = Sight()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,10 @@ class Pack:
 class Batch:
     """Packs side by side: the shared parts padded to one length, then a slot of one length for every candidate.
 
-    ids, positions: (b, t). mask: (b, 1, 1, s), 0 on shared tokens and a very negative number on their padding. layout:
-    what is where. answers: rows and columns of each candidate's last token, whose next token is the answer; candidates
-    in order. pictures: item codes in reading order of the image placeholders.
+    ids: (b, t). positions: (b, t), or (3, b, t) of a model with three axes. mask: (b, 1, 1, s), 0 on shared tokens and
+    a very negative number on their padding. layout: what is where. answers: rows and columns of each candidate's last
+    token, whose next token is the answer; candidates in order. pictures: item codes in reading order of the image
+    placeholders.
     """
 
     ids: Tensor
@@ -57,8 +61,11 @@ class Batch:
     pictures: list[int]
 
 
-def collate(packs: Sequence[Pack], pad: int, dtype: torch.dtype) -> Batch:
-    """Lay packs out for one forward pass. Padding stands behind real tokens, which never look ahead."""
+def collate(packs: Sequence[Pack], pad: int, dtype: torch.dtype, sight: Sight = WORDS_ONLY) -> Batch:
+    """Lay packs out for one forward pass. Padding stands behind real tokens, which never look ahead.
+
+    sight: how the model reads pictures; by default their tokens are words like others.
+    """
     layout = Layout(
         shared=max(len(pack.shared.ids) for pack in packs),
         candidates=max(len(pack.candidates) for pack in packs),
@@ -66,19 +73,28 @@ def collate(packs: Sequence[Pack], pad: int, dtype: torch.dtype) -> Batch:
     )
     width = layout.shared + layout.candidates * layout.length
     ids = torch.full((len(packs), width), pad)
-    positions = torch.zeros((len(packs), width), dtype=torch.long)
+    positions = torch.zeros((sight.axes, len(packs), width), dtype=torch.long)
+    blocks = torch.full_like(ids, -1)
     mask = torch.full((len(packs), 1, 1, layout.shared), torch.finfo(dtype).min, dtype=dtype)
     answer_rows, answer_columns, pictures = [], [], []
     for row, pack in enumerate(packs):
-        n_shared = len(pack.shared.ids)
-        mask[row, ..., :n_shared] = 0
+        mask[row, ..., : len(pack.shared.ids)] = 0
+        first = 0
         for number, part in enumerate([pack.shared, *pack.candidates]):
             start = layout.shared + (number - 1) * layout.length if number else 0
-            stop, first = start + len(part.ids), n_shared if number else 0
+            stop = start + len(part.ids)
             ids[row, start:stop] = torch.tensor(part.ids)
-            positions[row, start:stop] = torch.arange(first, first + len(part.ids))
+            placed = sight.positions(part.ids, len(part.pictures), first)
+            positions[:, row, start:stop] = placed
+            if sight.mutual:
+                blocks[row, start:stop] = sight.blocks(part.ids, len(part.pictures))
             pictures += part.pictures
             if number:
                 answer_rows.append(row)
                 answer_columns.append(stop - 1)
-    return Batch(ids, positions, mask, layout, (torch.tensor(answer_rows), torch.tensor(answer_columns)), pictures)
+            elif part.ids:
+                first = int(placed.max()) + 1
+    if sight.mutual:
+        layout = replace(layout, blocks=blocks)
+    answers = (torch.tensor(answer_rows), torch.tensor(answer_columns))
+    return Batch(ids, positions if sight.axes > 1 else positions[0], mask, layout, answers, pictures)

@@ -32,8 +32,10 @@ def see_catalogue(
     """Features of all pictures, and item id -> reason for those that cannot be used: those items are text-only.
 
     known: sha256 of a picture's bytes -> (v, d), of this very model and `visual_tokens` (`load_known`). Every other
-    picture is looked at once, however many items show it.
+    picture is looked at once, however many items show it. A model of texts alone looks at none.
     """
+    if not mllm.sees:
+        return {}, {}
     assert dataset.folder is not None
     found = dict(known or {})
     digests: dict[int, str] = {}

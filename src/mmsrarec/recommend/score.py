@@ -10,7 +10,8 @@ from torch import Tensor
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.packing import Batch, Pack, collate
+from mmsrarec.models.packing import Pack
+from mmsrarec.models.reading import read_packs
 from mmsrarec.recommend.evidence import Evidence, Retrieval
 from mmsrarec.recommend.prompts import Prompts
 
@@ -20,21 +21,11 @@ PACKED_CANDIDATES = 64
 
 def yes_minus_no(prompts: Prompts, packs: Sequence[Pack]) -> Tensor:
     """log p(yes) - log p(no) of every candidate of every pack, in order: (candidates,) float32."""
-    batch, hidden = read(prompts, packs)
+    hidden, batch = read_packs(prompts.mllm, packs, prompts.features)
     rows, columns = (place.to(hidden.device) for place in batch.answers)
     # two rows of the output matrix are all that is asked of it
     yes, no = prompts.mllm.model.get_output_embeddings().weight[list(prompts.answers)].float()  # pyright: ignore
     return hidden[rows, columns].float() @ (yes - no)
-
-
-def read(prompts: Prompts, packs: Sequence[Pack]) -> tuple[Batch, Tensor]:
-    """The packs laid out side by side, and their (b, t, d) last hidden states."""
-    mllm = prompts.mllm
-    batch = collate(packs, mllm.tokenizer.pad_token_id or 0, mllm.dtype)
-    features = torch.stack([prompts.features[code] for code in batch.pictures]) if batch.pictures else None
-    device = mllm.device
-    embeddings = mllm.embed(batch.ids.to(device), features.to(device) if features is not None else None)
-    return batch, mllm.hidden(embeddings, batch.positions.to(device), batch.mask.to(device), batch.layout)
 
 
 @torch.inference_mode()

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models.packing import Pack, Segment
+from mmsrarec.models.reading import read_packs
 from mmsrarec.recommend.evidence import Evidence, Retrieval, sample_moments
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import read
 from mmsrarec.retrieve.context import weigh_keywords
 
 
@@ -101,7 +101,7 @@ def mix(plans: Mapping[str, Sequence[IntArray]], rng: np.random.Generator) -> li
 
 def answer_loss(prompts: Prompts, examples: Sequence[Pack]) -> Tensor:
     """Mean cross-entropy of the answers' tokens. Logits are computed where an answer is expected, and nowhere else."""
-    batch, hidden = read(prompts, examples)
+    hidden, batch = read_packs(prompts.mllm, examples, prompts.features)
     rows, columns, wanted = [], [], []
     for row, one in enumerate(examples):
         (answer,) = one.candidates
@@ -110,3 +110,9 @@ def answer_loss(prompts: Prompts, examples: Sequence[Pack]) -> Tensor:
         wanted += answer.ids
     logits = prompts.mllm.model.get_output_embeddings()(hidden[rows, columns])  # pyright: ignore
     return F.cross_entropy(logits.float(), torch.tensor(wanted, device=logits.device))
+
+
+def answer_share(examples: Sequence[Pack], rows: IntArray, together: IntArray) -> float:
+    """Of the answers' tokens in a batch, the share in `rows` of it: what a process's mean weighs in that of all."""
+    mine, all_ = (sum(len(examples[row].candidates[0].ids) for row in part) for part in (rows, together))
+    return mine / all_

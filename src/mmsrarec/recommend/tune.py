@@ -16,13 +16,14 @@ from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models import processes
 from mmsrarec.models.adapter import Trainer, adapter_hash, add_adapter
 from mmsrarec.models.packing import Pack
 from mmsrarec.recommend.evidence import Retrieval, sample_training
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
-from mmsrarec.recommend.tasks import alike_in_cost, answer_loss, draw_examples, mix
+from mmsrarec.recommend.tasks import alike_in_cost, answer_loss, answer_share, draw_examples, mix
 
 CHOOSE = "choose"
 CHECKPOINT_SECONDS = 30.0
@@ -41,7 +42,8 @@ def tune(
 ) -> dict:
     """Train an adapter and save it into `folder`; `work` keeps what a restart needs. Returns what the manifest says.
 
-    A restarted run reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
+    Several processes (`processes`) share each batch; only the first writes, and has something to tell. A restarted run
+    reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
     """
     rng, other = np.random.default_rng(seed), np.random.default_rng([seed, 0])  # whatever is mixed in, the same packs
     moments, candidates, place = sample_training(retrieval.train, settings.packs, settings.negatives, rng)
@@ -56,32 +58,42 @@ def tune(
     before = adapter_hash(peft)
     work.mkdir(parents=True, exist_ok=True)
     checkpoint, curve = work / "trainer.safetensors", work / "curve.jsonl"
-    if curve.exists():  # a kill may have cut the last line short; its step is done again
+    if curve.exists() and processes.is_first():  # a kill may have cut the last line short; its step is done again
         text = curve.read_text()
         curve.write_text(text[: text.rfind("\n") + 1])
     if checkpoint.exists():
         trainer.resume(checkpoint)
     saved = time.monotonic()
     for number in range(trainer.done, len(steps)):
-        task, rows = steps[number]
-        batch, told = [examples[task][r] for r in rows], {}
+        task, together = steps[number]
+        rows, weight = processes.share(together)
+        batch, first = [examples[task][r] for r in rows], math.nan
         if task == CHOOSE:
             logits = yes_minus_no(prompts, batch).view(len(rows), -1)
-            loss = choose_loss(logits, torch.from_numpy(place[rows]).to(logits.device), settings.loss)
-            told = {"first": float((logits.argmax(1).cpu().numpy() == place[rows]).mean())}
+            loss = weight * choose_loss(logits, torch.from_numpy(place[rows]).to(logits.device), settings.loss)
+            first = weight * float((logits.argmax(1).cpu().numpy() == place[rows]).mean())
         else:
-            loss = answer_loss(prompts, batch)
-        if not torch.isfinite(loss):
-            raise MmsrarecError(f"the loss is {loss.item()} at step {number}: lower recommend.lr")
-        trainer.step(loss)
+            weight = answer_share(examples[task], rows, together) if weight else 0.0
+            loss = weight * answer_loss(prompts, batch)
+        told = torch.tensor([loss.item(), first], dtype=torch.float64, device=loss.device)
+        processes.add_up([told])
+        whole, first = told.tolist()
+        if not math.isfinite(whole):
+            raise MmsrarecError(f"the loss is {whole} at step {number}: lower recommend.lr")
+        trainer.step(loss, together=True)
+        if not processes.is_first():
+            continue
+        line = {"step": number, "task": task, "loss": whole} | ({"first": first} if task == CHOOSE else {})
         with curve.open("a") as file:
-            file.write(json.dumps({"step": number, "task": task, "loss": loss.item(), **told}) + "\n")
+            file.write(json.dumps(line) + "\n")
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             trainer.save(checkpoint)
             saved = time.monotonic()
         progress(number + 1, len(steps), "tuning")
     if adapter_hash(peft) == before:
         raise MmsrarecError("training changed no weight: raise recommend.lr or recommend.packs")
+    if not processes.is_first():
+        return {}
     trainer.save(checkpoint)
     peft.requires_grad_(False)
     count = sum(w.numel() for w in trainer.weights.values())

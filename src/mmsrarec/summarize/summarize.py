@@ -68,6 +68,9 @@ def summarize(
     said: list[dict[int, str]] = []
     with Store(store_path) as store:
         for modality, questions in (("text", texts), ("picture", pictures)):
+            if not questions:  # a model of texts alone cannot even be asked about a picture
+                said.append({})
+                continue
             job, stop, tokens = _job(modality, mllm, settings, eye, tuned)
             asked = [question for question in questions.values() if mine(question.content)]
             answers = _ask(store, job, mllm, asked, stop, tokens, batch, progress)
