@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mmsrarec.recommend.evidence import Retrieval, sample_training
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.wishes import draw_wishes
 
 CHECKPOINT_SECONDS = 30.0
 SORTED_BATCHES = 16
@@ -39,7 +41,9 @@ def tune(
     """
     rng = np.random.default_rng(seed)
     moments, candidates, place = sample_training(retrieval.train, settings.packs, settings.negatives, rng)
-    packs = [prompts.render(one) for one in retrieval.gather(moments, candidates, settings)]
+    evidence = retrieval.gather(moments, candidates, settings)
+    wishes = draw_wishes(candidates, place, prompts.shown_keywords, settings.wishes, seed)
+    packs = [prompts.render(replace(one, wishes=wish)) for one, wish in zip(evidence, wishes, strict=True)]
     batches = list(plan(packs, settings.batch, rng))
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
     trainer = Trainer(peft, settings.lr, len(batches))
