@@ -20,9 +20,8 @@ from mmsrarec.recommend.statements import Cut, Statement, of_asker, of_candidate
 class Reason:
     """Something the model was shown. weight: how far the log-odds of yes fall without it; negative: it spoke against.
 
-    kind: "history", "similar", "similar_keywords", "more", "less", "keywords", "picture", or a fact of the candidate, as
-    in `recommend.prompts`. item_id: of a history or similar item. parts: where asked for, the keywords of a reason that
-    is made of several, each left out alone; their weights need not add up to that of all.
+    kind: as of a `Statement`. item_id: of a history or similar item. parts: where asked for, the keywords of a reason
+    that is made of several, each left out alone; their weights need not add up to that of all.
     """
 
     kind: str

@@ -64,7 +64,7 @@ def _kept(codes: tuple[int, ...], cut: frozenset[int]) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Statement:
-    """kind: "history", "similar", "similar_keywords", "more", "less", "keywords", "picture", or a fact of the candidate.
+    """kind: "history", "similar", "similar_keywords", "more", "less", "keywords", "picture", or a `Fact`.
 
     text: in words for people. cut: what leaves it out. item: code of a history or similar item. words: the keywords
     that a statement of several is made of; part: it is one of these.

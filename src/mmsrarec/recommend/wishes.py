@@ -1,4 +1,4 @@
-"""A taste that a person edits: words they want more or less of. Training draws some, so that the model obeys them [ours].
+"""A taste that a person edits: words they want more or less of. Training draws some, for the model to obey [ours].
 
 What is typed is untrusted: it is made a keyword like any other, one line, few and short, or it is refused.
 """
@@ -17,7 +17,7 @@ from mmsrarec.summarize.keywords import LONGEST, MOST_WORDS, clean, distinct, sa
 MOST = 8
 """Words of either kind."""
 STREAM = 5
-"""Wishes have random numbers of their own, so that the moments and candidates of a seed stay as they are without them."""
+"""Wishes have random numbers of their own, so that the moments and candidates of a seed do not depend on them."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Wishes:
 
     @classmethod
     def of(cls, more: Iterable[str] = (), less: Iterable[str] = ()) -> "Wishes":
-        """What somebody typed; a comma parts two words. Raises MmsrarecError for what is no keyword, and for too many."""
+        """What somebody typed; a comma parts two words. Raises MmsrarecError for what is no keyword, or too many."""
         wishes = cls(_typed("more", more), _typed("less", less))
         if both := set(map(same, wishes.more)) & set(map(same, wishes.less)):
             raise MmsrarecError(f'"{min(both)}" is asked for more of and less of: choose one')
