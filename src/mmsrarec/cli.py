@@ -207,6 +207,14 @@ def evaluate(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -
     return _load_and_run(recipe, out, overrides, ("evaluate",))
 
 
+@verb("update")
+def update(run: RunFolder) -> dict[str, Any]:
+    """Summarize the items that were added to a run's data folder; then they are recommended. Nothing is trained."""
+    from mmsrarec.run import update
+
+    return update(run, Progress())
+
+
 @verb("recommend")
 def recommend(
     run: RunFolder,

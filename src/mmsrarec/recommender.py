@@ -19,10 +19,13 @@ from mmsrarec.recommend.explain import Reason, explain, explain_all
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
-from mmsrarec.recommend.wishes import UNASKED, Wished, Wishes, carries
+from mmsrarec.recommend.turns import Likeness, Only, Turns
+from mmsrarec.recommend.wishes import UNASKED, Wishes, carries
 from mmsrarec.workspace import Workspace, adapter_part
 
 SHOWN_REASONS = 3
+NEW_TURN = 4
+"""Every so-manieth proposal is an item that nobody took yet."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,11 @@ class Recommender:
 
     def __init__(self, workspace: Workspace, split: SplitName, prompts: Prompts, generator: Scorer | None = None):
         """generator: proposes the candidates of a whole catalogue; the run's sequence encoder unless given."""
-        self.workspace, self.split, self.dataset, self.prompts = workspace, split, workspace.dataset, prompts
+        self.workspace, self.dataset, self.prompts = workspace, workspace.dataset, prompts
+        self.split: SplitName = split
         self.retrieval = workspace.retrieval(split)
         self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, workspace.recipe.runtime.score_tokens)
-        self.generator = generator or SequenceRow(workspace.encoder(split))
+        self.generator: Scorer = generator or self._proposer()
         self.cold_generator = PopularityAsOf(self.retrieval.train)
 
     @classmethod
@@ -112,8 +116,8 @@ class Recommender:
         """
         generator: Scorer = self.generator if len(moment.history[0]) else self.cold_generator
         if wishes.more:
-            shown = [self.prompts.shown_keywords(code) for code in range(len(self.dataset.items))]
-            generator = Wished(generator, np.array([carries(words, wishes.more) for words in shown]))
+            carrying = np.array([carries(words, wishes.more) for words in self._shown])
+            generator = Turns(generator, Only(generator, carrying))
         room = len(self.dataset.items) - len(set(moment.history[0].tolist()))
         n = min(max(self.workspace.recipe.evaluate.propose, k), room)
         proposed = Reranked("mmsrarec", generator, self.scorer, n).proposals(moment)[0]
@@ -127,6 +131,18 @@ class Recommender:
             self._recommendation(int(proposed[place]), float(scores[place]), reasons)
             for place, (_, reasons) in zip(best, explained, strict=True)
         ]
+
+    def _proposer(self) -> Scorer:
+        """The run's sequence encoder; what nobody took, which it cannot know, takes every NEW_TURN-th turn."""
+        encoder, counts = self.workspace.encoder(self.split), self.retrieval.train.counts
+        new = (counts == 0) | (np.arange(len(counts)) >= encoder.n_items)
+        known = SequenceRow(encoder)
+        return Turns(known, Only(Likeness(self._shown), new), NEW_TURN) if new.any() else known
+
+    @cached_property
+    def _shown(self) -> list[tuple[str, ...]]:
+        """The keywords that a prompt shows of each item."""
+        return [self.prompts.shown_keywords(code) for code in range(len(self.dataset.items))]
 
     def _recommendation(self, code: int, score: float, reasons: Sequence[Reason]) -> Recommendation:
         item, keywords = self.dataset.items[code], self.workspace.keywords.united(code)

@@ -32,7 +32,7 @@ from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import ENCODERS, EncoderName, EncoderSettings
 from mmsrarec.retrieve.train import refit, train_encoder
 from mmsrarec.summarize import prompts as stage_1
-from mmsrarec.summarize.keywords import Keywords
+from mmsrarec.summarize.keywords import Keywords, items_of
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summarize.store import Store
 from mmsrarec.summarize.summarize import summarize
@@ -66,6 +66,23 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     artefacts.atomic_write(out / "recipe.toml", to_toml(recipe).encode())
     return Run(recipe, out, progress, shard, retune).all(stages)
+
+
+def update(out: Path, progress: Progress) -> dict:
+    """Let a finished run know the items that joined its data folder since: they are summarised, nothing is trained.
+
+    Raises MmsrarecError where the items that the run knows are no longer the first ones of the folder, in their order.
+    """
+    workspace = Workspace.open(out)
+    known, items = items_of(out / "summarize" / "keywords.parquet"), workspace.dataset.items
+    if known != [item.item_id for item in items[: len(known)]]:
+        raise MmsrarecError(
+            f"items of {workspace.recipe.data} were moved or removed: add new ones at the end of items.jsonl, or make "
+            "a new run with mmsrarec run"
+        )
+    done = Run(workspace.recipe, out, progress).all(("summarize",))
+    progress("the sequence encoder and the ranking model stay as they are; mmsrarec run trains them anew")
+    return {"new_items": [item.item_id for item in items[len(known) :]], **done}
 
 
 class Run:

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from tiny import SPECIAL, tiny_mllm
 from world import make_dataset, make_evidence, make_log, make_prompts, make_retrieval, only
 
-from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import explain_all
 from mmsrarec.recommend.score import score_packs
 from mmsrarec.recommend.tune import tune
-from mmsrarec.recommend.wishes import MOST, UNASKED, Wished, Wishes, carries, draw_wishes, says
+from mmsrarec.recommend.wishes import MOST, UNASKED, Wishes, carries, draw_wishes, says
 
 MLLM = tiny_mllm()
 LOG = make_log(np.random.default_rng(0))
@@ -122,22 +121,6 @@ def test_wishes_that_are_drawn_are_true() -> None:
     assert 0.4 < np.mean([bool(one) for one in first]) < 0.6
     assert max(len(one.more) for one in second) == max(len(one.less) for one in second) == 2
     assert not any(draw_wishes(candidates, place, WORDS.__getitem__, 0.0, 3))
-
-
-class Falling:
-    name = "falling"
-
-    def score(self, moments: Moments, candidates: np.ndarray | None) -> np.ndarray:
-        return -np.arange(8.0)[None]
-
-
-def test_proposals_take_turns_with_what_is_asked_for() -> None:
-    moments = Moments(np.array([0]), np.array([9]), np.array([-1]), (np.array([], dtype=int),))
-    carrying = np.isin(np.arange(8), [1, 5, 6, 7])
-    order = np.argsort(-Wished(Falling(), carrying).score(moments, None)[0], kind="stable")
-    assert order.tolist() == [0, 1, 5, 2, 6, 3, 7, 4]
-    nobody = Wished(Falling(), np.zeros(8, dtype=bool)).score(moments, None)[0]
-    assert np.argsort(-nobody, kind="stable").tolist() == list(range(8))
 
 
 def p_by_sign(differences: np.ndarray) -> float:

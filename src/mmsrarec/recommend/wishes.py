@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmsrarec.data.dataset import FloatArray, IntArray
-from mmsrarec.data.split import Moments
+from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.recommend.propose import Scores
 from mmsrarec.summarize.keywords import LONGEST, MOST_WORDS, clean, distinct, same
 
 MOST = 8
@@ -74,43 +72,13 @@ def carries(keywords: Iterable[str], words: Sequence[str]) -> bool:
     return any(says(keyword, word) for keyword in keywords for word in words)
 
 
-@dataclass
-class Wished:
-    """A generator whose proposals are, in turns, its own and those that carry what more is wanted of.
-
-    carrying: (items,) bool. An item's place is the better one of its two.
-    """
-
-    generator: Scores
-    carrying: np.ndarray
-
-    @property
-    def name(self) -> str:
-        return self.generator.name
-
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        scores = np.asarray(self.generator.score(moments, candidates), dtype=np.float64)
-        if candidates is not None:
-            return scores
-        own, asked = _ranks(scores), _ranks(np.where(self.carrying, scores, -np.inf))
-        return -np.minimum(2 * own, np.where(self.carrying, 2 * asked + 1, np.inf))
-
-
-def _ranks(scores: FloatArray) -> FloatArray:
-    """(m, items) places from 0, the highest score first; equals: the lower code."""
-    ranks = np.empty_like(scores)
-    places = np.arange(scores.shape[1], dtype=np.float64)[None]
-    np.put_along_axis(ranks, np.argsort(-scores, axis=1, kind="stable"), places, axis=1)
-    return ranks
-
-
 def draw_wishes(
     candidates: IntArray, place: IntArray, words_of: Callable[[int], tuple[str, ...]], share: float, seed: int
 ) -> list[Wishes]:
     """Wishes for (m, c) candidates whose positives stand at `place`, (m,); a `share` of the moments has some.
 
     They tell the truth: more is asked of keywords of the positive that not all negatives have, less of keywords of
-    negatives that the positive lacks, one or two of either or of both.
+    negatives that neither say nor are said by one of the positive, one or two of either or of both.
     """
     rng = np.random.default_rng([seed, STREAM])
     found = []
@@ -121,7 +89,8 @@ def draw_wishes(
         mine = words_of(int(row[at]))
         others = [words_of(int(code)) for column, code in enumerate(row) if column != at]
         telling = [word for word in mine if not all(carries(words, [word]) for words in others)]
-        against = [word for word in distinct(word for words in others for word in words) if not carries(mine, [word])]
+        theirs = distinct(word for words in others for word in words)
+        against = [word for word in theirs if not (carries(mine, [word]) or carries([word], mine))]
         kind = rng.integers(3)
         more, less = (_some(words, rng) for words in (telling if kind != 1 else [], against if kind != 0 else []))
         found.append(Wishes(more, less))
