@@ -15,6 +15,7 @@ from mmsrarec.data.dataset import Item
 from mmsrarec.recommend.evidence import Evidence, Voice
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.settings import UNTUNED, VARIANTS, Shows, variant_shows
+from mmsrarec.recommend.wishes import Wishes
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MLLM = tiny_mllm()
@@ -56,6 +57,14 @@ def test_prompts_are_held_still(variant: str) -> None:
     """After a wanted change: run this file with REWRITE_GOLDEN=1 set, then read what changed in golden/."""
     text = read(prompts_of(shows=Shows(**variant_shows(variant))), ASKED)
     file = GOLDEN / f"{variant.replace(' ', '-')}.txt"
+    if os.environ.get("REWRITE_GOLDEN"):
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
+
+
+def test_a_prompt_with_wishes_is_held_still() -> None:
+    text = read(prompts_of(), replace(ASKED, wishes=Wishes(("space opera", "mug"), ("star",))))
+    file = GOLDEN / "with-wishes.txt"
     if os.environ.get("REWRITE_GOLDEN"):
         file.write_text(text, encoding="utf-8")
     assert text == file.read_text(encoding="utf-8")
