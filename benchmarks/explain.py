@@ -151,6 +151,7 @@ def main() -> int:
     count = max(args.users, args.timed)
     evidence = proposals(recommender, split, count, args.candidates, args.seed)
     spent = cost(recommender.prompts, evidence[: args.timed], args.k) if args.timed else {}
+    print(json.dumps(spent), file=sys.stderr)
     faithful = faithfulness(recommender.prompts, evidence[: args.users], args.seed) if args.users else {}
     result = {
         "benchmark": "explain",

@@ -162,7 +162,6 @@ def test_without_the_top_reason_the_score_falls_further_than_without_another(tmp
         double.append(drop(*order[:2]) - drop(*pair))
     assert np.mean(single) > 0.01
     assert np.mean(double) > 0.01
-    assert (np.array(double) > 0).mean() > 0.6
 
 
 @given(st.floats(0, 1))

@@ -1,7 +1,7 @@
 """Generators that take turns lose nothing, and give each its share."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.data.split import Moments
@@ -41,6 +41,7 @@ def test_items_that_the_first_does_not_know_come_by_the_second() -> None:
     assert found.score(MOMENTS, candidates).tolist() == [[-4, -2]]
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=2, max_size=30), st.integers(2, 5))
 def test_everything_is_placed_and_nothing_falls_far(keep: list[bool], every: int) -> None:
     n, kept = len(keep), np.array(keep)

@@ -58,6 +58,10 @@ class Cut:
         return prompts.candidate(evidence, place, self.hide, self.words)
 
 
+def _hidden(name: Hidden) -> Cut:
+    return Cut(hide=frozenset([name]))
+
+
 def _kept(codes: tuple[int, ...], cut: frozenset[int]) -> tuple[int, ...]:
     return tuple(code for place, code in enumerate(codes) if place not in cut)
 
@@ -81,8 +85,10 @@ class Statement:
         """A statement of several keywords, one by one."""
         if len(self.words) < 2:
             return []
-        name = "similar_words" if self.kind == "similar_keywords" else "words"
-        return [Statement(self.kind, word, Cut(**{name: frozenset([word])}), part=True) for word in self.words]
+        similar = self.kind == "similar_keywords"
+        alone = [frozenset([word]) for word in self.words]
+        cuts = [Cut(similar_words=word) if similar else Cut(words=word) for word in alone]
+        return [Statement(self.kind, word, cut, part=True) for word, cut in zip(self.words, cuts, strict=True)]
 
 
 def of_asker(prompts: Prompts, evidence: Evidence) -> Iterator[Statement]:
@@ -110,13 +116,13 @@ def of_candidate(prompts: Prompts, evidence: Evidence, place: int) -> Iterator[S
     """What is said of the candidate at a place."""
     code, least = evidence.candidates[place], prompts.settings.min_people
     if words := prompts.shown_keywords(code):
-        yield Statement("keywords", f"it is {', '.join(words)}", Cut(hide=frozenset(["keywords"])), words=words)
+        yield Statement("keywords", f"it is {', '.join(words)}", _hidden("keywords"), words=words)
     if prompts.shows.pictures and code in prompts.features:
-        yield Statement("picture", "its picture", Cut(hide=frozenset(["picture"])))
+        yield Statement("picture", "its picture", _hidden("picture"))
     behind = {"alike": evidence.alike_people, "follows": evidence.follows_people}
     for name, text in SAID.items():
         if getattr(prompts.shows, name):
             level, people = getattr(evidence, name)[place], behind.get(name)
             counted = people is None or (place < len(people) and people[place] >= least)
             if counted or level == 0:  # that nobody did so is said of nobody
-                yield Statement(name, text.format(FACTS[name][level]), Cut(hide=frozenset([name])))
+                yield Statement(name, text.format(FACTS[name][level]), _hidden(name))

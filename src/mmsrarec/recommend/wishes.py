@@ -99,4 +99,4 @@ def draw_wishes(
 
 def _some(words: Sequence[str], rng: np.random.Generator) -> tuple[str, ...]:
     count = min(int(rng.integers(1, 3)), len(words))
-    return tuple(words[i] for i in rng.permutation(len(words))[:count])
+    return tuple(words[int(i)] for i in rng.permutation(len(words))[:count])
