@@ -1,7 +1,6 @@
-"""Wishes are cleaned or refused, are drawn truthfully, change what is shown and proposed; a tuned model obeys them."""
+"""Wishes are cleaned or refused, are drawn truthfully, and change what is shown; each is a reason that is measured."""
 
 from dataclasses import replace
-from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import SPECIAL, tiny_mllm
-from world import make_dataset, make_evidence, make_log, make_prompts, make_retrieval, only
+from world import make_dataset, make_log, make_prompts, make_retrieval, only
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.evidence import Evidence
@@ -123,59 +122,18 @@ def test_wishes_that_are_drawn_are_true() -> None:
     assert not any(draw_wishes(candidates, place, WORDS.__getitem__, 0.0, 3))
 
 
-def p_by_sign(differences: np.ndarray) -> float:
-    """One-sided sign test: how likely at least so many are positive by chance."""
-    n, up = int((differences != 0).sum()), int((differences > 0).sum())
-    return sum(comb(n, k) for k in range(up, n + 1)) / 2**n
-
-
-@pytest.fixture(scope="module")
-def obeying(tmp_path_factory: pytest.TempPathFactory):
-    """A tiny model that was tuned with wishes in every pack, on keywords alone."""
-    shows = only(text_keywords=True).model_dump()
-    prompts = make_prompts(
-        tiny_mllm(4), make_dataset(LOG), shows=shows, packs=240, batch=8, negatives=5, rank=8, lr=1e-2, wishes=1.0,
-        history=1, item_keywords=3,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("obeying")
-    tune(prompts, make_retrieval(LOG, crowd=10), prompts.settings, 7, folder / "adapter", folder / "work")
-    return prompts
-
-
-def ranks(prompts, evidence: list[Evidence]) -> np.ndarray:
-    """(m, c) places of the candidates, 0 the best."""
-    scores = np.array(score_packs(prompts, [prompts.render(one) for one in evidence]))
-    return np.argsort(np.argsort(-scores, axis=1), axis=1)
-
-
-@pytest.mark.parametrize("kind", ["more", "less"])
-def test_what_is_asked_for_rises_and_falls_at_once(kind: str, obeying) -> None:
-    rng = np.random.default_rng(1)
-    people = [make_evidence(rng, LOG.n_items, 12, history=1) for _ in range(60)]
-    word = "wool"
-    asked = [replace(one, wishes=Wishes(**{kind: (word,)})) for one in people]
-    has = np.array([[carries(obeying.shown_keywords(c), (word,)) for c in one.candidates] for one in people])
-    both = has.any(1) & ~has.all(1)
-    change = ranks(obeying, people) - ranks(obeying, asked)
-    rise = np.array([row[mine].mean() for row, mine in zip(change[both], has[both], strict=True)])
-    assert both.sum() > 30
-    assert p_by_sign(rise if kind == "more" else -rise) < 0.001
-
-
-def test_a_wish_is_a_reason_that_is_measured(obeying) -> None:
-    carrying = [c for c in range(LOG.n_items) if carries(obeying.shown_keywords(c), ("wool",))][:4]
-    n = len(carrying)
-    asked = Evidence((3,), (), tuple(carrying), (0,) * n, (0,) * n, wishes=Wishes(("wool",), ("steel",)))
-    found = explain_all(obeying, asked)
+def test_a_wish_is_a_reason_that_is_measured() -> None:
+    asked = replace(ASKED, wishes=Wishes(("wool",), ("steel",)))
+    found = explain_all(PROMPTS, asked)
+    assert len(found) == 3
     for place, (_, reasons) in enumerate(found):
         by_kind = {reason.kind: reason for reason in reasons}
         assert by_kind["more"].text == "you asked for more wool"
         assert by_kind["less"].text == "you asked for less steel"
         pair = [replace(asked, wishes=wishes) for wishes in (asked.wishes, Wishes(less=("steel",)))]
-        p = [score_packs(obeying, [obeying.render(one.pick([place]))])[0][0] for one in pair]
+        p = [score_packs(PROMPTS, [PROMPTS.render(one.pick([place]))])[0][0] for one in pair]
         drop = np.log(p[0] / (1 - p[0])) - np.log(p[1] / (1 - p[1]))
         assert by_kind["more"].weight == pytest.approx(drop, abs=1e-3)
-    assert np.mean([next(r.weight for r in reasons if r.kind == "more") for _, reasons in found]) > 0
 
 
 def test_wishes_leave_the_moments_of_a_seed_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
