@@ -16,7 +16,7 @@ from mmsrarec.errors import MmsrarecError
 
 VERBS = (
     *("demo", "import", "sample", "check", "run", "summarize", "retrieve", "train", "evaluate"),
-    *("recommend", "explain", "doctor"),
+    *("update", "recommend", "explain", "doctor"),
 )
 
 
@@ -36,12 +36,17 @@ class StubRecommender:
             raise MmsrarecError(f"{run} is not a finished run:\n make it with mmsrarec run")
         return cls()
 
-    def recommend(self, user: str | None = None, history: list[str] | None = None, k: int = 10) -> list[Answer]:
+    def recommend(
+        self, user: str | None = None, history: list[str] | None = None, k: int = 10, **wishes: list[str]
+    ) -> list[Answer]:
         print("chatter of a library")
-        return [Answer(f"{user}{history}", float("nan"), ("red", "mug"))] * k
+        asked = [f"{kind} {word}" for kind, words in wishes.items() for word in words]
+        return [Answer(f"{user}{history}", float("nan"), ("red", "mug", *asked))] * k
 
-    def explain(self, user: str | None = None, history: list[str] | None = None, item: str = "") -> Answer:
-        return Answer(item, 0.5, ())
+    def explain(
+        self, user: str | None = None, history: list[str] | None = None, item: str = "", **wishes: list[str]
+    ) -> Answer:
+        return Answer(item, 0.5, tuple(wishes))
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +102,19 @@ def test_a_history_is_a_list_of_ids_as_they_are(capsys: pytest.CaptureFixture[st
     assert json.loads(capsys.readouterr().out)["history"] == ["007", "12"]
     assert cli.call(["explain", "run", "--history", "007", "--item", "3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"item_id": "3", "score": 0.5, "keywords": []}
+
+
+def test_wishes_are_lists_that_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--more", "space opera, oak", "--more", "red", "--less", "horror"]
+    assert cli.call(["recommend", "run", "--user", "7", "--k", "1", *asked, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["more"], answer["less"]) == (["space opera", "oak", "red"], ["horror"])
+    words = answer["recommendations"][0]["keywords"]
+    assert words == ["red", "mug", "more space opera", "more oak", "more red", "less horror"]
+    assert cli.call(["explain", "run", "--user", "7", "--item", "3", "--less", "a,b", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["keywords"] == ["less"]
+    assert cli.call(["explain", "run", "--user", "7", "--item", "3", "--more", " , ", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["keywords"] == []
 
 
 def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:

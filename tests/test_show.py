@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-from mmsrarec.show import plain, text
+from mmsrarec.show import plain, reasons, text
 
 
 @dataclass
@@ -45,3 +45,30 @@ def test_text_of_an_answer() -> None:
 
 def test_a_line_stays_a_line() -> None:
     assert text({"title": "two\nlines"}) == "title: two lines"
+
+
+def test_reasons_say_what_spoke_for_and_against() -> None:
+    parts = [{"text": "red", "weight": 0.3}, {"text": "mug", "weight": -0.1}]
+    told = [
+        {"text": "it is red, mug", "weight": 0.25, "parts": parts},
+        {"text": "had\nOak bag", "weight": 0.1, "parts": []},
+        {"text": "its picture", "weight": 0.0049, "parts": []},
+        {"text": "taken before by few", "weight": -0.02, "parts": []},
+        {"text": "you asked for less red", "weight": -1.5, "parts": []},
+    ]
+    lines = reasons({"item_id": "7", "title": "Clay mug", "score": 0.75, "reasons": told}).splitlines()
+    assert lines[:-1] == [
+        "item: 7, Clay mug",
+        "score: 0.75",
+        "spoke for it:",
+        "  +0.25  it is red, mug",
+        "         alone: red +0.30, mug -0.10",
+        "  +0.10  had Oak bag",
+        "spoke against it:",
+        "  -1.50  you asked for less red",
+        "  -0.02  taken before by few",
+        "made no difference: its picture",
+    ]
+    assert "Weights need not add up" in lines[-1]
+    nothing = reasons({"item_id": "7", "title": "Clay mug", "score": 0.75, "reasons": []})
+    assert nothing.splitlines()[2].startswith("Each weight")

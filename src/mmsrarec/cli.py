@@ -15,7 +15,7 @@ import typer
 from mmsrarec import __version__
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.progress import Progress
-from mmsrarec.show import plain, text
+from mmsrarec.show import plain, reasons, text
 from mmsrarec.threads import with_fast_threads
 
 FAILED = 1  # the command worked, and what it looked at is not in order
@@ -35,15 +35,19 @@ Overrides = Annotated[
 ]
 User = Annotated[str | None, typer.Option(help="A user of the run's data.")]
 History = Annotated[str | None, typer.Option(metavar="A,B,C", help="Item ids instead of a user, oldest first.")]
+More = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Keywords they ask for more of; may be repeated.")]
+Less = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Keywords they ask for less of; may be repeated.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def verb(
-    name: str, failures: Callable[[Any], list[str]] = lambda answer: []
+    name: str,
+    failures: Callable[[Any], list[str]] = lambda answer: [],
+    people: Callable[[Any], str] = text,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function a command: what it returns is the answer, whatever is printed meanwhile is not.
 
-    failures: what an answer finds wrong, a line each; the command then ends with FAILED.
+    failures: what an answer finds wrong, a line each; the command then ends with FAILED. people: the answer as text.
     """
 
     def register(work: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +55,7 @@ def verb(
         def command(*, as_json: bool, **arguments: Any) -> None:
             with contextlib.redirect_stdout(sys.stderr):
                 answer = plain(work(**arguments))
-            print(json.dumps(answer, ensure_ascii=False, allow_nan=False) if as_json else text(answer))
+            print(json.dumps(answer, ensure_ascii=False, allow_nan=False) if as_json else people(answer))
             if complaints := failures(answer):
                 for complaint in complaints:
                     _complain(complaint, FAILED)
@@ -209,32 +213,44 @@ def evaluate(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -
     return _load_and_run(recipe, out, overrides, ("evaluate",))
 
 
+@verb("update")
+def update(run: RunFolder) -> dict[str, Any]:
+    """Summarize the items that were added to a run's data folder; then they are recommended. Nothing is trained."""
+    from mmsrarec.run import update
+
+    return update(run, Progress())
+
+
 @verb("recommend")
 def recommend(
     run: RunFolder,
     user: User = None,
     history: History = None,
     k: Annotated[int, typer.Option(min=1, help="How many items.")] = 10,
+    more: More = None,
+    less: Less = None,
 ) -> dict[str, Any]:
     """What a user, or someone with the given history, would take next."""
-    who = _who(user, history)
+    who, wishes = _who(user, history), _wishes(more, less)
     from mmsrarec.recommender import Recommender
 
-    return {**who, "recommendations": Recommender.load(run).recommend(**who, k=k)}
+    return {**who, **wishes, "recommendations": Recommender.load(run).recommend(**who, k=k, **wishes)}
 
 
-@verb("explain")
+@verb("explain", people=reasons)
 def explain(
     run: RunFolder,
     item: Annotated[str, typer.Option(help="The item to explain.")],
     user: User = None,
     history: History = None,
+    more: More = None,
+    less: Less = None,
 ) -> Any:
-    """Why an item is, or is not, recommended to a user."""
-    who = _who(user, history)
+    """Why an item is, or is not, recommended to a user: what spoke for it and against it, each left out in turn."""
+    who, wishes = _who(user, history), _wishes(more, less)
     from mmsrarec.recommender import Recommender
 
-    return Recommender.load(run).explain(**who, item=item)
+    return Recommender.load(run).explain(**who, item=item, **wishes)
 
 
 @verb("doctor")
@@ -263,6 +279,13 @@ def _core(text: str | None) -> tuple[int, int] | None:
     if not (user.isdecimal() and item.isdecimal()):
         raise MmsrarecError(f"--core {text}: expected U,I, events of a user and of an item, such as --core 6,5")
     return int(user), int(item)
+
+
+def _wishes(more: list[str] | None, less: list[str] | None) -> dict[str, list[str]]:
+    """What is asked for; nothing where nothing is."""
+    given = {"more": more, "less": less}
+    parts = {name: [part.strip() for text in texts or () for part in text.split(",")] for name, texts in given.items()}
+    return {name: words for name, typed in parts.items() if (words := [part for part in typed if part])}
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

@@ -1,24 +1,31 @@
 """Recommend from Python: load a finished run, then ask for a user or for a history of item ids."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from mmsrarec.artefacts import read_manifest
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.data.split import Moments, SplitName
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.baselines.popularity import PopularityAsOf
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.protocol import Scorer
-from mmsrarec.recommend.explain import Reason, explain
+from mmsrarec.recommend.evidence import Evidence
+from mmsrarec.recommend.explain import Reason, explain, explain_all
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
-from mmsrarec.workspace import Workspace
+from mmsrarec.recommend.turns import Likeness, Only, Turns
+from mmsrarec.recommend.wishes import UNASKED, Wishes, carries
+from mmsrarec.workspace import Workspace, adapter_part
 
 SHOWN_REASONS = 3
+NEW_TURN = 4
+"""Every so-manieth proposal is an item that nobody took yet."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,10 @@ class Recommender:
     def __init__(self, workspace: Workspace, split: SplitName, prompts: Prompts, generator: Scorer | None = None):
         """generator: proposes the candidates of a whole catalogue; the run's sequence encoder unless given."""
         self.workspace, self.dataset, self.prompts = workspace, workspace.dataset, prompts
+        self.split: SplitName = split
         self.retrieval = workspace.retrieval(split)
         self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, workspace.recipe.runtime.score_tokens)
-        self.generator = generator or SequenceRow(workspace.encoder(split))
+        self.generator: Scorer = generator or self._proposer()
         self.cold_generator = PopularityAsOf(self.retrieval.train)
 
     @classmethod
@@ -61,42 +69,102 @@ class Recommender:
         return cls(workspace, split, workspace.tuned(split, "whole"))
 
     def recommend(
-        self, user: str | None = None, history: Sequence[str] | None = None, k: int = 10
+        self,
+        user: str | None = None,
+        history: Sequence[str] | None = None,
+        k: int = 10,
+        more: Sequence[str] = (),
+        less: Sequence[str] = (),
     ) -> list[Recommendation]:
-        """The k best items that were not had yet. Give a user of the data, or a history of item ids, oldest first."""
-        return self.answer(self._moment(user, history), k)
+        """The k best items that were not had yet. Give a user of the data, or a history of item ids, oldest first.
 
-    def score(self, candidates: Sequence[str], user: str | None = None, history: Sequence[str] | None = None):
+        more, less: keywords that are asked for and asked to be spared; they count at once, nothing is trained.
+        """
+        return self.answer(self._moment(user, history), k, self._wishes(more, less))
+
+    def score(
+        self,
+        candidates: Sequence[str],
+        user: str | None = None,
+        history: Sequence[str] | None = None,
+        more: Sequence[str] = (),
+        less: Sequence[str] = (),
+    ) -> dict[str, float]:
         """{item id: score} of the named candidates. Raises MmsrarecError that lists unknown ids."""
-        scores = self.scorer.score(self._moment(user, history), self._codes(candidates)[None])
-        return dict(zip(candidates, scores[0].tolist(), strict=True))
+        evidence = self._gather(self._moment(user, history), self._codes(candidates), self._wishes(more, less))
+        (scores,) = self.scorer.score_evidence([evidence])
+        return dict(zip(candidates, scores.tolist(), strict=True))
 
-    def explain(self, item: str, user: str | None = None, history: Sequence[str] | None = None) -> Explanation:
+    def explain(
+        self,
+        item: str,
+        user: str | None = None,
+        history: Sequence[str] | None = None,
+        more: Sequence[str] = (),
+        less: Sequence[str] = (),
+    ) -> Explanation:
         """Why the item is, or is not, for them: each thing the model was shown, and how far the log-odds of yes fall
         without it."""
-        moment, codes = self._moment(user, history), self._codes([item])
-        (evidence,) = self.retrieval.gather(moment, codes[None], self.prompts.settings)
+        evidence = self._gather(self._moment(user, history), self._codes([item]), self._wishes(more, less))
         score, reasons = explain(self.prompts, evidence)
-        return Explanation(item, self.dataset.items[int(codes[0])].title, score, reasons)
+        return Explanation(item, self.dataset.items[evidence.candidates[0]].title, score, reasons)
 
-    def answer(self, moment: Moments, k: int) -> list[Recommendation]:
-        """The k best items at one moment, (1,). Someone without a history is proposed what is popular."""
-        generator = self.generator if len(moment.history[0]) else self.cold_generator
+    def answer(self, moment: Moments, k: int, wishes: Wishes = UNASKED) -> list[Recommendation]:
+        """The k best items at one moment, (1,). Someone without a history is proposed what is popular.
+
+        Where more is asked of something, items that carry it are proposed in turns with the others.
+        """
+        generator: Scorer = self.generator if len(moment.history[0]) else self.cold_generator
+        if wishes.more:
+            carrying = np.array([carries(words, wishes.more) for words in self._shown])
+            generator = Turns(generator, Only(generator, carrying))
         room = len(self.dataset.items) - len(set(moment.history[0].tolist()))
         n = min(max(self.workspace.recipe.evaluate.propose, k), room)
-        proposed = Reranked("mmsrarec", generator, self.scorer, n).proposals(moment)
-        (evidence,) = self.retrieval.gather(moment, proposed, self.prompts.settings)
+        proposed = Reranked("mmsrarec", generator, self.scorer, n).proposals(moment)[0]
+        evidence = self._gather(moment, proposed, wishes)
         (scores,) = self.scorer.score_evidence([evidence])
         best = np.argsort(-scores, kind="stable")[:k]
-        found = []
-        for place in best:
-            code = int(proposed[0, place])
-            _, reasons = explain(self.prompts, evidence.pick([place]))
-            because = tuple(reason.text for reason in reasons if reason.weight > 0)[:SHOWN_REASONS]
-            item = self.dataset.items[code]
-            keywords = self.workspace.keywords.united(code)
-            found.append(Recommendation(item.item_id, item.title, float(scores[place]), keywords, because))
-        return found
+        if not len(best):
+            return []
+        explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens)
+        return [
+            self._recommendation(int(proposed[place]), float(scores[place]), reasons)
+            for place, (_, reasons) in zip(best, explained, strict=True)
+        ]
+
+    def _proposer(self) -> Scorer:
+        """The run's sequence encoder; what nobody took, which it cannot know, takes every NEW_TURN-th turn."""
+        encoder, counts = self.workspace.encoder(self.split), self.retrieval.train.counts
+        new = (counts == 0) | (np.arange(len(counts)) >= encoder.n_items)
+        known = SequenceRow(encoder)
+        return Turns(known, Only(Likeness(self._shown), new), NEW_TURN) if new.any() else known
+
+    @cached_property
+    def _shown(self) -> list[tuple[str, ...]]:
+        """The keywords that a prompt shows of each item."""
+        return [self.prompts.shown_keywords(code) for code in range(len(self.dataset.items))]
+
+    def _recommendation(self, code: int, score: float, reasons: Sequence[Reason]) -> Recommendation:
+        item, keywords = self.dataset.items[code], self.workspace.keywords.united(code)
+        because = tuple(reason.text for reason in reasons if reason.weight > 0)[:SHOWN_REASONS]
+        return Recommendation(item.item_id, item.title, score, keywords, because)
+
+    def _gather(self, moment: Moments, codes: IntArray, wishes: Wishes) -> Evidence:
+        (evidence,) = self.retrieval.gather(moment, codes[None], self.prompts.settings)
+        return replace(evidence, wishes=wishes)
+
+    def _wishes(self, more: Sequence[str], less: Sequence[str]) -> Wishes:
+        """Raises MmsrarecError where the model never learned to obey any."""
+        wishes = Wishes.of(more, less)
+        if wishes and not self._obeys:
+            raise MmsrarecError("this run's model has learned no wishes: train it with recommend.wishes above 0")
+        return wishes
+
+    @cached_property
+    def _obeys(self) -> bool:
+        """By what the adapter was trained with, which an older recipe does not say."""
+        manifest = read_manifest(self.workspace.folder / adapter_part(self.split, "whole"))
+        return bool(manifest["settings"].get("recommend", {}).get("wishes"))
 
     def _moment(self, user: str | None, history: Sequence[str] | None) -> Moments:
         """Now: after everything in the log. Raises MmsrarecError for a user or an item that is not there."""

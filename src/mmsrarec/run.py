@@ -33,7 +33,7 @@ from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import ENCODERS, EncoderName, EncoderSettings
 from mmsrarec.retrieve.train import refit, train_encoder
 from mmsrarec.summarize import prompts as stage_1
-from mmsrarec.summarize.keywords import Keywords
+from mmsrarec.summarize.keywords import Keywords, items_of
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summarize.store import Store
@@ -78,6 +78,23 @@ def run_again(workspace: Workspace, progress: Progress, stages: tuple[str, ...])
     workspace.folder.mkdir(parents=True, exist_ok=True)
     artefacts.atomic_write(workspace.folder / "recipe.toml", to_toml(workspace.recipe).encode())
     Run(workspace.recipe, workspace.folder, progress).all(stages)
+
+
+def update(out: Path, progress: Progress) -> dict:
+    """Let a finished run know the items that joined its data folder since: they are summarised, nothing is trained.
+
+    Raises MmsrarecError where the items that the run knows are no longer the first ones of the folder, in their order.
+    """
+    workspace = Workspace.open(out)
+    known, items = items_of(out / "summarize" / "keywords.parquet"), workspace.dataset.items
+    if known != [item.item_id for item in items[: len(known)]]:
+        raise MmsrarecError(
+            f"items of {workspace.recipe.data} were moved or removed: add new ones at the end of items.jsonl, or make "
+            "a new run with mmsrarec run"
+        )
+    done = Run(workspace.recipe, out, progress).all(("summarize",))
+    progress("the sequence encoder and the ranking model stay as they are; mmsrarec run trains them anew")
+    return {"new_items": [item.item_id for item in items[len(known) :]], **done}
 
 
 class Run:

@@ -8,6 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+LEAST = 0.005
+"""A weight below this shows as 0.00."""
+HOW = (
+    "Each weight: how far the model's log-odds of yes fall when it is shown everything but this. Weights need not add "
+    "up, and say what moved the model, not what is true of the person."
+)
+
 
 def plain(value: Any) -> Any:
     """The value as JSON knows it: dataclasses and models become objects, tuples arrays, NaN and infinity null."""
@@ -39,6 +46,30 @@ def text(value: Any, indent: str = "") -> str:
     if isinstance(value, list):
         return "\n".join(f"{indent}{_word(part)}" for part in value)
     return f"{indent}{_word(value)}"
+
+
+def reasons(explanation: Any) -> str:
+    """An explanation, as plain JSON values, for people: what spoke for the item, what against, how it was measured."""
+    if not isinstance(explanation, dict) or "reasons" not in explanation:
+        return text(explanation)
+    shown = {"item": f"{explanation['item_id']}, {explanation['title']}", "score": explanation["score"]}
+    lines = [text(shown)]
+    for name, sign in (("spoke for it", 1), ("spoke against it", -1)):
+        if told := [one for one in explanation["reasons"] if sign * one["weight"] >= LEAST]:
+            lines += [f"{name}:", *(line for one in sorted(told, key=_heaviest) for line in _reason(one))]
+    if small := [one["text"] for one in explanation["reasons"] if abs(one["weight"]) < LEAST]:
+        lines.append(f"made no difference: {'; '.join(map(_word, small))}")
+    return "\n".join([*lines, HOW])
+
+
+def _reason(reason: dict[str, Any]) -> list[str]:
+    parts = [f"{_word(part['text'])} {part['weight']:+.2f}" for part in reason.get("parts", ())]
+    alone = [f"{'':9}alone: {', '.join(parts)}"] if parts else []
+    return [f"  {reason['weight']:+.2f}  {_word(reason['text'])}", *alone]
+
+
+def _heaviest(reason: dict[str, Any]) -> float:
+    return -abs(reason["weight"])
 
 
 def _entry(name: str, value: Any, indent: str) -> str:

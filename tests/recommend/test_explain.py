@@ -1,18 +1,23 @@
 """A reason's weight is what the score loses without it, measured and nothing else."""
 
 from dataclasses import replace
+from functools import reduce
+from operator import or_
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import tiny_mllm
-from world import make_dataset, make_log, make_prompts, only
+from world import make_dataset, make_evidence, make_log, make_prompts, make_retrieval, only
 
+from mmsrarec.models.packing import Pack
 from mmsrarec.recommend.evidence import Evidence, Voice
-from mmsrarec.recommend.explain import explain, log_odds
+from mmsrarec.recommend.explain import explain, explain_all, explaining_packs, log_odds, statements_of
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs
+from mmsrarec.recommend.tune import tune
 
 MLLM = tiny_mllm()
 DATASET = make_dataset(make_log(np.random.default_rng(0)))
@@ -71,6 +76,92 @@ def test_what_is_not_shown_is_no_reason(signal: str) -> None:
 def test_somebody_new_is_told_what_speaks_of_the_item() -> None:
     _, reasons = explain(PROMPTS, replace(ASKED, history=(), similar=(), candidates=(12,)))
     assert {reason.kind for reason in reasons} == {"keywords", "alike", "popularity"}  # item 12 has no picture
+
+
+def one_by_one(prompts: Prompts, evidence: Evidence, kind: str, item: int | None) -> Evidence | None:
+    """The evidence without a reason of the asker's, made by hand."""
+    if kind in ("history", "similar"):
+        return replace(evidence, **{kind: tuple(code for code in getattr(evidence, kind) if code != item)})
+    return replace(evidence, voices=()) if kind == "similar_keywords" else None
+
+
+def test_many_explained_together_equal_each_explained_alone() -> None:
+    """And both equal prompts that are rendered whole, one at a time."""
+    prompts, rng = make_prompts(MLLM, DATASET, shows=OPTIONS, similar_tokens=200), np.random.default_rng(2)
+    many = replace(
+        WORDY, candidates=(11, 2, 12, 6), popularity=(6, 0, 3, 1), alike=(2, 0, 1, 4), alike_people=(5, 0, 5, 9),
+        follows=(3, 0, 1, 2), follows_people=(6, 0, 5, 7), recency=(7, 1, 2, 3), trend=(3, 0, 1, 2),
+    )  # fmt: skip
+    together = explain_all(prompts, many)
+    assert len(together) == 4
+    for place in rng.permutation(4):
+        alone = many.pick([place])
+        total, reasons = together[place]
+        assert total == pytest.approx(score(prompts, alone), abs=1e-5)
+        ((single, told),) = explain_all(prompts, alone)
+        assert single == pytest.approx(total, abs=1e-5)
+        assert {(r.kind, r.text): r.weight for r in told} == pytest.approx(
+            {(r.kind, r.text): r.weight for r in reasons}, abs=2e-4
+        )
+        for reason in reasons:
+            item = None if reason.item_id is None else DATASET.item_code[reason.item_id]
+            less = one_by_one(prompts, alone, reason.kind, item)
+            value = score(prompts, less) if less else score(prompts, alone, reason.kind)
+            assert reason.weight == pytest.approx(log_odds(total) - log_odds(value), abs=1e-3)
+
+
+def test_a_reason_of_the_asker_is_one_pack_whoever_is_explained() -> None:
+    for n in (1, 5):
+        evidence = replace(ASKED, candidates=(11,) * n, popularity=(6,) * n, alike=(2,) * n, alike_people=(5,) * n)
+        asker, own = statements_of(PROMPTS, evidence)
+        packs = explaining_packs(PROMPTS, evidence, asker, own)
+        assert len(packs) == 1 + 3 + 2
+        assert [len(pack.candidates) for pack in packs] == [n * (1 + 4)] + [n] * 5
+
+
+def test_keywords_are_weighed_one_by_one_as_well() -> None:
+    prompts = make_prompts(MLLM, DATASET, shows=OPTIONS, similar_tokens=200)
+    _, reasons = explain(prompts, WORDY)
+    by_kind = {reason.kind: reason for reason in reasons}
+    words = {part.text: part.weight for part in by_kind["keywords"].parts}
+    assert set(words) == set(prompts.shown_keywords(11))
+    total = log_odds(score(prompts, WORDY))
+    for word, weight in words.items():
+        shared, candidate = prompts.shared(WORDY), prompts.candidate(WORDY, 0, unsaid=(word,))
+        assert len(candidate.ids) < len(prompts.candidate(WORDY, 0).ids)
+        (scores,) = score_packs(prompts, [Pack(shared, [candidate])])
+        assert weight == pytest.approx(total - log_odds(float(scores[0])), abs=1e-3)
+    assert {part.text for part in by_kind["similar_keywords"].parts} == set(prompts.similar_keywords(WORDY, 5))
+    assert not any(reason.parts for _, told in explain_all(prompts, WORDY) for reason in told)
+
+
+def test_without_the_top_reason_the_score_falls_further_than_without_another(tmp_path: Path) -> None:
+    """Over many users of a model that learned something: one reason alone, and two left out together."""
+    log = make_log(np.random.default_rng(1), n_users=60)
+    prompts = make_prompts(
+        tiny_mllm(4), make_dataset(log), packs=120, batch=8, negatives=5, rank=8, lr=1e-2, history=3, visual_tokens=2
+    )
+    retrieval = make_retrieval(log, crowd=10)
+    tune(prompts, retrieval, prompts.settings, 7, tmp_path / "adapter", tmp_path / "work")
+    rng, single, double = np.random.default_rng(3), [], []
+    for _ in range(30):
+        evidence = make_evidence(rng, log.n_items, 1)
+        asker, own = statements_of(prompts, evidence)
+        statements = [*asker, *own[0]]
+        ((total, reasons),) = explain_all(prompts, evidence)
+        place_of = {statement.text: place for place, statement in enumerate(statements)}
+        order = [place_of[reason.text] for reason in reasons]
+
+        def drop(*left_out: int, statements=statements, evidence=evidence, total=total) -> float:
+            cut = reduce(or_, (statements[place].cut for place in left_out))
+            pack = Pack(cut.shared(prompts, evidence), [cut.candidate(prompts, evidence, 0)])
+            return log_odds(total) - log_odds(float(score_packs(prompts, [pack])[0][0]))
+
+        some, pair = int(rng.choice(order)), rng.choice(order, 2, replace=False)
+        single.append(drop(order[0]) - drop(some))
+        double.append(drop(*order[:2]) - drop(*pair))
+    assert np.mean(single) > 0.01
+    assert np.mean(double) > 0.01
 
 
 @given(st.floats(0, 1))

@@ -16,6 +16,7 @@ from mmsrarec.recommend.evidence import Evidence, Voice
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.settings import RecommendSettings, Shows
 from mmsrarec.recommend.variants import VARIANTS, variant_named
+from mmsrarec.recommend.wishes import Wishes
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MLLM = tiny_mllm()
@@ -70,6 +71,14 @@ def test_other_variants_show_what_the_whole_one_shows(variant: str) -> None:
     """Untuned keywords are shown as the tuned ones are, and so on."""
     recipe = RecommendSettings(shows=Shows(trend=True), item_keywords=3)
     assert variant_named(variant).applied(recipe).shows == variant_named("whole").applied(recipe).shows == recipe.shows
+
+
+def test_a_prompt_with_wishes_is_held_still() -> None:
+    text = read(prompts_of(), replace(ASKED, wishes=Wishes(("space opera", "mug"), ("star",))))
+    file = GOLDEN / "with-wishes.txt"
+    if os.environ.get("REWRITE_GOLDEN"):
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
 
 
 def test_somebody_new_without_anything() -> None:

@@ -11,6 +11,7 @@ from mmsrarec.data.dataset import Events, IntArray
 from mmsrarec.data.split import Moments, moments_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.wishes import UNASKED, Wishes
 from mmsrarec.retrieve import popularity
 from mmsrarec.retrieve.alike import SHARES, alike_levels
 from mmsrarec.retrieve.context import Voices, next_items, share_levels
@@ -36,6 +37,7 @@ class Evidence:
     history, similar: item codes, history oldest first. voices: what the collaborative keywords are of, the heaviest
     first. candidates: c item codes; popularity, alike, follows, recency, trend: c levels, which index WORDS of
     `recommend.prompts`. similar_people: distinct people behind each of `similar`; alike_people, follows_people: (c,).
+    wishes: what they ask for more or less of, in words.
     """
 
     history: tuple[int, ...]
@@ -50,6 +52,7 @@ class Evidence:
     similar_people: tuple[int, ...] = ()
     alike_people: tuple[int, ...] = ()
     follows_people: tuple[int, ...] = ()
+    wishes: Wishes = UNASKED
 
     def pick(self, places: IntArray | list[int]) -> "Evidence":
         """The same moment with the candidates at `places` only, in that order."""

@@ -1,85 +1,97 @@
-"""Why an item is recommended: each reason is left out, the item is scored again, and the drop is what it carried."""
+"""Why items are recommended: each reason is left out, the items are scored again, and the drop is what it carried.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+Of a pack with k explained candidates, leaving out something of who is asking is a pack with all k; leaving out
+something of a candidate is one more candidate in the pack that has everything. All packs are scored together.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from mmsrarec.models.packing import Pack
 from mmsrarec.recommend.evidence import Evidence
-from mmsrarec.recommend.prompts import FACTS, Fact, Prompts
+from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs
-
-SAID: Mapping[Fact, str] = {
-    "popularity": "taken before by {}",
-    "alike": "taken next by {}",
-    "follows": "it {} what they had last",
-    "recency": "{}",
-    "trend": "it is {}",
-}
+from mmsrarec.recommend.statements import Cut, Statement, of_asker, of_candidate
 
 
 @dataclass(frozen=True)
 class Reason:
     """Something the model was shown. weight: how far the log-odds of yes fall without it; negative: it spoke against.
 
-    kind: "history", "similar", "similar_keywords", "keywords", "picture", or a fact of the candidate, as in
-    `recommend.prompts`. item_id: of a history or similar item.
+    kind: as of a `Statement`. item_id: of a history or similar item. parts: where asked for, the keywords of a reason
+    that is made of several, each left out alone; their weights need not add up to that of all.
     """
 
     kind: str
     text: str
     weight: float
     item_id: str | None = None
+    parts: "tuple[Reason, ...]" = ()
 
 
 def explain(prompts: Prompts, evidence: Evidence) -> tuple[float, list[Reason]]:
-    """The score of the one candidate in `evidence`, and the reasons by weight, heaviest first.
+    """The score of the one candidate in `evidence`, and its reasons, keywords also one by one."""
+    (found,) = explain_all(prompts, evidence, each_keyword=True)
+    return found
 
-    What similar people took is named only where at least `min_people` distinct ones stand behind it.
+
+def explain_all(
+    prompts: Prompts, evidence: Evidence, batch_tokens: int = 8192, each_keyword: bool = False
+) -> list[tuple[float, list[Reason]]]:
+    """The score of each candidate in `evidence`, and its reasons by weight, heaviest first.
+
+    What similar people took is named only where at least `min_people` distinct ones stand behind it. each_keyword:
+    keywords are measured one by one as well, as parts of the reason that holds them all.
     """
-    (code,) = evidence.candidates
-    least = prompts.settings.min_people
-    reasons: list[tuple[str, str, int | None]] = []
-    packs: list[Pack] = [prompts.render(evidence)]
+    asker, own = statements_of(prompts, evidence, each_keyword)
+    packs = explaining_packs(prompts, evidence, asker, own)
+    logits = [np.array([log_odds(float(p)) for p in scores]) for scores in score_packs(prompts, packs, batch_tokens)]
+    n = len(evidence.candidates)
+    whole, rest = logits[0][:n], np.split(logits[0][n:], np.cumsum([len(mine) for mine in own])[:-1])
+    found = []
+    for place, (mine, values) in enumerate(zip(own, rest, strict=True)):
+        without = [part[place] for part in logits[1:]] + values.tolist()
+        drops = {
+            statement: round(float(whole[place] - value), 4)
+            for statement, value in zip([*asker, *mine], without, strict=True)
+        }
+        reasons = [_reason(prompts, statement, drops) for statement in drops if not statement.part]
+        found.append((float(1 / (1 + np.exp(-whole[place]))), sorted(reasons, key=lambda reason: -reason.weight)))
+    return found
 
-    def leave_out(kind: str, text: str, pack: Pack, item: int | None = None) -> None:
-        reasons.append((kind, text, item))
-        packs.append(pack)
 
-    for place, item in enumerate(evidence.history):
-        rest = evidence.history[:place] + evidence.history[place + 1 :]
-        text = f"had {prompts.dataset.items[item].title}"
-        leave_out("history", text, prompts.render(replace(evidence, history=rest)), item)
-    if prompts.shows.similar:
-        for place, (item, people) in enumerate(zip(evidence.similar, evidence.similar_people, strict=False)):
-            if people >= least:  # what nobody counted is not named
-                rest = evidence.similar[:place] + evidence.similar[place + 1 :]
-                text = f"similar people took {prompts.dataset.items[item].title} next"
-                leave_out("similar", text, prompts.render(replace(evidence, similar=rest)), item)
-    if words := prompts.similar_keywords(evidence, least):
-        text = f"similar people went on to {', '.join(words)}"
-        leave_out("similar_keywords", text, prompts.render(evidence, hide="similar_keywords"))
-    if words := prompts.shown_keywords(code):
-        leave_out("keywords", f"it is {', '.join(words)}", prompts.render(evidence, hide="keywords"))
-    if prompts.shows.pictures and code in prompts.features:
-        leave_out("picture", "its picture", prompts.render(evidence, hide="picture"))
-    behind = {"alike": evidence.alike_people, "follows": evidence.follows_people}
-    for name, text in SAID.items():
-        if getattr(prompts.shows, name):
-            level = getattr(evidence, name)[0]
-            single = name in behind and level > 0 and min(behind[name], default=0) < least
-            if not single:
-                leave_out(name, text.format(FACTS[name][level]), prompts.render(evidence, hide=name))
+def statements_of(
+    prompts: Prompts, evidence: Evidence, each_keyword: bool = False
+) -> tuple[list[Statement], list[list[Statement]]]:
+    """What the prompt says of who is asking, and of each candidate."""
 
-    logits = [log_odds(float(scores[0])) for scores in score_packs(prompts, packs)]
-    drops = [logits[0] - value for value in logits[1:]]
-    items = prompts.dataset.items
-    found = [
-        Reason(kind, text, round(drop, 4), None if item is None else items[item].item_id)
-        for (kind, text, item), drop in zip(reasons, drops, strict=True)
-    ]
-    return float(1 / (1 + np.exp(-logits[0]))), sorted(found, key=lambda reason: -reason.weight)
+    def spread(statements: Sequence[Statement]) -> list[Statement]:
+        return [one for whole in statements for one in (whole, *(whole.each() if each_keyword else ()))]
+
+    places = range(len(evidence.candidates))
+    own = [spread(list(of_candidate(prompts, evidence, place))) for place in places]
+    return spread(list(of_asker(prompts, evidence))), own
+
+
+def explaining_packs(
+    prompts: Prompts, evidence: Evidence, asker: Sequence[Statement], own: Sequence[Sequence[Statement]]
+) -> list[Pack]:
+    """A pack with everything: the candidates, then each once more for each statement of its own; and a pack for each
+    statement of the asker."""
+    nothing = Cut()
+    whole = [nothing.candidate(prompts, evidence, place) for place in range(len(own))]
+    less = [one.cut.candidate(prompts, evidence, place) for place, mine in enumerate(own) for one in mine]
+    first = Pack(nothing.shared(prompts, evidence), [*whole, *less])
+    return [first, *(Pack(one.cut.shared(prompts, evidence), whole) for one in asker)]
+
+
+def _reason(prompts: Prompts, statement: Statement, drops: Mapping[Statement, float]) -> Reason:
+    item_id = None if statement.item is None else prompts.dataset.items[statement.item].item_id
+    parts = [Reason(part.kind, part.text, drops[part]) for part in statement.each() if part in drops]
+    parts.sort(key=lambda part: -part.weight)
+    return Reason(statement.kind, statement.text, drops[statement], item_id, tuple(parts))
 
 
 def log_odds(p: float) -> float:

@@ -83,6 +83,13 @@ class RecommendSettings(BaseModel):
     negatives: int = Field(
         default=7, ge=1, le=63, description="negatives in a training pack, items the user never took"
     )
+    wishes: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="share of training packs in which somebody asks for more or less of something, so that the model "
+        "obeys --more and --less [ours]",
+    )
     loss: Literal["yesno", "softmax", "both"] = Field(
         default="both",
         description="yesno: cross-entropy of the answer (published); softmax over the pack [ours]; their sum",

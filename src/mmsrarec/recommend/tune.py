@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.tasks import alike_in_cost, answer_loss, answer_share, draw_examples, mix
+from mmsrarec.recommend.wishes import draw_wishes
 
 CHOOSE = "choose"
 CHECKPOINT_SECONDS = 30.0
@@ -47,7 +49,9 @@ def tune(
     """
     rng, other = np.random.default_rng(seed), np.random.default_rng([seed, 0])  # whatever is mixed in, the same packs
     moments, candidates, place = sample_training(retrieval.train, settings.packs, settings.negatives, rng)
-    packs = [prompts.render(one) for one in retrieval.gather(moments, candidates, settings)]
+    evidence = retrieval.gather(moments, candidates, settings)
+    wishes = draw_wishes(candidates, place, prompts.shown_keywords, settings.wishes, seed)
+    packs = [prompts.render(replace(one, wishes=wish)) for one, wish in zip(evidence, wishes, strict=True)]
     examples, plans = {CHOOSE: packs}, {CHOOSE: list(plan(packs, settings.batch, rng))}
     for task, found in draw_examples(prompts, retrieval, seed).items():
         batch = alike_in_cost(found, packs, settings.batch)

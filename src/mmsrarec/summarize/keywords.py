@@ -123,6 +123,14 @@ def fallback(item: Item, limit: int) -> tuple[str, ...]:
     return distinct((*categories, *map(clean, content)), limit)
 
 
+def items_of(path: str | Path) -> list[str]:
+    """The ids of the items whose keywords a file holds. Raises MmsrarecError where there is no such file."""
+    try:
+        return pl.read_parquet(path, columns=["item_id"])["item_id"].to_list()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise MmsrarecError(f"cannot read the keywords in {path}: {error}; summarize again") from None
+
+
 @dataclass(frozen=True)
 class Keywords:
     """Stage 1's result, a row per item code.

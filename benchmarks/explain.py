@@ -1,0 +1,178 @@
+"""What explanations cost beside one ranking, and whether they are faithful, on users of a finished run.
+
+    python benchmarks/explain.py --run runs/sample --users 100
+
+Cost: explaining the top k of each user's proposals against ranking these proposals once, in turns, so that a busy
+machine slows both. Faithfulness: the best proposal is scored again without its top reason, without a random one,
+without its two top reasons at once, and without two random ones. For one reason a larger drop holds by construction,
+as the reasons were put in order by it; for two at once, and for the rank among the proposals, it does not. The last
+line of the output is one JSON object: medians over users of milliseconds and tokens, means with their standard errors.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmsrarec.artefacts import versions
+from mmsrarec.data.dataset import FloatArray
+from mmsrarec.models.packing import Pack
+from mmsrarec.recommend.evidence import Evidence
+from mmsrarec.recommend.explain import explain_all, explaining_packs, log_odds, statements_of
+from mmsrarec.recommend.prompts import Prompts
+from mmsrarec.recommend.propose import Reranked
+from mmsrarec.recommend.score import score_packs
+from mmsrarec.recommend.statements import Cut, Statement
+from mmsrarec.recommender import Recommender
+
+
+def proposals(recommender: Recommender, split: str, users: int, candidates: int, seed: int) -> list[Evidence]:
+    """Test users at random, each with what is proposed to them."""
+    workspace = recommender.workspace
+    test = workspace.split(split).test  # pyright: ignore
+    rows = np.random.default_rng(seed).permutation(len(test))[:users]
+    found = []
+    for row in np.sort(rows):
+        moment = test.pick(np.array([row]))
+        proposed = Reranked("", recommender.generator, recommender.scorer, candidates).proposals(moment)
+        found += recommender.retrieval.gather(moment, proposed, recommender.prompts.settings)
+    return found
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - started)
+
+
+def cost(prompts: Prompts, evidence: Sequence[Evidence], k: int) -> dict:
+    """Milliseconds and tokens, medians over users."""
+    times: dict[str, list[float]] = {"ranking": [], "explaining": []}
+    tokens: dict[str, list[int]] = {"ranking": [], "explaining": []}
+    packs_needed = []
+    for number, one in enumerate(evidence):
+        best = np.argsort(-score_packs(prompts, [prompts.render(one)])[0], kind="stable")[:k]
+        top = one.pick(best)
+        asker, own = statements_of(prompts, top)
+        packs = explaining_packs(prompts, top, asker, own)
+        tokens["ranking"].append(len(prompts.render(one)))
+        tokens["explaining"].append(sum(map(len, packs)))
+        packs_needed.append(len(packs))
+
+        def rank(one: Evidence = one) -> None:
+            score_packs(prompts, [prompts.render(one)])
+
+        def explain(top: Evidence = top) -> None:
+            explain_all(prompts, top)
+
+        ways = {"ranking": rank, "explaining": explain}
+        for name in ways if number % 2 else reversed(ways):
+            times[name].append(timed(ways[name]))
+        print(f"timed {number + 1} of {len(evidence)}", file=sys.stderr)
+    ms = {name: round(statistics.median(values), 1) for name, values in times.items()}
+    read = {name: statistics.median(values) for name, values in tokens.items()}
+    return {
+        "ms": ms,
+        "ratio": round(ms["explaining"] / ms["ranking"], 2),
+        "tokens": read,
+        "ratio_of_tokens": round(read["explaining"] / read["ranking"], 2),
+        "packs": statistics.median(packs_needed),
+    }
+
+
+def without(prompts: Prompts, evidence: Evidence, place: int, cut: Cut) -> tuple[float, int]:
+    """Log-odds of the candidate at `place` and its rank among all, from 0, when the prompt lacks what is cut."""
+    places = range(len(evidence.candidates))
+    candidates = [(cut if at == place else Cut()).candidate(prompts, evidence, at) for at in places]
+    (scores,) = score_packs(prompts, [Pack(cut.shared(prompts, evidence), candidates)])
+    return log_odds(float(scores[place])), int((scores > scores[place]).sum())
+
+
+def faithfulness(prompts: Prompts, evidence: Sequence[Evidence], seed: int) -> dict:
+    """Means over users of what the best proposal loses, in log-odds and in ranks."""
+    rng = np.random.default_rng(seed)
+    lost: dict[str, list[tuple[float, int]]] = {"top": [], "random": [], "top_two": [], "random_two": []}
+    for number, one in enumerate(evidence):
+        (scores,) = score_packs(prompts, [prompts.render(one)])
+        place = int(scores.argmax())
+        alone = one.pick([place])
+        ((_, reasons),) = explain_all(prompts, alone)
+        asker, own = statements_of(prompts, alone)
+        by_text: dict[tuple[str, str], Statement] = {(said.kind, said.text): said for said in [*asker, *own[0]]}
+        cuts = [by_text[reason.kind, reason.text].cut for reason in reasons]
+        if len(cuts) < 2:
+            continue
+        before = log_odds(float(scores[place]))
+        pair = rng.choice(len(cuts), 2, replace=False)
+        left_out = {"top": [0], "random": [int(rng.integers(len(cuts)))], "top_two": [0, 1], "random_two": pair}
+        for name, chosen in left_out.items():
+            after, rank = without(prompts, one, place, reduce(or_, (cuts[int(at)] for at in chosen)))
+            lost[name].append((before - after, rank))
+        print(f"left out {number + 1} of {len(evidence)}", file=sys.stderr)
+    parts = {name: np.array(values, dtype=float) for name, values in lost.items()}
+    told = {name: {"log_odds": _mean(part[:, 0]), "ranks": _mean(part[:, 1])} for name, part in parts.items()}
+    for name, top, other in (("one", "top", "random"), ("two", "top_two", "random_two")):
+        gap = parts[top] - parts[other]
+        told[f"top_minus_random_{name}"] = {"log_odds": _mean(gap[:, 0]), "ranks": _mean(gap[:, 1])}
+        told[f"top_falls_further_{name}"] = {"share": round(float((gap[:, 0] > 0).mean()), 3)}
+    return {"users": len(parts["top"]), **told}
+
+
+def _mean(values: FloatArray) -> list[float | None]:
+    """The mean and its standard error."""
+    if len(values) < 2:
+        return [None, None]
+    return [round(float(values.mean()), 4), round(float(values.std(ddof=1) / np.sqrt(len(values))), 4)]
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--run", type=Path, required=True, help="the folder of a finished run")
+    options.add_argument("--users", type=int, default=100, help="users whose best proposal loses reasons")
+    options.add_argument("--timed", type=int, default=20, help="users that cost is measured on")
+    options.add_argument("--candidates", type=int, default=50, help="proposals that one ranking puts in order")
+    options.add_argument("--k", type=int, default=10, help="recommendations explained at once")
+    options.add_argument("--seed", type=int, default=0)
+    args = options.parse_args()
+
+    recommender = Recommender.load(args.run)
+    recipe = recommender.workspace.recipe
+    if recipe.runtime.threads:
+        torch.set_num_threads(recipe.runtime.threads)
+    split = recipe.evaluate.splits[0]
+    count = max(args.users, args.timed)
+    evidence = proposals(recommender, split, count, args.candidates, args.seed)
+    spent = cost(recommender.prompts, evidence[: args.timed], args.k) if args.timed else {}
+    print(json.dumps(spent), file=sys.stderr)
+    faithful = faithfulness(recommender.prompts, evidence[: args.users], args.seed) if args.users else {}
+    result = {
+        "benchmark": "explain",
+        **spent,
+        "faithfulness": faithful,
+        "timed_users": args.timed,
+        "candidates": args.candidates,
+        "k": args.k,
+        "data": recommender.dataset.name,
+        "model": recommender.prompts.mllm.fingerprint,
+        "dtype": str(recommender.prompts.mllm.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "seed": args.seed,
+        "settings": recommender.prompts.settings.model_dump(
+            include={"shows", "history", "similar_items", "item_keywords", "layers", "packs", "wishes"}
+        ),
+        "versions": versions(),
+    }
+    print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

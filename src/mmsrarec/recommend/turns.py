@@ -1,0 +1,73 @@
+"""Generators that take turns: what is asked for, and what nobody took yet, is proposed beside the usual [ours]."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.data.dataset import FloatArray, IntArray
+from mmsrarec.data.split import Moments
+from mmsrarec.recommend.propose import Scores
+
+
+@dataclass
+class Turns:
+    """Two generators as one for the whole catalogue: every `every`-th proposal is the second's.
+
+    An item's place is the better one of its two. What the second gives minus infinity it does not propose; items beyond
+    those that the first knows, which is narrower then, come last in its order.
+    """
+
+    first: Scores
+    second: Scores
+    every: int = 2
+    name: str = "turns"
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        if candidates is not None:
+            return self.first.score(moments, candidates)
+        second = np.asarray(self.second.score(moments, None), dtype=np.float64)
+        first = np.full(second.shape, -np.inf)
+        known = self.first.score(moments, None)
+        first[:, : known.shape[1]] = known
+        mine, theirs = places(first), places(second)
+        theirs = np.where(np.isneginf(second), np.inf, self.every * (theirs + 1) - 1)
+        return -np.minimum(mine + mine // (self.every - 1), theirs)
+
+
+@dataclass
+class Only:
+    """A generator that proposes some of the items only. keep: (items,)."""
+
+    generator: Scores
+    keep: NDArray[np.bool_]
+    name: str = "only"
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        scores = self.generator.score(moments, candidates)
+        return np.where(self.keep if candidates is None else self.keep[candidates], scores, -np.inf)
+
+
+@dataclass
+class Likeness:
+    """How much of an item's keywords a history says: the mean over them of how many items of the history say each."""
+
+    keywords: Sequence[Sequence[str]]
+    name: str = "likeness"
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        scores = np.zeros((len(moments), len(self.keywords)))
+        for row, history in zip(scores, moments.history, strict=True):
+            said = Counter(word for code in history.tolist() for word in self.keywords[code])
+            row[:] = [sum(said[word] for word in words) / max(len(words), 1) for words in self.keywords]
+        return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
+
+
+def places(scores: FloatArray) -> FloatArray:
+    """(m, items) places from 0, the highest score first; equals: the lower code."""
+    ranks = np.empty_like(scores)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    np.put_along_axis(ranks, order, np.arange(scores.shape[1], dtype=scores.dtype)[None], axis=1)
+    return ranks

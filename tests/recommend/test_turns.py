@@ -1,0 +1,63 @@
+"""Generators that take turns lose nothing, and give each its share."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmsrarec.data.split import Moments
+from mmsrarec.recommend.turns import Likeness, Only, Turns, places
+
+HISTORY = (np.array([0, 1]),)
+MOMENTS = Moments(np.array([0]), np.array([9]), np.array([-1]), HISTORY)
+
+
+class Falling:
+    """Item 0 first, and so on, of `n` items."""
+
+    name = "falling"
+
+    def __init__(self, n: int):
+        self.n = n
+
+    def score(self, moments: Moments, candidates: np.ndarray | None) -> np.ndarray:
+        return -np.arange(float(self.n))[None] if candidates is None else -candidates.astype(float)
+
+
+def order(generator: Turns) -> list[int]:
+    return np.argsort(-generator.score(MOMENTS, None)[0], kind="stable").tolist()
+
+
+def test_what_is_asked_for_takes_turns_with_the_rest() -> None:
+    keep = np.isin(np.arange(8), [1, 5, 6, 7])
+    assert order(Turns(Falling(8), Only(Falling(8), keep))) == [0, 1, 5, 2, 6, 3, 7, 4]
+    assert order(Turns(Falling(8), Only(Falling(8), np.zeros(8, dtype=bool)))) == list(range(8))
+
+
+def test_items_that_the_first_does_not_know_come_by_the_second() -> None:
+    new = np.arange(9) >= 7
+    found = Turns(Falling(7), Only(Falling(9), new), every=4)
+    assert order(found) == [0, 1, 2, 7, 3, 4, 5, 8, 6]
+    candidates = np.array([[4, 2]])
+    assert found.score(MOMENTS, candidates).tolist() == [[-4, -2]]
+
+
+@settings(deadline=None)
+@given(st.lists(st.booleans(), min_size=2, max_size=30), st.integers(2, 5))
+def test_everything_is_placed_and_nothing_falls_far(keep: list[bool], every: int) -> None:
+    n, kept = len(keep), np.array(keep)
+    scores = Turns(Falling(n), Only(Falling(n), kept), every).score(MOMENTS, None)
+    assert np.isfinite(scores).all()
+    assert sorted(order(Turns(Falling(n), Only(Falling(n), kept), every))) == list(range(n))
+    own = np.arange(n)
+    assert (-scores[0] <= own + own // (every - 1)).all()
+
+
+def test_likeness_counts_what_the_history_says() -> None:
+    words = [("oak", "red"), ("oak",), ("oak", "blue"), ("clay",), ()]
+    likeness = Likeness(words)
+    assert likeness.score(MOMENTS, None).tolist() == [[1.5, 2, 1, 0, 0]]
+    assert likeness.score(MOMENTS, np.array([[2, 3]])).tolist() == [[1, 0]]
+
+
+def test_places_of_equals_go_by_code() -> None:
+    assert places(np.array([[1.0, 3.0, 1.0, -np.inf]])).tolist() == [[1, 0, 2, 3]]
