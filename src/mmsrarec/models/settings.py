@@ -4,6 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Keep = Literal["lowest", "even"]
+"""Which layers a shortened model keeps."""
+
 
 class ModelSettings(BaseModel):
     """Which model reads pictures and texts. Part of every key: another model gives other results."""

@@ -7,21 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.adapter import Trainer, adapter_hash, add_adapter
+from mmsrarec.models.adapter import Trainer, adapter_hash, add_adapter, save_whole
 from mmsrarec.models.packing import Pack
 from mmsrarec.recommend.evidence import Retrieval, sample_training
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import yes_minus_no
+from mmsrarec.recommend.score import score_packs, yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
 
 CHECKPOINT_SECONDS = 30.0
 SORTED_BATCHES = 16
 """Packs are sorted by length within this many batches, so that little of a batch is padding."""
+SQUARED = 0.1
+"""Weight of the squared difference of logits beside the divergence of rankings, when scores are distilled."""
 
 
 def tune(
@@ -32,19 +35,23 @@ def tune(
     folder: Path,
     work: Path,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+    teacher: Callable[[], Prompts] | None = None,
 ) -> dict:
     """Train an adapter and save it into `folder`; `work` keeps what a restart needs. Returns what the manifest says.
+
+    teacher: makes the tuned model whose scores are learned too, where `settings.distil` is above 0.
 
     A restarted run reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
     """
     rng = np.random.default_rng(seed)
     moments, candidates, place = sample_training(retrieval.train, settings.packs, settings.negatives, rng)
     packs = [prompts.render(one) for one in retrieval.gather(moments, candidates, settings)]
-    batches = list(plan(packs, settings.batch, rng))
+    batches = [rows for _ in range(settings.epochs) for rows in plan(packs, settings.batch, rng)]
+    work.mkdir(parents=True, exist_ok=True)
+    taught = learn_from(teacher, packs, work / "taught.safetensors", progress) if teacher and settings.distil else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
     trainer = Trainer(peft, settings.lr, len(batches))
     before = adapter_hash(peft)
-    work.mkdir(parents=True, exist_ok=True)
     checkpoint, curve = work / "trainer.safetensors", work / "curve.jsonl"
     if curve.exists():  # a kill may have cut the last line short; its step is done again
         text = curve.read_text()
@@ -56,6 +63,8 @@ def tune(
         rows = batches[number]
         logits = yes_minus_no(prompts, [packs[r] for r in rows]).view(len(rows), -1)
         loss = choose_loss(logits, torch.from_numpy(place[rows]).to(logits.device), settings.loss)
+        if taught is not None:
+            loss = loss + settings.distil * distil_loss(logits, taught[rows].to(logits.device))
         if not torch.isfinite(loss):
             raise MmsrarecError(f"the loss is {loss.item()} at step {number}: lower recommend.lr")
         trainer.step(loss)
@@ -71,7 +80,7 @@ def tune(
     trainer.save(checkpoint)
     peft.requires_grad_(False)
     count = sum(w.numel() for w in trainer.weights.values())
-    tokens = sum(map(len, packs))
+    tokens = settings.epochs * sum(map(len, packs))
     peft.peft_config["default"].base_model_name_or_path = prompts.mllm.fingerprint  # a name, not a path
     peft.save_pretrained(str(folder), save_embedding_layers=False)
     (folder / "README.md").write_text(card(prompts, settings, seed, count, tokens), encoding="utf-8")
@@ -102,6 +111,24 @@ def choose_loss(logits: Tensor, place: Tensor, kind: str) -> Tensor:
         return yesno
     softmax = F.cross_entropy(logits, place)
     return softmax if kind == "softmax" else yesno + softmax
+
+
+def distil_loss(logits: Tensor, taught: Tensor) -> Tensor:
+    """How far (b, c) yes-minus-no logits are from a teacher's: the divergence of the two softmaxes over the pack
+    (Hinton et al., arXiv 1503.02531, at temperature 1), which ranks, and the squared difference, which sets the level.
+    """
+    ranking = F.kl_div(logits.log_softmax(1), taught.log_softmax(1), reduction="batchmean", log_target=True)
+    return ranking + SQUARED * F.mse_loss(logits, taught)
+
+
+def learn_from(
+    teacher: Callable[[], Prompts], packs: list[Pack], file: Path, progress: Callable[[int, int, str], None]
+) -> Tensor:
+    """The teacher's (packs, c) yes-minus-no logits, asked once and kept in `file`."""
+    if not file.exists():
+        scores = np.stack(score_packs(teacher(), packs, progress=progress))
+        save_whole({"logits": torch.from_numpy(scores).logit(eps=1e-9).float()}, file)
+    return load_file(file)["logits"]
 
 
 def plan(packs: list[Pack], batch: int, rng: np.random.Generator) -> Iterator[IntArray]:
