@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +43,11 @@ FORMS: dict[str, dict] = {
     "lowest-10": {"layers": 10, "first_layer": 0},
     "lowest-8": {"layers": 8, "first_layer": 0},
     "even-8": {"layers": 8, "first_layer": 0, "keep": "even"},
-    "distil-10": {"layers": 10, "first_layer": 0, "distil": 1.0},
-    "distil-8": {"layers": 8, "first_layer": 0, "distil": 1.0},
-    "distil-even-8": {"layers": 8, "first_layer": 0, "distil": 1.0, "keep": "even"},
+    "distil-10": {"layers": 10, "first_layer": 0, "distil": True},
+    "distil-8": {"layers": 8, "first_layer": 0, "distil": True},
+    "distil-even-8": {"layers": 8, "first_layer": 0, "distil": True, "keep": "even"},
 }
-"""What each form changes of the run's settings."""
+"""What each form changes of the run's settings; distil: it also learns the scores of the run's variant "whole"."""
 TIMED = 4
 """Packs in a timed step of training."""
 
@@ -68,7 +69,9 @@ class Bench:
         )
 
     def settings(self, form: str) -> RecommendSettings:
-        return RecommendSettings.model_validate(self.base.model_dump() | FORMS[form])
+        return RecommendSettings.model_validate(
+            self.base.model_dump() | {name: value for name, value in FORMS[form].items() if name != "distil"}
+        )
 
     def fresh(self, form: str) -> Prompts:
         """Prompts on an untrained model of that form."""
@@ -89,7 +92,7 @@ class Bench:
                 print(f"{form}: {label}, {done} of {total}", file=sys.stderr)
 
         started = time.process_time()
-        teacher = lambda: self.workspace.tuned(self.split, "whole")  # noqa: E731
+        teacher = partial(self.workspace.tuned, self.split, "whole") if "distil" in FORMS[form] else None
         prompts = self.fresh(form)
         facts = tune(prompts, self.retrieval, settings, self.seed, folder / "adapter", folder / "work", told, teacher)
         facts |= {"cpu": time.process_time() - started, "settings": settings.model_dump()}

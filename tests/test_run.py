@@ -252,6 +252,29 @@ def test_an_ablation_is_trained_and_shown(mine: Path) -> None:
     assert "mmsrarec, without stage 2" in {pair["b"] for pair in report_of(mine)["pairs"]}
 
 
+def test_ablations_without_training_or_with_other_keywords(mine: Path) -> None:
+    names = ["untrained", "random keywords", "softmax alone"]
+    few = ("evaluate.splits=['leave-one-out']", "recommend.layers=2", "evaluate.shown_users=0")
+    _, said = go(mine, f"evaluate.ablations={names}", *few)
+    assert {f"recommend/leave-one-out/{name.replace(' ', '-')}" for name in names} <= done(said)
+    parts = mine / "run" / "recommend" / "leave-one-out"
+    assert not (parts / "untrained" / "adapter").exists()
+    assert json.loads((parts / "untrained" / "training.json").read_text()) == {"steps": 0}
+    trained = {(parts / name / "adapter" / "adapter_model.safetensors").read_bytes()
+               for name in ("whole", "random-keywords", "softmax-alone")}  # fmt: skip
+    assert len(trained) == 3
+    rows = {row["variant"]: row["metrics"] for row in report_of(mine)["rows"] if row["model"] == "mmsrarec"}
+    assert {*names, "whole"} <= rows.keys()
+    assert {f"mmsrarec, {name}" for name in names} <= {pair["b"] for pair in report_of(mine)["pairs"]}
+
+
+def test_plain_fine_tuning_with_pictures_is_a_row(mine: Path) -> None:
+    few = ("evaluate.splits=['leave-one-out']", "evaluate.shown_users=0")
+    _, said = go(mine, "evaluate.rows=['plain-fine-tuning-with-pictures', 'sasrec', 'mmsrarec']", *few)
+    assert done(said) == {"recommend/leave-one-out/titles-and-pictures"}
+    assert evaluated(said) == {"plain-fine-tuning-with-pictures, whole: published, leave-one-out"}
+
+
 def test_a_stopped_tuning_goes_on(mine: Path, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tune, "CHECKPOINT_SECONDS", 0)
     shutil.rmtree(mine / "run" / "recommend")

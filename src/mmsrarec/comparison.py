@@ -31,7 +31,7 @@ from mmsrarec.evaluate.rows import CLASSIC, CONTEXT, GENERATORS, STAGE_2, TRAINE
 from mmsrarec.progress import Progress
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
-from mmsrarec.recommend.settings import VARIANTS
+from mmsrarec.recommend.variants import VARIANTS
 from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.showcase import attributes, shown_users
 from mmsrarec.summarize.statistics import statistics

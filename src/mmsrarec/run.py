@@ -27,7 +27,7 @@ from mmsrarec.models.warmup import grids, projector_of, warm_up
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend import tune as ranker
-from mmsrarec.recommend.settings import UNTUNED
+from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import ENCODERS, EncoderName, EncoderSettings
 from mmsrarec.retrieve.train import refit, train_encoder
@@ -63,6 +63,8 @@ def run(
             raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
     data = load(recipe.data)  # whatever is wrong with data or rows is said before anything is written
     check_rows(recipe.evaluate.rows, len(data.items))
+    for name in recipe.evaluate.ablations:
+        variant_named(name)
     out.mkdir(parents=True, exist_ok=True)
     artefacts.atomic_write(out / "recipe.toml", to_toml(recipe).encode())
     return Run(recipe, out, progress, shard, retune).all(stages)
@@ -91,7 +93,7 @@ class Run:
             done["summarize"] = self.summarize("summarize")
             if self.shard is not None:
                 return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}
-            if any(variant in UNTUNED for variant in self.recipe.evaluate.ablations):
+            if "summarize-untuned" in map(self.workspace.summaries, self.recipe.evaluate.ablations):
                 self.summarize("summarize-untuned")
             write_page(self.workspace)
         splits = self.recipe.evaluate.splits
@@ -112,17 +114,20 @@ class Run:
         return ("retrieve", "evaluate") if STAGE_2.keys() & set(evaluate.rows) else ("evaluate",)
 
     def variants(self, split: SplitName) -> list[str]:
-        """What is trained on a split: ablations on the first split only."""
+        """What is trained on a split, a teacher before its students: ablations on the first split only."""
         evaluate = self.recipe.evaluate
         rows = [TRAINED.get(row) for row in evaluate.rows]
-        ablations = evaluate.ablations if split == evaluate.splits[0] else ()
-        return [variant for variant in (*rows, *ablations) if variant]
+        first = split == evaluate.splits[0]
+        served = [self.workspace.served] if "whole" in rows else []
+        found = [variant for variant in (*rows, *(*evaluate.ablations, *served) * first) if variant]
+        teachers = [teacher for variant in found if (teacher := variant_named(variant).teacher) not in (None, *found)]
+        return list(dict.fromkeys((*teachers, *found)))
 
     def pictures(self) -> None:
         """What the model sees of the pictures. What it saw and learned before a change of the catalogue is kept."""
         settings, recipe = self.recipe.summarize, self.recipe
         key = self.key("pictures", visual_tokens=settings.visual_tokens)
-        learned = artefacts.key(model=recipe.model, seed=recipe.seed, visual_tokens=settings.visual_tokens)
+        learned = artefacts.key(model=recipe.model.whole, seed=recipe.seed, visual_tokens=settings.visual_tokens)
         with self.stage("pictures", key, {"learned": learned}) as folder:
             if folder is None:
                 return
@@ -167,7 +172,7 @@ class Run:
             raise MmsrarecError(f"tuning the summaries needs the package {missing.name}: {hint}") from None
 
         recipe, settings = self.recipe, self.recipe.summarize
-        parts = {"settings": settings, "prompts": stage_1.ASKED, "model": recipe.model, "seed": recipe.seed}
+        parts = {"settings": settings, "prompts": stage_1.ASKED, "model": recipe.model.whole, "seed": recipe.seed}
         key = artefacts.key(part="tune", version=1, **parts)
         stale = artefacts.inputs_of(self.out / "tune").get("data") != self.data_key
         if self.retune and stale:
@@ -291,15 +296,20 @@ class Run:
         for needed in (summaries, f"retrieve/{split}"):
             self.keys.setdefault(needed, self.recorded(needed))
         inputs = {"summarize": self.keys[summaries], "retrieve": self.keys[f"retrieve/{split}"]}
+        if teacher := variant_named(variant).teacher:
+            inputs["teacher"] = self.recorded(adapter_part(split, teacher))
         key = self.key(part, settings=settings, **inputs)
         with self.stage(part, key) as folder:
             if folder is None:
                 return
-            work = self.out / "unfinished" / key[:16]
-            prompts = self.workspace.prompts(variant, self.workspace.ranker())
-            with self.counting(f"tuning, {split}, {variant}") as count:
-                retrieval = self.workspace.retrieval(split)
-                facts = ranker.tune(prompts, retrieval, settings, self.recipe.seed, folder / "adapter", work, count)
+            work, facts = self.out / "unfinished" / key[:16], {"steps": 0}
+            if variant_named(variant).trained:
+                prompts = self.workspace.prompts(variant, self.workspace.ranker(variant))
+                with self.counting(f"tuning, {split}, {variant}") as count:
+                    retrieval = self.workspace.retrieval(split)
+                    taught = partial(self.workspace.tuned, split, teacher) if teacher else None
+                    seed, adapter = self.recipe.seed, folder / "adapter"
+                    facts = ranker.tune(prompts, retrieval, settings, seed, adapter, work, count, taught)
             (folder / "training.json").write_text(json.dumps(facts))
             shutil.rmtree(work, ignore_errors=True)
 
@@ -319,7 +329,7 @@ class Run:
         """The key of a part: the data, the model, the seed, and whatever the part adds."""
         recipe = self.recipe
         self.keys[part] = artefacts.key(
-            part=part, data=self.data_key, model=recipe.model, seed=recipe.seed, version=1, **parts
+            part=part, data=self.data_key, model=recipe.model.whole, seed=recipe.seed, version=1, **parts
         )
         return self.keys[part]
 

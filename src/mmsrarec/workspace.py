@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 
+import numpy as np
+
 from mmsrarec.artefacts import read_manifest
 from mmsrarec.data.dataset import Dataset, Events
 from mmsrarec.data.split import Split, SplitName, make_split
@@ -19,11 +21,12 @@ from mmsrarec.models.mllm import Mllm
 from mmsrarec.recipe import Recipe, load_recipe
 from mmsrarec.recommend.evidence import Retrieval
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.settings import UNTUNED, RecommendSettings, Shows, variant_shows
+from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName
-from mmsrarec.summarize.keywords import Keywords
+from mmsrarec.summarize.keywords import Keywords, exchanged
 
 
 class Workspace:
@@ -73,7 +76,8 @@ class Workspace:
 
     def summaries(self, variant: str) -> str:
         """The part whose keywords a variant of stage 3 reads."""
-        return "summarize-untuned" if variant in UNTUNED and self.recipe.summarize.tune else "summarize"
+        untuned = variant_named(variant).keywords == "untuned" and self.recipe.summarize.tune
+        return "summarize-untuned" if untuned else "summarize"
 
     def _load_keywords(self, part: str) -> Keywords:
         return Keywords.load(self._finished(part) / "keywords.parquet", self.dataset)
@@ -101,25 +105,32 @@ class Workspace:
         return Retrieval(train, index, settings)
 
     def recommend_settings(self, variant: str) -> RecommendSettings:
-        """The recipe's settings with what the variant hides."""
-        settings = self.recipe.recommend
-        shows = settings.shows.model_dump() | variant_shows(variant)
-        return settings.model_copy(update={"shows": Shows(**shows)})
+        """The recipe's settings with what the variant changes."""
+        return variant_named(variant).applied(self.recipe.recommend)
 
     def prompts(self, variant: str, mllm: Mllm | None = None) -> Prompts:
         settings = self.recommend_settings(variant)
         features = pictures.pool(self.features, settings.visual_tokens) if settings.shows.pictures else {}
         keywords = self._keywords(self.summaries(variant))
+        if variant_named(variant).keywords == "exchanged":
+            keywords = exchanged(keywords, np.random.default_rng(self.recipe.seed))
         return Prompts(mllm or self.mllm, self.dataset, keywords, features, settings)
 
-    def ranker(self) -> Mllm:
-        """A fresh model for stage 3, as deep as the recipe wants it."""
-        return Mllm.load(self.recipe.model).shorten(self.recipe.recommend.layers)
+    @property
+    def served(self) -> str:
+        """The variant that recommends and explains."""
+        return "small" if self.recipe.model.name == "embedded-small" else "whole"
+
+    def ranker(self, variant: str) -> Mllm:
+        """A fresh model for stage 3, as deep as the variant wants it."""
+        settings = self.recommend_settings(variant)
+        return Mllm.load(self.recipe.model).shorten(settings.layers, settings.keep)
 
     def tuned(self, split: SplitName, variant: str) -> Prompts:
-        """Prompts on a model of their own with the variant's adapter applied."""
-        mllm = self.ranker()
-        load_adapter(mllm, self._finished(adapter_part(split, variant)) / "adapter")
+        """Prompts on a model of their own with the variant's adapter applied, if it has one."""
+        mllm, folder = self.ranker(variant), self._finished(adapter_part(split, variant))
+        if variant_named(variant).trained:
+            load_adapter(mllm, folder / "adapter")
         return self.prompts(variant, mllm)
 
     def _finished(self, part: str) -> Path:

@@ -17,8 +17,8 @@ from mmsrarec.models.packing import Pack, Segment, collate
 from mmsrarec.recommend import score
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs, yes_minus_no
-from mmsrarec.recommend.settings import variant_shows
 from mmsrarec.recommend.tune import choose_loss
+from mmsrarec.recommend.variants import variant_named
 
 MLLM = tiny_mllm()
 DATASET = make_dataset(make_log(np.random.default_rng(0)))
@@ -100,7 +100,7 @@ def test_the_order_of_candidates_changes_no_score(order: list[int], seed: int) -
 hostile = st.lists(st.sampled_from([*SPECIAL, *HOSTILE, "yes", " ", "mug"]), min_size=1, max_size=4).map("".join)
 
 
-@pytest.mark.parametrize("shows", [{}, variant_shows("raw descriptions")], ids=["keywords", "descriptions"])
+@pytest.mark.parametrize("shows", [{}, variant_named("raw descriptions").shows], ids=["keywords", "descriptions"])
 @settings(max_examples=25, deadline=None)
 @given(text=hostile, place=st.integers(0, 3))
 @torch.no_grad()

@@ -14,7 +14,8 @@ from world import make_dataset, make_evidence, make_log, make_prompts, only
 from mmsrarec.data.dataset import Item
 from mmsrarec.recommend.evidence import Evidence, Voice
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.settings import UNTUNED, VARIANTS, Shows, variant_shows
+from mmsrarec.recommend.settings import RecommendSettings, Shows
+from mmsrarec.recommend.variants import VARIANTS, variant_named
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MLLM = tiny_mllm()
@@ -51,20 +52,24 @@ def read(prompts: Prompts, evidence: Evidence, hide=None) -> str:
     return "\n---\n".join(text + picture for text, picture in zip(texts, pictures, strict=True)) + "\n"
 
 
-@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant not in UNTUNED])
+SHOWING = [name for name, variant in VARIANTS.items() if variant.shows or name == "whole"]
+
+
+@pytest.mark.parametrize("variant", SHOWING)
 def test_prompts_are_held_still(variant: str) -> None:
     """After a wanted change: run this file with REWRITE_GOLDEN=1 set, then read what changed in golden/."""
-    text = read(prompts_of(shows=Shows(**variant_shows(variant))), ASKED)
+    text = read(prompts_of(shows=Shows(**variant_named(variant).shows)), ASKED)
     file = GOLDEN / f"{variant.replace(' ', '-')}.txt"
     if os.environ.get("REWRITE_GOLDEN"):
         file.write_text(text, encoding="utf-8")
     assert text == file.read_text(encoding="utf-8")
 
 
-def test_untuned_keywords_are_shown_as_the_tuned_ones_are() -> None:
-    assert set(VARIANTS) >= UNTUNED
-    for variant in UNTUNED:
-        assert Shows(**variant_shows(variant)) == Shows(**variant_shows("whole")) == Shows()
+@pytest.mark.parametrize("variant", sorted(VARIANTS.keys() - SHOWING))
+def test_other_variants_show_what_the_whole_one_shows(variant: str) -> None:
+    """Untuned keywords are shown as the tuned ones are, and so on."""
+    recipe = RecommendSettings(shows=Shows(trend=True), item_keywords=3)
+    assert variant_named(variant).applied(recipe).shows == variant_named("whole").applied(recipe).shows == recipe.shows
 
 
 def test_somebody_new_without_anything() -> None:
@@ -122,7 +127,7 @@ def test_stage_2_speaks_in_items_in_keywords_or_in_both() -> None:
         ("items and keywords", (True, True)),
         ("without stage 2", (False, False)),
     ):
-        text = read(prompts_of(shows=variant_shows(variant)), ASKED)
+        text = read(prompts_of(shows=variant_named(variant).shows), ASKED)
         assert tuple(mark in text for mark in marks) == spoken
 
 
@@ -194,7 +199,7 @@ def test_long_titles_are_cut_and_pictures_keep_their_words() -> None:
     assert len(prompts.shown_keywords(0)) == 3
 
 
-RAW = variant_shows("raw descriptions")
+RAW = variant_named("raw descriptions").shows
 
 
 def described(item: Item, **settings) -> list[str]:
@@ -244,7 +249,7 @@ def test_a_long_description_is_cut_to_its_tokens(tokens: int, titled: bool) -> N
 
 
 def test_hiding_keywords_hides_the_description_of_candidates() -> None:
-    prompts, titles = prompts_of(shows=RAW), prompts_of(shows=variant_shows("without stage 1"))
+    prompts, titles = prompts_of(shows=RAW), prompts_of(shows=variant_named("without stage 1").shows)
     hidden = prompts.render(ASKED, "keywords")
     assert hidden.shared == prompts.render(ASKED).shared
     assert hidden.candidates == titles.render(ASKED, "keywords").candidates

@@ -205,9 +205,8 @@ def test_a_student_comes_to_rank_as_its_teacher_does(tmp_path: Path) -> None:
     told = {"packs": 60, "rank": 8, "first_layer": 0}
     _, teacher = run(tmp_path / "teacher", lr=1e-2, **told)
     far = {"untrained": far_from(teacher, make_prompts(tiny_mllm(), DATASET, **SMALL))}
-    for name, distil in (("alone", 0.0), ("taught", 10.0)):
-        learnt = {"lr": 3e-3, "epochs": 2, "distil": distil, "teacher": lambda: teacher}
-        _, student = run(tmp_path / name, **told, **learnt)
+    for name, taught in (("alone", None), ("taught", lambda: teacher)):
+        _, student = run(tmp_path / name, lr=3e-3, epochs=2, teacher=taught, **told)
         far[name] = far_from(teacher, student)
     assert far["taught"] < far["alone"] / 2 < far["untrained"] / 4
 
@@ -222,7 +221,7 @@ def test_a_teacher_is_asked_once_however_often_the_student_is_stopped(
         asked.append(len(asked))
         return whole[2]
 
-    told = {"model": 4, "distil": 1.0, "first_layer": 0}
+    told = {"model": 4, "first_layer": 0}
     run(tmp_path / "whole", teacher=teacher, **told)
     assert len(asked) == 1
     for stop in (1, 4):
@@ -231,7 +230,7 @@ def test_a_teacher_is_asked_once_however_often_the_student_is_stopped(
     run(tmp_path / "stopped", teacher=teacher, **told)
     assert len(asked) == 2
     assert weights(tmp_path / "stopped") == weights(tmp_path / "whole")
-    run(tmp_path / "alone", **told | {"distil": 0.0})
+    run(tmp_path / "alone", **told)
     assert weights(tmp_path / "alone") != weights(tmp_path / "whole")
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import Dataset, Item, make_events
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.summarize.keywords import Keywords, clean, fallback, grounded, parse, same, stop_after
+from mmsrarec.summarize.keywords import Keywords, clean, exchanged, fallback, grounded, parse, same, stop_after
 
 
 def dataset_of(*items: Item) -> Dataset:
@@ -160,3 +161,26 @@ def test_keywords_of_other_items_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(MmsrarecError, match="summarize again"):
         Keywords.load(path, dataset_of(Item("a")))
+
+
+counts = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=2, max_size=30)
+
+
+@given(counts, st.integers(0, 100))
+def test_items_exchange_keywords_with_others_of_as_many(sizes: list[tuple[int, int]], seed: int) -> None:
+    def words(kind: str, code: int, n: int) -> tuple[str, ...]:
+        return tuple(f"{kind} {code} {i}" for i in range(n))
+
+    image = tuple(words("image", code, n) for code, (n, _) in enumerate(sizes))
+    text = tuple((f"of {code}", *words("text", code, n)) for code, (_, n) in enumerate(sizes))
+    rest = (("model", "model"),) * len(sizes), (("", ""),) * len(sizes)
+    before = Keywords(image, text, *rest)
+    after = exchanged(before, np.random.default_rng(seed))
+    giver = [before.text.index(row) for row in after.text]
+    assert sorted(giver) == list(range(len(sizes)))  # nothing is lost and nothing told twice
+    assert all(code != other for code, other in enumerate(giver))
+    assert [after.image[code] for code in range(len(sizes))] == [before.image[other] for other in giver]
+    rare = sum(sizes.count(size) == 1 for size in set(sizes))
+    unequal = sum(sizes[code] != sizes[other] for code, other in enumerate(giver))
+    assert unequal <= 3 * rare
+    assert after == exchanged(before, np.random.default_rng(seed))

@@ -59,7 +59,11 @@ STAGE_2: dict[str, Callable[[Source], Scorer]] = {
     CONTEXT: lambda source: ContextOnly(source.retrieval(), source.shown),
 }
 """Rows that need stage 2."""
-TRAINED = {"plain-fine-tuning": "titles", "mmsrarec": "whole"}
+TRAINED = {
+    "plain-fine-tuning": "titles",
+    "plain-fine-tuning-with-pictures": "titles and pictures",
+    "mmsrarec": "whole",
+}
 """Rows of the language model, and the variant of stage 3 that each is."""
 GENERATORS = ("sequential-rules", "als", *ENCODERS)
 """Who may propose to the language model; the best on validation does."""

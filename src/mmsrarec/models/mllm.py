@@ -47,6 +47,7 @@ class Mllm:
     @classmethod
     def load(cls, settings: ModelSettings) -> "Mllm":
         """Raises MmsrarecError where the model cannot be had."""
+        settings = settings.whole
         folder = str(embedded_folder()) if settings.name == "embedded" else settings.name
         dtype = pick_dtype(settings)
         try:

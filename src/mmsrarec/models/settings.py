@@ -13,7 +13,11 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(default="embedded", description='"embedded", or any image-text-to-text model: a name or a folder')
+    name: str = Field(
+        default="embedded",
+        description='"embedded", "embedded-small" (ranks with fewer layers), or any image-text-to-text model: a name '
+        "or a folder",
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the processor computes in it, float32 elsewhere"
     )
@@ -21,3 +25,8 @@ class ModelSettings(BaseModel):
     warm_up_steps: int = Field(
         default=0, ge=0, description="steps in which the projector learns the catalogue's pictures by their categories"
     )
+
+    @property
+    def whole(self) -> "ModelSettings":
+        """The model that reads and teaches: only the ranker of "embedded-small" is small."""
+        return self.model_copy(update={"name": "embedded"}) if self.name == "embedded-small" else self

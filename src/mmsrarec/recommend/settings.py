@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.settings import Keep
 
 
@@ -84,13 +83,6 @@ class RecommendSettings(BaseModel):
     batch: int = Field(default=8, ge=1, le=256, description="packs in a step")
     rank: int = Field(default=8, ge=1, le=256, description="rank of the LoRA adapter")
     epochs: int = Field(default=1, ge=1, le=100, description="times that every pack is trained on")
-    distil: float = Field(
-        default=0.0,
-        ge=0,
-        le=100,
-        description="weight of the loss by which the scores of the variant whole are learned, beside the own loss; "
-        "0: no teacher [ours]",
-    )
     layers: int | None = Field(
         default=None, ge=1, description="layers of the language model that rank; not set: all [ours]"
     )
@@ -98,35 +90,3 @@ class RecommendSettings(BaseModel):
     first_layer: int = Field(
         default=18, ge=0, description="LoRA sits on this layer and those above; the backward ends here"
     )
-
-
-VARIANTS: dict[str, dict[str, bool]] = {
-    "whole": {},
-    "titles": dict.fromkeys(Shows.model_fields, False) | {"titles": True},
-    "without pictures": {"image_keywords": False, "pictures": False},
-    "without texts": {"text_keywords": False, "descriptions": False},
-    "without stage 1": {"text_keywords": False, "image_keywords": False},
-    "without stage 2": dict.fromkeys(("similar", "similar_keywords", "transitions", "alike", "follows"), False),
-    "without counts in words": dict.fromkeys(("alike", "follows", "popularity", "recency", "trend"), False),
-    "collaborative keywords": {"similar": False, "similar_keywords": True},
-    "items and keywords": {"similar": True, "similar_keywords": True},
-    "with transitions": {"transitions": True},
-    "with follows in words": {"follows": True},
-    "with recency in words": {"recency": True},
-    "with trend in words": {"trend": True},
-    "without lone voices": {"lone_voices": False},
-    "raw descriptions": {"text_keywords": False, "image_keywords": False, "descriptions": True},
-    "untuned keywords": {},
-}
-"""What a trained variant shows or hides, by name. "titles" is plain fine-tuning, the others are ablations; with
-"collaborative keywords" stage 2 speaks as in the paper."""
-
-UNTUNED = frozenset({"untuned keywords"})
-"""Variants that read the keywords of the untuned policy: stage 1 without its RL."""
-
-
-def variant_shows(name: str) -> dict[str, bool]:
-    """Raises MmsrarecError for a name that is no variant."""
-    if name not in VARIANTS:
-        raise MmsrarecError(f'unknown variant "{name}": choose from {", ".join(VARIANTS)}')
-    return VARIANTS[name]

@@ -39,8 +39,7 @@ def tune(
 ) -> dict:
     """Train an adapter and save it into `folder`; `work` keeps what a restart needs. Returns what the manifest says.
 
-    teacher: makes the tuned model whose scores are learned too, where `settings.distil` is above 0.
-
+    teacher: makes the tuned model whose scores of the same packs are learned as well; None: there is none.
     A restarted run reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
     """
     rng = np.random.default_rng(seed)
@@ -48,7 +47,7 @@ def tune(
     packs = [prompts.render(one) for one in retrieval.gather(moments, candidates, settings)]
     batches = [rows for _ in range(settings.epochs) for rows in plan(packs, settings.batch, rng)]
     work.mkdir(parents=True, exist_ok=True)
-    taught = learn_from(teacher, packs, work / "taught.safetensors", progress) if teacher and settings.distil else None
+    taught = learn_from(teacher, packs, work / "taught.safetensors", progress) if teacher else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
     trainer = Trainer(peft, settings.lr, len(batches))
     before = adapter_hash(peft)
@@ -64,7 +63,7 @@ def tune(
         logits = yes_minus_no(prompts, [packs[r] for r in rows]).view(len(rows), -1)
         loss = choose_loss(logits, torch.from_numpy(place[rows]).to(logits.device), settings.loss)
         if taught is not None:
-            loss = loss + settings.distil * distil_loss(logits, taught[rows].to(logits.device))
+            loss = loss + distil_loss(logits, taught[rows].to(logits.device))
         if not torch.isfinite(loss):
             raise MmsrarecError(f"the loss is {loss.item()} at step {number}: lower recommend.lr")
         trainer.step(loss)

@@ -4,10 +4,12 @@ import io
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from mmsrarec.artefacts import atomic_write
@@ -172,3 +174,26 @@ class Keywords:
         source, answers = map(tuple, pairs)
         image, text, flags = (tuple(map(tuple, table[name].to_list())) for name in ("image", "text", "flags"))
         return cls(image, text, source, answers, flags)
+
+
+def exchanged(keywords: Keywords, rng: np.random.Generator) -> Keywords:
+    """Every item with the keywords of another item drawn at random: as many words, which say nothing of it.
+
+    Items of equally many keywords, those of the picture and those of the text counted apart, exchange in a ring. One
+    without its like gives to and takes from the item next in size.
+    """
+
+    def size(code: int) -> tuple[int, int]:
+        return len(keywords.image[code]), len(keywords.text[code])
+
+    rings = [list(ring) for _, ring in groupby(sorted(rng.permutation(len(keywords)).tolist(), key=size), size)]
+    merged: list[list[int]] = []
+    for ring in rings:
+        if merged and min(len(ring), len(merged[-1])) == 1:
+            merged[-1] += ring
+        else:
+            merged.append(ring)
+    giver = dict(pair for ring in merged for pair in zip(ring, ring[1:] + ring[:1], strict=True))
+    order = [giver[code] for code in range(len(keywords))]
+    rows = {part.name: tuple(getattr(keywords, part.name)[code] for code in order) for part in fields(keywords)}
+    return Keywords(**rows)

@@ -1,0 +1,75 @@
+"""Variants of stage 3 by name: plain fine-tuning and the ablations, each as what it changes of the recipe.
+
+A new one is a line in VARIANTS: `"its name": Variant(shows={"titles": False}, settings={"lr": 1e-4})`. Named in
+`evaluate.ablations` it is trained, measured and reported.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.recommend.settings import RecommendSettings, Shows
+
+
+@dataclass(frozen=True)
+class Variant:
+    """shows: switches of `Shows`; settings: other fields of `RecommendSettings`; what is named in neither stays as the
+    recipe has it. keywords: of the tuned policy, of the untuned one (stage 1 without its RL), or each item's taken
+    from another item. trained: with an adapter; without, the model is asked as it is. teacher: the variant whose scores
+    are learned beside the own loss.
+    """
+
+    shows: Mapping[str, bool] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    keywords: Literal["tuned", "untuned", "exchanged"] = "tuned"
+    trained: bool = True
+    teacher: str | None = None
+
+    def applied(self, settings: RecommendSettings) -> RecommendSettings:
+        """The recipe's settings with what the variant changes."""
+        shows = settings.shows.model_dump() | dict(self.shows)
+        return RecommendSettings.model_validate(settings.model_dump() | dict(self.settings) | {"shows": shows})
+
+
+def _only(*shown: str) -> dict[str, bool]:
+    return {name: name in shown for name in Shows.model_fields}
+
+
+def _without(*hidden: str) -> Variant:
+    return Variant(shows=dict.fromkeys(hidden, False))
+
+
+VARIANTS: dict[str, Variant] = {
+    "whole": Variant(),
+    "titles": Variant(shows=_only("titles")),
+    "titles and pictures": Variant(shows=_only("titles", "pictures")),
+    "without pictures": _without("image_keywords", "pictures"),
+    "without texts": _without("text_keywords", "descriptions"),
+    "without stage 1": _without("text_keywords", "image_keywords"),
+    "without stage 2": _without("similar", "similar_keywords", "transitions", "alike", "follows"),
+    "without counts in words": _without("alike", "follows", "popularity", "recency", "trend"),
+    "collaborative keywords": Variant(shows={"similar": False, "similar_keywords": True}),
+    "items and keywords": Variant(shows={"similar": True, "similar_keywords": True}),
+    "with transitions": Variant(shows={"transitions": True}),
+    "with follows in words": Variant(shows={"follows": True}),
+    "with recency in words": Variant(shows={"recency": True}),
+    "with trend in words": Variant(shows={"trend": True}),
+    "without lone voices": _without("lone_voices"),
+    "raw descriptions": Variant(shows={"text_keywords": False, "image_keywords": False, "descriptions": True}),
+    "untuned keywords": Variant(keywords="untuned"),
+    "random keywords": Variant(keywords="exchanged"),
+    "yes or no alone": Variant(settings={"loss": "yesno"}),
+    "softmax alone": Variant(settings={"loss": "softmax"}),
+    "small": Variant(settings={"layers": 8, "first_layer": 0}, teacher="whole"),  # by benchmarks/backbone.py
+    "untrained": Variant(settings={"layers": None}, trained=False),  # cut short, an untuned model is no model
+}
+"""What a variant changes. "titles" and "titles and pictures" are plain fine-tuning, the others are ablations; with
+"collaborative keywords" stage 2 speaks as in the paper."""
+
+
+def variant_named(name: str) -> Variant:
+    """Raises MmsrarecError for a name that is no variant."""
+    if name not in VARIANTS:
+        raise MmsrarecError(f'unknown variant "{name}": choose from {", ".join(VARIANTS)}')
+    return VARIANTS[name]

@@ -1,0 +1,43 @@
+"""A variant changes what it names and nothing else."""
+
+import pytest
+from pydantic import ValidationError
+
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.recommend.settings import RecommendSettings, Shows
+from mmsrarec.recommend.variants import VARIANTS, Variant, variant_named
+
+RECIPE = RecommendSettings(shows=Shows(trend=True, alike=False), history=3, lr=1e-4, layers=20)
+
+
+def changed(name: str) -> dict[str, object]:
+    """What is another in the settings of a variant."""
+    before, after = (settings.model_dump() for settings in (RECIPE, variant_named(name).applied(RECIPE)))
+    return {key: after[key] for key in before if before[key] != after[key]}
+
+
+def test_settings_change_by_name() -> None:
+    assert changed("whole") == changed("untuned keywords") == changed("random keywords") == {}
+    assert changed("softmax alone") == {"loss": "softmax"}
+    assert changed("yes or no alone") == {"loss": "yesno"}
+    assert changed("untrained") == {"layers": None}
+    assert changed("with transitions") == {"shows": RECIPE.shows.model_dump() | {"transitions": True}}
+
+
+def test_plain_fine_tuning_shows_what_its_name_says() -> None:
+    shown = {name: {k for k, on in changed(name)["shows"].items() if on} for name in ("titles", "titles and pictures")}
+    assert shown == {"titles": {"titles"}, "titles and pictures": {"titles", "pictures"}}
+
+
+def test_every_variant_is_a_whole_recipe() -> None:
+    for name, variant in VARIANTS.items():
+        assert RecommendSettings.model_validate(variant.applied(RECIPE).model_dump()) == variant.applied(RECIPE), name
+    assert [name for name, variant in VARIANTS.items() if not variant.trained] == ["untrained"]
+
+
+def test_a_variant_is_held_to_the_ranges_of_the_settings() -> None:
+    for wrong in ({"lr": 7}, {"rate": 0.1}):
+        with pytest.raises(ValidationError):
+            Variant(settings=wrong).applied(RECIPE)
+    with pytest.raises(MmsrarecError, match='unknown variant "most": choose from whole, titles'):
+        variant_named("most")
