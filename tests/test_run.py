@@ -1,5 +1,6 @@
 """A run from recipe to report: what comes out, what is done again and what is not, what is said when it cannot be."""
 
+import io
 import json
 import shutil
 import sys
@@ -13,11 +14,14 @@ from mmsrarec import cli
 from mmsrarec.artefacts import verify
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models import mllm
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.progress import Progress
+from mmsrarec.recipe import load_recipe
 from mmsrarec.recommend import tune
+from mmsrarec.recommender import Recommender
 from mmsrarec.retrieve.encode import Encoder
-from mmsrarec.run import run
+from mmsrarec.run import Run, run
 
 SEQUENCE = ["sasrec", "gru4rec", "bert4rec"]
 CLASSIC = [
@@ -319,6 +323,34 @@ def test_ablations_without_training_or_with_other_keywords(mine: Path) -> None:
     rows = {row["variant"]: row["metrics"] for row in report_of(mine)["rows"] if row["model"] == "mmsrarec"}
     assert {*names, "whole"} <= rows.keys()
     assert {f"mmsrarec, {name}" for name in names} <= {pair["b"] for pair in report_of(mine)["pairs"]}
+
+
+def test_the_small_ranker_learns_from_the_whole_and_recommends(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = ("evaluate.splits=['leave-one-out']", "evaluate.shown_users=0")
+    small = f"evaluate.ablations={['small']}"
+    _, said = go(mine, small, *few)
+    assert done(said) == {"recommend/leave-one-out/small"}
+    assert evaluated(said) == {"mmsrarec, small: published, leave-one-out"}
+    assert "mmsrarec, small" in {pair["b"] for pair in report_of(mine)["pairs"]}
+    _, said = go(mine, small, "recommend.lr=2e-3", *few, stages=("recommend",))  # another teacher, another pupil
+    assert done(said) == {f"recommend/leave-one-out/{variant}" for variant in ("titles", "whole", "small")}
+
+    model = load_recipe(mine / "run" / "recipe.toml").model.name
+    monkeypatch.setattr(mllm, "embedded_folder", lambda: Path(model))
+    assert Recommender.load(mine / "run").prompts.settings.first_layer == 1
+    text = (mine / "run" / "recipe.toml").read_text()
+    (mine / "run" / "recipe.toml").write_text(text.replace(f'"{model}"', '"embedded-small"'))
+    assert Recommender.load(mine / "run").prompts.settings.first_layer == 0
+
+
+def test_embedded_small_is_the_embedded_model_with_a_ranker_of_its_own(mine: Path) -> None:
+    names, first = ("embedded", "embedded-small"), "leave-one-out"
+    plain, small = (Run(recipe_in(mine, f"model.name={name}"), mine / "run", Progress(io.StringIO())) for name in names)
+    assert plain.key("pictures") == small.key("pictures")
+    assert (plain.variants(first), small.variants(first)) == (["titles", "whole"], ["titles", "whole", "small"])
+    assert small.variants("user-8-1-1") == ["titles", "whole"]
+    told = (f"evaluate.ablations={['small']}", "evaluate.rows=['sasrec']")
+    assert Run(recipe_in(mine, *told), mine / "run", Progress(io.StringIO())).variants(first) == ["whole", "small"]
 
 
 def test_plain_fine_tuning_with_pictures_is_a_row(mine: Path) -> None:

@@ -66,7 +66,7 @@ class Recommender:
         """Raises MmsrarecError if `run` is no finished run."""
         workspace = Workspace.open(Path(run))
         split = workspace.recipe.evaluate.splits[0]
-        return cls(workspace, split, workspace.tuned(split, "whole"))
+        return cls(workspace, split, workspace.tuned(split, workspace.served))
 
     def recommend(
         self,

@@ -149,17 +149,20 @@ class Run:
         return ("retrieve", "evaluate") if STAGE_2.keys() & set(evaluate.rows) else ("evaluate",)
 
     def variants(self, split: SplitName) -> list[str]:
-        """What is trained on a split: ablations on the first split only."""
+        """What is trained on a split, a teacher before its students: ablations on the first split only."""
         evaluate = self.recipe.evaluate
         rows = [TRAINED.get(row) for row in evaluate.rows]
-        ablations = evaluate.ablations if split == evaluate.splits[0] else ()
-        return [variant for variant in (*rows, *ablations) if variant]
+        first = split == evaluate.splits[0]
+        served = [self.workspace.served] if "whole" in rows else []
+        found = [variant for variant in (*rows, *(*evaluate.ablations, *served) * first) if variant]
+        teachers = [teacher for variant in found if (teacher := variant_named(variant).teacher) not in (None, *found)]
+        return list(dict.fromkeys((*teachers, *found)))
 
     def pictures(self) -> None:
         """What the model sees of the pictures. What it saw and learned before a change of the catalogue is kept."""
         settings, recipe = self.recipe.summarize, self.recipe
         key = self.key("pictures", visual_tokens=settings.visual_tokens)
-        learned = artefacts.key(model=recipe.model, seed=recipe.seed, visual_tokens=settings.visual_tokens)
+        learned = artefacts.key(model=recipe.model.whole, seed=recipe.seed, visual_tokens=settings.visual_tokens)
         with self.stage("pictures", key, {"learned": learned}) as folder:
             if folder is None:
                 return
@@ -207,7 +210,7 @@ class Run:
 
         recipe, settings = self.recipe, self.recipe.summarize
         told = settings.model_dump(exclude=unused(settings))
-        parts = {"settings": told, "prompts": stage_1.ASKED, "model": recipe.model, "seed": recipe.seed}
+        parts = {"settings": told, "prompts": stage_1.ASKED, "model": recipe.model.whole, "seed": recipe.seed}
         key = artefacts.key(part="tune", version=1, **parts)
         stale = artefacts.inputs_of(self.out / "tune").get("data") != self.data_key
         if self.retune and stale:
@@ -335,6 +338,8 @@ class Run:
         if changed := variant_named(variant).retrieve:
             encoder = self.recorded(self.workspace.encoder_part(split, self.workspace.searches_with(variant)))
             inputs["retrieve"] = artefacts.key(own=inputs["retrieve"], changed=changed, encoder=encoder)
+        if teacher := variant_named(variant).teacher:
+            inputs["teacher"] = self.recorded(adapter_part(split, teacher))
         key = self.key(part, settings=settings, **inputs)
         with self.stage(part, key) as folder:
             if folder is None:
@@ -344,7 +349,9 @@ class Run:
                 prompts = self.workspace.prompts(variant, self.workspace.ranker(variant))
                 with self.counting(f"tuning, {split}, {variant}") as count:
                     retrieval = self.workspace.retrieval(split, variant)
-                    facts = ranker.tune(prompts, retrieval, settings, self.recipe.seed, folder / "adapter", work, count)
+                    taught = partial(self.workspace.tuned, split, teacher) if teacher else None
+                    seed, adapter = self.recipe.seed, folder / "adapter"
+                    facts = ranker.tune(prompts, retrieval, settings, seed, adapter, work, count, taught)
             (folder / "training.json").write_text(json.dumps(facts))
             if processes.is_first():
                 shutil.rmtree(work, ignore_errors=True)
@@ -366,7 +373,7 @@ class Run:
         """The key of a part: the data, the model, the seed, and whatever the part adds."""
         recipe = self.recipe
         self.keys[part] = artefacts.key(
-            part=part, data=self.data_key, model=recipe.model, seed=recipe.seed, version=1, **parts
+            part=part, data=self.data_key, model=recipe.model.whole, seed=recipe.seed, version=1, **parts
         )
         return self.keys[part]
 

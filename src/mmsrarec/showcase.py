@@ -75,7 +75,7 @@ def shown_users(workspace: Workspace, split: SplitName, count: Callable[[int, in
     recipe, test = workspace.recipe, workspace.split(split).test
     if "mmsrarec" not in recipe.evaluate.rows or not recipe.evaluate.shown_users:
         return []
-    recommender = Recommender(workspace, split, workspace.tuned(split, "whole"))
+    recommender = Recommender(workspace, split, workspace.tuned(split, workspace.served))
     prompts, code_of = recommender.prompts, workspace.dataset.item_code
     rows = np.sort(np.random.default_rng(recipe.seed).permutation(len(test))[: recipe.evaluate.shown_users])
     shown = []

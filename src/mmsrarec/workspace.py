@@ -145,9 +145,15 @@ class Workspace:
             keywords = exchanged(keywords, np.random.default_rng(self.recipe.seed))
         return Prompts(mllm or self.mllm, self.dataset, keywords, features, settings)
 
+    @property
+    def served(self) -> str:
+        """The variant that recommends and explains."""
+        return "small" if self.recipe.model.name == "embedded-small" else "whole"
+
     def ranker(self, variant: str) -> Mllm:
         """A fresh model for stage 3, as deep as the variant wants it."""
-        return Mllm.load(self.recipe.model).shorten(self.recommend_settings(variant).layers)
+        settings = self.recommend_settings(variant)
+        return Mllm.load(self.recipe.model).shorten(settings.layers, settings.keep)
 
     def tuned(self, split: SplitName, variant: str) -> Prompts:
         """Prompts on a model of their own with the variant's adapter applied, if it has one."""

@@ -1,6 +1,7 @@
 """What any model must do for us: its frame, its words, its pictures; what it must not do: drift."""
 
 import copy
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from tiny import tiny_mllm
 from world import save_tiny
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.mllm import Mllm, config_hash, pad_left, pool_grid
+from mmsrarec.models.mllm import Mllm, config_hash, kept_layers, pad_left, pool_grid
 from mmsrarec.models.settings import ModelSettings
 
 MLLM = tiny_mllm()
@@ -127,3 +128,31 @@ def test_a_shortened_model_keeps_its_lowest_layers() -> None:
         found = short.decoder(ids).last_hidden_state
     torch.testing.assert_close(found, whole.decoder.norm(states))
     assert len(tiny_mllm().shorten(None).decoder.layers) == len(tiny_mllm().shorten(9).decoder.layers) == 2
+
+
+def test_evenly_spaced_layers_reach_from_the_first_to_the_last() -> None:
+    assert kept_layers(30, 8, "lowest") == list(range(8))
+    assert kept_layers(30, 10, "even") == [0, 3, 6, 10, 13, 16, 19, 23, 26, 29]
+    assert kept_layers(30, 30, "even") == kept_layers(30, 30, "lowest") == list(range(30))
+    assert kept_layers(30, 1, "even") == [0]
+
+
+@given(st.integers(1, 60).flatmap(lambda count: st.tuples(st.just(count), st.integers(1, count))))
+def test_kept_layers_are_as_many_as_asked_and_in_order(asked: tuple[int, int]) -> None:
+    count, layers = asked
+    for kept in (kept_layers(count, layers, "lowest"), kept_layers(count, layers, "even")):
+        assert len(kept) == layers
+        assert all(a < b for a, b in itertools.pairwise(kept))
+        assert kept[0] == 0
+        assert kept[-1] < count
+
+
+def test_each_kept_layer_goes_on_attending_in_its_own_way() -> None:
+    mllm = tiny_mllm()
+    mllm.decoder.layers.extend(copy.deepcopy(mllm.decoder.layers[0]) for _ in range(3))
+    mllm.decoder.config.layer_types = ["sliding_attention", "b", "c", "d", "full_attention"]
+    stack = list(mllm.decoder.layers)
+    short = mllm.shorten(3, "even")
+    assert [stack.index(layer) for layer in short.decoder.layers] == [0, 2, 4]
+    assert short.decoder.config.layer_types == ["sliding_attention", "c", "full_attention"]
+    assert short.decoder.config.num_hidden_layers == 3

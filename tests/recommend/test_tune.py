@@ -16,8 +16,8 @@ from mmsrarec.models.adapter import load_adapter
 from mmsrarec.models.packing import Pack, Segment
 from mmsrarec.recommend import tune as module
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import score_packs
-from mmsrarec.recommend.tune import choose_loss, plan, read_curve, task_losses, tune
+from mmsrarec.recommend.score import score_packs, yes_minus_no
+from mmsrarec.recommend.tune import SQUARED, choose_loss, distil_loss, plan, read_curve, task_losses, tune
 
 LOG = make_log(np.random.default_rng(0))
 DATASET = make_dataset(LOG)
@@ -31,7 +31,7 @@ class Stopped(Exception):
 
 
 def run(
-    folder: Path, stop_after: int | None = None, log: Events = LOG, model: int = 0, **settings
+    folder: Path, stop_after: int | None = None, log: Events = LOG, model: int = 0, teacher=None, **settings
 ) -> tuple[dict, Prompts]:
     """Tune a fresh tiny model, drawn from the seed `model`; `folder` keeps adapter and unfinished work."""
     prompts = make_prompts(tiny_mllm(model), make_dataset(log), **(SMALL | settings))
@@ -41,7 +41,7 @@ def run(
             raise Stopped
 
     retrieval = make_retrieval(log, crowd=10)
-    facts = tune(prompts, retrieval, prompts.settings, 7, folder / "adapter", folder / "work", progress)
+    facts = tune(prompts, retrieval, prompts.settings, 7, folder / "adapter", folder / "work", progress, teacher)
     return facts, prompts
 
 
@@ -245,3 +245,61 @@ def test_the_last_line_of_a_step_counts(tmp_path: Path) -> None:
     lines = [{"step": 1, "loss": 5.0}, {"step": 0, "loss": 3.0}, {"step": 1, "loss": 4.0}]
     (tmp_path / "curve").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert read_curve(tmp_path / "curve") == [lines[1], lines[2]]
+
+
+def test_the_loss_of_distilling_is_what_it_says() -> None:
+    taught, logits = torch.tensor([[2.0, -1.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [0.5, -0.5]])
+    p, q = taught.softmax(1), logits.softmax(1)
+    divergence = (p * (p / q).log()).sum() / 2
+    torch.testing.assert_close(distil_loss(logits, taught), divergence + SQUARED * (1 + 1 + 0.25 + 2.25) / 4)
+    assert distil_loss(taught, taught) == 0
+    shifted = distil_loss(taught + 3, taught)  # the ranking is the same, the level is not
+    torch.testing.assert_close(shifted, torch.tensor(SQUARED * 9.0))
+
+
+def far_from(teacher: Prompts, student: Prompts) -> float:
+    """Mean divergence of a student's rankings of new packs from the teacher's."""
+    moments, candidates, _ = module.sample_training(LOG, 12, 3, np.random.default_rng(5))
+    evidence = make_retrieval(LOG, crowd=10).gather(moments, candidates, teacher.settings)
+    with torch.inference_mode():
+        ranked = [yes_minus_no(p, [p.render(one) for one in evidence]).view(12, 4) for p in (teacher, student)]
+    return float(distil_loss(ranked[1], ranked[0]))
+
+
+def test_a_student_comes_to_rank_as_its_teacher_does(tmp_path: Path) -> None:
+    told = {"packs": 60, "rank": 8, "first_layer": 0}
+    _, teacher = run(tmp_path / "teacher", lr=1e-2, **told)
+    far = {"untrained": far_from(teacher, make_prompts(tiny_mllm(), DATASET, **SMALL))}
+    for name, taught in (("alone", None), ("taught", lambda: teacher)):
+        _, student = run(tmp_path / name, lr=3e-3, epochs=2, teacher=taught, **told)
+        far[name] = far_from(teacher, student)
+    assert far["taught"] < 0.7 * far["alone"] < 0.3 * far["untrained"]
+
+
+def test_a_teacher_is_asked_once_however_often_the_student_is_stopped(
+    whole: tuple[Path, dict, Prompts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0)
+    asked = []
+
+    def teacher() -> Prompts:
+        asked.append(len(asked))
+        return whole[2]
+
+    told = {"model": 4, "first_layer": 0}
+    run(tmp_path / "whole", teacher=teacher, **told)
+    assert len(asked) == 1
+    for stop in (1, 4):
+        with pytest.raises(Stopped):
+            run(tmp_path / "stopped", stop, teacher=teacher, **told)
+    run(tmp_path / "stopped", teacher=teacher, **told)
+    assert len(asked) == 2
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "whole")
+    run(tmp_path / "alone", **told)
+    assert weights(tmp_path / "alone") != weights(tmp_path / "whole")
+
+
+def test_epochs_see_every_pack_again_in_another_order(whole: tuple[Path, dict, Prompts], tmp_path: Path) -> None:
+    facts, _ = run(tmp_path, epochs=2)
+    assert facts["steps"] == 2 * whole[1]["steps"]
+    assert facts["tokens"] == 2 * whole[1]["tokens"]

@@ -21,6 +21,7 @@ def changed(name: str) -> dict[str, Any]:
 
 def test_settings_change_by_name() -> None:
     assert changed("whole") == changed("untuned keywords") == changed("random keywords") == {}
+    assert changed("small") == {"layers": 8, "first_layer": 0}
     assert changed("softmax alone") == {"loss": "softmax"}
     assert changed("yes or no alone") == {"loss": "yesno"}
     assert changed("without multi-task") == {"tasks": {"foresee": 0, "recognise": 0, "profile": 0}}
@@ -37,6 +38,7 @@ def test_every_variant_is_a_whole_recipe() -> None:
     for name, variant in VARIANTS.items():
         assert RecommendSettings.model_validate(variant.applied(RECIPE).model_dump()) == variant.applied(RECIPE), name
     assert [name for name, variant in VARIANTS.items() if not variant.trained] == ["untrained"]
+    assert [(name, variant.teacher) for name, variant in VARIANTS.items() if variant.teacher] == [("small", "whole")]
 
 
 def test_a_variant_is_held_to_the_ranges_of_the_settings() -> None:

@@ -101,6 +101,13 @@ def adapter_hash(model: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
+def save_whole(tensors: dict[str, Tensor], file: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write tensors to a file that is whole or absent."""
+    unfinished = file.with_name(file.name + ".tmp")
+    save_file(tensors, unfinished, metadata=metadata)
+    os.replace(unfinished, file)
+
+
 class Trainer:
     """AdamW on float32 copies of the trainable weights, with a linear warm-up and a cosine decay."""
 
@@ -144,9 +151,7 @@ class Trainer:
         for name, master in self.masters.items():
             for key, value in self.optimizer.state.get(master, {}).items():
                 tensors[f"{key}/{name}"] = value.contiguous()
-        unfinished = file.with_name(file.name + ".tmp")
-        save_file(tensors, unfinished, metadata={"done": str(self.done)})
-        os.replace(unfinished, file)
+        save_whole(tensors, file, {"done": str(self.done)})
 
     def resume(self, file: Path) -> None:
         """Go on exactly where `save` was called."""

@@ -28,7 +28,7 @@ from mmsrarec.models.loading import config_hash, load_parts
 from mmsrarec.models.positions import sight_of
 from mmsrarec.models.precision import pick_dtype
 from mmsrarec.models.prefix import packable, prefix_hidden
-from mmsrarec.models.settings import ModelSettings
+from mmsrarec.models.settings import Keep, ModelSettings
 
 # stands for the user's words while the chat template is split; no tokenizer merges it with its neighbours
 SENTINEL = "\x00"
@@ -57,6 +57,7 @@ class Mllm:
     @classmethod
     def load(cls, settings: ModelSettings) -> "Mllm":
         """Raises MmsrarecError where the model cannot be had."""
+        settings = settings.whole
         folder = str(embedded_folder()) if settings.name == "embedded" else settings.name
         dtype = pick_dtype(settings)
         try:
@@ -71,11 +72,15 @@ class Mllm:
         model.to(device=settings.device)  # pyright: ignore
         return cls(model, tokenizer, image_processor, fingerprint)
 
-    def shorten(self, layers: int | None) -> "Mllm":
-        """Keep the lowest `layers` of the language model only (None: all); whoever ranks with it tunes the rest."""
-        if layers is not None and layers < len(self.decoder.layers):  # pyright: ignore
-            self.decoder.layers = self.decoder.layers[:layers]  # pyright: ignore
-            self.decoder.config.num_hidden_layers = layers  # pyright: ignore
+    def shorten(self, layers: int | None, keep: Keep = "lowest") -> "Mllm":
+        """Keep `layers` of the language model's layers only (None: all); whoever ranks with it tunes the rest."""
+        stack, config = self.decoder.layers, self.decoder.config  # pyright: ignore
+        if layers is not None and layers < len(stack):  # pyright: ignore
+            kept = kept_layers(len(stack), layers, keep)  # pyright: ignore
+            self.decoder.layers = nn.ModuleList(stack[layer] for layer in kept)  # pyright: ignore
+            if getattr(config, "layer_types", None):  # how each layer attends, where they differ
+                config.layer_types = [config.layer_types[layer] for layer in kept]  # pyright: ignore
+            config.num_hidden_layers = layers  # pyright: ignore
         return self
 
     @property
@@ -251,6 +256,13 @@ class Mllm:
         ends = self.model.generation_config.eos_token_id  # pyright: ignore
         ends = ends if isinstance(ends, list) else [ends]
         return {int(token) for token in (*ends, self.turn_end) if token is not None}  # pyright: ignore
+
+
+def kept_layers(count: int, layers: int, keep: Keep) -> list[int]:
+    """Which `layers` of `count` layers stay: the lowest, or as many from the first to the last, evenly spaced."""
+    if keep == "lowest" or layers == 1:
+        return list(range(layers))
+    return [round(place * (count - 1) / (layers - 1)) for place in range(layers)]
 
 
 def freeze(model: nn.Module) -> None:

@@ -4,6 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Keep = Literal["lowest", "even"]
+"""Which layers a shortened model keeps."""
+
 
 class ModelSettings(BaseModel):
     """Which model reads pictures and texts. Part of every key: another model gives other results."""
@@ -12,8 +15,8 @@ class ModelSettings(BaseModel):
 
     name: str = Field(
         default="embedded",
-        description='"embedded", or a name or folder of any image-text-to-text model; '
-        "a language model without eyes works by texts alone",
+        description='"embedded", "embedded-small" (ranks with fewer layers), or a name or folder of any '
+        "image-text-to-text model; a language model without eyes works by texts alone",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
@@ -23,3 +26,8 @@ class ModelSettings(BaseModel):
     warm_up_steps: int = Field(
         default=0, ge=0, description="steps in which the projector learns the catalogue's pictures by their categories"
     )
+
+    @property
+    def whole(self) -> "ModelSettings":
+        """The model that reads and teaches: only the ranker of "embedded-small" is small."""
+        return self.model_copy(update={"name": "embedded"}) if self.name == "embedded-small" else self

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mmsrarec.models.settings import Keep
+
 
 class Shows(BaseModel):
     """What a prompt shows. Each switch is an ablation: with it off, exactly its signal is gone."""
@@ -98,9 +100,11 @@ class RecommendSettings(BaseModel):
     lr: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of AdamW")
     batch: int = Field(default=8, ge=1, le=256, description="packs in a step")
     rank: int = Field(default=8, ge=1, le=256, description="rank of the LoRA adapter")
+    epochs: int = Field(default=1, ge=1, le=100, description="times that every pack is trained on")
     layers: int | None = Field(
-        default=None, ge=1, description="lowest layers of the language model that rank; not set: all [ours]"
+        default=None, ge=1, description="layers of the language model that rank; not set: all [ours]"
     )
+    keep: Keep = Field(default="lowest", description="which layers rank: the lowest, or evenly spaced ones [ours]")
     first_layer: int = Field(
         default=18, ge=0, description="LoRA sits on this layer and those above; the backward ends here"
     )

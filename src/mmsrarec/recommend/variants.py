@@ -20,7 +20,7 @@ class Variant:
     """shows: switches of `Shows`; settings: other fields of `RecommendSettings`; retrieve: fields of `RetrieveSettings`
     that say who is asked, the encoder among them; what is named nowhere stays as the recipe has it. keywords: of the
     tuned policy, of the untuned one (stage 1 without its RL), or each item's taken from another item. trained: with an
-    adapter; without, the model is asked as it is.
+    adapter; without, the model is asked as it is. teacher: the variant whose scores are learned beside the own loss.
     """
 
     shows: Mapping[str, bool] = field(default_factory=dict)
@@ -28,6 +28,7 @@ class Variant:
     retrieve: Mapping[str, Any] = field(default_factory=dict)
     keywords: Literal["tuned", "untuned", "exchanged"] = "tuned"
     trained: bool = True
+    teacher: str | None = None
 
     def applied(self, settings: RecommendSettings) -> RecommendSettings:
         """The recipe's settings with what the variant changes."""
@@ -70,6 +71,7 @@ VARIANTS: dict[str, Variant] = {
     "softmax alone": Variant(settings={"loss": "softmax"}),
     "stage 2 with GRU4Rec": Variant(retrieve={"encoder": "gru4rec"}),
     "without multi-task": Variant(settings={"tasks": dict.fromkeys(Tasks.model_fields, 0.0)}),
+    "small": Variant(settings={"layers": 8, "first_layer": 0}, teacher="whole"),  # by benchmarks/backbone.py
     "untrained": Variant(settings={"layers": None}, trained=False),  # cut short, an untuned model is no model
 }
 """What a variant changes. "titles" and "titles and pictures" are plain fine-tuning, the others are ablations; with
