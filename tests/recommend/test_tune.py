@@ -180,3 +180,10 @@ def test_the_last_line_of_a_step_counts(tmp_path: Path) -> None:
     lines = [{"step": 1, "loss": 5.0}, {"step": 0, "loss": 3.0}, {"step": 1, "loss": 4.0}]
     (tmp_path / "curve").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert read_curve(tmp_path / "curve") == [lines[1], lines[2]]
+
+
+def test_hard_negatives_and_late_moments_reach_the_training(tmp_path: Path, whole: tuple[Path, dict, Prompts]) -> None:
+    hard, _ = run(tmp_path, hard_negatives=0.5, late=2.0)
+    losses = [[step["loss"] for step in facts["curve"]] for facts in (hard, whole[1])]
+    assert len(losses[0]) == len(losses[1])
+    assert losses[0] != losses[1]

@@ -75,6 +75,20 @@ class RecommendSettings(BaseModel):
     negatives: int = Field(
         default=7, ge=1, le=63, description="negatives in a training pack, items the user never took"
     )
+    hard_negatives: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of a pack's negatives that the encoder of stage 2 ranks among its 100 highest at that "
+        "moment; the rest are uniform [ours]",
+    )
+    late: float = Field(
+        default=0.0,
+        ge=0,
+        le=20,
+        description="how much more often late moments are trained on: the one at share x of a history as often as "
+        "x**late; tests are asked at the end [ours]",
+    )
     loss: Literal["yesno", "softmax", "both"] = Field(
         default="both",
         description="yesno: cross-entropy of the answer (published); softmax over the pack [ours]; their sum",

@@ -14,7 +14,7 @@ from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.adapter import Trainer, adapter_hash, add_adapter
 from mmsrarec.models.packing import Pack
-from mmsrarec.recommend.evidence import Retrieval, sample_training
+from mmsrarec.recommend.evidence import Retrieval, harden, sample_training
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
@@ -38,7 +38,12 @@ def tune(
     A restarted run reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
     """
     rng = np.random.default_rng(seed)
-    moments, candidates, place = sample_training(retrieval.train, settings.packs, settings.negatives, rng)
+    moments, candidates, place = sample_training(
+        retrieval.train, settings.packs, settings.negatives, rng, settings.late
+    )
+    if hard := round(settings.hard_negatives * settings.negatives):
+        ranked = retrieval.neighbours.encoder.scores
+        candidates = harden(retrieval.train, moments, candidates, place, ranked, hard, rng)
     packs = [prompts.render(one) for one in retrieval.gather(moments, candidates, settings)]
     batches = list(plan(packs, settings.batch, rng))
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
