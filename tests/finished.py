@@ -37,6 +37,7 @@ first_layer = 1
 [evaluate]
 negatives = 5
 propose = 6
+fusion_users = 0
 shown_users = 2
 resamples = 100
 """

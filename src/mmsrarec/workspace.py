@@ -7,8 +7,9 @@ run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal
 
-from mmsrarec.artefacts import read_manifest
+from mmsrarec.artefacts import inputs_of, is_whole, read_manifest
 from mmsrarec.data.dataset import Dataset, Events
 from mmsrarec.data.split import Split, SplitName, make_split
 from mmsrarec.data.tables import load
@@ -18,12 +19,16 @@ from mmsrarec.models.adapter import load_adapter, merge_adapter
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.recipe import Recipe, load_recipe
 from mmsrarec.recommend.evidence import Retrieval
+from mmsrarec.recommend.fuse import Fusion
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.settings import UNTUNED, RecommendSettings, Shows, variant_shows
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName
 from mmsrarec.summarize.keywords import Keywords
+
+Kind = Literal["published", "full"]
+"""What is ranked: candidates of the published protocol, or what was proposed of the whole catalogue."""
 
 
 class Workspace:
@@ -122,10 +127,24 @@ class Workspace:
         load_adapter(mllm, self._finished(adapter_part(split, variant)) / "adapter")
         return self.prompts(variant, mllm)
 
+    def fusion(self, split: SplitName, kind: Kind) -> Fusion | None:
+        """What was learned about fusing this very adapter with the proposers; None where that was not done."""
+        folder = self.folder / fusion_part(split, kind)
+        adapter = self.folder / adapter_part(split, "whole")
+        if not (is_whole(folder) and is_whole(adapter)):
+            return None
+        fresh = inputs_of(folder).get("adapter") == read_manifest(adapter)["key"]
+        return Fusion.load(folder) if fresh else None
+
     def _finished(self, part: str) -> Path:
         folder = self.folder / part
         read_manifest(folder)
         return folder
+
+
+def fusion_part(split: SplitName, kind: Kind) -> str:
+    """The folder of what was learned about fusing with the proposers, inside a run."""
+    return f"evaluate/fusion/{split}/{kind}"
 
 
 def adapter_part(split: SplitName, variant: str) -> str:
