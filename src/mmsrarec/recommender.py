@@ -55,8 +55,8 @@ class Recommender:
     """A run's tuned model, ready to answer."""
 
     def __init__(self, workspace: Workspace, split: SplitName, prompts: Prompts, generator: Scorer | None = None):
-        """generator: proposes the candidates of a whole catalogue. Unless given, those do with whom fusion helped on the
-        run's validation users, or else, without fusion, its sequence encoder."""
+        """generator: proposes the candidates of a whole catalogue. Unless given, those do with whom fusion helped on
+        the run's validation users, or else, without fusion, its sequence encoder."""
         self.workspace, self.dataset, self.prompts = workspace, workspace.dataset, prompts
         self.retrieval = workspace.retrieval(split)
         self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, workspace.recipe.runtime.score_tokens)

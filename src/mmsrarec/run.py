@@ -299,7 +299,9 @@ class Run:
             prompts = self.workspace.prompts(variant, self.workspace.ranker())
             with self.counting(f"tuning, {split}, {variant}") as count:
                 retrieval = self.workspace.retrieval(split)
-                facts = ranker.tune(prompts, retrieval, settings, self.recipe.seed, folder / "adapter", work, count)
+                adapter, seed = folder / "adapter", self.recipe.seed
+                items = self.workspace.item_file
+                facts = ranker.tune(prompts, retrieval, settings, seed, adapter, work, count, items)
             (folder / "training.json").write_text(json.dumps(facts))
             shutil.rmtree(work, ignore_errors=True)
 

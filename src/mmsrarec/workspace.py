@@ -20,7 +20,9 @@ from mmsrarec.models.mllm import Mllm
 from mmsrarec.recipe import Recipe, load_recipe
 from mmsrarec.recommend.evidence import Retrieval
 from mmsrarec.recommend.fuse import Fusion
+from mmsrarec.recommend.head import Head, HeadScorer, item_states
 from mmsrarec.recommend.prompts import Prompts
+from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.settings import UNTUNED, RecommendSettings, Shows, variant_shows
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
@@ -126,6 +128,17 @@ class Workspace:
         mllm = self.ranker()
         load_adapter(mllm, self._finished(adapter_part(split, variant)) / "adapter")
         return self.prompts(variant, mllm)
+
+    def head(self, split: SplitName, tuned: MllmScorer) -> HeadScorer:
+        """The cheap head that was trained with the whole variant's adapter, `tuned`."""
+        head = Head.load(self._finished(adapter_part(split, "whole")) / "adapter")
+        states = item_states(tuned.prompts, self.item_file, tuned.batch_tokens)
+        return HeadScorer("head", tuned.prompts, tuned.retrieval, head, states, tuned.batch_tokens)
+
+    @property
+    def item_file(self) -> Path:
+        """Where the run keeps the item states of the cheap head."""
+        return self.folder / "items.safetensors"
 
     def fusion(self, split: SplitName, kind: Kind) -> Fusion | None:
         """What was learned about fusing this very adapter with the proposers; None where that was not done."""

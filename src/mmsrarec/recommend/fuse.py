@@ -17,6 +17,7 @@ import numpy as np
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.recommend.head import HeadScorer
 from mmsrarec.recommend.propose import Reranked, Scores, places
 from mmsrarec.recommend.score import MllmScorer
 
@@ -77,11 +78,11 @@ class Fused:
         return terms(self.ranker, self.proposers, moments, candidates) @ np.array(self.weights)
 
 
-def language_model(scorer: Scores) -> MllmScorer | None:
+def language_model(scorer: Scores) -> MllmScorer | HeadScorer | None:
     """The language model inside whatever ranks."""
     while isinstance(scorer, Reranked | Fused):
         scorer = scorer.ranker
-    return scorer if isinstance(scorer, MllmScorer) else None
+    return scorer if isinstance(scorer, MllmScorer | HeadScorer) else None
 
 
 def terms(ranker: Scores, proposers: Sequence[Scores], moments: Moments, candidates: IntArray) -> FloatArray:

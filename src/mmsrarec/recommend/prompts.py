@@ -106,6 +106,12 @@ class Prompts:
     def _rare(self) -> dict[str, float]:
         return rarity(self.keywords, len(self.dataset.items))
 
+    def item(self, code: int) -> Segment:
+        """An item by itself, as a candidate shows it: text, and picture where there is one."""
+        pictured = self.shows.pictures and code in self.features
+        picture = [self.mllm.image_token] * (self.settings.visual_tokens if pictured else 0)
+        return Segment([*self._item(code), *picture], [code] if pictured else [])
+
     def _candidate(self, evidence: Evidence, place: int, hide: Hidden | None) -> Segment:
         code = evidence.candidates[place]
         ids = self._title(code) if hide == "keywords" else self._item(code)

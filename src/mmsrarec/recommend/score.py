@@ -22,6 +22,11 @@ PACKED_CANDIDATES = 64
 
 def yes_minus_no(prompts: Prompts, packs: Sequence[Pack]) -> Tensor:
     """log p(yes) - log p(no) of every candidate of every pack, in order: (candidates,) float32."""
+    return logits_and_users(prompts, packs)[0]
+
+
+def logits_and_users(prompts: Prompts, packs: Sequence[Pack]) -> tuple[Tensor, Tensor]:
+    """What `yes_minus_no` gives, and each pack's hidden state at the last token that all candidates share, (b, d)."""
     mllm = prompts.mllm
     batch = collate(packs, mllm.tokenizer.pad_token_id or 0, mllm.dtype)
     features = torch.stack([prompts.features[code] for code in batch.pictures]) if batch.pictures else None
@@ -31,7 +36,9 @@ def yes_minus_no(prompts: Prompts, packs: Sequence[Pack]) -> Tensor:
     rows, columns = batch.answers
     # two rows of the output matrix are all that is asked of it
     yes, no = mllm.model.get_output_embeddings().weight[list(prompts.answers)].float()  # pyright: ignore
-    return hidden[rows.to(device), columns.to(device)].float() @ (yes - no)
+    ends = torch.tensor([len(pack.shared.ids) - 1 for pack in packs], device=device)
+    users = hidden[torch.arange(len(packs), device=device), ends]
+    return hidden[rows.to(device), columns.to(device)].float() @ (yes - no), users
 
 
 @torch.inference_mode()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
@@ -15,8 +15,9 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.adapter import Trainer, adapter_hash, add_adapter
 from mmsrarec.models.packing import Pack
 from mmsrarec.recommend.evidence import Retrieval, harden, sample_training
+from mmsrarec.recommend.head import Head, item_states
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import yes_minus_no
+from mmsrarec.recommend.score import logits_and_users
 from mmsrarec.recommend.settings import RecommendSettings
 
 CHECKPOINT_SECONDS = 30.0
@@ -32,8 +33,12 @@ def tune(
     folder: Path,
     work: Path,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+    items: Path | None = None,
 ) -> dict:
     """Train an adapter and save it into `folder`; `work` keeps what a restart needs. Returns what the manifest says.
+
+    A cheap head is trained along and saved beside the adapter where it has a weight; the file `items` keeps what it
+    needs of the items.
 
     A restarted run reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
     """
@@ -46,8 +51,11 @@ def tune(
         candidates = harden(retrieval.train, moments, candidates, place, ranked, hard, rng)
     packs = [prompts.render(one) for one in retrieval.gather(moments, candidates, settings)]
     batches = list(plan(packs, settings.batch, rng))
+    states = item_states(prompts, items) if settings.head_weight else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
-    trainer = Trainer(peft, settings.lr, len(batches))
+    head = None if states is None else Head.fresh(states, settings.head_dims, seed)
+    trainer = Trainer(peft if head is None else nn.ModuleDict({"model": peft, "head": head}), settings.lr, len(batches))
+    known, target = torch.from_numpy(np.flatnonzero(retrieval.train.counts)), torch.from_numpy(moments.target)
     before = adapter_hash(peft)
     work.mkdir(parents=True, exist_ok=True)
     checkpoint, curve = work / "trainer.safetensors", work / "curve.jsonl"
@@ -59,8 +67,11 @@ def tune(
     saved = time.monotonic()
     for number in range(trainer.done, len(batches)):
         rows = batches[number]
-        logits = yes_minus_no(prompts, [packs[r] for r in rows]).view(len(rows), -1)
+        logits, users = logits_and_users(prompts, [packs[r] for r in rows])
+        logits = logits.view(len(rows), -1)
         loss = choose_loss(logits, torch.from_numpy(place[rows]).to(logits.device), settings.loss)
+        if head is not None and states is not None:
+            loss = loss + settings.head_weight * head.loss(users.cpu(), target[rows], states, known).to(loss.device)
         if not torch.isfinite(loss):
             raise MmsrarecError(f"the loss is {loss.item()} at step {number}: lower recommend.lr")
         trainer.step(loss)
@@ -79,6 +90,8 @@ def tune(
     tokens = sum(map(len, packs))
     peft.peft_config["default"].base_model_name_or_path = prompts.mllm.fingerprint  # a name, not a path
     peft.save_pretrained(str(folder), save_embedding_layers=False)
+    if head is not None:
+        head.save(folder)
     (folder / "README.md").write_text(card(prompts, settings, seed, count, tokens), encoding="utf-8")
     return {"steps": len(batches), "trainable": count, "tokens": tokens, "curve": read_curve(curve)}
 
