@@ -1,4 +1,4 @@
-"""A run with fusion: its rows, what is kept, and the recommender that ranks by it."""
+"""A run with fusion and the cheap head: its rows, what is kept, and the recommender that ranks by it."""
 
 import json
 from pathlib import Path
@@ -11,14 +11,19 @@ from mmsrarec.artefacts import verify
 from mmsrarec.recommend.fuse import Fusion
 from mmsrarec.recommender import Recommender
 
-SET = ("evaluate.fusion_users=20", "evaluate.combine_proposers=true", 'evaluate.splits=["leave-one-out"]')
+SET = (
+    "recommend.head_weight=0.5",
+    "evaluate.fusion_users=20",
+    "evaluate.combine_proposers=true",
+    'evaluate.splits=["leave-one-out"]',
+)
 ROWS = 'evaluate.rows=["sequential-rules", "sasrec", "mmsrarec"]'
 
 
 @pytest.fixture(scope="module")
 def fused(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_run(finished, tmp_path_factory.mktemp("fused"))
-    go(folder, *SET, ROWS, stages=("evaluate",))
+    go(folder, *SET, ROWS, stages=("recommend", "evaluate"))
     return folder / "run"
 
 
@@ -29,6 +34,8 @@ def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     named = [(row["protocol"], row["variant"]) for row in report["rows"] if row["model"] == "mmsrarec"]
     assert named == [
         ("published", "whole"),
+        ("published", "head"),
+        ("full", "head"),
         ("published", f"fused with {chosen}"),
         ("full", f"re-ranks {chosen}"),
         ("full", f"re-ranks {chosen}, fused"),
@@ -39,6 +46,9 @@ def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     assert with_["slices"].keys() == without["slices"].keys() >= {"target unseen in training"}
     assert with_["cost"]["tokens_per_user"] == pytest.approx(without["cost"]["tokens_per_user"])
     assert with_["cost"]["ms_per_user"] > 0.5 * without["cost"]["ms_per_user"]  # what was remembered counts too
+    for protocol in ("published", "full"):  # cold items are told apart there too, and a head costs no candidate
+        assert rows[protocol, "head"]["slices"].keys() == without["slices"].keys()
+        assert rows[protocol, "head"]["cost"]["tokens_per_user"] < without["cost"]["tokens_per_user"]
     pairs = [(pair["a"], pair["b"]) for pair in report["pairs"]]
     assert ("mmsrarec", f"mmsrarec, fused with {chosen}") in pairs
     assert (f"mmsrarec, fused with {chosen}", "sasrec") in pairs
