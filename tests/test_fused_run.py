@@ -29,8 +29,7 @@ def fused(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     report = json.loads((fused / "evaluate" / "report.json").read_text())
-    (choice,) = (fused / "evaluate" / "generators").glob("leave-one-out-*.json")
-    chosen = json.loads(choice.read_text())["chosen"]
+    chosen = "+".join(Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full").proposers)
     named = [(row["protocol"], row["variant"]) for row in report["rows"] if row["model"] == "mmsrarec"]
     assert named == [
         ("published", "whole"),
