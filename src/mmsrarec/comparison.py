@@ -193,7 +193,8 @@ class Comparison:
 
         def fused(kind: Kind) -> Fused:
             scorer = tuned()
-            return Fused("mmsrarec", scorer, parts_of(generator()), self.fusion(kind, chosen, scorer).weights)
+            weights = self.fusion(kind, chosen, scorer).weights
+            return Fused("mmsrarec", scorer, parts_of(generator()), weights, self.fitted.counts > 0)
 
         made_from = self.inputs(chosen, "whole")
         learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users)]
@@ -241,7 +242,9 @@ class Comparison:
                 looked_at = len(valid)
             parts = parts_of(maker)
             names = [part.name for part in parts]
-            x = terms(scorer, parts, moments, candidates) if len(moments) else np.zeros((0, 1, 1 + len(parts)))
+            x, known = np.zeros((0, 1, 1 + len(parts))), self.split.train.counts > 0
+            if len(moments):
+                x = terms(scorer, parts, moments, candidates, known)
             learned = learn(x, place, names, looked_at, ndcg_of_lists(5 if kind == "published" else 10))
             folder.parent.mkdir(parents=True, exist_ok=True)
             with artefacts.writing(folder, kind="fusion", key=key, inputs={"adapter": adapter}) as draft:

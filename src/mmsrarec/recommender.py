@@ -92,7 +92,8 @@ class Recommender:
         """(1, c) in (0, 1): fused where the run is and the moment has a history, else the language model's."""
         if self.fusion is None or not len(moment.history[0]):
             return self.scorer.score(moment, candidates)
-        fused = Fused("mmsrarec", self.scorer, parts_of(self.generator), self.fusion.weights)
+        known = self.retrieval.train.counts > 0
+        fused = Fused("mmsrarec", self.scorer, parts_of(self.generator), self.fusion.weights, known)
         return 1 / (1 + np.exp(-fused.score(moment, candidates)))
 
     def explain(self, item: str, user: str | None = None, history: Sequence[str] | None = None) -> Explanation:

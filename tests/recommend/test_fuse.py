@@ -66,12 +66,20 @@ def test_what_both_propose_holds_the_best_of_each(seed: int, n: int) -> None:
 
 def test_terms_are_log_odds_and_logs_of_places() -> None:
     ranker, proposer = Table([[0.5, 0.9, 0.2]]), Table([[3, 1, 2]])
-    x = terms(ranker, [proposer], asked([]), np.array([[0, 1]]))
+    known = np.array([True, True, True])
+    x = terms(ranker, [proposer], asked([]), np.array([[0, 1]]), known)
     np.testing.assert_allclose(x[0], [[0, 0], [np.log(9), -np.log(3)]])
-    fused = Fused("", ranker, [proposer], (2.0, 1.0)).score(asked([]), np.array([[0, 1]]))
+    fused = Fused("", ranker, [proposer], (2.0, 1.0), known).score(asked([]), np.array([[0, 1]]))
     np.testing.assert_allclose(fused, [[0, 2 * np.log(9) - np.log(3)]])
     with pytest.raises(MmsrarecError, match="propose"):
-        Fused("", ranker, [proposer], (1.0, 1.0)).score(asked([]), None)
+        Fused("", ranker, [proposer], (1.0, 1.0), known).score(asked([]), None)
+
+
+def test_what_proposers_never_saw_speaks_neither_for_nor_against() -> None:
+    """Though a proposer puts it last, the language model decides between it and others that are no better."""
+    ranker, proposer = Table([[0.5, 0.5, 0.5, 0.5]]), Table([[4, 3, 2, -9]])
+    x = terms(ranker, [proposer], asked([]), np.array([[0, 2, 3]]), np.array([True, True, True, False]))
+    np.testing.assert_allclose(x[0, :, 1], [0, -np.log(3), -np.log(24) / 4])
 
 
 def test_three_of_four_choices_for_one_more_give_the_log_of_three() -> None:

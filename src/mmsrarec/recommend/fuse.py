@@ -4,7 +4,8 @@ A candidate's terms are the language model's log-odds and, for each proposer, -l
 among all items that the user has not had. Their weighted sum is the fused score. Places, not scores: logits, inner
 products and counts of rules have no scale in common, and each its own long tail, while a place means the same for all;
 a weight w says that the target is at place r as often as r**-w, Zipf's law. Items that a proposer does not tell apart,
-such as all that no rule leads to, share their mean place.
+such as all that no rule leads to, share their mean place. An item that proposers have never seen taken gets the mean
+term of the moment: they know nothing for it or against it, and the language model decides.
 """
 
 import json
@@ -13,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
@@ -65,17 +67,21 @@ class Fusion:
 
 @dataclass
 class Fused:
-    """The fused score as one more thing that ranks: any real number, to compare within one moment."""
+    """The fused score as one more thing that ranks: any real number, to compare within one moment.
+
+    known: (n_items,) whether the proposers have seen an item taken.
+    """
 
     name: str
     ranker: Scores
     proposers: Sequence[Scores]
     weights: Sequence[float]
+    known: NDArray[np.bool_]
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         if candidates is None:
             raise MmsrarecError("fusion ranks proposed candidates, not the whole catalogue: use propose")
-        return terms(self.ranker, self.proposers, moments, candidates) @ np.array(self.weights)
+        return terms(self.ranker, self.proposers, moments, candidates, self.known) @ np.array(self.weights)
 
 
 def language_model(scorer: Scores) -> MllmScorer | HeadScorer | None:
@@ -85,11 +91,16 @@ def language_model(scorer: Scores) -> MllmScorer | HeadScorer | None:
     return scorer if isinstance(scorer, MllmScorer | HeadScorer) else None
 
 
-def terms(ranker: Scores, proposers: Sequence[Scores], moments: Moments, candidates: IntArray) -> FloatArray:
-    """(m, c, 1 + proposers) of (m, c) candidates."""
+def terms(
+    ranker: Scores, proposers: Sequence[Scores], moments: Moments, candidates: IntArray, known: NDArray[np.bool_]
+) -> FloatArray:
+    """(m, c, 1 + proposers) of (m, c) candidates; known: see `Fused`."""
     p = np.clip(ranker.score(moments, candidates), 1e-9, 1 - 1e-9)
     found = [np.log(p) - np.log1p(-p)]
-    found += [-np.log(np.take_along_axis(places(one, moments), candidates, axis=1)) for one in proposers]
+    for one in proposers:
+        term = -np.log(places(one, moments))
+        term = np.where(known, term, term.mean(axis=1, keepdims=True))
+        found.append(np.take_along_axis(term, candidates, axis=1))
     return np.stack(found, axis=2)
 
 
