@@ -41,6 +41,7 @@ profile = 0
 [evaluate]
 negatives = 5
 propose = 6
+fusion_users = 0
 shown_users = 2
 resamples = 100
 """

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from mmsrarec.comparison import Comparison
-from mmsrarec.data.dataset import Dataset
-from mmsrarec.evaluate.rows import notes
+from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
+from mmsrarec.data.split import Moments
+from mmsrarec.evaluate.rows import notes, proposers
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe
-from mmsrarec.workspace import Workspace
+from mmsrarec.workspace import Kind, Workspace
 
 
 def comparison(data: Dataset, folder: Path, **settings) -> Comparison:
@@ -60,3 +61,61 @@ def test_notes_name_the_rows_that_are_there() -> None:
     assert named == ["context-only, mmsrarec", "als, sasrec", "als, sasrec"]
     assert told[3].startswith("context-only scores 1")
     assert told[4].startswith("Full ranking by the language model")
+
+
+class Oracle:
+    """A language model that knows half of the targets, and keeps what it was asked."""
+
+    name = "oracle"
+
+    def __init__(self) -> None:
+        self.asked: list[Moments] = []
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        assert candidates is not None
+        self.asked.append(moments)
+        return np.where((candidates == moments.target[:, None]) & (moments.target[:, None] % 2 == 0), 0.8, 0.3)
+
+
+@pytest.mark.parametrize("kind", ["published", "full"])
+def test_weights_are_learned_at_validation_moments_from_what_training_knows(
+    drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    rows = ["sequential-rules", "popularity"]
+    mine = comparison(drawn, tmp_path, rows=rows, fitted_on="train+validation", fusion_users=50, propose=30)
+    fitted: list[int] = []
+    made = mine.made
+    monkeypatch.setattr(mine, "made", lambda name, train, refit=False: fitted.append(len(train)) or made(name, train))
+    oracle = Oracle()
+    learned = mine.fusion(kind, "sequential-rules", oracle)  # type: ignore[arg-type]
+    assert fitted == [len(mine.split.train)]
+    (asked,) = oracle.asked
+    history = dict(zip(mine.split.valid.user.tolist(), mine.split.valid.history, strict=True))
+    when = dict(zip(mine.split.valid.user.tolist(), mine.split.valid.time.tolist(), strict=True))
+    assert 0 < len(asked) <= 50
+    for user, time, had in zip(asked.user.tolist(), asked.time.tolist(), asked.history, strict=True):
+        assert (time, had.tolist()) == (when[user], history[user].tolist())
+    assert learned.proposers == ("sequential-rules",)
+    assert learned.moments == len(asked)
+    assert learned.weights[0] > 0.5
+    assert learned.helps
+    assert mine.fusion(kind, "sequential-rules", oracle) == learned  # type: ignore[arg-type]
+    assert len(oracle.asked) == 1  # kept
+
+
+def test_whoever_proposes_most_targets_is_chosen(drawn: Dataset, tmp_path: Path) -> None:
+    mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7)
+    quality = mine.proposer_quality()
+    assert {tuple(values) for values in quality.values()} == {("HR@7", "NDCG@10")}
+    assert quality[mine.chosen()]["HR@7"] == max(values["HR@7"] for values in quality.values())
+    rules = mine.made("sequential-rules", mine.split.train)
+    proposed = mine.reranked(rules, rules).proposals(mine.split.valid)
+    share = (proposed == mine.split.valid.target[:, None]).any(axis=1).mean()
+    assert quality["sequential-rules"]["HR@7"] == pytest.approx(share, abs=0.05)  # ties are broken otherwise
+
+
+def test_encoder_and_rules_propose_together_where_asked() -> None:
+    rows = ("sequential-rules", "sasrec", "als")
+    assert proposers(rows, "sasrec", False) == ["sequential-rules", "als", "sasrec"]
+    assert proposers(rows, "sasrec", True)[-1] == "sasrec+sequential-rules"
+    assert proposers(rows, "gru4rec", True) == proposers(rows, "sasrec", False)

@@ -32,6 +32,9 @@ class Bag:
         rows = [(0.8 ** np.arange(len(h))[::-1]) @ self.vectors[h] if len(h) else np.zeros(16) for h in histories]
         return np.array(rows, dtype=np.float32).reshape(len(histories), 16)
 
+    def scores(self, histories: Sequence[IntArray]) -> NDArray[np.float32]:
+        return self.encode(histories) @ self.vectors.T
+
 
 def make_items(n: int) -> tuple[Item, ...]:
     """Items whose titles and texts have different lengths; every third is without a picture."""

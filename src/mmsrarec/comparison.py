@@ -6,7 +6,7 @@ A row is an artefact of its own, so a stopped comparison goes on at the row wher
 import json
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -23,21 +23,23 @@ from mmsrarec.evaluate.protocol import (
     evaluate_full,
     evaluate_published,
     facts,
+    ndcg_of_lists,
     published_candidates,
     target_slices,
 )
 from mmsrarec.evaluate.report import Row, build_report, compare_rows, load_row, save_row, text_table
-from mmsrarec.evaluate.rows import CLASSIC, CONTEXT, GENERATORS, STAGE_2, TRAINED, Source, notes
+from mmsrarec.evaluate.rows import CONTEXT, GENERATORS, STAGE_2, TRAINED, Source, make_row, notes, proposers
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe
-from mmsrarec.recommend.propose import Reranked
+from mmsrarec.recommend.fuse import Fused, Fusion, language_model, learn, terms
+from mmsrarec.recommend.propose import Reranked, parts_of
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.variants import SWEEPS, VARIANTS, sweep_of
 from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.showcase import attributes, shown_users
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summary_page import PAGE
-from mmsrarec.workspace import SEEDS, Workspace, adapter_part
+from mmsrarec.workspace import SEEDS, Kind, Workspace, adapter_part, fusion_part
 
 Count = Callable[[int, int, str], None]
 TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
@@ -163,12 +165,11 @@ def is_ablation(variant: str) -> bool:
 
 
 def against_whole(rows: list[Row], row: Row) -> list[dict]:
-    """Paired tests of MMSRARec whole against one other row of its table."""
-    for whole in rows:
-        asked_the_same = (whole.protocol, whole.split) == (row.protocol, row.split)
-        if whole.model == "mmsrarec" and whole is not row and asked_the_same and not is_ablation(whole.variant):
-            return compare_rows(whole, row, TESTED[row.protocol])
-    return []
+    """Paired tests of MMSRARec whole, with and without fusion, against one other row of its table."""
+    table = [other for other in rows if (other.protocol, other.split) == (row.protocol, row.split)]
+    wholes = [other for other in table if other.model == "mmsrarec" and not is_ablation(other.variant)]
+    earlier = wholes.index(row) + 1 if row in wholes else 0  # two of them are compared once
+    return [pair for whole in wholes[earlier:] for pair in compare_rows(whole, row, TESTED[row.protocol])]
 
 
 class Comparison:
@@ -204,15 +205,85 @@ class Comparison:
         for variant in variants:
             model = next((model for model, trained in TRAINED.items() if trained == variant), "mmsrarec")
             shown = "whole" if model in self.recipe.evaluate.rows and variant in TRAINED.values() else variant
-            found.append(self.row("published", model, shown, lambda variant=variant: self.tuned(variant)))
-            if self.full and variant == "whole":
-                generator = self.generator()
-                label = f"re-ranks {generator.name}"
-                found.append(self.row("full", model, label, lambda g=generator: self.reranked(g)))
+            make = cache(partial(self.tuned, variant))  # loaded once for both protocols, with and without fusion
+            found.append(self.row("published", model, shown, make))
+            if variant == "whole" and self.recipe.recommend.head_weight:
+                head = cache(lambda make=make: self.workspace.head(self.name, make()))
+                found += [self.row(kind, model, "head", head) for kind in ("published", "full")[: 1 + self.full]]
+            if variant == "whole":
+                found += self.with_proposers(model, make)
         return found
 
-    def row(self, protocol: str, model: str, variant: str, make: Callable[[], Scorer]) -> Row:
-        """One row, computed unless it is there already."""
+    def with_proposers(self, model: str, tuned: Callable[[], MllmScorer]) -> list[Row]:
+        """The rows of the whole model that its proposers have a part in: re-ranking, and fusion with their scores."""
+        found, fuses = [], self.recipe.evaluate.fusion_users > 0
+        if not (fuses or self.full):
+            return []
+        chosen = self.chosen()
+        generator = cache(partial(self.classic, chosen))
+
+        def fused(kind: Kind) -> Fused:
+            scorer = tuned()
+            weights = self.fusion(kind, chosen, scorer).weights
+            return Fused("mmsrarec", scorer, parts_of(generator()), weights, self.fitted.counts > 0)
+
+        made_from = self.inputs(chosen, "whole")
+        learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users)]
+        if fuses:
+            found.append(self.row("published", model, f"fused with {chosen}", lambda: fused("published"), learned))
+        if self.full:
+            if "+" in chosen:  # whoever proposes stands in the table by itself
+                found.append(self.row("full", chosen, "whole", generator))
+            label = f"re-ranks {chosen}"
+            found.append(self.row("full", model, label, lambda: self.reranked(generator(), tuned()), made_from))
+            if fuses:
+                label += ", fused"
+                found.append(self.row("full", model, label, lambda: self.reranked(generator(), fused("full")), learned))
+        return found
+
+    def fusion(self, kind: Kind, chosen: str, scorer: MllmScorer) -> Fusion:
+        """What validation moments say of the language model's and the proposers' weights, learned unless it is there.
+
+        The proposers are fitted on the training events for it, also where they are fitted on the validation events as
+        well (`evaluate.fitted_on`) for the row that the weights are then used in: the moments must be new to them.
+        """
+        settings, valid = self.recipe.evaluate, self.split.valid
+        adapter = self.recorded(adapter_part(self.name, "whole"))
+        key = artefacts.key(
+            made_from=[adapter, *self.inputs(chosen, "whole"), artefacts.key(train=[self.split.train.item])],
+            proposer=chosen,
+            candidates=settings.negatives if kind == "published" else self.proposed,
+            users=settings.fusion_users,
+            seed=self.recipe.seed,
+        )
+        folder = self.workspace.folder / fusion_part(self.name, kind)
+        if not artefacts.is_current(folder, key):
+            self.say(f"fusing with {chosen}: {kind}, {self.name}")
+            maker = self.made(chosen, self.split.train)
+            order = np.random.default_rng(self.recipe.seed).permutation(len(valid))
+            if kind == "published":
+                moments = valid.pick(np.sort(order[: settings.fusion_users]))
+                asked = published_candidates(moments, self.dataset.events, self.recipe.seed, settings.negatives)
+                candidates, place, looked_at = asked.items, asked.place, len(moments)
+            else:
+                proposed = Reranked("mmsrarec", maker, scorer, self.proposed).proposals(valid)
+                hit = proposed == valid.target[:, None]
+                rows = np.sort(order[hit.any(axis=1)[order]][: settings.fusion_users])
+                moments, candidates, place = valid.pick(rows), proposed[rows], hit[rows].argmax(axis=1)
+                looked_at = len(valid)
+            parts = parts_of(maker)
+            names = [part.name for part in parts]
+            x, known = np.zeros((0, 1, 1 + len(parts))), self.split.train.counts > 0
+            if len(moments):
+                x = terms(scorer, parts, moments, candidates, known)
+            learned = learn(x, place, names, looked_at, ndcg_of_lists(5 if kind == "published" else 10))
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with artefacts.writing(folder, kind="fusion", key=key, inputs={"adapter": adapter}) as draft:
+                learned.save(draft)
+        return Fusion.load(folder)
+
+    def row(self, protocol: str, model: str, variant: str, make: Callable[[], Scorer], more: Sequence[str] = ()) -> Row:
+        """One row, computed unless it is there already. more: keys of what else than its own model it was made from."""
         key = artefacts.key(
             protocol=protocol,
             split=self.name,
@@ -221,9 +292,9 @@ class Comparison:
             seed=self.recipe.seed,
             candidates=self.candidates.digest,
             propose=self.recipe.evaluate.propose,
-            made_from=self.inputs(model, variant),
+            made_from=[*self.inputs(model, variant), *more],
         )
-        slug = f"{protocol}-{model}-{variant}".replace(" ", "-")
+        slug = f"{protocol}-{model}-{variant}".replace(",", "").replace(" ", "-")
         folder = self.workspace.folder / "evaluate" / "rows" / self.name / slug
         if not artefacts.is_current(folder, key):
             self.say(f"evaluating {model}, {variant}: {protocol}, {self.name}")
@@ -236,6 +307,8 @@ class Comparison:
 
     def inputs(self, model: str, variant: str) -> list[str]:
         """Keys of what a row was made from."""
+        if "+" in model:
+            return [key for part in model.split("+") for key in self.inputs(part, variant)]
         if model in TRAINED:
             trained = variant if is_ablation(variant) else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
@@ -249,16 +322,19 @@ class Comparison:
         return [artefacts.key(train=[self.fitted.item, self.fitted.time])]
 
     def measure(self, protocol: str, model: str, variant: str, scorer: Scorer) -> Row:
-        started, test = time.perf_counter(), self.split.test
+        test, asked = self.split.test, language_model(scorer)
+        before = (asked.tokens, asked.moments, asked.spared) if asked else (0, 0, 0.0)
+        started = time.perf_counter()
         if protocol == "published":
             metrics = evaluate_published(scorer, test, self.candidates)
         else:
             metrics = evaluate_full(scorer, test, len(self.dataset.items))
-        cost = {"ms_per_user": 1000 * (time.perf_counter() - started) / max(len(test), 1)}
-        ranker = scorer.ranker if isinstance(scorer, Reranked) else scorer
-        if isinstance(ranker, MllmScorer):
+        seconds = time.perf_counter() - started + (asked.spared - before[2] if asked else 0.0)
+        cost = {"ms_per_user": 1000 * seconds / max(len(test), 1)}
+        if asked:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            cost |= {"tokens_per_user": ranker.tokens / max(ranker.moments, 1), "calls_per_user": 1.0, "peak_mb": peak}
+            tokens = (asked.tokens - before[0]) / max(asked.moments - before[1], 1)
+            cost |= {"tokens_per_user": tokens, "calls_per_user": 1.0, "peak_mb": peak}
         has_image = np.array([item.image is not None for item in self.dataset.items])
         slices = target_slices(test, self.split.train, has_image)
         slices = {name: mask for name, mask in slices.items() if not mask.all()}  # all users are no slice of them
@@ -271,31 +347,55 @@ class Comparison:
     def made(self, name: str, train: Events, refit: bool = False) -> Scorer:
         encoder = partial(self.workspace.encoder, self.name, refit=refit)
         retrieval = partial(self.workspace.retrieval, self.name)
-        return (CLASSIC | STAGE_2)[name](Source(train, self.recipe.seed, encoder, retrieval, self.recipe.recommend))
+        return make_row(name, Source(train, self.recipe.seed, encoder, retrieval, self.recipe.recommend))
 
     def tuned(self, variant: str) -> MllmScorer:
         prompts = self.workspace.tuned(self.name, variant)
         retrieval = self.workspace.retrieval(self.name, variant)
-        return MllmScorer(variant, prompts, retrieval, self.recipe.runtime.score_tokens, self.count)
+        batch = self.recipe.runtime.score_tokens
+        return MllmScorer(variant, prompts, retrieval, batch, self.count, keep=variant == "whole")
 
     def generator(self) -> Scorer:
-        """The proposer with the best NDCG@10 on validation users; the choice is kept, for it costs full rankings."""
-        names = [name for name in GENERATORS if name in self.recipe.evaluate.rows]
+        """The chosen proposer, as it is tested."""
+        return self.classic(self.chosen())
+
+    def chosen(self) -> str:
+        """The proposer of the most validation targets; the choice is kept, for it costs full rankings."""
+        names = self.proposers
         if not names:
             raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
-        key = artefacts.key(made_from=[self.inputs(name, "whole") for name in names], seed=self.recipe.seed)
-        file = self.workspace.folder / "evaluate" / "generators" / f"{self.name}-{key[:12]}.txt"
+        key = artefacts.key(
+            made_from=[self.inputs(name, "whole") for name in names], propose=self.proposed, seed=self.recipe.seed
+        )
+        file = self.workspace.folder / "evaluate" / "generators" / f"{self.name}-{key[:12]}.json"
         if not file.exists():
-            n_items, valid = len(self.dataset.items), self.split.valid
-            made = {name: self.made(name, self.split.train) for name in names}
-            quality = {name: evaluate_full(row, valid, n_items)["NDCG@10"].mean() for name, row in made.items()}
+            quality = self.proposer_quality()
+            best = max(names, key=lambda name: tuple(quality[name].values()))
             file.parent.mkdir(parents=True, exist_ok=True)
-            artefacts.atomic_write(file, max(names, key=lambda name: quality[name]).encode())
-        return self.classic(file.read_text())
+            artefacts.atomic_write(file, json.dumps({"chosen": best, "quality": quality}, indent=1).encode())
+        return json.loads(file.read_text())["chosen"]
 
-    def reranked(self, generator: Scorer) -> Reranked:
-        n = min(self.recipe.evaluate.propose, len(self.dataset.items) // 2)
-        return Reranked("mmsrarec", generator, self.tuned("whole"), n)
+    @property
+    def proposers(self) -> list[str]:
+        """Names of whoever may propose."""
+        settings = self.recipe.evaluate
+        return proposers(settings.rows, self.recipe.retrieve.encoder, settings.combine_proposers)
+
+    @property
+    def proposed(self) -> int:
+        """Items that are proposed."""
+        return min(self.recipe.evaluate.propose, len(self.dataset.items) // 2)
+
+    def proposer_quality(self) -> dict[str, dict[str, float]]:
+        """Of each proposer, on validation users: how often the target is among what it proposes; then NDCG@10."""
+        measured = (f"HR@{self.proposed}", "NDCG@10")
+        n_items, valid = len(self.dataset.items), self.split.valid
+        made = {name: self.made(name, self.split.train) for name in self.proposers}
+        found = {name: evaluate_full(row, valid, n_items, measured) for name, row in made.items()}
+        return {name: {metric: float(values[metric].mean()) for metric in measured} for name, values in found.items()}
+
+    def reranked(self, generator: Scorer, ranker: Scorer) -> Reranked:
+        return Reranked("mmsrarec", generator, ranker, self.proposed)
 
     @property
     def has_stage_2(self) -> bool:

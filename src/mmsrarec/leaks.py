@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmsrarec import artefacts
-from mmsrarec.comparison import GENERATORS, LEAKS, Comparison, checked_parts
+from mmsrarec.comparison import LEAKS, Comparison, checked_parts
 from mmsrarec.data.dataset import Events
 from mmsrarec.data.split import Split, SplitName
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
@@ -152,13 +152,10 @@ def choices(world: RunWorld) -> Iterator[Finding]:
     sampled = SURE * float(valid.std()) / MOST_VALIDATED**0.5 if len(valid) > MOST_VALIDATED else 0.0
     best = max((ndcg for _, ndcg in encoder.curve), default=0.0)
     yield stored.early_stopping(best, float(valid.mean()), float(test), stored.SAME + sampled)
-    names = [name for name in GENERATORS if name in workspace.recipe.evaluate.rows]
-    for file in workspace.folder.glob(f"evaluate/generators/{world.name}-*.txt"):
-        rows = {name: world.row(name) for name in names}
-        quality = {
-            name: float(evaluate_full(row, split.valid, n_items)["NDCG@10"].mean()) for name, row in rows.items()
-        }
-        yield stored.chosen_generator(file.read_text(), quality)
+    for file in workspace.folder.glob(f"evaluate/generators/{world.name}-*.json"):
+        found = world.comparison.proposer_quality()
+        quality = {name: next(iter(values.values())) for name, values in found.items()}
+        yield stored.chosen_generator(json.loads(file.read_text())["chosen"], quality)
 
 
 def keywords(workspace: Workspace) -> Finding:

@@ -2,24 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.artefacts import read_manifest
-from mmsrarec.data.dataset import IntArray
+from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments, SplitName
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.baselines.popularity import PopularityAsOf
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.protocol import Scorer
+from mmsrarec.evaluate.rows import Source, make_row
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import Reason, explain, explain_all
+from mmsrarec.recommend.fuse import Fused, Given
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.propose import Reranked
+from mmsrarec.recommend.propose import Interleaved, Reranked, places
 from mmsrarec.recommend.score import MllmScorer
-from mmsrarec.recommend.turns import Likeness, Only, Turns
+from mmsrarec.recommend.turns import Likeness, Only, Turns, Widened
 from mmsrarec.recommend.wishes import UNASKED, Wishes, carries
 from mmsrarec.workspace import Workspace, adapter_part
 
@@ -30,7 +33,12 @@ NEW_TURN = 4
 
 @dataclass(frozen=True)
 class Recommendation:
-    """score: p(yes) / (p(yes) + p(no)). because: the heaviest reasons, each measured by leaving it out."""
+    """score: what it is ranked by, in (0, 1). because: the heaviest reasons, each measured by leaving it out.
+
+    The score is p(yes) / (p(yes) + p(no)), or where the run's fusion with its proposers helped on validation users, the
+    logistic function of the fused score, which compares items of one answer and is no probability. Reasons are of the
+    language model's part; a fused answer ends them with the proposers' places.
+    """
 
     item_id: str
     title: str
@@ -41,7 +49,8 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that the model was shown about one item, by what it carried."""
+    """All that the model was shown about one item, by what it carried. score: p(yes) / (p(yes) + p(no)), the model's
+    part alone."""
 
     item_id: str
     title: str
@@ -53,11 +62,15 @@ class Recommender:
     """A run's tuned model, ready to answer."""
 
     def __init__(self, workspace: Workspace, split: SplitName, prompts: Prompts, generator: Scorer | None = None):
-        """generator: proposes the candidates of a whole catalogue; the run's sequence encoder unless given."""
+        """generator: proposes the candidates of a whole catalogue. Unless given, those do with whom fusion helped on
+        the run's validation users, or else, without fusion, its sequence encoder."""
         self.workspace, self.dataset, self.prompts = workspace, workspace.dataset, prompts
         self.split: SplitName = split
         self.retrieval = workspace.retrieval(split)
         self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, workspace.recipe.runtime.score_tokens)
+        learned = None if generator else workspace.fusion(split, "full")
+        self.fusion = learned if learned and learned.helps and workspace.served == "whole" else None
+        self.proposers: tuple[Scorer, ...] = self._fused_proposers() if self.fusion else ()
         self.generator: Scorer = generator or self._proposer()
         self.cold_generator = PopularityAsOf(self.retrieval.train)
 
@@ -91,9 +104,17 @@ class Recommender:
         less: Sequence[str] = (),
     ) -> dict[str, float]:
         """{item id: score} of the named candidates. Raises MmsrarecError that lists unknown ids."""
-        evidence = self._gather(self._moment(user, history), self._codes(candidates), self._wishes(more, less))
-        (scores,) = self.scorer.score_evidence([evidence])
+        moment, codes = self._moment(user, history), self._codes(candidates)
+        scores = self._scores(moment, self._gather(moment, codes, self._wishes(more, less)))
         return dict(zip(candidates, scores.tolist(), strict=True))
+
+    def _scores(self, moment: Moments, evidence: Evidence) -> FloatArray:
+        """(c,) in (0, 1): fused where the run is and the moment has a history, else the language model's."""
+        (p,) = self.scorer.score_evidence([evidence])
+        if self.fusion is None or not len(moment.history[0]):
+            return p
+        fused = Fused("mmsrarec", Given(p[None]), self.proposers, self.fusion.weights, self._taken)
+        return 1 / (1 + np.exp(-fused.score(moment, np.array([evidence.candidates]))[0]))
 
     def explain(
         self,
@@ -122,31 +143,51 @@ class Recommender:
         n = min(max(self.workspace.recipe.evaluate.propose, k), room)
         proposed = Reranked("mmsrarec", generator, self.scorer, n).proposals(moment)[0]
         evidence = self._gather(moment, proposed, wishes)
-        (scores,) = self.scorer.score_evidence([evidence])
+        scores = self._scores(moment, evidence)
         best = np.argsort(-scores, kind="stable")[:k]
         if not len(best):
             return []
         explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens)
+        proposers = self.proposers if len(moment.history[0]) else ()
+        told = [(one.name, places(one, moment)[0]) for one in proposers]
         return [
-            self._recommendation(int(proposed[place]), float(scores[place]), reasons)
+            self._recommendation(int(proposed[place]), float(scores[place]), reasons, told)
             for place, (_, reasons) in zip(best, explained, strict=True)
         ]
 
     def _proposer(self) -> Scorer:
-        """The run's sequence encoder; what nobody took, which it cannot know, takes every NEW_TURN-th turn."""
-        encoder, counts = self.workspace.encoder(self.split), self.retrieval.train.counts
-        new = (counts == 0) | (np.arange(len(counts)) >= encoder.n_items)
-        known = SequenceRow(encoder)
+        """Those of the fusion, or the run's sequence encoder; what nobody took, which they cannot know, takes every
+        NEW_TURN-th turn."""
+        encoder = self.workspace.encoder(self.split)
+        new = ~self._taken | (np.arange(len(self._taken)) >= encoder.n_items)
+        known: Scorer = Interleaved(self.proposers) if self.proposers else SequenceRow(encoder)
         return Turns(known, Only(Likeness(self._shown), new), NEW_TURN) if new.any() else known
+
+    def _fused_proposers(self) -> tuple[Scorer, ...]:
+        """Whoever the fusion learned to weigh, one by one, for all items that are there now."""
+        workspace, split = self.workspace, self.split
+        assert self.fusion is not None
+        encoder, retrieval = partial(workspace.encoder, split), partial(workspace.retrieval, split)
+        source = Source(self.retrieval.train, workspace.recipe.seed, encoder, retrieval, workspace.recipe.recommend)
+        return tuple(Widened(make_row(name, source), len(self.dataset.items)) for name in self.fusion.proposers)
+
+    @cached_property
+    def _taken(self) -> NDArray[np.bool_]:
+        """(items,): what somebody took in training."""
+        return self.retrieval.train.counts > 0
 
     @cached_property
     def _shown(self) -> list[tuple[str, ...]]:
         """The keywords that a prompt shows of each item."""
         return [self.prompts.shown_keywords(code) for code in range(len(self.dataset.items))]
 
-    def _recommendation(self, code: int, score: float, reasons: Sequence[Reason]) -> Recommendation:
+    def _recommendation(
+        self, code: int, score: float, reasons: Sequence[Reason], told: Sequence[tuple[str, FloatArray]]
+    ) -> Recommendation:
+        """told: whose places joined in."""
         item, keywords = self.dataset.items[code], self.workspace.keywords.united(code)
         because = tuple(reason.text for reason in reasons if reason.weight > 0)[:SHOWN_REASONS]
+        because += tuple(f"{name} puts it at place {place[code]:.0f}" for name, place in told if self._taken[code])
         return Recommendation(item.item_id, item.title, score, keywords, because)
 
     def _gather(self, moment: Moments, codes: IntArray, wishes: Wishes) -> Evidence:

@@ -346,12 +346,14 @@ class Run:
                 return
             work, facts = self.out / "unfinished" / key[:16], {"steps": 0}
             if variant_named(variant).trained:
-                prompts = self.workspace.prompts(variant, self.workspace.ranker(variant))
+                workspace, seed = self.workspace, self.recipe.seed
+                prompts = workspace.prompts(variant, workspace.ranker(variant))
+                taught = partial(workspace.tuned, split, teacher) if teacher else None
+                asked, adapter = workspace.retrieval(split, variant), folder / "adapter"
                 with self.counting(f"tuning, {split}, {variant}") as count:
-                    retrieval = self.workspace.retrieval(split, variant)
-                    taught = partial(self.workspace.tuned, split, teacher) if teacher else None
-                    seed, adapter = self.recipe.seed, folder / "adapter"
-                    facts = ranker.tune(prompts, retrieval, settings, seed, adapter, work, count, taught)
+                    facts = ranker.tune(
+                        prompts, asked, settings, seed, adapter, work, count, taught, workspace.item_file
+                    )
             (folder / "training.json").write_text(json.dumps(facts))
             if processes.is_first():
                 shutil.rmtree(work, ignore_errors=True)

@@ -9,10 +9,11 @@ import shutil
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from mmsrarec.artefacts import is_current, is_whole, read_manifest
+from mmsrarec.artefacts import inputs_of, is_current, is_whole, read_manifest
 from mmsrarec.data.dataset import Dataset, Events
 from mmsrarec.data.split import Split, SplitName, make_split
 from mmsrarec.data.tables import load
@@ -22,7 +23,10 @@ from mmsrarec.models.adapter import load_adapter, merge_adapter
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.recipe import Recipe, load_recipe
 from mmsrarec.recommend.evidence import Retrieval
+from mmsrarec.recommend.fuse import Fusion
+from mmsrarec.recommend.head import Head, HeadScorer, item_states
 from mmsrarec.recommend.prompts import Prompts
+from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.encode import Encoder
@@ -33,6 +37,9 @@ from mmsrarec.summarize.keywords import Keywords, exchanged
 STAGE_1 = ("pictures", "tune", "summarize", "summarize-untuned")
 SEEDS = "seeds"
 """The folder of what was done again with other seeds."""
+
+Kind = Literal["published", "full"]
+"""What is ranked: candidates of the published protocol, or what was proposed of the whole catalogue."""
 
 
 class Workspace:
@@ -162,10 +169,35 @@ class Workspace:
             load_adapter(mllm, folder / "adapter")
         return self.prompts(variant, mllm)
 
+    def head(self, split: SplitName, tuned: MllmScorer) -> HeadScorer:
+        """The cheap head that was trained with the whole variant's adapter, `tuned`."""
+        head = Head.load(self._finished(adapter_part(split, "whole")) / "adapter")
+        states = item_states(tuned.prompts, self.item_file, tuned.batch_tokens)
+        return HeadScorer("head", tuned.prompts, tuned.retrieval, head, states, tuned.batch_tokens)
+
+    @property
+    def item_file(self) -> Path:
+        """Where the run keeps the item states of the cheap head."""
+        return self.folder / "items.safetensors"
+
+    def fusion(self, split: SplitName, kind: Kind) -> Fusion | None:
+        """What was learned about fusing this very adapter with the proposers; None where that was not done."""
+        folder = self.folder / fusion_part(split, kind)
+        adapter = self.folder / adapter_part(split, "whole")
+        if not (is_whole(folder) and is_whole(adapter)):
+            return None
+        fresh = inputs_of(folder).get("adapter") == read_manifest(adapter)["key"]
+        return Fusion.load(folder) if fresh else None
+
     def _finished(self, part: str) -> Path:
         folder = self.folder / part
         read_manifest(folder)
         return folder
+
+
+def fusion_part(split: SplitName, kind: Kind) -> str:
+    """The folder of what was learned about fusing with the proposers, inside a run."""
+    return f"evaluate/fusion/{split}/{kind}"
 
 
 def adapter_part(split: SplitName, variant: str) -> str:

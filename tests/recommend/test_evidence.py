@@ -9,7 +9,7 @@ from world import make_log, make_retrieval
 from mmsrarec.data.dataset import Events, make_events
 from mmsrarec.data.split import Moments, leave_one_out, moments_at
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.recommend.evidence import Evidence, sample_training
+from mmsrarec.recommend.evidence import HARDEST, Evidence, harden, sample_training
 from mmsrarec.recommend.settings import RecommendSettings, Shows
 
 SETTINGS = RecommendSettings(history=3, similar_items=4)
@@ -220,3 +220,50 @@ def test_examples_follow_from_the_seed() -> None:
     a, b, c = (sample_training(LOG, 20, 4, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(a[1], b[1])
     assert not np.array_equal(a[1], c[1])
+
+
+def test_late_moments_are_drawn_as_often_as_told() -> None:
+    """With late = 1 the moment at share x comes as often as x: of ten moments of one user, the k-th 2k - 1 times."""
+    log = make_events(np.zeros(11, dtype=int), np.arange(11), np.arange(11), 1, 20)
+    moments, _, _ = sample_training(log, 20_000, 1, np.random.default_rng(0), late=1.0)
+    drawn = np.bincount([len(history) for history in moments.history], minlength=11)[1:]
+    expected = 200 * (2 * np.arange(10) + 1)
+    assert (np.abs(drawn - expected) < 5 * np.sqrt(expected)).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(0, 6))
+def test_hard_negatives_are_the_highest_that_were_never_taken(seed: int, negatives: int, hard: int) -> None:
+    rng = np.random.default_rng(seed)
+    log = make_log(rng, n_users=10, n_items=HARDEST + 60, length=5)
+    log = Events(log.user, log.item, log.time, log.n_users, log.n_items + 3)  # three that training never shows
+    hard = min(hard, negatives)
+    moments, candidates, place = sample_training(log, 12, negatives, rng)
+    scores = rng.normal(size=(12, log.n_items))
+    before = candidates.copy()
+    found = harden(log, moments, candidates, place, lambda histories: scores, hard, rng)
+    np.testing.assert_array_equal(candidates, before)
+    for row in range(12):
+        assert found[row, place[row]] == moments.target[row]
+        others = np.delete(found[row], place[row])
+        free = np.setdiff1d(np.flatnonzero(log.counts), log.items_of(int(moments.user[row])))
+        assert len(set(others)) == negatives
+        assert set(others) <= set(free)
+        highest = free[np.argsort(-scores[row, free])][: HARDEST + negatives]
+        assert np.isin(others, highest).sum() >= hard
+        np.testing.assert_array_equal(others[hard:], np.delete(before[row], place[row])[hard:])
+
+
+def test_what_is_off_changes_no_example() -> None:
+    """Drawn with the numbers of the first release: equal seeds go on giving equal packs."""
+    moments, candidates, place = sample_training(LOG, 3, 4, np.random.default_rng(7))
+    rng = np.random.default_rng(7)
+    lengths = np.diff(LOG.offsets)
+    users = rng.choice(np.flatnonzero(lengths >= 2), 3)
+    rows = LOG.offsets[users] + 1 + (rng.random(3) * (lengths[users] - 1)).astype(np.int64)
+    np.testing.assert_array_equal(moments.target, LOG.item[rows])
+    np.testing.assert_array_equal(place, rng.integers(0, 5, 3))
+    for row in range(3):
+        free = np.setdiff1d(np.flatnonzero(LOG.counts), LOG.items_of(int(users[row])))
+        drawn = rng.choice(free, 5, replace=False)
+        np.testing.assert_array_equal(np.delete(candidates[row], place[row]), np.delete(drawn, place[row]))

@@ -15,9 +15,10 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.adapter import load_adapter
 from mmsrarec.models.packing import Pack, Segment
 from mmsrarec.recommend import tune as module
+from mmsrarec.recommend.lessons import plan, sample_training
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs, yes_minus_no
-from mmsrarec.recommend.tune import SQUARED, choose_loss, distil_loss, plan, read_curve, task_losses, tune
+from mmsrarec.recommend.tune import SQUARED, choose_loss, distil_loss, read_curve, task_losses, tune
 
 LOG = make_log(np.random.default_rng(0))
 DATASET = make_dataset(LOG)
@@ -86,7 +87,7 @@ def test_the_adapter_changes_scores_and_comes_back_from_disk(whole: tuple[Path, 
     plain, loaded = (make_prompts(tiny_mllm(), DATASET, **SMALL) for _ in range(2))
     load_adapter(loaded.mllm, folder / "adapter")
     retrieval = make_retrieval(LOG)
-    moments, candidates, _ = module.sample_training(LOG, 5, 3, np.random.default_rng(0))
+    moments, candidates, _ = sample_training(LOG, 5, 3, np.random.default_rng(0))
     evidence = retrieval.gather(moments, candidates, plain.settings)
     scores = [
         np.concatenate(score_packs(prompts, [prompts.render(one) for one in evidence]))
@@ -259,7 +260,7 @@ def test_the_loss_of_distilling_is_what_it_says() -> None:
 
 def far_from(teacher: Prompts, student: Prompts) -> float:
     """Mean divergence of a student's rankings of new packs from the teacher's."""
-    moments, candidates, _ = module.sample_training(LOG, 12, 3, np.random.default_rng(5))
+    moments, candidates, _ = sample_training(LOG, 12, 3, np.random.default_rng(5))
     evidence = make_retrieval(LOG, crowd=10).gather(moments, candidates, teacher.settings)
     with torch.inference_mode():
         ranked = [yes_minus_no(p, [p.render(one) for one in evidence]).view(12, 4) for p in (teacher, student)]
@@ -303,3 +304,10 @@ def test_epochs_see_every_pack_again_in_another_order(whole: tuple[Path, dict, P
     facts, _ = run(tmp_path, epochs=2)
     assert facts["steps"] == 2 * whole[1]["steps"]
     assert facts["tokens"] == 2 * whole[1]["tokens"]
+
+
+def test_hard_negatives_and_late_moments_reach_the_training(tmp_path: Path, whole: tuple[Path, dict, Prompts]) -> None:
+    hard, _ = run(tmp_path, hard_negatives=0.5, late=2.0)
+    losses = [[step["loss"] for step in facts["curve"]] for facts in (hard, whole[1])]
+    assert len(losses[0]) == len(losses[1])
+    assert losses[0] != losses[1]

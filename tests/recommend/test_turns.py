@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.data.split import Moments
-from mmsrarec.recommend.turns import Likeness, Only, Turns, places
+from mmsrarec.recommend.turns import Likeness, Only, Turns, ranks
 
 HISTORY = (np.array([0, 1]),)
 MOMENTS = Moments(np.array([0]), np.array([9]), np.array([-1]), HISTORY)
@@ -59,5 +59,5 @@ def test_likeness_counts_what_the_history_says() -> None:
     assert likeness.score(MOMENTS, np.array([[2, 3]])).tolist() == [[1, 0]]
 
 
-def test_places_of_equals_go_by_code() -> None:
-    assert places(np.array([[1.0, 3.0, 1.0, -np.inf]])).tolist() == [[1, 0, 2, 3]]
+def test_ranks_of_equals_go_by_code() -> None:
+    assert ranks(np.array([[1.0, 3.0, 1.0, -np.inf]])).tolist() == [[1, 0, 2, 3]]

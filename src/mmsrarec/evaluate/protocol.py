@@ -1,7 +1,7 @@
 """The two protocols: 1 positive among 20 uniform negatives, and the whole catalogue. What ranks is a Scorer."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -80,8 +80,11 @@ def evaluate_published(scorer: Scorer, moments: Moments, candidates: Candidates)
     return measure(above, tied, n_others, PUBLISHED)
 
 
-def evaluate_full(scorer: Scorer, moments: Moments, n_items: int) -> dict[str, FloatArray]:
-    """HR and NDCG at 5, 10 and 20, and MRR, each (m,): the target among all items the user has not had."""
+def evaluate_full(scorer: Scorer, moments: Moments, n_items: int, names: Sequence[str] = FULL) -> dict[str, FloatArray]:
+    """HR and NDCG at 5, 10 and 20, and MRR, each (m,): the target among all items the user has not had.
+
+    names: other metrics of `metrics.measure`.
+    """
     _need_targets(moments)
     above, tied = np.zeros((2, len(moments)), dtype=np.int64)
     for rows in _chunks(len(moments)):
@@ -93,7 +96,18 @@ def evaluate_full(scorer: Scorer, moments: Moments, n_items: int) -> dict[str, F
         allowed[np.arange(len(rows)), part.target] = False  # the target does not compete with itself
         positive = np.take_along_axis(scores, part.target[:, None], axis=1)[:, 0]
         above[rows], tied[rows] = count_rivals(positive, scores, allowed)
-    return measure(above, tied, n_items, FULL)
+    return measure(above, tied, n_items, names)
+
+
+def ndcg_of_lists(depth: int) -> Callable[[FloatArray, IntArray], float]:
+    """The mean NDCG at `depth` of (m, c) scores whose targets stand in (m,) columns, as a function of the two."""
+
+    def quality(scores: FloatArray, place: IntArray) -> float:
+        target, others = np.take_along_axis(scores, place[:, None], axis=1), scores.shape[1] - 1
+        counts = count_rivals(target[:, 0], scores, np.arange(others + 1) != place[:, None])
+        return float(measure(*counts, others, [f"NDCG@{depth}"])[f"NDCG@{depth}"].mean())
+
+    return quality
 
 
 def facts(split: Split, events: Events, seed: int, candidates: Candidates | None = None) -> dict[str, Any]:

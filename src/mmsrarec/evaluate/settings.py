@@ -54,6 +54,15 @@ class EvaluateSettings(BaseModel):
     propose: int = Field(
         default=50, ge=1, description="items that the generator hands to the language model in full ranking"
     )
+    combine_proposers: bool = Field(
+        default=False, description="let stage 2's encoder and sequential rules propose in turn, as one more generator"
+    )
+    fusion_users: int = Field(
+        default=300,
+        ge=0,
+        description="validation users at most on whom the language model's and the proposer's weights are learned; 0: "
+        "no fusion",
+    )
     shown_users: int = Field(default=10, ge=0, le=1000, description="users whose answers the report shows whole")
     repeats: int = Field(
         default=1,

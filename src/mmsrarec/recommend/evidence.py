@@ -1,11 +1,12 @@
 """What is known at a moment: gathered by one function for training, evaluation and serving, under one clock."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import Events, IntArray
 from mmsrarec.data.split import Moments, moments_at
@@ -20,6 +21,9 @@ from mmsrarec.retrieve.past import Past
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.transitions import transitions
 from mmsrarec.retrieve.trend import recency_levels, trend_levels
+
+HARDEST = 100
+"""Hard negatives come from so many of an encoder's highest."""
 
 
 class Voice(NamedTuple):
@@ -135,36 +139,69 @@ def _voices(ranked: list[tuple[int, float]], behind: Voices) -> tuple[Voice, ...
     return tuple(Voice(code, weight.get(code, 0.0), frozenset(who)) for code, who in people.items())
 
 
-def sample_moments(train: Events, n: int, rng: np.random.Generator) -> Moments:
-    """n training moments: users are drawn uniformly, then one of their events that has a past."""
+def sample_moments(train: Events, n: int, rng: np.random.Generator, late: float = 0.0) -> Moments:
+    """n training moments: users are drawn uniformly, then one of their events that has a past; see
+    `sample_training` for late."""
     lengths = np.diff(train.offsets)
     with_past = np.flatnonzero(lengths >= 2)
     if not len(with_past):
         raise MmsrarecError("no user has two training events, so there is nothing to learn from: give a longer log")
     users = rng.choice(with_past, n)
-    return moments_at(train, train.offsets[users] + 1 + (rng.random(n) * (lengths[users] - 1)).astype(np.int64))
+    share = rng.random(n) ** (1 / (1 + late))  # whose density is (1 + late) * x**late
+    return moments_at(train, train.offsets[users] + 1 + (share * (lengths[users] - 1)).astype(np.int64))
 
 
 def sample_training(
-    train: Events, packs: int, negatives: int, rng: np.random.Generator
+    train: Events, packs: int, negatives: int, rng: np.random.Generator, late: float = 0.0
 ) -> tuple[Moments, IntArray, IntArray]:
     """Training examples: `packs` moments, (packs, 1 + negatives) candidates, and the positive's place among them.
 
-    The negatives are items the user never took, as
-    far as training knows, and the place of the positive is uniform. An item that nobody took in training is no negative
+    The moment at share x of a history is drawn as often as x**late. The negatives are items the user never took, as far
+    as training knows, and the place of the positive is uniform. An item that nobody took in training is no negative
     either: it can never be a positive, so the model would learn that whatever is new is not wanted.
     """
-    moments = sample_moments(train, packs, rng)
+    moments = sample_moments(train, packs, rng, late)
     place = rng.integers(0, negatives + 1, packs)
-    known = np.flatnonzero(train.counts)
     candidates = np.empty((packs, negatives + 1), dtype=np.int64)
     for row, user in enumerate(moments.user):
-        taken = train.items_of(int(user))
-        untaken = np.setdiff1d(known, taken)
-        if not len(untaken):  # whoever took all that is known leaves only the rest
-            untaken = np.setdiff1d(np.arange(train.n_items), taken)
-        if not len(untaken):
-            raise MmsrarecError(f"user code {user} has taken every item, so there is no negative: add items")
-        candidates[row] = rng.choice(untaken, negatives + 1, replace=len(untaken) <= negatives)
+        candidates[row] = rng.choice(pool := _untaken(train, int(user)), negatives + 1, replace=len(pool) <= negatives)
         candidates[row, place[row]] = moments.target[row]
     return moments, candidates, place
+
+
+def _untaken(train: Events, user: int) -> IntArray:
+    """What may be a negative for a user: known in training, and not taken by them."""
+    taken = train.items_of(user)
+    untaken = np.setdiff1d(np.flatnonzero(train.counts), taken)
+    if not len(untaken):  # whoever took all that is known leaves only the rest
+        untaken = np.setdiff1d(np.arange(train.n_items), taken)
+    if not len(untaken):
+        raise MmsrarecError(f"user code {user} has taken every item, so there is no negative: add items")
+    return untaken
+
+
+def harden(
+    train: Events,
+    moments: Moments,
+    candidates: IntArray,
+    place: IntArray,
+    scores: Callable[[Sequence[IntArray]], NDArray[np.floating]],
+    hard: int,
+    rng: np.random.Generator,
+) -> IntArray:
+    """(m, c) training candidates with `hard` of each row's negatives drawn anew, from the HARDEST that `scores` ranks
+    highest at that moment: what the model will be asked to put in order where it re-ranks.
+
+    scores: m histories to (m, n_items). Never the target nor an item that the user takes at any time in training.
+    """
+    candidates = candidates.copy()
+    for begin in range(0, len(moments), 512):  # a block of full rankings at a time
+        ranked = scores(moments.history[begin : begin + 512])
+        for row, values in enumerate(ranked, start=begin):
+            negatives = np.delete(np.arange(candidates.shape[1]), place[row])
+            pool = _untaken(train, int(moments.user[row]))
+            pool = np.setdiff1d(pool, candidates[row, negatives[hard:]])
+            hardest = pool[np.argsort(-values[pool], kind="stable")[:HARDEST]]
+            count = min(hard, len(hardest))
+            candidates[row, negatives[:count]] = rng.choice(hardest, count, replace=False)
+    return candidates

@@ -154,6 +154,11 @@ class Prompts:
         """How rare each keyword is in the catalogue."""
         return rarity(self.keywords, len(self.dataset.items))
 
+    def item(self, code: int) -> Segment:
+        """An item by itself, as a candidate shows it: text, and picture where there is one."""
+        picture = self.picture(code)
+        return Segment([*self._item(code), *picture], [code] if picture else [])
+
     def _lines(self, codes: Sequence[int], wishes: Wishes = UNASKED) -> list[int]:
         """A line an item; keywords that somebody wants less of are struck from them."""
         struck = [tuple(filter(wishes.strikes, self.shown_keywords(code))) if wishes.less else () for code in codes]

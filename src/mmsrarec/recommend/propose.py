@@ -37,15 +37,53 @@ class Reranked:
         if candidates is not None:
             return self.ranker.score(moments, candidates)
         ranks, proposed = self._propose(moments)
-        scores = -1.0 - ranks / ranks.shape[1]
-        np.put_along_axis(scores, proposed, self.ranker.score(moments, proposed), axis=1)
+        ranked = self.ranker.score(moments, proposed)
+        scores = np.minimum(ranked.min(axis=1, keepdims=True), 0.0) - 1 - ranks / ranks.shape[1]
+        np.put_along_axis(scores, proposed, ranked, axis=1)
         return scores
 
     def _propose(self, moments: Moments) -> tuple[FloatArray, IntArray]:
-        scores = np.array(self.generator.score(moments, None), dtype=np.float64)
-        for row, history in zip(scores, moments.history, strict=True):
-            row[history] = -np.inf
+        scores = unseen(self.generator, moments)
         order = np.argsort(-scores, axis=1, kind="stable")
         ranks = np.empty_like(scores)
         np.put_along_axis(ranks, order, np.arange(scores.shape[1], dtype=np.float64)[None], axis=1)
         return ranks, order[:, : self.n]
+
+
+@dataclass
+class Interleaved:
+    """Several generators as one: their bests, then their seconds, and so on, each item once."""
+
+    generators: tuple[Scores, ...]
+
+    @property
+    def name(self) -> str:
+        return "+".join(generator.name for generator in self.generators)
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        """-1 for the first, -2 for the second: the turn at which a generator names the item first."""
+        turns = [len(self.generators) * places(one, moments) + turn for turn, one in enumerate(self.generators)]
+        scores = -np.min(turns, axis=0) + len(self.generators) - 1
+        return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
+
+
+def parts_of(generator: Scores) -> tuple[Scores, ...]:
+    """Whoever proposes, one by one."""
+    return generator.generators if isinstance(generator, Interleaved) else (generator,)
+
+
+def unseen(generator: Scores, moments: Moments) -> FloatArray:
+    """(m, n_items) float64 scores of a generator, -inf for what a user had."""
+    scores = np.array(generator.score(moments, None), dtype=np.float64)
+    for row, history in zip(scores, moments.history, strict=True):
+        row[history] = -np.inf
+    return scores
+
+
+def places(generator: Scores, moments: Moments) -> FloatArray:
+    """(m, n_items): each item's place by a generator, 1 the best, tied items at their mean; what a user had is last."""
+    found = unseen(generator, moments)
+    for row in found:
+        _, where, count = np.unique(-row, return_inverse=True, return_counts=True)
+        row[:] = (np.cumsum(count) - (count - 1) / 2)[where.ravel()]
+    return found

@@ -1,5 +1,7 @@
 """Score candidates: p = p(yes) / (p(yes) + p(no)), read from the first answered token (stage 3 of the paper)."""
 
+import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,11 +23,18 @@ PACKED_CANDIDATES = 64
 
 def yes_minus_no(prompts: Prompts, packs: Sequence[Pack]) -> Tensor:
     """log p(yes) - log p(no) of every candidate of every pack, in order: (candidates,) float32."""
+    return logits_and_users(prompts, packs)[0]
+
+
+def logits_and_users(prompts: Prompts, packs: Sequence[Pack]) -> tuple[Tensor, Tensor]:
+    """What `yes_minus_no` gives, and each pack's hidden state at the last token that all candidates share, (b, d)."""
     hidden, batch = read_packs(prompts.mllm, packs, prompts.features)
     rows, columns = (place.to(hidden.device) for place in batch.answers)
     # two rows of the output matrix are all that is asked of it
     yes, no = prompts.mllm.model.get_output_embeddings().weight[list(prompts.answers)].float()  # pyright: ignore
-    return hidden[rows, columns].float() @ (yes - no)
+    ends = torch.tensor([len(pack.shared.ids) - 1 for pack in packs], device=hidden.device)
+    users = hidden[torch.arange(len(packs), device=hidden.device), ends]
+    return hidden[rows, columns].float() @ (yes - no), users
 
 
 @torch.inference_mode()
@@ -60,22 +69,39 @@ def score_packs(
 
 @dataclass
 class MllmScorer:
-    """The tuned model as one more thing that ranks; counts what it costs."""
+    """The tuned model as one more thing that ranks; counts what it costs.
+
+    keep: remember answers, for rows that are made of the same scores. An answer from memory counts as it did when it
+    was found: tokens, moments, and the `spared` seconds.
+    """
 
     name: str
     prompts: Prompts
     retrieval: Retrieval
     batch_tokens: int = 8192
     progress: Callable[[int, int, str], None] = lambda done, total, label: None
+    keep: bool = False
     tokens: int = field(default=0, init=False)
     moments: int = field(default=0, init=False)
+    spared: float = field(default=0.0, init=False)
+    _kept: dict[str, tuple[FloatArray, int, float]] = field(default_factory=dict, init=False)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         """(m, c) scores of (m, c) candidates. The whole catalogue is ranked by stages: see `propose`."""
         if candidates is None:
             raise MmsrarecError("the language model ranks proposed candidates, not the whole catalogue: use propose")
+        started, before, asked = time.perf_counter(), self.tokens, _digest(moments, candidates)
+        if self.keep and asked in self._kept:
+            scores, tokens, seconds = self._kept[asked]
+            self.tokens += tokens
+            self.moments += len(moments)
+            self.spared += seconds
+            return scores.copy()
         evidence = self.retrieval.gather(moments, candidates, self.prompts.settings)
-        return np.array(self.score_evidence(evidence)).reshape(candidates.shape)
+        scores = np.array(self.score_evidence(evidence)).reshape(candidates.shape)
+        if self.keep:
+            self._kept[asked] = scores.copy(), self.tokens - before, time.perf_counter() - started
+        return scores
 
     def score_evidence(self, evidence: Sequence[Evidence]) -> list[FloatArray]:
         """The same for evidence that is gathered already: the scores of each one's candidates."""
@@ -83,3 +109,9 @@ class MllmScorer:
         self.tokens += sum(map(len, packs))
         self.moments += len(packs)
         return score_packs(self.prompts, packs, self.batch_tokens, self.progress)
+
+
+def _digest(moments: Moments, candidates: IntArray) -> str:
+    """Equal digests mean that the same was asked."""
+    parts = (moments.user, moments.time, candidates, [len(history) for history in moments.history], *moments.history)
+    return hashlib.sha256(b"|".join(np.asarray(part, dtype="<i8").tobytes() for part in parts)).hexdigest()

@@ -6,14 +6,14 @@ Tasks of writing keywords are mixed in, a step being of one task.
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
@@ -21,17 +21,15 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
 from mmsrarec.models.adapter import Trainer, adapter_hash, add_adapter, save_whole
 from mmsrarec.models.packing import Pack
-from mmsrarec.recommend.evidence import Retrieval, sample_training
+from mmsrarec.recommend.evidence import Retrieval
+from mmsrarec.recommend.head import Head, item_states
+from mmsrarec.recommend.lessons import CHOOSE, Lessons, draw_lessons
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import score_packs, yes_minus_no
+from mmsrarec.recommend.score import logits_and_users, score_packs
 from mmsrarec.recommend.settings import RecommendSettings
-from mmsrarec.recommend.tasks import alike_in_cost, answer_loss, answer_share, draw_examples, mix
-from mmsrarec.recommend.wishes import draw_wishes
+from mmsrarec.recommend.tasks import answer_loss, answer_share
 
-CHOOSE = "choose"
 CHECKPOINT_SECONDS = 30.0
-SORTED_BATCHES = 16
-"""Packs are sorted by length within this many batches, so that little of a batch is padding."""
 SQUARED = 0.1
 """Weight of the squared difference of logits beside the divergence of rankings, when scores are distilled."""
 
@@ -45,28 +43,26 @@ def tune(
     work: Path,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
     teacher: Callable[[], Prompts] | None = None,
+    items: Path | None = None,
 ) -> dict:
     """Train an adapter and save it into `folder`; `work` keeps what a restart needs. Returns what the manifest says.
 
-    teacher: makes the tuned model whose scores of the same packs are learned as well; None: there is none. Several
-    processes (`processes`) share each batch; only the first writes, and has something to tell. A restarted run reaches
-    the same weights as an uninterrupted one (bit-equal on a CPU in float32).
+    teacher: makes the tuned model whose scores of the same packs are learned as well; None: there is none. A cheap head
+    is trained along and saved beside the adapter where it has a weight; the file `items` keeps what it needs of the
+    items. Several processes (`processes`) share each batch; only the first writes, and has something to tell. A
+    restarted run reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
     """
-    rng, other = np.random.default_rng(seed), np.random.default_rng([seed, 0])  # whatever is mixed in, the same packs
-    moments, candidates, place = sample_training(retrieval.train, settings.packs, settings.negatives, rng)
-    evidence = retrieval.gather(moments, candidates, settings)
-    wishes = draw_wishes(candidates, place, prompts.shown_keywords, settings.wishes, seed)
-    packs = [prompts.render(replace(one, wishes=wish)) for one, wish in zip(evidence, wishes, strict=True)]
-    examples, plans = {CHOOSE: packs}, {CHOOSE: passes(packs, settings.batch, settings.epochs, rng)}
-    for task, found in draw_examples(prompts, retrieval, seed).items():
-        batch = alike_in_cost(found, packs, settings.batch)
-        examples[task], plans[task] = found, passes(found, batch, settings.epochs, other)
-    steps = mix(plans, other)
+    lessons = draw_lessons(prompts, retrieval, settings, seed)
     work.mkdir(parents=True, exist_ok=True)
     with processes.first_alone():
+        packs = lessons.examples[CHOOSE]
         taught = learn_from(teacher, packs, work / "taught.safetensors", progress) if teacher else None
+        states = item_states(prompts, items) if settings.head_weight else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
-    trainer = Trainer(peft, settings.lr, len(steps))
+    head = None if states is None else Head.fresh(states, settings.head_dims, seed)
+    trained = peft if head is None else nn.ModuleDict({"model": peft, "head": head})
+    trainer = Trainer(trained, settings.lr, len(lessons.steps))
+    school = School(prompts, settings, lessons, taught, head, states, np.flatnonzero(retrieval.train.counts))
     before = adapter_hash(peft)
     checkpoint, curve = work / "trainer.safetensors", work / "curve.jsonl"
     if curve.exists() and processes.is_first():  # a kill may have cut the last line short; its step is done again
@@ -75,35 +71,19 @@ def tune(
     if checkpoint.exists():
         trainer.resume(checkpoint)
     saved = time.monotonic()
-    for number in range(trainer.done, len(steps)):
-        task, together = steps[number]
-        rows, weight = processes.share(together)
-        batch, first = [examples[task][r] for r in rows], math.nan
-        if task == CHOOSE:
-            logits = yes_minus_no(prompts, batch).view(len(rows), -1)
-            loss = choose_loss(logits, torch.from_numpy(place[rows]).to(logits.device), settings.loss)
-            if taught is not None:
-                loss = loss + distil_loss(logits, taught[rows].to(logits.device))
-            loss = weight * loss
-            first = weight * float((logits.argmax(1).cpu().numpy() == place[rows]).mean())
-        else:
-            weight = answer_share(examples[task], rows, together) if weight else 0.0
-            loss = weight * answer_loss(prompts, batch)
-        told = torch.tensor([loss.item(), first], dtype=torch.float64, device=loss.device)
-        processes.add_up([told])
-        whole, first = told.tolist()
-        if not math.isfinite(whole):
-            raise MmsrarecError(f"the loss is {whole} at step {number}: lower recommend.lr")
+    for number in range(trainer.done, len(lessons.steps)):
+        loss, told = school.loss(*lessons.steps[number])
+        if not math.isfinite(told["loss"]):
+            raise MmsrarecError(f"the loss is {told['loss']} at step {number}: lower recommend.lr")
         trainer.step(loss, together=True)
         if not processes.is_first():
             continue
-        line = {"step": number, "task": task, "loss": whole} | ({"first": first} if task == CHOOSE else {})
         with curve.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps({"step": number, **told}) + "\n")
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             trainer.save(checkpoint)
             saved = time.monotonic()
-        progress(number + 1, len(steps), "tuning")
+        progress(number + 1, len(lessons.steps), "tuning")
     if adapter_hash(peft) == before:
         raise MmsrarecError("training changed no weight: raise recommend.lr or recommend.packs")
     if not processes.is_first():
@@ -111,13 +91,58 @@ def tune(
     trainer.save(checkpoint)
     peft.requires_grad_(False)
     count = sum(w.numel() for w in trainer.weights.values())
-    tokens = settings.epochs * sum(len(one) for found in examples.values() for one in found)
     peft.peft_config["default"].base_model_name_or_path = prompts.mllm.fingerprint  # a name, not a path
     peft.save_pretrained(str(folder), save_embedding_layers=False)
-    (folder / "README.md").write_text(card(prompts, settings, seed, count, tokens), encoding="utf-8")
+    if head is not None:
+        head.save(folder)
+    (folder / "README.md").write_text(card(prompts, settings, seed, count, lessons.tokens), encoding="utf-8")
     lines = read_curve(curve)
-    tasks = {task: {"examples": len(found)} | task_losses(lines, task) for task, found in examples.items()}
-    return {"steps": len(steps), "trainable": count, "tokens": tokens, "tasks": tasks, "curve": lines}
+    tasks = {task: {"examples": len(found)} | task_losses(lines, task) for task, found in lessons.examples.items()}
+    return {"steps": len(lessons.steps), "trainable": count, "tokens": lessons.tokens, "tasks": tasks, "curve": lines}
+
+
+@dataclass(frozen=True, eq=False)
+class School:
+    """What a step is graded by.
+
+    taught: (packs, c) logits of a teacher. states: (items, d), for the head. known: codes of what training knows.
+    """
+
+    prompts: Prompts
+    settings: RecommendSettings
+    lessons: Lessons
+    taught: Tensor | None
+    head: Head | None
+    states: Tensor | None
+    known: IntArray
+
+    def loss(self, task: str, together: IntArray) -> tuple[Tensor, dict]:
+        """This process's part of the loss of a batch, and what the curve tells of the whole."""
+        rows, weight = processes.share(together)
+        examples, first = self.lessons.examples[task], math.nan
+        if task == CHOOSE:
+            loss, hit = self._choose([examples[row] for row in rows], rows)
+            loss, first = weight * loss, weight * hit
+        else:
+            weight = answer_share(examples, rows, together) if weight else 0.0
+            loss = weight * answer_loss(self.prompts, [examples[row] for row in rows])
+        told = torch.tensor([loss.item(), first], dtype=torch.float64, device=loss.device)
+        processes.add_up([told])
+        whole, first = told.tolist()
+        return loss, {"task": task, "loss": whole} | ({"first": first} if task == CHOOSE else {})
+
+    def _choose(self, packs: Sequence[Pack], rows: IntArray) -> tuple[Tensor, float]:
+        """The loss of packs, and the share of them whose positive came first."""
+        logits, users = logits_and_users(self.prompts, packs)
+        logits, place = logits.view(len(rows), -1), self.lessons.place[rows]
+        loss = choose_loss(logits, torch.from_numpy(place).to(logits.device), self.settings.loss)
+        if self.taught is not None:
+            loss = loss + distil_loss(logits, self.taught[rows].to(logits.device))
+        if self.head is not None and self.states is not None:
+            target, known = (torch.from_numpy(codes) for codes in (self.lessons.target[rows], self.known))
+            found = self.head.loss(users.cpu(), target, self.states, known)
+            loss = loss + self.settings.head_weight * found.to(loss.device)
+        return loss, float((logits.argmax(1).cpu().numpy() == place).mean())
 
 
 def card(prompts: Prompts, settings: RecommendSettings, seed: int, count: int, tokens: int) -> str:
@@ -156,28 +181,13 @@ def distil_loss(logits: Tensor, taught: Tensor) -> Tensor:
 
 
 def learn_from(
-    teacher: Callable[[], Prompts], packs: list[Pack], file: Path, progress: Callable[[int, int, str], None]
+    teacher: Callable[[], Prompts], packs: Sequence[Pack], file: Path, progress: Callable[[int, int, str], None]
 ) -> Tensor:
     """The teacher's (packs, c) yes-minus-no logits, asked once and kept in `file`."""
     if not file.exists():
         scores = np.stack(score_packs(teacher(), packs, progress=progress))
         save_whole({"logits": torch.from_numpy(scores).logit(eps=1e-9).float()}, file)
     return load_file(file)["logits"]
-
-
-def plan(packs: list[Pack], batch: int, rng: np.random.Generator) -> Iterator[IntArray]:
-    """The order of training: batches of packs of like length, in random order."""
-    order, batches = rng.permutation(len(packs)), []
-    for start in range(0, len(order), batch * SORTED_BATCHES):
-        window = sorted(order[start : start + batch * SORTED_BATCHES], key=lambda r: len(packs[r]))
-        batches += [np.array(window[i : i + batch]) for i in range(0, len(window), batch)]
-    for i in rng.permutation(len(batches)):
-        yield batches[i]
-
-
-def passes(packs: list[Pack], batch: int, epochs: int, rng: np.random.Generator) -> list[IntArray]:
-    """The batches of several passes over the examples, each in an order of its own."""
-    return [rows for _ in range(epochs) for rows in plan(packs, batch, rng)]
 
 
 def task_losses(lines: list[dict], task: str) -> dict[str, float]:

@@ -29,12 +29,28 @@ class Turns:
         if candidates is not None:
             return self.first.score(moments, candidates)
         second = np.asarray(self.second.score(moments, None), dtype=np.float64)
-        first = np.full(second.shape, -np.inf)
-        known = self.first.score(moments, None)
-        first[:, : known.shape[1]] = known
-        mine, theirs = places(first), places(second)
+        first = Widened(self.first, second.shape[1]).score(moments, None)
+        mine, theirs = ranks(first), ranks(second)
         theirs = np.where(np.isneginf(second), np.inf, self.every * (theirs + 1) - 1)
         return -np.minimum(mine + mine // (self.every - 1), theirs)
+
+
+@dataclass
+class Widened:
+    """A generator for more items than it knows: those beyond its last get minus infinity."""
+
+    generator: Scores
+    items: int
+
+    @property
+    def name(self) -> str:
+        return self.generator.name
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        known = self.generator.score(moments, None)
+        wide = np.full((len(moments), self.items), -np.inf)
+        wide[:, : known.shape[1]] = known
+        return wide if candidates is None else np.take_along_axis(wide, candidates, axis=1)
 
 
 @dataclass
@@ -65,9 +81,9 @@ class Likeness:
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 
 
-def places(scores: FloatArray) -> FloatArray:
+def ranks(scores: FloatArray) -> FloatArray:
     """(m, items) places from 0, the highest score first; equals: the lower code."""
-    ranks = np.empty_like(scores)
+    found = np.empty_like(scores)
     order = np.argsort(-scores, axis=1, kind="stable")
-    np.put_along_axis(ranks, order, np.arange(scores.shape[1], dtype=scores.dtype)[None], axis=1)
-    return ranks
+    np.put_along_axis(found, order, np.arange(scores.shape[1], dtype=scores.dtype)[None], axis=1)
+    return found

@@ -25,9 +25,11 @@ FILE = "moments.safetensors"
 
 
 class Encodes(Protocol):
-    """What is asked of an encoder; `retrieve.encode.Encoder` is one."""
+    """What is asked of an encoder; `retrieve.encode.Encoder` is one. The search itself asks for no scores."""
 
     def encode(self, histories: Sequence[IntArray]) -> NDArray[np.float32]: ...
+
+    def scores(self, histories: Sequence[IntArray]) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, eq=False)

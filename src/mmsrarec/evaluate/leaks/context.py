@@ -179,7 +179,7 @@ def agreement(
 
 def target_shares(retrieval: Retrieval, split: Split, settings: RecommendSettings, seed: int) -> dict[str, float]:
     """How often the target is among the collaborative items: at the moments that stage 3 trains on, and in the test."""
-    moments, _, _ = sample_training(split.train, settings.packs, 1, np.random.default_rng(seed))
+    moments, _, _ = sample_training(split.train, settings.packs, 1, np.random.default_rng(seed), settings.late)
     shares = {}
     for name, part in (("training", moments), ("test", split.test)):
         hit = _similar(retrieval.gather, part, settings) == part.target[:, None]

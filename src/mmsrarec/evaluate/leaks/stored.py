@@ -60,7 +60,7 @@ def early_stopping(best: float, validation: float, test: float, tolerance: float
 
 
 def chosen_generator(chosen: str, quality: Mapping[str, float]) -> Finding:
-    """quality: NDCG@10 on validation users of whoever may propose."""
+    """quality: of whoever may propose, the share of validation users whose target is among the proposals."""
     return Finding(
         "choice of the generator",
         quality.get(chosen, -1.0) >= max(quality.values()) - SAME,

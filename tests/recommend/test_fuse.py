@@ -1,0 +1,148 @@
+"""Fusion finds the weights that the choices were made by, and its parts are what they are said to be."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmsrarec.data.dataset import FloatArray, IntArray
+from mmsrarec.data.split import Moments
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.recommend.fuse import MODEL, RIDGE, Fused, Fusion, fit, learn, terms
+from mmsrarec.recommend.propose import Interleaved, Reranked, places
+
+
+class Table:
+    """Scores that are given, (m, n_items)."""
+
+    def __init__(self, scores: list[list[float]] | FloatArray, name: str = "table"):
+        self.scores, self.name = np.array(scores, dtype=float), name
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        rows = self.scores[moments.user]
+        return rows if candidates is None else np.take_along_axis(rows, candidates, axis=1)
+
+
+def asked(*histories: list[int]) -> Moments:
+    m = len(histories)
+    return Moments(np.arange(m), np.arange(m), np.full(m, -1), tuple(np.array(h, dtype=int) for h in histories))
+
+
+def made_by(weights: list[float], m: int, c: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
+    """Choices of people who weigh terms as told."""
+    x = rng.normal(size=(m, c, len(weights)))
+    return x, (x @ np.array(weights) + rng.gumbel(size=(m, c))).argmax(axis=1)
+
+
+def test_places_count_ties_at_their_mean_and_leave_out_what_was_had() -> None:
+    table = Table([[5, 9, 5, 1, 7], [0, 0, 0, 0, 0]])
+    found = places(table, asked([4], []))
+    assert found.tolist() == [[2.5, 1, 2.5, 4, 5], [3, 3, 3, 3, 3]]
+    assert table.scores[0, 4] == 7
+
+
+def test_two_proposers_take_turns_and_name_nothing_twice() -> None:
+    one, other = Table([[9, 8, 7, 6, 5, 4]], "one"), Table([[1, 8, 2, 0, 9, 0]], "other")
+    both = Interleaved((one, other))
+    assert both.name == "one+other"
+    # one: 0 1 2 3 4 5, other: 4 1 2 0 and then 3 and 5 alike
+    proposals = Reranked("", both, both, 5).proposals(asked([]))
+    assert proposals.tolist() == [[0, 4, 1, 2, 3]]
+    assert Reranked("", both, both, 4).proposals(asked([1])).tolist() == [[0, 4, 2, 3]]
+    assert both.score(asked([]), None)[0, 0] == -1
+    assert both.score(asked([]), np.array([[4]])).tolist() == [[-2]]
+
+
+@given(st.integers(0, 999), st.integers(1, 8))
+def test_what_both_propose_holds_the_best_of_each(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    one, other = (Table(rng.permutation(20)[None]) for _ in range(2))
+    both = Reranked("", Interleaved((one, other)), one, 2 * n).proposals(asked([3, 5]))[0]
+    for single in (one, other):
+        assert set(Reranked("", single, single, n).proposals(asked([3, 5]))[0]) <= set(both)
+
+
+def test_terms_are_log_odds_and_logs_of_places() -> None:
+    ranker, proposer = Table([[0.5, 0.9, 0.2]]), Table([[3, 1, 2]])
+    known = np.array([True, True, True])
+    x = terms(ranker, [proposer], asked([]), np.array([[0, 1]]), known)
+    np.testing.assert_allclose(x[0], [[0, 0], [np.log(9), -np.log(3)]])
+    fused = Fused("", ranker, [proposer], (2.0, 1.0), known).score(asked([]), np.array([[0, 1]]))
+    np.testing.assert_allclose(fused, [[0, 2 * np.log(9) - np.log(3)]])
+    with pytest.raises(MmsrarecError, match="propose"):
+        Fused("", ranker, [proposer], (1.0, 1.0), known).score(asked([]), None)
+
+
+def test_what_proposers_never_saw_speaks_neither_for_nor_against() -> None:
+    """Though a proposer puts it last, the language model decides between it and others that are no better."""
+    ranker, proposer = Table([[0.5, 0.5, 0.5, 0.5]]), Table([[4, 3, 2, -9]])
+    x = terms(ranker, [proposer], asked([]), np.array([[0, 2, 3]]), np.array([True, True, True, False]))
+    np.testing.assert_allclose(x[0, :, 1], [0, -np.log(3), -np.log(24) / 4])
+
+
+def test_three_of_four_choices_for_one_more_give_the_log_of_three() -> None:
+    x = np.tile(np.array([[[1.0], [0.0]]]), (4, 1, 1))
+    assert fit(x, np.array([0, 0, 1, 0]), ridge=0.0) == pytest.approx([np.log(3)])
+
+
+@given(st.integers(0, 999), st.integers(1, 3))
+def test_no_other_weights_are_likelier(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, place = made_by([1.5] * k, 20, 4, rng)
+
+    def value(w: FloatArray) -> float:
+        scores = x @ w
+        chosen = np.take_along_axis(scores, place[:, None], 1)[:, 0]
+        return float((chosen - np.log(np.exp(scores).sum(1))).sum() - RIDGE / 2 * (w @ w))
+
+    w = fit(x, place)
+    assert all(value(w) > value(w + 0.05 * rng.normal(size=k)) for _ in range(5))
+
+
+def test_the_weights_of_those_who_chose_are_found_again() -> None:
+    x, place = made_by([1.0, 0.5, 0.0], 3000, 10, np.random.default_rng(0))
+    assert fit(x, place) == pytest.approx([1.0, 0.5, 0.0], abs=0.08)
+
+
+def test_what_two_know_apart_is_worth_more_together() -> None:
+    def first(scores: FloatArray, place: IntArray) -> float:
+        return float((scores.argmax(axis=1) == place).mean())
+
+    x, place = made_by([1.0, 1.0], 600, 8, np.random.default_rng(1))
+    found = learn(x, place, ["other"], 700, first)
+    assert found.helps
+    assert (found.moments, found.asked) == (600, 700)
+    for alone in (MODEL, "other"):
+        assert found.quality["fused"] > found.quality[alone] > 1 / 8
+        assert found.log_likelihood["fused"] > found.log_likelihood[alone] > -np.log(8)
+
+
+def test_figures_are_of_moments_that_the_weights_never_saw() -> None:
+    """Ten terms of pure noise fit thirty choices well, and tell nothing of the next."""
+    rng = np.random.default_rng(0)
+    x, place = rng.normal(size=(30, 5, 10)), rng.integers(5, size=30)
+    found = learn(x, place, [str(number) for number in range(9)], 30)
+    assert found.log_likelihood["fused"] < -np.log(5)
+
+
+def test_without_moments_the_language_model_ranks_alone() -> None:
+    found = learn(np.zeros((0, 1, 3)), np.zeros(0, dtype=int), ["a", "b"], 50)
+    assert found.weights == (1.0, 0.0, 0.0)
+    assert not found.helps
+
+
+def test_a_fusion_is_kept_and_a_broken_one_is_told(tmp_path: Path) -> None:
+    kept = Fusion(("sasrec",), (0.5, 1.25), 10, 40, {"fused": -1.0}, {"fused": 0.3})
+    kept.save(tmp_path)
+    assert Fusion.load(tmp_path) == kept
+    (tmp_path / "fusion.json").write_text("{}")
+    with pytest.raises(MmsrarecError, match="evaluate again"):
+        Fusion.load(tmp_path)
+
+
+def test_what_was_proposed_stays_before_the_rest_though_fused_scores_are_negative() -> None:
+    generator, ranker = Table([[4, 3, 2, 1]]), Table([[-30, -10, 0, 0]])
+    scores = Reranked("", generator, ranker, 2).score(asked([]), None)
+    assert np.argsort(-scores[0]).tolist() == [1, 0, 2, 3]

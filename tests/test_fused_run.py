@@ -1,0 +1,99 @@
+"""A run with fusion and the cheap head: its rows, what is kept, and the recommender that ranks by it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from finished import copy_run, go
+
+from mmsrarec.artefacts import verify
+from mmsrarec.recommend.fuse import Fusion
+from mmsrarec.recommender import Recommender
+
+SET = (
+    "recommend.head_weight=0.5",
+    "evaluate.fusion_users=20",
+    "evaluate.combine_proposers=true",
+    'evaluate.splits=["leave-one-out"]',
+)
+ROWS = 'evaluate.rows=["sequential-rules", "sasrec", "mmsrarec"]'
+
+
+@pytest.fixture(scope="module")
+def fused(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = copy_run(finished, tmp_path_factory.mktemp("fused"))
+    go(folder, *SET, ROWS, stages=("recommend", "evaluate"))
+    return folder / "run"
+
+
+def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
+    report = json.loads((fused / "evaluate" / "report.json").read_text())
+    chosen = "+".join(Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full").proposers)
+    named = [(row["protocol"], row["variant"]) for row in report["rows"] if row["model"] == "mmsrarec"]
+    assert named == [
+        ("published", "whole"),
+        ("published", "head"),
+        ("full", "head"),
+        ("published", f"fused with {chosen}"),
+        ("full", f"re-ranks {chosen}"),
+        ("full", f"re-ranks {chosen}, fused"),
+    ]
+    assert chosen in {row["model"] for row in report["rows"] if row["protocol"] == "full"}
+    rows = {(row["protocol"], row["variant"]): row for row in report["rows"] if row["model"] == "mmsrarec"}
+    with_, without = rows["published", f"fused with {chosen}"], rows["published", "whole"]
+    assert with_["slices"].keys() == without["slices"].keys() >= {"target unseen in training"}
+    assert with_["cost"]["tokens_per_user"] == pytest.approx(without["cost"]["tokens_per_user"])
+    assert with_["cost"]["ms_per_user"] > 0.5 * without["cost"]["ms_per_user"]  # what was remembered counts too
+    for protocol in ("published", "full"):  # cold items are told apart there too, and a head costs no candidate
+        assert rows[protocol, "head"]["slices"].keys() == without["slices"].keys()
+        assert rows[protocol, "head"]["cost"]["tokens_per_user"] < without["cost"]["tokens_per_user"]
+    pairs = [(pair["a"], pair["b"]) for pair in report["pairs"]]
+    assert (f"mmsrarec, fused with {chosen}", "mmsrarec") in pairs  # what fusion adds
+    assert (f"mmsrarec, fused with {chosen}", "sasrec") in pairs
+    assert (f"mmsrarec, re-ranks {chosen}, fused", "sequential-rules") in pairs
+
+
+def test_what_was_learned_is_an_artefact(fused: Path) -> None:
+    for kind in ("published", "full"):
+        folder = fused / "evaluate" / "fusion" / "leave-one-out" / kind
+        verify(folder)
+        learned = Fusion.load(folder)
+        assert len(learned.weights) == 1 + len(learned.proposers)
+        assert learned.quality.keys() == {"language model", *learned.proposers, "fused"}
+        assert 0 < learned.moments <= 20
+
+
+def answers(run: Path, helps: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[Recommender, list]:
+    monkeypatch.setattr(Fusion, "helps", property(lambda self: helps))
+    recommender = Recommender.load(run)
+    return recommender, recommender.recommend(user=recommender.dataset.user_ids[5], k=4)
+
+
+def test_answers_are_ranked_by_the_fusion_that_helped(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender, found = answers(fused, True, monkeypatch)
+    assert recommender.fusion is not None
+    scores = [answer.score for answer in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score < 1 for score in scores)
+    named = [f"{name} puts it at place " for name in recommender.fusion.proposers]
+    for answer in found:
+        assert [any(said.startswith(name) for said in answer.because) for name in named] == [True] * len(named)
+    ids = [answer.item_id for answer in found]
+    asked = recommender.score(ids, user=recommender.dataset.user_ids[5])
+    np.testing.assert_allclose([asked[item] for item in ids], scores, atol=1e-4)
+
+
+def test_a_fusion_that_did_not_help_or_is_of_another_adapter_is_left_alone(
+    fused: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender, found = answers(fused, False, monkeypatch)
+    assert recommender.fusion is None
+    assert not any("puts it at place" in reason for answer in found for reason in answer.because)
+    manifest = fused / "recommend" / "leave-one-out" / "whole" / "manifest.json"
+    kept = manifest.read_text()
+    try:
+        manifest.write_text(json.dumps(json.loads(kept) | {"key": "another"}))
+        assert answers(fused, True, monkeypatch)[0].fusion is None
+    finally:
+        manifest.write_text(kept)
