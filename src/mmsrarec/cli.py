@@ -281,7 +281,7 @@ def _core(text: str | None) -> tuple[int, int] | None:
     return int(user), int(item)
 
 
-def _wishes(more: list[str] | None, less: list[str] | None) -> dict[str, list[str]]:
+def _wishes(more: list[str] | None, less: list[str] | None) -> dict[str, Any]:
     """What is asked for; nothing where nothing is."""
     given = {"more": more, "less": less}
     parts = {name: [part.strip() for text in texts or () for part in text.split(",")] for name, texts in given.items()}

@@ -17,6 +17,7 @@ from mmsrarec.recommend.evidence import sample_training
 from mmsrarec.recommend.head import Head, HeadScorer, item_states, segment_states
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import logits_and_users
+from mmsrarec.recommend.settings import Tasks
 from mmsrarec.recommend.tune import tune
 
 LOG = make_log(np.random.default_rng(0))
@@ -93,6 +94,7 @@ def test_what_follows_by_rule_is_learned_through_adapter_and_head(tmp_path: Path
     log = Events(np.repeat(np.arange(users), steps), items.ravel(), np.arange(users * steps), users, n_items)
     split = leave_one_out(log)
     many = {**SMALL, "packs": 240, "negatives": 1, "lr": 5e-3, "history": 1, "head_weight": 1.0, "first_layer": 0}
+    many |= {"tasks": Tasks(foresee=0, recognise=0, profile=0)}
     prompts = make_prompts(tiny_mllm(), make_dataset(log), **many)
     retrieval = make_retrieval(split.train, crowd=10)
     facts = tune(prompts, retrieval, prompts.settings, 0, tmp_path / "adapter", tmp_path, items=tmp_path / "items")

@@ -137,7 +137,7 @@ def test_a_wish_is_a_reason_that_is_measured() -> None:
 
 
 def test_wishes_leave_the_moments_of_a_seed_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mmsrarec.recommend import tune as module
+    from mmsrarec.recommend import lessons as module
 
     drawn = []
     draw = module.sample_training

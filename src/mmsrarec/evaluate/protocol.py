@@ -21,7 +21,8 @@ CHUNK = 1024
 class Scorer(Protocol):
     """Whatever ranks. A score may depend on the moment and the item, never on the other candidates or moments."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         """Higher is better. candidates: (m, c) item codes -> (m, c); None: every item -> (m, n_items)."""

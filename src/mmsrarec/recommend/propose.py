@@ -12,7 +12,8 @@ from mmsrarec.data.split import Moments
 class Scores(Protocol):
     """Whatever ranks: (m, c) candidates to (m, c) scores; None means every item of the catalogue."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray: ...
 
