@@ -355,7 +355,7 @@ def test_embedded_small_is_the_embedded_model_with_a_ranker_of_its_own(mine: Pat
 
 def test_plain_fine_tuning_with_pictures_is_a_row(mine: Path) -> None:
     few = ("evaluate.splits=['leave-one-out']", "evaluate.shown_users=0")
-    _, said = go(mine, "evaluate.rows=['plain-fine-tuning-with-pictures', 'sasrec', 'mmsrarec']", *few)
+    _, said = go(mine, f"evaluate.rows={[*CLASSIC, 'plain-fine-tuning-with-pictures', *TUNED]}", *few)
     assert done(said) == {"recommend/leave-one-out/titles-and-pictures"}
     assert evaluated(said) == {"plain-fine-tuning-with-pictures, whole: published, leave-one-out"}
 
@@ -367,12 +367,12 @@ def test_a_stopped_tuning_goes_on(mine: Path, finished: Path, monkeypatch: pytes
     calls: list[int] = []
     step = tune.Trainer.step
 
-    def twice(self, loss):
+    def twice(self, loss, **how):
         if len(calls) == 2:
             calls.append(0)
             raise KeyboardInterrupt
         calls.append(1)
-        step(self, loss)
+        step(self, loss, **how)
 
     monkeypatch.setattr(tune.Trainer, "step", twice)
     with pytest.raises(KeyboardInterrupt):

@@ -49,7 +49,7 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
     sections = [_measured(report, *where) for where in asked]
     sections += [
         _sweeps(report),
-        spread_section(report["spread"]),
+        spread_section(report.get("spread", ())),
         _published(report),
         _pairs(report["pairs"]),
         users_section(users),
@@ -183,7 +183,7 @@ def _sweeps(report: Mapping[str, Any]) -> str:
             dot_plot([Dot(str(point["count"]), **point["metrics"][metric], strong=True) for point in points], what),
             f"{metric} by {what}, each trained for itself; 95 % intervals over users.",
         )
-        for what, points in report["sweeps"].items()
+        for what, points in report.get("sweeps", {}).items()
     ]
     return section("How much is enough?", "", f'<div class="figures">{"".join(figures)}</div>') if figures else ""
 
