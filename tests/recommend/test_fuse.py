@@ -85,6 +85,10 @@ def test_what_proposers_never_saw_speaks_neither_for_nor_against() -> None:
     ranker, proposer = Table([[0.5, 0.5, 0.5, 0.5]]), Table([[4, 3, 2, -9]])
     x = terms(ranker, [proposer], asked([]), np.array([[0, 2, 3]]), np.array([True, True, True, False]))
     np.testing.assert_allclose(x[0, :, 1], [0, -np.log(3), -np.log(24) / 4])
+    proposer.logits = True
+    x = terms(ranker, [proposer], asked([]), np.array([[0, 2, 3]]), np.array([True, True, True, False]))
+    assert x[0, 0, 1] > x[0, 2, 1] > x[0, 1, 1]
+    assert x[0, 2, 1] == pytest.approx(-np.log(4))
 
 
 def test_three_of_four_choices_for_one_more_give_the_log_of_three() -> None:

@@ -5,8 +5,8 @@ sequence model's term is the log of its softmax over the catalogue, which it was
 products and counts of rules are nothing of the kind and have no scale in common: of all others the term is -log of the
 place among all items that the user has not had, so that a weight w says that the target is at place r as often as
 r**-w, Zipf's law; items not told apart, such as all that no rule leads to, share their mean place. An item that
-proposers have never seen taken gets the mean term of the moment: they know nothing for it or against it, and the
-language model decides.
+proposers have never seen taken gets the share of a random pick, or the mean of -log of all places: they know nothing
+for it or against it, and the language model decides.
 """
 
 import json
@@ -102,11 +102,11 @@ def terms(
         if getattr(one, "logits", False):
             scores = np.array(one.score(moments, None), dtype=np.float64)
             top = scores.max(axis=1, keepdims=True)
-            term = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True))
+            term, unsaid = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True)), -np.log(len(known))
         else:
             term = -np.log(places(one, moments))
-        term = np.where(known, term, term.mean(axis=1, keepdims=True))
-        found.append(np.take_along_axis(term, candidates, axis=1))
+            unsaid = term.mean(axis=1, keepdims=True)
+        found.append(np.take_along_axis(np.where(known, term, unsaid), candidates, axis=1))
     return np.stack(found, axis=2)
 
 
