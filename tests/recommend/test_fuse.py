@@ -18,7 +18,7 @@ class Table:
     """Scores that are given, (m, n_items)."""
 
     def __init__(self, scores: list[list[float]] | FloatArray, name: str = "table"):
-        self.scores, self.name = np.array(scores, dtype=float), name
+        self.scores, self.name, self.logits = np.array(scores, dtype=float), name, False
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         rows = self.scores[moments.user]
@@ -64,11 +64,16 @@ def test_what_both_propose_holds_the_best_of_each(seed: int, n: int) -> None:
         assert set(Reranked("", single, single, n).proposals(asked([3, 5]))[0]) <= set(both)
 
 
-def test_terms_are_log_odds_and_logs_of_places() -> None:
+def test_terms_are_log_odds_and_logs_of_places_or_shares() -> None:
     ranker, proposer = Table([[0.5, 0.9, 0.2]]), Table([[3, 1, 2]])
     known = np.array([True, True, True])
     x = terms(ranker, [proposer], asked([]), np.array([[0, 1]]), known)
     np.testing.assert_allclose(x[0], [[0, 0], [np.log(9), -np.log(3)]])
+    logits = Table([[3, 1, 2]])
+    logits.logits = True
+    x = terms(ranker, [logits], asked([]), np.array([[1, 0]]), known)
+    share = np.exp([1, 3]) / np.exp([1, 2, 3]).sum()
+    np.testing.assert_allclose(x[0, :, 1], np.log(share))
     fused = Fused("", ranker, [proposer], (2.0, 1.0), known).score(asked([]), np.array([[0, 1]]))
     np.testing.assert_allclose(fused, [[0, 2 * np.log(9) - np.log(3)]])
     with pytest.raises(MmsrarecError, match="propose"):
@@ -80,6 +85,10 @@ def test_what_proposers_never_saw_speaks_neither_for_nor_against() -> None:
     ranker, proposer = Table([[0.5, 0.5, 0.5, 0.5]]), Table([[4, 3, 2, -9]])
     x = terms(ranker, [proposer], asked([]), np.array([[0, 2, 3]]), np.array([True, True, True, False]))
     np.testing.assert_allclose(x[0, :, 1], [0, -np.log(3), -np.log(24) / 4])
+    proposer.logits = True
+    x = terms(ranker, [proposer], asked([]), np.array([[0, 2, 3]]), np.array([True, True, True, False]))
+    assert x[0, 0, 1] > x[0, 2, 1] > x[0, 1, 1]
+    assert x[0, 2, 1] == pytest.approx(-np.log(4))
 
 
 def test_three_of_four_choices_for_one_more_give_the_log_of_three() -> None:

@@ -1,11 +1,12 @@
 """Fuse the language model with whoever proposes: weights for both, learned on validation moments.
 
-A candidate's terms are the language model's log-odds and, for each proposer, -log of the place it gives the candidate
-among all items that the user has not had. Their weighted sum is the fused score. Places, not scores: logits, inner
-products and counts of rules have no scale in common, and each its own long tail, while a place means the same for all;
-a weight w says that the target is at place r as often as r**-w, Zipf's law. Items that a proposer does not tell apart,
-such as all that no rule leads to, share their mean place. An item that proposers have never seen taken gets the mean
-term of the moment: they know nothing for it or against it, and the language model decides.
+A candidate's terms are the language model's log-odds and one of each proposer; their weighted sum is the fused score. A
+sequence model's term is the log of its softmax over the catalogue, which it was trained to make a probability. Inner
+products and counts of rules are nothing of the kind and have no scale in common: of all others the term is -log of the
+place among all items that the user has not had, so that a weight w says that the target is at place r as often as
+r**-w, Zipf's law; items not told apart, such as all that no rule leads to, share their mean place. An item that
+proposers have never seen taken gets the share of a random pick, or the mean of -log of all places: they know nothing
+for it or against it, and the language model decides.
 """
 
 import json
@@ -109,9 +110,14 @@ def terms(
     p = np.clip(ranker.score(moments, candidates), 1e-9, 1 - 1e-9)
     found = [np.log(p) - np.log1p(-p)]
     for one in proposers:
-        term = -np.log(places(one, moments))
-        term = np.where(known, term, term.mean(axis=1, keepdims=True))
-        found.append(np.take_along_axis(term, candidates, axis=1))
+        if getattr(one, "logits", False):
+            scores = np.array(one.score(moments, None), dtype=np.float64)
+            top = scores.max(axis=1, keepdims=True)
+            term, unsaid = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True)), -np.log(len(known))
+        else:
+            term = -np.log(places(one, moments))
+            unsaid = term.mean(axis=1, keepdims=True)
+        found.append(np.take_along_axis(np.where(known, term, unsaid), candidates, axis=1))
     return np.stack(found, axis=2)
 
 

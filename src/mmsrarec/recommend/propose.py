@@ -1,6 +1,6 @@
 """Rank the whole catalogue by stages: a cheap generator proposes, the language model re-ranks what it proposed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -56,10 +56,10 @@ class Interleaved:
     """Several generators as one: their bests, then their seconds, and so on, each item once."""
 
     generators: tuple[Scores, ...]
+    name: str = field(init=False)
 
-    @property
-    def name(self) -> str:
-        return "+".join(generator.name for generator in self.generators)
+    def __post_init__(self) -> None:
+        self.name = "+".join(generator.name for generator in self.generators)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         """-1 for the first, -2 for the second: the turn at which a generator names the item first."""

@@ -10,6 +10,9 @@ from mmsrarec.retrieve.encode import Encoder
 class SequenceRow:
     """Scores items by a trained sequence model, be it the one that stage 2 searches with or another."""
 
+    logits = True
+    """Scores are logits of a softmax over the catalogue: see `recommend.fuse`."""
+
     def __init__(self, encoder: Encoder) -> None:
         self.encoder, self.name = encoder, encoder.settings.encoder
 
