@@ -46,6 +46,11 @@ class Widened:
     def name(self) -> str:
         return self.generator.name
 
+    @property
+    def logits(self) -> bool:
+        """Of the generator: see `fuse`."""
+        return getattr(self.generator, "logits", False)
+
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         known = self.generator.score(moments, None)
         wide = np.full((len(moments), self.items), -np.inf)
