@@ -27,12 +27,13 @@ from mmsrarec.evaluate.protocol import (
     target_slices,
 )
 from mmsrarec.evaluate.report import Row, build_report, compare_rows, load_row, save_row, text_table
-from mmsrarec.evaluate.rows import CLASSIC, CONTEXT, GENERATORS, STAGE_2, TRAINED, Source, notes
+from mmsrarec.evaluate.rows import CLASSIC, CONTEXT, GENERATORS, MSR, STAGE_2, TRAINED, Source, notes
 from mmsrarec.progress import Progress
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.settings import VARIANTS
 from mmsrarec.retrieve.settings import ENCODERS
+from mmsrarec.rival import load_msr, msr_part
 from mmsrarec.showcase import attributes, shown_users
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summary_page import PAGE
@@ -162,7 +163,7 @@ class Comparison:
 
     def rows(self, variants: list[str]) -> list[Row]:
         found = []
-        names = [name for name in self.recipe.evaluate.rows if name not in TRAINED and name != CONTEXT]
+        names = [name for name in self.recipe.evaluate.rows if name not in (*TRAINED, CONTEXT, MSR)]
         for name in names:
             make = cache(partial(self.classic, name))  # made once for both protocols, and let go of after them
             found += [self.row("published", name, "whole", make)]
@@ -170,6 +171,8 @@ class Comparison:
                 found += [self.row("full", name, "whole", make)]
         if self.has_stage_2:
             found.append(self.row("published", CONTEXT, "whole", lambda: self.classic(CONTEXT)))
+        if MSR in self.recipe.evaluate.rows:
+            found.append(self.row("published", MSR, "whole", self.msr))
         for variant in variants:
             model = next((model for model, trained in TRAINED.items() if trained == variant), "mmsrarec")
             shown = "whole" if model in self.recipe.evaluate.rows and variant in TRAINED.values() else variant
@@ -208,6 +211,8 @@ class Comparison:
         if model in TRAINED:
             trained = variant if variant in ABLATIONS else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
+        if model == MSR:
+            return [self.recorded(msr_part(self.name))]
         if model == CONTEXT:
             shown = self.recipe.recommend.model_dump(include=SHOWN)
             return [self.recorded(f"retrieve/{self.name}"), artefacts.key(shown=shown)]
@@ -227,7 +232,9 @@ class Comparison:
         ranker = scorer.ranker if isinstance(scorer, Reranked) else scorer
         if isinstance(ranker, MllmScorer):
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            cost |= {"tokens_per_user": ranker.tokens / max(ranker.moments, 1), "calls_per_user": 1.0, "peak_mb": peak}
+            moments = max(ranker.moments, 1)
+            cost |= {"tokens_per_user": ranker.tokens / moments, "calls_per_user": ranker.calls / moments}
+            cost |= {"peak_mb": peak}
         has_image = np.array([item.image is not None for item in self.dataset.items])
         slices = target_slices(test, self.split.train, has_image)
         slices = {name: mask for name, mask in slices.items() if not mask.all()}  # all users are no slice of them
@@ -246,6 +253,9 @@ class Comparison:
         prompts = self.workspace.tuned(self.name, variant)
         retrieval = self.workspace.retrieval(self.name)
         return MllmScorer(variant, prompts, retrieval, self.recipe.runtime.score_tokens, self.count)
+
+    def msr(self) -> MllmScorer:
+        return load_msr(self.workspace, self.name, self.workspace.folder / msr_part(self.name), self.count)
 
     def generator(self) -> Scorer:
         """The proposer with the best NDCG@10 on validation users; the choice is kept, for it costs full rankings."""

@@ -61,15 +61,17 @@ STAGE_2: dict[str, Callable[[Source], Scorer]] = {
 """Rows that need stage 2."""
 TRAINED = {"plain-fine-tuning": "titles", "mmsrarec": "whole"}
 """Rows of the language model, and the variant of stage 3 that each is."""
+MSR = "mllm-msr"
+"""A row that takes hours where others take minutes, so only who names it gets it; published protocol only."""
 GENERATORS = ("sequential-rules", "als", *ENCODERS)
 """Who may propose to the language model; the best on validation does."""
-CLOCKED = ("popularity-as-of", "recent-popularity", "neighbours-only", CONTEXT, *TRAINED)
+CLOCKED = ("popularity-as-of", "recent-popularity", "neighbours-only", CONTEXT, *TRAINED, MSR)
 """Rows that know at a moment only what happened strictly before it."""
 
 
 def check_rows(names: Iterable[str], n_items: int) -> None:
     """Raise MmsrarecError for a row that does not exist or cannot be made for so many items."""
-    known = (*CLASSIC, *STAGE_2, *TRAINED)
+    known = (*CLASSIC, *STAGE_2, *TRAINED, MSR)
     for name in names:
         if name not in known:
             raise MmsrarecError(f'unknown row "{name}": choose from {", ".join(known)}')
@@ -100,6 +102,11 @@ def notes(names: Collection[str], fitted_on: str) -> list[str]:
         said.append(
             f"{CONTEXT} scores 1 for an item among the collaborative items that a prompt shows, 0 for others: what "
             "copying the context is worth. What a language model with stage 2 adds is above it."
+        )
+    if MSR in names:
+        said.append(
+            f"{MSR} writes a preference from the history in several calls, then asks one prompt per candidate; it is "
+            "tuned on as many moments and candidates as MMSRARec, on yes or no."
         )
     if "mmsrarec" in names:
         said.append(

@@ -72,6 +72,7 @@ class MllmScorer:
     batch_tokens: int = 8192
     progress: Callable[[int, int, str], None] = lambda done, total, label: None
     tokens: int = field(default=0, init=False)
+    calls: int = field(default=0, init=False)
     moments: int = field(default=0, init=False)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
@@ -85,5 +86,6 @@ class MllmScorer:
         """The same for evidence that is gathered already: the scores of each one's candidates."""
         packs = [self.prompts.render(one) for one in evidence]
         self.tokens += sum(map(len, packs))
+        self.calls += len(packs)
         self.moments += len(packs)
         return score_packs(self.prompts, packs, self.batch_tokens, self.progress)
