@@ -1,7 +1,6 @@
 """The MLLM-MSR-style row: what it writes of a history, what its prompts show, that it knows nothing else, its costs."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from tiny import tiny_mllm
 from world import make_dataset, make_log, make_prompts, make_retrieval
 
-from mmsrarec.data.dataset import Item
+from mmsrarec.data.dataset import Events, Item
 from mmsrarec.data.split import Moments, leave_one_out
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.baselines import msr_writer
@@ -44,7 +43,7 @@ class Scribe(Mllm):
         super().__init__(other.model, other.tokenizer, other.image_processor, "scribe")
         self.asked: list[str] = []
 
-    def generate(self, prompts: Sequence[Sequence[int]], *rest: object) -> list[str]:
+    def generate(self, prompts, features, max_new_tokens, stop=one_line) -> list[str]:
         first = len(self.asked)
         self.asked += [self.tokenizer.decode(prompt) for prompt in prompts]
         return [f" answer {first + number}\nand more" for number in range(len(prompts))]
@@ -54,12 +53,17 @@ def writer(mllm: Mllm | None = None, settings: MsrSettings = SHORT, **more) -> W
     return Writer(mllm or tiny_mllm(), DATASET, settings, {}, **more)
 
 
-def scorer(kind: type[MllmScorer] = MllmMsr, log=SPLIT.train, **more):
+def scorer(log: Events = SPLIT.train, batch_tokens: int = 8192) -> MllmMsr:
     ready = writer()
     ready.describe(FEATURES)
     prompts = MsrPrompts(tiny_mllm(), DATASET, FEATURES, SETTINGS, ready)
-    more |= {"writer": ready} if kind is MllmMsr else {}
-    return kind(MSR, prompts, Recollection.of(make_retrieval(log), ready), **more)
+    known = Recollection.of(make_retrieval(log), ready)
+    return MllmMsr(MSR, prompts, known, batch_tokens, writer=ready)
+
+
+def packed_scorer() -> MllmScorer:
+    one_by_one = scorer()
+    return MllmScorer(MSR, one_by_one.prompts, one_by_one.retrieval)
 
 
 def test_prompts_are_held_still() -> None:
@@ -176,7 +180,7 @@ def test_it_is_tuned_as_mmsrarec_is_but_for_its_prompts_and_its_loss() -> None:
 
 
 def test_a_prompt_of_its_own_scores_as_in_a_pack() -> None:
-    packed = scorer(MllmScorer).score(TEST, CANDIDATES)
+    packed = packed_scorer().score(TEST, CANDIDATES)
     for tokens in (1, 8192):
         np.testing.assert_allclose(scorer(batch_tokens=tokens).score(TEST, CANDIDATES), packed, atol=1e-4)
     assert packed.shape == (6, 5)
@@ -196,7 +200,7 @@ def test_only_the_history_shown_and_the_candidate_matter() -> None:
 
 
 def test_calls_and_tokens_count_all_that_an_answer_takes() -> None:
-    mine, packed = scorer(), scorer(MllmScorer)
+    mine, packed = scorer(), packed_scorer()
     mine.score(TEST, CANDIDATES)
     calls, tokens = mine.calls, mine.tokens
     assert (mine.moments, calls) == (6, 6 * (2 + 5))  # three items in chunks of two, then five candidates

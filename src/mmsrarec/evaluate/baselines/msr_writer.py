@@ -16,11 +16,11 @@ from mmsrarec.artefacts import key
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.evaluate.settings import MsrSettings
 from mmsrarec.models.mllm import Mllm
-from mmsrarec.summarize.prompts import item_text
+from mmsrarec.summarize.prompts import IMAGE_QUESTION, image_prompt, item_text
 from mmsrarec.summarize.store import Job, Store
 from mmsrarec.summarize.summarize import ProgressCall, Question, ask
 
-IMAGE_QUESTION = "\nDescribe this picture in one sentence."
+# after stage 1's question, which the embedded projector was trained on: asked to describe, a small model sees less
 IMAGE_OPENING = "The picture shows"
 HISTORY = "Below is what somebody took, oldest first:\n"
 BEFORE = "Before that, this was known:"
@@ -66,12 +66,8 @@ class Writer:
 
     def describe(self, features: Mapping[int, Tensor]) -> None:
         """Write what the pictures show. features: item code -> (v, d)."""
-        before, after = self.mllm.frame
         opening = self.mllm.encode(IMAGE_OPENING)
-        prompts = [
-            [*before, *[self.mllm.image_token] * len(seen), *self.mllm.encode(IMAGE_QUESTION), *after, *opening]
-            for seen in features.values()
-        ]
+        prompts = [[*image_prompt(self.mllm, len(seen)), *opening] for seen in features.values()]
         answers = self._answers("description", prompts, list(features.values()), self.settings.description_tokens)
         self.descriptions = {code: _said(IMAGE_OPENING, text) for code, text in zip(features, answers, strict=True)}
 
