@@ -30,7 +30,7 @@ from mmsrarec.artefacts import read_manifest, versions
 from mmsrarec.data.dataset import FloatArray
 from mmsrarec.data.sample import draw_catalogue
 from mmsrarec.data.split import Moments
-from mmsrarec.evaluate.baselines.mllm_msr import MllmMsr
+from mmsrarec.evaluate.baselines.mllm_msr import MllmMsr, msr_settings
 from mmsrarec.evaluate.compare import intervals, paired
 from mmsrarec.evaluate.protocol import Candidates, evaluate_published, published_candidates
 from mmsrarec.evaluate.rows import MSR
@@ -210,7 +210,7 @@ def main() -> int:
         "recipe": recipe.name,
         "settings": {
             "mmsrarec": workspace.recipe.recommend.model_dump(),
-            MSR: recipe.evaluate.mllm_msr.model_dump() | rival.prompts.settings.model_dump(),
+            MSR: {**recipe.evaluate.mllm_msr.model_dump(), **msr_settings(recipe.recommend).model_dump()},
         },
         "versions": versions(),
     }
