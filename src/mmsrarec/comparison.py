@@ -28,7 +28,7 @@ from mmsrarec.evaluate.protocol import (
     target_slices,
 )
 from mmsrarec.evaluate.report import Row, build_report, compare_rows, load_row, save_row, text_table
-from mmsrarec.evaluate.rows import CONTEXT, GENERATORS, STAGE_2, TRAINED, Source, make_row, notes, proposers
+from mmsrarec.evaluate.rows import CONTEXT, GENERATORS, MSR, STAGE_2, TRAINED, Source, make_row, notes, proposers
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe
 from mmsrarec.recommend.fuse import Fused, Fusion, language_model, learn, terms
@@ -36,6 +36,7 @@ from mmsrarec.recommend.propose import Reranked, parts_of
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.variants import SWEEPS, VARIANTS, sweep_of
 from mmsrarec.retrieve.settings import ENCODERS
+from mmsrarec.rival import load_msr, msr_part
 from mmsrarec.showcase import attributes, shown_users
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summary_page import PAGE
@@ -194,7 +195,7 @@ class Comparison:
 
     def rows(self, variants: list[str]) -> list[Row]:
         found = []
-        names = [name for name in self.recipe.evaluate.rows if name not in TRAINED and name != CONTEXT]
+        names = [name for name in self.recipe.evaluate.rows if name not in (*TRAINED, CONTEXT, MSR)]
         for name in names:
             make = cache(partial(self.classic, name))  # made once for both protocols, and let go of after them
             found += [self.row("published", name, "whole", make)]
@@ -202,6 +203,8 @@ class Comparison:
                 found += [self.row("full", name, "whole", make)]
         if self.has_stage_2:
             found.append(self.row("published", CONTEXT, "whole", lambda: self.classic(CONTEXT)))
+        if MSR in self.recipe.evaluate.rows:
+            found.append(self.row("published", MSR, "whole", self.msr))
         for variant in variants:
             model = next((model for model, trained in TRAINED.items() if trained == variant), "mmsrarec")
             shown = "whole" if model in self.recipe.evaluate.rows and variant in TRAINED.values() else variant
@@ -312,6 +315,8 @@ class Comparison:
         if model in TRAINED:
             trained = variant if is_ablation(variant) else TRAINED[model]
             return [self.recorded(adapter_part(self.name, trained))]
+        if model == MSR:
+            return [self.recorded(msr_part(self.name))]
         if model == CONTEXT:
             shown = self.recipe.recommend.model_dump(include=SHOWN)
             return [self.recorded(f"retrieve/{self.name}"), artefacts.key(shown=shown)]
@@ -323,7 +328,7 @@ class Comparison:
 
     def measure(self, protocol: str, model: str, variant: str, scorer: Scorer) -> Row:
         test, asked = self.split.test, language_model(scorer)
-        before = (asked.tokens, asked.moments, asked.spared) if asked else (0, 0, 0.0)
+        before = (asked.tokens, asked.moments, asked.spared, asked.calls) if asked else (0, 0, 0.0, 0)
         started = time.perf_counter()
         if protocol == "published":
             metrics = evaluate_published(scorer, test, self.candidates)
@@ -333,8 +338,9 @@ class Comparison:
         cost = {"ms_per_user": 1000 * seconds / max(len(test), 1)}
         if asked:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            tokens = (asked.tokens - before[0]) / max(asked.moments - before[1], 1)
-            cost |= {"tokens_per_user": tokens, "calls_per_user": 1.0, "peak_mb": peak}
+            moments = max(asked.moments - before[1], 1)
+            tokens, calls = (asked.tokens - before[0]) / moments, (asked.calls - before[3]) / moments
+            cost |= {"tokens_per_user": tokens, "calls_per_user": calls, "peak_mb": peak}
         has_image = np.array([item.image is not None for item in self.dataset.items])
         slices = target_slices(test, self.split.train, has_image)
         slices = {name: mask for name, mask in slices.items() if not mask.all()}  # all users are no slice of them
@@ -354,6 +360,9 @@ class Comparison:
         retrieval = self.workspace.retrieval(self.name, variant)
         batch = self.recipe.runtime.score_tokens
         return MllmScorer(variant, prompts, retrieval, batch, self.count, keep=variant == "whole")
+
+    def msr(self) -> MllmScorer:
+        return load_msr(self.workspace, self.name, self.workspace.folder / msr_part(self.name), self.count)
 
     def generator(self) -> Scorer:
         """The chosen proposer, as it is tested."""

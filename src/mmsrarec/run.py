@@ -21,7 +21,7 @@ from mmsrarec.data.images import open_picture, usable_pictures
 from mmsrarec.data.split import SplitName, with_validation
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.rows import STAGE_2, TRAINED, check_rows
+from mmsrarec.evaluate.rows import MSR, STAGE_2, TRAINED, check_rows
 from mmsrarec.models import pictures, processes
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.warmup import grids, projector_of, warm_up
@@ -32,6 +32,7 @@ from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import ENCODERS, EncoderName, EncoderSettings
 from mmsrarec.retrieve.train import refit, train_encoder
+from mmsrarec.rival import ASKED, msr_part, train_msr
 from mmsrarec.summarize import prompts as stage_1
 from mmsrarec.summarize.keywords import Keywords, items_of
 from mmsrarec.summarize.settings import SummarizeSettings
@@ -131,6 +132,8 @@ class Run:
         for split in splits if "recommend" in stages else ():
             for variant in self.variants(split):
                 self.recommend(split, variant)
+            if MSR in self.recipe.evaluate.rows:
+                self.msr(split)
         behind = tuple(stage for stage in ("retrieve", "recommend", "evaluate") if stage in stages)
         for number in range(1, self.recipe.evaluate.repeats if behind else 0):
             with processes.first_alone():
@@ -144,7 +147,7 @@ class Run:
     def needed(self) -> tuple[str, ...]:
         """Without a row of the language model, stage 1 and stage 3 have nothing to do."""
         evaluate = self.recipe.evaluate
-        if any(self.variants(split) for split in evaluate.splits):
+        if MSR in evaluate.rows or any(self.variants(split) for split in evaluate.splits):
             return STAGES
         return ("retrieve", "evaluate") if STAGE_2.keys() & set(evaluate.rows) else ("evaluate",)
 
@@ -356,6 +359,18 @@ class Run:
                     )
             (folder / "training.json").write_text(json.dumps(facts))
             if processes.is_first():
+                shutil.rmtree(work, ignore_errors=True)
+
+    def msr(self, split: SplitName) -> None:
+        """What the row of MLLM-MSR is trained from the same pictures and log."""
+        part, recipe = msr_part(split), self.recipe
+        inputs = {name: self.recorded(name) for name in ("pictures", f"retrieve/{split}")}
+        key = self.key(part, settings=recipe.recommend, msr=recipe.evaluate.mllm_msr, prompts=ASKED, **inputs)
+        with self.stage(part, key) as folder:
+            if folder is not None:
+                work = self.out / "unfinished" / key[:16]
+                with self.counting() as count:
+                    train_msr(self.workspace, split, folder, work, count)
                 shutil.rmtree(work, ignore_errors=True)
 
     def evaluate(self) -> dict:

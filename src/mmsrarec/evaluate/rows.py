@@ -66,9 +66,11 @@ TRAINED = {
     "mmsrarec": "whole",
 }
 """Rows of the language model, and the variant of stage 3 that each is."""
+MSR = "mllm-msr"
+"""A row that takes hours where others take minutes, so only who names it gets it; published protocol only."""
 GENERATORS = ("sequential-rules", "als", *ENCODERS)
 """Who may propose to the language model: whoever proposes the targets of most validation users does."""
-CLOCKED = ("popularity-as-of", "recent-popularity", "neighbours-only", CONTEXT, *TRAINED)
+CLOCKED = ("popularity-as-of", "recent-popularity", "neighbours-only", CONTEXT, *TRAINED, MSR)
 """Rows that know at a moment only what happened strictly before it."""
 
 
@@ -87,7 +89,7 @@ def proposers(names: Collection[str], encoder: EncoderName, combined: bool) -> l
 
 def check_rows(names: Iterable[str], n_items: int) -> None:
     """Raise MmsrarecError for a row that does not exist or cannot be made for so many items."""
-    known = (*CLASSIC, *STAGE_2, *TRAINED)
+    known = (*CLASSIC, *STAGE_2, *TRAINED, MSR)
     for name in names:
         if name not in known:
             raise MmsrarecError(f'unknown row "{name}": choose from {", ".join(known)}')
@@ -118,6 +120,11 @@ def notes(names: Collection[str], fitted_on: str) -> list[str]:
         said.append(
             f"{CONTEXT} scores 1 for an item among the collaborative items that a prompt shows, 0 for others: what "
             "copying the context is worth. What a language model with stage 2 adds is above it."
+        )
+    if MSR in names:
+        said.append(
+            f"{MSR} writes a preference from the history in several calls, then asks one prompt per candidate; it is "
+            "tuned on as many moments and candidates as MMSRARec, on yes or no."
         )
     if "mmsrarec" in names:
         said.append(

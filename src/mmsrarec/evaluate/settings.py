@@ -8,6 +8,19 @@ from mmsrarec.data.split import SplitName
 from mmsrarec.evaluate.published import PublishedName
 
 
+class MsrSettings(BaseModel):
+    """What the row "mllm-msr" writes. How it is tuned is as the recipe tunes MMSRARec."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    chunk: int = Field(default=3, ge=1, le=50, description="items of history that a preference is updated with at once")
+    text_tokens: int = Field(default=40, ge=1, le=512, description="tokens of an item's title and text it reads")
+    description_tokens: int = Field(default=24, ge=1, le=512, description="tokens it writes on a picture, at most")
+    preference_tokens: int = Field(
+        default=48, ge=1, le=1024, description="tokens it writes on a preference each time, at most"
+    )
+
+
 class EvaluateSettings(BaseModel):
     """What is compared with what, on which users, and how sure one may be."""
 
@@ -74,3 +87,4 @@ class EvaluateSettings(BaseModel):
     resamples: int = Field(
         default=2000, ge=100, le=100_000, description="bootstrap draws over users behind an interval"
     )
+    mllm_msr: MsrSettings = Field(default_factory=MsrSettings, description='of the row "mllm-msr"')

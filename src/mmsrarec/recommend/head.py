@@ -165,6 +165,7 @@ class HeadScorer:
     batch_tokens: int = 8192
     tokens: int = field(default=0, init=False)
     moments: int = field(default=0, init=False)
+    calls: int = field(default=0, init=False)
     spared: float = field(default=0.0, init=False)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
@@ -174,6 +175,7 @@ class HeadScorer:
         shared = [self.prompts.render(one).shared for one in evidence]
         self.tokens += sum(len(segment.ids) for segment in shared)
         self.moments += len(shared)
+        self.calls += len(shared)
         hidden = segment_states(self.prompts, shared, self.batch_tokens, pooled=False)
         with torch.inference_mode():
             scores = self.head(hidden, self.states).numpy()

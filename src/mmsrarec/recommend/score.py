@@ -82,6 +82,7 @@ class MllmScorer:
     progress: Callable[[int, int, str], None] = lambda done, total, label: None
     keep: bool = False
     tokens: int = field(default=0, init=False)
+    calls: int = field(default=0, init=False)
     moments: int = field(default=0, init=False)
     spared: float = field(default=0.0, init=False)
     _kept: dict[str, tuple[FloatArray, int, float]] = field(default_factory=dict, init=False)
@@ -107,6 +108,7 @@ class MllmScorer:
         """The same for evidence that is gathered already: the scores of each one's candidates."""
         packs = [self.prompts.render(one) for one in evidence]
         self.tokens += sum(map(len, packs))
+        self.calls += len(packs)
         self.moments += len(packs)
         return score_packs(self.prompts, packs, self.batch_tokens, self.progress)
 

@@ -73,7 +73,7 @@ def summarize(
                 continue
             job, stop, tokens = _job(modality, mllm, settings, eye, tuned)
             asked = [question for question in questions.values() if mine(question.content)]
-            answers = _ask(store, job, mllm, asked, stop, tokens, batch, progress)
+            answers = ask(store, job, mllm, asked, stop, tokens, batch, progress)
             said.append({code: answers[q.content] for code, q in questions.items() if q.content in answers})
         image = [read_image(said[1].get(code), settings.max_keywords_image) for code in range(len(dataset.items))]
         doubts = {code: [k for k in image[code][0] if not grounded(k, written[code])] for code in said[1]}
@@ -212,7 +212,7 @@ def _job(
     return Job(modality, model, key(ids=template)[:16], decoding[:16]), stop_after(limit), tokens
 
 
-def _ask(
+def ask(
     store: Store,
     job: Job,
     mllm: Mllm,
@@ -222,7 +222,7 @@ def _ask(
     batch: int,
     progress: ProgressCall,
 ) -> dict[str, str]:
-    """Content hash -> answer, for all but what the model fails on."""
+    """Content hash -> answer, from the store or else from the model, for all but what the model fails on."""
     answers = store.answers(job)
     different = {question.content: question for question in questions}
     order = sorted(different.values(), key=lambda question: (len(question.prompt), question.content))
