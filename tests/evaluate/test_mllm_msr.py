@@ -174,7 +174,7 @@ def test_a_prompt_shows_the_preference_and_one_candidate_with_text_and_picture()
 def test_it_is_tuned_as_mmsrarec_is_but_for_its_prompts_and_its_loss() -> None:
     mine = RecommendSettings(packs=77, lr=0.01, layers=3, loss="both")
     changed = {name for name, value in msr_settings(mine) if value != getattr(mine, name)}
-    assert changed == {"shows", "loss"}
+    assert changed == {"shows", "loss", "tasks", "wishes"}
     assert msr_settings(mine).loss == "yesno"
     assert {name for name, shown in SHOWN if shown} == {"titles", "descriptions", "pictures"}
 
