@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from mmsrarec.artefacts import file_hash
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
+from mmsrarec.models.memory import give_back
 from mmsrarec.models.mllm import Mllm
 
 WEIGHTS = "adapter_model.safetensors"
@@ -139,6 +140,7 @@ class Trainer:
         self._publish()
         self.schedule.step()
         self.done += 1
+        give_back()
 
     def _publish(self) -> None:
         with torch.no_grad():

@@ -12,6 +12,7 @@ from torch import Tensor
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.memory import give_back
 from mmsrarec.models.packing import Pack
 from mmsrarec.models.reading import read_packs
 from mmsrarec.recommend.evidence import Evidence, Retrieval
@@ -59,6 +60,7 @@ def score_packs(
         for i, part in zip(chosen, np.split(values, np.cumsum(sizes)[:-1]), strict=True):
             scores[i] = part
         start = stop
+        give_back()
         progress(start, len(order), "ranking")
     joined: list[list[FloatArray]] = [[] for _ in packs]
     for (row, _), part in zip(pieces, scores, strict=True):

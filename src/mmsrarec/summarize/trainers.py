@@ -3,10 +3,8 @@
 Prompts are token ids, pictures included (`PictureWords`), so any multimodal model trains as a text model does.
 """
 
-import ctypes
 import json
 import os
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -185,15 +183,8 @@ class _Watch(TrainerCallback):
             file.write(json.dumps(entry) + "\n")
 
     def on_step_end(self, args, state, control, **kwargs):
-        _give_back_memory()
+        give_back()
         self.count(state.global_step, self.steps, f"tuning the summaries, {self.phase}")
-
-
-def _give_back_memory() -> None:
-    """Every batch has a width of its own; what glibc keeps of the earlier ones, in pieces, comes to gigabytes."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
 
 
 def _rewards(logs: dict[str, Any]) -> dict[str, Any]:
