@@ -24,6 +24,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.memory import give_back
 from mmsrarec.summarize.judge import Judge, look
 from mmsrarec.summarize.settings import TuneSettings
 from mmsrarec.summarize.subjects import Asker, Subject, columns
