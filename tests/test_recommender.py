@@ -8,6 +8,8 @@ import pytest
 
 from mmsrarec import cli
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.recommend.explain import log_odds
+from mmsrarec.recommend.wishes import carries
 from mmsrarec.recommender import Recommender
 
 
@@ -159,3 +161,19 @@ def test_no_reason_names_what_fewer_than_five_people_did(recommender: Recommende
         alike = [reason for reason in reasons if reason.kind == "alike"]
         assert bool(alike) == (evidence.alike[0] == 0 or evidence.alike_people[0] >= 5)
     assert hushed > 0
+
+
+def test_what_carries_a_word_that_less_is_asked_of_loses_ground_by_the_rule(
+    recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, dataset = recommender.dataset.user_ids[5], recommender.dataset
+    free = [item.item_id for item in dataset.items if item.item_id not in had(recommender, user)]
+    shown = {item: recommender.prompts.shown_keywords(dataset.item_code[item]) for item in free}
+    word = next(word for words in shown.values() for word in words)
+    asked = recommender.score(free, user=user, less=[word])
+    monkeypatch.setattr("mmsrarec.recommender.SPARED", 0.0)
+    by_model = recommender.score(free, user=user, less=[word])
+    for item in free:
+        lost = log_odds(by_model[item]) - log_odds(asked[item])
+        assert lost == pytest.approx(2.0 * carries(shown[item], [word]), abs=1e-3)
+    assert {carries(words, [word]) for words in shown.values()} == {True, False}

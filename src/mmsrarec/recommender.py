@@ -17,7 +17,7 @@ from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.evaluate.rows import Source, make_row
 from mmsrarec.recommend.evidence import Evidence
-from mmsrarec.recommend.explain import Reason, explain, explain_all
+from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
 from mmsrarec.recommend.fuse import Fused, Given
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.propose import Interleaved, Reranked, places
@@ -27,6 +27,9 @@ from mmsrarec.recommend.wishes import UNASKED, Wishes, carries
 from mmsrarec.workspace import Workspace, adapter_part
 
 SHOWN_REASONS = 3
+SPARED = 2.0
+"""Log-odds that an item loses which carries a word that less is asked of: the model itself obeys "more", but hardly
+"less" (docs/results.md)."""
 NEW_TURN = 4
 """Every so-manieth proposal is an item that nobody took yet."""
 
@@ -109,12 +112,17 @@ class Recommender:
         return dict(zip(candidates, scores.tolist(), strict=True))
 
     def _scores(self, moment: Moments, evidence: Evidence) -> FloatArray:
-        """(c,) in (0, 1): fused where the run is and the moment has a history, else the language model's."""
+        """(c,) in (0, 1): fused where the run is and the moment has a history, else the language model's; what carries
+        a word that less is asked of loses SPARED."""
         (p,) = self.scorer.score_evidence([evidence])
         if self.fusion is None or not len(moment.history[0]):
-            return p
-        fused = Fused("mmsrarec", Given(p[None]), self.proposers, self.fusion.weights, self._taken)
-        return 1 / (1 + np.exp(-fused.score(moment, np.array([evidence.candidates]))[0]))
+            logits = np.array([log_odds(float(one)) for one in p])
+        else:
+            fused = Fused("mmsrarec", Given(p[None]), self.proposers, self.fusion.weights, self._taken)
+            logits = fused.score(moment, np.array([evidence.candidates]))[0]
+        less = evidence.wishes.less
+        spared = np.array([carries(self._shown[code], less) for code in evidence.candidates]) if less else 0.0
+        return 1 / (1 + np.exp(SPARED * spared - logits))
 
     def explain(
         self,
