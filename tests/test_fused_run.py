@@ -48,6 +48,8 @@ def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     for protocol in ("published", "full"):  # cold items are told apart there too, and a head costs no candidate
         assert rows[protocol, "head"]["slices"].keys() == without["slices"].keys()
         assert rows[protocol, "head"]["cost"]["tokens_per_user"] < without["cost"]["tokens_per_user"]
+    alone = [row["protocol"] for row in report["rows"] if (row["model"], row["variant"]) == (chosen, "fused")]
+    assert alone == (["published", "full"] if "+" in chosen else [])  # what the language model adds is above it
     pairs = [(pair["a"], pair["b"]) for pair in report["pairs"]]
     assert (f"mmsrarec, fused with {chosen}", "mmsrarec") in pairs  # what fusion adds
     assert (f"mmsrarec, fused with {chosen}", "sasrec") in pairs
@@ -60,7 +62,8 @@ def test_what_was_learned_is_an_artefact(fused: Path) -> None:
         verify(folder)
         learned = Fusion.load(folder)
         assert len(learned.weights) == 1 + len(learned.proposers)
-        assert learned.quality.keys() == {"language model", *learned.proposers, "fused"}
+        assert len(learned.without) == len(learned.proposers)
+        assert learned.quality.keys() == {"language model", *learned.proposers, "fused", "proposers fused"}
         assert 0 < learned.moments <= 20
 
 

@@ -31,7 +31,7 @@ from mmsrarec.evaluate.report import Row, build_report, compare_rows, load_row, 
 from mmsrarec.evaluate.rows import CONTEXT, GENERATORS, MSR, STAGE_2, TRAINED, Source, make_row, notes, proposers
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe
-from mmsrarec.recommend.fuse import Fused, Fusion, language_model, learn, terms
+from mmsrarec.recommend.fuse import Fused, Fusion, Silent, language_model, learn, terms
 from mmsrarec.recommend.propose import Reranked, parts_of
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.variants import SWEEPS, VARIANTS, sweep_of
@@ -230,10 +230,16 @@ class Comparison:
             weights = self.fusion(kind, chosen, scorer).weights
             return Fused("mmsrarec", scorer, parts_of(generator()), weights, self.fitted.counts > 0)
 
+        def alone(kind: Kind) -> Fused:  # what the language model adds is above it
+            weights = (0.0, *self.fusion(kind, chosen, tuned()).without)
+            return Fused(chosen, Silent(), parts_of(generator()), weights, self.fitted.counts > 0)
+
         made_from = self.inputs(chosen, "whole")
         learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users)]
         if fuses:
             found.append(self.row("published", model, f"fused with {chosen}", lambda: fused("published"), learned))
+            if "+" in chosen:
+                found.append(self.row("published", chosen, "fused", lambda: alone("published"), learned))
         if self.full:
             if "+" in chosen:  # whoever proposes stands in the table by itself
                 found.append(self.row("full", chosen, "whole", generator))
@@ -242,6 +248,10 @@ class Comparison:
             if fuses:
                 label += ", fused"
                 found.append(self.row("full", model, label, lambda: self.reranked(generator(), fused("full")), learned))
+            if fuses and "+" in chosen:
+                found.append(
+                    self.row("full", chosen, "fused", lambda: self.reranked(generator(), alone("full")), learned)
+                )
         return found
 
     def fusion(self, kind: Kind, chosen: str, scorer: MllmScorer) -> Fusion:
@@ -258,6 +268,7 @@ class Comparison:
             candidates=settings.negatives if kind == "published" else self.proposed,
             users=settings.fusion_users,
             seed=self.recipe.seed,
+            version=2,
         )
         folder = self.workspace.folder / fusion_part(self.name, kind)
         if not artefacts.is_current(folder, key):

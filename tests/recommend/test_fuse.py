@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.recommend.fuse import MODEL, RIDGE, Fused, Fusion, fit, learn, terms
+from mmsrarec.recommend.fuse import MODEL, RIDGE, Fused, Fusion, Silent, fit, learn, terms
 from mmsrarec.recommend.propose import Interleaved, Reranked, places
 
 
@@ -143,7 +143,7 @@ def test_without_moments_the_language_model_ranks_alone() -> None:
 
 
 def test_a_fusion_is_kept_and_a_broken_one_is_told(tmp_path: Path) -> None:
-    kept = Fusion(("sasrec",), (0.5, 1.25), 10, 40, {"fused": -1.0}, {"fused": 0.3})
+    kept = Fusion(("sasrec",), (0.5, 1.25), (1.0,), 10, 40, {"fused": -1.0}, {"fused": 0.3})
     kept.save(tmp_path)
     assert Fusion.load(tmp_path) == kept
     (tmp_path / "fusion.json").write_text("{}")
@@ -155,3 +155,17 @@ def test_what_was_proposed_stays_before_the_rest_though_fused_scores_are_negativ
     generator, ranker = Table([[4, 3, 2, 1]]), Table([[-30, -10, 0, 0]])
     scores = Reranked("", generator, ranker, 2).score(asked([]), None)
     assert np.argsort(-scores[0]).tolist() == [1, 0, 2, 3]
+
+
+def test_proposers_are_weighed_without_the_language_model_too():
+    rng = np.random.default_rng(4)
+    x, place = rng.normal(size=(60, 5, 3)), rng.integers(5, size=60)
+    learned = learn(x, place, ("a", "b"), 60)
+    np.testing.assert_allclose(learned.without, fit(x[:, :, 1:], place))
+    np.testing.assert_allclose(learned.weights, fit(x, place))
+    silent = Silent().score(NOBODY, np.zeros((2, 3), dtype=np.int64))
+    assert silent.shape == (2, 3)
+    assert np.ptp(silent) == 0
+
+
+NOBODY = Moments(np.zeros(2, int), np.zeros(2, int), np.zeros(2, int), (np.zeros(0, int), np.zeros(0, int)))

@@ -34,7 +34,8 @@ Quality = Callable[[FloatArray, IntArray], float]
 
 @dataclass(frozen=True)
 class Fusion:
-    """What was learned. weights: of the language model's log-odds, then of each proposer's term.
+    """What was learned. weights: of the language model's log-odds, then of each proposer's term. without: of the
+    proposers' terms where they are fused without the language model, which says what it adds.
 
     moments: validation moments it was learned from, of `asked` whose candidates were looked at: in full ranking only
     those whose target was proposed tell anything. log_likelihood, quality: a moment's mean of the target among its
@@ -43,6 +44,7 @@ class Fusion:
 
     proposers: tuple[str, ...]
     weights: tuple[float, ...]
+    without: tuple[float, ...]
     moments: int
     asked: int
     log_likelihood: Mapping[str, float]
@@ -61,7 +63,7 @@ class Fusion:
         """Raises MmsrarecError for a file that `save` did not write."""
         try:
             record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            return cls(**record | {name: tuple(record[name]) for name in ("proposers", "weights")})
+            return cls(**record | {name: tuple(record[name]) for name in ("proposers", "weights", "without")})
         except (OSError, ValueError, KeyError, TypeError) as broken:
             raise MmsrarecError(f"{folder / FILE} is no fusion: remove {folder} and evaluate again") from broken
 
@@ -96,6 +98,18 @@ class Given:
         return self.scores
 
 
+@dataclass
+class Silent:
+    """A language model that says nothing: even odds for every candidate."""
+
+    name: str = "silent"
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        if candidates is None:
+            raise MmsrarecError("silence ranks no catalogue")
+        return np.full(candidates.shape, 0.5)
+
+
 def language_model(scorer: Scores) -> MllmScorer | HeadScorer | None:
     """The language model inside whatever ranks."""
     while isinstance(scorer, Reranked | Fused):
@@ -128,13 +142,16 @@ def learn(
     of the proposers. quality: how good (m, c) scores are. Without moments, the language model is left as it is."""
     labels = (MODEL, *names)
     weights = fit(x, place) if len(x) else np.eye(1, len(labels))[0]
+    without = fit(x[:, :, 1:], place) if len(x) else np.ones(len(names))
     kinds = {label: [number] for number, label in enumerate(labels)} | {"fused": list(range(len(labels)))}
+    kinds["proposers fused"] = list(range(1, len(labels)))
     likelihood, good = {}, {}
     for label, kept in kinds.items():
         scores = _held_out(x[:, :, kept], place)
         likelihood[label] = float(_log_share(scores, place).mean()) if len(x) else 0.0
         good[label] = quality(scores, place) if len(x) else 0.0
-    return Fusion(tuple(names), tuple(map(float, weights)), len(x), asked, likelihood, good)
+    found = (tuple(map(float, one)) for one in (weights, without))
+    return Fusion(tuple(names), *found, len(x), asked, likelihood, good)
 
 
 def fit(x: FloatArray, place: IntArray, ridge: float = RIDGE) -> FloatArray:
