@@ -150,8 +150,8 @@ def learn(
         scores = _held_out(x[:, :, kept], place)
         likelihood[label] = float(_log_share(scores, place).mean()) if len(x) else 0.0
         good[label] = quality(scores, place) if len(x) else 0.0
-    found = (tuple(map(float, one)) for one in (weights, without))
-    return Fusion(tuple(names), *found, len(x), asked, likelihood, good)
+    both, alone = (tuple(map(float, one)) for one in (weights, without))
+    return Fusion(tuple(names), both, alone, len(x), asked, likelihood, good)
 
 
 def fit(x: FloatArray, place: IntArray, ridge: float = RIDGE) -> FloatArray:
