@@ -44,6 +44,7 @@ def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     with_, without = rows["published", f"fused with {chosen}"], rows["published", "whole"]
     assert with_["slices"].keys() == without["slices"].keys() >= {"target unseen in training"}
     assert with_["cost"]["tokens_per_user"] == pytest.approx(without["cost"]["tokens_per_user"])
+    assert with_["cost"]["calls_per_user"] == without["cost"]["calls_per_user"] == 1
     assert with_["cost"]["ms_per_user"] > 0.5 * without["cost"]["ms_per_user"]  # what was remembered counts too
     for protocol in ("published", "full"):  # cold items are told apart there too, and a head costs no candidate
         assert rows[protocol, "head"]["slices"].keys() == without["slices"].keys()

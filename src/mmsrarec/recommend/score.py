@@ -74,7 +74,7 @@ class MllmScorer:
     """The tuned model as one more thing that ranks; counts what it costs.
 
     keep: remember answers, for rows that are made of the same scores. An answer from memory counts as it did when it
-    was found: tokens, moments, and the `spared` seconds.
+    was found: tokens, calls, moments, and the `spared` seconds.
     """
 
     name: str
@@ -97,6 +97,7 @@ class MllmScorer:
         if self.keep and asked in self._kept:
             scores, tokens, seconds = self._kept[asked]
             self.tokens += tokens
+            self.calls += len(moments)
             self.moments += len(moments)
             self.spared += seconds
             return scores.copy()
