@@ -25,6 +25,18 @@ def table(corner: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequenc
     return f'<div class="wide few"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
+def sortable(heads: Sequence[str], body: str) -> str:
+    """A table that a reader can sort (`page.js`). heads: plain text; body: rows in HTML."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+    table = f'<table class="sorts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="wide">{table}</div>'
+
+
+def row_label(row: Mapping[str, Any]) -> str:
+    """What a row of a report is called."""
+    return row["model"] if row["variant"] in ("", "whole") else f"{row['model']}, {row['variant']}"
+
+
 def number(value: float | None, name: str, like: float | None = None) -> str:
     """As a reader wants it: shares and counts are known by their name, others have the decimals of `like` or their own.
 

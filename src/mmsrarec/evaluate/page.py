@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmsrarec.evaluate.markup import section, table
+from mmsrarec.evaluate.markup import row_label, section, sortable, table
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.people import ShownUser, users_section
 from mmsrarec.evaluate.plots import Dot, Point, dot_plot, scatter
@@ -87,7 +87,7 @@ def _part(name: str) -> str:
 
 def _measured(report: Mapping[str, Any], protocol: str, split: str) -> str:
     rows = [row for row in report["rows"] if (row["protocol"], row["split"]) == (protocol, split)]
-    labels = [_label(row) for row in rows]
+    labels = [row_label(row) for row in rows]
     if len(set(labels)) < len(labels):
         labels = [f"{label}, seed {row['seed']}" for label, row in zip(labels, rows, strict=True)]
     metric = HEADLINE.get(protocol, "")
@@ -121,10 +121,6 @@ def _chance(facts: Sequence[Mapping[str, Any]], protocol: str, split: str, metri
     return None
 
 
-def _label(row: Mapping[str, Any]) -> str:
-    return row["model"] if row["variant"] in ("", "whole") else f"{row['model']}, {row['variant']}"
-
-
 def _table(labels: Sequence[str], rows: Sequence[Mapping[str, Any]], users: bool = False) -> str:
     """Metrics with intervals, the best in bold, then what the rows cost."""
     names = list(dict.fromkeys(name for row in rows for name in row["metrics"]))
@@ -138,13 +134,7 @@ def _table(labels: Sequence[str], rows: Sequence[Mapping[str, Any]], users: bool
         cells += [f'<td class="cost">{_amount(row["cost"].get(key))}</td>' for key in costs]
         ours = ' class="ours"' if row.get("model") == OURS else ""
         body.append(f'<tr{ours}><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    return _sortable(heads, "".join(body))
-
-
-def _sortable(heads: str, body: str) -> str:
-    table = f'<table class="sorts"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="wide">{table}</div>'
+    return sortable(head, "".join(body))
 
 
 def _cell(metric: Mapping[str, float] | None, best: float) -> str:
@@ -194,7 +184,11 @@ def _published(report: Mapping[str, Any]) -> str:
     if not theirs:
         return ""
     ours = [
-        (_label(row), f"this run, {row['split']}", {name: metric["value"] for name, metric in row["metrics"].items()})
+        (
+            row_label(row),
+            f"this run, {row['split']}",
+            {name: metric["value"] for name, metric in row["metrics"].items()},
+        )
         for row in report["rows"]
         if row["protocol"] == "published" and row["model"] == OURS
     ]
@@ -205,12 +199,11 @@ def _published(report: Mapping[str, Any]) -> str:
         + f"<td>{escape(source)}</td></tr>"
         for model, source, metrics in (*ours, *theirs)
     )
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("model", *names, "from"))
     note = (
         "Figures that papers print for this data and protocol. Their candidates and users were drawn anew and their "
         "models are larger, so a small difference means nothing."
     )
-    return section("What others have published", note, _sortable(heads, body))
+    return section("What others have published", note, sortable(("model", *names, "from"), body))
 
 
 def figure(svg: str, caption: str) -> str:
@@ -227,11 +220,10 @@ def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
         f"<td>{p['difference']:+.4f}<small>{p['low']:+.3f} to {p['high']:+.3f}</small></td><td>{_p(p['p'])}</td></tr>"
         for p in pairs
     )
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("pair", "table", "metric", "difference", "p"))
     return (
         "<section><h2>Is the difference real?</h2><p>Two models answer for the same users. An interval that holds 0, "
         "or a p above .05, means that the difference may be luck.</p>"
-        f"{_sortable(head, body)}</section>"
+        f"{sortable(('pair', 'table', 'metric', 'difference', 'p'), body)}</section>"
     )
 
 

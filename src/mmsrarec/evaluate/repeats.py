@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmsrarec.evaluate.markup import section
+from mmsrarec.evaluate.markup import row_label, section, sortable
 
 ROW = ("protocol", "split", "model", "variant")
 
@@ -40,24 +40,16 @@ def spread_section(spreads: Sequence[Mapping[str, Any]]) -> str:
     for protocol, split in dict.fromkeys((row["protocol"], row["split"]) for row in spreads):
         rows = [row for row in spreads if (row["protocol"], row["split"]) == (protocol, split)]
         names = list(dict.fromkeys(name for row in rows for name in row["metrics"]))
-        heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("model", *names))
-        body = "".join(
-            f'<tr><th scope="row">{escape(_label(row))}</th>{"".join(_cell(row["metrics"].get(n)) for n in names)}</tr>'
-            for row in rows
-        )
-        tables.append(
-            f"<h3>{escape(protocol)}, {escape(split)}</h3>"
-            f'<div class="wide"><table class="sorts"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
-        )
+        body = ""
+        for row in rows:
+            cells = "".join(_cell(row["metrics"].get(name)) for name in names)
+            body += f'<tr><th scope="row">{escape(row_label(row))}</th>{cells}</tr>'
+        tables.append(f"<h3>{escape(protocol)}, {escape(split)}</h3>{sortable(('model', *names), body)}")
     if not tables:
         return ""
     seeds = ", ".join(map(str, spreads[0]["seeds"]))
     note = f"Seeds {seeds}: mean ± standard deviation over runs that drew and trained everything behind stage 1 anew."
     return section("Other seeds", escape(note), "".join(tables))
-
-
-def _label(row: Mapping[str, Any]) -> str:
-    return row["model"] if row["variant"] in ("", "whole") else f"{row['model']}, {row['variant']}"
 
 
 def _cell(metric: Mapping[str, float] | None) -> str:
