@@ -87,7 +87,7 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
     made = mine.made
     monkeypatch.setattr(mine, "made", lambda name, train, refit=False: fitted.append(len(train)) or made(name, train))
     oracle = Oracle()
-    learned = mine.fusion(kind, "sequential-rules", oracle)  # type: ignore[arg-type]
+    learned = mine.fusion(kind, "sequential-rules", lambda: oracle)  # type: ignore[arg-type]
     assert fitted == [len(mine.split.train)]
     (asked,) = oracle.asked
     history = dict(zip(mine.split.valid.user.tolist(), mine.split.valid.history, strict=True))
@@ -99,7 +99,7 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
     assert learned.moments == len(asked)
     assert learned.weights[0] > 0.5
     assert learned.helps
-    assert mine.fusion(kind, "sequential-rules", oracle) == learned  # type: ignore[arg-type]
+    assert mine.fusion(kind, "sequential-rules", lambda: oracle) == learned  # type: ignore[arg-type]
     assert len(oracle.asked) == 1  # kept
 
 

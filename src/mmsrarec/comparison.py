@@ -226,12 +226,11 @@ class Comparison:
         generator = cache(partial(self.classic, chosen))
 
         def fused(kind: Kind) -> Fused:
-            scorer = tuned()
-            weights = self.fusion(kind, chosen, scorer).weights
-            return Fused("mmsrarec", scorer, parts_of(generator()), weights, self.fitted.counts > 0)
+            weights = self.fusion(kind, chosen, tuned).weights
+            return Fused("mmsrarec", tuned(), parts_of(generator()), weights, self.fitted.counts > 0)
 
         def alone(kind: Kind) -> Fused:  # what the language model adds is above it
-            weights = (0.0, *self.fusion(kind, chosen, tuned()).without)
+            weights = (0.0, *self.fusion(kind, chosen, tuned).without)
             return Fused(chosen, Silent(), parts_of(generator()), weights, self.fitted.counts > 0)
 
         made_from = self.inputs(chosen, "whole")
@@ -254,7 +253,7 @@ class Comparison:
                 )
         return found
 
-    def fusion(self, kind: Kind, chosen: str, scorer: MllmScorer) -> Fusion:
+    def fusion(self, kind: Kind, chosen: str, tuned: Callable[[], MllmScorer]) -> Fusion:
         """What validation moments say of the language model's and the proposers' weights, learned unless it is there.
 
         The proposers are fitted on the training events for it, also where they are fitted on the validation events as
@@ -273,7 +272,7 @@ class Comparison:
         folder = self.workspace.folder / fusion_part(self.name, kind)
         if not artefacts.is_current(folder, key):
             self.say(f"fusing with {chosen}: {kind}, {self.name}")
-            maker = self.made(chosen, self.split.train)
+            scorer, maker = tuned(), self.made(chosen, self.split.train)
             order = np.random.default_rng(self.recipe.seed).permutation(len(valid))
             if kind == "published":
                 moments = valid.pick(np.sort(order[: settings.fusion_users]))

@@ -121,7 +121,11 @@ class Recommender:
             fused = Fused("mmsrarec", Given(p[None]), self.proposers, self.fusion.weights, self._taken)
             logits = fused.score(moment, np.array([evidence.candidates]))[0]
         less = evidence.wishes.less
-        spared = np.array([carries(self._shown[code], less) for code in evidence.candidates]) if less else 0.0
+        spared = (
+            np.array([carries(self.prompts.shown_keywords(code), less) for code in evidence.candidates])
+            if less
+            else 0.0
+        )
         return 1 / (1 + np.exp(SPARED * spared - logits))
 
     def explain(

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.data.split import Moments
-from mmsrarec.recommend.turns import Likeness, Only, Turns, ranks
+from mmsrarec.recommend.propose import ordered
+from mmsrarec.recommend.turns import Likeness, Only, Turns
 
 HISTORY = (np.array([0, 1]),)
 MOMENTS = Moments(np.array([0]), np.array([9]), np.array([-1]), HISTORY)
@@ -60,4 +61,4 @@ def test_likeness_counts_what_the_history_says() -> None:
 
 
 def test_ranks_of_equals_go_by_code() -> None:
-    assert ranks(np.array([[1.0, 3.0, 1.0, -np.inf]])).tolist() == [[1, 0, 2, 3]]
+    assert ordered(np.array([[1.0, 3.0, 1.0, -np.inf]]))[1].tolist() == [[1, 0, 2, 3]]

@@ -9,7 +9,6 @@ Shapes: b users, n items, d hidden size, k dimensions of the vectors.
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +23,7 @@ from torch.nn import functional as F
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.adapter import without_adapter
+from mmsrarec.models.adapter import save_whole, without_adapter
 from mmsrarec.models.packing import Segment
 from mmsrarec.recommend.evidence import Retrieval
 from mmsrarec.recommend.prompts import Prompts
@@ -129,10 +128,7 @@ def item_states(prompts: Prompts, file: Path | None = None, batch_tokens: int = 
             made = segment_states(prompts, list(missing.values()), batch_tokens, pooled=True)
         kept |= dict(zip(missing, made, strict=True))
         if file:
-            unfinished = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-            metadata = {"names": json.dumps(list(kept))}
-            save_file({"states": torch.stack(list(kept.values()))}, unfinished, metadata)
-            os.replace(unfinished, file)
+            save_whole({"states": torch.stack(list(kept.values()))}, file, {"names": json.dumps(list(kept))})
     return torch.stack([kept[name] for name in names])
 
 

@@ -44,10 +44,7 @@ class Reranked:
         return scores
 
     def _propose(self, moments: Moments) -> tuple[FloatArray, IntArray]:
-        scores = unseen(self.generator, moments)
-        order = np.argsort(-scores, axis=1, kind="stable")
-        ranks = np.empty_like(scores)
-        np.put_along_axis(ranks, order, np.arange(scores.shape[1], dtype=np.float64)[None], axis=1)
+        order, ranks = ordered(unseen(self.generator, moments))
         return ranks, order[:, : self.n]
 
 
@@ -88,3 +85,10 @@ def places(generator: Scores, moments: Moments) -> FloatArray:
         _, where, count = np.unique(-row, return_inverse=True, return_counts=True)
         row[:] = (np.cumsum(count) - (count - 1) / 2)[where.ravel()]
     return found
+
+
+def ordered(scores: FloatArray) -> tuple[IntArray, FloatArray]:
+    """(m, items) codes, the highest score first, and each item's rank, from 0; equals: the lower code."""
+    order, ranks = np.argsort(-scores, axis=1, kind="stable"), np.empty_like(scores)
+    np.put_along_axis(ranks, order, np.arange(scores.shape[1], dtype=scores.dtype)[None], axis=1)
+    return order, ranks

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
-from mmsrarec.recommend.propose import Scores
+from mmsrarec.recommend.propose import Scores, ordered
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Turns:
             return self.first.score(moments, candidates)
         second = np.asarray(self.second.score(moments, None), dtype=np.float64)
         first = Widened(self.first, second.shape[1]).score(moments, None)
-        mine, theirs = ranks(first), ranks(second)
+        mine, theirs = ordered(first)[1], ordered(second)[1]
         theirs = np.where(np.isneginf(second), np.inf, self.every * (theirs + 1) - 1)
         return -np.minimum(mine + mine // (self.every - 1), theirs)
 
@@ -84,11 +84,3 @@ class Likeness:
             said = Counter(word for code in history.tolist() for word in self.keywords[code])
             row[:] = [sum(said[word] for word in words) / max(len(words), 1) for words in self.keywords]
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
-
-
-def ranks(scores: FloatArray) -> FloatArray:
-    """(m, items) places from 0, the highest score first; equals: the lower code."""
-    found = np.empty_like(scores)
-    order = np.argsort(-scores, axis=1, kind="stable")
-    np.put_along_axis(found, order, np.arange(scores.shape[1], dtype=scores.dtype)[None], axis=1)
-    return found

@@ -40,9 +40,6 @@ class Wishes:
         """Whether less is wanted of what the keyword says: then a history no longer says it."""
         return any(says(keyword, word) for word in self.less)
 
-    def without(self, word: str) -> "Wishes":
-        return Wishes(*(tuple(one for one in words if one != word) for words in (self.more, self.less)))
-
 
 UNASKED = Wishes()
 
