@@ -94,6 +94,18 @@ def test_a_word_that_no_other_item_has_counts_for_nothing() -> None:
     assert all_count > one  # the published form knows nothing of other items
 
 
+def test_categories_weigh_their_share_where_an_item_has_any() -> None:
+    said, home = ["steel", "home", "steel, home"], {"categories": ["Home"] * 3}
+    text = Information(Bag(), LIMITS)(**asked(said))
+    group = Information(Bag(), LIMITS, share=1.0)(**asked(said, **home))
+    one_of_three = 1 / math.sqrt(3)
+    assert group == pytest.approx([0.0, one_of_three, 1 / 2], abs=1e-4)  # of which the title says nothing
+    both = Information(Bag(), LIMITS, share=0.25)(**asked(said, **home))
+    assert both == pytest.approx([0.75 * t + 0.25 * g for t, g in zip(text, group, strict=True)], abs=1e-6)
+    assert Information(Bag(), LIMITS, share=0.25)(**asked(said, categories=[""] * 3)) == text
+    assert Information(Bag(), LIMITS, share=0.25)(**asked(said)) == text
+
+
 def test_words_that_the_text_does_not_bear_out_inform_of_nothing() -> None:
     reward = Information(Bag(), LIMITS)
     steel, made_up = reward(**asked(["steel", "steel, copper"]))

@@ -45,6 +45,13 @@ def test_a_higher_price_keeps_less_and_the_best_always_stays():
     assert trim([], [], embed, 0.0) == []
 
 
+def test_what_categories_say_comes_first_where_they_are_most_of_the_information():
+    item = Item("3", "Oak", "A boat on a river in a storm.", categories=("lamp", "night"))
+    said = ("boat", "river", "lamp", "night")
+    assert set(trim([item], [said], embed, 0.0, share=0.8)[0][:2]) == {"lamp", "night"}
+    assert trim([item], [said], embed, 0.0)[0][0] in ("boat", "river")
+
+
 @given(said=st.lists(st.lists(st.sampled_from(WORDS), unique=True).map(tuple), min_size=1, max_size=5))
 @settings(max_examples=25, deadline=None)
 def test_an_item_is_judged_by_itself(said: list[tuple[str, ...]]):

@@ -93,7 +93,7 @@ class Judge:
         self.asker, self.tune = asker, tune
         limits, form, given = asker.limits, tune.form, tune.given
         shared = Shared.among(map(item_text, asker.dataset.items), tune.shared_by)
-        information = Information(embed, limits, form, given, shared)
+        information = Information(embed, limits, form, given, shared, share=asker.settings.categories)
         image = ImageInformation(FrozenSight(asker), pool, limits, given if form == "bounded" else "nothing", seed=seed)
         all_rewards: list[tuple[Callable[..., Rewards], float]] = [
             (information, tune.information),

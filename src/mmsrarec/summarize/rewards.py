@@ -2,7 +2,7 @@
 
 Each is called as reward(completions=..., **columns) with lists of one length: completions (the policy's answers) and
 the columns of the tuning data: code (item code), modality ("text" or "picture"), title, text (all that is written of
-the item), description (of it, what is neither title nor category). Each gives a list of floats, None where it does not
+the item), description (of it, what is neither title nor category), categories (of it, joined). Each gives a list of floats, None where it does not
 apply. W: the usable keywords of an answer.
 
 The published forms are unbounded and reward guessing the text whatever is asked. The bounded forms [ours] count what
@@ -105,29 +105,43 @@ class Information(TextReward):
 
     bounded [ours]: what W adds to `given`, cos(phi(given + W), phi(text)) - cos(phi(given), phi(text)); given "nothing"
     it is the published cosine. Where the title says nearly all, there is little to gain, whatever W. Without keywords
-    it is 0. None for pictures when bounded.
+    it is 0. None for pictures when bounded. share: how much of what is to be told an item's categories make, where it
+    has any: (1 - share) phi(text) + share phi(categories) then stands for phi(text). In a long text they drown, though
+    they are what items have in common.
     """
 
     __name__ = "information"
 
-    def __init__(self, embed: Embed, limits: Mapping[str, int], *args, **kwargs):
+    def __init__(self, embed: Embed, limits: Mapping[str, int], *args, share: float = 0.0, **kwargs):
         """The rest as `TextReward`."""
         super().__init__(limits, *args, **kwargs)
         self.embed = embed
+        self.share = share if self.form == "bounded" else 0.0
         self._known: dict[str, Tensor] = {}
 
-    def __call__(self, completions: Column, modality: Column, title: Column, text: Column, **_) -> Rewards:
+    def __call__(
+        self,
+        completions: Column,
+        modality: Column,
+        title: Column,
+        text: Column,
+        categories: Column | None = None,
+        **_,
+    ) -> Rewards:
         rows = list(zip(completions, modality, title, text, strict=True))
         kept = [self.counting(c, m, t) for c, m, _, t in rows]
         asked = [m == "text" or self.form == "published" for _, m, _, _ in rows]
         shown = [self._shown(row[2], keywords) for row, keywords in zip(rows, kept, strict=True)]
-        vectors = self._vectors([s for one in zip(shown, title, text, strict=True) for s in one])
+        grouped = categories if categories and self.share else [""] * len(rows)
+        vectors = self._vectors([s for one in zip(shown, title, text, grouped, strict=True) for s in one])
         found: Rewards = []
         for place, keywords in enumerate(kept):
             if not asked[place] or not keywords:
                 found.append(0.0 if asked[place] else None)
                 continue
             whole = vectors[text[place]]
+            if group := grouped[place]:
+                whole = (1 - self.share) * whole + self.share * vectors[group]
             cosine = float(vectors[shown[place]] @ whole)
             before = float(vectors[title[place]] @ whole) if self.given == "title" and title[place] else 0.0
             found.append(cosine - before)

@@ -72,6 +72,13 @@ class SummarizeSettings(BaseModel):
     max_new_tokens_image: int = Field(
         default=12, ge=1, le=512, description="tokens of the answer about the picture, at most"
     )
+    categories: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of an item's information that its categories make, in price and in tuning; the rest is all "
+        "its text: they are what items have in common, and drown in a long text [ours]",
+    )
     price: float | None = Field(
         default=None,
         ge=0,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -19,13 +19,14 @@ from mmsrarec.summarize.settings import SummarizeSettings
 @dataclass(frozen=True)
 class Subject:
     """modality: which of an item's two questions this is. text: all that is written of it; description: of that, what
-    is neither title nor category."""
+    is neither title nor category; categories: joined by commas."""
 
     code: int
     modality: str
     title: str
     text: str
     description: str = ""
+    categories: str = ""
 
     @property
     def name(self) -> str:
@@ -35,7 +36,7 @@ class Subject:
 def columns(subjects: Iterable[Subject]) -> dict[str, list]:
     """The columns that rewards receive."""
     rows = list(subjects)
-    return {name: [getattr(row, name) for row in rows] for name in ("code", "modality", "title", "text", "description")}
+    return {field.name: [getattr(row, field.name) for row in rows] for field in fields(Subject)}
 
 
 def split_subjects(
@@ -54,7 +55,7 @@ def split_subjects(
             if asked:
                 title, description = (" ".join(part.split()) for part in (item.title, item.text))
                 part = found[_held(item.item_id, tune.heldout)]
-                part.append(Subject(code, modality, title, written, description))
+                part.append(Subject(code, modality, title, written, description, ", ".join(item.categories)))
         for part, have, most in zip(parts, found, (tune.items, tune.heldout_items), strict=True):
             part += [have[place] for place in sorted(rng.permutation(len(have))[:most])]
     return parts

@@ -149,7 +149,8 @@ def read_texts(
     ]
     if settings.price is None:
         return found
-    paying = trim(items, [keywords for keywords, _ in found], embed or load_phi(settings.phi), settings.price)
+    phi, price, share = embed or load_phi(settings.phi), settings.price, settings.categories
+    paying = trim(items, [keywords for keywords, _ in found], phi, price, share)
     return [(keywords, source) for keywords, (_, source) in zip(paying, found, strict=True)]
 
 

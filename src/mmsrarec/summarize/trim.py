@@ -16,15 +16,16 @@ LETTERS = 4
 
 
 def trim(
-    items: Sequence[Item], keywords: Sequence[tuple[str, ...]], embed: Embed, price: float
+    items: Sequence[Item], keywords: Sequence[tuple[str, ...]], embed: Embed, price: float, share: float = 0.0
 ) -> list[tuple[str, ...]]:
     """Of each item's text keywords those that pay, the most telling first.
 
     Greedily: each next keyword is the one that raises information less price x letters most, while any does. The best
-    one always stays. embed: phi; price: information, a cosine, that four letters, about a token, must bring.
+    one always stays. embed: phi; price: information, a cosine, that four letters, about a token, must bring; share: of
+    an item's information, what its categories make.
     """
     longest = max(map(len, keywords), default=0)
-    information = Information(embed, {"text": longest})
+    information = Information(embed, {"text": longest}, share=share)
     kept: list[tuple[str, ...]] = [()] * len(items)
     best = [0.0] * len(items)
     left = [list(said) for said in keywords]
@@ -37,6 +38,7 @@ def trim(
             modality=["text"] * len(asked),
             title=[" ".join(item.title.split()) for item in about],
             text=[item_text(item) for item in about],
+            categories=[", ".join(item.categories) for item in about],
         )
         worth: dict[int, list[float]] = {}
         for (place, said), value in zip(asked, told, strict=True):
