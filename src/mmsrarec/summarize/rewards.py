@@ -2,8 +2,8 @@
 
 Each is called as reward(completions=..., **columns) with lists of one length: completions (the policy's answers) and
 the columns of the tuning data: code (item code), modality ("text" or "picture"), title, text (all that is written of
-the item), description (of it, what is neither title nor category), categories (of it, joined). Each gives a list of floats, None where it does not
-apply. W: the usable keywords of an answer.
+the item), description (of it, what is neither title nor category), categories (of it, joined). Each gives a list of
+floats, None where it does not apply. W: the usable keywords of an answer.
 
 The published forms are unbounded and reward guessing the text whatever is asked. The bounded forms [ours] count what
 keywords add to the title, which every later prompt shows anyway; they judge pictures by the picture alone; and a token
