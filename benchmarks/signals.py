@@ -88,7 +88,10 @@ def look(retrieval: Retrieval, moments: Moments, items: IntArray, words: Words, 
 
 def weights(retrieval: Retrieval, moments: Moments, items: IntArray, settings: RecommendSettings) -> dict:
     """The quantities behind the words, unrounded."""
-    s, crowd = retrieval.settings, retrieval.neighbours.find(moments, retrieval.settings.crowd)
+    s, crowd = (
+        retrieval.settings,
+        retrieval.neighbours.find(moments, retrieval.settings.crowd_of(retrieval.train.n_users)),
+    )
     following = next_items(crowd, retrieval.train, moments, s.crowd_next)
     found: dict[str, FloatArray] = {name: np.zeros(items.shape) for name in ("alike", "follows", "recency")}
     for i, time in enumerate(clock(moments).tolist()):

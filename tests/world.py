@@ -94,7 +94,7 @@ def make_evidence(rng: np.random.Generator, n_items: int, candidates: int, histo
         similar=tuple(rng.choice(n_items, 2, replace=False).tolist()),
         candidates=tuple(rng.choice(n_items, candidates, replace=candidates > n_items).tolist()),
         popularity=tuple(rng.integers(0, 8, candidates).tolist()),
-        alike=tuple(rng.integers(0, 5, candidates).tolist()),
+        alike=tuple(rng.integers(0, 6, candidates).tolist()),
     )
 
 

@@ -11,6 +11,7 @@ from mmsrarec.data.split import Moments, leave_one_out, moments_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.evidence import HARDEST, Evidence, harden, sample_training
 from mmsrarec.recommend.settings import RecommendSettings, Shows
+from mmsrarec.retrieve.settings import RetrieveSettings
 
 SETTINGS = RecommendSettings(history=3, similar_items=4)
 LOG = make_log(np.random.default_rng(0))
@@ -93,9 +94,10 @@ def test_what_is_not_shown_is_not_gathered_and_what_is_shown_is() -> None:
 
 def test_people_are_counted_once_each() -> None:
     moments = leave_one_out(LOG).test
-    crowd = make_retrieval(LOG, crowd=10).neighbours.find(moments, 10)
+    crowd = make_retrieval(LOG).neighbours.find(moments, 10)
     asked = SETTINGS.model_copy(update={"shows": Shows(similar_keywords=True)})
-    for one, users, rows in zip(gather(LOG, moments, asked, crowd=10), crowd.user, crowd.row, strict=True):
+    gathered = gather(LOG, moments, asked, crowd=10, crowd_next=3)
+    for one, users, rows in zip(gathered, crowd.user, crowd.row, strict=True):
         ends = np.minimum(rows + 3, LOG.offsets[users + 1])
         took = [set(LOG.item[row:end].tolist()) for row, end in zip(rows, ends, strict=True)]
         voices = {voice.item: voice for voice in one.voices}
@@ -267,3 +269,16 @@ def test_what_is_off_changes_no_example() -> None:
         free = np.setdiff1d(np.flatnonzero(LOG.counts), LOG.items_of(int(users[row])))
         drawn = rng.choice(free, 5, replace=False)
         np.testing.assert_array_equal(np.delete(candidates[row], place[row]), np.delete(drawn, place[row]))
+
+
+def test_evidence_gathered_in_blocks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = leave_one_out(LOG).test
+    at_once = gather(LOG, moments, ALL, crowd=10)
+    monkeypatch.setattr("mmsrarec.retrieve.context.TAKINGS", 250)  # two moments at a time
+    assert gather(LOG, moments, ALL, crowd=10) == at_once
+
+
+def test_a_crowd_is_a_share_of_the_users_unless_said() -> None:
+    sizes = [RetrieveSettings().crowd_of(users) for users in (12, 600, 1_000_000)]
+    assert sizes == [50, 100, 5000]
+    assert RetrieveSettings(crowd=7).crowd_of(600) == 7

@@ -28,7 +28,7 @@ ASKED = Evidence(
     similar_people=(5, 9),
     candidates=(11,),
     popularity=(6,),
-    alike=(2,),
+    alike=(3,),
     alike_people=(5,),
 )
 

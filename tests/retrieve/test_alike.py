@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from mmsrarec.data.dataset import make_events
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.retrieve.alike import ALIKE, SHARES, alike_levels
+from mmsrarec.retrieve.alike import ALIKE, SHARES
+from mmsrarec.retrieve.context import SHARPNESS, Voices, next_items, share_levels
 from mmsrarec.retrieve.neighbours import Found
 
 # user 0 takes 5 6 7, user 1 takes 6 8, user 2 takes 9 at the seconds 1, 2, 3
@@ -25,23 +26,27 @@ def found(rows: list[int], similarity: list[float]) -> Found:
 
 
 def levels(rows: list[int], similarity: list[float], candidates: list[int], time: int = 99, n_next: int = 1):
-    return alike_levels(found(rows, similarity), TRAIN, asked(time), np.array([candidates]), n_next)[0].tolist()
+    """similarity: as it weighs, once sharpened."""
+    near = np.sign(similarity) * np.abs(similarity) ** (1 / SHARPNESS)
+    crowd = found(rows, near.tolist())
+    voices = Voices.of(next_items(crowd, TRAIN, asked(time), n_next)[0], near, crowd.user[0])
+    return share_levels(voices, np.array(candidates), SHARES).tolist()
 
 
 def test_the_heaviest_item_is_many_and_the_absent_nobody() -> None:
-    assert levels([0, 3, 5], [1.0, 1.0, 1.0], [5, 6, 9, 0]) == [4, 4, 4, 0]
-    assert levels([0, 3, 5], [1.0, 0.3, 0.05], [5, 6, 9]) == [4, 3, 1]
-    assert levels([0, 3, 5], [1.0, 0.2, 0.0], [6, 9]) == [2, 0]
-    assert levels([0, 3, 5], [1.0, 0.5, 0.25], [5, 6, 9]) == [4, 4, 3]  # a share on the border is above it
+    assert levels([0, 3, 5], [1.0, 1.0, 1.0], [5, 6, 9, 0]) == [5, 5, 5, 0]
+    assert levels([0, 3, 5], [1.0, 0.2, 0.05], [5, 6, 9]) == [5, 4, 3]
+    assert levels([0, 3, 5], [1.0, 0.02, 0.0], [6, 9]) == [2, 0]
+    assert levels([0, 3, 5], [1.0, 0.3001, 0.005], [5, 6, 9]) == [5, 5, 1]
 
 
 def test_steps_count_less_and_neighbours_add_up() -> None:
     # 5: 1, 6: 1/2 + 1, 7: 1/3, 8: 1/2 -> shares 2/3, 1, 2/9, 1/3
-    assert levels([0, 3], [1.0, 1.0], [5, 6, 7, 8], n_next=3) == [4, 4, 2, 3]
+    assert levels([0, 3], [1.0, 1.0], [5, 6, 7, 8], n_next=3) == [5, 5, 4, 5]
 
 
 def test_the_future_and_nobody_say_nothing() -> None:
-    assert levels([0, 3], [1.0, 1.0], [5, 6, 7, 8], time=2, n_next=3) == [4, 4, 0, 0]
+    assert levels([0, 3], [1.0, 1.0], [5, 6, 7, 8], time=2, n_next=3) == [5, 5, 0, 0]
     assert levels([0], [1.0], [5, 6], time=1) == [0, 0]
     assert levels([-1, -1], [0.0, 0.0], [5, 0]) == [0, 0]
     assert levels([0], [-0.9], [5]) == [0]

@@ -9,7 +9,7 @@ from mmsrarec.data.dataset import make_events
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve import context
-from mmsrarec.retrieve.context import Voices, next_items, rarity, share_levels, weigh_keywords
+from mmsrarec.retrieve.context import Voices, blocks, next_items, rarity, share_levels, weigh_keywords
 from mmsrarec.retrieve.neighbours import Found
 
 TRAIN = make_events(*(np.array(a) for a in ([0, 0, 0, 1, 1], [5, 6, 7, 8, 9], [1, 2, 3, 1, 2])), 2, 10)
@@ -114,7 +114,7 @@ def test_voices_know_how_much_is_said_and_by_how_many():
 
 def test_what_weighs_nothing_says_nothing():
     voices = Voices.of(np.array([[1, -1], [2, 3]]), np.array([0.5, -0.2]), np.array([9, 6]))
-    assert (voices.item.tolist(), voices.weight.tolist(), voices.person.tolist()) == ([1], [0.5], [9])
+    assert (voices.item.tolist(), voices.weight.tolist(), voices.person.tolist()) == ([1], [0.5**4], [9])
 
 
 def test_two_sources_weigh_the_same_whatever_they_count_in():
@@ -133,3 +133,12 @@ def test_levels_are_shares_of_the_heaviest():
     assert share_levels(PAIRS, np.array([4, 7, 2, 5]), (0.1, 0.5, 0.75)).tolist() == [4, 4, 3, 0]
     assert share_levels(Voices.none(), np.array([4, 7]), (0.5,)).tolist() == [0, 0]
     assert share_levels(PAIRS, np.array([], dtype=int), (0.5,)).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("moments", "takings", "sizes"), [(5, 2_000_000, [2, 2, 1]), (3, 9_000_000, [1, 1, 1]), (0, 1, [])]
+)
+def test_blocks_cover_all_moments_in_order(moments: int, takings: int, sizes: list[int]):
+    parts = list(blocks(moments, takings))
+    assert [len(part) for part in parts] == sizes
+    assert [number for part in parts for number in part.tolist()] == list(range(moments))

@@ -37,7 +37,8 @@ class Source:
 
 def _neighbours_only(source: Source) -> Scorer:
     stage_2 = source.retrieval()
-    return NeighboursOnly(stage_2.train, stage_2.neighbours, stage_2.settings.crowd_next, stage_2.settings.crowd)
+    crowd = stage_2.settings.crowd_of(stage_2.train.n_users)
+    return NeighboursOnly(stage_2.train, stage_2.neighbours, stage_2.settings.crowd_next, crowd)
 
 
 CONTEXT = "context-only"

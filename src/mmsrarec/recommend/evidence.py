@@ -13,13 +13,12 @@ from mmsrarec.data.split import Moments, moments_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.wishes import UNASKED, Wishes
-from mmsrarec.retrieve import popularity
-from mmsrarec.retrieve.alike import SHARES, alike_levels
-from mmsrarec.retrieve.context import Voices, next_items, share_levels
-from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.retrieve import alike, popularity
+from mmsrarec.retrieve import transitions as after_an_item
+from mmsrarec.retrieve.context import Voices, blocks, next_items, share_levels
+from mmsrarec.retrieve.neighbours import Found, Neighbours
 from mmsrarec.retrieve.past import Past
 from mmsrarec.retrieve.settings import RetrieveSettings
-from mmsrarec.retrieve.transitions import transitions
 from mmsrarec.retrieve.trend import recency_levels, trend_levels
 
 HARDEST = 100
@@ -85,11 +84,20 @@ class Retrieval:
 
     def gather(self, moments: Moments, candidates: IntArray, settings: RecommendSettings) -> list[Evidence]:
         """The evidence for (m, c) candidates at m moments. Raises MmsrarecError if a moment has no time."""
+        s = self.settings
+        asked = max(s.k, s.crowd_of(self.train.n_users))
+        found: list[Evidence] = []
+        for these in blocks(len(moments), asked * max(s.next_items, s.crowd_next)):
+            crowd = self.neighbours.find(moments.pick(these), asked)
+            found += self._gather(moments.pick(these), candidates[these], crowd, settings)
+        return found
+
+    def _gather(
+        self, moments: Moments, candidates: IntArray, crowd: Found, settings: RecommendSettings
+    ) -> list[Evidence]:
         s, shows = self.settings, settings.shows
-        crowd = self.neighbours.find(moments, max(s.k, s.crowd))
         following = next_items(crowd, self.train, moments, max(s.next_items, s.crowd_next))
         popular = popularity.levels(self.train, moments, candidates)
-        alike = alike_levels(crowd, self.train, moments, candidates, s.crowd_next)
         recency = recency_levels(self.past, moments, candidates) if shows.recency else None
         trend = trend_levels(self.past, moments, candidates) if shows.trend else None
         found = []
@@ -100,7 +108,7 @@ class Retrieval:
             after = Voices.none()
             if shows.transitions or shows.follows:
                 same = self.neighbours.same_person(moments, row)
-                after = transitions(self.past, moments, row, same, settings.transition_window)
+                after = after_an_item.transitions(self.past, moments, row, same, settings.transition_window)
             speaking, behind = few, few.joined(many)
             if shows.transitions:
                 speaking, behind = few.joined(after), behind.joined(after)
@@ -118,9 +126,9 @@ class Retrieval:
                     voices=_voices(ranked, behind) if shows.similar_keywords else (),
                     candidates=tuple(mine.tolist()),
                     popularity=tuple(popular[row].tolist()),
-                    alike=tuple(alike[row].tolist()),
+                    alike=tuple(share_levels(many, mine, alike.SHARES).tolist()),
                     alike_people=tuple(many.people(mine).tolist()),
-                    follows=tuple(share_levels(after, mine, SHARES).tolist()) if shows.follows else (),
+                    follows=tuple(share_levels(after, mine, after_an_item.SHARES).tolist()) if shows.follows else (),
                     follows_people=tuple(after.people(mine).tolist()) if shows.follows else (),
                     recency=() if recency is None else tuple(recency[row].tolist()),
                     trend=() if trend is None else tuple(trend[row].tolist()),

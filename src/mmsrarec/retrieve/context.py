@@ -1,7 +1,7 @@
 """The collaborative context: what a moment's neighbours took next, as items and as keywords (stage 2)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import Protocol
@@ -11,6 +11,12 @@ import numpy as np
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.retrieve.neighbours import Found, clock
+
+SHARPNESS = 4
+"""Power of a neighbour's cosine: a crowd may be large, and those who are most alike still speak loudest [ours]."""
+
+TAKINGS = 4_000_000
+"""Items that neighbours took next, held at once: 32 MB."""
 
 
 class HasKeywords(Protocol):
@@ -69,6 +75,13 @@ def share_levels(voices: Voices, candidates: IntArray, shares: Sequence[float]) 
     return np.where(share > 0, 1 + np.searchsorted(shares, share, side="right"), 0)
 
 
+def blocks(moments: int, takings: int) -> Iterator[IntArray]:
+    """Numbers of moments, few enough at a time that what a crowd took next, so many `takings` a moment, fits."""
+    size = max(1, TAKINGS // takings)
+    for begin in range(0, moments, size):
+        yield np.arange(begin, min(begin + size, moments))
+
+
 def next_items(found: Found, train: Events, moments: Moments, n_next: int) -> IntArray:
     """(m, k, n_next) codes of the items each neighbour took from its row on, in order; -1 where there is none.
 
@@ -83,11 +96,12 @@ def next_items(found: Found, train: Events, moments: Moments, n_next: int) -> In
 
 
 def item_weights(items: IntArray, similarity: FloatArray) -> FloatArray:
-    """(..., k, n_next): how much each item speaks: its neighbour's cosine, divided by the step (1, 2, 3, ...).
+    """(..., k, n_next): how much each item speaks: its neighbour's cosine to the power of SHARPNESS, divided by the
+    step (1, 2, 3, ...).
 
     Nothing where there is no item, or where the neighbour is unlike the user (a cosine below 0).
     """
-    near = np.maximum(np.asarray(similarity, dtype=np.float64), 0)[..., None]
+    near = np.maximum(np.asarray(similarity, dtype=np.float64), 0)[..., None] ** SHARPNESS
     return np.where(items >= 0, near / np.arange(1, items.shape[-1] + 1), 0.0)
 
 

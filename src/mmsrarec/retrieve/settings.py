@@ -58,10 +58,17 @@ class RetrieveSettings(EncoderSettings):
     )
     k: int = Field(default=3, ge=1, le=100, description="neighbours: similar users a moment is given")
     next_items: int = Field(default=3, ge=1, le=50, description="items of a neighbour that count as what it took next")
-    crowd: int = Field(
-        default=50, ge=1, le=1000, description="similar users asked about a candidate, to say it in words"
+    crowd: int | None = Field(
+        default=None,
+        ge=1,
+        le=20000,
+        description="similar users asked about a candidate, to say it in words; not set: a sixth of all, 50 to 5000",
     )
-    crowd_next: int = Field(default=3, ge=1, le=50, description="items of each of the crowd that count as taken next")
+    crowd_next: int = Field(default=10, ge=1, le=50, description="items of each of the crowd that count as taken next")
+
+    def crowd_of(self, users: int) -> int:
+        """Similar users asked about a candidate, of so many in the training log."""
+        return self.crowd if self.crowd is not None else min(max(users // 6, 50), 5000)
 
     @model_validator(mode="before")
     @classmethod

@@ -11,6 +11,8 @@ from mmsrarec.retrieve.neighbours import clock
 from mmsrarec.retrieve.past import Past
 
 FOLLOWS: tuple[str, ...] = ("never follows", "seldom follows", "sometimes follows", "often follows", "mostly follows")
+SHARES = (0.1, 0.25, 0.5)
+"""Levels of `context.share_levels`, of the item that follows most."""
 
 
 def transitions(past: Past, moments: Moments, i: int, same: Collection[int], window: int) -> Voices:

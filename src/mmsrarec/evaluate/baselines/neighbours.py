@@ -4,7 +4,7 @@ import numpy as np
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.split import Moments
-from mmsrarec.retrieve.context import item_weights, next_items
+from mmsrarec.retrieve.context import blocks, item_weights, next_items
 from mmsrarec.retrieve.neighbours import Neighbours
 
 
@@ -24,14 +24,14 @@ class NeighboursOnly:
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         """(m, c) candidates -> (m, c) sums of weights, 0 for what no neighbour took; None -> (m, n_items)."""
-        found = self.neighbours.find(moments, self.k)
-        items = next_items(found, self.train, moments, self.n_next)
-        weights = item_weights(items, found.similarity)
         width = self.train.n_items if candidates is None else candidates.shape[1]
         scores = np.zeros((len(moments), width))
-        for i in range(len(moments)):
-            voted = np.bincount(
-                np.maximum(items[i].ravel(), 0), weights=weights[i].ravel(), minlength=self.train.n_items
-            )
-            scores[i] = voted if candidates is None else voted[candidates[i]]
+        for these in blocks(len(moments), self.k * self.n_next):
+            found = self.neighbours.find(moments.pick(these), self.k)
+            items = next_items(found, self.train, moments.pick(these), self.n_next)
+            weights = item_weights(items, found.similarity)
+            for place, i in enumerate(these.tolist()):
+                took = np.maximum(items[place].ravel(), 0)
+                voted = np.bincount(took, weights[place].ravel(), self.train.n_items)
+                scores[i] = voted if candidates is None else voted[candidates[i]]
         return scores
