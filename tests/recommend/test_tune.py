@@ -197,8 +197,8 @@ def test_it_learns_that_people_take_what_many_took(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     users = np.repeat(np.arange(150), 3)
     hits = np.concatenate([rng.choice(6, 3, replace=False) for _ in range(150)])
-    rare = np.arange(6, 40)  # each taken once, by somebody who took nothing else: known, and no hit
-    users, items = np.concatenate([users, 150 + rare]), np.concatenate([hits, rare])
+    rare = np.arange(6, 40)  # each taken once, at first, by somebody who took nothing else: known, and no hit
+    users, items = np.concatenate([150 + rare, users]), np.concatenate([rare, hits])
     log = make_events(users, items, 1000 + np.arange(len(users)) // 3, 190, 40)
     settings = {"log": log, "model": 4, "packs": 240, "batch": 8, "negatives": 7, "rank": 8, "first_layer": 0}
     first, loss = {}, {}

@@ -165,16 +165,32 @@ def sample_training(
     """Training examples: `packs` moments, (packs, 1 + negatives) candidates, and the positive's place among them.
 
     The moment at share x of a history is drawn as often as x**late. The negatives are items the user never took, as far
-    as training knows, and the place of the positive is uniform. An item that nobody took in training is no negative
-    either: it can never be a positive, so the model would learn that whatever is new is not wanted.
+    as training knows, and the place of the positive is uniform. Of negatives as many are new at their moment, taken by
+    nobody before it, as of positives, so that being new tells nothing by itself: drawn uniformly, most items are new to
+    early moments, and the model would learn that whatever is new is not wanted. For the same reason an item that nobody
+    took in training is no negative: it can never be a positive.
     """
     moments = sample_moments(train, packs, rng, late)
     place = rng.integers(0, negatives + 1, packs)
     candidates = np.empty((packs, negatives + 1), dtype=np.int64)
+    first = np.full(train.n_items, np.iinfo(np.int64).max)
+    np.minimum.at(first, train.item, train.time)
+    novel = rng.binomial(negatives + 1, np.mean(first[moments.target] >= moments.time) if packs else 0.0, packs)
     for row, user in enumerate(moments.user):
-        candidates[row] = rng.choice(pool := _untaken(train, int(user)), negatives + 1, replace=len(pool) <= negatives)
+        pool = _untaken(train, int(user))
+        is_new = first[pool] >= moments.time[row]
+        candidates[row] = _drawn(pool[is_new], pool[~is_new], int(novel[row]), negatives + 1, rng)
         candidates[row, place[row]] = moments.target[row]
     return moments, candidates, place
+
+
+def _drawn(new: IntArray, known: IntArray, novel: int, count: int, rng: np.random.Generator) -> IntArray:
+    """`count` items in any order, `novel` of them new where there are so many, each once where there are enough."""
+    if len(new) + len(known) < count:
+        return rng.choice(np.concatenate([new, known]), count)
+    novel = min(max(novel, count - len(known)), len(new))
+    parts = [rng.choice(new, novel, replace=False), rng.choice(known, count - novel, replace=False)]
+    return rng.permutation(np.concatenate(parts))
 
 
 def _untaken(train: Events, user: int) -> IntArray:
