@@ -55,10 +55,13 @@ class Workspace:
 
     @classmethod
     def open(cls, folder: Path) -> "Workspace":
-        """The workspace of a finished run."""
+        """The workspace of a finished run. Raises MmsrarecError where there is none, or one of another version."""
         if not (folder / "recipe.toml").is_file():
             raise MmsrarecError(f"{folder} is not a run: make one with mmsrarec run RECIPE --out {folder}")
-        return cls(load_recipe(folder / "recipe.toml"), folder)
+        try:
+            return cls(load_recipe(folder / "recipe.toml"), folder)
+        except MmsrarecError as error:
+            raise MmsrarecError(f"{error}; make the run anew with mmsrarec run RECIPE --out {folder}") from error
 
     def with_log(self, events: Events) -> "Workspace":
         """The same run as it would see another log; what is trained stays as it is."""

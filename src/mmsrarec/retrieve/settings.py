@@ -1,6 +1,6 @@
 """Settings of stage 2; free of torch, so that a recipe can be read without it."""
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -62,9 +62,3 @@ class RetrieveSettings(EncoderSettings):
         default=50, ge=1, le=1000, description="similar users asked about a candidate, to say it in words"
     )
     crowd_next: int = Field(default=3, ge=1, le=50, description="items of each of the crowd that count as taken next")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older_runs(cls, given: Any) -> Any:
-        """Recipes of earlier runs name `keywords`, which did nothing; recommend.similar_tokens is what is asked now."""
-        return {key: value for key, value in given.items() if key != "keywords"} if isinstance(given, dict) else given
