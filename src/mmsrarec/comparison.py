@@ -29,7 +29,7 @@ from mmsrarec.evaluate.protocol import (
 )
 from mmsrarec.evaluate.report import Row, build_report, compare_rows, load_row, save_row, text_table
 from mmsrarec.evaluate.rows import CONTEXT, GENERATORS, MSR, STAGE_2, TRAINED, Source, make_row, notes, proposers
-from mmsrarec.progress import Progress
+from mmsrarec.progress import Count, Progress
 from mmsrarec.recipe import Recipe
 from mmsrarec.recommend.fuse import Fused, Fusion, Silent, language_model, learn, terms
 from mmsrarec.recommend.propose import Reranked, parts_of
@@ -42,7 +42,6 @@ from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summary_page import PAGE
 from mmsrarec.workspace import SEEDS, Kind, Workspace, adapter_part, fusion_part
 
-Count = Callable[[int, int, str], None]
 TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
 """Metrics of the paired tests."""
 SHOWN = {"similar_items": True, "min_people": True, "transition_window": True,

@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from mmsrarec.evaluate.rows import MSR, STAGE_2, TRAINED, check_rows
 from mmsrarec.models import pictures, processes
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.warmup import grids, projector_of, warm_up
-from mmsrarec.progress import Progress
+from mmsrarec.progress import Count, Progress
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend import tune as ranker
 from mmsrarec.recommend.variants import variant_named
@@ -171,7 +171,7 @@ class Run:
                 return
             before = self.out / "pictures"
             kept = artefacts.inputs_of(before).get("learned") == learned
-            with self.counting() as count:
+            with self.say.counting() as count:
                 mllm, data = self.workspace.mllm, self.workspace.dataset
                 if not mllm.sees:
                     self.say(f"this model reads no pictures: {recipe.model.name} summarizes and ranks by texts only")
@@ -190,7 +190,7 @@ class Run:
                 first = next(iter(rejected.items()))
                 self.say(f"{len(rejected)} pictures cannot be used, such as that of item {first[0]}: {first[1]}")
 
-    def warm_up(self, mllm: Mllm, folder: Path, count: Callable[[int, int, str], None]) -> None:
+    def warm_up(self, mllm: Mllm, folder: Path, count: Count) -> None:
         """Let the projector learn what the catalogue's pictures show, by the categories of their items."""
         data, steps = self.workspace.dataset, self.recipe.model.warm_up_steps
         usable, _ = usable_pictures(data)
@@ -228,7 +228,7 @@ class Run:
             if folder is not None:
                 work = self.out / "unfinished" / f"{key[:16]}-{self.data_key[:8]}"
                 runtime = recipe.runtime
-                with self.counting() as count:
+                with self.say.counting() as count:
                     given = Work(
                         load=lambda: Mllm.load(recipe.model),
                         dataset=self.workspace.dataset,
@@ -278,7 +278,7 @@ class Run:
         mllm = self.workspace.policy() if tuned else self.workspace.mllm
         projector = self.out / "pictures" / PROJECTOR
         eye = artefacts.file_hash(projector)[:12] if projector.exists() else ""
-        with self.counting() as count:
+        with self.say.counting() as count:
             keywords = summarize(
                 self.workspace.dataset,
                 mllm,
@@ -353,7 +353,7 @@ class Run:
                 prompts = workspace.prompts(variant, workspace.ranker(variant))
                 taught = partial(workspace.tuned, split, teacher) if teacher else None
                 asked, adapter = workspace.retrieval(split, variant), folder / "adapter"
-                with self.counting(f"tuning, {split}, {variant}") as count:
+                with self.say.counting(f"tuning, {split}, {variant}") as count:
                     facts = ranker.tune(
                         prompts, asked, settings, seed, adapter, work, count, taught, workspace.item_file
                     )
@@ -369,12 +369,12 @@ class Run:
         with self.stage(part, key) as folder:
             if folder is not None:
                 work = self.out / "unfinished" / key[:16]
-                with self.counting() as count:
+                with self.say.counting() as count:
                     train_msr(self.workspace, split, folder, work, count)
                 shutil.rmtree(work, ignore_errors=True)
 
     def evaluate(self) -> dict:
-        with self.counting() as count:
+        with self.say.counting() as count:
             summary = compare(self.workspace, self.variants, self.recorded, self.say, count)
         artefacts.atomic_write(self.out / "manifest.json", json.dumps(self.manifest(), indent=1).encode())
         return summary
@@ -414,30 +414,6 @@ class Run:
         with artefacts.writing(self.out / part, kind=part, key=key, settings=self.recipe, inputs=inputs) as folder:
             yield folder
         self.say(f"{part}: done in {time.monotonic() - started:.0f} s")
-
-    @contextmanager
-    def counting(self, title: str | None = None) -> Iterator[Callable[[int, int, str], None]]:
-        """A callable (done, total, label) that shows progress; a new label starts a new bar."""
-        state: dict = {"label": None, "context": None, "task": None}
-
-        def close() -> None:
-            if state["context"] is not None:
-                state["context"].__exit__(None, None, None)
-                state["context"] = state["task"] = None
-
-        def count(done: int, total: int, label: str) -> None:
-            label = title or label
-            task = state["task"]
-            if label != state["label"] or task is None or total != task.total or done < task.done:
-                close()
-                state["label"], state["context"] = label, self.say.task(label, total)
-                state["task"] = state["context"].__enter__()
-            state["task"].advance(done - state["task"].done)
-
-        try:
-            yield count
-        finally:
-            close()
 
 
 def unused(settings: SummarizeSettings) -> set[str]:

@@ -9,6 +9,7 @@ from mmsrarec.data.answers import ANSWERS, ATTRIBUTES, Answers, Attribute, attri
 from mmsrarec.data.split import SplitName
 from mmsrarec.evaluate.people import ShownItem, ShownUser, small_picture
 from mmsrarec.evaluate.protocol import Scorer
+from mmsrarec.progress import Count
 from mmsrarec.recommender import Recommender
 from mmsrarec.workspace import Workspace, adapter_part
 
@@ -70,7 +71,7 @@ def told_apart(
     return float((scores[:, 0] > scores[:, 1]).mean())
 
 
-def shown_users(workspace: Workspace, split: SplitName, count: Callable[[int, int, str], None]) -> list[ShownUser]:
+def shown_users(workspace: Workspace, split: SplitName, count: Count) -> list[ShownUser]:
     """Some test users whole: what they had, what is recommended and why, what they took."""
     recipe, test = workspace.recipe, workspace.split(split).test
     if "mmsrarec" not in recipe.evaluate.rows or not recipe.evaluate.shown_users:
