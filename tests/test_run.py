@@ -346,7 +346,7 @@ def test_the_small_ranker_learns_from_the_whole_and_recommends(mine: Path, monke
 def test_embedded_small_is_the_embedded_model_with_a_ranker_of_its_own(mine: Path) -> None:
     names, first = ("embedded", "embedded-small"), "leave-one-out"
     plain, small = (Run(recipe_in(mine, f"model.name={name}"), mine / "run", Progress(io.StringIO())) for name in names)
-    assert plain.key("pictures") == small.key("pictures")
+    assert plain.stages.keys.pictures() == small.stages.keys.pictures()
     assert (plain.variants(first), small.variants(first)) == (["titles", "whole"], ["titles", "whole", "small"])
     assert small.variants("user-8-1-1") == ["titles", "whole"]
     told = (f"evaluate.ablations={['small']}", "evaluate.rows=['sasrec']")

@@ -192,6 +192,10 @@ class Workspace:
         fresh = inputs_of(folder).get("adapter") == read_manifest(adapter)["key"]
         return Fusion.load(folder) if fresh else None
 
+    def recorded(self, part: str) -> str:
+        """The key of a finished part. Raises MmsrarecError if it is not finished."""
+        return read_manifest(self.folder / part)["key"]
+
     def _finished(self, part: str) -> Path:
         folder = self.folder / part
         read_manifest(folder)
