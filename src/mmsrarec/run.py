@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from mmsrarec import artefacts
-from mmsrarec.comparison import compare
+from mmsrarec.comparison.compare import compare
 from mmsrarec.data.split import SplitName
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
@@ -140,7 +140,7 @@ class Run:
 
     def evaluate(self) -> dict:
         with self.say.counting() as count:
-            summary = compare(self.workspace, self.variants, self.workspace.recorded, self.say, count)
+            summary = compare(self.workspace, self.variants, self.say, count)
         artefacts.atomic_write(self.out / "manifest.json", json.dumps(self.manifest(), indent=1).encode())
         return summary
 
