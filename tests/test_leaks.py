@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from finished import copy_run, go, recipe_in
+from finished import go, recipe_in
 from leaky import Future
 
 from mmsrarec import cli, leaks
@@ -26,11 +26,6 @@ CHECKS = {
     *("the clock", "statistics of test data", "shuffled labels", "tied timestamps", "shuffled labels, mmsrarec"),
     *("memorised titles", "keywords"),
 }
-
-
-@pytest.fixture
-def mine(finished: Path, tmp_path: Path) -> Path:
-    return copy_run(finished, tmp_path)
 
 
 def test_a_finished_run_is_green_and_the_report_says_so(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
