@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.page import shell
+from mmsrarec.evaluate.markup import shell
 from mmsrarec.evaluate.people import thumbnail
 from mmsrarec.evaluate.plots import Dot, Point, dot_plot, save_svg, scatter
 from mmsrarec.evaluate.published import PublishedName, published_rows
