@@ -26,6 +26,7 @@ from mmsrarec.data.dataset import FloatArray
 from mmsrarec.data.split import Moments
 from mmsrarec.evaluate.compare import intervals, paired
 from mmsrarec.evaluate.curves import Cloud, cloud_plot
+from mmsrarec.evaluate.plots import save_svg
 from mmsrarec.evaluate.protocol import Candidates, evaluate_published, published_candidates
 from mmsrarec.models.adapter import Trainer, add_adapter, load_adapter, trainable
 from mmsrarec.models.mllm import Mllm
@@ -173,13 +174,7 @@ def plot(rows: dict[str, dict], file: Path) -> None:
         for label, forms in kinds.items()
         if forms
     ]
-    drawing = cloud_plot(clouds, "Smaller backbones: HR@5 by the time a user costs", "ms a user", "HR@5")
-    style = (
-        "<style>text{font:11px sans-serif;fill:#555}.grid{stroke:#ddd}.curve{fill:none;stroke:#999;stroke-width:2}"
-        "circle{fill:#999}.strong circle{fill:#0a6}.strong .curve{stroke:#0a6}.strong text{fill:#0a6}</style>"
-    )
-    head, rest = drawing.split(">", 1)
-    file.write_text(f'{head} xmlns="http://www.w3.org/2000/svg">{style}{rest}\n', encoding="utf-8")
+    save_svg(cloud_plot(clouds, "Smaller backbones: HR@5 by the time a user costs", "ms a user", "HR@5"), file)
 
 
 def main() -> None:

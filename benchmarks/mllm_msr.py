@@ -38,7 +38,8 @@ from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, load_recipe
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.rival import load_msr, msr_part
-from mmsrarec.run import Run, run
+from mmsrarec.run import run
+from mmsrarec.stages import Stages
 from mmsrarec.workspace import Workspace, adapter_part
 
 SPLIT = "leave-one-out"
@@ -58,7 +59,7 @@ def train(folder: Path, packs: int | None) -> Recipe:
     recipe = load_recipe(folder / "recipe.toml")
     if packs is not None:
         recipe = recipe.model_copy(update={"recommend": recipe.recommend.model_copy(update={"packs": packs})})
-    Run(recipe, folder, Progress()).msr(SPLIT)
+    Stages(Workspace(recipe, folder), Progress()).msr(SPLIT)
     return recipe
 
 

@@ -25,6 +25,7 @@ from mmsrarec.artefacts import versions
 from mmsrarec.data.dataset import Events, IntArray, make_events
 from mmsrarec.data.split import Moments, leave_one_out
 from mmsrarec.evaluate.curves import Line, line_plot
+from mmsrarec.evaluate.plots import save_svg
 from mmsrarec.models.sequence import SASRec
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.neighbours import Encodes, Neighbours
@@ -151,13 +152,9 @@ def plot(rows: list[dict], file: Path) -> None:
         Line(f"{label}, ms", [(row["moments"] / 1000, row[name]["cpu"]) for row in rows], strong=name == "one")
         for name, label in (("one", "one history"), ("batched", "in batches"))
     ]
-    drawing = line_plot(lines, "Search for neighbours: ms a query by moments searched", "thousand moments", zero=True)
-    style = (
-        "<style>text{font:11px sans-serif;fill:#555}.grid{stroke:#ddd}.curve{fill:none;stroke:#999;stroke-width:2}"
-        ".strong .curve{stroke:#0a6}.strong text{fill:#0a6}</style>"
+    save_svg(
+        line_plot(lines, "Search for neighbours: ms a query by moments searched", "thousand moments", zero=True), file
     )
-    head, rest = drawing.split(">", 1)
-    file.write_text(f'{head} xmlns="http://www.w3.org/2000/svg">{style}{rest}\n', encoding="utf-8")
 
 
 def main() -> None:

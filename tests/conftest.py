@@ -24,6 +24,25 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def mine(finished: Path, tmp_path: Path) -> Path:
+    """A finished run that may be written to."""
+    from finished import copy_run
+
+    return copy_run(finished, tmp_path)
+
+
+@pytest.fixture
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test fails where the language model is loaded."""
+    from mmsrarec.models.mllm import Mllm
+
+    def refuse(settings: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(Mllm, "load", refuse)
+
+
 @pytest.fixture(scope="session")
 def movielens() -> Path:
     """The source folder of real tables with posters, where the checkout has it."""

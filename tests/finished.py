@@ -1,6 +1,7 @@
 """A whole run on a small drawn catalogue with the tiny model, made once for all tests that ask a finished run."""
 
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,14 @@ shown_users = 2
 resamples = 100
 """
 
+SEQUENCE = ["sasrec", "gru4rec", "bert4rec"]
+CLASSIC = [
+    *("random", "popularity", "popularity-as-of", "recent-popularity", "sequential-rules", "item-knn", "user-knn"),
+    *("als", "ease", *SEQUENCE, "neighbours-only"),
+]
+TUNED = ["plain-fine-tuning", "mmsrarec"]
+"""Rows of that run, under both protocols."""
+
 
 def recipe_in(folder: Path, *overrides: str) -> Recipe:
     """The recipe of the run in a folder, as its file there and `--set` give it."""
@@ -77,3 +86,18 @@ def copy_run(finished: Path, to: Path) -> Path:
     shutil.copytree(finished / "run", to / "run")
     shutil.copy(finished / "tiny.toml", to)
     return to
+
+
+def report_of(folder: Path) -> dict:
+    """report.json of the run in a folder."""
+    return json.loads((folder / "run" / "evaluate" / "report.json").read_text())
+
+
+def done(said: str) -> set[str]:
+    """The parts that were computed."""
+    return {line.partition(": done in")[0] for line in said.splitlines() if ": done in" in line}
+
+
+def evaluated(said: str) -> set[str]:
+    """The rows that were computed."""
+    return {line.removeprefix("evaluating ") for line in said.splitlines() if line.startswith("evaluating ")}

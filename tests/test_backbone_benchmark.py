@@ -1,30 +1,19 @@
 """The benchmarks of smaller backbones and of costs: what is trained, what is counted, what is told."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from benchmark import FOLDER, load_benchmark
 from tiny import tiny_mllm
 
 from mmsrarec.models.packing import Pack, Segment
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
-
-
-def load(name: str):
-    spec = importlib.util.spec_from_file_location(f"{name}_benchmark", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 def test_forms_are_trained_once_measured_and_drawn(finished: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    benchmark = load("backbone")
+    benchmark = load_benchmark("backbone")
     forms = {"lowest-2": {"first_layer": 1}, "distil-1": {"layers": 1, "first_layer": 0, "distil": True}}
     monkeypatch.setattr(benchmark, "FORMS", forms)
     options = ["--users", "6", "--repeats", "1", "--packs", "8", "--out", str(tmp_path), "--forms", *forms]
@@ -51,7 +40,7 @@ def test_forms_are_trained_once_measured_and_drawn(finished: Path, tmp_path: Pat
 
 def test_operations_are_counted_by_hand(monkeypatch) -> None:
     monkeypatch.syspath_prepend(FOLDER)
-    benchmark, mllm = load("cost"), tiny_mllm()
+    benchmark, mllm = load_benchmark("cost"), tiny_mllm()
     weights = 2 * (64 * 64 + 2 * 64 * 32 + 64 * 64 + 3 * 64 * 128)
     pack = Pack(Segment([1] * 3), [Segment([2] * 2), Segment([2])])
     pairs = (1 + 2 + 3) + (4 + 5) + 4  # the shared tokens, then each candidate's, which see them and themselves

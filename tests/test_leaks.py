@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from finished import copy_run, go, recipe_in
+from finished import go, recipe_in
 from leaky import Future
 
-from mmsrarec import cli, comparison, leaks
+from mmsrarec import cli, leaks
+from mmsrarec.comparison.compare import leak_checks
+from mmsrarec.comparison.scorers import Scorers
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.baselines.popularity import Popularity
 from mmsrarec.progress import Progress
@@ -24,11 +26,6 @@ CHECKS = {
     *("the clock", "statistics of test data", "shuffled labels", "tied timestamps", "shuffled labels, mmsrarec"),
     *("memorised titles", "keywords"),
 }
-
-
-@pytest.fixture
-def mine(finished: Path, tmp_path: Path) -> Path:
-    return copy_run(finished, tmp_path)
 
 
 def test_a_finished_run_is_green_and_the_report_says_so(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,8 +49,7 @@ def test_a_finished_run_is_green_and_the_report_says_so(mine: Path, capsys: pyte
     assert all(0 <= fact[f"context_share_{part}"] <= 1 for fact in published for part in ("training", "test"))
     go(mine, "retrieve.k=2", stages=("retrieve",))
     workspace = Workspace(recipe_in(mine, "retrieve.k=2"), mine / "run")
-    recorded = lambda part: leaks._recorded(workspace, part)  # noqa: E731
-    assert comparison.leak_checks(workspace, recorded) == []  # they were of another stage 2
+    assert leak_checks(workspace) == []  # they were of another stage 2
 
 
 def test_a_planted_leak_fails_the_command(
@@ -74,12 +70,12 @@ def test_a_planted_leak_fails_the_command(
 
 
 def test_a_row_that_counts_the_whole_log_is_found(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    classic = comparison.Comparison.classic
+    classic = Scorers.classic
 
-    def counting(self: comparison.Comparison, name: str):
-        return Popularity(self.dataset.events) if name == "popularity" else classic(self, name)
+    def counting(self: Scorers, name: str):
+        return Popularity(self.workspace.dataset.events) if name == "popularity" else classic(self, name)
 
-    monkeypatch.setattr(comparison.Comparison, "classic", counting)
+    monkeypatch.setattr(Scorers, "classic", counting)
     failed = leaks.check_run(mine / "run", fast=True, say=Progress())["failed"]
     assert [line.partition(",")[0] for line in failed] == ["statistics of test data"] * 2
 

@@ -2,6 +2,8 @@
 
 import io
 
+import pytest
+
 from mmsrarec.progress import Progress
 
 
@@ -50,3 +52,24 @@ def test_a_terminal_gets_a_bar_and_things_pass_through() -> None:
     stream = Terminal()
     assert list(Progress(stream).track("abc", "letters")) == ["a", "b", "c"]
     assert "letters" in stream.getvalue()
+
+
+def test_what_is_counted_is_shown_label_by_label() -> None:
+    stream = io.StringIO()
+    with Progress(stream).counting() as count:
+        for done, label in ((1, "seen"), (2, "seen"), (1, "read"), (2, "read"), (1, "read")):  # the last begins anew
+            count(done, 2, label)
+    shown = [line.partition(",")[0] for line in stream.getvalue().splitlines()]
+    assert shown == ["seen: 2/2", "read: 2/2", "read: 1/2"]
+
+
+def test_where_counted_work_broke_off_is_said() -> None:
+    def work() -> None:
+        with Progress(stream).counting("tuning") as count:
+            count(1, 3, "steps")
+            raise ZeroDivisionError
+
+    stream = io.StringIO()
+    with pytest.raises(ZeroDivisionError):
+        work()
+    assert stream.getvalue().startswith("tuning: 1/3")

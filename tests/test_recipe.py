@@ -104,3 +104,9 @@ def test_shipped_recipes_are_valid(path: Path) -> None:
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert load_recipe(path.stem).name == recipe.name
+
+
+def test_recipes_of_one_family_differ_in_their_data_only() -> None:
+    names = ("amazon-beauty", "amazon-sports", "amazon-toys")
+    beauty, *others = (load_recipe(name).model_dump(exclude={"name", "data"}) for name in names)
+    assert others == [beauty, beauty]

@@ -118,6 +118,11 @@ def test_what_is_no_run_is_said(tmp_path: Path, finished: Path) -> None:
     (tmp_path / "recipe.toml").write_bytes((finished / "run" / "recipe.toml").read_bytes())
     with pytest.raises(MmsrarecError, match="not a finished artefact"):
         Recommender.load(tmp_path)
+    (tmp_path / "recipe.toml").write_text('name = "a"\ndata = "b"\n[retrieve]\nof_another_version = 1\n')
+    with pytest.raises(
+        MmsrarecError, match=r"unknown key retrieve\.of_another_version.*make the run anew with mmsrarec run"
+    ):
+        Recommender.load(tmp_path)
 
 
 def test_the_command_line_says_the_same(

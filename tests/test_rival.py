@@ -1,11 +1,11 @@
 """The row "mllm-msr" of a run, and the benchmark that sets MMSRARec beside it."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
 
 import pytest
+from benchmark import load_benchmark
 from finished import copy_run, go
 
 from mmsrarec.models.mllm import Mllm
@@ -36,7 +36,7 @@ def test_the_row_is_made_once_and_measured_beside_the_others(
     wrote = json.loads((mine / "run" / PART / "preferences.json").read_text())
     assert all(1 <= len(one["history"]) <= 2 and one["preference"].startswith("They prefer") for one in wrote)
 
-    benchmark = load_benchmark()
+    benchmark = load_benchmark("mllm_msr")
     options = ["--out", str(mine / "run"), "--users", "4", "--timed", "2"]
     monkeypatch.setattr(sys, "argv", ["mllm_msr.py", *options])
     assert benchmark.main() == 0
@@ -55,13 +55,3 @@ def test_the_row_is_made_once_and_measured_beside_the_others(
     _, said = go(mine, *ASKED)
     assert f"{PART}: up to date" in said
     assert "evaluating" not in said
-
-
-def load_benchmark():
-    file = Path(__file__).parents[1] / "benchmarks" / "mllm_msr.py"
-    spec = importlib.util.spec_from_file_location("mllm_msr_benchmark", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -1,24 +1,16 @@
 """The benchmark of sequence models: how it reads a file without times, and what it tells."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-FILE = Path(__file__).parents[1] / "benchmarks" / "sequence.py"
+from benchmark import load_benchmark
 
 
 @pytest.fixture(scope="module")
 def benchmark():
-    spec = importlib.util.spec_from_file_location("sequence_benchmark", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("sequence")
 
 
 def test_the_last_events_of_all_users_share_one_time(benchmark, tmp_path):

@@ -3,14 +3,15 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmsrarec import artefacts
-from mmsrarec.comparison import LEAKS, Comparison, checked_parts
+from mmsrarec.comparison.compare import LEAKS, checked_parts
+from mmsrarec.comparison.rows import Comparison
 from mmsrarec.data.dataset import Events
 from mmsrarec.data.split import Split, SplitName
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
@@ -50,12 +51,11 @@ class RunWorld:
 
     @cached_property
     def comparison(self) -> Comparison:
-        recorded = partial(_recorded, self.workspace)
-        return Comparison(self.workspace, self.name, recorded, Progress(), lambda done, total, label: None)
+        return Comparison(self.workspace, self.name, Progress(), lambda done, total, label: None)
 
     def row(self, name: str) -> Scorer:
         if name != "mmsrarec":
-            return self.comparison.classic(name)
+            return self.comparison.scorers.classic(name)
         assert self.prompts is not None
         return MllmScorer(name, self.prompts, self.retrieval, self.workspace.recipe.runtime.score_tokens)
 
@@ -86,7 +86,7 @@ def check_run(folder: Path, users: int = 40, fast: bool = False, say: Progress |
     )
     file = folder / LEAKS
     file.parent.mkdir(exist_ok=True)
-    kept = answer | {"parts": checked_parts(workspace, partial(_recorded, workspace))}
+    kept = answer | {"parts": checked_parts(workspace)}
     artefacts.atomic_write(file, (json.dumps(kept, indent=1, ensure_ascii=False) + "\n").encode())
     return answer
 
@@ -153,7 +153,7 @@ def choices(world: RunWorld) -> Iterator[Finding]:
     best = max((ndcg for _, ndcg in encoder.curve), default=0.0)
     yield stored.early_stopping(best, float(valid.mean()), float(test), stored.SAME + sampled)
     for file in workspace.folder.glob(f"evaluate/generators/{world.name}-*.json"):
-        found = world.comparison.proposer_quality()
+        found = world.comparison.proposers.quality()
         quality = {name: next(iter(values.values())) for name, values in found.items()}
         yield stored.chosen_generator(json.loads(file.read_text())["chosen"], quality)
 
@@ -174,8 +174,3 @@ def _in_float32(workspace: Workspace) -> Workspace:
     recipe = workspace.recipe
     model = recipe.model.model_copy(update={"dtype": "float32"})
     return Workspace(recipe.model_copy(update={"model": model}), workspace.folder)
-
-
-def _recorded(workspace: Workspace, part: str) -> str:
-    """The key of a finished part. Raises MmsrarecError if it is not finished."""
-    return artefacts.read_manifest(workspace.folder / part)["key"]

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TextIO, TypeVar
 
 from rich.console import Console
@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 T = TypeVar("T")
+Count = Callable[[int, int, str], None]
+"""Is told (done, total, label) as the parts of a piece of work get done."""
 
 
 class Task:
@@ -66,6 +68,24 @@ class Progress:
             for thing in things:
                 yield thing
                 task.advance()
+
+    @contextmanager
+    def counting(self, title: str | None = None) -> Iterator[Count]:
+        """Show what is counted while the block runs; a new label starts a new task. title: in place of all labels."""
+        shown, task = ExitStack(), None
+
+        def count(done: int, total: int, label: str) -> None:
+            nonlocal task
+            label = title or label
+            if task is None or (label, total) != (task.label, task.total) or done < task.done:
+                shown.close()
+                task = shown.enter_context(self.task(label, total))
+            task.advance(done - task.done)
+
+        try:
+            yield count
+        finally:
+            shown.close()
 
     @contextmanager
     def _lines(self, label: str, total: int | None) -> Iterator[Task]:

@@ -4,7 +4,6 @@ run/mllm-msr.sqlite keeps what was written, answer by answer; run/mllm-msr/SPLIT
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from mmsrarec.data.split import SplitName
@@ -14,10 +13,10 @@ from mmsrarec.evaluate.rows import MSR
 from mmsrarec.models import pictures
 from mmsrarec.models.adapter import load_adapter
 from mmsrarec.models.mllm import Mllm
+from mmsrarec.progress import Count
 from mmsrarec.recommend.tune import tune
 from mmsrarec.workspace import Workspace
 
-Count = Callable[[int, int, str], None]
 ASKED = (*WRITTEN, RANKED)
 """All the words of its prompts: part of the key of its artefact."""
 

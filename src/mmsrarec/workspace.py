@@ -55,10 +55,13 @@ class Workspace:
 
     @classmethod
     def open(cls, folder: Path) -> "Workspace":
-        """The workspace of a finished run."""
+        """The workspace of a finished run. Raises MmsrarecError where there is none, or one of another version."""
         if not (folder / "recipe.toml").is_file():
             raise MmsrarecError(f"{folder} is not a run: make one with mmsrarec run RECIPE --out {folder}")
-        return cls(load_recipe(folder / "recipe.toml"), folder)
+        try:
+            return cls(load_recipe(folder / "recipe.toml"), folder)
+        except MmsrarecError as error:
+            raise MmsrarecError(f"{error}; make the run anew with mmsrarec run RECIPE --out {folder}") from error
 
     def with_log(self, events: Events) -> "Workspace":
         """The same run as it would see another log; what is trained stays as it is."""
@@ -188,6 +191,10 @@ class Workspace:
             return None
         fresh = inputs_of(folder).get("adapter") == read_manifest(adapter)["key"]
         return Fusion.load(folder) if fresh else None
+
+    def recorded(self, part: str) -> str:
+        """The key of a finished part. Raises MmsrarecError if it is not finished."""
+        return read_manifest(self.folder / part)["key"]
 
     def _finished(self, part: str) -> Path:
         folder = self.folder / part

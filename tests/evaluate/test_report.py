@@ -6,16 +6,18 @@ import json
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
 from typing import get_args
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.page import shell
+from mmsrarec.evaluate.markup import shell
 from mmsrarec.evaluate.people import thumbnail
-from mmsrarec.evaluate.plots import Dot, Point, dot_plot, scatter
+from mmsrarec.evaluate.plots import Dot, Point, dot_plot, save_svg, scatter
 from mmsrarec.evaluate.published import PublishedName, published_rows
 from mmsrarec.evaluate.report import (
     Row,
@@ -249,3 +251,10 @@ def test_plots_place_what_they_are_given():
     }
     assert at["fast"] < at["middle"] < at["slow"]
     assert "circle" in scatter([Point("one", 5, 0.0)], "alone")
+
+
+def test_a_plot_can_stand_alone(tmp_path: Path) -> None:
+    save_svg(dot_plot([Dot("a<b", 0.25, 0.2, 0.3)], "HR@5"), tmp_path / "plot.svg")
+    root = ElementTree.parse(tmp_path / "plot.svg").getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "a<b" in [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]

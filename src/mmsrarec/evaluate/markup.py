@@ -1,13 +1,40 @@
-"""Small parts of a page: sections, tables, numbers, and text from data, which is escaped here."""
+"""A page and the small parts of it: sections, tables, numbers, and text from data, which is escaped here."""
 
 import math
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from html import escape
+from importlib.resources import files
 from typing import Any
 
 SHARES = {"text_asked", "image_asked", "text_fallback", "image_fallback", "from_title", "unsupported"}
 SHARES |= {"without_keywords"}
 COUNTS = {"items", "vocabulary"}
+
+
+def shell(title: str, over: str, heading: str, intro: str, body: str, sorts: bool = False) -> str:
+    """A whole page around `body`, which is HTML; the rest is plain text and is escaped here.
+
+    sorts: tables of the class "sorts" can be sorted, by the only script that such a page lets run.
+    """
+    script = _part("page.js") if sorts else ""
+    allowed = f"; script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" if sorts else ""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        # nothing is fetched and no other script runs, even if an escape were forgotten
+        '<meta http-equiv="Content-Security-Policy" '
+        f"content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'{allowed}\">"
+        f"<title>{escape(title)}</title><style>{_part('page.css')}</style></head><body><main>"
+        f'<header><p class="over">{escape(over)}</p><h1>{escape(heading)}</h1><p>{escape(intro)}</p></header>'
+        f"{body}</main>{f'<script>{script}</script>' if sorts else ''}</body></html>\n"
+    )
+
+
+def _part(name: str) -> str:
+    return files("mmsrarec.evaluate").joinpath(name).read_text(encoding="utf-8")
 
 
 def section(heading: str, note: str, body: str) -> str:
@@ -30,6 +57,11 @@ def sortable(heads: Sequence[str], body: str) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     table = f'<table class="sorts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="wide">{table}</div>'
+
+
+def figure(svg: str, caption: str) -> str:
+    """A plot with what it shows in words."""
+    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def row_label(row: Mapping[str, Any]) -> str:

@@ -1,32 +1,15 @@
 """report.html: the figures and ten users on one page that needs nothing else. All text from data is escaped."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from html import escape
-from importlib.resources import files
 from typing import Any
 
-import numpy as np
-
-from mmsrarec.evaluate.markup import row_label, section, sortable, table
-from mmsrarec.evaluate.metrics import measure
+from mmsrarec.evaluate.markup import figure, row_label, section, shell, sortable, table
+from mmsrarec.evaluate.measured import HEADLINE, OURS, measured_section
 from mmsrarec.evaluate.people import ShownUser, users_section
-from mmsrarec.evaluate.plots import Dot, Point, dot_plot, scatter
+from mmsrarec.evaluate.plots import Dot, dot_plot
 from mmsrarec.evaluate.repeats import spread_section
 
-OURS = "mmsrarec"
-HEADLINE = {"published": "HR@5", "full": "NDCG@10"}
-PROTOCOLS = {
-    "published": "One among twenty-one",
-    "full": "The whole catalogue",
-}
-EXPLAINED = {
-    "published": "Each test user's next item is put among items the user never touched, and the model ranks this short "
-    "list. The figures compare with published tables; the task is easy, and popular items win it too cheaply.",
-    "full": "Each test user's next item is looked for among all items the user has not had. This is what a real "
-    "recommender faces, so the figures are small and honest.",
-}
 FACTS = {
     "candidates": "ranked items",
     "users": "test users",
@@ -40,13 +23,12 @@ FACTS = {
     "history": "history",
     "ties": "ties",
 }
-COST = {"tokens_per_user": "tokens", "calls_per_user": "calls", "ms_per_user": "ms", "peak_mb": "peak MB"}
 
 
 def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
     """The page for what report.json holds; `users` are the same as its "users", with their pictures."""
     asked = dict.fromkeys((row["protocol"], row["split"]) for row in report["rows"])
-    sections = [_measured(report, *where) for where in asked]
+    sections = [measured_section(report, *where) for where in asked]
     sections += [
         _sweeps(report),
         spread_section(report.get("spread", ())),
@@ -59,110 +41,6 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
     intro = f"How well the next item is found, by {ours} to beat."
     title = f"MMSRARec on {report['data']}"
     return shell(title, "Report", title, intro, "".join(sections), sorts=True)
-
-
-def shell(title: str, over: str, heading: str, intro: str, body: str, sorts: bool = False) -> str:
-    """A whole page around `body`, which is HTML; the rest is plain text and is escaped here.
-
-    sorts: tables of the class "sorts" can be sorted, by the only script that such a page lets run.
-    """
-    script = _part("page.js") if sorts else ""
-    allowed = f"; script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" if sorts else ""
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        # nothing is fetched and no other script runs, even if an escape were forgotten
-        '<meta http-equiv="Content-Security-Policy" '
-        f"content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'{allowed}\">"
-        f"<title>{escape(title)}</title><style>{_part('page.css')}</style></head><body><main>"
-        f'<header><p class="over">{escape(over)}</p><h1>{escape(heading)}</h1><p>{escape(intro)}</p></header>'
-        f"{body}</main>{f'<script>{script}</script>' if sorts else ''}</body></html>\n"
-    )
-
-
-def _part(name: str) -> str:
-    return files("mmsrarec.evaluate").joinpath(name).read_text(encoding="utf-8")
-
-
-def _measured(report: Mapping[str, Any], protocol: str, split: str) -> str:
-    rows = [row for row in report["rows"] if (row["protocol"], row["split"]) == (protocol, split)]
-    labels = [row_label(row) for row in rows]
-    if len(set(labels)) < len(labels):
-        labels = [f"{label}, seed {row['seed']}" for label, row in zip(labels, rows, strict=True)]
-    metric = HEADLINE.get(protocol, "")
-    if metric not in rows[0]["metrics"]:
-        metric = next(iter(rows[0]["metrics"]))
-    named = [(label, row) for label, row in zip(labels, rows, strict=True) if metric in row["metrics"]]
-    chance = _chance(report["facts"], protocol, split, metric)
-    dashed = "" if chance is None else " The dashed line is chance."
-    dots = [Dot(label, **row["metrics"][metric], strong=row["model"] == OURS) for label, row in named]
-    figures = [figure(dot_plot(dots, metric, chance), f"{metric}, with 95 % intervals over users.{dashed}")]
-    points = [
-        Point(label, row["cost"]["ms_per_user"], row["metrics"][metric]["value"], row["model"] == OURS)
-        for label, row in named
-        if row["cost"].get("ms_per_user", 0) > 0
-    ]
-    if points:
-        figures.append(figure(scatter(points, f"{metric} against time"), f"{metric} against time."))
-    return (
-        f'<section><p class="over">{escape(split)} · {rows[0]["users"]:,} users</p>'
-        f"<h2>{escape(PROTOCOLS.get(protocol, protocol))}</h2><p>{escape(EXPLAINED.get(protocol, ''))}</p>"
-        f"{_table(labels, rows)}"
-        f'<div class="figures">{"".join(figures)}</div>{_slices(labels, rows)}</section>'
-    )
-
-
-def _chance(facts: Sequence[Mapping[str, Any]], protocol: str, split: str, metric: str) -> float | None:
-    """What a constant scorer reads where the number of negatives is known."""
-    for fact in facts:
-        if (fact["protocol"], fact["split"]) == (protocol, split) and (n := fact.get("negatives")):
-            return float(measure(np.zeros(1, dtype=np.int64), np.array([n]), n, (metric,))[metric][0])
-    return None
-
-
-def _table(labels: Sequence[str], rows: Sequence[Mapping[str, Any]], users: bool = False) -> str:
-    """Metrics with intervals, the best in bold, then what the rows cost."""
-    names = list(dict.fromkeys(name for row in rows for name in row["metrics"]))
-    costs = [key for key in COST if any(key in row.get("cost", {}) for row in rows)]
-    best = {n: max(row["metrics"][n]["value"] for row in rows if n in row["metrics"]) for n in names}
-    head = ["model", *(["users"] if users else []), *names, *(COST[key] for key in costs)]
-    body = []
-    for label, row in zip(labels, rows, strict=True):
-        cells = [f"<td>{row['users']:,}</td>"] if users else []
-        cells += [_cell(row["metrics"].get(name), best[name]) for name in names]
-        cells += [f'<td class="cost">{_amount(row["cost"].get(key))}</td>' for key in costs]
-        ours = ' class="ours"' if row.get("model") == OURS else ""
-        body.append(f'<tr{ours}><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')
-    return sortable(head, "".join(body))
-
-
-def _cell(metric: Mapping[str, float] | None, best: float) -> str:
-    if metric is None:
-        return "<td>–</td>"
-    value = f"{metric['value']:.4f}"
-    strong = f"<strong>{value}</strong>" if metric["value"] == best else value
-    return f"<td>{strong}<small>{metric['low']:.3f}–{metric['high']:.3f}</small></td>"
-
-
-def _amount(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"
-
-
-def _slices(labels: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    """The same metrics over parts of the users, folded away."""
-    parts = []
-    for name in dict.fromkeys(name for row in rows for name in row["slices"]):
-        kept = [
-            (label, {"model": row["model"], **row["slices"][name]})
-            for label, row in zip(labels, rows, strict=True)
-            if row["slices"].get(name, {}).get("users")
-        ]
-        if kept:
-            parts.append(f"<h3>{escape(name)}</h3>{_table([k for k, _ in kept], [r for _, r in kept], users=True)}")
-    return f"<details><summary>Parts of the users</summary>{''.join(parts)}</details>" if parts else ""
 
 
 def _sweeps(report: Mapping[str, Any]) -> str:
@@ -204,11 +82,6 @@ def _published(report: Mapping[str, Any]) -> str:
         "models are larger, so a small difference means nothing."
     )
     return section("What others have published", note, sortable(("model", *names, "from"), body))
-
-
-def figure(svg: str, caption: str) -> str:
-    """A plot with what it shows in words."""
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:

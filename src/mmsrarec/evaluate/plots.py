@@ -4,9 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 STEP = 40
 """Height of a line of the dot plot, in SVG units; the name stands above its interval, so phones can read it."""
+ALONE = (
+    "<style>text{font:11px sans-serif;fill:#555}.grid{stroke:#ddd}.curve{fill:none;stroke:#999;stroke-width:2}"
+    "circle{fill:#999}.strong circle{fill:#0a6}.strong .curve{stroke:#0a6}.strong text{fill:#0a6}</style>"
+)
+"""Of a plot without page.css."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,12 @@ def svg(width: int, height: int, title: str, parts: Sequence[str]) -> str:
     name = escape(title)
     head = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{name}" style="max-width:{width * 1.3:.0f}px">'
     return "".join((head, f"<title>{name}</title>", *parts, "</svg>"))
+
+
+def save_svg(drawing: str, file: Path) -> None:
+    """Write one of these plots as a file that stands alone, with the name space and the colours that a page gives."""
+    head, rest = drawing.split(">", 1)
+    file.write_text(f'{head} xmlns="http://www.w3.org/2000/svg">{ALONE}{rest}\n', encoding="utf-8")
 
 
 def _ticks(top: float) -> list[float]:

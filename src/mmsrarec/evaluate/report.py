@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.compare import RESAMPLES, Interval, intervals, paired
-from mmsrarec.evaluate.page import COST, render
+from mmsrarec.evaluate.measured import COST
+from mmsrarec.evaluate.page import render
 from mmsrarec.evaluate.people import ShownItem, ShownUser
 from mmsrarec.evaluate.published import PublishedName, published_rows
 from mmsrarec.evaluate.repeats import spread

@@ -19,6 +19,7 @@ from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.recommend.evidence import Retrieval
 from mmsrarec.recommend.propose import Interleaved
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.variants import VARIANTS, sweep_of
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.settings import ENCODERS, EncoderName
 
@@ -86,6 +87,11 @@ def proposers(names: Collection[str], encoder: EncoderName, combined: bool) -> l
     single = [name for name in GENERATORS if name in names]
     together = (encoder, "sequential-rules")
     return [*single, "+".join(together)] if combined and set(together) <= set(single) else single
+
+
+def is_ablation(variant: str) -> bool:
+    """Whether a row's variant is one that is trained for itself, beside the rows of the table."""
+    return variant not in TRAINED.values() and (variant in VARIANTS or sweep_of(variant) is not None)
 
 
 def check_rows(names: Iterable[str], n_items: int) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 from mmsrarec.evaluate.curves import Cloud, cloud_plot
 from mmsrarec.evaluate.examples import METRICS, TUNED, ShownSummary, examples_section
-from mmsrarec.evaluate.markup import bdi, number, section, table, union
-from mmsrarec.evaluate.page import figure, shell
+from mmsrarec.evaluate.markup import bdi, figure, number, section, shell, table, union
 from mmsrarec.evaluate.plots import Dot, dot_plot
 from mmsrarec.evaluate.tuning import tuning_section
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.memory import give_back
 from mmsrarec.models.packing import Pack
 from mmsrarec.models.reading import read_packs
+from mmsrarec.progress import Count
 from mmsrarec.recommend.evidence import Evidence, Retrieval
 from mmsrarec.recommend.prompts import Prompts
 
@@ -43,7 +44,7 @@ def score_packs(
     prompts: Prompts,
     packs: Sequence[Pack],
     batch_tokens: int = 8192,
-    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+    progress: Count = lambda done, total, label: None,
 ) -> list[FloatArray]:
     """p(yes) / (p(yes) + p(no)) of each pack's candidates. Packs of like length share a batch of `batch_tokens`."""
     pieces = [(row, piece) for row, pack in enumerate(packs) for piece in pack.chunks(PACKED_CANDIDATES)]
@@ -81,7 +82,7 @@ class MllmScorer:
     prompts: Prompts
     retrieval: Retrieval
     batch_tokens: int = 8192
-    progress: Callable[[int, int, str], None] = lambda done, total, label: None
+    progress: Count = lambda done, total, label: None
     keep: bool = False
     tokens: int = field(default=0, init=False)
     calls: int = field(default=0, init=False)

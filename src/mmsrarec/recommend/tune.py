@@ -21,6 +21,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
 from mmsrarec.models.adapter import Trainer, adapter_hash, add_adapter, save_whole
 from mmsrarec.models.packing import Pack
+from mmsrarec.progress import Count
 from mmsrarec.recommend.evidence import Retrieval
 from mmsrarec.recommend.head import Head, item_states
 from mmsrarec.recommend.lessons import CHOOSE, Lessons, draw_lessons
@@ -41,7 +42,7 @@ def tune(
     seed: int,
     folder: Path,
     work: Path,
-    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+    progress: Count = lambda done, total, label: None,
     teacher: Callable[[], Prompts] | None = None,
     items: Path | None = None,
 ) -> dict:
@@ -180,9 +181,7 @@ def distil_loss(logits: Tensor, taught: Tensor) -> Tensor:
     return ranking + SQUARED * F.mse_loss(logits, taught)
 
 
-def learn_from(
-    teacher: Callable[[], Prompts], packs: Sequence[Pack], file: Path, progress: Callable[[int, int, str], None]
-) -> Tensor:
+def learn_from(teacher: Callable[[], Prompts], packs: Sequence[Pack], file: Path, progress: Count) -> Tensor:
     """The teacher's (packs, c) yes-minus-no logits, asked once and kept in `file`."""
     if not file.exists():
         scores = np.stack(score_packs(teacher(), packs, progress=progress))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mmsrarec.data.dataset import IntArray
@@ -82,17 +83,17 @@ class Encoder:
 
     @classmethod
     def load(cls, folder: Path) -> "Encoder":
-        """Raises MmsrarecError where nothing was saved."""
+        """Raises MmsrarecError where nothing was saved, or by another version."""
         try:
             record = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-            weights = load_file(folder / "encoder.safetensors")
+            settings = RetrieveSettings.model_validate(record["settings"])
+            model = new_model(record["n_items"], settings)
+            model.load_state_dict(load_file(folder / "encoder.safetensors"))
+            return cls(model, settings, tuple((loss, ndcg) for loss, ndcg in record["curve"]))
         except FileNotFoundError as e:
             raise MmsrarecError(f"no trained encoder in {folder}: run stage 2 (retrieve) first") from e
-        settings = RetrieveSettings.model_validate(record["settings"])
-        model = new_model(record["n_items"], settings)
-        weights.setdefault("scale", torch.tensor(1.0))  # what was trained before inputs were scaled
-        model.load_state_dict(weights)
-        return cls(model, settings, tuple((loss, ndcg) for loss, ndcg in record["curve"]))
+        except (ValueError, KeyError, RuntimeError, SafetensorError) as e:
+            raise MmsrarecError(f"{folder} holds no encoder of this version: remove it and run stage 2 again") from e
 
 
 def new_model(n_items: int, s: RetrieveSettings) -> SequenceModel:

@@ -1,6 +1,6 @@
 """Settings of stage 2; free of torch, so that a recipe can be read without it."""
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -69,9 +69,3 @@ class RetrieveSettings(EncoderSettings):
     def crowd_of(self, users: int) -> int:
         """Similar users asked about a candidate, of so many in the training log."""
         return self.crowd if self.crowd is not None else min(max(users // 6, 50), 5000)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older_runs(cls, given: Any) -> Any:
-        """Recipes of earlier runs name `keywords`, which did nothing; recommend.similar_tokens is what is asked now."""
-        return {key: value for key, value in given.items() if key != "keywords"} if isinstance(given, dict) else given

@@ -16,7 +16,7 @@ from mmsrarec.models.softmax import catalogue_loss
 from mmsrarec.retrieve.encode import Encoder, new_model
 from mmsrarec.retrieve.settings import RetrieveSettings
 
-Progress = Callable[[int, float, float], None]
+OnPass = Callable[[int, float, float], None]
 """Told after every pass: pass number from 1, mean training loss, validation NDCG@10."""
 
 MOST_VALIDATED = 4000  # validation moments that decide when to stop: more cost time and change no decision
@@ -27,7 +27,7 @@ def train_encoder(
     valid: Moments,
     settings: RetrieveSettings,
     seed: int,
-    progress: Progress | None = None,
+    progress: OnPass | None = None,
     device: str = "cpu",
 ) -> Encoder:
     """A model trained on `train` by cross-entropy; stops by, and keeps the best of, validation NDCG@10.
@@ -83,9 +83,7 @@ def _follow(averaged: SequenceModel, model: SequenceModel, share: float) -> None
         mean.lerp_(weight, share)
 
 
-def refit(
-    encoder: Encoder, events: Events, seed: int, progress: Progress | None = None, device: str = "cpu"
-) -> Encoder:
+def refit(encoder: Encoder, events: Events, seed: int, progress: OnPass | None = None, device: str = "cpu") -> Encoder:
     """The model trained anew on `events`, such as training and validation, for as many passes as it was best after.
 
     What a table's row may do before the test: every choice was made on validation, and nothing of the test is seen.

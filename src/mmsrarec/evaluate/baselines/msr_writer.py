@@ -16,9 +16,10 @@ from mmsrarec.artefacts import key
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.evaluate.settings import MsrSettings
 from mmsrarec.models.mllm import Mllm
+from mmsrarec.progress import Count
 from mmsrarec.summarize.prompts import IMAGE_QUESTION, image_prompt, item_text
 from mmsrarec.summarize.store import Job, Store
-from mmsrarec.summarize.summarize import ProgressCall, Question, ask
+from mmsrarec.summarize.summarize import Question, ask
 
 # after stage 1's question, which the embedded projector was trained on: asked to describe, a small model sees less
 IMAGE_OPENING = "The picture shows"
@@ -61,7 +62,7 @@ class Writer:
     descriptions: Mapping[int, str]
     store: str | Path = ":memory:"
     batch: int = 32
-    progress: ProgressCall = lambda done, total, label: None
+    progress: Count = lambda done, total, label: None
     preferences: dict[tuple[int, ...], Preference] = field(default_factory=dict, init=False)
 
     def describe(self, features: Mapping[int, Tensor]) -> None:
@@ -111,7 +112,7 @@ class Writer:
             found = ask(store, job, self.mllm, asked, one_line, tokens, self.batch, self._progress(what))
         return [found.get(question.content, "") for question in asked]
 
-    def _progress(self, what: str) -> ProgressCall:
+    def _progress(self, what: str) -> Count:
         return lambda done, total, label: self.progress(done, total, f"{what}s")
 
 

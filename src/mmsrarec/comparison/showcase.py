@@ -9,6 +9,7 @@ from mmsrarec.data.answers import ANSWERS, ATTRIBUTES, Answers, Attribute, attri
 from mmsrarec.data.split import SplitName
 from mmsrarec.evaluate.people import ShownItem, ShownUser, small_picture
 from mmsrarec.evaluate.protocol import Scorer
+from mmsrarec.progress import Count
 from mmsrarec.recommender import Recommender
 from mmsrarec.workspace import Workspace, adapter_part
 
@@ -22,20 +23,19 @@ def attributes(
     workspace: Workspace,
     split: SplitName,
     variants: list[str],
-    recorded: Callable[[str], str],
     tuned: Callable[[str], Scorer],
 ) -> dict[str, float]:
     """On a drawn catalogue, the share of pairs that each variant puts in the right order; {} on other data.
 
     The two items of a pair differ in one attribute only: one matches what the shopper wants, the other does not. Chance
-    is .5. recorded: the key of a finished part; tuned: the scorer of a variant.
+    is .5. tuned: the scorer of a variant.
     """
     folder = workspace.dataset.folder
     if folder is None or not (folder / ANSWERS).exists():
         return {}
     answers, found = Answers.load(workspace.dataset), {}
     for variant in variants:
-        key = artefacts.key(made_from=recorded(adapter_part(split, variant)), pairs=PAIRS)
+        key = artefacts.key(made_from=workspace.recorded(adapter_part(split, variant)), pairs=PAIRS)
         scorer: Scorer | None = None
         for attribute in ATTRIBUTES:
             name = f"{variant}-{attribute}-{key[:12]}.txt".replace(" ", "-")
@@ -70,7 +70,7 @@ def told_apart(
     return float((scores[:, 0] > scores[:, 1]).mean())
 
 
-def shown_users(workspace: Workspace, split: SplitName, count: Callable[[int, int, str], None]) -> list[ShownUser]:
+def shown_users(workspace: Workspace, split: SplitName, count: Count) -> list[ShownUser]:
     """Some test users whole: what they had, what is recommended and why, what they took."""
     recipe, test = workspace.recipe, workspace.split(split).test
     if "mmsrarec" not in recipe.evaluate.rows or not recipe.evaluate.shown_users:

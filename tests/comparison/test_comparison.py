@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmsrarec.comparison import Comparison
+from mmsrarec.comparison.rows import Comparison
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.evaluate.rows import notes, proposers
@@ -16,7 +16,9 @@ from mmsrarec.workspace import Kind, Workspace
 
 def comparison(data: Dataset, folder: Path, **settings) -> Comparison:
     recipe = Recipe.model_validate({"name": "a", "data": data.folder, "evaluate": settings})
-    return Comparison(Workspace(recipe, folder), "leave-one-out", str, Progress(), lambda done, total, label: None)
+    workspace = Workspace(recipe, folder)
+    workspace.recorded = str  # whatever a row is made from, it is finished
+    return Comparison(workspace, "leave-one-out", Progress(), lambda done, total, label: None)
 
 
 def test_a_generator_is_chosen_without_the_validation_events_and_then_fitted_on_them(
@@ -24,11 +26,13 @@ def test_a_generator_is_chosen_without_the_validation_events_and_then_fitted_on_
 ) -> None:
     mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], fitted_on="train+validation")
     fitted: list[tuple[int, bool]] = []
-    made = mine.made
+    made = mine.scorers.made
     monkeypatch.setattr(
-        mine, "made", lambda name, train, refit=False: fitted.append((len(train), refit)) or made(name, train, refit)
+        mine.scorers,
+        "made",
+        lambda name, train, refit=False: fitted.append((len(train), refit)) or made(name, train, refit),
     )
-    chosen = mine.generator()
+    chosen = mine.scorers.classic(mine.proposers.chosen())
     train, test = len(mine.split.train), len(mine.split.test)
     assert fitted == [(train, False), (train, False), (train + test, True)]
     assert chosen.name in ("sequential-rules", "als")
@@ -38,17 +42,17 @@ def test_rows_fitted_on_validation_too_are_others(drawn: Dataset, tmp_path: Path
     strict, more = (
         comparison(drawn, tmp_path, rows=["popularity"], fitted_on=choice) for choice in ("train", "train+validation")
     )
-    assert strict.inputs("popularity", "whole") != more.inputs("popularity", "whole")
-    assert strict.inputs("sasrec", "whole") != more.inputs("sasrec", "whole")
-    assert strict.inputs("neighbours-only", "whole") == more.inputs("neighbours-only", "whole")  # stage 2 itself
+    names = ("popularity", "sasrec", "neighbours-only")
+    changed = [name for name in names if strict.scorers.inputs(name, "whole") != more.scorers.inputs(name, "whole")]
+    assert changed == ["popularity", "sasrec"]  # the other is stage 2 itself
     valid = np.bincount(strict.split.valid.target, minlength=len(drawn.items))
-    scores = [mine.classic("popularity").score(mine.split.test, None)[0] for mine in (strict, more)]
+    scores = [mine.scorers.classic("popularity").score(mine.split.test, None)[0] for mine in (strict, more)]
     assert (scores[1] - scores[0]).tolist() == valid.tolist()
 
 
 def test_all_users_are_no_slice_of_them(drawn: Dataset, tmp_path: Path) -> None:
     mine = comparison(drawn, tmp_path, rows=["popularity"])
-    pictured = mine.row("published", "popularity", "whole", lambda: mine.classic("popularity"))
+    pictured = mine.row("published", "popularity", "whole", lambda: mine.scorers.classic("popularity"))
     assert set(pictured.slices) == {"target unseen in training", "target without an image"}
     assert not any(mask.all() for mask in pictured.slices.values())
 
@@ -84,10 +88,12 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
     rows = ["sequential-rules", "popularity"]
     mine = comparison(drawn, tmp_path, rows=rows, fitted_on="train+validation", fusion_users=50, propose=30)
     fitted: list[int] = []
-    made = mine.made
-    monkeypatch.setattr(mine, "made", lambda name, train, refit=False: fitted.append(len(train)) or made(name, train))
+    made = mine.scorers.made
+    monkeypatch.setattr(
+        mine.scorers, "made", lambda name, train, refit=False: fitted.append(len(train)) or made(name, train)
+    )
     oracle = Oracle()
-    learned = mine.fusion(kind, "sequential-rules", lambda: oracle)  # type: ignore[arg-type]
+    learned = mine.proposers.fusion(kind, "sequential-rules", lambda: oracle)  # type: ignore[arg-type]
     assert fitted == [len(mine.split.train)]
     (asked,) = oracle.asked
     history = dict(zip(mine.split.valid.user.tolist(), mine.split.valid.history, strict=True))
@@ -99,17 +105,17 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
     assert learned.moments == len(asked)
     assert learned.weights[0] > 0.5
     assert learned.helps
-    assert mine.fusion(kind, "sequential-rules", lambda: oracle) == learned  # type: ignore[arg-type]
+    assert mine.proposers.fusion(kind, "sequential-rules", lambda: oracle) == learned  # type: ignore[arg-type]
     assert len(oracle.asked) == 1  # kept
 
 
 def test_whoever_proposes_most_targets_is_chosen(drawn: Dataset, tmp_path: Path) -> None:
     mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7)
-    quality = mine.proposer_quality()
+    quality = mine.proposers.quality()
     assert {tuple(values) for values in quality.values()} == {("HR@7", "NDCG@10")}
-    assert quality[mine.chosen()]["HR@7"] == max(values["HR@7"] for values in quality.values())
-    rules = mine.made("sequential-rules", mine.split.train)
-    proposed = mine.reranked(rules, rules).proposals(mine.split.valid)
+    assert quality[mine.proposers.chosen()]["HR@7"] == max(values["HR@7"] for values in quality.values())
+    rules = mine.scorers.made("sequential-rules", mine.split.train)
+    proposed = mine.proposers.reranked(rules, rules).proposals(mine.split.valid)
     share = (proposed == mine.split.valid.target[:, None]).any(axis=1).mean()
     assert quality["sequential-rules"]["HR@7"] == pytest.approx(share, abs=0.05)  # ties are broken otherwise
 

@@ -1,0 +1,138 @@
+"""The comparison: every row of the table under both protocols, the paired tests, and the report."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from mmsrarec import __version__, artefacts
+from mmsrarec.comparison.rows import Comparison
+from mmsrarec.comparison.showcase import attributes, shown_users
+from mmsrarec.data.split import SplitName
+from mmsrarec.evaluate.report import Row, build_report, compare_rows, text_table
+from mmsrarec.evaluate.rows import is_ablation, notes
+from mmsrarec.progress import Count, Progress
+from mmsrarec.recipe import Recipe
+from mmsrarec.recommend.variants import SWEEPS, sweep_of
+from mmsrarec.summarize.statistics import statistics
+from mmsrarec.summary_page import PAGE
+from mmsrarec.workspace import SEEDS, Workspace, adapter_part
+
+TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
+"""Metrics of the paired tests."""
+LEAKS = "evaluate/leaks.json"
+
+
+def compare(
+    workspace: Workspace,
+    variants: Callable[[SplitName], list[str]],
+    say: Progress,
+    count: Count,
+) -> dict:
+    """Compute the missing rows, write evaluate/report.json and .html, and return the tables in words."""
+    recipe = workspace.recipe
+    rows: list[Row] = []
+    shown_facts, pairs = [], []
+    comparisons = [Comparison(workspace, split, say, count) for split in recipe.evaluate.splits]
+    for comparison in comparisons:
+        found = comparison.rows(variants(comparison.name))
+        rows += found
+        shown_facts += comparison.facts()
+        pairs += [pair for row in found for pair in against_whole(found, row)]
+    first = comparisons[0]
+    shares = {}
+    if variants(first.name):
+        told_apart = attributes(first.workspace, first.name, variants(first.name), first.scorers.tuned)
+        shares = statistics(workspace.keywords, workspace.dataset) | told_apart
+    said = notes(dict.fromkeys(row.model for row in rows), recipe.evaluate.fitted_on)
+    repeats = repeated(workspace)
+    manifest = artefacts.key(
+        version=__version__,
+        settings=recipe.evaluate,
+        rows=[[row.protocol, row.split, row.label, row.metrics, row.cost] for row in rows],
+        facts=shown_facts,
+        attributes=shares,
+        notes=said,
+        leaks=(leaks := leak_checks(workspace)),
+        repeats=[report["rows"] for report in repeats],
+    )
+    out = workspace.folder / "evaluate"
+    if reported(out) == manifest:
+        say("evaluate: up to date")
+    else:
+        build_report(
+            rows,
+            shown_facts,
+            pairs,
+            shown_users(workspace, first.name, count),
+            out,
+            data=recipe.name,
+            manifest=manifest,
+            attributes=shares,
+            notes=said,
+            leaks=leaks,
+            summaries=(out / PAGE).is_file(),
+            published=recipe.evaluate.published,
+            repeats=repeats,
+            sweeps=swept(rows, recipe, first.name),
+            seed=recipe.seed,
+            resamples=recipe.evaluate.resamples,
+        )
+    tables = list(dict.fromkeys((row.protocol, row.split) for row in rows))
+    for protocol, split in tables:
+        say("\n" + text_table(rows, protocol, split) + "\n")
+    say(f"report: {out / 'report.html'}")
+    return {"report": str(out / "report.html"), "rows": len(rows)}
+
+
+def checked_parts(workspace: Workspace) -> dict[str, str]:
+    """Keys of the parts of a run that leak checks are about, as far as they are finished."""
+    splits = workspace.recipe.evaluate.splits
+    parts = ["summarize", *(part for name in splits for part in (f"retrieve/{name}", adapter_part(name, "whole")))]
+    return {part: workspace.recorded(part) for part in parts if artefacts.is_whole(workspace.folder / part)}
+
+
+def leak_checks(workspace: Workspace) -> list[dict]:
+    """The findings of `mmsrarec check --leaks`; none where it was not asked, or of another state of the run."""
+    try:
+        found = json.loads((workspace.folder / LEAKS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return found["checks"] if found.get("parts") == checked_parts(workspace) else []
+
+
+def swept(rows: list[Row], recipe: Recipe, split: str) -> dict[str, list[tuple[int, Row]]]:
+    """What was swept -> its rows under the published protocol, by count, the recipe's own among them."""
+    ours = [row for row in rows if (row.protocol, row.split, row.model) == ("published", split, "mmsrarec")]
+    own = {"history": recipe.recommend.history, "k": recipe.retrieve.k}
+    found: dict[str, list[tuple[int, Row]]] = {}
+    for what, means in SWEEPS.items():
+        points = [(point[1], row) for row in ours if (point := sweep_of(row.variant)) and point[0] == what]
+        if points:
+            points += [(own[what], row) for row in ours if row.variant == "whole"]
+            found[means] = sorted(dict(points).items())
+    return found
+
+
+def repeated(workspace: Workspace) -> list[dict]:
+    """report.json of each other seed that the recipe asks for."""
+    recipe = workspace.recipe
+    seeds = range(recipe.seed + 1, recipe.seed + recipe.evaluate.repeats)
+    files = (workspace.folder / SEEDS / str(seed) / "evaluate" / "report.json" for seed in seeds)
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def reported(folder: Path) -> str | None:
+    """What the report in a folder was made from; None where there is no whole one."""
+    try:
+        made_from = json.loads((folder / "report.json").read_text(encoding="utf-8"))["manifest"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return made_from if (folder / "report.html").is_file() else None
+
+
+def against_whole(rows: list[Row], row: Row) -> list[dict]:
+    """Paired tests of MMSRARec whole, with and without fusion, against one other row of its table."""
+    table = [other for other in rows if (other.protocol, other.split) == (row.protocol, row.split)]
+    wholes = [other for other in table if other.model == "mmsrarec" and not is_ablation(other.variant)]
+    earlier = wholes.index(row) + 1 if row in wholes else 0  # two of them are compared once
+    return [pair for whole in wholes[earlier:] for pair in compare_rows(whole, row, TESTED[row.protocol])]

@@ -1,0 +1,123 @@
+"""Who proposes items to the language model on one split, and what validation says of fusing the two."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+
+from mmsrarec import artefacts
+from mmsrarec.comparison.scorers import Scorers
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.protocol import Scorer, evaluate_full, ndcg_of_lists, published_candidates
+from mmsrarec.evaluate.rows import GENERATORS, proposers
+from mmsrarec.progress import Progress
+from mmsrarec.recommend.fuse import Fused, Fusion, Silent, learn, terms
+from mmsrarec.recommend.propose import Reranked, parts_of
+from mmsrarec.recommend.score import MllmScorer
+from mmsrarec.workspace import Kind, adapter_part, fusion_part
+
+Tuned = Callable[[], MllmScorer]
+"""Loads the whole variant where it is asked for."""
+
+
+class Proposers:
+    """The rows that may propose, which of them does, and its weight beside the language model's."""
+
+    def __init__(self, scorers: Scorers, say: Progress):
+        self.scorers, self.say = scorers, say
+        self.workspace, self.recipe, self.split = scorers.workspace, scorers.recipe, scorers.split
+        self.n_items = len(self.workspace.dataset.items)
+
+    @property
+    def names(self) -> list[str]:
+        settings = self.recipe.evaluate
+        return proposers(settings.rows, self.recipe.retrieve.encoder, settings.combine_proposers)
+
+    @property
+    def proposed(self) -> int:
+        """Items that are proposed."""
+        return min(self.recipe.evaluate.propose, self.n_items // 2)
+
+    def chosen(self) -> str:
+        """The proposer of the most validation targets; the choice is kept, for it costs full rankings."""
+        names = self.names
+        if not names:
+            raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
+        made_from = [self.scorers.inputs(name, "whole") for name in names]
+        key = artefacts.key(made_from=made_from, propose=self.proposed, seed=self.recipe.seed)
+        file = self.workspace.folder / "evaluate" / "generators" / f"{self.scorers.name}-{key[:12]}.json"
+        if not file.exists():
+            quality = self.quality()
+            best = max(names, key=lambda name: tuple(quality[name].values()))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            artefacts.atomic_write(file, json.dumps({"chosen": best, "quality": quality}, indent=1).encode())
+        return json.loads(file.read_text())["chosen"]
+
+    def quality(self) -> dict[str, dict[str, float]]:
+        """Of each proposer, on validation users: how often the target is among what it proposes; then NDCG@10."""
+        measured = (f"HR@{self.proposed}", "NDCG@10")
+        made = {name: self.scorers.made(name, self.split.train) for name in self.names}
+        found = {name: evaluate_full(row, self.split.valid, self.n_items, measured) for name, row in made.items()}
+        return {name: {metric: float(values[metric].mean()) for metric in measured} for name, values in found.items()}
+
+    def reranked(self, generator: Scorer, ranker: Scorer) -> Reranked:
+        """The ranker's order of what the generator proposes."""
+        return Reranked("mmsrarec", generator, ranker, self.proposed)
+
+    def fused(self, kind: Kind, chosen: str, generator: Scorer, tuned: Tuned) -> Fused:
+        """The language model and the chosen proposer together."""
+        weights = self.fusion(kind, chosen, tuned).weights
+        return Fused("mmsrarec", tuned(), parts_of(generator), weights, self.scorers.fitted.counts > 0)
+
+    def fused_alone(self, kind: Kind, chosen: str, generator: Scorer, tuned: Tuned) -> Fused:
+        """The chosen proposer's own parts together: what the language model adds is above it."""
+        weights = (0.0, *self.fusion(kind, chosen, tuned).without)
+        return Fused(chosen, Silent(), parts_of(generator), weights, self.scorers.fitted.counts > 0)
+
+    def fusion(self, kind: Kind, chosen: str, tuned: Tuned) -> Fusion:
+        """The weights of the language model and of the proposers, learned by `learn` unless they are there."""
+        settings, name = self.recipe.evaluate, self.scorers.name
+        adapter = self.workspace.recorded(adapter_part(name, "whole"))
+        train = artefacts.key(train=[self.split.train.item])
+        key = artefacts.key(
+            made_from=[adapter, *self.scorers.inputs(chosen, "whole"), train],
+            proposer=chosen,
+            candidates=settings.negatives if kind == "published" else self.proposed,
+            users=settings.fusion_users,
+            seed=self.recipe.seed,
+            version=2,
+        )
+        folder = self.workspace.folder / fusion_part(name, kind)
+        if not artefacts.is_current(folder, key):
+            self.say(f"fusing with {chosen}: {kind}, {name}")
+            learned = self.learn(kind, chosen, tuned())
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with artefacts.writing(folder, kind="fusion", key=key, inputs={"adapter": adapter}) as draft:
+                learned.save(draft)
+        return Fusion.load(folder)
+
+    def learn(self, kind: Kind, chosen: str, scorer: MllmScorer) -> Fusion:
+        """The weights of both on validation moments, at most `evaluate.fusion_users`.
+
+        The proposers are fitted on the training events for it, also where they are fitted on the validation events as
+        well (`evaluate.fitted_on`) for the row that the weights are then used in: the moments must be new to them.
+        """
+        settings, seed, valid = self.recipe.evaluate, self.recipe.seed, self.split.valid
+        maker = self.scorers.made(chosen, self.split.train)
+        order = np.random.default_rng(seed).permutation(len(valid))
+        if kind == "published":
+            moments = valid.pick(np.sort(order[: settings.fusion_users]))
+            asked = published_candidates(moments, self.workspace.dataset.events, seed, settings.negatives)
+            candidates, place, looked_at = asked.items, asked.place, len(moments)
+        else:
+            proposed = self.reranked(maker, scorer).proposals(valid)
+            hit = proposed == valid.target[:, None]
+            rows = np.sort(order[hit.any(axis=1)[order]][: settings.fusion_users])
+            moments, candidates, place = valid.pick(rows), proposed[rows], hit[rows].argmax(axis=1)
+            looked_at = len(valid)
+        parts = parts_of(maker)
+        x = np.zeros((0, 1, 1 + len(parts)))
+        if len(moments):
+            x = terms(scorer, parts, moments, candidates, self.split.train.counts > 0)
+        quality = ndcg_of_lists(5 if kind == "published" else 10)
+        return learn(x, place, [part.name for part in parts], looked_at, quality)

@@ -1,0 +1,176 @@
+"""All rows of the comparison on one split, under both protocols.
+
+A row is an artefact of its own, so a stopped comparison goes on at the row where it was.
+"""
+
+import json
+import resource
+import time
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+
+import numpy as np
+
+from mmsrarec import artefacts
+from mmsrarec.comparison.proposers import Proposers, Tuned
+from mmsrarec.comparison.scorers import Scorers
+from mmsrarec.data.split import SplitName
+from mmsrarec.evaluate.leaks.context import target_shares
+from mmsrarec.evaluate.protocol import (
+    Candidates,
+    Scorer,
+    evaluate_full,
+    evaluate_published,
+    facts,
+    published_candidates,
+    target_slices,
+)
+from mmsrarec.evaluate.report import Row, load_row, save_row
+from mmsrarec.evaluate.rows import CONTEXT, MSR, TRAINED
+from mmsrarec.progress import Count, Progress
+from mmsrarec.recommend.fuse import language_model
+from mmsrarec.workspace import Kind, Workspace
+
+
+class Comparison:
+    """All rows of one split. full: whether full ranking is measured too, which is done on the first split only."""
+
+    def __init__(self, workspace: Workspace, name: SplitName, say: Progress, count: Count):
+        self.workspace, self.say = workspace, say
+        self.recipe, self.dataset = workspace.recipe, workspace.dataset
+        self.name: SplitName = name
+        self.scorers = Scorers(workspace, name, count)
+        self.proposers = Proposers(self.scorers, say)
+        self.split, settings = self.scorers.split, self.recipe.evaluate
+        self.candidates: Candidates = published_candidates(
+            self.split.test, self.dataset.events, self.recipe.seed, settings.negatives
+        )
+        self.full = name == settings.splits[0]
+
+    def rows(self, variants: list[str]) -> list[Row]:
+        """The rows that the recipe names, those of `variants` of stage 3 last; computed as far as they are missing."""
+        found = []
+        names = [name for name in self.recipe.evaluate.rows if name not in (*TRAINED, CONTEXT, MSR)]
+        for name in names:
+            make = cache(partial(self.scorers.classic, name))  # made once for both protocols, and let go of after them
+            found += [self.row("published", name, "whole", make)]
+            if self.full:
+                found += [self.row("full", name, "whole", make)]
+        if self.has_stage_2:
+            found.append(self.row("published", CONTEXT, "whole", lambda: self.scorers.classic(CONTEXT)))
+        if MSR in self.recipe.evaluate.rows:
+            found.append(self.row("published", MSR, "whole", self.scorers.msr))
+        for variant in variants:
+            model = next((model for model, trained in TRAINED.items() if trained == variant), "mmsrarec")
+            shown = "whole" if model in self.recipe.evaluate.rows and variant in TRAINED.values() else variant
+            make = cache(partial(self.scorers.tuned, variant))  # loaded once, for all of its rows
+            found.append(self.row("published", model, shown, make))
+            if variant == "whole" and self.recipe.recommend.head_weight:
+                head = cache(lambda make=make: self.workspace.head(self.name, make()))
+                found += [self.row(kind, model, "head", head) for kind in ("published", "full")[: 1 + self.full]]
+            if variant == "whole":
+                found += self.with_proposers(model, make)
+        return found
+
+    def with_proposers(self, model: str, tuned: Tuned) -> list[Row]:
+        """The rows of the whole model that its proposers have a part in: re-ranking, and fusion with their scores."""
+        found, fuses = [], self.recipe.evaluate.fusion_users > 0
+        if not (fuses or self.full):
+            return []
+        proposers = self.proposers
+        chosen = proposers.chosen()
+        several = "+" in chosen
+        generator = cache(partial(self.scorers.classic, chosen))
+
+        def fused(kind: Kind) -> Scorer:
+            return proposers.fused(kind, chosen, generator(), tuned)
+
+        def alone(kind: Kind) -> Scorer:
+            return proposers.fused_alone(kind, chosen, generator(), tuned)
+
+        made_from = self.scorers.inputs(chosen, "whole")
+        learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users)]
+        if fuses:
+            found.append(self.row("published", model, f"fused with {chosen}", lambda: fused("published"), learned))
+            if several:
+                found.append(self.row("published", chosen, "fused", lambda: alone("published"), learned))
+        if self.full:
+            if several:  # whoever proposes stands in the table by itself
+                found.append(self.row("full", chosen, "whole", generator))
+            label, reranked = f"re-ranks {chosen}", proposers.reranked
+            found.append(self.row("full", model, label, lambda: reranked(generator(), tuned()), made_from))
+            if fuses:
+                label += ", fused"
+                found.append(self.row("full", model, label, lambda: reranked(generator(), fused("full")), learned))
+            if fuses and several:
+                found.append(self.row("full", chosen, "fused", lambda: reranked(generator(), alone("full")), learned))
+        return found
+
+    def row(self, protocol: str, model: str, variant: str, make: Callable[[], Scorer], more: Sequence[str] = ()) -> Row:
+        """One row, computed unless it is there already. more: keys of what else than its own model it was made from."""
+        key = artefacts.key(
+            protocol=protocol,
+            split=self.name,
+            model=model,
+            variant=variant,
+            seed=self.recipe.seed,
+            candidates=self.candidates.digest,
+            propose=self.recipe.evaluate.propose,
+            made_from=[*self.scorers.inputs(model, variant), *more],
+        )
+        slug = f"{protocol}-{model}-{variant}".replace(",", "").replace(" ", "-")
+        folder = self.workspace.folder / "evaluate" / "rows" / self.name / slug
+        if not artefacts.is_current(folder, key):
+            self.say(f"evaluating {model}, {variant}: {protocol}, {self.name}")
+            row = self.measure(protocol, model, variant, make())
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with artefacts.writing(folder, kind="row", key=key) as draft:
+                save_row(draft, row)
+        (file,) = (path for path in folder.glob("*.json") if path.name != artefacts.MANIFEST)
+        return load_row(file)
+
+    def measure(self, protocol: str, model: str, variant: str, scorer: Scorer) -> Row:
+        """The row of a scorer: metrics by test user, and what a user costs."""
+        test, asked = self.split.test, language_model(scorer)
+        before = (asked.tokens, asked.moments, asked.spared, asked.calls) if asked else (0, 0, 0.0, 0)
+        started = time.perf_counter()
+        if protocol == "published":
+            metrics = evaluate_published(scorer, test, self.candidates)
+        else:
+            metrics = evaluate_full(scorer, test, len(self.dataset.items))
+        seconds = time.perf_counter() - started + (asked.spared - before[2] if asked else 0.0)
+        cost = {"ms_per_user": 1000 * seconds / max(len(test), 1)}
+        if asked:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            moments = max(asked.moments - before[1], 1)
+            tokens, calls = (asked.tokens - before[0]) / moments, (asked.calls - before[3]) / moments
+            cost |= {"tokens_per_user": tokens, "calls_per_user": calls, "peak_mb": peak}
+        has_image = np.array([item.image is not None for item in self.dataset.items])
+        slices = target_slices(test, self.split.train, has_image)
+        slices = {name: mask for name, mask in slices.items() if not mask.all()}  # all users are no slice of them
+        return Row(protocol, self.name, model, variant, self.recipe.seed, test.user, metrics, cost, slices)
+
+    @property
+    def has_stage_2(self) -> bool:
+        return artefacts.is_whole(self.workspace.folder / "retrieve" / self.name)
+
+    def facts(self) -> list[dict]:
+        """What is said above each table of this split."""
+        seed, events = self.recipe.seed, self.dataset.events
+        published = facts(self.split, events, seed, self.candidates) | self.context_shares()
+        return [published, facts(self.split, events, seed)] if self.full else [published]
+
+    def context_shares(self) -> dict[str, float]:
+        """How often a context holds its target, in training and in the test; kept, for it asks all of stage 2."""
+        if not self.has_stage_2:
+            return {}
+        key = artefacts.key(
+            made_from=self.scorers.inputs(CONTEXT, "whole"), packs=self.recipe.recommend.packs, seed=self.recipe.seed
+        )
+        file = self.workspace.folder / "evaluate" / "context" / f"{self.name}-{key[:12]}.json"
+        if not file.exists():
+            ranker, retrieval = self.recipe.recommend, self.workspace.retrieval(self.name)
+            shares = target_shares(retrieval, self.split, ranker, self.recipe.seed)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            artefacts.atomic_write(file, json.dumps(shares).encode())
+        return json.loads(file.read_text())

@@ -1,0 +1,68 @@
+"""Whoever scores a row of the comparison on one split, made or loaded by name, and the keys of what it came from."""
+
+from functools import partial
+
+from mmsrarec import artefacts
+from mmsrarec.data.dataset import Events
+from mmsrarec.data.split import Split, SplitName, with_validation
+from mmsrarec.evaluate.protocol import Scorer
+from mmsrarec.evaluate.rows import CONTEXT, MSR, STAGE_2, TRAINED, Source, is_ablation, make_row
+from mmsrarec.progress import Count
+from mmsrarec.recommend.score import MllmScorer
+from mmsrarec.retrieve.settings import ENCODERS
+from mmsrarec.rival import load_msr, msr_part
+from mmsrarec.workspace import Workspace, adapter_part
+
+SHOWN = {"similar_items": True, "min_people": True, "transition_window": True,
+         "shows": {"transitions", "lone_voices"}}  # fmt: skip
+"""Settings that say which collaborative items a prompt shows."""
+
+
+class Scorers:
+    """The models of one split's rows. fitted: the events that those without a language model are tested with."""
+
+    def __init__(self, workspace: Workspace, name: SplitName, count: Count):
+        self.workspace, self.recipe, self.count = workspace, workspace.recipe, count
+        self.name: SplitName = name
+        self.split: Split = workspace.split(name)
+        self.refit = self.recipe.evaluate.fitted_on == "train+validation"
+        self.fitted = with_validation(self.split, workspace.dataset.events) if self.refit else self.split.train
+
+    def classic(self, name: str) -> Scorer:
+        """A row without a language model, as it is tested."""
+        return self.made(name, self.fitted, self.refit)
+
+    def made(self, name: str, train: Events, refit: bool = False) -> Scorer:
+        """A row without a language model, fitted on `train`; refit: a sequence model on validation events too."""
+        encoder = partial(self.workspace.encoder, self.name, refit=refit)
+        retrieval = partial(self.workspace.retrieval, self.name)
+        return make_row(name, Source(train, self.recipe.seed, encoder, retrieval, self.recipe.recommend))
+
+    def tuned(self, variant: str) -> MllmScorer:
+        """The language model with a variant's adapter."""
+        prompts = self.workspace.tuned(self.name, variant)
+        retrieval = self.workspace.retrieval(self.name, variant)
+        batch = self.recipe.runtime.score_tokens
+        return MllmScorer(variant, prompts, retrieval, batch, self.count, keep=variant == "whole")
+
+    def msr(self) -> MllmScorer:
+        return load_msr(self.workspace, self.name, self.workspace.folder / msr_part(self.name), self.count)
+
+    def inputs(self, model: str, variant: str) -> list[str]:
+        """Keys of what a row is made from. Raises MmsrarecError where a part of the run is not finished."""
+        recorded = self.workspace.recorded
+        if "+" in model:
+            return [key for part in model.split("+") for key in self.inputs(part, variant)]
+        if model in TRAINED:
+            trained = variant if is_ablation(variant) else TRAINED[model]
+            return [recorded(adapter_part(self.name, trained))]
+        if model == MSR:
+            return [recorded(msr_part(self.name))]
+        if model == CONTEXT:
+            shown = self.recipe.recommend.model_dump(include=SHOWN)
+            return [recorded(f"retrieve/{self.name}"), artefacts.key(shown=shown)]
+        if model in ENCODERS:
+            return [recorded(self.workspace.encoder_part(self.name, model, self.refit))]
+        if model in STAGE_2:
+            return [recorded(f"retrieve/{self.name}")]
+        return [artefacts.key(train=[self.fitted.item, self.fitted.time])]

@@ -1,0 +1,116 @@
+"""The keys of a run's parts: what each part is made from, so that it is out of date once any of it has changed."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from mmsrarec import artefacts
+from mmsrarec.data.split import SplitName
+from mmsrarec.recommend.variants import variant_named
+from mmsrarec.retrieve.settings import EncoderName, EncoderSettings
+from mmsrarec.rival import ASKED, msr_part
+from mmsrarec.summarize import prompts
+from mmsrarec.summarize.settings import SummarizeSettings
+from mmsrarec.workspace import Workspace, adapter_part
+
+
+class Keys:
+    """A part of a run is up to date where its manifest holds the key given here.
+
+    A part made from other parts has their keys in its own, so they must be finished: MmsrarecError where they are not.
+    """
+
+    def __init__(self, workspace: Workspace):
+        self.workspace, self.recipe = workspace, workspace.recipe
+        self.data = artefacts.key(data=data_digest(workspace.recipe.data))
+
+    def of(self, part: str, **made_from: Any) -> str:
+        """The key of a part: the data, the model, the seed, and whatever else it is made from."""
+        recipe = self.recipe
+        return artefacts.key(
+            part=part, data=self.data, model=recipe.model.whole, seed=recipe.seed, version=1, **made_from
+        )
+
+    def pictures(self) -> str:
+        return self.of("pictures", visual_tokens=self.recipe.summarize.visual_tokens)
+
+    def learned(self) -> str:
+        """Of what was learned and seen of the pictures, which is kept when the catalogue changes."""
+        recipe = self.recipe
+        return artefacts.key(model=recipe.model.whole, seed=recipe.seed, visual_tokens=recipe.summarize.visual_tokens)
+
+    def tune(self, retune: bool) -> str:
+        """Of the tuned policy, which is for items to come and so is kept when the catalogue changes.
+
+        retune: not where it has changed since it was tuned.
+        """
+        recipe, settings = self.recipe, self.recipe.summarize
+        made_from: dict[str, Any] = {
+            "settings": settings.model_dump(exclude=unused(settings)),
+            "prompts": prompts.ASKED,
+            "model": recipe.model.whole,
+            "seed": recipe.seed,
+        }
+        first = artefacts.key(part="tune", version=1, **made_from)
+        again = artefacts.key(part="tune", version=1, data=self.data, **made_from)
+        if self.tuned_on_other_data():
+            return again if retune else first
+        return again if artefacts.is_current(self.workspace.folder / "tune", again) else first
+
+    def tuned_on_other_data(self) -> bool:
+        """Whether the policy was tuned before the catalogue was as it is; also true where none was tuned."""
+        return artefacts.inputs_of(self.workspace.folder / "tune").get("data") != self.data
+
+    def summarize(self, part: str, tuned: bool) -> str:
+        """Of the keywords. tuned: whether the tuned policy writes them."""
+        settings = self.recipe.summarize
+        policy = {"policy": self.workspace.recorded("tune")} if tuned else {}
+        told = settings.model_dump(exclude={"tune", *unused(settings)})
+        pictures = self.workspace.recorded("pictures")
+        return self.of(part, settings=told, prompts=prompts.ASKED, pictures=pictures, **policy)
+
+    def encoder(self, split: SplitName, name: EncoderName, refit: bool = False) -> str:
+        """Of stage 2's encoder, which settings of the search are kept with, or of another sequence model."""
+        part, settings = self.workspace.encoder_part(split, name, refit), self.recipe.retrieve
+        if part == f"retrieve/{split}":
+            return self.of(part, settings=settings.model_dump(exclude={"index"}))  # whoever searches finds the same
+        return self.of(
+            part, settings=settings.model_dump(include=set(EncoderSettings.model_fields)) | {"encoder": name}
+        )
+
+    def recommend(self, split: SplitName, variant: str) -> str:
+        """Of a variant's adapter."""
+        workspace, changes = self.workspace, variant_named(variant)
+        made_from = {
+            "summarize": workspace.recorded(workspace.summaries(variant)),
+            "retrieve": workspace.recorded(f"retrieve/{split}"),
+        }
+        if changes.retrieve:
+            encoder = workspace.recorded(workspace.encoder_part(split, workspace.searches_with(variant)))
+            made_from["retrieve"] = artefacts.key(own=made_from["retrieve"], changed=changes.retrieve, encoder=encoder)
+        if changes.teacher:
+            made_from["teacher"] = workspace.recorded(adapter_part(split, changes.teacher))
+        return self.of(adapter_part(split, variant), settings=workspace.recommend_settings(variant), **made_from)
+
+    def msr(self, split: SplitName) -> str:
+        """Of what the row of MLLM-MSR is trained to."""
+        recipe = self.recipe
+        made_from = {name: self.workspace.recorded(name) for name in ("pictures", f"retrieve/{split}")}
+        told = recipe.evaluate.mllm_msr
+        return self.of(msr_part(split), settings=recipe.recommend, msr=told, prompts=ASKED, **made_from)
+
+
+def unused(settings: SummarizeSettings) -> set[str]:
+    """Settings that change nothing as the others are."""
+    return {"price", "phi"} if settings.price is None else set()
+
+
+def data_digest(folder: Path) -> dict[str, str]:
+    """What a data folder holds: the sha256 of its tables and of every picture, by name."""
+    tables = [folder / name for name in ("items.jsonl", "interactions.csv")]
+    pictures = sorted(path for path in (folder / "images").rglob("*") if path.is_file())
+    digests = {}
+    for path in (*tables, *pictures):
+        with path.open("rb") as file:
+            digests[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests

@@ -1,0 +1,79 @@
+"""What is done again after a change of the recipe or of the data, and what is not."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from finished import CLASSIC, SEQUENCE, TUNED, done, evaluated, go, report_of
+
+from mmsrarec.retrieve.encode import Encoder
+
+
+def test_nothing_is_done_twice(mine: Path, no_model: None) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (mine / "run").rglob("*.json") if path.parent != mine / "run"}
+    summary, said = go(mine)
+    assert not done(said)
+    assert not evaluated(said)
+    assert said.count(": up to date") == 13
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert summary["rows"] == 46
+    assert summary["summarize"]["items"] == 60
+
+
+@pytest.mark.parametrize("how", ["runtime.score_tokens=900", "runtime.generate_batch=7"])
+def test_how_the_work_is_done_is_no_reason_to_do_it_again(how: str, mine: Path, no_model: None) -> None:
+    assert not done(go(mine, how)[1])
+
+
+def test_a_setting_of_stage_3_touches_stage_3_and_its_rows(mine: Path) -> None:
+    before = report_of(mine)
+    _, said = go(mine, "recommend.lr=0.02")
+    splits = ("leave-one-out", "user-8-1-1")
+    assert done(said) == {f"recommend/{split}/{variant}" for split in splits for variant in ("titles", "whole")}
+    assert {line.partition(",")[0] for line in evaluated(said)} == set(TUNED)
+    assert "evaluate: up to date" not in said
+    after = report_of(mine)
+    assert before["manifest"] != after["manifest"]
+    assert [r["metrics"] for r in before["rows"] if r["model"] in CLASSIC] == [
+        r["metrics"] for r in after["rows"] if r["model"] in CLASSIC
+    ]
+
+
+def test_a_setting_of_stage_2_leaves_stage_1_alone(mine: Path) -> None:
+    _, said = go(mine, "retrieve.k=1", "evaluate.splits=['leave-one-out']", "evaluate.rows=['sasrec', 'mmsrarec']")
+    assert done(said) == {"retrieve/leave-one-out", "recommend/leave-one-out/whole"}
+    assert "summarize: up to date" in said
+
+
+def test_rows_of_sequence_models_are_of_their_own_kind_whatever_stage_2_searches_with(mine: Path) -> None:
+    few = ("evaluate.splits=['leave-one-out']", f"evaluate.rows={SEQUENCE}", "evaluate.shown_users=0")
+    only = ("retrieve", "evaluate")
+    before = {row["model"]: row["metrics"] for row in report_of(mine)["rows"] if row["split"] == "leave-one-out"}
+    _, said = go(mine, *few, "retrieve.encoder=gru4rec", stages=only)
+    assert done(said) == {"retrieve/leave-one-out", "sequence/leave-one-out/sasrec"}
+    assert not done(go(mine, *few, "retrieve.encoder=gru4rec", stages=only)[1])
+    after = {row["model"]: row["metrics"] for row in report_of(mine)["rows"]}
+    assert after.keys() == {*SEQUENCE, "context-only"}
+    assert all(after[name] == before[name] for name in SEQUENCE)  # each as it was, from another folder
+    kinds = {part: Encoder.load(mine / "run" / part).settings.encoder for part in done(said)}
+    assert kinds == {"retrieve/leave-one-out": "gru4rec", "sequence/leave-one-out/sasrec": "sasrec"}
+
+
+def test_a_setting_of_retrieval_alone_trains_no_other_sequence_model_again(mine: Path) -> None:
+    few = ("evaluate.splits=['leave-one-out']", f"evaluate.rows={SEQUENCE}")
+    assert done(go(mine, *few, "retrieve.k=1", stages=("retrieve",))[1]) == {"retrieve/leave-one-out"}
+    shutil.rmtree(mine / "run" / "sequence" / "leave-one-out" / "bert4rec")
+    assert done(go(mine, *few, "retrieve.k=1", stages=("retrieve",))[1]) == {"sequence/leave-one-out/bert4rec"}
+
+
+def test_rows_can_be_fitted_on_validation_too_but_never_stage_2(mine: Path, no_model: None) -> None:
+    few = ["evaluate.rows=['popularity', 'sasrec', 'neighbours-only']", "evaluate.splits=['leave-one-out']"]
+    _, said = go(mine, *few, "evaluate.fitted_on=train+validation")
+    assert done(said) == {"sequence/leave-one-out/sasrec-refit"}
+    again = {f"{name}, whole: {protocol}, leave-one-out" for name in ("popularity", "sasrec")
+             for protocol in ("published", "full")}  # fmt: skip
+    assert evaluated(said) == again
+    assert "Rows fitted on the validation events as well: popularity, sasrec." in report_of(mine)["notes"]
+    own, refitted = (Encoder.load(mine / "run" / part)
+                     for part in ("retrieve/leave-one-out", "sequence/leave-one-out/sasrec-refit"))  # fmt: skip
+    assert len(refitted.curve) == own.best_pass
