@@ -39,10 +39,20 @@ def test_a_setting_of_stage_3_touches_stage_3_and_its_rows(mine: Path) -> None:
     ]
 
 
-def test_a_setting_of_stage_2_leaves_stage_1_alone(mine: Path) -> None:
-    _, said = go(mine, "retrieve.k=1", "evaluate.splits=['leave-one-out']", "evaluate.rows=['sasrec', 'mmsrarec']")
+def test_a_setting_of_the_encoder_leaves_stage_1_alone(mine: Path) -> None:
+    few = ("evaluate.splits=['leave-one-out']", "evaluate.rows=['sasrec', 'mmsrarec']")
+    _, said = go(mine, "retrieve.lr=0.002", *few)
     assert done(said) == {"retrieve/leave-one-out", "recommend/leave-one-out/whole"}
     assert "summarize: up to date" in said
+
+
+@pytest.mark.parametrize("asked", ["k=1", "crowd=7"])
+def test_who_is_asked_leaves_the_encoder_alone(asked: str, mine: Path) -> None:
+    rows = "evaluate.rows=['sasrec', 'neighbours-only', 'mmsrarec']"
+    _, said = go(mine, f"retrieve.{asked}", "evaluate.splits=['leave-one-out']", rows)
+    assert done(said) == {"recommend/leave-one-out/whole"}
+    assert {"neighbours-only", "context-only"} <= {line.partition(",")[0] for line in evaluated(said)}
+    assert "sasrec" not in {line.partition(",")[0] for line in evaluated(said)}
 
 
 def test_rows_of_sequence_models_are_of_their_own_kind_whatever_stage_2_searches_with(mine: Path) -> None:
@@ -59,9 +69,9 @@ def test_rows_of_sequence_models_are_of_their_own_kind_whatever_stage_2_searches
     assert kinds == {"retrieve/leave-one-out": "gru4rec", "sequence/leave-one-out/sasrec": "sasrec"}
 
 
-def test_a_setting_of_retrieval_alone_trains_no_other_sequence_model_again(mine: Path) -> None:
+def test_a_setting_of_the_search_trains_no_sequence_model_again(mine: Path) -> None:
     few = ("evaluate.splits=['leave-one-out']", f"evaluate.rows={SEQUENCE}")
-    assert done(go(mine, *few, "retrieve.k=1", stages=("retrieve",))[1]) == {"retrieve/leave-one-out"}
+    assert not done(go(mine, *few, "retrieve.k=1", stages=("retrieve",))[1])
     shutil.rmtree(mine / "run" / "sequence" / "leave-one-out" / "bert4rec")
     assert done(go(mine, *few, "retrieve.k=1", stages=("retrieve",))[1]) == {"sequence/leave-one-out/bert4rec"}
 

@@ -7,11 +7,14 @@ from typing import Any
 from mmsrarec import artefacts
 from mmsrarec.data.split import SplitName
 from mmsrarec.recommend.variants import variant_named
-from mmsrarec.retrieve.settings import EncoderName, EncoderSettings
+from mmsrarec.retrieve.settings import EncoderName, EncoderSettings, RetrieveSettings
 from mmsrarec.rival import ASKED, msr_part
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.workspace import Workspace, adapter_part
+
+LESSONS = 2
+"""Raised where the same settings draw other training examples, or word a prompt otherwise, than they did."""
 
 
 class Keys:
@@ -70,13 +73,9 @@ class Keys:
         return self.of(part, settings=told, prompts=prompts.ASKED, pictures=pictures, **policy)
 
     def encoder(self, split: SplitName, name: EncoderName, refit: bool = False) -> str:
-        """Of stage 2's encoder, which settings of the search are kept with, or of another sequence model."""
-        part, settings = self.workspace.encoder_part(split, name, refit), self.recipe.retrieve
-        if part == f"retrieve/{split}":
-            return self.of(part, settings=settings.model_dump(exclude={"index"}))  # whoever searches finds the same
-        return self.of(
-            part, settings=settings.model_dump(include=set(EncoderSettings.model_fields)) | {"encoder": name}
-        )
+        """Of a sequence model, stage 2's encoder among them."""
+        trained = self.recipe.retrieve.model_dump(include=set(EncoderSettings.model_fields)) | {"encoder": name}
+        return self.of(self.workspace.encoder_part(split, name, refit), settings=trained)
 
     def recommend(self, split: SplitName, variant: str) -> str:
         """Of a variant's adapter."""
@@ -84,6 +83,8 @@ class Keys:
         made_from = {
             "summarize": workspace.recorded(workspace.summaries(variant)),
             "retrieve": workspace.recorded(f"retrieve/{split}"),
+            "asked": asked_of_stage_2(self.recipe.retrieve),
+            "lessons": LESSONS,
         }
         if changes.retrieve:
             encoder = workspace.recorded(workspace.encoder_part(split, workspace.searches_with(variant)))
@@ -96,13 +97,22 @@ class Keys:
         """Of what the row of MLLM-MSR is trained to."""
         recipe = self.recipe
         made_from = {name: self.workspace.recorded(name) for name in ("pictures", f"retrieve/{split}")}
-        told = recipe.evaluate.mllm_msr
-        return self.of(msr_part(split), settings=recipe.recommend, msr=told, prompts=ASKED, **made_from)
+        told, lessons = recipe.evaluate.mllm_msr, LESSONS
+        return self.of(
+            msr_part(split), settings=recipe.recommend, msr=told, prompts=ASKED, lessons=lessons, **made_from
+        )
 
 
 def unused(settings: SummarizeSettings) -> set[str]:
     """Settings that change nothing as the others are."""
-    return {"price", "phi"} if settings.price is None else set()
+    if settings.price is not None:
+        return set()
+    return {"price", "phi"} if settings.tune else {"price", "phi", "categories"}
+
+
+def asked_of_stage_2(settings: RetrieveSettings) -> dict[str, Any]:
+    """What is asked of an encoder that is trained; whoever searches finds the same."""
+    return settings.model_dump(exclude={"index", *EncoderSettings.model_fields})
 
 
 def data_digest(folder: Path) -> dict[str, str]:

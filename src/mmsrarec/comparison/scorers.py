@@ -7,6 +7,7 @@ from mmsrarec.data.dataset import Events
 from mmsrarec.data.split import Split, SplitName, with_validation
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.evaluate.rows import CONTEXT, MSR, STAGE_2, TRAINED, Source, is_ablation, make_row
+from mmsrarec.keys import asked_of_stage_2
 from mmsrarec.progress import Count
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.retrieve.settings import ENCODERS
@@ -60,9 +61,9 @@ class Scorers:
             return [recorded(msr_part(self.name))]
         if model == CONTEXT:
             shown = self.recipe.recommend.model_dump(include=SHOWN)
-            return [recorded(f"retrieve/{self.name}"), artefacts.key(shown=shown)]
+            return [*self.inputs("neighbours-only", variant), artefacts.key(shown=shown)]
         if model in ENCODERS:
             return [recorded(self.workspace.encoder_part(self.name, model, self.refit))]
         if model in STAGE_2:
-            return [recorded(f"retrieve/{self.name}")]
+            return [recorded(f"retrieve/{self.name}"), artefacts.key(asked=asked_of_stage_2(self.recipe.retrieve))]
         return [artefacts.key(train=[self.fitted.item, self.fitted.time])]
