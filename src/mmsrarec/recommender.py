@@ -22,7 +22,7 @@ from mmsrarec.recommend.fuse import Fused, Given
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.propose import Interleaved, Reranked, places
 from mmsrarec.recommend.score import MllmScorer
-from mmsrarec.recommend.turns import Likeness, Only, Turns, Widened
+from mmsrarec.recommend.turns import Only, Turns, Widened, beside_new
 from mmsrarec.recommend.wishes import UNASKED, Wishes, carries
 from mmsrarec.workspace import Workspace, adapter_part
 
@@ -30,8 +30,6 @@ SHOWN_REASONS = 3
 SPARED = 2.0
 """Log-odds that an item loses which carries a word that less is asked of: the model itself obeys "more", but hardly
 "less" (docs/results.md)."""
-NEW_TURN = 4
-"""Every so-manieth proposal is an item that nobody took yet."""
 
 
 @dataclass(frozen=True)
@@ -168,12 +166,12 @@ class Recommender:
         ]
 
     def _proposer(self) -> Scorer:
-        """Those of the fusion, or the run's sequence encoder; what nobody took, which they cannot know, takes every
-        NEW_TURN-th turn."""
-        encoder = self.workspace.encoder(self.split)
+        """Those of the fusion, or the run's sequence encoder; and what nobody took, which they cannot know."""
+        encoder, split = self.workspace.encoder(self.split), self.workspace.split(self.split)
         new = ~self._taken | (np.arange(len(self._taken)) >= encoder.n_items)
         known: Scorer = Interleaved(self.proposers) if self.proposers else SequenceRow(encoder)
-        return Turns(known, Only(Likeness(self._shown), new), NEW_TURN) if new.any() else known
+        keywords = list(map(self.workspace.keywords.united, range(len(new))))
+        return beside_new(known, keywords, new, split.newness, self.workspace.recipe.evaluate.propose)
 
     def _fused_proposers(self) -> tuple[Scorer, ...]:
         """Whoever the fusion learned to weigh, one by one, for all items that are there now."""

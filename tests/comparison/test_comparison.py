@@ -11,6 +11,7 @@ from mmsrarec.data.split import Moments
 from mmsrarec.evaluate.rows import notes, proposers
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe
+from mmsrarec.recommend.propose import Reranked
 from mmsrarec.workspace import Kind, Workspace
 
 
@@ -92,6 +93,7 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
     monkeypatch.setattr(
         mine.scorers, "made", lambda name, train, refit=False: fitted.append(len(train)) or made(name, train)
     )
+    mine.proposers.words = [()] * len(drawn.items)  # stage 1 has not run
     oracle = Oracle()
     learned = mine.proposers.fusion(kind, "sequential-rules", lambda: oracle)  # type: ignore[arg-type]
     assert fitted == [len(mine.split.train)]
@@ -115,7 +117,7 @@ def test_whoever_proposes_most_targets_is_chosen(drawn: Dataset, tmp_path: Path)
     assert {tuple(values) for values in quality.values()} == {("HR@7", "NDCG@10")}
     assert quality[mine.proposers.chosen()]["HR@7"] == max(values["HR@7"] for values in quality.values())
     rules = mine.scorers.made("sequential-rules", mine.split.train)
-    proposed = mine.proposers.reranked(rules, rules).proposals(mine.split.valid)
+    proposed = Reranked("", rules, rules, mine.proposers.proposed).proposals(mine.split.valid)
     share = (proposed == mine.split.valid.target[:, None]).any(axis=1).mean()
     assert quality["sequential-rules"]["HR@7"] == pytest.approx(share, abs=0.05)  # ties are broken otherwise
 

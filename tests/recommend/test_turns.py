@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mmsrarec.data.split import Moments
 from mmsrarec.recommend.propose import ordered
-from mmsrarec.recommend.turns import Likeness, Only, Turns
+from mmsrarec.recommend.turns import Likeness, Only, Turns, beside_new
 
 HISTORY = (np.array([0, 1]),)
 MOMENTS = Moments(np.array([0]), np.array([9]), np.array([-1]), HISTORY)
@@ -62,3 +62,16 @@ def test_likeness_counts_what_the_history_says() -> None:
 
 def test_ranks_of_equals_go_by_code() -> None:
     assert ordered(np.array([[1.0, 3.0, 1.0, -np.inf]]))[1].tolist() == [[1, 0, 2, 3]]
+
+
+def test_new_items_have_their_share_of_the_proposals_and_one_at_least() -> None:
+    new, words = np.isin(np.arange(12), [3, 7, 9]), [("red",)] * 12
+    words[3] = ("blue",)  # unlike the history
+
+    def proposed(newness: float) -> list[int]:
+        return order(beside_new(Only(Falling(12), ~new), words, new, newness, 10))[:10]
+
+    assert proposed(0.0) == [0, 1, 2, 4, 5, 6, 8, 10, 11, 7]
+    assert proposed(0.25) == [0, 1, 2, 7, 4, 5, 6, 9, 8, 10]
+    assert proposed(0.9) == [0, 7, 1, 9, 2, 3, 4, 5, 6, 8]
+    assert order(beside_new(Falling(12), words, np.zeros(12, dtype=bool), 0.5, 10)) == list(range(12))

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 
 from mmsrarec import artefacts
 from mmsrarec.comparison.scorers import Scorers
+from mmsrarec.data.dataset import Events
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocol import Scorer, evaluate_full, ndcg_of_lists, published_candidates
 from mmsrarec.evaluate.rows import GENERATORS, proposers
@@ -14,6 +16,7 @@ from mmsrarec.progress import Progress
 from mmsrarec.recommend.fuse import Fused, Fusion, Silent, learn, terms
 from mmsrarec.recommend.propose import Reranked, parts_of
 from mmsrarec.recommend.score import MllmScorer
+from mmsrarec.recommend.turns import beside_new
 from mmsrarec.workspace import Kind, adapter_part, fusion_part
 
 Tuned = Callable[[], MllmScorer]
@@ -60,8 +63,16 @@ class Proposers:
         found = {name: evaluate_full(row, self.split.valid, self.n_items, measured) for name, row in made.items()}
         return {name: {metric: float(values[metric].mean()) for metric in measured} for name, values in found.items()}
 
-    def reranked(self, generator: Scorer, ranker: Scorer) -> Reranked:
-        """The ranker's order of what the generator proposes."""
+    @cached_property
+    def words(self) -> list[tuple[str, ...]]:
+        """The keywords of every item."""
+        return list(map(self.workspace.keywords.united, range(self.n_items)))
+
+    def reranked(self, generator: Scorer, ranker: Scorer, known: Events | None = None) -> Reranked:
+        """The ranker's order of what the generator proposes, and of what nobody took yet, as a run is served. known:
+        what the generator was fitted on; None: what the tested rows are."""
+        new = (known or self.scorers.fitted).counts == 0
+        generator = beside_new(generator, self.words, new, self.split.newness, self.proposed)
         return Reranked("mmsrarec", generator, ranker, self.proposed)
 
     def fused(self, kind: Kind, chosen: str, generator: Scorer, tuned: Tuned) -> Fused:
@@ -85,7 +96,7 @@ class Proposers:
             candidates=settings.negatives if kind == "published" else self.proposed,
             users=settings.fusion_users,
             seed=self.recipe.seed,
-            version=2,
+            version=3,
         )
         folder = self.workspace.folder / fusion_part(name, kind)
         if not artefacts.is_current(folder, key):
@@ -110,7 +121,7 @@ class Proposers:
             asked = published_candidates(moments, self.workspace.dataset.events, seed, settings.negatives)
             candidates, place, looked_at = asked.items, asked.place, len(moments)
         else:
-            proposed = self.reranked(maker, scorer).proposals(valid)
+            proposed = self.reranked(maker, scorer, self.split.train).proposals(valid)
             hit = proposed == valid.target[:, None]
             rows = np.sort(order[hit.any(axis=1)[order]][: settings.fusion_users])
             moments, candidates, place = valid.pick(rows), proposed[rows], hit[rows].argmax(axis=1)

@@ -12,6 +12,18 @@ from mmsrarec.data.split import Moments
 from mmsrarec.recommend.propose import Scores, ordered
 
 
+def beside_new(
+    known: Scores, keywords: Sequence[Sequence[str]], new: NDArray[np.bool_], newness: float, n: int
+) -> Scores:
+    """A generator that also proposes items that nobody took yet, which it cannot know: those most like the history.
+
+    Of the first n so many that their share is `newness`, how often a next item is new; one at least, half at most.
+    keywords: of every item; new: (items,).
+    """
+    every = int(np.clip(round(1 / max(newness, 1 / n)), 2, max(n, 2)))
+    return Turns(known, Only(Likeness(keywords), new), every, known.name) if new.any() else known
+
+
 @dataclass
 class Turns:
     """Two generators as one for the whole catalogue: every `every`-th proposal is the second's.
