@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.models.mllm import Mllm, pool_grid
+from mmsrarec.progress import Count
 
 Features = dict[int, Tensor]
 """Item code -> (v, d). An item without a usable picture has no entry."""
@@ -26,7 +27,7 @@ def see_catalogue(
     dataset: Dataset,
     visual_tokens: int,
     batch: int = 32,
-    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+    progress: Count = lambda done, total, label: None,
     known: Mapping[str, Tensor] | None = None,
 ) -> tuple[Features, dict[str, str]]:
     """Features of all pictures, and item id -> reason for those that cannot be used: those items are text-only.

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.mllm import Mllm, pool_grid
+from mmsrarec.progress import Count
 
 VISUAL_TOKENS = (9, 9, 1)
 """Sizes that take turns: stage 1 looks at 9 tokens, the ranking prompt at their mean."""
@@ -48,7 +49,7 @@ def warm_up(
     seed: int,
     batch: int = 32,
     lr: float = 1e-3,
-    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+    progress: Count = lambda done, total, label: None,
 ) -> list[float]:
     """Train the projector in place to answer `prompt(visual_tokens)` with `words`; returns the loss of every step.
 

@@ -8,11 +8,12 @@ words of the text joins them: what a small model samples seldom holds the best c
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from mmsrarec.progress import Count
 from mmsrarec.summarize.judge import Judge
 from mmsrarec.summarize.keywords import STOP_WORDS, clean, distinct, words
 from mmsrarec.summarize.rewards import new_to, usable
@@ -29,7 +30,7 @@ MOST_COMPOSED, MOST_KEPT = 48, 16
 
 def best_of(
     judge: Judge, subjects: Sequence[Subject], samples: int, temperature: float, seed: int, file: Path,
-    progress: Callable[[int, int, str], None],
+    progress: Count,
 ) -> list[dict]:  # fmt: skip
     """One {"name", "answer", "reward", "first"} a subject; first: the reward of the first sample as it came.
 

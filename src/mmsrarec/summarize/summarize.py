@@ -16,6 +16,7 @@ from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.pictures import sha256
+from mmsrarec.progress import Count
 from mmsrarec.summarize.keywords import Keywords, Source, distinct, fallback, grounded, parse, stop_after
 from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
 from mmsrarec.summarize.rewards import Embed
@@ -27,8 +28,6 @@ from mmsrarec.summarize.trim import trim
 FEWEST, FEWEST_TUNED = 3, 1
 """Keywords an untuned model's answer about a text must give; where it gives fewer, the item's own words fill up.
 A tuned one has learned how many are worth it: one is enough."""
-
-ProgressCall = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def summarize(
     store_path: str | Path,
     features: Mapping[int, Tensor] | None = None,
     batch: int = 32,
-    progress: ProgressCall = lambda done, total, label: None,
+    progress: Count = lambda done, total, label: None,
     eye: str = "",
     tuned: bool = False,
     shard: tuple[int, int] | None = None,
@@ -221,7 +220,7 @@ def ask(
     stop: Callable[[str], bool],
     tokens: int,
     batch: int,
-    progress: ProgressCall,
+    progress: Count,
 ) -> dict[str, str]:
     """Content hash -> answer, from the store or else from the model, for all but what the model fails on."""
     answers = store.answers(job)

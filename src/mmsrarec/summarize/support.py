@@ -10,6 +10,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.likelihood import token_log_probs
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.pictures import blank
+from mmsrarec.progress import Count
 from mmsrarec.summarize.prompts import image_prompt
 from mmsrarec.summarize.store import Store
 
@@ -25,7 +26,7 @@ def support(
     features: Mapping[str, Tensor],
     mine: Callable[[str], bool],
     batch: int,
-    progress: Callable[[int, int, str], None],
+    progress: Count,
 ) -> dict[tuple[str, str], float]:
     """(content hash, keyword) -> log P(keyword | picture) - log P(keyword | grey picture), for what is known by now.
 

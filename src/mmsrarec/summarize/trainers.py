@@ -6,7 +6,7 @@ Prompts are token ids, pictures included (`PictureWords`), so any multimodal mod
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
@@ -25,6 +25,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.memory import give_back
+from mmsrarec.progress import Count
 from mmsrarec.summarize.judge import Judge, look
 from mmsrarec.summarize.settings import TuneSettings
 from mmsrarec.summarize.subjects import Asker, Subject, columns
@@ -34,7 +35,6 @@ COMPLETE = "complete"
 SAVE_STEPS = 10
 START_BATCH = 16
 """Answers in a step of the warm start."""
-Count = Callable[[int, int, str], None]
 
 warnings.filterwarnings("ignore", message=".*rollout_func.*experimental.*")
 

@@ -22,12 +22,13 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.adapter import WEIGHTS, adapter_hash, add_adapter, merge_adapter, trainable
 from mmsrarec.models.embedder import Embedder
 from mmsrarec.models.mllm import Mllm
+from mmsrarec.progress import Count
 from mmsrarec.summarize.judge import Judge, load_language_model
 from mmsrarec.summarize.settings import SummarizeSettings, TuneSettings
 from mmsrarec.summarize.start import best_of
 from mmsrarec.summarize.subjects import Asker, Subject, split_subjects
 from mmsrarec.summarize.summarize import read_image, read_texts
-from mmsrarec.summarize.trainers import Count, grpo, warm_start
+from mmsrarec.summarize.trainers import grpo, warm_start
 
 
 @dataclass(frozen=True)
