@@ -1,5 +1,7 @@
 """What is known at a moment is older than the moment, whoever asks; training examples are drawn as published."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -293,3 +295,12 @@ def test_a_crowd_is_a_share_of_the_users_unless_said() -> None:
     sizes = [RetrieveSettings().crowd_of(users) for users in (12, 600, 1_000_000)]
     assert sizes == [50, 100, 5000]
     assert RetrieveSettings(crowd=7).crowd_of(600) == 7
+
+
+def test_a_candidate_shown_as_new_says_what_an_item_says_that_nobody_took() -> None:
+    wider = Events(LOG.user, LOG.item, LOG.time, LOG.n_users, LOG.n_items + 1)
+    candidates = np.broadcast_to(np.array([3, LOG.n_items, 5]), (40, 3))
+    for one in make_retrieval(wider).gather(leave_one_out(wider).test, candidates, ALL):
+        for shown in (one.as_new({0}), one.as_new({0}).as_new(())):
+            assert shown.pick([0]) == replace(one.pick([1]), candidates=(3,))
+            assert shown.pick([1, 2]) == one.pick([1, 2])

@@ -1,6 +1,6 @@
 """What is known at a moment: gathered by one function for training, evaluation and serving, under one clock."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -65,6 +65,15 @@ class Evidence:
             if getattr(self, name)
         }
         return replace(self, **chosen)
+
+    def as_new(self, places: Collection[int]) -> "Evidence":
+        """The same moment as if nobody had taken the candidates at `places` yet."""
+        told: Mapping[str, tuple[int, ...]] = {
+            name: tuple(0 if place in places else level for place, level in enumerate(getattr(self, name)))
+            for name in BY_CANDIDATE
+            if name != "candidates"
+        }
+        return replace(self, **told)
 
 
 BY_CANDIDATE = ("candidates", "popularity", "alike", "follows", "recency", "trend", "alike_people", "follows_people")

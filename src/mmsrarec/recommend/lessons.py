@@ -43,7 +43,9 @@ def draw_lessons(prompts: Prompts, retrieval: Retrieval, settings: RecommendSett
     if hard := round(settings.hard_negatives * settings.negatives):
         ranked = retrieval.neighbours.encoder.scores
         candidates = harden(retrieval.train, moments, candidates, place, ranked, hard, rng)
-    evidence = retrieval.gather(moments, candidates, settings)
+    as_new = np.random.default_rng([seed, 1]).random(candidates.shape) < settings.as_new
+    gathered = retrieval.gather(moments, candidates, settings)
+    evidence = [one.as_new(set(np.flatnonzero(row).tolist())) for one, row in zip(gathered, as_new, strict=True)]
     wishes = draw_wishes(candidates, place, prompts.shown_keywords, settings.wishes, seed)
     packs = [prompts.render(replace(one, wishes=wish)) for one, wish in zip(evidence, wishes, strict=True)]
     examples, plans = {CHOOSE: packs}, {CHOOSE: passes(packs, settings.batch, settings.epochs, rng)}

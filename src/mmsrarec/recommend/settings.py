@@ -106,6 +106,13 @@ class RecommendSettings(BaseModel):
         description="how much more often late moments are trained on: the one at share x of a history as often as "
         "x**late; tests are asked at the end [ours]",
     )
+    as_new: float = Field(
+        default=0.15,
+        ge=0,
+        le=1,
+        description="share of candidates that training shows as if nobody had taken them yet, so that new items are "
+        "ranked by what they are (DropoutNet, Volkovs et al. 2017) [ours]",
+    )
     loss: Literal["yesno", "softmax", "both"] = Field(
         default="both",
         description="yesno: cross-entropy of the answer (published); softmax over the pack [ours]; their sum",
