@@ -14,7 +14,7 @@ from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.memory import give_back
 from mmsrarec.models.packing import Pack
-from mmsrarec.models.reading import read_packs
+from mmsrarec.models.reading import read_answers, read_packs
 from mmsrarec.recommend.evidence import Evidence, Retrieval
 from mmsrarec.recommend.prompts import Prompts
 
@@ -31,11 +31,15 @@ def logits_and_users(prompts: Prompts, packs: Sequence[Pack]) -> tuple[Tensor, T
     """What `yes_minus_no` gives, and each pack's hidden state at the last token that all candidates share, (b, d)."""
     hidden, batch = read_packs(prompts.mllm, packs, prompts.features)
     rows, columns = (place.to(hidden.device) for place in batch.answers)
-    # two rows of the output matrix are all that is asked of it
-    yes, no = prompts.mllm.model.get_output_embeddings().weight[list(prompts.answers)].float()  # pyright: ignore
     ends = torch.tensor([len(pack.shared.ids) - 1 for pack in packs], device=hidden.device)
     users = hidden[torch.arange(len(packs), device=hidden.device), ends]
-    return hidden[rows, columns].float() @ (yes - no), users
+    return _answer(prompts, hidden[rows, columns]), users
+
+
+def _answer(prompts: Prompts, hidden: Tensor) -> Tensor:
+    """log p(yes) - log p(no) by (candidates, d) hidden states. Two rows of the output matrix are all that is asked."""
+    yes, no = prompts.mllm.model.get_output_embeddings().weight[list(prompts.answers)].float()  # pyright: ignore
+    return hidden.float() @ (yes - no)
 
 
 @torch.inference_mode()
@@ -45,28 +49,22 @@ def score_packs(
     batch_tokens: int = 8192,
     progress: Callable[[int, int, str], None] = lambda done, total, label: None,
 ) -> list[FloatArray]:
-    """p(yes) / (p(yes) + p(no)) of each pack's candidates. Packs of like length share a batch of `batch_tokens`."""
-    pieces = [(row, piece) for row, pack in enumerate(packs) for piece in pack.chunks(PACKED_CANDIDATES)]
-    order = sorted(range(len(pieces)), key=lambda i: len(pieces[i][1]))
-    scores: list[FloatArray | None] = [None] * len(pieces)
+    """p(yes) / (p(yes) + p(no)) of each pack's candidates. Neighbours share a batch of `batch_tokens`, in which nothing
+    that they start with alike is computed twice."""
+    pieces = [piece for pack in packs for piece in pack.chunks(PACKED_CANDIDATES)]
+    scores: list[FloatArray] = []
     start = 0
-    while start < len(order):
-        stop = start + 1
-        while stop < len(order) and (stop + 1 - start) * len(pieces[order[stop]][1]) <= batch_tokens:
+    while start < len(pieces):
+        stop, tokens = start + 1, len(pieces[start])
+        while stop < len(pieces) and (tokens := tokens + len(pieces[stop])) <= batch_tokens:
             stop += 1
-        chosen = order[start:stop]
-        values = torch.sigmoid(yes_minus_no(prompts, [pieces[i][1] for i in chosen]).double()).cpu().numpy()
-        sizes = [len(pieces[i][1].candidates) for i in chosen]
-        for i, part in zip(chosen, np.split(values, np.cumsum(sizes)[:-1]), strict=True):
-            scores[i] = part
+        hidden = read_answers(prompts.mllm, pieces[start:stop], prompts.features)
+        scores.append(torch.sigmoid(_answer(prompts, hidden).double()).cpu().numpy())
         start = stop
         give_back()
-        progress(start, len(order), "ranking")
-    joined: list[list[FloatArray]] = [[] for _ in packs]
-    for (row, _), part in zip(pieces, scores, strict=True):
-        assert part is not None
-        joined[row].append(part)
-    return [np.concatenate(parts) for parts in joined]
+        progress(start, len(pieces), "ranking")
+    ends = np.cumsum([len(pack.candidates) for pack in packs])
+    return np.split(np.concatenate(scores), ends[:-1])
 
 
 @dataclass
