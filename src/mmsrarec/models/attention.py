@@ -34,12 +34,12 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Branches:
-    """Prompts of a `tree` that attend together: m prompts of at most l tokens, at most n of them computed for them.
+class Rows:
+    """Prompts of a `tree` that attend together: m prompts of at most l tokens, at most n of them new.
 
-    Places are columns of the one row that holds all tokens. path: (m, l) of a prompt's tokens; own: (m, n) of those at
-    its end that look along it; real: which of these m n are no padding; index: (m, n) which of the path they are; sees:
-    (m, n, l) whether one looks at another.
+    path: (m, l) places of a prompt's tokens in the tree; own: (m, n) places among the new tokens of those that are its
+    own; real: which of these m n are no padding; index: (m, n) which of the path they are; sees: (m, n, l) whether one
+    looks at another.
     """
 
     path: Tensor
@@ -48,8 +48,29 @@ class Branches:
     index: Tensor
     sees: Tensor
 
+    def to(self, device: torch.device) -> "Rows":
+        return Rows(*(getattr(self, each.name).to(device) for each in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """What joins a `tree`. past: each layer's keys and values, (1, g, p, e), of p tokens that stand in it already;
+    keep: whether those of the new tokens stay there."""
+
+    rows: tuple[Rows, ...]
+    past: dict[int, tuple[Tensor, Tensor]]
+    keep: bool
+
     def to(self, device: torch.device) -> "Branches":
-        return Branches(*(getattr(self, each.name).to(device) for each in fields(self)))
+        return replace(self, rows=tuple(rows.to(device) for rows in self.rows))
+
+    def joined(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """All keys and values of a layer, the new ones last."""
+        if layer in self.past:
+            key, value = (torch.cat(pair, dim=2) for pair in zip(self.past[layer], (key, value), strict=True))
+        if self.keep:
+            self.past[layer] = key, value
+        return key, value
 
 
 def packed_attention(
@@ -61,7 +82,7 @@ def packed_attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
-    layout: Layout | Sequence[Branches] | None = None,
+    layout: Layout | Branches | None = None,
     **kwargs,
 ) -> tuple[Tensor, Tensor | None]:
     """transformers' attention interface. query: (b, h, t, e); key, value: (b, g, t, e) -> (b, t, h, e).
@@ -75,8 +96,9 @@ def packed_attention(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
     scaling = scaling if scaling is not None else query.shape[-1] ** -0.5
-    if not isinstance(layout, Layout):
-        return tree_attention(query, key, value, layout, scaling, sliding_window), None
+    if isinstance(layout, Branches):
+        key, value = layout.joined(module.layer_idx, key, value)  # pyright: ignore
+        return tree_attention(query * scaling, key, value, layout.rows, sliding_window), None
     assert attention_mask is not None
     b, h, _, e = query.shape
     g, s, c, n = key.shape[1], layout.shared, layout.candidates, layout.length
@@ -114,22 +136,20 @@ def packed_attention(
     return torch.cat([shared_out, own_out], dim=2).transpose(1, 2).contiguous(), None
 
 
-def tree_attention(
-    query: Tensor, key: Tensor, value: Tensor, branches: Sequence[Branches], scaling: float, window: int | None
-) -> Tensor:
-    """Every prompt's new tokens look along the prompt's whole path: (1, h, t, e), (1, g, t, e) -> (1, t, h, e)."""
+def tree_attention(query: Tensor, key: Tensor, value: Tensor, rows: Sequence[Rows], window: int | None) -> Tensor:
+    """Every prompt's own tokens look along its whole path: (1, h, t, e) scaled, (1, g, p + t, e) -> (1, t, h, e)."""
     (h, t, e), g = query.shape[1:], key.shape[1]
     out = query.new_empty(h, t, e)
-    for part in branches:
-        (m, n), l = part.own.shape, part.path.shape[1]
+    for part in rows:
+        m, n, width = part.sees.shape
         sees = part.sees
         if window is not None:
-            sees = sees & (part.index[..., None] - torch.arange(l, device=query.device) < window)
-        keys, values = (x[0].index_select(1, part.path.flatten()).view(g, m, l, e) for x in (key, value))
-        asking = scaling * query[0].index_select(1, part.own.flatten()).view(g, -1, m, n, e)
+            sees = sees & (part.index[..., None] - torch.arange(width, device=query.device) < window)
+        keys, values = (x[0].index_select(1, part.path.flatten()).view(g, m, width, e) for x in (key, value))
+        asking = query[0].index_select(1, part.own.flatten()).view(g, -1, m, n, e)
         scores = asking.transpose(1, 2).reshape(g, m, -1, e) @ keys.transpose(-1, -2)  # heads of a group share keys
-        scores = scores.view(g, m, -1, n, l).masked_fill_(~sees[:, None], torch.finfo(scores.dtype).min)
-        found = scores.softmax(-1).view(g, m, -1, l) @ values
+        scores = scores.view(g, m, -1, n, width).masked_fill_(~sees[:, None], torch.finfo(scores.dtype).min)
+        found = scores.softmax(-1).view(g, m, -1, width) @ values
         found = found.view(g, m, -1, n, e).transpose(1, 2).reshape(h, m * n, e)
         out.index_copy_(1, part.own.flatten()[part.real], found[:, part.real])
     return out.transpose(0, 1)[None].contiguous()

@@ -166,11 +166,9 @@ class Mllm:
         place = (ids == self.image_token).unsqueeze(-1)
         return embeddings.masked_scatter(place, features.to(embeddings.dtype))
 
-    def hidden(
-        self, embeddings: Tensor, positions: Tensor, mask: Tensor, layout: Layout | Sequence[Branches]
-    ) -> Tensor:
-        """Last hidden states (b, t, d) of packs or a tree. `Batch` and `Tree` describe the arguments, `reading` gives
-        them."""
+    def hidden(self, embeddings: Tensor, positions: Tensor, mask: Tensor, layout: Layout | Branches) -> Tensor:
+        """Last hidden states (b, t, d) of packs, or of what joins a tree. `Batch` and `Growth` describe the arguments,
+        `reading` gives them."""
         if isinstance(layout, Layout) and not self.packs:
             return prefix_hidden(self.decoder, embeddings, positions, mask, layout)
         return self.decoder(

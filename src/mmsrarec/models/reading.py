@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.packing import Batch, Pack, collate
-from mmsrarec.models.tree import Tree, grow
+from mmsrarec.models.tree import Growth, Tree
 
 
 def read_packs(mllm: Mllm, packs: Sequence[Pack], features: Mapping[int, Tensor]) -> tuple[Tensor, Batch]:
@@ -21,20 +21,15 @@ def read_packs(mllm: Mllm, packs: Sequence[Pack], features: Mapping[int, Tensor]
     return mllm.hidden(embeddings, batch.positions.to(device), batch.mask.to(device), batch.layout.to(device)), batch
 
 
-def read_answers(mllm: Mllm, packs: Sequence[Pack], features: Mapping[int, Tensor]) -> Tensor:
-    """Last hidden states (candidates, d) where all candidates' answers start. What prompts start with alike is computed
-    once, in one pack or in many, unless the model cannot (`Mllm.packs`)."""
-    if not mllm.packs:
-        hidden, batch = read_packs(mllm, packs, features)
-        rows, columns = (place.to(hidden.device) for place in batch.answers)
-        return hidden[rows, columns]
-    tree, device = grow(packs, mllm.sight), mllm.device
-    branches = [part.to(device) for part in tree.branches]
-    nothing = torch.zeros((1, 1, 1, 1), dtype=mllm.dtype, device=device)  # or transformers would build a mask
-    hidden = mllm.hidden(_embed(mllm, tree, features), tree.positions.to(device), nothing, branches)
-    return hidden[0, tree.ends.to(device)]
+def read_tree(mllm: Mllm, packs: Sequence[Pack], features: Mapping[int, Tensor], tree: Tree) -> Tensor:
+    """Last hidden states (candidates, d) where the answers of all packs' candidates start. Only what is new to the tree
+    is computed. For models that can be packed (`Mllm.packs`)."""
+    new, device = tree.grow(packs, mllm.sight), mllm.device
+    nothing_padded = torch.zeros((1, 1, 1, 1), dtype=mllm.dtype, device=device)
+    hidden = mllm.hidden(_embed(mllm, new, features), new.positions.to(device), nothing_padded, new.branches.to(device))
+    return hidden[0, new.ends.to(device)]
 
 
-def _embed(mllm: Mllm, batch: Batch | Tree, features: Mapping[int, Tensor]) -> Tensor:
+def _embed(mllm: Mllm, batch: Batch | Growth, features: Mapping[int, Tensor]) -> Tensor:
     seen = torch.stack([features[code] for code in batch.pictures]).to(mllm.device) if batch.pictures else None
     return mllm.embed(batch.ids.to(mllm.device), seen)
