@@ -7,7 +7,8 @@ comes right after the other, and explanations go on from what the ranking comput
 scored without a tree, so that a busy machine slows all three. Faithfulness: the best proposal is scored again without
 its top reason, without a random one, without its two top reasons at once, and without two random ones. For one reason a
 larger drop holds by construction, as the reasons were put in order by it; for two at once, and for the rank among the
-proposals, it does not. The last line of the output is one JSON object: medians over users of milliseconds and tokens, means with their standard errors.
+proposals, it does not. The last line of the output is one JSON object: medians over users of milliseconds and tokens,
+means with their standard errors.
 """
 
 import argparse

@@ -17,6 +17,10 @@ from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs
 from mmsrarec.recommend.statements import Cut, Statement, of_asker, of_candidate
 
+TOGETHER = 1536
+"""Tokens of packs in one batch at most. After a ranking small batches compute nothing twice, and on a CPU large ones
+take longer, for the memory that they ask for."""
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -49,12 +53,15 @@ def explain_all(
     """The score of each candidate in `evidence`, and its reasons by weight, heaviest first.
 
     What similar people took is named only where at least `min_people` distinct ones stand behind it. each_keyword:
-    keywords are measured one by one as well, as parts of the reason that holds them all. tree: that the candidates were
-    ranked through, so that what stands before a left out statement is known.
+    keywords are measured one by one as well, as parts of the reason that holds them all. tree: what the candidates were
+    ranked through; unless given, they are ranked once more.
     """
     asker, own = statements_of(prompts, evidence, each_keyword)
     packs = explaining_packs(prompts, evidence, asker, own)
-    scored = score_packs(prompts, packs, batch_tokens, tree=tree or Tree())
+    if tree is None and prompts.mllm.packs:
+        tree = Tree()
+        score_packs(prompts, [prompts.render(evidence)], batch_tokens, tree=tree)
+    scored = score_packs(prompts, packs, min(batch_tokens, TOGETHER), tree=tree)
     logits = [np.array([log_odds(float(p)) for p in scores]) for scores in scored]
     n = len(evidence.candidates)
     whole, rest = logits[0][:n], np.split(logits[0][n:], np.cumsum([len(mine) for mine in own])[:-1])
