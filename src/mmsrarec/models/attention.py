@@ -95,15 +95,14 @@ def packed_attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
-    scaling = scaling if scaling is not None else query.shape[-1] ** -0.5
+    query = query * (scaling if scaling is not None else query.shape[-1] ** -0.5)
     if isinstance(layout, Branches):
         key, value = layout.joined(module.layer_idx, key, value)  # pyright: ignore
-        return tree_attention(query * scaling, key, value, layout.rows, sliding_window), None
+        return tree_attention(query, key, value, layout.rows, sliding_window), None
     assert attention_mask is not None
     b, h, _, e = query.shape
     g, s, c, n = key.shape[1], layout.shared, layout.candidates, layout.length
     r = h // g
-    query = query * scaling
     # heads of a group share keys: they are stacked along the tokens instead of repeating keys
     shared_q = query[:, :, :s].reshape(b, g, r * s, e)
     own_q = query[:, :, s:].reshape(b, g, r, c, n, e)
