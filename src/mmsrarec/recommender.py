@@ -16,6 +16,7 @@ from mmsrarec.evaluate.baselines.popularity import PopularityAsOf
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.evaluate.rows import Source, make_row
+from mmsrarec.models.tree import Tree
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
 from mmsrarec.recommend.fuse import Fused, Given
@@ -109,10 +110,10 @@ class Recommender:
         scores = self._scores(moment, self._gather(moment, codes, self._wishes(more, less)))
         return dict(zip(candidates, scores.tolist(), strict=True))
 
-    def _scores(self, moment: Moments, evidence: Evidence) -> FloatArray:
+    def _scores(self, moment: Moments, evidence: Evidence, tree: Tree | None = None) -> FloatArray:
         """(c,) in (0, 1): fused where the run is and the moment has a history, else the language model's; what carries
-        a word that less is asked of loses SPARED."""
-        (p,) = self.scorer.score_evidence([evidence])
+        a word that less is asked of loses SPARED. tree: remembers, for who goes on to explain."""
+        (p,) = self.scorer.score_evidence([evidence], tree)
         if self.fusion is None or not len(moment.history[0]):
             logits = np.array([log_odds(float(one)) for one in p])
         else:
@@ -153,11 +154,12 @@ class Recommender:
         n = min(max(self.workspace.recipe.evaluate.propose, k), room)
         proposed = Reranked("mmsrarec", generator, self.scorer, n).proposals(moment)[0]
         evidence = self._gather(moment, proposed, wishes)
-        scores = self._scores(moment, evidence)
+        tree = Tree()
+        scores = self._scores(moment, evidence, tree)
         best = np.argsort(-scores, kind="stable")[:k]
         if not len(best):
             return []
-        explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens)
+        explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens, tree=tree)
         proposers = self.proposers if len(moment.history[0]) else ()
         told = [(one.name, places(one, moment)[0]) for one in proposers]
         return [

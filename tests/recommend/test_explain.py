@@ -13,11 +13,13 @@ from tiny import tiny_mllm
 from world import make_dataset, make_evidence, make_log, make_prompts, make_retrieval, only
 
 from mmsrarec.models.packing import Pack
+from mmsrarec.models.tree import Tree
 from mmsrarec.recommend.evidence import Evidence, Voice
 from mmsrarec.recommend.explain import explain, explain_all, explaining_packs, log_odds, statements_of
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs
 from mmsrarec.recommend.tune import tune
+from mmsrarec.recommend.wishes import Wishes
 
 MLLM = tiny_mllm()
 DATASET = make_dataset(make_log(np.random.default_rng(0)))
@@ -108,6 +110,38 @@ def test_many_explained_together_equal_each_explained_alone() -> None:
             less = one_by_one(prompts, alone, reason.kind, item)
             value = score(prompts, less) if less else score(prompts, alone, reason.kind)
             assert reason.weight == pytest.approx(log_odds(total) - log_odds(value), abs=1e-3)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 8192])
+def test_reasons_are_the_same_after_a_ranking_that_is_remembered(batch_tokens: int) -> None:
+    """With all that a prompt can say, and wishes."""
+    prompts = make_prompts(MLLM, DATASET, shows=OPTIONS, similar_tokens=200, visual_tokens=2)
+    ranked = make_evidence(np.random.default_rng(4), 30, 7)
+    ranked = replace(
+        WORDY, candidates=ranked.candidates, popularity=ranked.popularity, alike=ranked.alike, alike_people=(5,) * 7,
+        follows=(3,) * 7, follows_people=(6,) * 7, recency=(1,) * 7, trend=(0,) * 7,
+        wishes=Wishes(("clay", "oak"), ("steel",)),
+    )  # fmt: skip
+    top, tree = ranked.pick([4, 0, 5]), Tree()
+    score_packs(prompts, [prompts.render(ranked)], tree=tree)
+    asker, own = statements_of(prompts, top, each_keyword=True)
+    whole, *less = score_packs(prompts, explaining_packs(prompts, top, asker, own))  # in packs, nothing remembered
+    found = explain_all(prompts, top, batch_tokens, each_keyword=True, tree=tree)
+    drops, kinds = [], set()
+    for place, (total, reasons) in enumerate(found):
+        assert total == pytest.approx(whole[place], abs=1e-4)
+        weights = {(one.kind, one.text): one.weight for reason in reasons for one in (reason, *reason.parts)}
+        for statement, scores in zip(asker, less, strict=True):
+            drop = log_odds(float(whole[place])) - log_odds(float(scores[place]))
+            assert weights[statement.kind, statement.text] == pytest.approx(drop, abs=1e-3)
+            drops.append(drop)
+        at = 3 + sum(map(len, own[:place]))
+        for statement, value in zip(own[place], whole[at : at + len(own[place])], strict=True):
+            drop = log_odds(float(whole[place])) - log_odds(float(value))
+            assert weights[statement.kind, statement.text] == pytest.approx(drop, abs=1e-3)
+        kinds |= {kind for kind, _ in weights}
+    assert np.std(drops) > 0.01
+    assert kinds >= {"history", "similar", "similar_keywords", "more", "less", "keywords", "picture", "alike", "trend"}
 
 
 def test_a_reason_of_the_asker_is_one_pack_whoever_is_explained() -> None:

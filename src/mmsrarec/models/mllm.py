@@ -22,7 +22,7 @@ from transformers import DynamicCache
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import attention
-from mmsrarec.models.attention import Layout
+from mmsrarec.models.attention import Branches, Layout
 from mmsrarec.models.embedded import embedded_folder
 from mmsrarec.models.loading import config_hash, load_parts
 from mmsrarec.models.positions import sight_of
@@ -166,9 +166,10 @@ class Mllm:
         place = (ids == self.image_token).unsqueeze(-1)
         return embeddings.masked_scatter(place, features.to(embeddings.dtype))
 
-    def hidden(self, embeddings: Tensor, positions: Tensor, mask: Tensor, layout: Layout) -> Tensor:
-        """Last hidden states (b, t, d) of packs. `packing.Batch` describes the arguments, `reading` gives them."""
-        if not self.packs:
+    def hidden(self, embeddings: Tensor, positions: Tensor, mask: Tensor, layout: Layout | Branches) -> Tensor:
+        """Last hidden states (b, t, d) of packs, or of what joins a tree. `Batch` and `Growth` describe the arguments,
+        `reading` gives them."""
+        if isinstance(layout, Layout) and not self.packs:
             return prefix_hidden(self.decoder, embeddings, positions, mask, layout)
         return self.decoder(
             inputs_embeds=embeddings, position_ids=positions, attention_mask=mask, use_cache=False, layout=layout

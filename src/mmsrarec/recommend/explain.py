@@ -1,7 +1,8 @@
 """Why items are recommended: each reason is left out, the items are scored again, and the drop is what it carried.
 
 Of a pack with k explained candidates, leaving out something of who is asking is a pack with all k; leaving out
-something of a candidate is one more candidate in the pack that has everything. All packs are scored together.
+something of a candidate is one more candidate in the pack that has everything. All packs are scored together, through a
+`Tree`: a prompt is the whole one up to what it leaves out, and only what comes after that is computed for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmsrarec.models.packing import Pack
+from mmsrarec.models.tree import Tree
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs
 from mmsrarec.recommend.statements import Cut, Statement, of_asker, of_candidate
+
+TOGETHER = 1536
+"""Tokens of packs in one batch at most. After a ranking small batches compute nothing twice, and on a CPU large ones
+take longer, for the memory that they ask for."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +44,25 @@ def explain(prompts: Prompts, evidence: Evidence) -> tuple[float, list[Reason]]:
 
 
 def explain_all(
-    prompts: Prompts, evidence: Evidence, batch_tokens: int = 8192, each_keyword: bool = False
+    prompts: Prompts,
+    evidence: Evidence,
+    batch_tokens: int = 8192,
+    each_keyword: bool = False,
+    tree: Tree | None = None,
 ) -> list[tuple[float, list[Reason]]]:
     """The score of each candidate in `evidence`, and its reasons by weight, heaviest first.
 
     What similar people took is named only where at least `min_people` distinct ones stand behind it. each_keyword:
-    keywords are measured one by one as well, as parts of the reason that holds them all.
+    keywords are measured one by one as well, as parts of the reason that holds them all. tree: what the candidates were
+    ranked through; unless given, they are ranked once more.
     """
     asker, own = statements_of(prompts, evidence, each_keyword)
     packs = explaining_packs(prompts, evidence, asker, own)
-    logits = [np.array([log_odds(float(p)) for p in scores]) for scores in score_packs(prompts, packs, batch_tokens)]
+    if tree is None and prompts.mllm.packs:
+        tree = Tree()
+        score_packs(prompts, [prompts.render(evidence)], batch_tokens, tree=tree)
+    scored = score_packs(prompts, packs, min(batch_tokens, TOGETHER), tree=tree)
+    logits = [np.array([log_odds(float(p)) for p in scores]) for scores in scored]
     n = len(evidence.candidates)
     whole, rest = logits[0][:n], np.split(logits[0][n:], np.cumsum([len(mine) for mine in own])[:-1])
     found = []

@@ -14,7 +14,8 @@ from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.memory import give_back
 from mmsrarec.models.packing import Pack
-from mmsrarec.models.reading import read_packs
+from mmsrarec.models.reading import read_packs, read_tree
+from mmsrarec.models.tree import Tree
 from mmsrarec.progress import Count
 from mmsrarec.recommend.evidence import Evidence, Retrieval
 from mmsrarec.recommend.prompts import Prompts
@@ -23,20 +24,29 @@ PACKED_CANDIDATES = 64
 """Candidates in one pack at most, so that memory stays bounded."""
 
 
-def yes_minus_no(prompts: Prompts, packs: Sequence[Pack]) -> Tensor:
-    """log p(yes) - log p(no) of every candidate of every pack, in order: (candidates,) float32."""
-    return logits_and_users(prompts, packs)[0]
+def yes_minus_no(prompts: Prompts, packs: Sequence[Pack], tree: Tree | None = None) -> Tensor:
+    """log p(yes) - log p(no) of every candidate of every pack, in order: (candidates,) float32.
+
+    tree: what it knows is not computed again, nor what packs start with alike, if the model can do so (`Mllm.packs`).
+    """
+    if tree is None or not prompts.mllm.packs:
+        return logits_and_users(prompts, packs)[0]
+    return _answer(prompts, read_tree(prompts.mllm, packs, prompts.features, tree))
 
 
 def logits_and_users(prompts: Prompts, packs: Sequence[Pack]) -> tuple[Tensor, Tensor]:
     """What `yes_minus_no` gives, and each pack's hidden state at the last token that all candidates share, (b, d)."""
     hidden, batch = read_packs(prompts.mllm, packs, prompts.features)
     rows, columns = (place.to(hidden.device) for place in batch.answers)
-    # two rows of the output matrix are all that is asked of it
-    yes, no = prompts.mllm.model.get_output_embeddings().weight[list(prompts.answers)].float()  # pyright: ignore
     ends = torch.tensor([len(pack.shared.ids) - 1 for pack in packs], device=hidden.device)
     users = hidden[torch.arange(len(packs), device=hidden.device), ends]
-    return hidden[rows, columns].float() @ (yes - no), users
+    return _answer(prompts, hidden[rows, columns]), users
+
+
+def _answer(prompts: Prompts, hidden: Tensor) -> Tensor:
+    """Two rows of the output matrix are all that is asked of it."""
+    yes, no = prompts.mllm.model.get_output_embeddings().weight[list(prompts.answers)].float()  # pyright: ignore
+    return hidden.float() @ (yes - no)
 
 
 @torch.inference_mode()
@@ -45,8 +55,12 @@ def score_packs(
     packs: Sequence[Pack],
     batch_tokens: int = 8192,
     progress: Count = lambda done, total, label: None,
+    tree: Tree | None = None,
 ) -> list[FloatArray]:
-    """p(yes) / (p(yes) + p(no)) of each pack's candidates. Packs of like length share a batch of `batch_tokens`."""
+    """p(yes) / (p(yes) + p(no)) of each pack's candidates. Packs of like length share a batch of `batch_tokens`.
+
+    tree: as of `yes_minus_no`.
+    """
     pieces = [(row, piece) for row, pack in enumerate(packs) for piece in pack.chunks(PACKED_CANDIDATES)]
     order = sorted(range(len(pieces)), key=lambda i: len(pieces[i][1]))
     scores: list[FloatArray | None] = [None] * len(pieces)
@@ -56,7 +70,7 @@ def score_packs(
         while stop < len(order) and (stop + 1 - start) * len(pieces[order[stop]][1]) <= batch_tokens:
             stop += 1
         chosen = order[start:stop]
-        values = torch.sigmoid(yes_minus_no(prompts, [pieces[i][1] for i in chosen]).double()).cpu().numpy()
+        values = torch.sigmoid(yes_minus_no(prompts, [pieces[i][1] for i in chosen], tree).double()).cpu().numpy()
         sizes = [len(pieces[i][1].candidates) for i in chosen]
         for i, part in zip(chosen, np.split(values, np.cumsum(sizes)[:-1]), strict=True):
             scores[i] = part
@@ -108,13 +122,14 @@ class MllmScorer:
             self._kept[asked] = scores.copy(), self.tokens - before, time.perf_counter() - started
         return scores
 
-    def score_evidence(self, evidence: Sequence[Evidence]) -> list[FloatArray]:
-        """The same for evidence that is gathered already: the scores of each one's candidates."""
+    def score_evidence(self, evidence: Sequence[Evidence], tree: Tree | None = None) -> list[FloatArray]:
+        """The same for evidence that is gathered already: the scores of each one's candidates. tree: as of
+        `yes_minus_no`."""
         packs = [self.prompts.render(one) for one in evidence]
         self.tokens += sum(map(len, packs))
         self.calls += len(packs)
         self.moments += len(packs)
-        return score_packs(self.prompts, packs, self.batch_tokens, self.progress)
+        return score_packs(self.prompts, packs, self.batch_tokens, self.progress, tree)
 
 
 def _digest(moments: Moments, candidates: IntArray) -> str:

@@ -15,6 +15,7 @@ from mmsrarec.data.split import Moments
 from mmsrarec.evaluate.baselines.msr_writer import Writer
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.packing import Segment
+from mmsrarec.models.tree import Tree
 from mmsrarec.recommend.evidence import Evidence, Retrieval
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import MllmScorer, score_packs
@@ -88,7 +89,8 @@ class MllmMsr(MllmScorer):
 
     writer: Writer = field(kw_only=True)
 
-    def score_evidence(self, evidence: Sequence[Evidence]) -> list[FloatArray]:
+    def score_evidence(self, evidence: Sequence[Evidence], tree: Tree | None = None) -> list[FloatArray]:
+        """tree: no use is made of it, for every prompt is asked whole."""
         packs = [self.prompts.render(one) for one in evidence]
         alone = [single for pack in packs for single in pack.unpacked()]
         written = [self.writer.preferences[one.history] for one in evidence]
