@@ -169,11 +169,11 @@ class Recommender:
 
     def _proposer(self) -> Scorer:
         """Those of the fusion, or the run's sequence encoder; and what nobody took, which they cannot know."""
-        encoder, split = self.workspace.encoder(self.split), self.workspace.split(self.split)
+        encoder = self.workspace.encoder(self.split)
         new = ~self._taken | (np.arange(len(self._taken)) >= encoder.n_items)
         known: Scorer = Interleaved(self.proposers) if self.proposers else SequenceRow(encoder)
         keywords = list(map(self.workspace.keywords.united, range(len(new))))
-        return beside_new(known, keywords, new, split.newness, self.workspace.recipe.evaluate.propose)
+        return beside_new(known, keywords, new, self.workspace.recipe.evaluate.propose)
 
     def _fused_proposers(self) -> tuple[Scorer, ...]:
         """Whoever the fusion learned to weigh, one by one, for all items that are there now."""

@@ -65,13 +65,14 @@ def test_ranks_of_equals_go_by_code() -> None:
 
 
 def test_new_items_have_their_share_of_the_proposals_and_one_at_least() -> None:
-    new, words = np.isin(np.arange(12), [3, 7, 9]), [("red",)] * 12
+    words = [("red",)] * 12
     words[3] = ("blue",)  # unlike the history
 
-    def proposed(newness: float) -> list[int]:
-        return order(beside_new(Only(Falling(12), ~new), words, new, newness, 10))[:10]
+    def proposed(*new: int) -> list[int]:
+        is_new = np.isin(np.arange(12), new)
+        return order(beside_new(Only(Falling(12), ~is_new), words, is_new, 6))[:6]
 
-    assert proposed(0.0) == [0, 1, 2, 4, 5, 6, 8, 10, 11, 7]
-    assert proposed(0.25) == [0, 1, 2, 7, 4, 5, 6, 9, 8, 10]
-    assert proposed(0.9) == [0, 7, 1, 9, 2, 3, 4, 5, 6, 8]
-    assert order(beside_new(Falling(12), words, np.zeros(12, dtype=bool), 0.5, 10)) == list(range(12))
+    assert proposed() == [0, 1, 2, 3, 4, 5]
+    assert proposed(3) == [0, 1, 2, 4, 5, 3]
+    assert proposed(3, 7, 9, 11) == [0, 1, 7, 2, 4, 9]
+    assert proposed(*range(2, 12)) == [0, 2, 1, 4, 5, 3]  # half at most; then whoever is left

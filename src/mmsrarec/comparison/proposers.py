@@ -72,7 +72,7 @@ class Proposers:
         """The ranker's order of what the generator proposes, and of what nobody took yet, as a run is served. known:
         what the generator was fitted on; None: what the tested rows are."""
         new = (known or self.scorers.fitted).counts == 0
-        generator = beside_new(generator, self.words, new, self.split.newness, self.proposed)
+        generator = beside_new(generator, self.words, new, self.proposed)
         return Reranked("mmsrarec", generator, ranker, self.proposed)
 
     def fused(self, kind: Kind, chosen: str, generator: Scorer, tuned: Tuned) -> Fused:
@@ -96,7 +96,7 @@ class Proposers:
             candidates=settings.negatives if kind == "published" else self.proposed,
             users=settings.fusion_users,
             seed=self.recipe.seed,
-            version=3,
+            version=4,
         )
         folder = self.workspace.folder / fusion_part(name, kind)
         if not artefacts.is_current(folder, key):

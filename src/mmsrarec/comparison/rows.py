@@ -88,7 +88,7 @@ class Comparison:
         def alone(kind: Kind) -> Scorer:
             return proposers.fused_alone(kind, chosen, generator(), tuned)
 
-        made_from = [*self.scorers.inputs(chosen, "whole"), artefacts.key(beside_new=1)]
+        made_from = [*self.scorers.inputs(chosen, "whole"), artefacts.key(beside_new=2)]
         learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users)]
         if fuses:
             found.append(self.row("published", model, f"fused with {chosen}", lambda: fused("published"), learned))

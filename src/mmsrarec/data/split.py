@@ -43,11 +43,6 @@ class Split:
     valid: Moments
     test: Moments
 
-    @property
-    def newness(self) -> float:
-        """Share of the validation targets that nobody took in training: how often a next item is a new one."""
-        return float(np.mean(self.train.counts[self.valid.target] == 0)) if len(self.valid) else 0.0
-
 
 def moments_at(events: Events, rows: IntArray) -> Moments:
     """The moments at which the given rows of `events` happened."""

@@ -12,15 +12,13 @@ from mmsrarec.data.split import Moments
 from mmsrarec.recommend.propose import Scores, ordered
 
 
-def beside_new(
-    known: Scores, keywords: Sequence[Sequence[str]], new: NDArray[np.bool_], newness: float, n: int
-) -> Scores:
+def beside_new(known: Scores, keywords: Sequence[Sequence[str]], new: NDArray[np.bool_], n: int) -> Scores:
     """A generator that also proposes items that nobody took yet, which it cannot know: those most like the history.
 
-    Of the first n so many that their share is `newness`, how often a next item is new; one at least, half at most.
-    keywords: of every item; new: (items,).
+    Of the first n they have the share that they have of the catalogue, one at least, half at most: validation could not
+    tell a better one, for what is new now was not there then. keywords: of every item; new: (items,).
     """
-    every = int(np.clip(round(1 / max(newness, 1 / n)), 2, max(n, 2)))
+    every = int(np.clip(round(1 / max(new.mean(), 1 / n)), 2, max(n, 2)))
     return Turns(known, Only(Likeness(keywords), new), every, known.name) if new.any() else known
 
 
