@@ -169,26 +169,27 @@ def sample_moments(train: Events, n: int, rng: np.random.Generator, late: float 
 
 
 def sample_training(
-    train: Events, packs: int, negatives: int, rng: np.random.Generator, late: float = 0.0
+    train: Events, packs: int, negatives: int, rng: np.random.Generator, late: float = 0.0, matched: bool = True
 ) -> tuple[Moments, IntArray, IntArray]:
     """Training examples: `packs` moments, (packs, 1 + negatives) candidates, and the positive's place among them.
 
     The moment at share x of a history is drawn as often as x**late. The negatives are items the user never took, as far
-    as training knows, and the place of the positive is uniform. Of negatives as many are new at their moment, taken by
-    nobody before it, as of positives, so that being new tells nothing by itself: drawn uniformly, most items are new to
-    early moments, and the model would learn that whatever is new is not wanted. For the same reason an item that nobody
-    took in training is no negative: it can never be a positive.
+    as training knows, and the place of the positive is uniform. matched: of negatives as many are new at their moment,
+    taken by nobody before it, as of positives, so that being new tells nothing by itself; drawn uniformly, most items
+    are new to early moments, and the model learns that what is new is not wanted. An item that nobody took in training
+    is no negative: it can never be a positive.
     """
     moments = sample_moments(train, packs, rng, late)
     place = rng.integers(0, negatives + 1, packs)
     candidates = np.empty((packs, negatives + 1), dtype=np.int64)
     first = np.full(train.n_items, np.iinfo(np.int64).max)
     np.minimum.at(first, train.item, train.time)
-    novel = rng.binomial(negatives + 1, np.mean(first[moments.target] >= moments.time) if packs else 0.0, packs)
+    share = np.mean(first[moments.target] >= moments.time) if packs else 0.0
     for row, user in enumerate(moments.user):
         pool = _untaken(train, int(user))
         is_new = first[pool] >= moments.time[row]
-        candidates[row] = _drawn(pool[is_new], pool[~is_new], int(novel[row]), negatives + 1, rng)
+        novel = rng.binomial(negatives + 1, share if matched else is_new.mean())
+        candidates[row] = _drawn(pool[is_new], pool[~is_new], novel, negatives + 1, rng)
         candidates[row, place[row]] = moments.target[row]
     return moments, candidates, place
 

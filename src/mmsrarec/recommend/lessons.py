@@ -38,7 +38,7 @@ def draw_lessons(prompts: Prompts, retrieval: Retrieval, settings: RecommendSett
     """Whatever else is trained along, the same seed draws the same packs."""
     rng, other = np.random.default_rng(seed), np.random.default_rng([seed, 0])
     moments, candidates, place = sample_training(
-        retrieval.train, settings.packs, settings.negatives, rng, settings.late
+        retrieval.train, settings.packs, settings.negatives, rng, settings.late, settings.new_negatives == "matched"
     )
     if hard := round(settings.hard_negatives * settings.negatives):
         ranked = retrieval.neighbours.encoder.scores

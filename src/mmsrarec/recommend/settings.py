@@ -92,6 +92,11 @@ class RecommendSettings(BaseModel):
         description="share of training packs in which somebody asks for more or less of something, so that the model "
         "obeys --more and --less [ours]",
     )
+    new_negatives: Literal["matched", "uniform"] = Field(
+        default="matched",
+        description="negatives that nobody had taken at their moment. matched: as many as positives are, so that being "
+        "new tells nothing [ours]; uniform: as the catalogue gives them, items of the future among them (published)",
+    )
     hard_negatives: float = Field(
         default=0.0,
         ge=0,
