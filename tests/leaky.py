@@ -21,10 +21,10 @@ SETTINGS = RecommendSettings(history=3, similar_items=5)
 FOREVER = 10**9
 
 
-def rounds(seed: int = 0) -> Events:
+def rounds(seed: int = 0, strays: float = 0.25) -> Events:
     """Everybody goes round the items from a place and at a time of their own, and strays now and then."""
     rng = np.random.default_rng(seed)
-    steps = np.where(rng.random((N_USERS, LENGTH)) < 0.25, rng.integers(2, 5, (N_USERS, LENGTH)), 1)
+    steps = np.where(rng.random((N_USERS, LENGTH)) < strays, rng.integers(2, 5, (N_USERS, LENGTH)), 1)
     items = (rng.integers(N_ITEMS, size=(N_USERS, 1)) + steps.cumsum(axis=1)) % N_ITEMS
     times = rng.integers(0, 500, (N_USERS, 1)) + 10 * np.arange(LENGTH)
     return make_events(np.repeat(np.arange(N_USERS), LENGTH), items.ravel(), times.ravel(), N_USERS, N_ITEMS)

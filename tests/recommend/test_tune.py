@@ -268,7 +268,7 @@ def far_from(teacher: Prompts, student: Prompts) -> float:
 
 
 def test_a_student_comes_to_rank_as_its_teacher_does(tmp_path: Path) -> None:
-    told = {"packs": 60, "rank": 8, "first_layer": 0}
+    told = {"packs": 60, "rank": 8, "first_layer": 0, "as_new": 0}
     _, teacher = run(tmp_path / "teacher", lr=1e-2, **told)
     far = {"untrained": far_from(teacher, make_prompts(tiny_mllm(), DATASET, **SMALL))}
     for name, taught in (("alone", None), ("taught", lambda: teacher)):

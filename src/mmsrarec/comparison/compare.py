@@ -10,6 +10,7 @@ from mmsrarec.comparison.showcase import attributes, shown_users
 from mmsrarec.data.split import SplitName
 from mmsrarec.evaluate.report import Row, build_report, compare_rows, text_table
 from mmsrarec.evaluate.rows import is_ablation, notes
+from mmsrarec.keys import asked_of_stage_2
 from mmsrarec.progress import Count, Progress
 from mmsrarec.recipe import Recipe
 from mmsrarec.recommend.variants import SWEEPS, sweep_of
@@ -85,10 +86,11 @@ def compare(
 
 
 def checked_parts(workspace: Workspace) -> dict[str, str]:
-    """Keys of the parts of a run that leak checks are about, as far as they are finished."""
+    """Keys of the parts of a run that leak checks are about, as far as they are finished, and of what is asked."""
     splits = workspace.recipe.evaluate.splits
     parts = ["summarize", *(part for name in splits for part in (f"retrieve/{name}", adapter_part(name, "whole")))]
-    return {part: workspace.recorded(part) for part in parts if artefacts.is_whole(workspace.folder / part)}
+    found = {part: workspace.recorded(part) for part in parts if artefacts.is_whole(workspace.folder / part)}
+    return found | {"asked": artefacts.key(asked=asked_of_stage_2(workspace.recipe.retrieve))}
 
 
 def leak_checks(workspace: Workspace) -> list[dict]:

@@ -16,7 +16,7 @@ from mmsrarec.recommend.wishes import UNASKED, Wishes
 from mmsrarec.retrieve import alike, popularity
 from mmsrarec.retrieve import transitions as after_an_item
 from mmsrarec.retrieve.context import Voices, blocks, next_items, share_levels
-from mmsrarec.retrieve.neighbours import Found, Neighbours
+from mmsrarec.retrieve.neighbours import Found, Neighbours, clock
 from mmsrarec.retrieve.past import Past
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.trend import recency_levels, trend_levels
@@ -93,7 +93,7 @@ class Retrieval:
 
     def gather(self, moments: Moments, candidates: IntArray, settings: RecommendSettings) -> list[Evidence]:
         """The evidence for (m, c) candidates at m moments. Raises MmsrarecError if a moment has no time."""
-        s = self.settings
+        s, _ = self.settings, clock(moments)
         asked = max(s.k, s.crowd_of(self.train.n_users))
         found: list[Evidence] = []
         for these in blocks(len(moments), asked * max(s.next_items, s.crowd_next)):
