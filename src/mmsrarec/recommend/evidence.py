@@ -15,8 +15,8 @@ from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.wishes import UNASKED, Wishes
 from mmsrarec.retrieve import alike, popularity
 from mmsrarec.retrieve import transitions as after_an_item
-from mmsrarec.retrieve.context import Voices, blocks, next_items, share_levels
-from mmsrarec.retrieve.neighbours import Found, Neighbours, clock
+from mmsrarec.retrieve.context import Voices, crowds, share_levels
+from mmsrarec.retrieve.neighbours import Found, Neighbours
 from mmsrarec.retrieve.past import Past
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.trend import recency_levels, trend_levels
@@ -93,20 +93,24 @@ class Retrieval:
 
     def gather(self, moments: Moments, candidates: IntArray, settings: RecommendSettings) -> list[Evidence]:
         """The evidence for (m, c) candidates at m moments. Raises MmsrarecError if a moment has no time."""
-        s, _ = self.settings, clock(moments)
-        asked = max(s.k, s.crowd_of(self.train.n_users))
+        s = self.settings
+        popular = popularity.levels(self.train, moments, candidates)  # at once: it counts its way through the log
+        k, n_next = max(s.k, s.crowd_of(self.train.n_users)), max(s.next_items, s.crowd_next)
         found: list[Evidence] = []
-        for these in blocks(len(moments), asked * max(s.next_items, s.crowd_next)):
-            crowd = self.neighbours.find(moments.pick(these), asked)
-            found += self._gather(moments.pick(these), candidates[these], crowd, settings)
+        for these, asked, crowd, following in crowds(self.neighbours, self.train, moments, k, n_next):
+            found += self._gather(asked, candidates[these], popular[these], crowd, following, settings)
         return found
 
     def _gather(
-        self, moments: Moments, candidates: IntArray, crowd: Found, settings: RecommendSettings
+        self,
+        moments: Moments,
+        candidates: IntArray,
+        popular: IntArray,
+        crowd: Found,
+        following: IntArray,
+        settings: RecommendSettings,
     ) -> list[Evidence]:
         s, shows = self.settings, settings.shows
-        following = next_items(crowd, self.train, moments, max(s.next_items, s.crowd_next))
-        popular = popularity.levels(self.train, moments, candidates)
         recency = recency_levels(self.past, moments, candidates) if shows.recency else None
         trend = trend_levels(self.past, moments, candidates) if shows.trend else None
         found = []

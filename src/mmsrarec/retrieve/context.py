@@ -10,7 +10,7 @@ import numpy as np
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.split import Moments
-from mmsrarec.retrieve.neighbours import Found, clock
+from mmsrarec.retrieve.neighbours import Found, Neighbours, clock
 
 SHARPNESS = 4
 """Power of a neighbour's cosine: a crowd may be large, and those who are most alike still speak loudest [ours]."""
@@ -80,6 +80,17 @@ def blocks(moments: int, takings: int) -> Iterator[IntArray]:
     size = max(1, TAKINGS // takings)
     for begin in range(0, moments, size):
         yield np.arange(begin, min(begin + size, moments))
+
+
+def crowds(
+    neighbours: Neighbours, train: Events, moments: Moments, k: int, n_next: int
+) -> Iterator[tuple[IntArray, Moments, Found, IntArray]]:
+    """What the k nearest of each moment took next, few moments at a time: their numbers, the moments, who is nearest,
+    and (m, k, n_next) codes as `next_items` gives them."""
+    for these in blocks(len(moments), k * n_next):
+        asked = moments.pick(these)
+        found = neighbours.find(asked, k)
+        yield these, asked, found, next_items(found, train, asked, n_next)
 
 
 def next_items(found: Found, train: Events, moments: Moments, n_next: int) -> IntArray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.split import Moments
-from mmsrarec.retrieve.context import blocks, item_weights, next_items
+from mmsrarec.retrieve.context import crowds, item_weights
 from mmsrarec.retrieve.neighbours import Neighbours
 
 
@@ -26,9 +26,7 @@ class NeighboursOnly:
         """(m, c) candidates -> (m, c) sums of weights, 0 for what no neighbour took; None -> (m, n_items)."""
         width = self.train.n_items if candidates is None else candidates.shape[1]
         scores = np.zeros((len(moments), width))
-        for these in blocks(len(moments), self.k * self.n_next):
-            found = self.neighbours.find(moments.pick(these), self.k)
-            items = next_items(found, self.train, moments.pick(these), self.n_next)
+        for these, _, found, items in crowds(self.neighbours, self.train, moments, self.k, self.n_next):
             weights = item_weights(items, found.similarity)
             for place, i in enumerate(these.tolist()):
                 took = np.maximum(items[place].ravel(), 0)
