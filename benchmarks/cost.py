@@ -56,14 +56,18 @@ def medians(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, fl
 
 
 def operations(pack: Pack, mllm: Mllm) -> float:
-    """Floating-point operations of a forward pass over a pack, without the embedding and the two answers."""
+    """Floating-point operations of a forward pass over a pack, without the embedding and the two answers. The last
+    feed-forward part reads the ends of candidates and of the shared part only."""
     decoder = mllm.decoder
-    weights = sum(w.numel() for name, w in decoder.layers.named_parameters() if w.ndim == 2 and "lora" not in name)  # pyright: ignore
+    weights, last = (
+        sum(w.numel() for w in part.parameters() if w.ndim == 2) for part in (decoder.layers, decoder.layers[-1].mlp)
+    )  # pyright: ignore
     config = decoder.config
     channels = config.num_attention_heads * getattr(config, "head_dim", mllm.hidden_size // config.num_attention_heads)  # pyright: ignore
     shared, own = len(pack.shared.ids), np.array([len(candidate.ids) for candidate in pack.candidates])
     pairs = shared * (shared + 1) / 2 + (own * shared + own * (own + 1) / 2).sum()
-    return 2.0 * weights * len(pack) + 4.0 * channels * pairs * len(decoder.layers)  # pyright: ignore
+    unread = len(pack) - len(pack.candidates) - 1
+    return 2.0 * (weights * len(pack) - last * unread) + 4.0 * channels * pairs * len(decoder.layers)  # pyright: ignore
 
 
 def train(prompts: Prompts, trainer: Trainer, packs: list[Pack], n: int) -> None:

@@ -134,10 +134,16 @@ def grown(args: argparse.Namespace, settings: SummarizeSettings) -> dict[str, fl
     mllm = model_of(args)
     before = peak()
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         summarize(dataset, mllm, settings, Path(folder) / "store", features, args.batch)
-        seconds = time.perf_counter() - started
-    return {"items": args.one, "seconds": round(seconds, 2), "mb": round(peak()), "mb_before": round(before)}
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+    return {
+        "items": args.one,
+        "seconds": round(seconds, 2),
+        "processor_seconds": round(busy, 2),
+        "mb": round(peak()),
+        "mb_before": round(before),
+    }
 
 
 def growth(args: argparse.Namespace) -> list[dict[str, float]]:
@@ -149,15 +155,17 @@ def growth(args: argparse.Namespace) -> list[dict[str, float]]:
         mine += ["--batch", str(args.batch), "--dtype", args.dtype, "--device", args.device]
         done = subprocess.run([sys.executable, __file__, *mine], stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
-        print(f"{size} items: {rows[-1]['seconds']} s", file=sys.stderr)
+        print(
+            f"{size} items: {rows[-1]['seconds']} s ({rows[-1]['processor_seconds']} of a processor)", file=sys.stderr
+        )
     return rows
 
 
-def slope(rows: list[dict[str, float]]) -> float | None:
-    """d log seconds / d log items: 1 where twice the items take twice as long."""
+def slope(rows: list[dict[str, float]], measure: str = "seconds") -> float | None:
+    """d log `measure` / d log items: 1 where twice the items cost twice as much."""
     if len(rows) < 2:
         return None
-    items, seconds = (np.log([row[name] for row in rows]) for name in ("items", "seconds"))
+    items, seconds = (np.log([row[name] for row in rows]) for name in ("items", measure))
     return round(float(np.polyfit(items, seconds, 1)[0]), 3)
 
 
@@ -204,6 +212,7 @@ def main() -> int:
         "ratio_to_transformers": round(seconds["transformers"] / seconds["batched"], 2),
         "growth": rows,
         "slope": slope(rows),
+        "slope_of_processor_time": slope(rows, "processor_seconds"),
         "peak_mb": max((row["mb"] for row in rows), default=None),
         "items": len(few.items),
         "pictures": len(their_features),

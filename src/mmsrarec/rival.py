@@ -11,7 +11,7 @@ from mmsrarec.evaluate.baselines.mllm_msr import RANKED, MllmMsr, MsrPrompts, Re
 from mmsrarec.evaluate.baselines.msr_writer import WRITTEN, Writer
 from mmsrarec.evaluate.rows import MSR
 from mmsrarec.models import pictures
-from mmsrarec.models.adapter import load_adapter
+from mmsrarec.models.adapter import merge_adapter
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.progress import Count
 from mmsrarec.recommend.tune import tune
@@ -51,8 +51,7 @@ def load_msr(workspace: Workspace, split: SplitName, folder: Path, count: Count)
     """The scorer of a finished artefact. What it writes of the people it is asked about is kept in memory only."""
     said = json.loads((folder / "descriptions.json").read_text(encoding="utf-8"))
     writer = _writer(workspace, {workspace.dataset.item_code[name]: text for name, text in said.items()}, count)
-    prompts = _prompts(workspace, writer)
-    load_adapter(prompts.mllm, folder / "adapter")
+    prompts = _prompts(workspace, writer, folder / "adapter")
     known = Recollection.of(workspace.retrieval(split), writer)
     return MllmMsr(MSR, prompts, known, workspace.recipe.runtime.score_tokens, count, writer=writer)
 
@@ -63,10 +62,12 @@ def _writer(workspace: Workspace, descriptions: dict[int, str], count: Count, st
     return Writer(workspace.mllm, workspace.dataset, settings, descriptions, store, batch, count)
 
 
-def _prompts(workspace: Workspace, writer: Writer) -> MsrPrompts:
-    """On a model of its own, as deep as the recipe ranks with."""
+def _prompts(workspace: Workspace, writer: Writer, adapter: Path | None = None) -> MsrPrompts:
+    """On a model of its own, as deep as the recipe ranks with, the adapter merged into it."""
     recipe = workspace.recipe
     settings = msr_settings(recipe.recommend)
     mllm = Mllm.load(recipe.model).shorten(settings.layers)
+    if adapter is not None:
+        mllm = merge_adapter(mllm, adapter)
     features = pictures.pool(workspace.features, settings.visual_tokens)
     return MsrPrompts(mllm, workspace.dataset, features, settings, writer)

@@ -19,7 +19,7 @@ from mmsrarec.data.split import Split, SplitName, make_split
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import pictures
-from mmsrarec.models.adapter import load_adapter, merge_adapter
+from mmsrarec.models.adapter import merge_adapter
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.recipe import Recipe, load_recipe
 from mmsrarec.recommend.evidence import Retrieval
@@ -166,16 +166,16 @@ class Workspace:
         return Mllm.load(self.recipe.model).shorten(settings.layers, settings.keep)
 
     def tuned(self, split: SplitName, variant: str) -> Prompts:
-        """Prompts on a model of their own with the variant's adapter applied, if it has one."""
+        """Prompts on a model of their own, into which the variant's adapter is merged, if it has one."""
         mllm, folder = self.ranker(variant), self._finished(adapter_part(split, variant))
         if variant_named(variant).trained:
-            load_adapter(mllm, folder / "adapter")
+            mllm = merge_adapter(mllm, folder / "adapter")
         return self.prompts(variant, mllm)
 
     def head(self, split: SplitName, tuned: MllmScorer) -> HeadScorer:
         """The cheap head that was trained with the whole variant's adapter, `tuned`."""
         head = Head.load(self._finished(adapter_part(split, "whole")) / "adapter")
-        states = item_states(tuned.prompts, self.item_file, tuned.batch_tokens)
+        states = item_states(self.prompts("whole", self.ranker("whole")), self.item_file, tuned.batch_tokens)
         return HeadScorer("head", tuned.prompts, tuned.retrieval, head, states, tuned.batch_tokens)
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.packing import Pack
-from mmsrarec.models.reading import read_packs
+from mmsrarec.models.reading import batch_of, read
 
 
 @torch.inference_mode()
@@ -83,7 +83,8 @@ def packed_log_probs(mllm: Mllm, packs: Sequence[Pack], batch_tokens: int = 8192
         rows, order = order, []
         while len(rows) > 1 and len(rows) * len(packs[rows[-1]]) > batch_tokens:
             rows, order = rows[: len(rows) // 2], rows[len(rows) // 2 :] + order
-        hidden, batch = read_packs(mllm, [packs[row] for row in rows], {})
+        batch = batch_of(mllm, [packs[row] for row in rows])
+        hidden = read(mllm, batch, {})
         for place, row in enumerate(rows):
             before = hidden[place, len(packs[row].shared.ids) - 1]
             for number, answer in enumerate(packs[row].candidates):

@@ -22,6 +22,7 @@ from transformers import DynamicCache
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import attention
+from mmsrarec.models.asked import Places, only_at
 from mmsrarec.models.attention import Branches, Layout
 from mmsrarec.models.embedded import embedded_folder
 from mmsrarec.models.loading import config_hash, load_parts
@@ -166,14 +167,30 @@ class Mllm:
         place = (ids == self.image_token).unsqueeze(-1)
         return embeddings.masked_scatter(place, features.to(embeddings.dtype))
 
-    def hidden(self, embeddings: Tensor, positions: Tensor, mask: Tensor, layout: Layout | Branches) -> Tensor:
-        """Last hidden states (b, t, d) of packs, or of what joins a tree. `Batch` and `Growth` describe the arguments,
-        `reading` gives them."""
+    def hidden(
+        self,
+        embeddings: Tensor,
+        positions: Tensor,
+        mask: Tensor,
+        layout: Layout | Branches,
+        places: Places | None = None,
+    ) -> Tensor:
+        """Last hidden states of packs, or of what joins a tree: (b, t, d), or (n, d) at n `places`, rows and columns.
+
+        `Batch` and `Growth` describe the other arguments, `reading` gives them.
+        """
         if isinstance(layout, Layout) and not self.packs:
-            return prefix_hidden(self.decoder, embeddings, positions, mask, layout)
-        return self.decoder(
-            inputs_embeds=embeddings, position_ids=positions, attention_mask=mask, use_cache=False, layout=layout
-        ).last_hidden_state
+            found = prefix_hidden(self.decoder, embeddings, positions, mask, layout)
+        else:
+            with only_at(self.decoder, places, embeddings.shape):
+                found = self.decoder(
+                    inputs_embeds=embeddings,
+                    position_ids=positions,
+                    attention_mask=mask,
+                    use_cache=False,
+                    layout=layout,
+                ).last_hidden_state
+        return found if places is None else found[places]
 
     def generate(
         self,

@@ -5,20 +5,25 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from mmsrarec.models.asked import Places
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.packing import Batch, Pack, collate
 from mmsrarec.models.tree import Growth, Tree
 
 
-def read_packs(mllm: Mllm, packs: Sequence[Pack], features: Mapping[int, Tensor]) -> tuple[Tensor, Batch]:
-    """Last hidden states (b, t, d) of b packs, and what stands where. features: item code -> (v, d) of its picture.
+def batch_of(mllm: Mllm, packs: Sequence[Pack]) -> Batch:
+    """Packs laid out as the model reads them."""
+    return collate(packs, mllm.tokenizer.pad_token_id or 0, mllm.dtype, mllm.sight)
 
-    The model's own way with pictures holds: see `positions`.
+
+def read(mllm: Mllm, batch: Batch, features: Mapping[int, Tensor], places: Places | None = None) -> Tensor:
+    """Last hidden states of a batch, (b, t, d); (n, d) at n `places`, rows and columns, which costs less.
+
+    features: item code -> (v, d) of its picture. The model's own way with pictures holds: see `positions`.
     """
-    batch = collate(packs, mllm.tokenizer.pad_token_id or 0, mllm.dtype, mllm.sight)
     device = mllm.device
-    embeddings = _embed(mllm, batch, features)
-    return mllm.hidden(embeddings, batch.positions.to(device), batch.mask.to(device), batch.layout.to(device)), batch
+    embeddings, positions = _embed(mllm, batch, features), batch.positions.to(device)
+    return mllm.hidden(embeddings, positions, batch.mask.to(device), batch.layout.to(device), places)
 
 
 def read_tree(mllm: Mllm, packs: Sequence[Pack], features: Mapping[int, Tensor], tree: Tree) -> Tensor:
@@ -26,8 +31,9 @@ def read_tree(mllm: Mllm, packs: Sequence[Pack], features: Mapping[int, Tensor],
     is computed. For models that can be packed (`Mllm.packs`)."""
     new, device = tree.grow(packs, mllm.sight), mllm.device
     nothing_padded = torch.zeros((1, 1, 1, 1), dtype=mllm.dtype, device=device)
-    hidden = mllm.hidden(_embed(mllm, new, features), new.positions.to(device), nothing_padded, new.branches.to(device))
-    return hidden[0, new.ends.to(device)]
+    embeddings, positions = _embed(mllm, new, features), new.positions.to(device)
+    ends = torch.zeros_like(new.ends), new.ends
+    return mllm.hidden(embeddings, positions, nothing_padded, new.branches.to(device), ends)
 
 
 def _embed(mllm: Mllm, batch: Batch | Growth, features: Mapping[int, Tensor]) -> Tensor:

@@ -14,7 +14,7 @@ from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.memory import give_back
 from mmsrarec.models.packing import Pack
-from mmsrarec.models.reading import read_packs, read_tree
+from mmsrarec.models.reading import batch_of, read, read_tree
 from mmsrarec.models.tree import Tree
 from mmsrarec.progress import Count
 from mmsrarec.recommend.evidence import Evidence, Retrieval
@@ -36,11 +36,11 @@ def yes_minus_no(prompts: Prompts, packs: Sequence[Pack], tree: Tree | None = No
 
 def logits_and_users(prompts: Prompts, packs: Sequence[Pack]) -> tuple[Tensor, Tensor]:
     """What `yes_minus_no` gives, and each pack's hidden state at the last token that all candidates share, (b, d)."""
-    hidden, batch = read_packs(prompts.mllm, packs, prompts.features)
-    rows, columns = (place.to(hidden.device) for place in batch.answers)
-    ends = torch.tensor([len(pack.shared.ids) - 1 for pack in packs], device=hidden.device)
-    users = hidden[torch.arange(len(packs), device=hidden.device), ends]
-    return _answer(prompts, hidden[rows, columns]), users
+    batch, device = batch_of(prompts.mllm, packs), prompts.mllm.device
+    shared = torch.arange(len(packs)), torch.tensor([len(pack.shared.ids) - 1 for pack in packs])
+    rows, columns = (torch.cat(pair).to(device) for pair in zip(batch.answers, shared, strict=True))
+    answers, users = read(prompts.mllm, batch, prompts.features, (rows, columns)).tensor_split([-len(packs)])
+    return _answer(prompts, answers), users
 
 
 def _answer(prompts: Prompts, hidden: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models.packing import Pack, Segment
-from mmsrarec.models.reading import read_packs
+from mmsrarec.models.reading import batch_of, read
 from mmsrarec.recommend.evidence import Evidence, Retrieval, sample_moments
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.retrieve.context import weigh_keywords
@@ -101,15 +101,16 @@ def mix(plans: Mapping[str, Sequence[IntArray]], rng: np.random.Generator) -> li
 
 def answer_loss(prompts: Prompts, examples: Sequence[Pack]) -> Tensor:
     """Mean cross-entropy of the answers' tokens. Logits are computed where an answer is expected, and nowhere else."""
-    hidden, batch = read_packs(prompts.mllm, examples, prompts.features)
+    batch, device = batch_of(prompts.mllm, examples), prompts.mllm.device
     rows, columns, wanted = [], [], []
     for row, one in enumerate(examples):
         (answer,) = one.candidates
         rows += [row] * len(answer.ids)
         columns += [len(one.shared.ids) - 1, *range(batch.layout.shared, batch.layout.shared + len(answer.ids) - 1)]
         wanted += answer.ids
-    logits = prompts.mllm.model.get_output_embeddings()(hidden[rows, columns])  # pyright: ignore
-    return F.cross_entropy(logits.float(), torch.tensor(wanted, device=logits.device))
+    places = torch.tensor(rows, device=device), torch.tensor(columns, device=device)
+    logits = prompts.mllm.model.get_output_embeddings()(read(prompts.mllm, batch, prompts.features, places))  # pyright: ignore
+    return F.cross_entropy(logits.float(), torch.tensor(wanted, device=device))
 
 
 def answer_share(examples: Sequence[Pack], rows: IntArray, together: IntArray) -> float:
