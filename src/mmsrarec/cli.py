@@ -1,31 +1,19 @@
-"""The command line. Results go to standard output, everything else to standard error; wrong use is one line and 2."""
+"""The command line: every verb, and what it calls."""
 
-import contextlib
-import functools
-import inspect
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mmsrarec import __version__
+from mmsrarec.command import app, call, verb
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.progress import Progress
-from mmsrarec.show import plain, reasons, text
+from mmsrarec.show import reasons
 from mmsrarec.threads import with_fast_threads
-
-FAILED = 1  # the command worked, and what it looked at is not in order
-STOPPED = 130  # what Typer makes of the stop key
-
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Multimodal sequential recommendation: items become keywords, similar users are asked, a model ranks.",
-)
 
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")]
@@ -37,38 +25,6 @@ User = Annotated[str | None, typer.Option(help="A user of the run's data.")]
 History = Annotated[str | None, typer.Option(metavar="A,B,C", help="Item ids instead of a user, oldest first.")]
 More = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Keywords they ask for more of; may be repeated.")]
 Less = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Keywords they ask for less of; may be repeated.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-
-def verb(
-    name: str,
-    failures: Callable[[Any], list[str]] = lambda answer: [],
-    people: Callable[[Any], str] = text,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a function a command: what it returns is the answer, whatever is printed meanwhile is not.
-
-    failures: what an answer finds wrong, a line each; the command then ends with FAILED. people: the answer as text.
-    """
-
-    def register(work: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(work)
-        def command(*, as_json: bool, **arguments: Any) -> None:
-            with contextlib.redirect_stdout(sys.stderr):
-                answer = plain(work(**arguments))
-            print(json.dumps(answer, ensure_ascii=False, allow_nan=False) if as_json else people(answer))
-            if complaints := failures(answer):
-                for complaint in complaints:
-                    _complain(complaint, FAILED)
-                raise typer.Exit(FAILED)
-
-        own = inspect.signature(work)
-        flag = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json)
-        command.__signature__ = own.replace(parameters=[*own.parameters.values(), flag])  # type: ignore[attr-defined]
-        command.__annotations__ = {**work.__annotations__, "as_json": Json}
-        app.command(name)(command)
-        return work
-
-    return register
 
 
 @app.callback(invoke_without_command=True)
@@ -102,16 +58,21 @@ def demo(
 
 @verb("import")
 def import_(
-    kind: Annotated[str, typer.Argument(metavar="FORMAT", help="What SOURCE is: tables, or sequences.")],
+    kind: Annotated[str, typer.Argument(metavar="FORMAT", help="What SOURCE is: tables, sequences, or amazon.")],
     source: Annotated[
         Path,
         typer.Argument(
-            help="tables: a folder with items, interactions and images; sequences: a file of lines `user item item ...`"
+            help="tables: a folder with items, interactions and images; sequences: a file of lines `user item item "
+            "...`; amazon: a file of reviews, as McAuley and colleagues publish them"
         ),
     ],
     out: Annotated[Path, typer.Option(help="The data folder to write.")],
     titles: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Titles of the items of sequences: item,title.")
+    ] = None,
+    products: Annotated[Path | None, typer.Option(metavar="FILE", help="amazon: what is sold, meta_*.json.gz.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="amazon: pictures you have fetched, ASIN.jpg.")
     ] = None,
     max_rejects: Annotated[float, typer.Option(min=0, max=1, help="Share of bad rows that is still accepted.")] = 0.01,
     core: Annotated[
@@ -120,15 +81,22 @@ def import_(
     ] = None,
 ) -> Any:
     """Bring data from elsewhere into a data folder."""
-    kept = _core(core)
+    kept, others = _core(core), {"--titles": titles, "--products": products, "--pictures": pictures}
+    belongs = {"tables": set(), "sequences": {"--titles"}, "amazon": {"--products", "--pictures"}}
+    if kind not in belongs:
+        raise MmsrarecError(f"unknown format {kind}: this version imports {', '.join(belongs)}")
+    if stray := [name for name, given in others.items() if given is not None and name not in belongs[kind]]:
+        raise MmsrarecError(
+            f"{stray[0]} does not belong to {kind}: mmsrarec import --help tells which format it is for"
+        )
+    if kind == "amazon":
+        from mmsrarec.data.importers.amazon import import_amazon
+
+        return import_amazon(source, out, products, pictures, max_rejects, kept)
     if kind == "sequences":
         from mmsrarec.data.importers.sequences import import_sequences
 
         return import_sequences(source, out, titles, max_rejects, kept)
-    if kind != "tables":
-        raise MmsrarecError(f"unknown format {kind}: this version imports tables and sequences")
-    if titles is not None:
-        raise MmsrarecError("--titles belongs to sequences: tables have their titles in items.jsonl")
     from mmsrarec.data.importers.tables import import_tables
 
     return import_tables(source, out, max_rejects, kept)
@@ -329,27 +297,6 @@ def _run(
     with Path(os.devnull).open("w") as silence:  # of several processes the first one speaks
         run(recipe, out, stages, Progress(silence), shard, retune)
     raise typer.Exit
-
-
-def call(arguments: list[str]) -> int:
-    """Run one command line and return its exit code."""
-    try:
-        code = app(arguments, prog_name="mmsrarec", standalone_mode=False) or 0
-        if code == STOPPED:
-            _complain("stopped; the same command goes on from what is finished", code)
-        return code
-    except MmsrarecError as error:
-        return _complain(str(error), 2)
-    except typer.TyperException as error:
-        return _complain(f"{error.format_message().rstrip('.')}; mmsrarec --help tells more", 2)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{place}{error.strerror or error}", 2)
-
-
-def _complain(message: str, code: int) -> int:
-    print("mmsrarec:", " ".join(message.split()), file=sys.stderr)
-    return code
 
 
 def main() -> None:

@@ -2,12 +2,14 @@
 
 import csv
 import json
-from dataclasses import asdict, dataclass, field
+import shutil
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from mmsrarec.data.check import tie_share
-from mmsrarec.data.dataset import Dataset
-from mmsrarec.data.tables import write_tables
+from mmsrarec.data.dataset import Dataset, Item
+from mmsrarec.data.images import BadPicture, open_picture
+from mmsrarec.data.tables import IMAGES, write_tables
 from mmsrarec.errors import MmsrarecError
 
 REPORT, REJECTS = "import.json", "rejects.csv"
@@ -49,6 +51,24 @@ class Rejects:
         if len(bad) > share * lines:
             count = f"{path}: {len(bad)} of {lines} lines are faulty, more than {share:.2%}"
             raise MmsrarecError(f"{count}; the first is line {bad[0][1]}: {bad[0][2]}. Mend the file or allow more")
+
+
+def take_picture(item: Item, root: Path, new: Path, report: Report) -> Item:
+    """Copy an item's picture from `root` into the data folder `new` if it opens; the item as it is to be written."""
+    if item.image is None:
+        return item
+    try:
+        open_picture(root / item.image, root)
+    except BadPicture as reason:
+        report.broken_images[item.item_id] = str(reason)
+        return replace(item, image=None)
+    real = (root / item.image).resolve()
+    name = real.relative_to(root.resolve())
+    target = new / IMAGES / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        shutil.copyfile(real, target)
+    return replace(item, image=name.as_posix())
 
 
 def write_import(dataset: Dataset, folder: Path, report: Report, rejects: Rejects) -> None:

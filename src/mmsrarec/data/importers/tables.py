@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +9,7 @@ import numpy as np
 
 from mmsrarec.data.core import Core, drop_unused, in_core
 from mmsrarec.data.dataset import Dataset, Item, make_events
-from mmsrarec.data.images import BadPicture, open_picture
-from mmsrarec.data.importers.report import Rejects, Report, write_import
+from mmsrarec.data.importers.report import Rejects, Report, take_picture, write_import
 from mmsrarec.data.rows import COLUMNS, parse_item, scan_rows, to_seconds
 from mmsrarec.data.tables import IMAGES, INTERACTIONS, ITEMS, writing_data
 from mmsrarec.errors import MmsrarecError
@@ -40,7 +38,9 @@ def import_tables(source: Path, out: Path, max_rejects: float = 0.01, core: Core
         dataset = drop_unused(replace(dataset, events=dataset.events.where(keep)))
     tables = {name: hashlib.sha256((source / name).read_bytes()).hexdigest() for name in (ITEMS, INTERACTIONS)}
     with writing_data(out, "import tables", source=tables, max_rejects=max_rejects, core=core) as new:
-        dataset = replace(dataset, items=tuple(_take_picture(item, source, new, report) for item in dataset.items))
+        dataset = replace(
+            dataset, items=tuple(take_picture(item, source / IMAGES, new, report) for item in dataset.items)
+        )
         write_import(dataset, new, report, rejects)
     return report
 
@@ -121,25 +121,6 @@ def _read_log(
     return Dataset(
         source.name, tuple(items), tuple(user_code), make_events(user, item, time, len(user_code), len(items))
     )
-
-
-def _take_picture(item: Item, source: Path, new: Path, report: Report) -> Item:
-    """Copy an item's picture if it opens; the item as it is to be written."""
-    if item.image is None:
-        return item
-    root = source / IMAGES
-    try:
-        open_picture(root / item.image, root)
-    except BadPicture as reason:
-        report.broken_images[item.item_id] = str(reason)
-        return replace(item, image=None)
-    real = (root / item.image).resolve()
-    name = real.relative_to(root.resolve())
-    target = new / IMAGES / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists():
-        shutil.copyfile(real, target)
-    return replace(item, image=name.as_posix())
 
 
 def _ends_with_newline(path: Path) -> bool:
