@@ -30,7 +30,7 @@ from mmsrarec.evaluate.protocol import Candidates, published_candidates
 from mmsrarec.recommend.evidence import Evidence, Retrieval
 from mmsrarec.recommend.prompts import FACTS
 from mmsrarec.recommend.settings import RecommendSettings, Shows
-from mmsrarec.retrieve.context import Voices, next_items, rarity
+from mmsrarec.retrieve.context import Voices, crowds, rarity
 from mmsrarec.retrieve.neighbours import clock
 from mmsrarec.retrieve.popularity import counts
 from mmsrarec.retrieve.transitions import transitions
@@ -88,22 +88,21 @@ def look(retrieval: Retrieval, moments: Moments, items: IntArray, words: Words, 
 
 def weights(retrieval: Retrieval, moments: Moments, items: IntArray, settings: RecommendSettings) -> dict:
     """The quantities behind the words, unrounded."""
-    s, crowd = (
-        retrieval.settings,
-        retrieval.neighbours.find(moments, retrieval.settings.crowd_of(retrieval.train.n_users)),
-    )
-    following = next_items(crowd, retrieval.train, moments, s.crowd_next)
+    s, past, train = retrieval.settings, retrieval.past, retrieval.train
     found: dict[str, FloatArray] = {name: np.zeros(items.shape) for name in ("alike", "follows", "recency")}
-    for i, time in enumerate(clock(moments).tolist()):
-        same = retrieval.neighbours.same_person(moments, i)
-        voices = {
-            "alike": Voices.of(following[i], crowd.similarity[i], crowd.user[i]),
-            "follows": transitions(retrieval.past, moments, i, same, settings.transition_window),
-        }
-        for name, voice in voices.items():
-            found[name][i] = np.bincount(voice.item, voice.weight, retrieval.train.n_items)[items[i]]
-        found["recency"][i] = retrieval.past.last_by_others(items[i], int(moments.user[i]), time)
-    found["popularity"] = counts(retrieval.train, moments, items)[0].astype(float)
+    for these, asked, crowd, following in crowds(
+        retrieval.neighbours, train, moments, s.crowd_of(train.n_users), s.crowd_next
+    ):
+        for row, i, time in zip(range(len(these)), these.tolist(), clock(asked).tolist(), strict=True):
+            same = retrieval.neighbours.same_person(asked, row)
+            voices = {
+                "alike": Voices.of(following[row], crowd.similarity[row], crowd.user[row]),
+                "follows": transitions(past, asked, row, same, settings.transition_window),
+            }
+            for name, voice in voices.items():
+                found[name][i] = np.bincount(voice.item, voice.weight, train.n_items)[items[i]]
+            found["recency"][i] = past.last_by_others(items[i], int(asked.user[row]), time)
+    found["popularity"] = counts(train, moments, items)[0].astype(float)
     return {f"{name}, unrounded": value for name, value in found.items()}
 
 
