@@ -244,13 +244,20 @@ def test_plots_place_what_they_are_given():
     left, right = (float(part.split('"')[0]) for part in svg.split('circle cx="')[1:])
     assert right - 8 == pytest.approx(2 * (left - 8), abs=0.2)  # twice the value, twice as far from 0
     assert svg.count('class="chance"') == 1
-    cloud = scatter([Point("slow", 1000, 0.5), Point("fast", 0.01, 0.5), Point("middle", 1, 0.5)], "HR@5")
-    at = {
-        p: float(c.split('"')[0])
-        for p, c in zip(("slow", "fast", "middle"), cloud.split('circle cx="')[1:], strict=True)
-    }
+    cloud = scatter([Point("slow", 1000, 0.5), Point("fast", 0.01, 0.5), Point("middle", 1, 0.6)], "HR@5")
+    at = {name: float(x) for name, x in re.findall(r'<title>(\w+):[^<]*</title><circle cx="([\d.]+)"', cloud)}
     assert at["fast"] < at["middle"] < at["slow"]
+    line = re.findall(r"([\d.]+),", cloud.split('class="curve" points="')[1].split('"')[0])
+    assert [float(x) for x in line] == [at["fast"], at["middle"]]
     assert "circle" in scatter([Point("one", 5, 0.0)], "alone")
+
+
+def test_labels_that_would_cover_one_another_are_left_to_the_pointer():
+    crowd = [Point(f"row {number}", 10 + number / 10, 0.5 + number / 1000) for number in range(40)]
+    labels = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="\w+">(row \d+)', scatter(crowd, "HR@5"))
+    assert 2 <= len(labels) < 40
+    assert scatter(crowd, "HR@5").count("<title>row ") == 40
+    assert len({(x, y) for x, y, _ in labels}) == len(labels)
 
 
 def test_a_plot_can_stand_alone(tmp_path: Path) -> None:

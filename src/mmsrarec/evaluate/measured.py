@@ -45,7 +45,8 @@ def measured_section(report: Mapping[str, Any], protocol: str, split: str) -> st
         if row["cost"].get("ms_per_user", 0) > 0
     ]
     if points:
-        figures.append(figure(scatter(points, f"{metric} against time"), f"{metric} against time."))
+        said = f"{metric} against time. The line joins what nothing cheaper is as good as; point at a dot for its name."
+        figures.append(figure(scatter(points, f"{metric} against time"), said))
     return (
         f'<section><p class="over">{escape(split)} · {rows[0]["users"]:,} users</p>'
         f"<h2>{escape(PROTOCOLS.get(protocol, protocol))}</h2><p>{escape(EXPLAINED.get(protocol, ''))}</p>"

@@ -1,10 +1,11 @@
 """Small inline SVG plots for the report: dots with intervals, and cost against quality. Colours come from page.css."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 STEP = 40
 """Height of a line of the dot plot, in SVG units; the name stands above its interval, so phones can read it."""
@@ -60,8 +61,9 @@ class Point:
 
 
 def scatter(points: Sequence[Point], title: str) -> str:
-    """Cost on a log axis (all costs > 0) against quality from 0 up."""
-    width, height, left, top, bottom = 420, 300, 44, 14, 40
+    """Cost on a log axis (all costs > 0) against quality from 0 up, and the frontier. A label that finds no free place
+    is told by pointing at its dot."""
+    width, height, left, top, bottom = 460, 340, 44, 14, 40
     first = math.floor(math.log10(min(p.cost for p in points)))
     last = max(math.ceil(math.log10(max(p.cost for p in points))), first + 1)
     ticks = _ticks(max([p.value for p in points] + [1e-4]))
@@ -84,17 +86,61 @@ def scatter(points: Sequence[Point], title: str) -> str:
     parts.append(
         f'<text class="tick" x="{(left + width) / 2}" y="{height - 6}" text-anchor="middle">ms a user, log scale</text>'
     )
-    taken: dict[str, float] = {}  # the lowest free height for a label, on either side
-    for point in sorted(points, key=lambda p: -p.value):
-        at, level = x(point.cost), y(point.value)
-        side, shift = ("start", 9) if at < width * 0.6 else ("end", -9)
-        text = taken[side] = max(level + 4, taken.get(side, -math.inf) + 14)
+    places = {id(point): (x(point.cost), y(point.value)) for point in points}
+    best = frontier(points)
+    line = " ".join(f"{at:.1f},{level:.1f}" for at, level in (places[id(point)] for point in best))
+    parts.append(f'<polyline class="curve" points="{line}"/>')
+    boxes: list[Box] = [(at - 6, level - 6, at + 6, level + 6) for at, level in places.values()]
+    for point in sorted(points, key=lambda p: (p not in best, not p.strong, -p.value)):
+        at, level = places[id(point)]
+        free = (spot for spot in _spots(at, level, point.label) if _fits(spot.box, boxes, width, height - bottom))
+        text = ""
+        if spot := next(free, None):
+            boxes.append(spot.box)
+            text = f'<text x="{spot.x:.1f}" y="{spot.y:.1f}" text-anchor="{spot.anchor}">{escape(point.label)}</text>'
         parts.append(
-            f'<g class="{"strong" if point.strong else "plain"}"><circle cx="{at:.1f}" cy="{level:.1f}" r="5"/>'
-            f'<text x="{at + shift:.1f}" y="{text:.1f}" text-anchor="{side}">{escape(point.label)}</text></g>'
+            f'<g class="{"strong" if point.strong else "plain"}">'
+            f"<title>{escape(point.label)}: {_short(point.value)}, {point.cost:.3g} ms</title>"
+            f'<circle cx="{at:.1f}" cy="{level:.1f}" r="5"/>{text}</g>'
         )
-    lowest = max([height, *(level + 8 for level in taken.values())])
-    return svg(width, math.ceil(lowest), title, parts)
+    return svg(width, height, title, parts)
+
+
+def frontier(points: Sequence[Point]) -> list[Point]:
+    """The points that nothing cheaper is as good as, cheapest first."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.cost, -p.value)):
+        if not best or point.value > best[-1].value:
+            best.append(point)
+    return best
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+
+class Spot(NamedTuple):
+    """Where a label may stand: the place and anchor of its text, and what it covers."""
+
+    x: float
+    y: float
+    anchor: str
+    box: Box
+
+
+def _spots(x: float, y: float, label: str) -> Iterator[Spot]:
+    """Beside, below and above a dot, the best first; a letter is at most 7.2 units wide and 14 high."""
+    wide = 7.2 * len(label)
+    for anchor, shift, left in (("start", 9, 0), ("end", -9, -wide), ("middle", 0, -wide / 2)):
+        for down in (4, -6, 14) if anchor != "middle" else (20, -11):
+            at, line = x + shift, y + down
+            yield Spot(at, line, anchor, (at + left, line - 11, at + left + wide, line + 3))
+
+
+def _fits(box: Box, others: Sequence[Box], width: float, height: float) -> bool:
+    left, top, right, bottom = box
+    inside = left >= 0 and top >= 0 and right <= width and bottom <= height
+    return inside and all(right < o[0] or left > o[2] or bottom < o[1] or top > o[3] for o in others)
 
 
 def svg(width: int, height: int, title: str, parts: Sequence[str]) -> str:
