@@ -166,7 +166,8 @@ def _measure(
 ) -> dict:
     """heldout.parquet, a row a subject and policy, and the curves of length against information."""
     rows, trade_off = [], {}
-    for policy, answers in said.items():
+    for number, (policy, answers) in enumerate(said.items()):
+        work.count(number, len(said), "policies weighed on held-out items")
         read = _read(work, subjects, answers, policy)
         for row in judge.table(subjects, answers, read):
             item = work.dataset.items[row.pop("code")].item_id
@@ -175,6 +176,7 @@ def _measure(
             places = [place for place, subject in enumerate(subjects) if subject.modality == modality]
             curve = judge.trade_off([subjects[p] for p in places], [read[p] for p in places])
             trade_off.setdefault(modality, {})[policy] = curve
+    work.count(len(said), len(said), "policies weighed on held-out items")
     pl.DataFrame(rows, infer_schema_length=None).write_parquet(out / "heldout.parquet")
     return {"trade_off": trade_off}
 
