@@ -16,6 +16,7 @@ from PIL import Image
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.markup import shell
+from mmsrarec.evaluate.pairs import pairs_section
 from mmsrarec.evaluate.people import thumbnail
 from mmsrarec.evaluate.plots import Dot, Point, dot_plot, save_svg, scatter
 from mmsrarec.evaluate.published import PublishedName, published_rows
@@ -265,3 +266,24 @@ def test_a_plot_can_stand_alone(tmp_path: Path) -> None:
     root = ElementTree.parse(tmp_path / "plot.svg").getroot()
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert "a<b" in [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_pairs_against_the_strongest_rival_and_our_own_come_first():
+    def told(a: str, b: str, p: float = 0.0001, low: float = 0.1) -> dict[str, object]:
+        where = {"protocol": "published", "split": "s", "metric": "HR@5", "a": a, "b": b}
+        return where | {"difference": 0.2, "low": low, "high": 0.3, "p": p}
+
+    values = {"popularity": 0.3, "sasrec": 0.7, "mmsrarec": 0.9}
+    rows = [
+        {"protocol": "published", "split": "s", "model": model, "variant": "", "metrics": {"HR@5": {"value": value}}}
+        for model, value in values.items()
+    ]
+    rows.append(rows[-1] | {"variant": "without pictures"})
+    pairs = [told("mmsrarec", b) for b in ("popularity", "sasrec")]
+    pairs += [told("mmsrarec", "mmsrarec, without pictures", 0.4, -0.1), told("mmsrarec", "a<b")]
+    html = pairs_section({"rows": rows, "pairs": pairs})
+    first, folded = html.split("<details>")
+    assert re.findall(r"against</span> ([^<]+)", first) == ["sasrec", "mmsrarec, without pictures"]
+    assert re.findall(r"against</span> ([^<]+)", folded) == ["popularity", "a&lt;b"]
+    assert (first.count("p &lt; .001"), first.count("p = 0.400"), html.count('class="cost"')) == (1, 1, 1)
+    assert pairs_section({"rows": rows, "pairs": []}) == ""

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmsrarec.evaluate.markup import figure, row_label, section, shell, sortable, table
 from mmsrarec.evaluate.measured import HEADLINE, OURS, measured_section
+from mmsrarec.evaluate.pairs import pairs_section
 from mmsrarec.evaluate.people import ShownUser, users_section
 from mmsrarec.evaluate.plots import Dot, dot_plot
 from mmsrarec.evaluate.repeats import spread_section
@@ -33,7 +34,7 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
         _sweeps(report),
         spread_section(report.get("spread", ())),
         _published(report),
-        _pairs(report["pairs"]),
+        pairs_section(report),
         users_section(users),
     ]
     sections += [_attributes(report), _leaks(report), _method(report)]
@@ -82,26 +83,6 @@ def _published(report: Mapping[str, Any]) -> str:
         "models are larger, so a small difference means nothing."
     )
     return section("What others have published", note, sortable(("model", *names, "from"), body))
-
-
-def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
-    if not pairs:
-        return ""
-    body = "".join(
-        f'<tr><th scope="row">{escape(p["a"])} <span class="against">against</span> {escape(p["b"])}</th>'
-        f"<td>{escape(p['protocol'])}, {escape(p.get('split', ''))}</td><td>{escape(p['metric'])}</td>"
-        f"<td>{p['difference']:+.4f}<small>{p['low']:+.3f} to {p['high']:+.3f}</small></td><td>{_p(p['p'])}</td></tr>"
-        for p in pairs
-    )
-    return (
-        "<section><h2>Is the difference real?</h2><p>Two models answer for the same users. An interval that holds 0, "
-        "or a p above .05, means that the difference may be luck.</p>"
-        f"{sortable(('pair', 'table', 'metric', 'difference', 'p'), body)}</section>"
-    )
-
-
-def _p(p: float) -> str:
-    return "&lt; .001" if p < 0.001 else f"{p:.3f}"
 
 
 def _attributes(report: Mapping[str, Any]) -> str:

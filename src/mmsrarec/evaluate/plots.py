@@ -93,7 +93,8 @@ def scatter(points: Sequence[Point], title: str) -> str:
     boxes: list[Box] = [(at - 6, level - 6, at + 6, level + 6) for at, level in places.values()]
     for point in sorted(points, key=lambda p: (p not in best, not p.strong, -p.value)):
         at, level = places[id(point)]
-        free = (spot for spot in _spots(at, level, point.label) if _fits(spot.box, boxes, width, height - bottom))
+        wide = (8.2 if point.strong else 7.2) * len(point.label)
+        free = (spot for spot in _spots(at, level, wide) if _fits(spot.box, boxes, width, height - bottom))
         text = ""
         if spot := next(free, None):
             boxes.append(spot.box)
@@ -128,9 +129,8 @@ class Spot(NamedTuple):
     box: Box
 
 
-def _spots(x: float, y: float, label: str) -> Iterator[Spot]:
-    """Beside, below and above a dot, the best first; a letter is at most 7.2 units wide and 14 high."""
-    wide = 7.2 * len(label)
+def _spots(x: float, y: float, wide: float) -> Iterator[Spot]:
+    """Beside, below and above a dot, the best first, for a label so wide and 14 units high."""
     for anchor, shift, left in (("start", 9, 0), ("end", -9, -wide), ("middle", 0, -wide / 2)):
         for down in (4, -6, 14) if anchor != "middle" else (20, -11):
             at, line = x + shift, y + down

@@ -1,0 +1,64 @@
+"""The report's paired tests: against the strongest rival and among our own rows at once, all others folded away."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from mmsrarec.evaluate.markup import row_label, section, sortable
+from mmsrarec.evaluate.measured import HEADLINE, OURS, PROTOCOLS
+
+NOTE = (
+    "Two models answer for the same users. Where the interval holds 0, or p is above .05, the difference may be luck: "
+    "it is pale."
+)
+
+
+def pairs_section(report: Mapping[str, Any]) -> str:
+    """A table for each protocol and split, a line a pair, a column a metric; nothing without pairs."""
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for pair in report["pairs"]:
+        found.setdefault((pair["protocol"], pair.get("split", "")), []).append(pair)
+    body = []
+    for (protocol, split), pairs in found.items():
+        ours, best = _told_at_once(report["rows"], protocol, split)
+        first = [pair for pair in pairs if pair["b"] in ours or pair["b"] == best]
+        others = [pair for pair in pairs if pair not in first]
+        body.append(f"<h3>{escape(PROTOCOLS.get(protocol, protocol))}, {escape(split)}</h3>")
+        body.append(_table(first) if first else "")
+        if others:
+            body.append(f"<details><summary>Against the other models</summary>{_table(others)}</details>")
+    return section("Is the difference real?", NOTE, "".join(body)) if body else ""
+
+
+def _told_at_once(rows: Sequence[Mapping[str, Any]], protocol: str, split: str) -> tuple[set[str], str | None]:
+    """Our own rows, and the best of the others, by the protocol's headline."""
+    asked = [row for row in rows if (row["protocol"], row["split"]) == (protocol, split)]
+    metric = HEADLINE.get(protocol)
+    ours, rivals = set(), {}
+    for row in asked:
+        if row["model"] == OURS:
+            ours.add(row_label(row))
+        elif metric in row["metrics"]:
+            rivals[row_label(row)] = row["metrics"][metric]["value"]
+    return ours, max(rivals, key=rivals.__getitem__, default=None)
+
+
+def _table(pairs: Sequence[Mapping[str, Any]]) -> str:
+    metrics = list(dict.fromkeys(pair["metric"] for pair in pairs))
+    lines: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    for pair in pairs:
+        lines.setdefault((pair["a"], pair["b"]), {})[pair["metric"]] = pair
+    body = "".join(
+        f'<tr><th scope="row">{escape(a)} <span class="against">against</span> {escape(b)}</th>'
+        f"{''.join(_cell(told.get(metric)) for metric in metrics)}</tr>"
+        for (a, b), told in lines.items()
+    )
+    return sortable(("pair", *metrics), body)
+
+
+def _cell(pair: Mapping[str, Any] | None) -> str:
+    if pair is None:
+        return "<td>–</td>"
+    p = "&lt; .001" if pair["p"] < 0.001 else f"= {pair['p']:.3f}"
+    pale = ' class="cost"' if pair["p"] > 0.05 or pair["low"] <= 0 <= pair["high"] else ""
+    return f"<td{pale}>{pair['difference']:+.4f}<small>{pair['low']:+.3f} to {pair['high']:+.3f}, p {p}</small></td>"
