@@ -7,8 +7,8 @@ Quality: 1 positive and 20 uniform negatives for the same test users, paired. Fo
 which only rounds its scores otherwise. Cost: one user at a time, everything that depends on the user. MMSRARec searches
 (stage 2) and ranks in one packed pass; MLLM-MSR sums the history up chunk by chunk, then asks a prompt per candidate,
 one after the other, or all in one batch. All run in turns within each user, so that a busy machine slows all. Times are
-medians over users and repeats, in milliseconds a user. What is trained is kept in --out, and a stopped call goes on.
-The last line of the output is one JSON object.
+medians and means over users and repeats, in milliseconds a user: how much MLLM-MSR writes differs between users. What
+is trained is kept in --out, and a stopped call goes on. The last line of the output is one JSON object.
 """
 
 import argparse
@@ -143,14 +143,19 @@ def measure(ours: MllmScorer, rival: MllmMsr, moments: Moments, candidates: Cand
             tell(row + 1, len(moments), f"timing, round {repeat + 1} of {repeats}")
         if repeat < 0:  # first calls pay for memory
             clock = Clock()
-    wall, processor = (
-        {part: round(statistics.median(values), 1) for part, values in times.items()}
-        for times in (clock.wall, clock.processor)
+    wall, processor, mean = (
+        {part: round(middle(values), 1) for part, values in times.items()}
+        for times, middle in (
+            (clock.wall, statistics.median),
+            (clock.processor, statistics.median),
+            (clock.processor, statistics.mean),
+        )
     )
     return {
         "ms_per_user": wall,
         **ratios(wall),
         "processor": {"ms_per_user": processor, **ratios(processor)},
+        "mean_processor": {"ms_per_user": mean, **ratios(mean)},
         "peak_mb_above_models": {part: round(peak, 1) for part, peak in clock.peak.items()},
         "calls_per_user": {"mmsrarec": ours.calls / ours.moments, MSR: alone.calls / alone.moments},
         "tokens_per_user": {"mmsrarec": ours.tokens / ours.moments, MSR: alone.tokens / alone.moments},
