@@ -47,7 +47,7 @@ shown_users = 2
 resamples = 100
 """
 
-SEQUENCE = ["sasrec", "gru4rec", "bert4rec"]
+SEQUENCE = ["sasrec", "gru4rec", "bert4rec", "content-sasrec"]
 CLASSIC = [
     *("random", "popularity", "popularity-as-of", "recent-popularity", "sequential-rules", "item-knn", "user-knn"),
     *("als", "ease", *SEQUENCE, "neighbours-only"),

@@ -7,7 +7,7 @@ from typing import Any
 from mmsrarec import artefacts
 from mmsrarec.data.split import SplitName
 from mmsrarec.recommend.variants import variant_named
-from mmsrarec.retrieve.settings import EncoderName, EncoderSettings, RetrieveSettings
+from mmsrarec.retrieve.settings import CONTENT_SASREC, EncoderName, EncoderSettings, RetrieveSettings
 from mmsrarec.rival import ASKED, msr_part
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings
@@ -15,6 +15,10 @@ from mmsrarec.workspace import Workspace, adapter_part
 
 LESSONS = 2
 """Raised where the same settings draw other training examples, or word a prompt otherwise, than they did."""
+
+
+ITEM = {"shows", "item_keywords", "title_tokens", "description_tokens", "visual_tokens", "layers", "keep"}
+"""Settings of stage 3 that say what the backbone is shown of an item by itself, and which of its layers look."""
 
 
 class Keys:
@@ -75,7 +79,12 @@ class Keys:
     def encoder(self, split: SplitName, name: EncoderName, refit: bool = False) -> str:
         """Of a sequence model, stage 2's encoder among them."""
         trained = self.recipe.retrieve.model_dump(include=set(EncoderSettings.model_fields)) | {"encoder": name}
-        return self.of(self.workspace.encoder_part(split, name, refit), settings=trained)
+        part, content = self.workspace.encoder_part(split, name, refit), {"content_dims", "without_id"}
+        if name != CONTENT_SASREC:
+            return self.of(part, settings={key: value for key, value in trained.items() if key not in content})
+        told = self.workspace.recommend_settings("whole").model_dump(include=ITEM)
+        items = {"told": told, **{part: self.workspace.recorded(part) for part in ("pictures", "summarize")}}
+        return self.of(part, settings=trained, items=items)
 
     def recommend(self, split: SplitName, variant: str) -> str:
         """Of a variant's adapter."""

@@ -23,8 +23,9 @@ from mmsrarec.recommend.fuse import Fused, Given
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.propose import Interleaved, Reranked, places
 from mmsrarec.recommend.score import MllmScorer
-from mmsrarec.recommend.turns import Only, Turns, Widened, beside_new
+from mmsrarec.recommend.turns import Likeness, Only, Turns, Widened, with_new
 from mmsrarec.recommend.wishes import UNASKED, Wishes, carries
+from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.workspace import Workspace, adapter_part
 
 SHOWN_REASONS = 3
@@ -171,9 +172,11 @@ class Recommender:
         """Those of the fusion, or the run's sequence encoder; and what nobody took, which they cannot know."""
         encoder = self.workspace.encoder(self.split)
         new = ~self._taken | (np.arange(len(self._taken)) >= encoder.n_items)
-        known: Scorer = Interleaved(self.proposers) if self.proposers else SequenceRow(encoder)
-        keywords = list(map(self.workspace.keywords.united, range(len(new))))
-        return beside_new(known, keywords, new, self.workspace.recipe.evaluate.propose)
+        by_content = next((one for one in self.proposers if one.name == CONTENT_SASREC), None)
+        others = tuple(one for one in self.proposers if one is not by_content) or self.proposers
+        known: Scorer = Interleaved(others) if others else SequenceRow(encoder)
+        words = Likeness(list(map(self.workspace.keywords.united, range(len(new)))))
+        return with_new(known, by_content, words, new, self.workspace.recipe.evaluate.propose)
 
     def _fused_proposers(self) -> tuple[Scorer, ...]:
         """Whoever the fusion learned to weigh, one by one, for all items that are there now."""

@@ -17,6 +17,7 @@ from mmsrarec.models import processes
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend.variants import variant_named
+from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.stages import Shard, Stages
 from mmsrarec.summarize.keywords import items_of
 from mmsrarec.summary_page import write_page
@@ -126,6 +127,8 @@ class Run:
         evaluate = self.recipe.evaluate
         if MSR in evaluate.rows or any(self.variants(split) for split in evaluate.splits):
             return STAGES
+        if CONTENT_SASREC in evaluate.rows:
+            return ("pictures", "summarize", "retrieve", "evaluate")
         return ("retrieve", "evaluate") if STAGE_2.keys() & set(evaluate.rows) else ("evaluate",)
 
     def variants(self, split: SplitName) -> list[str]:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from mmsrarec import artefacts
 from mmsrarec.data.images import open_picture, usable_pictures
@@ -20,13 +21,15 @@ from mmsrarec.data.split import SplitName, with_validation
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.keys import Keys
 from mmsrarec.models import pictures, processes
+from mmsrarec.models.content import whitened
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.warmup import grids, projector_of, warm_up
 from mmsrarec.progress import Count, Progress
 from mmsrarec.recommend import tune as ranker
+from mmsrarec.recommend.head import item_states
 from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.neighbours import Neighbours
-from mmsrarec.retrieve.settings import ENCODERS, EncoderName
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
 from mmsrarec.retrieve.train import refit, train_encoder
 from mmsrarec.rival import msr_part, train_msr
 from mmsrarec.summarize.keywords import Keywords
@@ -189,6 +192,7 @@ class Stages:
             if folder is None:
                 return
             parts, seed, device = self.workspace.split(split), self.recipe.seed, self.recipe.model.device
+            content = self.content() if name == CONTENT_SASREC else None
             settings = self.recipe.retrieve.model_copy(update={"encoder": name})
             before = self.workspace.encoder(split, name) if refitted else None
             label = f"{name}, {split}{', validation events included' if refitted else ''}"
@@ -198,13 +202,20 @@ class Stages:
                     task.advance(1, f"loss {loss:.3f}" + (f", validation NDCG@10 {ndcg:.4f}" if before is None else ""))
 
                 if before is None:
-                    encoder = train_encoder(parts.train, parts.valid, settings, seed, tell, device)
+                    encoder = train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
                 else:
                     known = with_validation(parts, self.workspace.dataset.events)
-                    encoder = refit(before, known, seed, tell, device)
+                    encoder = refit(before, known, seed, tell, device, content)
             encoder.save(folder)
             if part == f"retrieve/{split}":
                 Neighbours(parts.train, encoder, device=device).save(folder)
+
+    def content(self) -> Tensor:
+        """(items, content_dims): what the untuned backbone makes of each item."""
+        workspace = self.workspace
+        prompts = workspace.prompts("whole", workspace.ranker("whole"))
+        states = item_states(prompts, workspace.item_file, self.recipe.runtime.score_tokens)
+        return whitened(states, self.recipe.retrieve.content_dims)
 
     def recommend(self, split: SplitName, variant: str) -> None:
         """Train the adapter of a variant of stage 3."""

@@ -91,6 +91,16 @@ def test_what_proposers_never_saw_speaks_neither_for_nor_against() -> None:
     assert x[0, 2, 1] == pytest.approx(-np.log(4))
 
 
+def test_a_proposer_that_knows_what_items_are_speaks_of_new_ones_too() -> None:
+    ranker, proposer = Table([[0.5, 0.5, 0.5]]), Table([[1, 2, 3]])
+    known = np.array([True, True, False])
+    silent, spoken = (
+        terms(ranker, [proposer], asked([]), np.array([[0, 1, 2]]), known) for proposer.described in (2, 3)
+    )
+    assert silent[0, 2, 1] < 0 == spoken[0, 2, 1]  # the log of the first place
+    assert (silent[0, :2] == spoken[0, :2]).all()
+
+
 def test_three_of_four_choices_for_one_more_give_the_log_of_three() -> None:
     x = np.tile(np.array([[[1.0], [0.0]]]), (4, 1, 1))
     assert fit(x, np.array([0, 0, 1, 0]), ridge=0.0) == pytest.approx([np.log(3)])

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.data.split import Moments
-from mmsrarec.recommend.propose import ordered
-from mmsrarec.recommend.turns import Likeness, Only, Turns, beside_new
+from mmsrarec.recommend.propose import Scores, ordered
+from mmsrarec.recommend.turns import Likeness, Only, Turns, beside_new, with_new
 
 HISTORY = (np.array([0, 1]),)
 MOMENTS = Moments(np.array([0]), np.array([9]), np.array([-1]), HISTORY)
@@ -15,13 +15,20 @@ MOMENTS = Moments(np.array([0]), np.array([9]), np.array([-1]), HISTORY)
 class Falling:
     """Item 0 first, and so on, of `n` items."""
 
-    name = "falling"
+    name, described = "falling", 0
 
-    def __init__(self, n: int):
-        self.n = n
+    def __init__(self, n: int, described: int = 0):
+        self.n, self.described = n, described
 
     def score(self, moments: Moments, candidates: np.ndarray | None) -> np.ndarray:
         return -np.arange(float(self.n))[None] if candidates is None else -candidates.astype(float)
+
+
+class Rising(Falling):
+    """The last item first."""
+
+    def score(self, moments: Moments, candidates: np.ndarray | None) -> np.ndarray:
+        return -super().score(moments, candidates)
 
 
 def order(generator: Turns) -> list[int]:
@@ -70,9 +77,27 @@ def test_new_items_have_their_share_of_the_proposals_and_one_at_least() -> None:
 
     def proposed(*new: int) -> list[int]:
         is_new = np.isin(np.arange(12), new)
-        return order(beside_new(Only(Falling(12), ~is_new), words, is_new, 6))[:6]
+        return order(beside_new(Only(Falling(12), ~is_new), Likeness(words), is_new, 6))[:6]
 
     assert proposed() == [0, 1, 2, 3, 4, 5]
     assert proposed(3) == [0, 1, 2, 4, 5, 3]
     assert proposed(3, 7, 9, 11) == [0, 1, 7, 2, 4, 9]
     assert proposed(*range(2, 12)) == [0, 2, 1, 4, 5, 3]  # half at most; then whoever is left
+
+
+def test_new_items_are_judged_by_content_where_it_is_known_and_else_by_words() -> None:
+    """Items 9, 10 and 11 are new; content is known of all but 11."""
+    is_new, words = np.arange(12) >= 9, Likeness([("red",)] * 12)
+
+    def proposed(known: Scores, by_content: Scores | None) -> list[int]:
+        return np.argsort(
+            -with_new(known, by_content, words, is_new, 6).score(MOMENTS, None)[0], kind="stable"
+        ).tolist()
+
+    known = Only(Falling(12), ~is_new)
+    assert proposed(known, None)[:8] == [0, 1, 2, 9, 3, 4, 5, 10]
+    assert proposed(known, Rising(12, described=12))[:8] == [0, 1, 2, 11, 3, 4, 5, 10]
+    first = proposed(known, Rising(12, described=11))
+    assert first.index(10) < first.index(9)
+    assert 11 in first[:6]  # by words, in its own share
+    assert with_new(all_known := Falling(12, described=12), Rising(12, described=12), words, is_new, 6) is all_known

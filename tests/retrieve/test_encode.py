@@ -23,7 +23,8 @@ def split():
 @pytest.fixture(scope="module", params=ENCODERS)
 def encoder(split, request) -> Encoder:
     settings = SMALL.model_copy(update={"encoder": request.param, "epochs": 8})
-    return train_encoder(split.train, split.valid, settings, seed=0)
+    content = torch.eye(split.train.n_items, settings.content_dims)
+    return train_encoder(split.train, split.valid, settings, seed=0, content=content)
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 8])

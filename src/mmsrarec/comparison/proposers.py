@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from mmsrarec.progress import Progress
 from mmsrarec.recommend.fuse import Fused, Fusion, Silent, learn, terms
 from mmsrarec.recommend.propose import Reranked, parts_of
 from mmsrarec.recommend.score import MllmScorer
-from mmsrarec.recommend.turns import beside_new
+from mmsrarec.recommend.turns import Likeness, with_new
+from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.workspace import Kind, adapter_part, fusion_part
 
 Tuned = Callable[[], MllmScorer]
@@ -72,18 +73,38 @@ class Proposers:
         """The ranker's order of what the generator proposes, and of what nobody took yet, as a run is served. known:
         what the generator was fitted on; None: what the tested rows are."""
         new = (known or self.scorers.fitted).counts == 0
-        generator = beside_new(generator, self.words, new, self.proposed)
+        by_content, by_words = self.by_content(known is None), Likeness(self.words)
+        generator = with_new(generator, by_content, by_words, new, self.proposed)
         return Reranked("mmsrarec", generator, ranker, self.proposed)
+
+    @property
+    def describes(self) -> tuple[str, ...]:
+        """The row that ranks new items by what they are, where the recipe has it."""
+        return (CONTENT_SASREC,) if CONTENT_SASREC in self.recipe.evaluate.rows else ()
+
+    def by_content(self, tested: bool) -> Scorer | None:
+        """That row, as it is tested, or fitted on training alone."""
+        made = self.scorers.classic if tested else partial(self.scorers.made, train=self.split.train)
+        return made(CONTENT_SASREC) if self.describes else None
+
+    def parts(self, generator: Scorer, tested: bool = True) -> tuple[Scorer, ...]:
+        """Whose scores are fused with the language model's: who proposes, and who knows what new items are."""
+        parts, other = parts_of(generator), self.by_content(tested)
+        return parts if other is None or other.name in [part.name for part in parts] else (*parts, other)
+
+    def inputs(self, chosen: str) -> list[str]:
+        """Keys of what the proposals are made from."""
+        return [key for name in (chosen, *self.describes) for key in self.scorers.inputs(name, "whole")]
 
     def fused(self, kind: Kind, chosen: str, generator: Scorer, tuned: Tuned) -> Fused:
         """The language model and the chosen proposer together."""
         weights = self.fusion(kind, chosen, tuned).weights
-        return Fused("mmsrarec", tuned(), parts_of(generator), weights, self.scorers.fitted.counts > 0)
+        return Fused("mmsrarec", tuned(), self.parts(generator), weights, self.scorers.fitted.counts > 0)
 
     def fused_alone(self, kind: Kind, chosen: str, generator: Scorer, tuned: Tuned) -> Fused:
         """The chosen proposer's own parts together: what the language model adds is above it."""
         weights = (0.0, *self.fusion(kind, chosen, tuned).without)
-        return Fused(chosen, Silent(), parts_of(generator), weights, self.scorers.fitted.counts > 0)
+        return Fused(chosen, Silent(), self.parts(generator), weights, self.scorers.fitted.counts > 0)
 
     def fusion(self, kind: Kind, chosen: str, tuned: Tuned) -> Fusion:
         """The weights of the language model and of the proposers, learned by `learn` unless they are there."""
@@ -91,7 +112,7 @@ class Proposers:
         adapter = self.workspace.recorded(adapter_part(name, "whole"))
         train = artefacts.key(train=[self.split.train.item])
         key = artefacts.key(
-            made_from=[adapter, *self.scorers.inputs(chosen, "whole"), train],
+            made_from=[adapter, *self.inputs(chosen), train],
             proposer=chosen,
             candidates=settings.negatives if kind == "published" else self.proposed,
             users=settings.fusion_users,
@@ -126,7 +147,7 @@ class Proposers:
             rows = np.sort(order[hit.any(axis=1)[order]][: settings.fusion_users])
             moments, candidates, place = valid.pick(rows), proposed[rows], hit[rows].argmax(axis=1)
             looked_at = len(valid)
-        parts = parts_of(maker)
+        parts = self.parts(maker, tested=False)
         x = np.zeros((0, 1, 1 + len(parts)))
         if len(moments):
             x = terms(scorer, parts, moments, candidates, self.split.train.counts > 0)

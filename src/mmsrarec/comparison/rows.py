@@ -29,6 +29,7 @@ from mmsrarec.evaluate.report import Row, load_row, save_row
 from mmsrarec.evaluate.rows import CONTEXT, MSR, TRAINED
 from mmsrarec.progress import Count, Progress
 from mmsrarec.recommend.fuse import language_model
+from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.workspace import Kind, Workspace
 
 
@@ -79,7 +80,8 @@ class Comparison:
             return []
         proposers = self.proposers
         chosen = proposers.chosen()
-        several = "+" in chosen
+        together = "fused" if set(proposers.describes) <= {chosen} else f"fused with {CONTENT_SASREC}"
+        several = "+" in chosen or together != "fused"
         generator = cache(partial(self.scorers.classic, chosen))
 
         def fused(kind: Kind) -> Scorer:
@@ -88,14 +90,14 @@ class Comparison:
         def alone(kind: Kind) -> Scorer:
             return proposers.fused_alone(kind, chosen, generator(), tuned)
 
-        made_from = [*self.scorers.inputs(chosen, "whole"), artefacts.key(beside_new=2)]
+        made_from = [*proposers.inputs(chosen), artefacts.key(beside_new=2)]
         learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users)]
         if fuses:
             found.append(self.row("published", model, f"fused with {chosen}", lambda: fused("published"), learned))
             if several:
-                found.append(self.row("published", chosen, "fused", lambda: alone("published"), learned))
+                found.append(self.row("published", chosen, together, lambda: alone("published"), learned))
         if self.full:
-            if several:  # whoever proposes stands in the table by itself
+            if "+" in chosen:  # whoever proposes stands in the table by itself
                 found.append(self.row("full", chosen, "whole", generator))
             label, reranked = f"re-ranks {chosen}", proposers.reranked
             found.append(self.row("full", model, label, lambda: reranked(generator(), tuned()), made_from))
@@ -103,7 +105,7 @@ class Comparison:
                 label += ", fused"
                 found.append(self.row("full", model, label, lambda: reranked(generator(), fused("full")), learned))
             if fuses and several:
-                found.append(self.row("full", chosen, "fused", lambda: reranked(generator(), alone("full")), learned))
+                found.append(self.row("full", chosen, together, lambda: reranked(generator(), alone("full")), learned))
         return found
 
     def row(self, protocol: str, model: str, variant: str, make: Callable[[], Scorer], more: Sequence[str] = ()) -> Row:

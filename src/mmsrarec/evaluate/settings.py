@@ -40,6 +40,7 @@ class EvaluateSettings(BaseModel):
             "sasrec",
             "gru4rec",
             "bert4rec",
+            "content-sasrec",
             "neighbours-only",
             "plain-fine-tuning",
             "mmsrarec",

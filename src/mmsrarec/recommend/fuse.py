@@ -21,7 +21,7 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.head import HeadScorer
-from mmsrarec.recommend.propose import Reranked, Scores, places
+from mmsrarec.recommend.propose import Reranked, Scores, places, strangers
 from mmsrarec.recommend.score import MllmScorer
 
 RIDGE = 1.0
@@ -131,7 +131,8 @@ def terms(
         else:
             term = -np.log(places(one, moments))
             unsaid = term.mean(axis=1, keepdims=True)
-        found.append(np.take_along_axis(np.where(known, term, unsaid), candidates, axis=1))
+        said = ~strangers(one, ~known)
+        found.append(np.take_along_axis(np.where(said, term, unsaid), candidates, axis=1))
     return np.stack(found, axis=2)
 
 

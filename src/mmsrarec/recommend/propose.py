@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
@@ -68,6 +69,12 @@ class Interleaved:
 def parts_of(generator: Scores) -> tuple[Scores, ...]:
     """Whoever proposes, one by one."""
     return generator.generators if isinstance(generator, Interleaved) else (generator,)
+
+
+def strangers(generator: Scores, new: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(items,): of the new items, nobody took which, those that no part of the generator can rank by what they are."""
+    described = max(getattr(part, "described", 0) for part in parts_of(generator))
+    return new & (np.arange(len(new)) >= described)
 
 
 def unseen(generator: Scores, moments: Moments) -> FloatArray:

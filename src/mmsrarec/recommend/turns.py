@@ -9,17 +9,26 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
-from mmsrarec.recommend.propose import Scores, ordered
+from mmsrarec.recommend.propose import Scores, ordered, strangers
 
 
-def beside_new(known: Scores, keywords: Sequence[Sequence[str]], new: NDArray[np.bool_], n: int) -> Scores:
-    """A generator that also proposes items that nobody took yet, which it cannot know: those most like the history.
+def beside_new(known: Scores, judge: Scores, new: NDArray[np.bool_], n: int) -> Scores:
+    """A generator that also proposes items that nobody took yet, which it cannot know: the best by the judge.
 
     Of the first n they have the share that they have of the catalogue, one at least, half at most: validation could not
-    tell a better one, for what is new now was not there then. keywords: of every item; new: (items,).
+    tell a better one, for what is new now was not there then. judge: ranks the whole catalogue; new: (items,).
     """
     every = int(np.clip(round(1 / max(new.mean(), 1 / n)), 2, max(n, 2)))
-    return Turns(known, Only(Likeness(keywords), new), every, known.name) if new.any() else known
+    return Turns(known, Only(judge, new), every, known.name) if new.any() else known
+
+
+def with_new(known: Scores, by_content: Scores | None, by_words: Scores, new: NDArray[np.bool_], n: int) -> Scores:
+    """`beside_new` for all that the generator cannot rank: by content where that is known, else by words."""
+    unknown = strangers(known, new)
+    if by_content is not None:
+        left = strangers(by_content, unknown)
+        known, unknown = beside_new(known, by_content, unknown & ~left, n), left
+    return beside_new(known, by_words, unknown, n)
 
 
 @dataclass
@@ -60,6 +69,11 @@ class Widened:
     def logits(self) -> bool:
         """Of the generator: see `fuse`."""
         return getattr(self.generator, "logits", False)
+
+    @property
+    def described(self) -> int:
+        """Of the generator: see `propose.strangers`."""
+        return getattr(self.generator, "described", 0)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         known = self.generator.score(moments, None)

@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.content import ContentSASRec
 from mmsrarec.models.sequence import BERT4Rec, GRU4Rec, SASRec, SequenceModel
-from mmsrarec.retrieve.settings import RetrieveSettings
+from mmsrarec.retrieve.settings import CONTENT_SASREC, RetrieveSettings
 
 Float32Array = NDArray[np.float32]
 TOKENS_A_BATCH = 32_768  # bounds memory while encoding
@@ -102,4 +103,6 @@ def new_model(n_items: int, s: RetrieveSettings) -> SequenceModel:
         return GRU4Rec(n_items, s.dims, s.blocks, s.dropout)
     if s.encoder == "bert4rec":
         return BERT4Rec(n_items, s.length, s.dims, s.blocks, s.heads, s.dropout, s.hidden)
+    if s.encoder == CONTENT_SASREC:
+        return ContentSASRec(n_items, s.length, s.dims, s.blocks, s.heads, s.dropout, s.content_dims, s.without_id)
     return SASRec(n_items, s.length, s.dims, s.blocks, s.heads, s.dropout)

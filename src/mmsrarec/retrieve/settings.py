@@ -4,8 +4,10 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-EncoderName = Literal["sasrec", "gru4rec", "bert4rec"]
+EncoderName = Literal["sasrec", "gru4rec", "bert4rec", "content-sasrec"]
 ENCODERS: tuple[EncoderName, ...] = get_args(EncoderName)
+CONTENT_SASREC: EncoderName = "content-sasrec"
+"""Knows items by what they are, so it needs stage 1, and the others do not."""
 
 
 class EncoderSettings(BaseModel):
@@ -41,6 +43,16 @@ class EncoderSettings(BaseModel):
     )
     hidden: float = Field(
         default=0.3, gt=0, lt=1, description="share of a window's items hidden while training; only bert4rec"
+    )
+
+    content_dims: int = Field(
+        default=64, ge=1, le=1024, description="principal components of what an item is; only content-sasrec"
+    )
+    without_id: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of items a training step knows by content alone; only content-sasrec",
     )
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from torch import Tensor
 from mmsrarec.data.dataset import Events, IntArray
 from mmsrarec.data.split import Moments, moments_at
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.content import ContentSASRec
 from mmsrarec.models.sequence import SequenceModel, fill
 from mmsrarec.models.softmax import catalogue_loss
 from mmsrarec.retrieve.encode import Encoder, new_model
@@ -29,6 +30,7 @@ def train_encoder(
     seed: int,
     progress: OnPass | None = None,
     device: str = "cpu",
+    content: Tensor | None = None,
 ) -> Encoder:
     """A model trained on `train` by cross-entropy; stops by, and keeps the best of, validation NDCG@10.
 
@@ -36,7 +38,7 @@ def train_encoder(
     the weights themselves wander with each step.
     Every event of every user is seen once a pass, and predicted, by BERT4Rec if it is hidden: a long history is cut
     into windows, at places that move from pass to pass. Validation ranks all items but the history. Without validation
-    moments the last pass is kept.
+    moments the last pass is kept. content: (items, content_dims), for the one that wants it.
     Equal seeds give equal encoders; the global random state is left as it was.
     """
     if not len(train):
@@ -47,6 +49,10 @@ def train_encoder(
     with torch.random.fork_rng(devices=[] if device == "cpu" else None):  # dropout draws from the global state
         torch.manual_seed(seed)
         model = new_model(train.n_items, settings).reset(torch.Generator().manual_seed(seed)).to(device)
+        if isinstance(model, ContentSASRec):
+            if content is None:
+                raise MmsrarecError(f"{settings.encoder} learns from what items are: tell it their content")
+            model.describe(content, torch.from_numpy(train.counts > 0))
         averaged, steps, a_pass = deepcopy(model).eval().requires_grad_(False), 0, max(1, len(train) // settings.batch)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=settings.lr, betas=(0.9, 0.98), weight_decay=settings.weight_decay, fused=True
@@ -83,14 +89,21 @@ def _follow(averaged: SequenceModel, model: SequenceModel, share: float) -> None
         mean.lerp_(weight, share)
 
 
-def refit(encoder: Encoder, events: Events, seed: int, progress: OnPass | None = None, device: str = "cpu") -> Encoder:
+def refit(
+    encoder: Encoder,
+    events: Events,
+    seed: int,
+    progress: OnPass | None = None,
+    device: str = "cpu",
+    content: Tensor | None = None,
+) -> Encoder:
     """The model trained anew on `events`, such as training and validation, for as many passes as it was best after.
 
     What a table's row may do before the test: every choice was made on validation, and nothing of the test is seen.
     """
     nobody = moments_at(events, np.empty(0, dtype=np.int64))
     settings = encoder.settings.model_copy(update={"epochs": encoder.best_pass})
-    return train_encoder(events, nobody, settings, seed, progress, device)
+    return train_encoder(events, nobody, settings, seed, progress, device, content)
 
 
 def _batches(train: Events, s: RetrieveSettings, pad: int, rng: np.random.Generator) -> Iterator[IntArray]:

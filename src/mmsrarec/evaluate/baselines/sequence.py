@@ -1,10 +1,11 @@
-"""The rows "sasrec", "gru4rec" and "bert4rec": a sequence model's own scores."""
+"""The rows "sasrec", "gru4rec", "bert4rec" and "content-sasrec": a sequence model's own scores."""
 
 import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.retrieve.encode import Encoder
+from mmsrarec.retrieve.settings import CONTENT_SASREC
 
 
 class SequenceRow:
@@ -15,6 +16,8 @@ class SequenceRow:
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder, self.name = encoder, encoder.settings.encoder
+        self.described = encoder.n_items if self.name == CONTENT_SASREC else 0
+        """Items, the first of the catalogue, that it can rank though nobody took them."""
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         """(m, c) candidates -> (m, c) logits; None -> (m, n_items)."""
