@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 
@@ -57,6 +57,15 @@ def scan_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
             raise MmsrarecError(f"{path}: the first line must name the columns {','.join(COLUMNS)}; no {missing[0]}")
         for number, line in enumerate(file, start=2):
             yield number, _parse_row(line, names)
+
+
+def text_lines(file: IO[bytes]) -> Iterator[tuple[int, str | None]]:
+    """(number from 1, the line without its end, or None where it is not UTF-8) of a file open for bytes."""
+    for number, line in enumerate(file, start=1):
+        try:
+            yield number, line.decode("utf-8").removeprefix("\ufeff" if number == 1 else "").rstrip("\r\n")
+        except UnicodeDecodeError:
+            yield number, None
 
 
 def to_seconds(raw: IntArray, where: str) -> IntArray:

@@ -20,7 +20,7 @@ from mmsrarec.artefacts import file_hash
 from mmsrarec.data.core import Core, drop_unused, in_core
 from mmsrarec.data.dataset import Dataset, IntArray, Item, make_events
 from mmsrarec.data.importers.report import Rejects, Report, take_picture, write_import
-from mmsrarec.data.rows import to_seconds
+from mmsrarec.data.rows import text_lines, to_seconds
 from mmsrarec.data.tables import writing_data
 from mmsrarec.errors import MmsrarecError
 
@@ -156,6 +156,7 @@ def _record(line: str | None) -> dict[str, Any]:
         raise ValueError("not UTF-8")
     if len(line) > LONGEST:
         raise ValueError(f"longer than {LONGEST} characters")
+    line = line.strip()
     try:
         record = json.loads(line) if '"' in line[:3] else ast.literal_eval(line)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
@@ -166,13 +167,9 @@ def _record(line: str | None) -> dict[str, Any]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str | None]]:
-    """(number from 1, the line, or None where it is not UTF-8)."""
+    """As `text_lines`, of a file that may be packed."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    yield number, line.decode("utf-8").strip()
-                except UnicodeDecodeError:
-                    yield number, None
+            yield from text_lines(file)
     except (EOFError, gzip.BadGzipFile) as error:
         raise MmsrarecError(f"{path} cannot be unpacked ({error}): fetch it again") from None

@@ -17,6 +17,7 @@ import numpy as np
 from mmsrarec.data.core import Core, drop_unused, in_core
 from mmsrarec.data.dataset import Dataset, Item, make_events
 from mmsrarec.data.importers.report import Rejects, Report, write_import
+from mmsrarec.data.rows import text_lines
 from mmsrarec.data.tables import writing_data
 from mmsrarec.errors import MmsrarecError
 
@@ -141,10 +142,5 @@ def _titled(line: str | None) -> Item:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str | None]]:
-    """(number from 1, the line without its end, or None where it is not UTF-8)."""
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield number, line.decode("utf-8").removeprefix("\ufeff" if number == 1 else "").rstrip("\r\n")
-            except UnicodeDecodeError:
-                yield number, None
+        yield from text_lines(file)
