@@ -93,7 +93,7 @@ def weights(retrieval: Retrieval, moments: Moments, items: IntArray, settings: R
     for these, asked, crowd, following in crowds(
         retrieval.neighbours, train, moments, s.crowd_of(train.n_users), s.crowd_next
     ):
-        for row, i, time in zip(range(len(these)), these.tolist(), clock(asked).tolist(), strict=True):
+        for row, (i, time) in enumerate(zip(these.tolist(), clock(asked).tolist(), strict=True)):
             same = retrieval.neighbours.same_person(asked, row)
             voices = {
                 "alike": Voices.of(following[row], crowd.similarity[row], crowd.user[row]),

@@ -78,13 +78,16 @@ class Keys:
 
     def encoder(self, split: SplitName, name: EncoderName, refit: bool = False) -> str:
         """Of a sequence model, stage 2's encoder among them."""
-        trained = self.recipe.retrieve.model_dump(include=set(EncoderSettings.model_fields)) | {"encoder": name}
-        part, content = self.workspace.encoder_part(split, name, refit), {"content_dims", "without_id"}
-        if name != CONTENT_SASREC:
-            return self.of(part, settings={key: value for key, value in trained.items() if key not in content})
-        told = self.workspace.recommend_settings("whole").model_dump(include=ITEM)
-        items = {"told": told, **{part: self.workspace.recorded(part) for part in ("pictures", "summarize")}}
-        return self.of(part, settings=trained, items=items)
+        part, settings, items = self.workspace.encoder_part(split, name, refit), set(EncoderSettings.model_fields), {}
+        if name == CONTENT_SASREC:
+            told = self.workspace.recommend_settings("whole").model_dump(include=ITEM)
+            items["items"] = {"told": told} | {
+                made: self.workspace.recorded(made) for made in ("pictures", "summarize")
+            }
+        else:
+            settings -= {"content_dims", "without_id"}
+        trained = self.recipe.retrieve.model_dump(include=settings) | {"encoder": name}
+        return self.of(part, settings=trained, **items)
 
     def recommend(self, split: SplitName, variant: str) -> str:
         """Of a variant's adapter."""

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -192,7 +192,7 @@ class Stages:
             if folder is None:
                 return
             parts, seed, device = self.workspace.split(split), self.recipe.seed, self.recipe.model.device
-            content = self.content() if name == CONTENT_SASREC else None
+            content = self.content if name == CONTENT_SASREC else None
             settings = self.recipe.retrieve.model_copy(update={"encoder": name})
             before = self.workspace.encoder(split, name) if refitted else None
             label = f"{name}, {split}{', validation events included' if refitted else ''}"
@@ -210,6 +210,7 @@ class Stages:
             if part == f"retrieve/{split}":
                 Neighbours(parts.train, encoder, device=device).save(folder)
 
+    @cached_property
     def content(self) -> Tensor:
         """(items, content_dims): what the untuned backbone makes of each item."""
         workspace = self.workspace

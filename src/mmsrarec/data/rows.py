@@ -2,9 +2,9 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def scan_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
             yield number, _parse_row(line, names)
 
 
-def text_lines(file: IO[bytes]) -> Iterator[tuple[int, str | None]]:
+def text_lines(file: Iterable[bytes]) -> Iterator[tuple[int, str | None]]:
     """(number from 1, the line without its end, or None where it is not UTF-8) of a file open for bytes."""
     for number, line in enumerate(file, start=1):
         try:

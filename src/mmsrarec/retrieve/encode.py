@@ -56,7 +56,7 @@ class Encoder:
         last = (tokens < self.n_items).sum(axis=1)
         by_length = np.argsort(last, kind="stable")  # short ones together: little padding
         states = np.zeros((len(tokens), self.settings.dims), dtype=np.float32)
-        device = self.model.items.weight.device
+        device = self.model.scale.device  # not of items.weight, which content-sasrec makes anew each time
         self.model.eval()
         begin = 0
         while begin < len(by_length):
@@ -71,7 +71,7 @@ class Encoder:
     @torch.no_grad()
     def scores(self, histories: Sequence[IntArray]) -> Float32Array:
         """m histories -> (m, n_items): how likely each item comes next, as logits. Nothing is filtered."""
-        states = torch.from_numpy(self.encode(histories)).to(self.model.items.weight.device)
+        states = torch.from_numpy(self.encode(histories)).to(self.model.scale.device)
         return self.model.logits(states).cpu().numpy()
 
     def save(self, folder: Path) -> None:

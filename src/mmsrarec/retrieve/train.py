@@ -131,7 +131,7 @@ def _batches(train: Events, s: RetrieveSettings, pad: int, rng: np.random.Genera
 
 def _loss(model: SequenceModel, items_bt: IntArray, s: RetrieveSettings, rng: np.random.Generator) -> Tensor:
     """Mean cross-entropy of the items that the windows ask for."""
-    device = model.items.weight.device
+    device = model.scale.device
     tokens_bt, wanted_bt = (torch.from_numpy(part).to(device) for part in model.exercise(items_bt, rng))
     asked_bt = wanted_bt != model.pad
     states, target = model(tokens_bt)[asked_bt], wanted_bt[asked_bt]
