@@ -1,4 +1,4 @@
-"""A run with fusion and the cheap head: its rows, what is kept, and the recommender that ranks by it."""
+"""A run with fusion: its rows, what is kept, and the recommender that ranks by it."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,6 @@ from mmsrarec.recommend.fuse import Fusion
 from mmsrarec.recommender import Recommender
 
 SET = (
-    "recommend.head_weight=0.5",
     "evaluate.fusion_users=20",
     "evaluate.combine_proposers=true",
     'evaluate.splits=["leave-one-out"]',
@@ -33,8 +32,6 @@ def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     named = [(row["protocol"], row["variant"]) for row in report["rows"] if row["model"] == "mmsrarec"]
     assert named == [
         ("published", "whole"),
-        ("published", "head"),
-        ("full", "head"),
         ("published", f"fused with {chosen}"),
         ("full", f"re-ranks {chosen}"),
         ("full", f"re-ranks {chosen}, fused"),
@@ -46,9 +43,6 @@ def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     assert with_["cost"]["tokens_per_user"] == pytest.approx(without["cost"]["tokens_per_user"])
     assert with_["cost"]["calls_per_user"] == without["cost"]["calls_per_user"] == 1
     assert with_["cost"]["ms_per_user"] > 0.5 * without["cost"]["ms_per_user"]  # what was remembered counts too
-    for protocol in ("published", "full"):  # cold items are told apart there too, and a head costs no candidate
-        assert rows[protocol, "head"]["slices"].keys() == without["slices"].keys()
-        assert rows[protocol, "head"]["cost"]["tokens_per_user"] < without["cost"]["tokens_per_user"]
     alone = [row["protocol"] for row in report["rows"] if (row["model"], row["variant"]) == (chosen, "fused")]
     assert alone == (["published", "full"] if "+" in chosen else [])  # what the language model adds is above it
     pairs = [(pair["a"], pair["b"]) for pair in report["pairs"]]

@@ -26,7 +26,7 @@ from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.warmup import grids, projector_of, warm_up
 from mmsrarec.progress import Count, Progress
 from mmsrarec.recommend import tune as ranker
-from mmsrarec.recommend.head import item_states
+from mmsrarec.recommend.states import item_states
 from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
@@ -231,9 +231,7 @@ class Stages:
                 taught = partial(workspace.tuned, split, changes.teacher) if changes.teacher else None
                 asked, adapter = workspace.retrieval(split, variant), folder / "adapter"
                 with self.say.counting(f"tuning, {split}, {variant}") as count:
-                    facts = ranker.tune(
-                        prompts, asked, settings, seed, adapter, work, count, taught, workspace.item_file
-                    )
+                    facts = ranker.tune(prompts, asked, settings, seed, adapter, work, count, taught)
             (folder / "training.json").write_text(json.dumps(facts))
             if processes.is_first():
                 shutil.rmtree(work, ignore_errors=True)

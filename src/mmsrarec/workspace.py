@@ -24,9 +24,7 @@ from mmsrarec.models.mllm import Mllm
 from mmsrarec.recipe import Recipe, load_recipe
 from mmsrarec.recommend.evidence import Retrieval
 from mmsrarec.recommend.fuse import Fusion
-from mmsrarec.recommend.head import Head, HeadScorer, item_states
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.encode import Encoder
@@ -172,15 +170,9 @@ class Workspace:
             mllm = merge_adapter(mllm, folder / "adapter")
         return self.prompts(variant, mllm)
 
-    def head(self, split: SplitName, tuned: MllmScorer) -> HeadScorer:
-        """The cheap head that was trained with the whole variant's adapter, `tuned`."""
-        head = Head.load(self._finished(adapter_part(split, "whole")) / "adapter")
-        states = item_states(self.prompts("whole", self.ranker("whole")), self.item_file, tuned.batch_tokens)
-        return HeadScorer("head", tuned.prompts, tuned.retrieval, head, states, tuned.batch_tokens)
-
     @property
     def item_file(self) -> Path:
-        """Where the run keeps the item states of the cheap head."""
+        """Where the run keeps the item states of `content-sasrec`."""
         return self.folder / "items.safetensors"
 
     def fusion(self, split: SplitName, kind: Kind) -> Fusion | None:

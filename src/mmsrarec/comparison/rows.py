@@ -66,9 +66,6 @@ class Comparison:
             shown = "whole" if model in self.recipe.evaluate.rows and variant in TRAINED.values() else variant
             make = cache(partial(self.scorers.tuned, variant))  # loaded once, for all of its rows
             found.append(self.row("published", model, shown, make))
-            if variant == "whole" and self.recipe.recommend.head_weight:
-                head = cache(lambda make=make: self.workspace.head(self.name, make()))
-                found += [self.row(kind, model, "head", head) for kind in ("published", "full")[: 1 + self.full]]
             if variant == "whole":
                 found += self.with_proposers(model, make)
         return found

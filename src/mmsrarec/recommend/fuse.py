@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.recommend.head import HeadScorer
 from mmsrarec.recommend.propose import Reranked, Scores, places, strangers
 from mmsrarec.recommend.score import MllmScorer
 
@@ -110,11 +109,11 @@ class Silent:
         return np.full(candidates.shape, 0.5)
 
 
-def language_model(scorer: Scores) -> MllmScorer | HeadScorer | None:
+def language_model(scorer: Scores) -> MllmScorer | None:
     """The language model inside whatever ranks."""
     while isinstance(scorer, Reranked | Fused):
         scorer = scorer.ranker
-    return scorer if isinstance(scorer, MllmScorer | HeadScorer) else None
+    return scorer if isinstance(scorer, MllmScorer) else None
 
 
 def terms(

@@ -20,12 +20,13 @@ SORTED_BATCHES = 16
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """examples: task -> packs; those of CHOOSE have the positive at `place`, (packs,), which is the item `target`,
-    (packs,). steps: the task of each step, and the rows of its examples."""
+    """examples: task -> packs; those of CHOOSE have the positive at `place`, (packs,).
+
+    steps: the task of each step, and the rows of its examples.
+    """
 
     examples: Mapping[str, Sequence[Pack]]
     place: IntArray
-    target: IntArray
     steps: Sequence[tuple[str, IntArray]]
 
     @property
@@ -52,7 +53,7 @@ def draw_lessons(prompts: Prompts, retrieval: Retrieval, settings: RecommendSett
     for task, found in draw_examples(prompts, retrieval, seed).items():
         batch = alike_in_cost(found, packs, settings.batch)
         examples[task], plans[task] = found, passes(found, batch, settings.epochs, other)
-    return Lessons(examples, place, moments.target, mix(plans, other))
+    return Lessons(examples, place, mix(plans, other))
 
 
 def plan(packs: Sequence[Pack], batch: int, rng: np.random.Generator) -> Iterator[IntArray]:

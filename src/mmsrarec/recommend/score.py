@@ -29,18 +29,12 @@ def yes_minus_no(prompts: Prompts, packs: Sequence[Pack], tree: Tree | None = No
 
     tree: what it knows is not computed again, nor what packs start with alike, if the model can do so (`Mllm.packs`).
     """
-    if tree is None or not prompts.mllm.packs:
-        return logits_and_users(prompts, packs)[0]
-    return _answer(prompts, read_tree(prompts.mllm, packs, prompts.features, tree))
-
-
-def logits_and_users(prompts: Prompts, packs: Sequence[Pack]) -> tuple[Tensor, Tensor]:
-    """What `yes_minus_no` gives, and each pack's hidden state at the last token that all candidates share, (b, d)."""
-    batch, device = batch_of(prompts.mllm, packs), prompts.mllm.device
-    shared = torch.arange(len(packs)), torch.tensor([len(pack.shared.ids) - 1 for pack in packs])
-    rows, columns = (torch.cat(pair).to(device) for pair in zip(batch.answers, shared, strict=True))
-    answers, users = read(prompts.mllm, batch, prompts.features, (rows, columns)).tensor_split([-len(packs)])
-    return _answer(prompts, answers), users
+    mllm = prompts.mllm
+    if tree is not None and mllm.packs:
+        return _answer(prompts, read_tree(mllm, packs, prompts.features, tree))
+    batch = batch_of(mllm, packs)
+    rows, columns = (places.to(mllm.device) for places in batch.answers)
+    return _answer(prompts, read(mllm, batch, prompts.features, (rows, columns)))
 
 
 def _answer(prompts: Prompts, hidden: Tensor) -> Tensor:

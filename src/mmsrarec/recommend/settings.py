@@ -123,13 +123,6 @@ class RecommendSettings(BaseModel):
         description="yesno: cross-entropy of the answer (published); softmax over the pack [ours]; their sum",
     )
     tasks: Tasks = Tasks()
-    head_weight: float = Field(
-        default=0.0,
-        ge=0,
-        le=100,
-        description="weight of the loss of the cheap head, which ranks the whole catalogue by one forward; 0: no head",
-    )
-    head_dims: int = Field(default=128, ge=1, le=4096, description="dimensions of the cheap head's vectors")
     lr: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of AdamW")
     batch: int = Field(default=8, ge=1, le=256, description="packs in a step")
     rank: int = Field(default=8, ge=1, le=256, description="rank of the LoRA adapter")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
@@ -23,10 +23,9 @@ from mmsrarec.models.adapter import Trainer, adapter_hash, add_adapter, save_who
 from mmsrarec.models.packing import Pack
 from mmsrarec.progress import Count
 from mmsrarec.recommend.evidence import Retrieval
-from mmsrarec.recommend.head import Head, item_states
 from mmsrarec.recommend.lessons import CHOOSE, Lessons, draw_lessons
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import logits_and_users, score_packs
+from mmsrarec.recommend.score import score_packs, yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.tasks import answer_loss, answer_share
 
@@ -44,26 +43,21 @@ def tune(
     work: Path,
     progress: Count = lambda done, total, label: None,
     teacher: Callable[[], Prompts] | None = None,
-    items: Path | None = None,
 ) -> dict:
     """Train an adapter and save it into `folder`; `work` keeps what a restart needs. Returns what the manifest says.
 
-    teacher: makes the tuned model whose scores of the same packs are learned as well; None: there is none. A cheap head
-    is trained along and saved beside the adapter where it has a weight; the file `items` keeps what it needs of the
-    items. Several processes (`processes`) share each batch; only the first writes, and has something to tell. A
-    restarted run reaches the same weights as an uninterrupted one (bit-equal on a CPU in float32).
+    teacher: makes the tuned model whose scores of the same packs are learned as well; None: there is none. Several
+    processes (`processes`) share each batch; only the first writes, and has something to tell. A restarted run reaches
+    the same weights as an uninterrupted one (bit-equal on a CPU in float32).
     """
     lessons = draw_lessons(prompts, retrieval, settings, seed)
     work.mkdir(parents=True, exist_ok=True)
     with processes.first_alone():
         packs = lessons.examples[CHOOSE]
         taught = learn_from(teacher, packs, work / "taught.safetensors", progress) if teacher else None
-        states = item_states(prompts, items) if settings.head_weight else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
-    head = None if states is None else Head.fresh(states, settings.head_dims, seed)
-    trained = peft if head is None else nn.ModuleDict({"model": peft, "head": head})
-    trainer = Trainer(trained, settings.lr, len(lessons.steps))
-    school = School(prompts, settings, lessons, taught, head, states, np.flatnonzero(retrieval.train.counts))
+    trainer = Trainer(peft, settings.lr, len(lessons.steps))
+    school = School(prompts, settings, lessons, taught)
     before = adapter_hash(peft)
     checkpoint, curve = work / "trainer.safetensors", work / "curve.jsonl"
     if curve.exists() and processes.is_first():  # a kill may have cut the last line short; its step is done again
@@ -94,8 +88,6 @@ def tune(
     count = sum(w.numel() for w in trainer.weights.values())
     peft.peft_config["default"].base_model_name_or_path = prompts.mllm.fingerprint  # a name, not a path
     peft.save_pretrained(str(folder), save_embedding_layers=False)
-    if head is not None:
-        head.save(folder)
     (folder / "README.md").write_text(card(prompts, settings, seed, count, lessons.tokens), encoding="utf-8")
     lines = read_curve(curve)
     tasks = {task: {"examples": len(found)} | task_losses(lines, task) for task, found in lessons.examples.items()}
@@ -104,18 +96,12 @@ def tune(
 
 @dataclass(frozen=True, eq=False)
 class School:
-    """What a step is graded by.
-
-    taught: (packs, c) logits of a teacher. states: (items, d), for the head. known: codes of what training knows.
-    """
+    """What a step is graded by. taught: (packs, c) logits of a teacher."""
 
     prompts: Prompts
     settings: RecommendSettings
     lessons: Lessons
     taught: Tensor | None
-    head: Head | None
-    states: Tensor | None
-    known: IntArray
 
     def loss(self, task: str, together: IntArray) -> tuple[Tensor, dict]:
         """This process's part of the loss of a batch, and what the curve tells of the whole."""
@@ -134,15 +120,10 @@ class School:
 
     def _choose(self, packs: Sequence[Pack], rows: IntArray) -> tuple[Tensor, float]:
         """The loss of packs, and the share of them whose positive came first."""
-        logits, users = logits_and_users(self.prompts, packs)
-        logits, place = logits.view(len(rows), -1), self.lessons.place[rows]
+        logits, place = yes_minus_no(self.prompts, packs).view(len(rows), -1), self.lessons.place[rows]
         loss = choose_loss(logits, torch.from_numpy(place).to(logits.device), self.settings.loss)
         if self.taught is not None:
             loss = loss + distil_loss(logits, self.taught[rows].to(logits.device))
-        if self.head is not None and self.states is not None:
-            target, known = (torch.from_numpy(codes) for codes in (self.lessons.target[rows], self.known))
-            found = self.head.loss(users.cpu(), target, self.states, known)
-            loss = loss + self.settings.head_weight * found.to(loss.device)
         return loss, float((logits.argmax(1).cpu().numpy() == place).mean())
 
 

@@ -32,7 +32,7 @@ RANKED = "\nWill they take it next? Answer yes or no."
 def msr_settings(settings: RecommendSettings) -> RecommendSettings:
     """A recipe's settings of ranking, with what its prompts show, its published loss and nothing trained along; all
     else is the same."""
-    alone = {"tasks": Tasks(foresee=0, recognise=0, profile=0), "wishes": 0.0, "head_weight": 0.0}
+    alone = {"tasks": Tasks(foresee=0, recognise=0, profile=0), "wishes": 0.0}
     return settings.model_copy(update={"shows": SHOWN, "loss": "yesno", **alone})
 
 
