@@ -28,7 +28,9 @@ def fused(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     report = json.loads((fused / "evaluate" / "report.json").read_text())
-    chosen = "+".join(Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full").proposers)
+    learned = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full")
+    chosen = "+".join(learned.proposing)
+    assert tuple(learned.proposing) == learned.proposers
     named = [(row["protocol"], row["variant"]) for row in report["rows"] if row["model"] == "mmsrarec"]
     assert named == [
         ("published", "whole"),

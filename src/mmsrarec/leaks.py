@@ -153,9 +153,9 @@ def choices(world: RunWorld) -> Iterator[Finding]:
     best = max((ndcg for _, ndcg in encoder.curve), default=0.0)
     yield stored.early_stopping(best, float(valid.mean()), float(test), stored.SAME + sampled)
     for file in workspace.folder.glob(f"evaluate/generators/{world.name}-*.json"):
-        found = world.comparison.proposers.quality()
+        found = world.comparison.proposers.choose().quality
         quality = {name: next(iter(values.values())) for name, values in found.items()}
-        yield stored.chosen_generator(json.loads(file.read_text())["chosen"], quality)
+        yield stored.chosen_generator("+".join(json.loads(file.read_text())["names"]), quality)
 
 
 def keywords(workspace: Workspace) -> Finding:

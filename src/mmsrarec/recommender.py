@@ -21,8 +21,9 @@ from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
 from mmsrarec.recommend.fuse import Fused, Given
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.propose import Interleaved, Reranked, places
+from mmsrarec.recommend.propose import Reranked, places
 from mmsrarec.recommend.score import MllmScorer
+from mmsrarec.recommend.together import Together
 from mmsrarec.recommend.turns import Likeness, Only, Turns, Widened, with_new
 from mmsrarec.recommend.wishes import UNASKED, Wishes, carries
 from mmsrarec.retrieve.settings import CONTENT_SASREC
@@ -173,8 +174,11 @@ class Recommender:
         encoder = self.workspace.encoder(self.split)
         new = ~self._taken | (np.arange(len(self._taken)) >= encoder.n_items)
         by_content = next((one for one in self.proposers if one.name == CONTENT_SASREC), None)
-        others = tuple(one for one in self.proposers if one is not by_content) or self.proposers
-        known: Scorer = Interleaved(others) if others else SequenceRow(encoder)
+        known: Scorer = SequenceRow(encoder)
+        if self.fusion:
+            named = {one.name: one for one in self.proposers}
+            weights = self.fusion.proposing
+            known = Together.of([named[name] for name in weights], list(weights.values()), self._taken)
         words = Likeness(list(map(self.workspace.keywords.united, range(len(new)))))
         return with_new(known, by_content, words, new, self.workspace.recipe.evaluate.propose)
 

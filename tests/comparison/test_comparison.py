@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmsrarec.comparison.join import Choice
 from mmsrarec.comparison.rows import Comparison
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
 from mmsrarec.data.split import Moments
-from mmsrarec.evaluate.rows import notes, proposers
+from mmsrarec.evaluate.rows import notes
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe
 from mmsrarec.recommend.propose import Reranked
@@ -25,7 +26,8 @@ def comparison(data: Dataset, folder: Path, **settings) -> Comparison:
 def test_a_generator_is_chosen_without_the_validation_events_and_then_fitted_on_them(
     drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], fitted_on="train+validation")
+    rows = ["sequential-rules", "als"]
+    mine = comparison(drawn, tmp_path, rows=rows, fitted_on="train+validation", combine_proposers=False)
     fitted: list[tuple[int, bool]] = []
     made = mine.scorers.made
     monkeypatch.setattr(
@@ -33,7 +35,7 @@ def test_a_generator_is_chosen_without_the_validation_events_and_then_fitted_on_
         "made",
         lambda name, train, refit=False: fitted.append((len(train), refit)) or made(name, train, refit),
     )
-    chosen = mine.scorers.classic(mine.proposers.chosen())
+    chosen = mine.proposers.generator()
     train, test = len(mine.split.train), len(mine.split.test)
     assert fitted == [(train, False), (train, False), (train + test, True)]
     assert chosen.name in ("sequential-rules", "als")
@@ -93,9 +95,10 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
     monkeypatch.setattr(
         mine.scorers, "made", lambda name, train, refit=False: fitted.append(len(train)) or made(name, train)
     )
+    mine.proposers.choice = Choice(("sequential-rules",))
     mine.proposers.words = [()] * len(drawn.items)  # stage 1 has not run
     oracle = Oracle()
-    learned = mine.proposers.fusion(kind, "sequential-rules", lambda: oracle)  # type: ignore[arg-type]
+    learned = mine.proposers.fusion(kind, lambda: oracle)  # type: ignore[arg-type]
     assert fitted == [len(mine.split.train)]
     (asked,) = oracle.asked
     history = dict(zip(mine.split.valid.user.tolist(), mine.split.valid.history, strict=True))
@@ -107,23 +110,25 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
     assert learned.moments == len(asked)
     assert learned.weights[0] > 0.5
     assert learned.helps
-    assert mine.proposers.fusion(kind, "sequential-rules", lambda: oracle) == learned  # type: ignore[arg-type]
+    assert mine.proposers.fusion(kind, lambda: oracle) == learned  # type: ignore[arg-type]
     assert len(oracle.asked) == 1  # kept
 
 
 def test_whoever_proposes_most_targets_is_chosen(drawn: Dataset, tmp_path: Path) -> None:
-    mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7)
-    quality = mine.proposers.quality()
-    assert {tuple(values) for values in quality.values()} == {("HR@7", "NDCG@10")}
-    assert quality[mine.proposers.chosen()]["HR@7"] == max(values["HR@7"] for values in quality.values())
+    mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7, combine_proposers=False)
+    choice = mine.proposers.choice
+    assert choice.quality.keys() == {"sequential-rules", "als"}
+    assert {tuple(values) for values in choice.quality.values()} == {("HR@7", "NDCG@10")}
+    assert choice.quality[choice.name]["HR@7"] == max(values["HR@7"] for values in choice.quality.values())
     rules = mine.scorers.made("sequential-rules", mine.split.train)
     proposed = Reranked("", rules, rules, mine.proposers.proposed).proposals(mine.split.valid)
     share = (proposed == mine.split.valid.target[:, None]).any(axis=1).mean()
-    assert quality["sequential-rules"]["HR@7"] == pytest.approx(share, abs=0.05)  # ties are broken otherwise
+    assert choice.quality["sequential-rules"]["HR@7"] == pytest.approx(share, abs=0.05)  # ties are broken otherwise
 
 
-def test_encoder_and_rules_propose_together_where_asked() -> None:
-    rows = ("sequential-rules", "sasrec", "als")
-    assert proposers(rows, "sasrec", False) == ["sequential-rules", "als", "sasrec"]
-    assert proposers(rows, "sasrec", True)[-1] == "sasrec+sequential-rules"
-    assert proposers(rows, "gru4rec", True) == proposers(rows, "sasrec", False)
+def test_a_choice_is_kept(drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7).proposers.choice
+    again = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7).proposers
+    monkeypatch.setattr(again, "choose", lambda: pytest.fail("chosen twice"))
+    assert again.choice == first
+    assert len(first.names) == len(first.weights)

@@ -11,7 +11,8 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.fuse import MODEL, RIDGE, Fused, Fusion, Silent, fit, learn, terms
-from mmsrarec.recommend.propose import Interleaved, Reranked, places
+from mmsrarec.recommend.propose import Reranked, parts_of, places, strangers
+from mmsrarec.recommend.together import Together
 
 
 class Table:
@@ -43,25 +44,27 @@ def test_places_count_ties_at_their_mean_and_leave_out_what_was_had() -> None:
     assert table.scores[0, 4] == 7
 
 
-def test_two_proposers_take_turns_and_name_nothing_twice() -> None:
+def test_several_generators_rank_by_the_weighted_sum_of_their_terms() -> None:
     one, other = Table([[9, 8, 7, 6, 5, 4]], "one"), Table([[1, 8, 2, 0, 9, 0]], "other")
-    both = Interleaved((one, other))
+    known = np.ones(6, dtype=bool)
+    both = Together.of([one, other], (1.0, 2.0), known)
     assert both.name == "one+other"
     # one: 0 1 2 3 4 5, other: 4 1 2 0 and then 3 and 5 alike
-    proposals = Reranked("", both, both, 5).proposals(asked([]))
-    assert proposals.tolist() == [[0, 4, 1, 2, 3]]
-    assert Reranked("", both, both, 4).proposals(asked([1])).tolist() == [[0, 4, 2, 3]]
-    assert both.score(asked([]), None)[0, 0] == -1
-    assert both.score(asked([]), np.array([[4]])).tolist() == [[-2]]
+    places = np.array([[1, 2, 3, 4, 5, 6], [4, 2, 3, 5.5, 1, 5.5]])
+    np.testing.assert_allclose(both.score(asked([]), None)[0], [-1, -2] @ np.log(places))
+    assert Reranked("", both, both, 3).proposals(asked([])).tolist() == [[4, 1, 0]]
+    assert Reranked("", both, both, 3).proposals(asked([4])).tolist() == [[1, 0, 2]]
+    assert both.score(asked([]), np.array([[4]])) == pytest.approx(-np.log(5))
+    assert parts_of(both) == (one, other)
+    assert Together.of([one], (0.5,), known) is one
 
 
-@given(st.integers(0, 999), st.integers(1, 8))
-def test_what_both_propose_holds_the_best_of_each(seed: int, n: int) -> None:
-    rng = np.random.default_rng(seed)
-    one, other = (Table(rng.permutation(20)[None]) for _ in range(2))
-    both = Reranked("", Interleaved((one, other)), one, 2 * n).proposals(asked([3, 5]))[0]
-    for single in (one, other):
-        assert set(Reranked("", single, single, n).proposals(asked([3, 5]))[0]) <= set(both)
+def test_what_only_some_of_several_can_describe_stays_a_stranger_to_them() -> None:
+    one, other = Table([[1, 2, 3]]), Table([[1, 2, 3]])
+    one.described = 3
+    new = np.array([False, True, True])
+    assert strangers(Together.of([one, other], (1.0, 1.0), ~new), new).tolist() == new.tolist()
+    assert not strangers(one, new).any()
 
 
 def test_terms_are_log_odds_and_logs_of_places_or_shares() -> None:
@@ -153,7 +156,7 @@ def test_without_moments_the_language_model_ranks_alone() -> None:
 
 
 def test_a_fusion_is_kept_and_a_broken_one_is_told(tmp_path: Path) -> None:
-    kept = Fusion(("sasrec",), (0.5, 1.25), (1.0,), 10, 40, {"fused": -1.0}, {"fused": 0.3})
+    kept = Fusion(("sasrec",), (0.5, 1.25), (1.0,), 10, 40, {"fused": -1.0}, {"fused": 0.3}, {"sasrec": 1.0})
     kept.save(tmp_path)
     assert Fusion.load(tmp_path) == kept
     (tmp_path / "fusion.json").write_text("{}")

@@ -2,20 +2,23 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property, partial
 
 import numpy as np
 
 from mmsrarec import artefacts
+from mmsrarec.comparison.join import Choice, join
 from mmsrarec.comparison.scorers import Scorers
 from mmsrarec.data.dataset import Events
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocol import Scorer, evaluate_full, ndcg_of_lists, published_candidates
-from mmsrarec.evaluate.rows import GENERATORS, proposers
+from mmsrarec.evaluate.rows import GENERATORS
 from mmsrarec.progress import Progress
 from mmsrarec.recommend.fuse import Fused, Fusion, Silent, learn, terms
 from mmsrarec.recommend.propose import Reranked, parts_of
 from mmsrarec.recommend.score import MllmScorer
+from mmsrarec.recommend.together import Together
 from mmsrarec.recommend.turns import Likeness, with_new
 from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.workspace import Kind, adapter_part, fusion_part
@@ -34,35 +37,51 @@ class Proposers:
 
     @property
     def names(self) -> list[str]:
-        settings = self.recipe.evaluate
-        return proposers(settings.rows, self.recipe.retrieve.encoder, settings.combine_proposers)
+        """Who may propose."""
+        return [name for name in GENERATORS if name in self.recipe.evaluate.rows]
 
     @property
     def proposed(self) -> int:
         """Items that are proposed."""
         return min(self.recipe.evaluate.propose, self.n_items // 2)
 
-    def chosen(self) -> str:
-        """The proposer of the most validation targets; the choice is kept, for it costs full rankings."""
-        names = self.names
-        if not names:
+    @cached_property
+    def choice(self) -> Choice:
+        """The proposer of the most validation targets, be it several together; kept, for it costs full rankings."""
+        if not self.names:
             raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
-        made_from = [self.scorers.inputs(name, "whole") for name in names]
-        key = artefacts.key(made_from=made_from, propose=self.proposed, seed=self.recipe.seed)
+        combine, seed = self.recipe.evaluate.combine_proposers, self.recipe.seed
+        made_from = [key for name in self.names for key in self.scorers.inputs(name, "whole")]
+        key = artefacts.key(made_from=made_from, propose=self.proposed, seed=seed, combine=combine, version=2)
         file = self.workspace.folder / "evaluate" / "generators" / f"{self.scorers.name}-{key[:12]}.json"
         if not file.exists():
-            quality = self.quality()
-            best = max(names, key=lambda name: tuple(quality[name].values()))
             file.parent.mkdir(parents=True, exist_ok=True)
-            artefacts.atomic_write(file, json.dumps({"chosen": best, "quality": quality}, indent=1).encode())
-        return json.loads(file.read_text())["chosen"]
+            artefacts.atomic_write(file, json.dumps(asdict(self.choose()), indent=1).encode())
+        record = json.loads(file.read_text())
+        return Choice(tuple(record["names"]), tuple(record["weights"]), record["quality"])
 
-    def quality(self) -> dict[str, dict[str, float]]:
-        """Of each proposer, on validation users: how often the target is among what it proposes; then NDCG@10."""
-        measured = (f"HR@{self.proposed}", "NDCG@10")
-        made = {name: self.scorers.made(name, self.split.train) for name in self.names}
-        found = {name: evaluate_full(row, self.split.valid, self.n_items, measured) for name, row in made.items()}
-        return {name: {metric: float(values[metric].mean()) for metric in measured} for name, values in found.items()}
+    def choose(self) -> Choice:
+        """By full rankings of validation users, none of whose events was seen by whoever ranks."""
+        valid, train, measured = self.split.valid, self.split.train, (f"HR@{self.proposed}", "NDCG@10")
+        made = {name: self.scorers.made(name, train) for name in self.names}
+        found = {name: evaluate_full(row, valid, self.n_items, measured) for name, row in made.items()}
+        quality = {name: {key: float(values[key].mean()) for key in measured} for name, values in found.items()}
+        best = max(self.names, key=lambda name: tuple(quality[name].values()))
+        first = Choice((best,), quality=quality)
+        if not (self.recipe.evaluate.combine_proposers and len(valid)):
+            return first
+        return join(first, made, valid, train.counts > 0, self.proposed, self.recipe.seed)
+
+    @property
+    def chosen(self) -> str:
+        """The name of whoever proposes."""
+        return self.choice.name
+
+    def generator(self, tested: bool = True) -> Scorer:
+        """Whoever proposes, as it is tested, or fitted on training alone."""
+        made = self.scorers.classic if tested else partial(self.scorers.made, train=self.split.train)
+        known = (self.scorers.fitted if tested else self.split.train).counts > 0
+        return Together.of([made(name) for name in self.choice.names], self.choice.weights, known)
 
     @cached_property
     def words(self) -> list[tuple[str, ...]]:
@@ -92,64 +111,68 @@ class Proposers:
         parts, other = parts_of(generator), self.by_content(tested)
         return parts if other is None or other.name in [part.name for part in parts] else (*parts, other)
 
-    def inputs(self, chosen: str) -> list[str]:
+    def inputs(self) -> list[str]:
         """Keys of what the proposals are made from."""
-        return [key for name in (chosen, *self.describes) for key in self.scorers.inputs(name, "whole")]
+        made_from = [
+            key for name in (*self.choice.names, *self.describes) for key in self.scorers.inputs(name, "whole")
+        ]
+        return [*made_from, artefacts.key(weights=self.choice.weights)]
 
-    def fused(self, kind: Kind, chosen: str, generator: Scorer, tuned: Tuned) -> Fused:
-        """The language model and the chosen proposer together."""
-        weights = self.fusion(kind, chosen, tuned).weights
+    def fused(self, kind: Kind, generator: Scorer, tuned: Tuned) -> Fused:
+        """The language model and whoever proposes together."""
+        weights = self.fusion(kind, tuned).weights
         return Fused("mmsrarec", tuned(), self.parts(generator), weights, self.scorers.fitted.counts > 0)
 
-    def fused_alone(self, kind: Kind, chosen: str, generator: Scorer, tuned: Tuned) -> Fused:
-        """The chosen proposer's own parts together: what the language model adds is above it."""
-        weights = (0.0, *self.fusion(kind, chosen, tuned).without)
-        return Fused(chosen, Silent(), self.parts(generator), weights, self.scorers.fitted.counts > 0)
+    def fused_alone(self, kind: Kind, generator: Scorer, tuned: Tuned) -> Fused:
+        """The proposer's own parts together: what the language model adds is above it."""
+        weights = (0.0, *self.fusion(kind, tuned).without)
+        return Fused(self.chosen, Silent(), self.parts(generator), weights, self.scorers.fitted.counts > 0)
 
-    def fusion(self, kind: Kind, chosen: str, tuned: Tuned) -> Fusion:
+    def fusion(self, kind: Kind, tuned: Tuned) -> Fusion:
         """The weights of the language model and of the proposers, learned by `learn` unless they are there."""
         settings, name = self.recipe.evaluate, self.scorers.name
         adapter = self.workspace.recorded(adapter_part(name, "whole"))
         train = artefacts.key(train=[self.split.train.item])
         key = artefacts.key(
-            made_from=[adapter, *self.inputs(chosen), train],
-            proposer=chosen,
+            made_from=[adapter, *self.inputs(), train],
+            proposer=self.chosen,
             candidates=settings.negatives if kind == "published" else self.proposed,
             users=settings.fusion_users,
             seed=self.recipe.seed,
-            version=4,
+            version=5,
         )
         folder = self.workspace.folder / fusion_part(name, kind)
         if not artefacts.is_current(folder, key):
-            self.say(f"fusing with {chosen}: {kind}, {name}")
-            learned = self.learn(kind, chosen, tuned())
+            self.say(f"fusing with {self.chosen}: {kind}, {name}")
+            learned = self.learn(kind, tuned())
             folder.parent.mkdir(parents=True, exist_ok=True)
             with artefacts.writing(folder, kind="fusion", key=key, inputs={"adapter": adapter}) as draft:
                 learned.save(draft)
         return Fusion.load(folder)
 
-    def learn(self, kind: Kind, chosen: str, scorer: MllmScorer) -> Fusion:
+    def learn(self, kind: Kind, scorer: MllmScorer) -> Fusion:
         """The weights of both on validation moments, at most `evaluate.fusion_users`.
 
         The proposers are fitted on the training events for it, also where they are fitted on the validation events as
         well (`evaluate.fitted_on`) for the row that the weights are then used in: the moments must be new to them.
         """
         settings, seed, valid = self.recipe.evaluate, self.recipe.seed, self.split.valid
-        maker = self.scorers.made(chosen, self.split.train)
+        generator = self.generator(tested=False)
         order = np.random.default_rng(seed).permutation(len(valid))
         if kind == "published":
             moments = valid.pick(np.sort(order[: settings.fusion_users]))
             asked = published_candidates(moments, self.workspace.dataset.events, seed, settings.negatives)
             candidates, place, looked_at = asked.items, asked.place, len(moments)
         else:
-            proposed = self.reranked(maker, scorer, self.split.train).proposals(valid)
+            proposed = self.reranked(generator, scorer, self.split.train).proposals(valid)
             hit = proposed == valid.target[:, None]
             rows = np.sort(order[hit.any(axis=1)[order]][: settings.fusion_users])
             moments, candidates, place = valid.pick(rows), proposed[rows], hit[rows].argmax(axis=1)
             looked_at = len(valid)
-        parts = self.parts(maker, tested=False)
+        parts = self.parts(generator, tested=False)
         x = np.zeros((0, 1, 1 + len(parts)))
         if len(moments):
             x = terms(scorer, parts, moments, candidates, self.split.train.counts > 0)
         quality = ndcg_of_lists(5 if kind == "published" else 10)
-        return learn(x, place, [part.name for part in parts], looked_at, quality)
+        proposing = dict(zip(self.choice.names, self.choice.weights, strict=True))
+        return learn(x, place, [part.name for part in parts], looked_at, quality, proposing)

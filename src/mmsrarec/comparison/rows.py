@@ -29,7 +29,6 @@ from mmsrarec.evaluate.report import Row, load_row, save_row
 from mmsrarec.evaluate.rows import CONTEXT, MSR, TRAINED
 from mmsrarec.progress import Count, Progress
 from mmsrarec.recommend.fuse import language_model
-from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.workspace import Kind, Workspace
 
 
@@ -75,34 +74,33 @@ class Comparison:
         found, fuses = [], self.recipe.evaluate.fusion_users > 0
         if not (fuses or self.full):
             return []
-        proposers = self.proposers
-        chosen = proposers.chosen()
-        together = "fused" if set(proposers.describes) <= {chosen} else f"fused with {CONTENT_SASREC}"
-        several = "+" in chosen or together != "fused"
-        generator = cache(partial(self.scorers.classic, chosen))
+        proposers, chosen = self.proposers, self.proposers.chosen
+        parts = list(dict.fromkeys((*proposers.choice.names, *proposers.describes)))
+        joined = "+".join(parts)
+        generator = cache(proposers.generator)
+        made_from = [*proposers.inputs(), artefacts.key(beside_new=2)]
+        learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users)]
 
         def fused(kind: Kind) -> Scorer:
-            return proposers.fused(kind, chosen, generator(), tuned)
+            return proposers.fused(kind, generator(), tuned)
 
         def alone(kind: Kind) -> Scorer:
-            return proposers.fused_alone(kind, chosen, generator(), tuned)
+            return proposers.fused_alone(kind, generator(), tuned)
 
-        made_from = [*proposers.inputs(chosen), artefacts.key(beside_new=2)]
-        learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users)]
         if fuses:
-            found.append(self.row("published", model, f"fused with {chosen}", lambda: fused("published"), learned))
-            if several:
-                found.append(self.row("published", chosen, together, lambda: alone("published"), learned))
+            found.append(self.row("published", model, f"fused with {joined}", lambda: fused("published"), learned))
+            if len(parts) > 1:
+                found.append(self.row("published", joined, "fused", lambda: alone("published"), learned))
         if self.full:
             if "+" in chosen:  # whoever proposes stands in the table by itself
-                found.append(self.row("full", chosen, "whole", generator))
+                found.append(self.row("full", chosen, "whole", generator, proposers.inputs()))
             label, reranked = f"re-ranks {chosen}", proposers.reranked
             found.append(self.row("full", model, label, lambda: reranked(generator(), tuned()), made_from))
             if fuses:
-                label += ", fused"
+                label += ", fused" if joined == chosen else f", fused with {joined}"
                 found.append(self.row("full", model, label, lambda: reranked(generator(), fused("full")), learned))
-            if fuses and several:
-                found.append(self.row("full", chosen, together, lambda: reranked(generator(), alone("full")), learned))
+            if fuses and len(parts) > 1:
+                found.append(self.row("full", joined, "fused", lambda: reranked(generator(), alone("full")), learned))
         return found
 
     def row(self, protocol: str, model: str, variant: str, make: Callable[[], Scorer], more: Sequence[str] = ()) -> Row:

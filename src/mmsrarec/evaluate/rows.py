@@ -17,7 +17,6 @@ from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.baselines.user_knn import UserKnn
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.recommend.evidence import Retrieval
-from mmsrarec.recommend.propose import Interleaved
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.variants import VARIANTS, sweep_of
 from mmsrarec.retrieve.encode import Encoder
@@ -70,23 +69,15 @@ TRAINED = {
 """Rows of the language model, and the variant of stage 3 that each is."""
 MSR = "mllm-msr"
 """A row that takes hours where others take minutes, so only who names it gets it; published protocol only."""
-GENERATORS = ("sequential-rules", "als", *ENCODERS)
+GENERATORS = ("sequential-rules", "als", "ease", *ENCODERS)
 """Who may propose to the language model: whoever proposes the targets of most validation users does."""
 CLOCKED = ("popularity-as-of", "recent-popularity", "neighbours-only", CONTEXT, *TRAINED, MSR)
 """Rows that know at a moment only what happened strictly before it."""
 
 
 def make_row(name: str, source: Source) -> Scorer:
-    """A row without a language model; "a+b" proposes what a and b propose, in turn."""
-    made = [(CLASSIC | STAGE_2)[part](source) for part in name.split("+")]
-    return made[0] if len(made) == 1 else Interleaved(tuple(made))
-
-
-def proposers(names: Collection[str], encoder: EncoderName, combined: bool) -> list[str]:
-    """Who of the rows may propose to the language model; combined: stage 2's encoder and the rules together, too."""
-    single = [name for name in GENERATORS if name in names]
-    together = (encoder, "sequential-rules")
-    return [*single, "+".join(together)] if combined and set(together) <= set(single) else single
+    """A row without a language model."""
+    return (CLASSIC | STAGE_2)[name](source)
 
 
 def is_ablation(variant: str) -> bool:
@@ -135,9 +126,9 @@ def notes(names: Collection[str], fitted_on: str) -> list[str]:
         )
     if "mmsrarec" in names:
         said.append(
-            "Full ranking by the language model is re-ranking of what a cheap generator proposed; the generator was "
-            "chosen on validation users, by how often the target is among its proposals, and stands in the table by "
-            "itself. Fused rows weigh the language model's log-odds against the generator's ranks, by weights learned "
-            "on validation users."
+            "Full ranking by the language model is re-ranking of what a cheap generator, or several together, "
+            "proposed. It was chosen on validation users, by how often the target is among its proposals, and stands "
+            "in the table by itself. Fused rows weigh the language model's log-odds against the generator's ranks, by "
+            "weights learned on validation users."
         )
     return said

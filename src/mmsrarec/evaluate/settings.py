@@ -69,7 +69,7 @@ class EvaluateSettings(BaseModel):
         default=50, ge=1, description="items that the generator hands to the language model in full ranking"
     )
     combine_proposers: bool = Field(
-        default=False, description="let stage 2's encoder and sequential rules propose in turn, as one more generator"
+        default=True, description="let several generators propose together, where that finds more validation targets"
     )
     fusion_users: int = Field(
         default=300,

@@ -34,7 +34,8 @@ Quality = Callable[[FloatArray, IntArray], float]
 @dataclass(frozen=True)
 class Fusion:
     """What was learned. weights: of the language model's log-odds, then of each proposer's term. without: of the
-    proposers' terms where they are fused without the language model, which says what it adds.
+    proposers' terms where they are fused without the language model, which says what it adds. proposing: whoever
+    proposes, with the weights by which several do so together.
 
     moments: validation moments it was learned from, of `asked` whose candidates were looked at: in full ranking only
     those whose target was proposed tell anything. log_likelihood, quality: a moment's mean of the target among its
@@ -48,6 +49,7 @@ class Fusion:
     asked: int
     log_likelihood: Mapping[str, float]
     quality: Mapping[str, float]
+    proposing: Mapping[str, float]
 
     @property
     def helps(self) -> bool:
@@ -121,22 +123,29 @@ def terms(
 ) -> FloatArray:
     """(m, c, 1 + proposers) of (m, c) candidates; known: see `Fused`."""
     p = np.clip(ranker.score(moments, candidates), 1e-9, 1 - 1e-9)
-    found = [np.log(p) - np.log1p(-p)]
-    for one in proposers:
-        if getattr(one, "logits", False):
-            scores = np.array(one.score(moments, None), dtype=np.float64)
-            top = scores.max(axis=1, keepdims=True)
-            term, unsaid = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True)), -np.log(len(known))
-        else:
-            term = -np.log(places(one, moments))
-            unsaid = term.mean(axis=1, keepdims=True)
-        said = ~strangers(one, ~known)
-        found.append(np.take_along_axis(np.where(said, term, unsaid), candidates, axis=1))
-    return np.stack(found, axis=2)
+    told = [np.take_along_axis(term(one, moments, known), candidates, axis=1) for one in proposers]
+    return np.stack([np.log(p) - np.log1p(-p), *told], axis=2)
+
+
+def term(proposer: Scores, moments: Moments, known: NDArray[np.bool_]) -> FloatArray:
+    """(m, n_items): what a proposer says of every item; known: see `Fused`."""
+    if getattr(proposer, "logits", False):
+        scores = np.array(proposer.score(moments, None), dtype=np.float64)
+        top = scores.max(axis=1, keepdims=True)
+        said, unsaid = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True)), -np.log(len(known))
+    else:
+        said = -np.log(places(proposer, moments))
+        unsaid = said.mean(axis=1, keepdims=True)
+    return np.where(strangers(proposer, ~known), unsaid, said)
 
 
 def learn(
-    x: FloatArray, place: IntArray, names: Sequence[str], asked: int, quality: Quality = lambda scores, place: 0.0
+    x: FloatArray,
+    place: IntArray,
+    names: Sequence[str],
+    asked: int,
+    quality: Quality = lambda scores, place: 0.0,
+    proposing: Mapping[str, float] | None = None,
 ) -> Fusion:
     """x: (m, c, k) terms as `terms` gives them, the language model's first, with the targets at `place`, (m,). names:
     of the proposers. quality: how good (m, c) scores are. Without moments, the language model is left as it is."""
@@ -151,7 +160,7 @@ def learn(
         likelihood[label] = float(_log_share(scores, place).mean()) if len(x) else 0.0
         good[label] = quality(scores, place) if len(x) else 0.0
     both, alone = (tuple(map(float, one)) for one in (weights, without))
-    return Fusion(tuple(names), both, alone, len(x), asked, likelihood, good)
+    return Fusion(tuple(names), both, alone, len(x), asked, likelihood, good, dict(proposing or {}))
 
 
 def fit(x: FloatArray, place: IntArray, ridge: float = RIDGE) -> FloatArray:

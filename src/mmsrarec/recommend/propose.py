@@ -1,6 +1,6 @@
 """Rank the whole catalogue by stages: a cheap generator proposes, the language model re-ranks what it proposed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -49,32 +49,14 @@ class Reranked:
         return ranks, order[:, : self.n]
 
 
-@dataclass
-class Interleaved:
-    """Several generators as one: their bests, then their seconds, and so on, each item once."""
-
-    generators: tuple[Scores, ...]
-    name: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.name = "+".join(generator.name for generator in self.generators)
-
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        """-1 for the first, -2 for the second: the turn at which a generator names the item first."""
-        turns = [len(self.generators) * places(one, moments) + turn for turn, one in enumerate(self.generators)]
-        scores = -np.min(turns, axis=0) + len(self.generators) - 1
-        return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
-
-
 def parts_of(generator: Scores) -> tuple[Scores, ...]:
     """Whoever proposes, one by one."""
-    return generator.generators if isinstance(generator, Interleaved) else (generator,)
+    return getattr(generator, "generators", (generator,))
 
 
 def strangers(generator: Scores, new: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(items,): of the new items, nobody took which, those that no part of the generator can rank by what they are."""
-    described = max(getattr(part, "described", 0) for part in parts_of(generator))
-    return new & (np.arange(len(new)) >= described)
+    """(items,): of the new items, nobody took which, those that the generator cannot rank by what they are."""
+    return new & (np.arange(len(new)) >= getattr(generator, "described", 0))
 
 
 def unseen(generator: Scores, moments: Moments) -> FloatArray:

@@ -1,0 +1,102 @@
+"""Who proposes together: each generator that adds to what the others propose joins, its weight learned on validation.
+
+Shapes: m moments, n items of the catalogue.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.data.dataset import FloatArray, IntArray
+from mmsrarec.data.split import Moments
+from mmsrarec.evaluate.metrics import count_rivals, measure
+from mmsrarec.recommend.fuse import FOLDS, fit, term
+from mmsrarec.recommend.propose import Scores, ordered
+
+POOL = 2
+"""Weights are learned on what the generators propose in turn, so many times as many items as are proposed."""
+MOST = 5e7
+"""Scores of a generator that are held at a time, at most: 200 MB."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Who proposes. weights: of each one's term. quality: of whoever was tried, the share of moments whose target was
+    among what it proposes, then NDCG@10."""
+
+    names: tuple[str, ...]
+    weights: tuple[float, ...] = (1.0,)
+    quality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return "+".join(self.names)
+
+
+def join(
+    first: Choice, made: Mapping[str, Scores], moments: Moments, known: NDArray[np.bool_], n: int, seed: int
+) -> Choice:
+    """Forward selection: to the best single one joins whoever lets n proposals hold the targets of most more moments,
+    until nobody does. Joined ones are judged on moments whose fifth was left out when their weights were learned; in a
+    large catalogue on some of the moments."""
+    judged = min(len(moments), max(int(MOST // len(known)), 1))
+    rows = np.sort(np.random.default_rng(seed).permutation(len(moments))[:judged])
+    bench = Bench.of(made, moments.pick(rows), known, n)
+    chosen, quality, best = first, dict(first.quality), bench.judge(first.names)[1]
+    while rest := [name for name in made if name not in chosen.names]:
+        tried = {name: bench.judge((*chosen.names, name)) for name in rest}
+        quality |= {"+".join((*chosen.names, name)): found for name, (_, found) in tried.items()}
+        name = max(rest, key=lambda name: tuple(tried[name][1].values()))
+        weights, found = tried[name]
+        if found[bench.hits] <= best[bench.hits]:
+            break
+        chosen, best = Choice((*chosen.names, name), weights), found
+    return Choice(chosen.names, chosen.weights, quality)
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Moments that generators are tried on. terms: (m, n) of each. ranks: (m, n) of each, from 0; what was had, last.
+    allowed: (m, n), what was not had. n: items that are proposed."""
+
+    terms: Mapping[str, FloatArray]
+    ranks: Mapping[str, FloatArray]
+    allowed: NDArray[np.bool_]
+    target: IntArray
+    n: int
+
+    @classmethod
+    def of(cls, made: Mapping[str, Scores], moments: Moments, known: NDArray[np.bool_], n: int) -> "Bench":
+        allowed = np.ones((len(moments), len(known)), dtype=bool)
+        for row, history in zip(allowed, moments.history, strict=True):
+            row[history] = False
+        terms = {name: term(one, moments, known).astype(np.float32) for name, one in made.items()}
+        ranks = {name: ordered(np.where(allowed, one, -np.inf))[1] for name, one in terms.items()}
+        return cls(terms, ranks, allowed, moments.target, n)
+
+    @property
+    def hits(self) -> str:
+        """The metric that counts first."""
+        return f"HR@{self.n}"
+
+    def judge(self, names: Sequence[str]) -> tuple[tuple[float, ...], dict[str, float]]:
+        """The weights of these generators together, and how good they are."""
+        terms = [self.terms[name] for name in names]
+        turns = np.min([len(names) * self.ranks[name] + turn for turn, name in enumerate(names)], axis=0)
+        pool = np.argsort(turns, axis=1, kind="stable")[:, : POOL * self.n]
+        hit = pool == self.target[:, None]
+        told, place = hit.any(axis=1), hit.argmax(axis=1)
+        x = np.stack([np.take_along_axis(one, pool, axis=1) for one in terms], axis=2).astype(np.float64)
+        fold, scores = np.arange(len(pool)) % FOLDS, np.zeros(turns.shape)
+        for number in range(FOLDS):
+            learned, left = told & (fold != number), fold == number
+            weights = fit(x[learned], place[learned])
+            scores[left] = sum(w * one[left] for w, one in zip(weights, terms, strict=True))
+        target = np.take_along_axis(scores, self.target[:, None], axis=1)[:, 0]
+        rivals = self.allowed.copy()
+        rivals[np.arange(len(rivals)), self.target] = False
+        metrics = (self.hits, "NDCG@10")
+        found = measure(*count_rivals(target, scores, rivals), len(scores[0]), metrics)
+        return tuple(map(float, fit(x[told], place[told]))), {name: float(found[name].mean()) for name in metrics}

@@ -1,0 +1,77 @@
+"""Who joins in proposing: whoever brings targets that the others miss, and nobody else."""
+
+import numpy as np
+
+from mmsrarec.comparison.join import Choice, join
+from mmsrarec.data.dataset import FloatArray, IntArray
+from mmsrarec.data.split import Moments
+from mmsrarec.recommend.propose import Reranked
+from mmsrarec.recommend.together import Together
+
+USERS, ITEMS, N = 200, 60, 5
+KNOWN = np.ones(ITEMS, dtype=bool)
+
+
+class Seer:
+    """Scores that see the targets of some users, and of others nothing."""
+
+    def __init__(self, name: str, target: IntArray, sees: IntArray, seed: int):
+        self.name = name
+        self.scores = np.random.default_rng(seed).normal(size=(USERS, ITEMS))
+        self.scores[sees, target[sees]] += 6
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        rows = self.scores[moments.user]
+        return rows if candidates is None else np.take_along_axis(rows, candidates, axis=1)
+
+
+def world() -> tuple[Moments, dict[str, Seer]]:
+    """One sees a half of the targets, another a quarter more, a third nothing."""
+    rng = np.random.default_rng(0)
+    target, users = rng.integers(0, ITEMS, USERS), np.arange(USERS)
+    had = tuple(np.array([(code + 1) % ITEMS]) for code in target)
+    sees = {"half": users[: USERS // 2], "quarter": users[USERS // 2 : 3 * USERS // 4], "blind": users[:0]}
+    made = {name: Seer(name, target, seen, seed) for seed, (name, seen) in enumerate(sees.items())}
+    return Moments(users, users, target, had), made
+
+
+def hits(generator, moments: Moments) -> float:
+    proposed = Reranked("", generator, generator, N).proposals(moments)
+    return float((proposed == moments.target[:, None]).any(axis=1).mean())
+
+
+def test_who_adds_targets_joins_and_who_adds_none_does_not() -> None:
+    moments, made = world()
+    found = join(Choice(("half",), quality={"half": {}}), made, moments, KNOWN, N, 0)
+    assert found.names[:2] == ("half", "quarter")
+    assert found.weights[0] > 0 < found.weights[1]
+    assert {"half", "half+quarter", "half+blind", "half+quarter+blind"} <= found.quality.keys()
+    both = Together.of([made[name] for name in found.names], found.weights, KNOWN)
+    assert found.quality[found.name][f"HR@{N}"] > hits(made["half"], moments) + 0.1
+    assert hits(both, moments) > hits(made["half"], moments) + 0.1
+
+
+def test_nobody_joins_who_knows_it_all() -> None:
+    moments, made = world()
+    made = {"all": Seer("all", moments.target, np.arange(USERS), 9), "blind": made["blind"]}
+    made["all"].scores[np.arange(USERS), moments.target] = 99
+    found = join(Choice(("all",)), made, moments, KNOWN, N, 0)
+    assert (found.names, found.weights) == (("all",), (1.0,))
+
+
+def test_what_was_had_is_never_proposed_and_counts_for_nothing() -> None:
+    moments, made = world()
+    for one in made.values():
+        one.scores[np.arange(USERS), [had[0] for had in moments.history]] = 99
+    found = join(Choice(("half",)), made, moments, KNOWN, N, 0)
+    assert found.quality["half+quarter"][f"HR@{N}"] > 0.6
+
+
+def test_a_large_catalogue_is_judged_on_some_of_the_moments(monkeypatch) -> None:
+    moments, made = world()
+    monkeypatch.setattr("mmsrarec.comparison.join.MOST", 50 * ITEMS)
+    asked: list[int] = []
+    real = made["half"].score
+    made["half"].score = lambda moments, candidates: asked.append(len(moments)) or real(moments, candidates)
+    join(Choice(("half",)), made, moments, KNOWN, N, 0)
+    assert asked == [50]
