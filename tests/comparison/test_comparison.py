@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mmsrarec.comparison.join import Choice
 from mmsrarec.comparison.rows import Comparison
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
 from mmsrarec.data.split import Moments
-from mmsrarec.evaluate.rows import notes
+from mmsrarec.evaluate.rows import make_row, notes
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe
-from mmsrarec.recommend.propose import Reranked
 from mmsrarec.workspace import Kind, Workspace
 
 
@@ -20,7 +20,19 @@ def comparison(data: Dataset, folder: Path, **settings) -> Comparison:
     recipe = Recipe.model_validate({"name": "a", "data": data.folder, "evaluate": settings})
     workspace = Workspace(recipe, folder)
     workspace.recorded = str  # whatever a row is made from, it is finished
-    return Comparison(workspace, "leave-one-out", Progress(), lambda done, total, label: None)
+    mine = Comparison(workspace, "leave-one-out", Progress(), lambda done, total, label: None)
+    mine.proposers.words = [()] * len(data.items)  # stage 1 has not run
+    return mine
+
+
+def watch_fitting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many events each row was fitted on, in turn."""
+    fitted: list[int] = []
+    monkeypatch.setattr(
+        "mmsrarec.comparison.scorers.make_row",
+        lambda name, source: fitted.append(len(source.train)) or make_row(name, source),
+    )
+    return fitted
 
 
 def test_a_generator_is_chosen_without_the_validation_events_and_then_fitted_on_them(
@@ -28,16 +40,10 @@ def test_a_generator_is_chosen_without_the_validation_events_and_then_fitted_on_
 ) -> None:
     rows = ["sequential-rules", "als"]
     mine = comparison(drawn, tmp_path, rows=rows, fitted_on="train+validation", combine_proposers=False)
-    fitted: list[tuple[int, bool]] = []
-    made = mine.scorers.made
-    monkeypatch.setattr(
-        mine.scorers,
-        "made",
-        lambda name, train, refit=False: fitted.append((len(train), refit)) or made(name, train, refit),
-    )
+    fitted = watch_fitting(monkeypatch)
     chosen = mine.proposers.generator()
     train, test = len(mine.split.train), len(mine.split.test)
-    assert fitted == [(train, False), (train, False), (train + test, True)]
+    assert fitted == [train, train, train + test]
     assert chosen.name in ("sequential-rules", "als")
 
 
@@ -78,6 +84,9 @@ class Oracle:
     def __init__(self) -> None:
         self.asked: list[Moments] = []
 
+    def as_new(self, items: NDArray[np.bool_]) -> "Oracle":
+        return self
+
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         assert candidates is not None
         self.asked.append(moments)
@@ -90,13 +99,8 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
 ) -> None:
     rows = ["sequential-rules", "popularity"]
     mine = comparison(drawn, tmp_path, rows=rows, fitted_on="train+validation", fusion_users=50, propose=30)
-    fitted: list[int] = []
-    made = mine.scorers.made
-    monkeypatch.setattr(
-        mine.scorers, "made", lambda name, train, refit=False: fitted.append(len(train)) or made(name, train)
-    )
+    fitted = watch_fitting(monkeypatch)
     mine.proposers.choice = Choice(("sequential-rules",))
-    mine.proposers.words = [()] * len(drawn.items)  # stage 1 has not run
     oracle = Oracle()
     learned = mine.proposers.fusion(kind, lambda: oracle)  # type: ignore[arg-type]
     assert fitted == [len(mine.split.train)]
@@ -120,10 +124,21 @@ def test_whoever_proposes_most_targets_is_chosen(drawn: Dataset, tmp_path: Path)
     assert choice.quality.keys() == {"sequential-rules", "als"}
     assert {tuple(values) for values in choice.quality.values()} == {("HR@7", "NDCG@10")}
     assert choice.quality[choice.name]["HR@7"] == max(values["HR@7"] for values in choice.quality.values())
-    rules = mine.scorers.made("sequential-rules", mine.split.train)
-    proposed = Reranked("", rules, rules, mine.proposers.proposed).proposals(mine.split.valid)
+    rules = mine.scorers.validated("sequential-rules")
+    proposed = mine.proposers.reranked(rules, rules, tested=False).proposals(mine.split.valid)
     share = (proposed == mine.split.valid.target[:, None]).any(axis=1).mean()
     assert choice.quality["sequential-rules"]["HR@7"] == pytest.approx(share, abs=0.05)  # ties are broken otherwise
+
+
+def test_validation_takes_as_many_items_for_new_as_there_are(drawn: Dataset, tmp_path: Path) -> None:
+    mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"])
+    counts, hidden = mine.split.train.counts, mine.scorers.hidden
+    assert (counts == 0).any()
+    assert hidden[counts > 0].mean() == pytest.approx((counts == 0).mean(), abs=0.1)
+    assert not hidden[counts == 0].any()
+    assert mine.proposers.known(tested=False).sum() == (counts > 0).sum() - hidden.sum()
+    proposed = mine.proposers.reranked(mine.scorers.validated("als"), mine.scorers.validated("als"), tested=False)
+    assert hidden[proposed.proposals(mine.split.valid)].any()  # they have their share of the proposals, as new ones do
 
 
 def test_a_choice_is_kept(drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from mmsrarec.comparison.join import Choice, join
+from mmsrarec.comparison.join import join
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.together import Together
+from mmsrarec.recommend.turns import beside_new
 
 USERS, ITEMS, N = 200, 60, 5
 KNOWN = np.ones(ITEMS, dtype=bool)
@@ -42,20 +43,28 @@ def hits(generator, moments: Moments) -> float:
 
 def test_who_adds_targets_joins_and_who_adds_none_does_not() -> None:
     moments, made = world()
-    found = join(Choice(("half",), quality={"half": {}}), made, moments, KNOWN, N, 0)
+    found = join(made, moments, KNOWN, N, 0)
     assert found.names[:2] == ("half", "quarter")
     assert found.weights[0] > 0 < found.weights[1]
-    assert {"half", "half+quarter", "half+blind", "half+quarter+blind"} <= found.quality.keys()
+    assert {"blind", "half", "half+quarter", "half+blind", "half+quarter+blind"} <= found.quality.keys()
     both = Together.of([made[name] for name in found.names], found.weights, KNOWN)
+    assert found.quality["half"][f"HR@{N}"] == hits(made["half"], moments)
     assert found.quality[found.name][f"HR@{N}"] > hits(made["half"], moments) + 0.1
     assert hits(both, moments) > hits(made["half"], moments) + 0.1
+
+
+def test_one_alone_where_no_other_may_join() -> None:
+    moments, made = world()
+    found = join(made, moments, KNOWN, N, 0, several=False)
+    assert (found.names, found.weights) == (("half",), (1.0,))
+    assert found.quality.keys() == made.keys()
 
 
 def test_nobody_joins_who_knows_it_all() -> None:
     moments, made = world()
     made = {"all": Seer("all", moments.target, np.arange(USERS), 9), "blind": made["blind"]}
     made["all"].scores[np.arange(USERS), moments.target] = 99
-    found = join(Choice(("all",)), made, moments, KNOWN, N, 0)
+    found = join(made, moments, KNOWN, N, 0)
     assert (found.names, found.weights) == (("all",), (1.0,))
 
 
@@ -63,7 +72,7 @@ def test_what_was_had_is_never_proposed_and_counts_for_nothing() -> None:
     moments, made = world()
     for one in made.values():
         one.scores[np.arange(USERS), [had[0] for had in moments.history]] = 99
-    found = join(Choice(("half",)), made, moments, KNOWN, N, 0)
+    found = join(made, moments, KNOWN, N, 0)
     assert found.quality["half+quarter"][f"HR@{N}"] > 0.6
 
 
@@ -73,5 +82,20 @@ def test_a_large_catalogue_is_judged_on_some_of_the_moments(monkeypatch) -> None
     asked: list[int] = []
     real = made["half"].score
     made["half"].score = lambda moments, candidates: asked.append(len(moments)) or real(moments, candidates)
-    join(Choice(("half",)), made, moments, KNOWN, N, 0)
+    join(made, moments, KNOWN, N, 0)
     assert asked == [50]
+
+
+def test_new_items_are_found_by_whoever_stands_beside_and_by_nobody_else() -> None:
+    """Half of the items are new. One that ranks all by chance proposes known ones only; beside it stands an oracle."""
+    moments, made = world()
+    known = np.arange(ITEMS) < ITEMS // 2
+    oracle = Seer("oracle", moments.target, np.arange(USERS), 5)
+    alone = join({"half": made["half"]}, moments, known, N, 0)
+    with_oracle = join(
+        {"half": made["half"]}, moments, known, N, 0, lambda generator: beside_new(generator, oracle, ~known, N)
+    )
+    new = ~known[moments.target]
+    seen = np.arange(USERS) < USERS // 2
+    assert alone.quality["half"][f"HR@{N}"] <= (~new).mean()
+    assert with_oracle.quality["half"][f"HR@{N}"] >= (new | seen).mean() - 0.05

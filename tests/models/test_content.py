@@ -64,6 +64,15 @@ def test_new_items_of_one_content_are_told_by_nothing_else(trained: Encoder) -> 
     torch.testing.assert_close(twin.items.weight, model.items.weight)
 
 
+def test_without_its_id_an_item_is_ranked_as_a_new_one_of_its_kind(trained: Encoder) -> None:
+    hidden = np.arange(ITEMS) == 2
+    history = [np.array([0, 1]), np.array([EACH, EACH + 2])]
+    scores, before = trained.without_ids(hidden).scores(history), trained.scores(history)
+    np.testing.assert_allclose(scores[:, 2], scores[:, EACH - 1], atol=1e-5)
+    assert np.abs(before[:, 2] - before[:, EACH - 1]).max() > 1e-3
+    np.testing.assert_array_equal(trained.scores(history), before)  # the model itself is as it was
+
+
 def test_ids_are_left_out_while_training_alone() -> None:
     model = new_model(ITEMS, SETTINGS.model_copy(update={"without_id": 1.0}))
     assert isinstance(model, ContentSASRec)

@@ -59,6 +59,21 @@ def test_it_counts_what_it_costs_and_tells_how_far_it_is() -> None:
     assert told[-1] == (8, 8, "ranking")
 
 
+def test_items_taken_for_new_are_shown_as_new_and_others_are_not() -> None:
+    new = np.zeros(30, dtype=bool)
+    new[CANDIDATES[0, 0]] = True
+    (evidence,) = RETRIEVAL.gather(TEST.pick(np.array([0])), CANDIDATES[:1], PROMPTS.settings)
+    assert evidence.popularity[0] > 0
+    where = set(np.flatnonzero(new[CANDIDATES[0]]).tolist())
+    expected = scorer().score_evidence([evidence.as_new(where)])[0]
+    found = scorer().as_new(new).score(TEST.pick(np.array([0])), CANDIDATES[:1])[0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert abs(found[0] - scorer().score(TEST.pick(np.array([0])), CANDIDATES[:1])[0, 0]) > 1e-6
+    np.testing.assert_array_equal(
+        scorer().as_new(~np.ones(30, dtype=bool)).score(TEST, CANDIDATES), scorer().score(TEST, CANDIDATES)
+    )
+
+
 def test_the_whole_catalogue_is_for_another() -> None:
     with pytest.raises(MmsrarecError, match="use propose"):
         scorer().score(TEST, None)

@@ -3,7 +3,7 @@
 Shapes: m moments, n items of the catalogue.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from mmsrarec.data.split import Moments
 from mmsrarec.evaluate.metrics import count_rivals, measure
 from mmsrarec.recommend.fuse import FOLDS, fit, term
 from mmsrarec.recommend.propose import Scores, ordered
+from mmsrarec.recommend.together import untold
 
 POOL = 2
 """Weights are learned on what the generators propose in turn, so many times as many items as are proposed."""
@@ -36,45 +37,80 @@ class Choice:
 
 
 def join(
-    first: Choice, made: Mapping[str, Scores], moments: Moments, known: NDArray[np.bool_], n: int, seed: int
+    made: Mapping[str, Scores],
+    moments: Moments,
+    known: NDArray[np.bool_],
+    n: int,
+    seed: int,
+    beside: Callable[[Scores], Scores] = lambda generator: generator,
+    several: bool = True,
 ) -> Choice:
-    """Forward selection: to the best single one joins whoever lets n proposals hold the targets of most more moments,
-    until nobody does. Joined ones are judged on moments whose fifth was left out when their weights were learned; in a
-    large catalogue on some of the moments."""
+    """The best single one, and by forward selection whoever lets n proposals hold the targets of most more moments,
+    until nobody does. known: see `fuse.Fused`. beside: adds what a generator cannot know to what it proposes. several:
+    whether any may join.
+
+    Joined ones are judged on moments whose fifth was left out when their weights were learned; in a large catalogue on
+    some of the moments.
+    """
     judged = min(len(moments), max(int(MOST // len(known)), 1))
     rows = np.sort(np.random.default_rng(seed).permutation(len(moments))[:judged])
-    bench = Bench.of(made, moments.pick(rows), known, n)
-    chosen, quality, best = first, dict(first.quality), bench.judge(first.names)[1]
+    bench = Bench.of(made, moments.pick(rows), known, n, beside)
+    chosen, quality = Choice(()), {}
     while rest := [name for name in made if name not in chosen.names]:
         tried = {name: bench.judge((*chosen.names, name)) for name in rest}
-        quality |= {"+".join((*chosen.names, name)): found for name, (_, found) in tried.items()}
         name = max(rest, key=lambda name: tuple(tried[name][1].values()))
         weights, found = tried[name]
-        if found[bench.hits] <= best[bench.hits]:
+        better = not chosen.names or found[bench.hits] > quality[chosen.name][bench.hits]
+        quality |= {"+".join((*chosen.names, name)): found for name, (_, found) in tried.items()}
+        if better:
+            chosen = Choice((*chosen.names, name), weights)
+        if not (better and several):
             break
-        chosen, best = Choice((*chosen.names, name), weights), found
     return Choice(chosen.names, chosen.weights, quality)
+
+
+@dataclass
+class Ranking:
+    """(m, n) scores of the whole catalogue that are known already."""
+
+    scores: FloatArray
+    described: int
+    name: str = "ranking"
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        return self.scores if candidates is None else np.take_along_axis(self.scores, candidates, axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class Bench:
     """Moments that generators are tried on. terms: (m, n) of each. ranks: (m, n) of each, from 0; what was had, last.
-    allowed: (m, n), what was not had. n: items that are proposed."""
+    described: of each (`propose.strangers`). allowed: (m, n), what was not had. n: items that are proposed."""
 
+    moments: Moments
     terms: Mapping[str, FloatArray]
     ranks: Mapping[str, FloatArray]
+    described: Mapping[str, int]
+    known: NDArray[np.bool_]
     allowed: NDArray[np.bool_]
-    target: IntArray
     n: int
+    beside: Callable[[Scores], Scores]
 
     @classmethod
-    def of(cls, made: Mapping[str, Scores], moments: Moments, known: NDArray[np.bool_], n: int) -> "Bench":
+    def of(
+        cls,
+        made: Mapping[str, Scores],
+        moments: Moments,
+        known: NDArray[np.bool_],
+        n: int,
+        beside: Callable[[Scores], Scores],
+    ) -> "Bench":
         allowed = np.ones((len(moments), len(known)), dtype=bool)
         for row, history in zip(allowed, moments.history, strict=True):
             row[history] = False
         terms = {name: term(one, moments, known).astype(np.float32) for name, one in made.items()}
+        described = {name: getattr(one, "described", 0) for name, one in made.items()}
         ranks = {name: ordered(np.where(allowed, one, -np.inf))[1] for name, one in terms.items()}
-        return cls(terms, ranks, allowed, moments.target, n)
+        return cls(moments, terms, ranks, described, known, allowed, n, beside)
 
     @property
     def hits(self) -> str:
@@ -86,17 +122,23 @@ class Bench:
         terms = [self.terms[name] for name in names]
         turns = np.min([len(names) * self.ranks[name] + turn for turn, name in enumerate(names)], axis=0)
         pool = np.argsort(turns, axis=1, kind="stable")[:, : POOL * self.n]
-        hit = pool == self.target[:, None]
+        hit = pool == self.moments.target[:, None]
         told, place = hit.any(axis=1), hit.argmax(axis=1)
         x = np.stack([np.take_along_axis(one, pool, axis=1) for one in terms], axis=2).astype(np.float64)
         fold, scores = np.arange(len(pool)) % FOLDS, np.zeros(turns.shape)
         for number in range(FOLDS):
             learned, left = told & (fold != number), fold == number
-            weights = fit(x[learned], place[learned])
+            weights = fit(x[learned], place[learned]) if len(names) > 1 else (1.0,)
             scores[left] = sum(w * one[left] for w, one in zip(weights, terms, strict=True))
-        target = np.take_along_axis(scores, self.target[:, None], axis=1)[:, 0]
+        weights = tuple(map(float, fit(x[told], place[told]))) if len(names) > 1 else (1.0,)
+        return weights, self._quality(scores, [self.described[name] for name in names])
+
+    def _quality(self, scores: FloatArray, described: Sequence[int]) -> dict[str, float]:
+        scores[:, untold(~self.known, described)] = -np.inf
+        proposed = self.beside(Ranking(scores, min(described))).score(self.moments, None)
+        target = np.take_along_axis(proposed, self.moments.target[:, None], axis=1)[:, 0]
         rivals = self.allowed.copy()
-        rivals[np.arange(len(rivals)), self.target] = False
+        rivals[np.arange(len(rivals)), self.moments.target] = False
         metrics = (self.hits, "NDCG@10")
-        found = measure(*count_rivals(target, scores, rivals), len(scores[0]), metrics)
-        return tuple(map(float, fit(x[told], place[told]))), {name: float(found[name].mean()) for name in metrics}
+        found = measure(*count_rivals(target, proposed, rivals), len(proposed[0]), metrics)
+        return {name: float(found[name].mean()) for name in metrics}

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from functools import cached_property, partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec import artefacts
 from mmsrarec.comparison.join import Choice, join
 from mmsrarec.comparison.scorers import Scorers
-from mmsrarec.data.dataset import Events
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.protocol import Scorer, evaluate_full, ndcg_of_lists, published_candidates
+from mmsrarec.evaluate.protocol import Scorer, ndcg_of_lists, published_candidates
 from mmsrarec.evaluate.rows import GENERATORS
 from mmsrarec.progress import Progress
 from mmsrarec.recommend.fuse import Fused, Fusion, Silent, learn, terms
@@ -52,7 +52,7 @@ class Proposers:
             raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
         combine, seed = self.recipe.evaluate.combine_proposers, self.recipe.seed
         made_from = [key for name in self.names for key in self.scorers.inputs(name, "whole")]
-        key = artefacts.key(made_from=made_from, propose=self.proposed, seed=seed, combine=combine, version=2)
+        key = artefacts.key(made_from=made_from, propose=self.proposed, seed=seed, combine=combine, version=3)
         file = self.workspace.folder / "evaluate" / "generators" / f"{self.scorers.name}-{key[:12]}.json"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -62,15 +62,9 @@ class Proposers:
 
     def choose(self) -> Choice:
         """By full rankings of validation users, none of whose events was seen by whoever ranks."""
-        valid, train, measured = self.split.valid, self.split.train, (f"HR@{self.proposed}", "NDCG@10")
-        made = {name: self.scorers.made(name, train) for name in self.names}
-        found = {name: evaluate_full(row, valid, self.n_items, measured) for name, row in made.items()}
-        quality = {name: {key: float(values[key].mean()) for key in measured} for name, values in found.items()}
-        best = max(self.names, key=lambda name: tuple(quality[name].values()))
-        first = Choice((best,), quality=quality)
-        if not (self.recipe.evaluate.combine_proposers and len(valid)):
-            return first
-        return join(first, made, valid, train.counts > 0, self.proposed, self.recipe.seed)
+        made = {name: self.scorers.validated(name) for name in self.names}
+        beside, combine = partial(self.beside_new, tested=False), self.recipe.evaluate.combine_proposers
+        return join(made, self.split.valid, self.scorers.known, self.proposed, self.recipe.seed, beside, combine)
 
     @property
     def chosen(self) -> str:
@@ -78,23 +72,27 @@ class Proposers:
         return self.choice.name
 
     def generator(self, tested: bool = True) -> Scorer:
-        """Whoever proposes, as it is tested, or fitted on training alone."""
-        made = self.scorers.classic if tested else partial(self.scorers.made, train=self.split.train)
-        known = (self.scorers.fitted if tested else self.split.train).counts > 0
-        return Together.of([made(name) for name in self.choice.names], self.choice.weights, known)
+        """Whoever proposes, as it is tested, or as validation may know it."""
+        made = self.scorers.classic if tested else self.scorers.validated
+        return Together.of([made(name) for name in self.choice.names], self.choice.weights, self.known(tested))
+
+    def known(self, tested: bool = True) -> NDArray[np.bool_]:
+        """(items,): what whoever proposes has seen taken."""
+        return self.scorers.fitted.counts > 0 if tested else self.scorers.known
 
     @cached_property
     def words(self) -> list[tuple[str, ...]]:
         """The keywords of every item."""
         return list(map(self.workspace.keywords.united, range(self.n_items)))
 
-    def reranked(self, generator: Scorer, ranker: Scorer, known: Events | None = None) -> Reranked:
-        """The ranker's order of what the generator proposes, and of what nobody took yet, as a run is served. known:
-        what the generator was fitted on; None: what the tested rows are."""
-        new = (known or self.scorers.fitted).counts == 0
-        by_content, by_words = self.by_content(known is None), Likeness(self.words)
-        generator = with_new(generator, by_content, by_words, new, self.proposed)
-        return Reranked("mmsrarec", generator, ranker, self.proposed)
+    def reranked(self, generator: Scorer, ranker: Scorer, tested: bool = True) -> Reranked:
+        """The ranker's order of what the generator proposes, and of what nobody took yet, as a run is served."""
+        return Reranked("mmsrarec", self.beside_new(generator, tested), ranker, self.proposed)
+
+    def beside_new(self, generator: Scorer, tested: bool = True) -> Scorer:
+        """The generator, and beside it what nobody took yet."""
+        by_content, by_words = self.by_content(tested), Likeness(self.words)
+        return with_new(generator, by_content, by_words, ~self.known(tested), self.proposed)
 
     @property
     def describes(self) -> tuple[str, ...]:
@@ -102,8 +100,8 @@ class Proposers:
         return (CONTENT_SASREC,) if CONTENT_SASREC in self.recipe.evaluate.rows else ()
 
     def by_content(self, tested: bool) -> Scorer | None:
-        """That row, as it is tested, or fitted on training alone."""
-        made = self.scorers.classic if tested else partial(self.scorers.made, train=self.split.train)
+        """That row, as it is tested, or as validation may know it."""
+        made = self.scorers.classic if tested else self.scorers.validated
         return made(CONTENT_SASREC) if self.describes else None
 
     def parts(self, generator: Scorer, tested: bool = True) -> tuple[Scorer, ...]:
@@ -121,12 +119,12 @@ class Proposers:
     def fused(self, kind: Kind, generator: Scorer, tuned: Tuned) -> Fused:
         """The language model and whoever proposes together."""
         weights = self.fusion(kind, tuned).weights
-        return Fused("mmsrarec", tuned(), self.parts(generator), weights, self.scorers.fitted.counts > 0)
+        return Fused("mmsrarec", tuned(), self.parts(generator), weights, self.known())
 
     def fused_alone(self, kind: Kind, generator: Scorer, tuned: Tuned) -> Fused:
         """The proposer's own parts together: what the language model adds is above it."""
         weights = (0.0, *self.fusion(kind, tuned).without)
-        return Fused(self.chosen, Silent(), self.parts(generator), weights, self.scorers.fitted.counts > 0)
+        return Fused(self.chosen, Silent(), self.parts(generator), weights, self.known())
 
     def fusion(self, kind: Kind, tuned: Tuned) -> Fusion:
         """The weights of the language model and of the proposers, learned by `learn` unless they are there."""
@@ -139,7 +137,7 @@ class Proposers:
             candidates=settings.negatives if kind == "published" else self.proposed,
             users=settings.fusion_users,
             seed=self.recipe.seed,
-            version=5,
+            version=6,
         )
         folder = self.workspace.folder / fusion_part(name, kind)
         if not artefacts.is_current(folder, key):
@@ -154,9 +152,11 @@ class Proposers:
         """The weights of both on validation moments, at most `evaluate.fusion_users`.
 
         The proposers are fitted on the training events for it, also where they are fitted on the validation events as
-        well (`evaluate.fitted_on`) for the row that the weights are then used in: the moments must be new to them.
+        well (`evaluate.fitted_on`) for the row that the weights are then used in: the moments must be new to them. Some
+        items are made new (`Scorers.hidden`).
         """
-        settings, seed, valid = self.recipe.evaluate, self.recipe.seed, self.split.valid
+        settings, seed, valid, hidden = self.recipe.evaluate, self.recipe.seed, self.split.valid, self.scorers.hidden
+        scorer = scorer.as_new(hidden) if hidden.any() else scorer
         generator = self.generator(tested=False)
         order = np.random.default_rng(seed).permutation(len(valid))
         if kind == "published":
@@ -164,7 +164,7 @@ class Proposers:
             asked = published_candidates(moments, self.workspace.dataset.events, seed, settings.negatives)
             candidates, place, looked_at = asked.items, asked.place, len(moments)
         else:
-            proposed = self.reranked(generator, scorer, self.split.train).proposals(valid)
+            proposed = self.reranked(generator, scorer, tested=False).proposals(valid)
             hit = proposed == valid.target[:, None]
             rows = np.sort(order[hit.any(axis=1)[order]][: settings.fusion_users])
             moments, candidates, place = valid.pick(rows), proposed[rows], hit[rows].argmax(axis=1)
@@ -172,7 +172,7 @@ class Proposers:
         parts = self.parts(generator, tested=False)
         x = np.zeros((0, 1, 1 + len(parts)))
         if len(moments):
-            x = terms(scorer, parts, moments, candidates, self.split.train.counts > 0)
+            x = terms(scorer, parts, moments, candidates, self.known(tested=False))
         quality = ndcg_of_lists(5 if kind == "published" else 10)
         proposing = dict(zip(self.choice.names, self.choice.weights, strict=True))
         return learn(x, place, [part.name for part in parts], looked_at, quality, proposing)

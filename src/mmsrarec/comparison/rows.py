@@ -78,7 +78,7 @@ class Comparison:
         parts = list(dict.fromkeys((*proposers.choice.names, *proposers.describes)))
         joined = "+".join(parts)
         generator = cache(proposers.generator)
-        made_from = [*proposers.inputs(), artefacts.key(beside_new=2)]
+        made_from = [*proposers.inputs(), artefacts.key(beside_new=3)]
         learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users)]
 
         def fused(kind: Kind) -> Scorer:

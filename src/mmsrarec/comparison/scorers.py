@@ -1,6 +1,9 @@
 """Whoever scores a row of the comparison on one split, made or loaded by name, and the keys of what it came from."""
 
-from functools import partial
+from functools import cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec import artefacts
 from mmsrarec.data.dataset import Events
@@ -38,6 +41,31 @@ class Scorers:
         encoder = partial(self.workspace.encoder, self.name, refit=refit)
         retrieval = partial(self.workspace.retrieval, self.name)
         return make_row(name, Source(train, self.recipe.seed, encoder, retrieval, self.recipe.recommend))
+
+    @cached_property
+    def hidden(self) -> NDArray[np.bool_]:
+        """(items,): as large a share of what training knows as new items have of the catalogue.
+
+        Validation treats them as new: what is new now was not there then, so it holds hardly any new target, and
+        whoever is chosen or weighed by it would be blind to new items.
+        """
+        new = self.split.train.counts == 0
+        drawn = np.random.default_rng([self.recipe.seed, 7]).random(len(new))
+        return ~new & (drawn < new.mean())
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(items,): what validation takes for known."""
+        return (self.split.train.counts > 0) & ~self.hidden
+
+    def validated(self, name: str) -> Scorer:
+        """A row without a language model as validation may know it: fitted on training, by content where it can."""
+        encoder = partial(self.workspace.encoder, self.name)
+        if self.hidden.any():
+            known = encoder
+            encoder = lambda name: known(name).without_ids(self.hidden)  # noqa: E731
+        retrieval = partial(self.workspace.retrieval, self.name)
+        return make_row(name, Source(self.split.train, self.recipe.seed, encoder, retrieval, self.recipe.recommend))
 
     def tuned(self, variant: str) -> MllmScorer:
         """The language model with a variant's adapter."""

@@ -3,10 +3,11 @@
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmsrarec.data.dataset import FloatArray, IntArray
@@ -83,7 +84,7 @@ class MllmScorer:
     """The tuned model as one more thing that ranks; counts what it costs.
 
     keep: remember answers, for rows that are made of the same scores. An answer from memory counts as it did when it
-    was found: tokens, calls, moments, and the `spared` seconds.
+    was found: tokens, calls, moments, and the `spared` seconds. new: (items,), shown as if nobody had taken them yet.
     """
 
     name: str
@@ -92,11 +93,16 @@ class MllmScorer:
     batch_tokens: int = 8192
     progress: Count = lambda done, total, label: None
     keep: bool = False
+    new: NDArray[np.bool_] | None = None
     tokens: int = field(default=0, init=False)
     calls: int = field(default=0, init=False)
     moments: int = field(default=0, init=False)
     spared: float = field(default=0.0, init=False)
     _kept: dict[str, tuple[FloatArray, int, float]] = field(default_factory=dict, init=False)
+
+    def as_new(self, items: NDArray[np.bool_]) -> "MllmScorer":
+        """The same, for whom nobody has taken the (items,) yet."""
+        return replace(self, new=items)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         """(m, c) scores of (m, c) candidates. The whole catalogue is ranked by stages: see `propose`."""
@@ -111,6 +117,9 @@ class MllmScorer:
             self.spared += seconds
             return scores.copy()
         evidence = self.retrieval.gather(moments, candidates, self.prompts.settings)
+        if self.new is not None:
+            places = map(np.flatnonzero, self.new[candidates])
+            evidence = [one.as_new(set(new.tolist())) for one, new in zip(evidence, places, strict=True)]
         scores = np.array(self.score_evidence(evidence)).reshape(candidates.shape)
         if self.keep:
             self._kept[asked] = scores.copy(), self.tokens - before, time.perf_counter() - started

@@ -29,8 +29,19 @@ class Together:
     def name(self) -> str:
         return "+".join(generator.name for generator in self.generators)
 
+    @property
+    def described(self) -> int:
+        """Of what all of them can describe: see `propose.strangers`."""
+        return min(getattr(generator, "described", 0) for generator in self.generators)
+
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         scores = np.zeros((len(moments), len(self.known)))
         for generator, weight in zip(self.generators, self.weights, strict=True):
             scores += weight * term(generator, moments, self.known)
+        scores[:, untold(~self.known, [getattr(one, "described", 0) for one in self.generators])] = -np.inf
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
+
+
+def untold(new: NDArray[np.bool_], described: Sequence[int]) -> NDArray[np.bool_]:
+    """(items,): of the new items, those that none of several generators can describe: they propose none of them."""
+    return new & (np.arange(len(new)) >= max(described))

@@ -1,8 +1,9 @@
 """Turn histories into users' embeddings by a trained sequence model (stage 2)."""
 
+import copy
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,13 @@ class Encoder:
         """m histories -> (m, n_items): how likely each item comes next, as logits. Nothing is filtered."""
         states = torch.from_numpy(self.encode(histories)).to(self.model.scale.device)
         return self.model.logits(states).cpu().numpy()
+
+    def without_ids(self, items: NDArray[np.bool_]) -> "Encoder":
+        """The same model as if nobody had taken the (n_items,) items: told by what they are alone, where it can be."""
+        model = copy.deepcopy(self.model)
+        if isinstance(model, ContentSASRec):
+            model.items.known[: self.n_items][torch.from_numpy(items)] = 0
+        return replace(self, model=model)
 
     def save(self, folder: Path) -> None:
         """Write encoder.safetensors and encoder.json."""
