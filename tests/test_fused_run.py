@@ -89,6 +89,8 @@ def test_a_fusion_that_did_not_help_or_is_of_another_adapter_is_left_alone(
 ) -> None:
     recommender, found = answers(fused, False, monkeypatch)
     assert recommender.fusion is None
+    proposing = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full").proposing
+    assert recommender.generator.name == "+".join(proposing)  # who proposes was chosen all the same
     assert not any("puts it at place" in reason for answer in found for reason in answer.because)
     manifest = fused / "recommend" / "leave-one-out" / "whole" / "manifest.json"
     kept = manifest.read_text()

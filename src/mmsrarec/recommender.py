@@ -1,6 +1,6 @@
 """Recommend from Python: load a finished run, then ask for a user or for a history of item ids."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -66,16 +66,17 @@ class Recommender:
     """A run's tuned model, ready to answer."""
 
     def __init__(self, workspace: Workspace, split: SplitName, prompts: Prompts, generator: Scorer | None = None):
-        """generator: proposes the candidates of a whole catalogue. Unless given, those do with whom fusion helped on
-        the run's validation users, or else, without fusion, its sequence encoder."""
+        """generator: proposes the candidates of a whole catalogue. Unless given, those do who were chosen on the run's
+        validation users when its fusion was learned, or else, without fusion, its sequence encoder."""
         self.workspace, self.dataset, self.prompts = workspace, workspace.dataset, prompts
         self.split: SplitName = split
         self.retrieval = workspace.retrieval(split)
         self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, workspace.recipe.runtime.score_tokens)
         learned = None if generator else workspace.fusion(split, "full")
         self.fusion = learned if learned and learned.helps and workspace.served == "whole" else None
-        self.proposers: tuple[Scorer, ...] = self._fused_proposers() if self.fusion else ()
-        self.generator: Scorer = generator or self._proposer()
+        made = self._made(learned.proposers) if learned else ()
+        self.proposers: tuple[Scorer, ...] = made if self.fusion else ()
+        self.generator: Scorer = generator or self._proposer(made, learned.proposing if learned else {})
         self.cold_generator = PopularityAsOf(self.retrieval.train)
 
     @classmethod
@@ -169,26 +170,23 @@ class Recommender:
             for place, (_, reasons) in zip(best, explained, strict=True)
         ]
 
-    def _proposer(self) -> Scorer:
-        """Those of the fusion, or the run's sequence encoder; and what nobody took, which they cannot know."""
-        encoder = self.workspace.encoder(self.split)
+    def _proposer(self, made: Sequence[Scorer], proposing: Mapping[str, float]) -> Scorer:
+        """Those who propose by these weights, or the run's sequence encoder; and what nobody took, which they cannot
+        know."""
+        encoder, named = self.workspace.encoder(self.split), {one.name: one for one in made}
         new = ~self._taken | (np.arange(len(self._taken)) >= encoder.n_items)
-        by_content = next((one for one in self.proposers if one.name == CONTENT_SASREC), None)
         known: Scorer = SequenceRow(encoder)
-        if self.fusion:
-            named = {one.name: one for one in self.proposers}
-            weights = self.fusion.proposing
-            known = Together.of([named[name] for name in weights], list(weights.values()), self._taken)
+        if proposing:
+            known = Together.of([named[name] for name in proposing], list(proposing.values()), self._taken)
         words = Likeness(list(map(self.workspace.keywords.united, range(len(new)))))
-        return with_new(known, by_content, words, new, self.workspace.recipe.evaluate.propose)
+        return with_new(known, named.get(CONTENT_SASREC), words, new, self.workspace.recipe.evaluate.propose)
 
-    def _fused_proposers(self) -> tuple[Scorer, ...]:
-        """Whoever the fusion learned to weigh, one by one, for all items that are there now."""
+    def _made(self, names: Sequence[str]) -> tuple[Scorer, ...]:
+        """Those proposers, one by one, for all items that are there now."""
         workspace, split = self.workspace, self.split
-        assert self.fusion is not None
         encoder, retrieval = partial(workspace.encoder, split), partial(workspace.retrieval, split)
         source = Source(self.retrieval.train, workspace.recipe.seed, encoder, retrieval, workspace.recipe.recommend)
-        return tuple(Widened(make_row(name, source), len(self.dataset.items)) for name in self.fusion.proposers)
+        return tuple(Widened(make_row(name, source), len(self.dataset.items)) for name in names)
 
     @cached_property
     def _taken(self) -> NDArray[np.bool_]:
