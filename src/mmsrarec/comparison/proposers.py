@@ -94,26 +94,27 @@ class Proposers:
         by_content, by_words = self.by_content(tested), Likeness(self.words)
         return with_new(generator, by_content, by_words, ~self.known(tested), self.proposed)
 
-    @property
-    def describes(self) -> tuple[str, ...]:
-        """The row that ranks new items by what they are, where the recipe has it."""
-        return (CONTENT_SASREC,) if CONTENT_SASREC in self.recipe.evaluate.rows else ()
-
     def by_content(self, tested: bool) -> Scorer | None:
-        """That row, as it is tested, or as validation may know it."""
+        """The row that ranks new items by what they are, as it is tested, or as validation may know it; None where the
+        recipe has none."""
         made = self.scorers.classic if tested else self.scorers.validated
-        return made(CONTENT_SASREC) if self.describes else None
+        return made(CONTENT_SASREC) if CONTENT_SASREC in self.recipe.evaluate.rows else None
+
+    @property
+    def fused_names(self) -> tuple[str, ...]:
+        """Whose scores are fused with the language model's: who proposes, stage 2's encoder, and who knows what new
+        items are, as far as the recipe has their rows."""
+        others = [name for name in (self.recipe.retrieve.encoder, CONTENT_SASREC) if name in self.recipe.evaluate.rows]
+        return tuple(dict.fromkeys((*self.choice.names, *others)))
 
     def parts(self, generator: Scorer, tested: bool = True) -> tuple[Scorer, ...]:
-        """Whose scores are fused with the language model's: who proposes, and who knows what new items are."""
-        parts, other = parts_of(generator), self.by_content(tested)
-        return parts if other is None or other.name in [part.name for part in parts] else (*parts, other)
+        """Those of `fused_names`, be they parts of the generator or not."""
+        made, known = self.scorers.classic if tested else self.scorers.validated, parts_of(generator)
+        return (*known, *map(made, self.fused_names[len(known) :]))
 
     def inputs(self) -> list[str]:
-        """Keys of what the proposals are made from."""
-        made_from = [
-            key for name in (*self.choice.names, *self.describes) for key in self.scorers.inputs(name, "whole")
-        ]
+        """Keys of what the proposals and the fusion are made from."""
+        made_from = [key for name in self.fused_names for key in self.scorers.inputs(name, "whole")]
         return [*made_from, artefacts.key(weights=self.choice.weights)]
 
     def fused(self, kind: Kind, generator: Scorer, tuned: Tuned) -> Fused:

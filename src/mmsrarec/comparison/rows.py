@@ -75,7 +75,7 @@ class Comparison:
         if not (fuses or self.full):
             return []
         proposers, chosen = self.proposers, self.proposers.chosen
-        parts = list(dict.fromkeys((*proposers.choice.names, *proposers.describes)))
+        parts = proposers.fused_names
         joined = "+".join(parts)
         generator = cache(proposers.generator)
         made_from = [*proposers.inputs(), artefacts.key(beside_new=3)]
