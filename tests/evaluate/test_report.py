@@ -18,7 +18,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.markup import shell
 from mmsrarec.evaluate.pairs import pairs_section
 from mmsrarec.evaluate.people import thumbnail
-from mmsrarec.evaluate.plots import Dot, Point, dot_plot, save_svg, scatter
+from mmsrarec.evaluate.plots import Dot, Point, cut, dot_plot, save_svg, scatter
 from mmsrarec.evaluate.published import PublishedName, published_rows
 from mmsrarec.evaluate.report import (
     Row,
@@ -287,3 +287,11 @@ def test_pairs_against_the_strongest_rival_and_our_own_come_first():
     assert re.findall(r"against</span> ([^<]+)", folded) == ["popularity", "a&lt;b"]
     assert (first.count("p &lt; .001"), first.count("p = 0.400"), html.count('class="cost"')) == (1, 1, 1)
     assert pairs_section({"rows": rows, "pairs": []}) == ""
+
+
+def test_long_labels_lose_their_middle() -> None:
+    assert cut("sasrec", 6) == "sasrec"
+    short = cut("mmsrarec, fused with content-sasrec+sequential-rules+ease+sasrec", 30)
+    assert len(short) == 30
+    assert short.startswith("mmsrarec, fused")
+    assert short.endswith("ease+sasrec")

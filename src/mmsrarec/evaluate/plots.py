@@ -44,7 +44,7 @@ def dot_plot(dots: Sequence[Dot], title: str, chance: float | None = None) -> st
         y = STEP * line + 28
         group = "strong" if dot.strong else "plain"
         parts.append(
-            f'<g class="{group}"><text x="{left}" y="{y - 11}">{escape(dot.label)}</text>'
+            f'<g class="{group}"><text x="{left}" y="{y - 11}">{escape(cut(dot.label, 50))}</text>'
             f'<line class="range" x1="{x(dot.low):.1f}" x2="{x(dot.high):.1f}" y1="{y}" y2="{y}"/>'
             f'<circle cx="{x(dot.value):.1f}" cy="{y}" r="4.5"/>'
             f'<text class="value" x="{width}" y="{y + 4}" text-anchor="end">{_short(dot.value)}</text></g>'
@@ -93,18 +93,28 @@ def scatter(points: Sequence[Point], title: str) -> str:
     boxes: list[Box] = [(at - 6, level - 6, at + 6, level + 6) for at, level in places.values()]
     for point in sorted(points, key=lambda p: (p not in best, not p.strong, -p.value)):
         at, level = places[id(point)]
-        wide = (8.2 if point.strong else 7.2) * len(point.label)
+        label = cut(point.label, 34)
+        wide = (8.2 if point.strong else 7.2) * len(label)
         free = (spot for spot in _spots(at, level, wide) if _fits(spot.box, boxes, width, height - bottom))
         text = ""
         if spot := next(free, None):
             boxes.append(spot.box)
-            text = f'<text x="{spot.x:.1f}" y="{spot.y:.1f}" text-anchor="{spot.anchor}">{escape(point.label)}</text>'
+            text = f'<text x="{spot.x:.1f}" y="{spot.y:.1f}" text-anchor="{spot.anchor}">{escape(label)}</text>'
         parts.append(
             f'<g class="{"strong" if point.strong else "plain"}">'
             f"<title>{escape(point.label)}: {_short(point.value)}, {point.cost:.3g} ms</title>"
             f'<circle cx="{at:.1f}" cy="{level:.1f}" r="5"/>{text}</g>'
         )
     return svg(width, height, title, parts)
+
+
+def cut(label: str, most: int) -> str:
+    """A label of at most so many characters, its middle left out where it is longer: models end in what tells them
+    apart."""
+    if len(label) <= most:
+        return label
+    kept = most - 1
+    return f"{label[: kept - kept // 2]}…{label[len(label) - kept // 2 :]}"
 
 
 def frontier(points: Sequence[Point]) -> list[Point]:
