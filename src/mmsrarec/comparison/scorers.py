@@ -1,5 +1,6 @@
 """Whoever scores a row of the comparison on one split, made or loaded by name, and the keys of what it came from."""
 
+from collections.abc import Callable
 from functools import cached_property, partial
 
 import numpy as np
@@ -13,7 +14,8 @@ from mmsrarec.evaluate.rows import CONTEXT, MSR, STAGE_2, TRAINED, Source, is_ab
 from mmsrarec.keys import asked_of_stage_2
 from mmsrarec.progress import Count
 from mmsrarec.recommend.score import MllmScorer
-from mmsrarec.retrieve.settings import ENCODERS
+from mmsrarec.retrieve.encode import Encoder
+from mmsrarec.retrieve.settings import ENCODERS, EncoderName
 from mmsrarec.rival import load_msr, msr_part
 from mmsrarec.workspace import Workspace, adapter_part
 
@@ -34,13 +36,7 @@ class Scorers:
 
     def classic(self, name: str) -> Scorer:
         """A row without a language model, as it is tested."""
-        return self.made(name, self.fitted, self.refit)
-
-    def made(self, name: str, train: Events, refit: bool = False) -> Scorer:
-        """A row without a language model, fitted on `train`; refit: a sequence model on validation events too."""
-        encoder = partial(self.workspace.encoder, self.name, refit=refit)
-        retrieval = partial(self.workspace.retrieval, self.name)
-        return make_row(name, Source(train, self.recipe.seed, encoder, retrieval, self.recipe.recommend))
+        return self._made(name, self.fitted, partial(self.workspace.encoder, self.name, refit=self.refit))
 
     @cached_property
     def hidden(self) -> NDArray[np.bool_]:
@@ -59,13 +55,16 @@ class Scorers:
         return (self.split.train.counts > 0) & ~self.hidden
 
     def validated(self, name: str) -> Scorer:
-        """A row without a language model as validation may know it: fitted on training, by content where it can."""
-        encoder = partial(self.workspace.encoder, self.name)
-        if self.hidden.any():
-            known = encoder
-            encoder = lambda name: known(name).without_ids(self.hidden)  # noqa: E731
+        """A row without a language model as validation may know it: fitted on training, new items by content alone."""
+
+        def encoder(name: EncoderName) -> Encoder:
+            return self.workspace.encoder(self.name, name).without_ids(self.hidden)
+
+        return self._made(name, self.split.train, encoder)
+
+    def _made(self, name: str, train: Events, encoder: Callable[[EncoderName], Encoder]) -> Scorer:
         retrieval = partial(self.workspace.retrieval, self.name)
-        return make_row(name, Source(self.split.train, self.recipe.seed, encoder, retrieval, self.recipe.recommend))
+        return make_row(name, Source(train, self.recipe.seed, encoder, retrieval, self.recipe.recommend))
 
     def tuned(self, variant: str) -> MllmScorer:
         """The language model with a variant's adapter."""

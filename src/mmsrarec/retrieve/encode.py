@@ -77,9 +77,10 @@ class Encoder:
 
     def without_ids(self, items: NDArray[np.bool_]) -> "Encoder":
         """The same model as if nobody had taken the (n_items,) items: told by what they are alone, where it can be."""
+        if not (isinstance(self.model, ContentSASRec) and items.any()):
+            return self
         model = copy.deepcopy(self.model)
-        if isinstance(model, ContentSASRec):
-            model.items.known[: self.n_items][torch.from_numpy(items)] = 0
+        model.items.known[: self.n_items][torch.from_numpy(items)] = 0
         return replace(self, model=model)
 
     def save(self, folder: Path) -> None:
