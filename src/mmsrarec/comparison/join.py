@@ -52,9 +52,7 @@ def join(
     Joined ones are judged on moments whose fifth was left out when their weights were learned; in a large catalogue on
     some of the moments.
     """
-    judged = min(len(moments), max(int(MOST // len(known)), 1))
-    rows = np.sort(np.random.default_rng(seed).permutation(len(moments))[:judged])
-    bench = Bench.of(made, moments.pick(rows), known, n, beside)
+    bench = Bench.of(made, some(moments, len(known), seed), known, n, beside)
     chosen, quality = Choice(()), {}
     while rest := [name for name in made if name not in chosen.names]:
         tried = {name: bench.judge((*chosen.names, name)) for name in rest}
@@ -67,6 +65,12 @@ def join(
         if not (better and several):
             break
     return Choice(chosen.names, chosen.weights, quality)
+
+
+def some(moments: Moments, n_items: int, seed: int) -> Moments:
+    """All of the moments, or as many, drawn, as may be ranked over the whole catalogue at once."""
+    most = max(int(MOST // n_items), 1)
+    return moments.pick(np.sort(np.random.default_rng(seed).permutation(len(moments))[:most]))
 
 
 @dataclass

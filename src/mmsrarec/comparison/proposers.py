@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec import artefacts
-from mmsrarec.comparison.join import Choice, join
+from mmsrarec.comparison.join import Choice, join, some
 from mmsrarec.comparison.scorers import Scorers
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocol import Scorer, ndcg_of_lists, published_candidates
@@ -159,6 +159,8 @@ class Proposers:
         settings, seed, valid, hidden = self.recipe.evaluate, self.recipe.seed, self.split.valid, self.scorers.hidden
         scorer = scorer.as_new(hidden) if hidden.any() else scorer
         generator = self.generator(tested=False)
+        if kind == "full":
+            valid = some(valid, self.n_items, seed)
         order = np.random.default_rng(seed).permutation(len(valid))
         if kind == "published":
             moments = valid.pick(np.sort(order[: settings.fusion_users]))
