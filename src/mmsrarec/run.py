@@ -12,7 +12,7 @@ from mmsrarec.comparison.compare import compare
 from mmsrarec.data.split import SplitName
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.rows import MSR, STAGE_2, TRAINED, check_rows
+from mmsrarec.evaluate.rows import MSR, STAGE_2, TRAINED, check_proposers, check_rows
 from mmsrarec.models import processes
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, to_toml
@@ -45,6 +45,8 @@ def run(
             raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
     data = load(recipe.data)  # whatever is wrong with data or rows is said before anything is written
     check_rows(recipe.evaluate.rows, len(data.items))
+    if stages is None or "evaluate" in stages:
+        check_proposers(recipe.evaluate.rows)
     for name in recipe.evaluate.ablations:
         variant_named(name)
     out.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from mmsrarec.evaluate.baselines.random_ import Random
 from mmsrarec.evaluate.baselines.rules import SequentialRules
 from mmsrarec.evaluate.baselines.user_knn import UserKnn
 from mmsrarec.evaluate.protocol import evaluate_full, evaluate_published, published_candidates
-from mmsrarec.evaluate.rows import CLASSIC, Source, check_rows
+from mmsrarec.evaluate.rows import CLASSIC, Source, check_proposers, check_rows
 from mmsrarec.recommend.settings import RecommendSettings
 
 
@@ -229,6 +229,9 @@ def test_rows_are_checked_before_anything_is_made(monkeypatch):
     with pytest.raises(MmsrarecError, match=r'EASE needs 40.0 GB for 100,000 items .*leave "ease" out'):
         check_rows(["ease"], 100_000)
     check_rows(["als"], 100_000)
+    check_proposers(["als", "mmsrarec"])
+    with pytest.raises(MmsrarecError, match=r"full ranking needs a generator among evaluate.rows: sequential-rules"):
+        check_proposers(["popularity", "mmsrarec"])
     monkeypatch.setattr(ease, "MOST_ITEMS", 3)
     with pytest.raises(MmsrarecError, match="EASE needs"):
         Ease(people([0, 1]))

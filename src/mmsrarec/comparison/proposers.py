@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from mmsrarec import artefacts
 from mmsrarec.comparison.join import Choice, join, some
 from mmsrarec.comparison.scorers import Scorers
-from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocol import Scorer, ndcg_of_lists, published_candidates
 from mmsrarec.evaluate.rows import GENERATORS
 from mmsrarec.progress import Progress
@@ -48,8 +47,6 @@ class Proposers:
     @cached_property
     def choice(self) -> Choice:
         """The proposer of the most validation targets, be it several together; kept, for it costs full rankings."""
-        if not self.names:
-            raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
         combine, seed = self.recipe.evaluate.combine_proposers, self.recipe.seed
         made_from = [key for name in self.names for key in self.scorers.inputs(name, "whole")]
         key = artefacts.key(made_from=made_from, propose=self.proposed, seed=seed, combine=combine, version=3)

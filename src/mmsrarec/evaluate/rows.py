@@ -95,6 +95,12 @@ def check_rows(names: Iterable[str], n_items: int) -> None:
             ease.check_size(n_items)
 
 
+def check_proposers(names: Collection[str]) -> None:
+    """Raise MmsrarecError where nobody proposes what the language model is to re-rank."""
+    if "mmsrarec" in names and not {*GENERATORS} & {*names}:
+        raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
+
+
 def notes(names: Collection[str], fitted_on: str) -> list[str]:
     """What a reader must know of the rows that are there."""
     clocked = [name for name in names if name in CLOCKED]
