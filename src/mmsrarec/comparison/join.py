@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import FloatArray, IntArray
+from mmsrarec.data.dataset import FloatArray
 from mmsrarec.data.split import Moments
 from mmsrarec.evaluate.metrics import count_rivals, measure
-from mmsrarec.recommend.fuse import FOLDS, fit, term
-from mmsrarec.recommend.propose import Scores, ordered
+from mmsrarec.recommend.fuse import FOLDS, Given, fit, term
+from mmsrarec.recommend.propose import Scores, described_by, ordered
 from mmsrarec.recommend.together import untold
 
 POOL = 2
@@ -73,18 +73,6 @@ def some(moments: Moments, n_items: int, seed: int) -> Moments:
     return moments.pick(np.sort(np.random.default_rng(seed).permutation(len(moments))[:most]))
 
 
-@dataclass
-class Ranking:
-    """(m, n) scores of the whole catalogue that are known already."""
-
-    scores: FloatArray
-    described: int
-    name: str = "ranking"
-
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        return self.scores if candidates is None else np.take_along_axis(self.scores, candidates, axis=1)
-
-
 @dataclass(frozen=True, eq=False)
 class Bench:
     """Moments that generators are tried on. terms: (m, n) of each. ranks: (m, n) of each, from 0; what was had, last.
@@ -112,7 +100,7 @@ class Bench:
         for row, history in zip(allowed, moments.history, strict=True):
             row[history] = False
         terms = {name: term(one, moments, known).astype(np.float32) for name, one in made.items()}
-        described = {name: getattr(one, "described", 0) for name, one in made.items()}
+        described = {name: described_by(one) for name, one in made.items()}
         ranks = {name: ordered(np.where(allowed, one, -np.inf))[1] for name, one in terms.items()}
         return cls(moments, terms, ranks, described, known, allowed, n, beside)
 
@@ -139,7 +127,7 @@ class Bench:
 
     def _quality(self, scores: FloatArray, described: Sequence[int]) -> dict[str, float]:
         scores[:, untold(~self.known, described)] = -np.inf
-        proposed = self.beside(Ranking(scores, min(described))).score(self.moments, None)
+        proposed = self.beside(Given(scores, described=min(described))).score(self.moments, None)
         target = np.take_along_axis(proposed, self.moments.target[:, None], axis=1)[:, 0]
         rivals = self.allowed.copy()
         rivals[np.arange(len(rivals)), self.moments.target] = False

@@ -70,8 +70,12 @@ class Proposers:
 
     def generator(self, tested: bool = True) -> Scorer:
         """Whoever proposes, as it is tested, or as validation may know it."""
-        made = self.scorers.classic if tested else self.scorers.validated
+        made = self.made(tested)
         return Together.of([made(name) for name in self.choice.names], self.choice.weights, self.known(tested))
+
+    def made(self, tested: bool) -> Callable[[str], Scorer]:
+        """Makes rows as they are tested, or as validation may know them."""
+        return self.scorers.classic if tested else self.scorers.validated
 
     def known(self, tested: bool = True) -> NDArray[np.bool_]:
         """(items,): what whoever proposes has seen taken."""
@@ -94,8 +98,7 @@ class Proposers:
     def by_content(self, tested: bool) -> Scorer | None:
         """The row that ranks new items by what they are, as it is tested, or as validation may know it; None where the
         recipe has none."""
-        made = self.scorers.classic if tested else self.scorers.validated
-        return made(CONTENT_SASREC) if CONTENT_SASREC in self.recipe.evaluate.rows else None
+        return self.made(tested)(CONTENT_SASREC) if CONTENT_SASREC in self.recipe.evaluate.rows else None
 
     @property
     def fused_names(self) -> tuple[str, ...]:
@@ -106,8 +109,8 @@ class Proposers:
 
     def parts(self, generator: Scorer, tested: bool = True) -> tuple[Scorer, ...]:
         """Those of `fused_names`, be they parts of the generator or not."""
-        made, known = self.scorers.classic if tested else self.scorers.validated, parts_of(generator)
-        return (*known, *map(made, self.fused_names[len(known) :]))
+        known = parts_of(generator)
+        return (*known, *map(self.made(tested), self.fused_names[len(known) :]))
 
     def inputs(self) -> list[str]:
         """Keys of what the proposals and the fusion are made from."""

@@ -90,10 +90,12 @@ class Fused:
 
 @dataclass
 class Given:
-    """(m, c) scores that are known already, as whatever ranks the candidates they are of."""
+    """(m, c) scores that are known already, as whatever ranks the candidates they are of. described: see
+    `propose.strangers`."""
 
     scores: FloatArray
     name: str = "given"
+    described: int = 0
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         return self.scores

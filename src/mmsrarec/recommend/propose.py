@@ -54,9 +54,14 @@ def parts_of(generator: Scores) -> tuple[Scores, ...]:
     return getattr(generator, "generators", (generator,))
 
 
+def described_by(generator: Scores) -> int:
+    """Items, the first of the catalogue, that it can rank by what they are, though nobody took them."""
+    return getattr(generator, "described", 0)
+
+
 def strangers(generator: Scores, new: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(items,): of the new items, nobody took which, those that the generator cannot rank by what they are."""
-    return new & (np.arange(len(new)) >= getattr(generator, "described", 0))
+    return new & (np.arange(len(new)) >= described_by(generator))
 
 
 def unseen(generator: Scores, moments: Moments) -> FloatArray:

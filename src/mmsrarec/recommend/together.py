@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.recommend.fuse import term
-from mmsrarec.recommend.propose import Scores
+from mmsrarec.recommend.propose import Scores, described_by
 
 
 @dataclass
@@ -32,13 +32,13 @@ class Together:
     @property
     def described(self) -> int:
         """Of what all of them can describe: see `propose.strangers`."""
-        return min(getattr(generator, "described", 0) for generator in self.generators)
+        return min(described_by(generator) for generator in self.generators)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         scores = np.zeros((len(moments), len(self.known)))
         for generator, weight in zip(self.generators, self.weights, strict=True):
             scores += weight * term(generator, moments, self.known)
-        scores[:, untold(~self.known, [getattr(one, "described", 0) for one in self.generators])] = -np.inf
+        scores[:, untold(~self.known, list(map(described_by, self.generators)))] = -np.inf
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
-from mmsrarec.recommend.propose import Scores, ordered, strangers
+from mmsrarec.recommend.propose import Scores, described_by, ordered, strangers
 
 
 def beside_new(known: Scores, judge: Scores, new: NDArray[np.bool_], n: int) -> Scores:
@@ -73,7 +73,7 @@ class Widened:
     @property
     def described(self) -> int:
         """Of the generator: see `propose.strangers`."""
-        return getattr(self.generator, "described", 0)
+        return described_by(self.generator)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         known = self.generator.score(moments, None)

@@ -32,8 +32,8 @@ RANKED = "\nWill they take it next? Answer yes or no."
 def msr_settings(settings: RecommendSettings) -> RecommendSettings:
     """A recipe's settings of ranking, with what its prompts show, its published loss and nothing trained along; all
     else is the same."""
-    alone = {"tasks": Tasks(foresee=0, recognise=0, profile=0), "wishes": 0.0}
-    return settings.model_copy(update={"shows": SHOWN, "loss": "yesno", **alone})
+    tasks = Tasks(foresee=0, recognise=0, profile=0)
+    return settings.model_copy(update={"shows": SHOWN, "loss": "yesno", "tasks": tasks, "wishes": 0.0})
 
 
 class MsrPrompts(Prompts):
