@@ -43,6 +43,8 @@ FORMS: dict[str, dict] = {
     "lowest-20": {"layers": 20, "first_layer": 8},
     "lowest-10": {"layers": 10, "first_layer": 0},
     "lowest-8": {"layers": 8, "first_layer": 0},
+    "lowest-6": {"layers": 6, "first_layer": 0},
+    "lowest-4": {"layers": 4, "first_layer": 0},
     "even-8": {"layers": 8, "first_layer": 0, "keep": "even"},
     "distil-10": {"layers": 10, "first_layer": 0, "distil": True},
     "distil-8": {"layers": 8, "first_layer": 0, "distil": True},

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray
 from mmsrarec.data.split import Moments
-from mmsrarec.evaluate.metrics import count_rivals, measure
+from mmsrarec.evaluate.metrics import measure
+from mmsrarec.evaluate.protocol import count_unseen
 from mmsrarec.recommend.fuse import FOLDS, Given, fit, term
-from mmsrarec.recommend.propose import Scores, described_by, ordered
+from mmsrarec.recommend.propose import Scores, described_by, ordered, unseen
 from mmsrarec.recommend.together import untold
 
 POOL = 2
@@ -76,14 +77,13 @@ def some(moments: Moments, n_items: int, seed: int) -> Moments:
 @dataclass(frozen=True, eq=False)
 class Bench:
     """Moments that generators are tried on. terms: (m, n) of each. ranks: (m, n) of each, from 0; what was had, last.
-    described: of each (`propose.strangers`). allowed: (m, n), what was not had. n: items that are proposed."""
+    described: of each (`propose.strangers`). n: items that are proposed."""
 
     moments: Moments
     terms: Mapping[str, FloatArray]
     ranks: Mapping[str, FloatArray]
     described: Mapping[str, int]
     known: NDArray[np.bool_]
-    allowed: NDArray[np.bool_]
     n: int
     beside: Callable[[Scores], Scores]
 
@@ -96,13 +96,10 @@ class Bench:
         n: int,
         beside: Callable[[Scores], Scores],
     ) -> "Bench":
-        allowed = np.ones((len(moments), len(known)), dtype=bool)
-        for row, history in zip(allowed, moments.history, strict=True):
-            row[history] = False
         terms = {name: term(one, moments, known).astype(np.float32) for name, one in made.items()}
         described = {name: described_by(one) for name, one in made.items()}
-        ranks = {name: ordered(np.where(allowed, one, -np.inf))[1] for name, one in terms.items()}
-        return cls(moments, terms, ranks, described, known, allowed, n, beside)
+        ranks = {name: ordered(unseen(Given(one), moments))[1].astype(np.float32) for name, one in terms.items()}
+        return cls(moments, terms, ranks, described, known, n, beside)
 
     @property
     def hits(self) -> str:
@@ -128,9 +125,6 @@ class Bench:
     def _quality(self, scores: FloatArray, described: Sequence[int]) -> dict[str, float]:
         scores[:, untold(~self.known, described)] = -np.inf
         proposed = self.beside(Given(scores, described=min(described))).score(self.moments, None)
-        target = np.take_along_axis(proposed, self.moments.target[:, None], axis=1)[:, 0]
-        rivals = self.allowed.copy()
-        rivals[np.arange(len(rivals)), self.moments.target] = False
         metrics = (self.hits, "NDCG@10")
-        found = measure(*count_rivals(target, proposed, rivals), len(proposed[0]), metrics)
+        found = measure(*count_unseen(proposed, self.moments), len(self.known), metrics)
         return {name: float(found[name].mean()) for name in metrics}

@@ -90,14 +90,18 @@ def evaluate_full(scorer: Scorer, moments: Moments, n_items: int, names: Sequenc
     above, tied = np.zeros((2, len(moments)), dtype=np.int64)
     for rows in _chunks(len(moments)):
         part = moments.pick(rows)
-        scores = _scores(scorer, part, None, n_items)
-        allowed = np.ones(scores.shape, dtype=bool)
-        for row, history in enumerate(part.history):
-            allowed[row, history] = False
-        allowed[np.arange(len(rows)), part.target] = False  # the target does not compete with itself
-        positive = np.take_along_axis(scores, part.target[:, None], axis=1)[:, 0]
-        above[rows], tied[rows] = count_rivals(positive, scores, allowed)
+        above[rows], tied[rows] = count_unseen(_scores(scorer, part, None, n_items), part)
     return measure(above, tied, n_items, names)
+
+
+def count_unseen(scores: FloatArray, moments: Moments) -> tuple[IntArray, IntArray]:
+    """(m,) items above the target and (m,) level with it, by (m, n_items) scores, of what the user has not had."""
+    allowed = np.ones(scores.shape, dtype=bool)
+    for row, history in zip(allowed, moments.history, strict=True):
+        row[history] = False
+    np.put_along_axis(allowed, moments.target[:, None], False, axis=1)  # the target does not compete with itself
+    target = np.take_along_axis(scores, moments.target[:, None], axis=1)[:, 0]
+    return count_rivals(target, scores, allowed)
 
 
 def ndcg_of_lists(depth: int) -> Callable[[FloatArray, IntArray], float]:
