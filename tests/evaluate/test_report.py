@@ -15,22 +15,13 @@ import pytest
 from PIL import Image
 
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.figures import Row, compare_rows, load_row, row_metrics, save_row
 from mmsrarec.evaluate.markup import shell
 from mmsrarec.evaluate.pairs import pairs_section
-from mmsrarec.evaluate.people import thumbnail
+from mmsrarec.evaluate.people import ShownItem, ShownUser, thumbnail
 from mmsrarec.evaluate.plots import Dot, Point, cut, dot_plot, save_svg, scatter
 from mmsrarec.evaluate.published import PublishedName, published_rows
-from mmsrarec.evaluate.report import (
-    Row,
-    ShownItem,
-    ShownUser,
-    build_report,
-    compare_rows,
-    load_row,
-    row_metrics,
-    save_row,
-    text_table,
-)
+from mmsrarec.evaluate.report import build_report, text_table
 
 EVIL = "<script>alert('&')</script>\"><img src=x onerror=alert(1)>"
 

@@ -8,7 +8,8 @@ from mmsrarec import __version__, artefacts
 from mmsrarec.comparison.rows import Comparison
 from mmsrarec.comparison.showcase import attributes, shown_users
 from mmsrarec.data.split import SplitName
-from mmsrarec.evaluate.report import Row, build_report, compare_rows, text_table
+from mmsrarec.evaluate.figures import Row, compare_rows
+from mmsrarec.evaluate.report import build_report, text_table
 from mmsrarec.evaluate.rows import is_ablation, notes
 from mmsrarec.keys import asked_of_stage_2
 from mmsrarec.progress import Count, Progress

@@ -15,6 +15,7 @@ from mmsrarec import artefacts
 from mmsrarec.comparison.proposers import Proposers, Tuned
 from mmsrarec.comparison.scorers import Scorers
 from mmsrarec.data.split import SplitName
+from mmsrarec.evaluate.figures import Row, load_row, save_row
 from mmsrarec.evaluate.leaks.context import target_shares
 from mmsrarec.evaluate.protocol import (
     Candidates,
@@ -25,7 +26,6 @@ from mmsrarec.evaluate.protocol import (
     published_candidates,
     target_slices,
 )
-from mmsrarec.evaluate.report import Row, load_row, save_row
 from mmsrarec.evaluate.rows import CONTEXT, MSR, TRAINED
 from mmsrarec.progress import Count, Progress
 from mmsrarec.recommend.fuse import language_model
