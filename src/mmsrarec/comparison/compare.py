@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmsrarec import __version__, artefacts
-from mmsrarec.comparison.rows import Comparison
+from mmsrarec.comparison.rows import Comparison, kept_row, row_folder
 from mmsrarec.comparison.showcase import attributes, shown_users
 from mmsrarec.data.split import SplitName
 from mmsrarec.evaluate.figures import Row, compare_rows
+from mmsrarec.evaluate.repeats import pooled
 from mmsrarec.evaluate.report import build_report, text_table
 from mmsrarec.evaluate.rows import is_ablation, notes
 from mmsrarec.keys import asked_of_stage_2
@@ -46,7 +47,8 @@ def compare(
         told_apart = attributes(first.workspace, first.name, variants(first.name), first.scorers.tuned)
         shares = statistics(workspace.keywords, workspace.dataset) | told_apart
     said = notes(dict.fromkeys(row.model for row in rows), recipe.evaluate.fitted_on)
-    repeats = repeated(workspace)
+    repeats = pooled([rows, *others]) if (others := repeated(workspace)) else []
+    means = [row for row, _ in repeats]
     manifest = artefacts.key(
         version=__version__,
         settings=recipe.evaluate,
@@ -55,7 +57,7 @@ def compare(
         attributes=shares,
         notes=said,
         leaks=(leaks := leak_checks(workspace)),
-        repeats=[report["rows"] for report in repeats],
+        repeats=[[row.label, row.metrics] for _, rows in repeats for row in rows],
     )
     out = workspace.folder / "evaluate"
     if reported(out) == manifest:
@@ -75,6 +77,7 @@ def compare(
             summaries=(out / PAGE).is_file(),
             published=recipe.evaluate.published,
             repeats=repeats,
+            repeat_pairs=[pair for row in means for pair in against_whole(means, row)],
             sweeps=swept(rows, recipe, first.name),
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
@@ -116,12 +119,15 @@ def swept(rows: list[Row], recipe: Recipe, split: str) -> dict[str, list[tuple[i
     return found
 
 
-def repeated(workspace: Workspace) -> list[dict]:
-    """report.json of each other seed that the recipe asks for."""
-    recipe = workspace.recipe
-    seeds = range(recipe.seed + 1, recipe.seed + recipe.evaluate.repeats)
-    files = (workspace.folder / SEEDS / str(seed) / "evaluate" / "report.json" for seed in seeds)
-    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+def repeated(workspace: Workspace) -> list[list[Row]]:
+    """The rows that each other seed reported which the recipe asks for."""
+    recipe, found = workspace.recipe, []
+    for seed in range(recipe.seed + 1, recipe.seed + recipe.evaluate.repeats):
+        folder = workspace.folder / SEEDS / str(seed)
+        report = json.loads((folder / "evaluate" / "report.json").read_text(encoding="utf-8"))
+        named = ([row[key] for key in ("split", "protocol", "model", "variant")] for row in report["rows"])
+        found.append([kept_row(row_folder(folder, *names)) for names in named])
+    return found
 
 
 def reported(folder: Path) -> str | None:

@@ -8,6 +8,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 
@@ -115,16 +116,14 @@ class Comparison:
             propose=self.recipe.evaluate.propose,
             made_from=[*self.scorers.inputs(model, variant), *more],
         )
-        slug = f"{protocol}-{model}-{variant}".replace(",", "").replace(" ", "-")
-        folder = self.workspace.folder / "evaluate" / "rows" / self.name / slug
+        folder = row_folder(self.workspace.folder, self.name, protocol, model, variant)
         if not artefacts.is_current(folder, key):
             self.say(f"evaluating {model}, {variant}: {protocol}, {self.name}")
             row = self.measure(protocol, model, variant, make())
             folder.parent.mkdir(parents=True, exist_ok=True)
             with artefacts.writing(folder, kind="row", key=key) as draft:
                 save_row(draft, row)
-        (file,) = (path for path in folder.glob("*.json") if path.name != artefacts.MANIFEST)
-        return load_row(file)
+        return kept_row(folder)
 
     def measure(self, protocol: str, model: str, variant: str, scorer: Scorer) -> Row:
         """The row of a scorer: metrics by test user, and what a user costs."""
@@ -171,3 +170,15 @@ class Comparison:
             file.parent.mkdir(parents=True, exist_ok=True)
             artefacts.atomic_write(file, json.dumps(shares).encode())
         return json.loads(file.read_text())
+
+
+def row_folder(run: Path, split: str, protocol: str, model: str, variant: str) -> Path:
+    """Where a run keeps a row."""
+    slug = f"{protocol}-{model}-{variant}".replace(",", "").replace(" ", "-")
+    return run / "evaluate" / "rows" / split / slug
+
+
+def kept_row(folder: Path) -> Row:
+    """The row that is kept there."""
+    (file,) = (path for path in folder.glob("*.json") if path.name != artefacts.MANIFEST)
+    return load_row(file)

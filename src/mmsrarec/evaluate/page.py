@@ -32,7 +32,7 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
     sections = [measured_section(report, *where) for where in asked]
     sections += [
         _sweeps(report),
-        spread_section(report.get("spread", ())),
+        spread_section(report.get("spread", ()), report.get("spread_pairs", ())),
         _published(report),
         pairs_section(report),
         users_section(users),

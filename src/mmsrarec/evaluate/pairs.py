@@ -18,16 +18,22 @@ def pairs_section(report: Mapping[str, Any]) -> str:
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for pair in report["pairs"]:
         found.setdefault((pair["protocol"], pair.get("split", "")), []).append(pair)
-    body = []
-    for (protocol, split), pairs in found.items():
-        ours, best = _told_at_once(report["rows"], protocol, split)
-        first = [pair for pair in pairs if pair["b"] in ours or pair["b"] == best]
-        others = [pair for pair in pairs if pair not in first]
-        body.append(f"<h3>{escape(PROTOCOLS.get(protocol, protocol))}, {escape(split)}</h3>")
-        body.append(_table(first) if first else "")
-        if others:
-            body.append(f"<details><summary>Against the other models</summary>{_table(others)}</details>")
-    return section("Is the difference real?", NOTE, "".join(body)) if body else ""
+    body = "".join(
+        f"<h3>{escape(PROTOCOLS.get(protocol, protocol))}, {escape(split)}</h3>{pair_tables(pairs, report['rows'])}"
+        for (protocol, split), pairs in found.items()
+    )
+    return section("Is the difference real?", NOTE, body) if body else ""
+
+
+def pair_tables(pairs: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> str:
+    """HTML of the pairs of one protocol and split. rows: the report's, which tell the strongest rival."""
+    if not pairs:
+        return ""
+    ours, best = _told_at_once(rows, pairs[0]["protocol"], pairs[0].get("split", ""))
+    first = [pair for pair in pairs if pair["b"] in ours or pair["b"] == best]
+    others = [pair for pair in pairs if pair not in first]
+    folded = f"<details><summary>Against the other models</summary>{_table(others)}</details>" if others else ""
+    return f"{_table(first) if first else ''}{folded}"
 
 
 def _told_at_once(rows: Sequence[Mapping[str, Any]], protocol: str, split: str) -> tuple[set[str], str | None]:
@@ -39,7 +45,8 @@ def _told_at_once(rows: Sequence[Mapping[str, Any]], protocol: str, split: str) 
         if row["model"] == OURS:
             ours.add(row_label(row))
         elif metric in row["metrics"]:
-            rivals[row_label(row)] = row["metrics"][metric]["value"]
+            measured = row["metrics"][metric]
+            rivals[row_label(row)] = measured["value"] if "value" in measured else measured["mean"]
     return ours, max(rivals, key=rivals.__getitem__, default=None)
 
 

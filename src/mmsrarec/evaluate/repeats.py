@@ -1,56 +1,86 @@
-"""How much figures move when all that is drawn or trained behind stage 1 is drawn and trained anew."""
+"""How much figures move when all that is drawn or trained behind stage 1 is drawn and trained anew, seed by seed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from mmsrarec.evaluate.compare import RESAMPLES
+from mmsrarec.evaluate.figures import Row, row_metrics
 from mmsrarec.evaluate.markup import row_label, section, sortable
+from mmsrarec.evaluate.pairs import pair_tables
 
-ROW = ("protocol", "split", "model", "variant")
+PROPOSERS = "proposers"
+"""What several that propose together are called, whoever they are."""
+NOTE = (
+    "The mean of these seeds ± their standard deviation: all behind stage 1 is drawn and trained anew for each. Below: "
+    "the 95 % interval over users, each with the mean of the seeds that asked about them. Proposers are whoever a seed "
+    "chose."
+)
 
 
-def spread(reports: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Per row that every report has: each metric's mean and standard deviation (n - 1) over the reports.
+def pooled(tables: Sequence[Sequence[Row]]) -> list[tuple[Row, Sequence[Row]]]:
+    """Each row that every seed's table has, as one row whose figures are users' means over the seeds, and those rows.
 
-    reports: contents of report.json, one a seed. Nothing for fewer than two. Whatever a seed decides moves: the split
-    of users, the candidates, the initial weights, the order of training.
+    Rows are known by `role`. Users are all whom any seed asked about: where users are split, others for each seed.
     """
-    if len(reports) < 2:
-        return []
-    tables = [{tuple(row[name] for name in ROW): row for row in report["rows"]} for report in reports]
-    found = []
-    for where, first in tables[0].items():
-        rows = [table[where] for table in tables if where in table]
-        if len(rows) < len(tables):
-            continue
-        values = {name: [row["metrics"][name]["value"] for row in rows] for name in first["metrics"]}
-        metrics = {
-            name: {"mean": float(np.mean(one)), "sd": float(np.std(one, ddof=1))} for name, one in values.items()
-        }
-        seeds = [row["seed"] for row in rows]
-        found.append({**dict(zip(ROW, where, strict=True)), "seeds": seeds, "metrics": metrics})
-    return found
+    found = [{role(row): row for row in rows} for rows in tables]
+    everywhere = [one for one in found[0] if all(one in others for others in found)] if found else []
+    return [(_pool(one, rows), rows) for one in everywhere if (rows := [table[one] for table in found])]
 
 
-def spread_section(spreads: Sequence[Mapping[str, Any]]) -> str:
-    """HTML of all tables; empty without any."""
+def role(row: Row) -> tuple[str, str, str, str]:
+    """Protocol, split, model and variant without the names of whoever proposes: each seed chooses them for itself."""
+    variant = re.sub(r"(fused with|re-ranks) [^\s,]+", lambda found: found[1].split()[0], row.variant)
+    return row.protocol, row.split, PROPOSERS if "+" in row.model else row.model, variant
+
+
+def _pool(role: tuple[str, str, str, str], rows: Sequence[Row]) -> Row:
+    users, at = np.unique(np.concatenate([row.user for row in rows]), return_inverse=True)
+    times = np.bincount(at)
+    metrics = {
+        name: np.bincount(at, np.concatenate([row.metrics[name] for row in rows])) / times for name in rows[0].metrics
+    }
+    return Row(*role, rows[0].seed, users, metrics)
+
+
+def spread(pools: Sequence[tuple[Row, Sequence[Row]]], resamples: int = RESAMPLES) -> list[dict[str, Any]]:
+    """What report.json says of `pooled` rows: each metric's mean and standard deviation (n - 1) over the seeds, and its
+    95 % interval over the users."""
+    told = []
+    for row, rows in pools:
+        metrics = {}
+        for name, interval in row_metrics(row, seed=row.seed, resamples=resamples).items():
+            means = [float(one.metrics[name].mean()) for one in rows]
+            spread = {"mean": float(np.mean(means)), "sd": float(np.std(means, ddof=1))}
+            metrics[name] = spread | {"low": interval.low, "high": interval.high}
+        where = {key: getattr(row, key) for key in ("protocol", "split", "model", "variant")}
+        told.append({**where, "seeds": [one.seed for one in rows], "users": len(row.user), "metrics": metrics})
+    return told
+
+
+def spread_section(rows: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]]) -> str:
+    """HTML of all tables, each with its paired tests; empty without any."""
     tables = []
-    for protocol, split in dict.fromkeys((row["protocol"], row["split"]) for row in spreads):
-        rows = [row for row in spreads if (row["protocol"], row["split"]) == (protocol, split)]
-        names = list(dict.fromkeys(name for row in rows for name in row["metrics"]))
+    for where in dict.fromkeys((row["protocol"], row["split"]) for row in rows):
+        own = [row for row in rows if (row["protocol"], row["split"]) == where]
+        names = list(dict.fromkeys(name for row in own for name in row["metrics"]))
         body = ""
-        for row in rows:
+        for row in own:
             cells = "".join(_cell(row["metrics"].get(name)) for name in names)
             body += f'<tr><th scope="row">{escape(row_label(row))}</th>{cells}</tr>'
-        tables.append(f"<h3>{escape(protocol)}, {escape(split)}</h3>{sortable(('model', *names), body)}")
+        heading = f"{escape(where[0])}, {escape(where[1])}, {own[0]['users']:,} users"
+        tested = pair_tables([pair for pair in pairs if (pair["protocol"], pair["split"]) == where], own)
+        tables.append(f"<h3>{heading}</h3>{sortable(('model', *names), body)}{tested}")
     if not tables:
         return ""
-    seeds = ", ".join(map(str, spreads[0]["seeds"]))
-    note = f"Seeds {seeds}: mean ± standard deviation over runs that drew and trained everything behind stage 1 anew."
-    return section("Other seeds", escape(note), "".join(tables))
+    return section(f"Seeds {', '.join(map(str, rows[0]['seeds']))}", escape(NOTE), "".join(tables))
 
 
 def _cell(metric: Mapping[str, float] | None) -> str:
-    return "<td>–</td>" if metric is None else f"<td>{metric['mean']:.4f}<small>± {metric['sd']:.4f}</small></td>"
+    if metric is None:
+        return "<td>–</td>"
+    between = f"{metric['low']:.3f}–{metric['high']:.3f}"
+    return f"<td>{metric['mean']:.4f}<small>± {metric['sd']:.4f}</small><small>{between}</small></td>"

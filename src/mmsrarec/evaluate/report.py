@@ -31,7 +31,8 @@ def build_report(
     leaks: Sequence[Mapping[str, Any]] = (),
     summaries: bool = False,
     published: PublishedName | None = None,
-    repeats: Sequence[Mapping[str, Any]] = (),
+    repeats: Sequence[tuple[Row, Sequence[Row]]] = (),
+    repeat_pairs: Iterable[Mapping[str, Any]] = (),
     sweeps: Mapping[str, Sequence[tuple[int, Row]]] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
@@ -42,7 +43,8 @@ def build_report(
     `compare_rows` gives them. data: name of the data set. manifest: sha256 of the run's manifest. attributes: summary
     statistics, label -> value. notes: sentences for the reader. leaks: records of
     leak checks (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
-    published: data whose published figures stand beside ours. repeats: report.json of the same with other seeds.
+    published: data whose published figures stand beside ours. repeats: rows of several seeds, as
+    `repeats.pooled` gives them. repeat_pairs: paired tests of them.
     sweeps: what is counted -> (count, row), by count: how figures move with it.
     seed, resamples: of the bootstrap.
     """
@@ -64,7 +66,8 @@ def build_report(
         what: [{"count": count, "metrics": _row_record(row, seed, resamples)["metrics"]} for count, row in points]
         for what, points in (sweeps or {}).items()
     }
-    report["spread"] = spread([report, *repeats])
+    report["spread"] = spread(repeats, resamples)
+    report["spread_pairs"] = [dict(pair) for pair in repeat_pairs]
     out_folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     (out_folder / "report.json").write_text(text + "\n", encoding="utf-8")
