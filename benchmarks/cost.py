@@ -80,6 +80,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--model", default="embedded", help='"embedded", or any image-text-to-text model')
     options.add_argument("--recipe", default="sample", help="whose prompt settings are used")
+    options.add_argument("--history", type=int, help="items of history in a prompt, drawn ones before a user's own")
     options.add_argument("--layers", type=int, help="layers that rank; all unless given")
     options.add_argument("--first-layer", type=int, default=8, help="training: LoRA sits on this layer and above")
     options.add_argument("--candidates", type=int, nargs="+", default=[10, 25, 50, 100, 150, 200])
@@ -88,10 +89,13 @@ def main() -> None:
     args = options.parse_args()
 
     settings = load_recipe(args.recipe, ["data=none"]).recommend
+    settings = settings.model_copy(update={"history": args.history or settings.history})
     most = max(args.candidates)
     with tempfile.TemporaryDirectory() as folder:
         dataset = draw_catalogue(Path(folder) / "catalogue", seed=0)
-        evidence = ask(dataset, leave_one_out(dataset.events), max(most, 21) - 1, args.repeats, settings)
+        evidence = ask(
+            dataset, leave_one_out(dataset.events), max(most, 21) - 1, args.repeats, settings, bool(args.history)
+        )
         mllm = Mllm.load(ModelSettings(name=args.model, dtype=args.dtype)).shorten(args.layers)
         prompts = make_prompts(mllm, dataset, evidence, settings)
         whole = [prompts.render(one) for one in evidence]
@@ -136,6 +140,7 @@ def main() -> None:
         "matrix_gflops": round(rate / 1e9, 1),
         "share_of_matrix_rate": round(share, 3),
         "tokens": {"shared": len(packs[0].shared.ids), "packed": len(packs[0])},
+        "history": settings.history,
         "layers": len(mllm.decoder.layers),  # pyright: ignore
         "repeats": args.repeats,
         "model": mllm.fingerprint,

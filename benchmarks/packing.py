@@ -53,12 +53,25 @@ class Bag:
         return vectors
 
 
-def ask(dataset: Dataset, split: Split, negatives: int, users: int, settings: RecommendSettings) -> list[Evidence]:
-    """What a prompt says of the first test users: 1 + negatives candidates each."""
+def ask(
+    dataset: Dataset, split: Split, negatives: int, users: int, settings: RecommendSettings, full: bool = False
+) -> list[Evidence]:
+    """What a prompt says of the first test users: 1 + negatives candidates each. full: a history that has less items
+    than a prompt shows begins with some that are drawn."""
     retrieval = Retrieval(
         split.train, Neighbours(split.train, Bag(len(dataset.items))), load_recipe("sample", ["data=none"]).retrieve
     )
     moments = split.test.pick(np.arange(min(users, len(split.test))))
+    if full:
+        rng = np.random.default_rng(0)
+        drawn = (rng.permutation(len(dataset.items))[: settings.history] for _ in moments.history)
+        known = (before[~np.isin(before, own)] for before, own in zip(drawn, moments.history, strict=True))
+        known = (before[before != target] for before, target in zip(known, moments.target, strict=True))
+        histories = tuple(
+            np.concatenate([before[: max(settings.history - len(own), 0)], own])
+            for before, own in zip(known, moments.history, strict=True)
+        )
+        moments = replace(moments, history=histories)
     candidates = published_candidates(moments, dataset.events, seed=0, n=negatives)
     return retrieval.gather(moments, candidates.items, settings)
 
