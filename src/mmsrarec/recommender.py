@@ -204,7 +204,8 @@ class Recommender:
         """told: whose places joined in."""
         item, keywords = self.dataset.items[code], self.workspace.keywords.united(code)
         because = tuple(reason.text for reason in reasons if reason.weight > 0)[:SHOWN_REASONS]
-        because += tuple(f"{name} puts it at place {place[code]:.0f}" for name, place in told if self._taken[code])
+        if told and self._taken[code]:
+            because += (f"place {', '.join(f'{place[code]:.0f} by {name}' for name, place in told)}",)
         return Recommendation(item.item_id, item.title, score, keywords, because)
 
     def _gather(self, moment: Moments, codes: IntArray, wishes: Wishes) -> Evidence:
