@@ -1,6 +1,7 @@
 """A run with fusion: its rows, what is kept, and the recommender that ranks by it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 from finished import copy_run, go
 
 from mmsrarec.artefacts import verify
+from mmsrarec.recommend.explain import log_odds
 from mmsrarec.recommend.fuse import Fusion
+from mmsrarec.recommend.wishes import carries
 from mmsrarec.recommender import Recommender
 
 SET = (
@@ -83,6 +86,31 @@ def test_answers_are_ranked_by_the_fusion_that_helped(fused: Path, monkeypatch: 
     ids = [answer.item_id for answer in found]
     asked = recommender.score(ids, user=recommender.dataset.user_ids[5])
     np.testing.assert_allclose([asked[item] for item in ids], scores, atol=1e-4)
+
+
+def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender, found = answers(fused, True, monkeypatch)
+    assert recommender.fusion is not None
+    silent = (0.0, *recommender.fusion.weights[1:])
+    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, weights=silent))
+    user, free = recommender.dataset.user_ids[5], [answer.item_id for answer in found]
+    shown = [recommender.prompts.shown_keywords(recommender.dataset.item_code[item]) for item in free]
+    word = shown[-1][0]
+    before, after = recommender.score(free, user=user), recommender.score(free, user=user, more=[word])
+    gained = [log_odds(after[item]) - log_odds(before[item]) for item in free]
+    np.testing.assert_allclose(gained, [2.0 * carries(words, [word]) for words in shown], atol=1e-3)
+    for answer in recommender.recommend(user=user, k=4, more=[word]):
+        meets = carries(recommender.prompts.shown_keywords(recommender.dataset.item_code[answer.item_id]), [word])
+        assert (answer.because[0] == f"you asked for more {word}") == meets
+
+
+def test_a_run_that_learned_no_wishes_keeps_them_from_the_model(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender, found = answers(fused, False, monkeypatch)
+    monkeypatch.setitem(vars(recommender), "_obeys", False)
+    user, item = recommender.dataset.user_ids[5], found[0].item_id
+    word = recommender.prompts.shown_keywords(recommender.dataset.item_code[item])[0]
+    before, after = (recommender.score([item], user=user, more=more)[item] for more in ([], [word]))
+    assert log_odds(after) - log_odds(before) == pytest.approx(2.0, abs=1e-3)
 
 
 def test_a_fusion_that_did_not_help_or_is_of_another_adapter_is_left_alone(

@@ -168,17 +168,18 @@ def test_no_reason_names_what_fewer_than_five_people_did(recommender: Recommende
     assert hushed > 0
 
 
-def test_what_carries_a_word_that_less_is_asked_of_loses_ground_by_the_rule(
-    recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("kind", "gain"), [("more", 2.0), ("less", -2.0)])
+def test_a_word_that_is_wished_for_or_not_counts_by_rule_too(
+    recommender: Recommender, monkeypatch: pytest.MonkeyPatch, kind: str, gain: float
 ) -> None:
     user, dataset = recommender.dataset.user_ids[5], recommender.dataset
     free = [item.item_id for item in dataset.items if item.item_id not in had(recommender, user)]
     shown = {item: recommender.prompts.shown_keywords(dataset.item_code[item]) for item in free}
     word = next(word for words in shown.values() for word in words)
-    asked = recommender.score(free, user=user, less=[word])
-    monkeypatch.setattr("mmsrarec.recommender.SPARED", 0.0)
-    by_model = recommender.score(free, user=user, less=[word])
+    asked = recommender.score(free, user=user, **{kind: [word]})
+    monkeypatch.setattr("mmsrarec.recommend.wishes.WISHED", 0.0)
+    by_model = recommender.score(free, user=user, **{kind: [word]})
     for item in free:
-        lost = log_odds(by_model[item]) - log_odds(asked[item])
-        assert lost == pytest.approx(2.0 * carries(shown[item], [word]), abs=1e-3)
+        gained = log_odds(asked[item]) - log_odds(by_model[item])
+        assert gained == pytest.approx(gain * carries(shown[item], [word]), abs=1e-3)
     assert {carries(words, [word]) for words in shown.values()} == {True, False}

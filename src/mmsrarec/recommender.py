@@ -25,14 +25,11 @@ from mmsrarec.recommend.propose import Reranked, places
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.together import Together
 from mmsrarec.recommend.turns import Likeness, Only, Turns, Widened, with_new
-from mmsrarec.recommend.wishes import UNASKED, Wishes, carries
+from mmsrarec.recommend.wishes import UNASKED, Wishes, carries, tilt
 from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.workspace import Workspace, adapter_part
 
 SHOWN_REASONS = 3
-SPARED = 2.0
-"""Log-odds that an item loses which carries a word that less is asked of: the model itself obeys "more", but hardly
-"less" (docs/results.md)."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class Recommender:
 
         more, less: keywords that are asked for and asked to be spared; they count at once, nothing is trained.
         """
-        return self.answer(self._moment(user, history), k, self._wishes(more, less))
+        return self.answer(self._moment(user, history), k, Wishes.of(more, less))
 
     def score(
         self,
@@ -109,26 +106,23 @@ class Recommender:
         less: Sequence[str] = (),
     ) -> dict[str, float]:
         """{item id: score} of the named candidates. Raises MmsrarecError that lists unknown ids."""
-        moment, codes = self._moment(user, history), self._codes(candidates)
-        scores = self._scores(moment, self._gather(moment, codes, self._wishes(more, less)))
+        moment, codes, wishes = self._moment(user, history), self._codes(candidates), Wishes.of(more, less)
+        scores = self._scores(moment, self._gather(moment, codes, wishes), wishes)
         return dict(zip(candidates, scores.tolist(), strict=True))
 
-    def _scores(self, moment: Moments, evidence: Evidence, tree: Tree | None = None) -> FloatArray:
-        """(c,) in (0, 1): fused where the run is and the moment has a history, else the language model's; what carries
-        a word that less is asked of loses SPARED. tree: remembers, for who goes on to explain."""
+    def _scores(
+        self, moment: Moments, evidence: Evidence, wishes: Wishes = UNASKED, tree: Tree | None = None
+    ) -> FloatArray:
+        """(c,) in (0, 1): fused where the run is and the moment has a history, else the language model's; wishes tilt
+        either. tree: remembers, for who goes on to explain."""
         (p,) = self.scorer.score_evidence([evidence], tree)
         if self.fusion is None or not len(moment.history[0]):
             logits = np.array([log_odds(float(one)) for one in p])
         else:
             fused = Fused("mmsrarec", Given(p[None]), self.proposers, self.fusion.weights, self._taken)
             logits = fused.score(moment, np.array([evidence.candidates]))[0]
-        less = evidence.wishes.less
-        spared = (
-            np.array([carries(self.prompts.shown_keywords(code), less) for code in evidence.candidates])
-            if less
-            else 0.0
-        )
-        return 1 / (1 + np.exp(SPARED * spared - logits))
+        shown = map(self.prompts.shown_keywords, evidence.candidates)
+        return 1 / (1 + np.exp(-logits - tilt(wishes, shown)))
 
     def explain(
         self,
@@ -140,7 +134,7 @@ class Recommender:
     ) -> Explanation:
         """Why the item is, or is not, for them: each thing the model was shown, and how far the log-odds of yes fall
         without it."""
-        evidence = self._gather(self._moment(user, history), self._codes([item]), self._wishes(more, less))
+        evidence = self._gather(self._moment(user, history), self._codes([item]), Wishes.of(more, less))
         score, reasons = explain(self.prompts, evidence)
         return Explanation(item, self.dataset.items[evidence.candidates[0]].title, score, reasons)
 
@@ -158,7 +152,7 @@ class Recommender:
         proposed = Reranked("mmsrarec", generator, self.scorer, n).proposals(moment)[0]
         evidence = self._gather(moment, proposed, wishes)
         tree = Tree()
-        scores = self._scores(moment, evidence, tree)
+        scores = self._scores(moment, evidence, wishes, tree)
         best = np.argsort(-scores, kind="stable")[:k]
         if not len(best):
             return []
@@ -166,7 +160,7 @@ class Recommender:
         proposers = self.proposers if len(moment.history[0]) else ()
         told = [(one.name, places(one, moment)[0]) for one in proposers]
         return [
-            self._recommendation(int(proposed[place]), float(scores[place]), reasons, told)
+            self._recommendation(int(proposed[place]), float(scores[place]), reasons, told, wishes)
             for place, (_, reasons) in zip(best, explained, strict=True)
         ]
 
@@ -199,25 +193,26 @@ class Recommender:
         return [self.prompts.shown_keywords(code) for code in range(len(self.dataset.items))]
 
     def _recommendation(
-        self, code: int, score: float, reasons: Sequence[Reason], told: Sequence[tuple[str, FloatArray]]
+        self,
+        code: int,
+        score: float,
+        reasons: Sequence[Reason],
+        told: Sequence[tuple[str, FloatArray]],
+        wishes: Wishes,
     ) -> Recommendation:
-        """told: whose places joined in."""
+        """told: whose places joined in. A wish that the item meets is the first reason: it counts by rule."""
         item, keywords = self.dataset.items[code], self.workspace.keywords.united(code)
-        because = tuple(reason.text for reason in reasons if reason.weight > 0)[:SHOWN_REASONS]
+        met = [word for word in wishes.more if carries(self.prompts.shown_keywords(code), [word])]
+        because = (f"you asked for more {', '.join(met)}",) if met else ()
+        because += tuple(one.text for one in reasons if one.weight > 0 and one.kind != "more")[:SHOWN_REASONS]
         if told and self._taken[code]:
             because += (f"place {', '.join(f'{place[code]:.0f} by {name}' for name, place in told)}",)
         return Recommendation(item.item_id, item.title, score, keywords, because)
 
     def _gather(self, moment: Moments, codes: IntArray, wishes: Wishes) -> Evidence:
+        """What the model is told; of wishes only where it has learned what they are."""
         (evidence,) = self.retrieval.gather(moment, codes[None], self.prompts.settings)
-        return replace(evidence, wishes=wishes)
-
-    def _wishes(self, more: Sequence[str], less: Sequence[str]) -> Wishes:
-        """Raises MmsrarecError where the model never learned to obey any."""
-        wishes = Wishes.of(more, less)
-        if wishes and not self._obeys:
-            raise MmsrarecError("this run's model has learned no wishes: train it with recommend.wishes above 0")
-        return wishes
+        return replace(evidence, wishes=wishes if self._obeys else UNASKED)
 
     @cached_property
     def _obeys(self) -> bool:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmsrarec.data.dataset import IntArray
+from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.summarize.keywords import LONGEST, MOST_WORDS, clean, distinct, same
 
 MOST = 8
 """Words of either kind."""
+WISHED = 2.0
+"""Log-odds that an item gains for a word that more is asked of, and loses for one that less is asked of: the model
+obeys "more" a little, "less" hardly, and where its scores are fused they may hardly count (docs/results.md)."""
 STREAM = 5
 """Wishes have random numbers of their own, so that the moments and candidates of a seed do not depend on them."""
 
@@ -67,6 +70,11 @@ def says(keyword: str, word: str) -> bool:
 def carries(keywords: Iterable[str], words: Sequence[str]) -> bool:
     """Whether any of the keywords says any of the words."""
     return any(says(keyword, word) for keyword in keywords for word in words)
+
+
+def tilt(wishes: Wishes, shown: Iterable[Sequence[str]]) -> FloatArray:
+    """(c,) log-odds that wishes add by rule, beside what a model makes of them. shown: each candidate's keywords."""
+    return WISHED * np.array([float(carries(words, wishes.more)) - carries(words, wishes.less) for words in shown])
 
 
 def draw_wishes(
