@@ -4,13 +4,15 @@
 
 Of each user's 1 + 20 published candidates, a keyword that some have and some lack is drawn; they are ranked as they
 are, with more of it asked for, and with less. Nothing is trained in between. HR@5 is that of the ranking without
-wishes; --against: another run on the same data, whose HR@5 is measured on the same candidates. The last line of the
-output is one JSON object: places that items with the keyword rise, mean over users and its standard error.
+wishes; --against: another run on the same data, whose HR@5 is measured on the same candidates. --served: users who are
+answered as a served run answers, and of whose first five the share is told that carries a drawn word. The last line of
+the output is one JSON object: places that items with the keyword rise, mean over users and its standard error.
 """
 
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from math import comb
@@ -72,11 +74,34 @@ def moved(before: FloatArray, after: FloatArray, has: FloatArray) -> dict:
     return {"rise": round(float(rise.mean()), 3), "error": round(float(error), 3), "up": up, "moved": n, "p": p}
 
 
+def served(recommender: Recommender, users: int, seed: int) -> dict:
+    """The share of the first five recommendations that carry a word, asked for as they are, with more and with less of
+    it: means over users, and the standard error of what the wish changes. Words are those of 3 to 30 % of the items."""
+    dataset, rng, items = recommender.dataset, np.random.default_rng(seed), len(recommender.dataset.items)
+    shown = [recommender.prompts.shown_keywords(code) for code in range(items)]
+    said = Counter(word for words in shown for word in set(words))
+    words = sorted(word for word, count in said.items() if 0.03 * items <= count <= 0.3 * items)
+    shares = {"plain": [], "more": [], "less": []}
+    for user in rng.permutation(dataset.user_ids)[:users]:
+        word = str(rng.choice(words))
+        for kind, found in shares.items():
+            best = recommender.recommend(user=str(user), k=5, **({} if kind == "plain" else {kind: [word]}))
+            found.append(np.mean([carries(shown[dataset.item_code[one.item_id]], [word]) for one in best]))
+    changed = {kind: np.subtract(found, shares["plain"]) for kind, found in shares.items() if kind != "plain"}
+    errors = {kind: round(float(one.std(ddof=1) / np.sqrt(users)), 3) for kind, one in changed.items()}
+    return {
+        "words": len(words),
+        **{kind: round(float(np.mean(one)), 3) for kind, one in shares.items()},
+        "error": errors,
+    }
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--run", type=Path, required=True, help="the folder of a finished run")
     options.add_argument("--against", type=Path, help="another run on the same data")
     options.add_argument("--users", type=int, default=100)
+    options.add_argument("--served", type=int, default=0, help="users who are answered as a served run does")
     options.add_argument("--seed", type=int, default=0)
     args = options.parse_args()
 
@@ -103,6 +128,8 @@ def main() -> int:
         gap = (plain[taken] <= 5).astype(float) - hits
         error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
         result["against"] = {"HR@5": round(float(hits.mean()), 4), "difference": [float(gap.mean()), round(error, 4)]}
+    if args.served:
+        result["served"] = served(recommender, args.served, args.seed)
     result |= {
         "data": recommender.dataset.name,
         "model": prompts.mllm.fingerprint,
