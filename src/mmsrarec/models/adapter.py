@@ -25,6 +25,7 @@ from mmsrarec.models.memory import give_back
 from mmsrarec.models.mllm import Mllm
 
 WEIGHTS = "adapter_model.safetensors"
+warnings.filterwarnings("ignore", category=FutureWarning, message=".*gradient_checkpointing.*")  # PEFT asks an old name
 
 
 def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: bool = False) -> PeftModel:

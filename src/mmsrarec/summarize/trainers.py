@@ -148,9 +148,6 @@ def _Quiet(trainer: type) -> type:
     return type(trainer.__name__, (trainer,), {"create_model_card": lambda self, *args, **kwargs: None})
 
 
-warnings.filterwarnings("ignore", category=FutureWarning, message=".*gradient_checkpointing.*")
-
-
 @contextmanager
 def _answers_only() -> Iterator[None]:
     """Off the GPU, TRL projects every position onto the vocabulary, two thirds of a step; here only answers count."""
