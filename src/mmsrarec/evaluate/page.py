@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from mmsrarec.evaluate.curves import Line, line_plot
 from mmsrarec.evaluate.markup import figure, row_label, section, shell, sortable, table
 from mmsrarec.evaluate.measured import HEADLINE, OURS, measured_section
 from mmsrarec.evaluate.pairs import pairs_section
 from mmsrarec.evaluate.people import ShownUser, users_section
-from mmsrarec.evaluate.plots import Dot, dot_plot
 from mmsrarec.evaluate.repeats import spread_section
 
 FACTS = {
@@ -49,12 +49,18 @@ def _sweeps(report: Mapping[str, Any]) -> str:
     metric = HEADLINE["published"]
     figures = [
         figure(
-            dot_plot([Dot(str(point["count"]), **point["metrics"][metric], strong=True) for point in points], what),
-            f"{metric} by {what}, each trained for itself; 95 % intervals over users.",
+            line_plot([_curve(metric, points)], what, what),
+            f"{metric} by {what}, each point trained for itself; the band holds 95 % intervals over users.",
         )
         for what, points in report.get("sweeps", {}).items()
     ]
     return section("How much is enough?", "", f'<div class="figures">{"".join(figures)}</div>') if figures else ""
+
+
+def _curve(metric: str, points: Sequence[Mapping[str, Any]]) -> Line:
+    found = [(point["count"], point["metrics"][metric]) for point in points]
+    spread = [(one["high"] - one["low"]) / 2 for _, one in found]
+    return Line(metric, [(count, one["value"]) for count, one in found], spread, strong=True)
 
 
 def _published(report: Mapping[str, Any]) -> str:
