@@ -85,7 +85,8 @@ def served(recommender: Recommender, users: int, seed: int) -> dict:
     for user in rng.permutation(dataset.user_ids)[:users]:
         word = str(rng.choice(words))
         for kind, found in shares.items():
-            best = recommender.recommend(user=str(user), k=5, **({} if kind == "plain" else {kind: [word]}))
+            wish = {} if kind == "plain" else {kind: [word]}
+            best = recommender.recommend(user=str(user), k=5, reasons=False, **wish)
             found.append(np.mean([carries(shown[dataset.item_code[one.item_id]], [word]) for one in best]))
     changed = {kind: np.subtract(found, shares["plain"]) for kind, found in shares.items() if kind != "plain"}
     errors = {kind: round(float(one.std(ddof=1) / np.sqrt(users)), 3) for kind, one in changed.items()}

@@ -37,7 +37,7 @@ class StubRecommender:
         return cls()
 
     def recommend(
-        self, user: str | None = None, history: list[str] | None = None, k: int = 10, **wishes: list[str]
+        self, user: str | None = None, history: list[str] | None = None, k: int = 10, reasons=True, **wishes: list[str]
     ) -> list[Answer]:
         print("chatter of a library")
         asked = [f"{kind} {word}" for kind, words in wishes.items() for word in words]

@@ -168,6 +168,21 @@ def test_no_reason_names_what_fewer_than_five_people_did(recommender: Recommende
     assert hushed > 0
 
 
+def test_without_reasons_the_same_is_recommended(
+    recommender: Recommender, monkeypatch: pytest.MonkeyPatch, finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user = recommender.dataset.user_ids[4]
+    told = recommender.recommend(user=user, k=3)
+    assert any(one.because for one in told)
+    monkeypatch.setattr("mmsrarec.recommender.explain_all", None)
+    bare = recommender.recommend(user=user, k=3, reasons=False)
+    assert [one.item_id for one in bare] == [one.item_id for one in told]
+    assert [one.score for one in bare] == pytest.approx([one.score for one in told], abs=1e-4)
+    assert not any(one.because for one in bare)
+    assert cli.call(["recommend", str(finished / "run"), "--user", user, "--k", "1", "--no-reasons", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["recommendations"][0]["item_id"] == told[0].item_id
+
+
 @pytest.mark.parametrize(("kind", "gain"), [("more", 2.0), ("less", -2.0)])
 def test_a_word_that_is_wished_for_or_not_counts_by_rule_too(
     recommender: Recommender, monkeypatch: pytest.MonkeyPatch, kind: str, gain: float

@@ -197,12 +197,13 @@ def recommend(
     k: Annotated[int, typer.Option(min=1, help="How many items.")] = 10,
     more: More = None,
     less: Less = None,
+    reasons: Annotated[bool, typer.Option(help="Measure what carried each item: more than twice the time.")] = True,
 ) -> dict[str, Any]:
     """What a user, or someone with the given history, would take next."""
     who, wishes = _who(user, history), _wishes(more, less)
     from mmsrarec.recommender import Recommender
 
-    return {**who, **wishes, "recommendations": Recommender.load(run).recommend(**who, k=k, **wishes)}
+    return {**who, **wishes, "recommendations": Recommender.load(run).recommend(**who, k=k, **wishes, reasons=reasons)}
 
 
 @verb("explain", people=reasons)

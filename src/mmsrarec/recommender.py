@@ -90,12 +90,14 @@ class Recommender:
         k: int = 10,
         more: Sequence[str] = (),
         less: Sequence[str] = (),
+        reasons: bool = True,
     ) -> list[Recommendation]:
         """The k best items that were not had yet. Give a user of the data, or a history of item ids, oldest first.
 
-        more, less: keywords that are asked for and asked to be spared; they count at once, nothing is trained.
+        more, less: keywords that are asked for and asked to be spared; they count at once, nothing is trained. reasons:
+        whether to measure what carried each, which takes more than twice as long as ranking (docs/results.md).
         """
-        return self.answer(self._moment(user, history), k, Wishes.of(more, less))
+        return self.answer(self._moment(user, history), k, Wishes.of(more, less), reasons)
 
     def score(
         self,
@@ -138,7 +140,7 @@ class Recommender:
         score, reasons = explain(self.prompts, evidence)
         return Explanation(item, self.dataset.items[evidence.candidates[0]].title, score, reasons)
 
-    def answer(self, moment: Moments, k: int, wishes: Wishes = UNASKED) -> list[Recommendation]:
+    def answer(self, moment: Moments, k: int, wishes: Wishes = UNASKED, reasons: bool = True) -> list[Recommendation]:
         """The k best items at one moment, (1,). Someone without a history is proposed what is popular.
 
         Where more is asked of something, items that carry it are proposed in turns with the others.
@@ -151,17 +153,20 @@ class Recommender:
         n = min(max(self.workspace.recipe.evaluate.propose, k), room)
         proposed = Reranked("mmsrarec", generator, self.scorer, n).proposals(moment)[0]
         evidence = self._gather(moment, proposed, wishes)
-        tree = Tree()
+        tree = Tree() if reasons else None
         scores = self._scores(moment, evidence, wishes, tree)
         best = np.argsort(-scores, kind="stable")[:k]
         if not len(best):
             return []
-        explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens, tree=tree)
+        carried: Sequence[Sequence[Reason]] = [()] * len(best)
+        if reasons:
+            explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens, tree=tree)
+            carried = [found for _, found in explained]
         proposers = self.proposers if len(moment.history[0]) else ()
         told = [(one.name, places(one, moment)[0]) for one in proposers]
         return [
-            self._recommendation(int(proposed[place]), float(scores[place]), reasons, told, wishes)
-            for place, (_, reasons) in zip(best, explained, strict=True)
+            self._recommendation(int(proposed[place]), float(scores[place]), found, told, wishes)
+            for place, found in zip(best, carried, strict=True)
         ]
 
     def _proposer(self, made: Sequence[Scorer], proposing: Mapping[str, float]) -> Scorer:
