@@ -41,7 +41,10 @@ def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
     found = {(row["protocol"], row["split"]): [] for row in report["rows"]}
     for row in report["rows"]:
         found[row["protocol"], row["split"]].append(row["model"])
-        assert row.keys() == {"protocol", "split", "model", "variant", "seed", "users", "metrics", "cost", "slices"}
+        assert row.keys() == {
+            *("protocol", "split", "model", "variant", "seed", "users", "metrics", "cost", "coverage", "slices")
+        }
+        assert (row["coverage"] is not None) == (row["protocol"] == "full")
         assert row["users"] > 0
         assert all(0 <= m["low"] <= m["value"] <= m["high"] <= 1 for m in row["metrics"].values())
     assert found == {

@@ -35,7 +35,7 @@ def test_counts_of_the_drawn_catalogue(drawn: Dataset) -> None:
     assert (found["items"], found["users"], found["events"]) == (100, 200, len(drawn.events))
     assert found["items_without_image"] == 8
     assert found["broken_images"] == {}
-    assert found["cold_share"].keys() == {"leave-one-out", "user-8-1-1"}
+    assert found["cold_share"].keys() == {"leave-one-out", "user-8-1-1", "time-cut"}
     assert found["cold_share"]["leave-one-out"] == cold_share(leave_one_out(drawn.events)) > 0
 
 

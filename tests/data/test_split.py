@@ -1,4 +1,4 @@
-"""What may be fitted on before the test."""
+"""What a split trains on and asks, and what may be fitted on before the test."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -33,3 +33,37 @@ def test_nothing_of_the_test_is_added_and_all_of_validation_is(lengths, name):
         assert not set(split.test.user) & set(more.user)
     else:
         assert len(more) == len(events) - len(split.test)
+
+
+@st.composite
+def logs(draw):
+    """Users who take items at drawn moments, many of them at once."""
+    users = draw(st.integers(3, 12))
+    taken = draw(st.lists(st.tuples(st.integers(0, users - 1), st.integers(0, 30)), min_size=10, max_size=60))
+    user, time = np.array(taken).T
+    return make_events(user, np.arange(len(user)), time, users, len(user))
+
+
+@given(events=logs())
+@settings(deadline=None)
+def test_a_cut_in_time_learns_nothing_from_behind_what_is_asked(events):
+    split = make_split("time-cut", events, 0)
+    learned = split.train.time.max(initial=-1)
+    assert learned < split.valid.time.min(initial=99)
+    assert split.valid.time.max(initial=-1) < split.cut <= split.test.time.min(initial=99)
+    assert with_validation(split, events).time.max(initial=-1) < split.cut
+    for moments in (split.valid, split.test):
+        assert len(np.unique(moments.user)) == len(moments)
+        for user, target, history in zip(moments.user, moments.target, moments.history, strict=True):
+            own = events.items_of(int(user))
+            at = int(np.flatnonzero(own == target)[0])  # every event is of an item of its own
+            assert history.tolist() == own[:at].tolist() != []
+
+
+def test_who_is_not_on_both_sides_of_a_cut_asks_nothing():
+    user, time = np.array([0] * 15 + [0, 1, 1, 1, 2]), np.array([*range(15), 18, 15, 16, 19, 17])
+    split = make_split("time-cut", make_events(user, np.arange(20), time, 3, 20), 0)
+    assert (split.train.time.max(), split.cut) == (15, 18)
+    assert (split.valid.user.tolist(), split.valid.time.tolist()) == ([1], [16])
+    assert (split.test.user.tolist(), split.test.time.tolist()) == ([0, 1], [18, 19])
+    assert [len(history) for history in split.test.history] == [15, 2]

@@ -10,6 +10,7 @@ from mmsrarec.data.split import Moments, leave_one_out, user_8_1_1
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate import protocol
 from mmsrarec.evaluate.protocol import (
+    Covering,
     evaluate_full,
     evaluate_published,
     facts,
@@ -176,4 +177,35 @@ def test_facts_count_ties_and_cold_targets():
     asked = published_candidates(split.test, events, 7)
     assert facts(split, events, 7, asked)["candidate_hash"] == asked.digest
     slices = target_slices(split.test, split.train, np.arange(30) != 4)
-    assert [mask.tolist() for mask in slices.values()] == [[True, True], [False, True]]
+    unseen, head, tail, imageless = (mask.tolist() for mask in slices.values())
+    assert (unseen, imageless) == ([True, True], [False, True])
+    assert (head, tail) == ([False, False], [False, False])
+
+
+def test_every_target_that_training_shows_lies_in_the_head_or_in_the_tail():
+    events = log()
+    split = leave_one_out(events)
+    slices = list(target_slices(split.test, split.train, np.ones(60, dtype=bool)).values())
+    unseen, head, tail = slices[:3]
+    assert (unseen.astype(int) + head + tail).tolist() == [1] * len(split.test)
+    in_head = np.unique(split.test.target[head])
+    others = np.setdiff1d(np.unique(split.test.target), in_head)
+    assert 0 < len(in_head) <= 12
+    assert split.train.counts[in_head].min() >= split.train.counts[others].max()
+
+
+def test_coverage_is_what_stands_among_anybodys_first_ten():
+    events = log(n_users=40, n_items=100)
+    test = leave_one_out(events).test
+    same = Covering(Table(np.tile(np.arange(100.0), (40, 1))), 100)
+    evaluate_full(same, test, 100)
+    assert 0.1 <= same.coverage <= 0.2  # the last ten, and what takes the place of those that somebody had
+    drawn = Covering(Table(np.random.default_rng(0).random((40, 100))), 100)
+    found = evaluate_full(drawn, test, 100)
+    assert drawn.coverage > 0.9
+    assert all(np.array_equal(found[name], values) for name, values in evaluate_full(drawn.scorer, test, 100).items())
+    nothing = Covering(Table(np.full((40, 100), -np.inf)), 100)
+    evaluate_full(nothing, test, 100)
+    assert nothing.coverage == 0
+    evaluate_published(nothing, test, published_candidates(test, events, 0))
+    assert nothing.coverage == 0

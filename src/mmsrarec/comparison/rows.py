@@ -20,6 +20,7 @@ from mmsrarec.evaluate.figures import Row, load_row, save_row
 from mmsrarec.evaluate.leaks.context import target_shares
 from mmsrarec.evaluate.protocol import (
     Candidates,
+    Covering,
     Scorer,
     evaluate_full,
     evaluate_published,
@@ -129,12 +130,13 @@ class Comparison:
         """The row of a scorer: metrics by test user, and what a user costs."""
         test, asked = self.split.test, language_model(scorer)
         before = (asked.tokens, asked.moments, asked.spared, asked.calls) if asked else (0, 0, 0.0, 0)
+        watched = Covering(scorer, len(self.dataset.items))
         started = time.perf_counter()
         if protocol == "published":
             metrics = evaluate_published(scorer, test, self.candidates)
         else:
-            metrics = evaluate_full(scorer, test, len(self.dataset.items))
-        seconds = time.perf_counter() - started + (asked.spared - before[2] if asked else 0.0)
+            metrics = evaluate_full(watched, test, len(self.dataset.items))
+        seconds = time.perf_counter() - started - watched.seconds + (asked.spared - before[2] if asked else 0.0)
         cost = {"ms_per_user": 1000 * seconds / max(len(test), 1)}
         if asked:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -144,7 +146,8 @@ class Comparison:
         has_image = np.array([item.image is not None for item in self.dataset.items])
         slices = target_slices(test, self.split.train, has_image)
         slices = {name: mask for name, mask in slices.items() if not mask.all()}  # all users are no slice of them
-        return Row(protocol, self.name, model, variant, self.recipe.seed, test.user, metrics, cost, slices)
+        coverage = watched.coverage if protocol == "full" else None
+        return Row(protocol, self.name, model, variant, self.recipe.seed, test.user, metrics, cost, slices, coverage)
 
     @property
     def has_stage_2(self) -> bool:

@@ -1,12 +1,12 @@
 """Counts a data set: what is there, what is missing, and what makes it hard."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from mmsrarec.data.dataset import Dataset, Events
 from mmsrarec.data.images import usable_pictures
-from mmsrarec.data.split import Split, leave_one_out, user_8_1_1
+from mmsrarec.data.split import Split, SplitName, make_split
 
 
 def check(dataset: Dataset, seed: int = 0) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def check(dataset: Dataset, seed: int = 0) -> dict[str, Any]:
         "repeat_share": _repeat_share(events),
         "first_time": int(events.time.min()) if len(events) else None,
         "last_time": int(events.time.max()) if len(events) else None,
-        "cold_share": {split.name: cold_share(split) for split in (leave_one_out(events), user_8_1_1(events, seed))},
+        "cold_share": {name: cold_share(make_split(name, events, seed)) for name in get_args(SplitName)},
     }
 
 

@@ -11,7 +11,9 @@ import numpy as np
 
 from mmsrarec.data.dataset import Events, IntArray
 
-SplitName = Literal["leave-one-out", "user-8-1-1"]
+SplitName = Literal["leave-one-out", "user-8-1-1", "time-cut"]
+TRAINED, VALIDATED = 0.8, 0.9
+"""Shares of the log, in time, that lie before the two cuts of "time-cut"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +38,14 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """train: all that any model, index or statistic may be made from. valid, test: one moment a user."""
+    """train: all that any model, index or statistic may be made from. valid, test: one moment a user. cut: seconds at
+    which the test begins, where it does so for all users at once."""
 
     name: str
     train: Events
     valid: Moments
     test: Moments
+    cut: int | None = None
 
 
 def moments_at(events: Events, rows: IntArray) -> Moments:
@@ -67,19 +71,44 @@ def user_8_1_1(events: Events, seed: int) -> Split:
     n_held = max(1, len(users) // 10)
     test, valid = np.sort(users[:n_held]), np.sort(users[n_held : 2 * n_held])
     train = ~np.isin(events.user, np.concatenate([test, valid]))
-    last = [moments_at(events, events.offsets[part + 1] - 1) for part in (valid, test)]
-    return Split("user-8-1-1", events.where(train), *last)
+    asked, tested = (moments_at(events, events.offsets[part + 1] - 1) for part in (valid, test))
+    return Split("user-8-1-1", events.where(train), asked, tested)
+
+
+def time_cut(events: Events) -> Split:
+    """Train < T1 <= validation < T2 <= test: of each user the first event behind a cut, where one stands before it.
+
+    The only split in which nothing that was learned lies behind what is asked. It needs true times, and users who come
+    back: whoever is not there on both sides of a cut asks nothing.
+    """
+    cuts = np.quantile(events.time, (TRAINED, VALIDATED), method="higher") if len(events) else (0, 0)
+    first, second = map(int, cuts)
+    valid, test = (_first_behind(events, *span) for span in ((first, second), (second, None)))
+    return Split("time-cut", events.where(events.time < first), valid, test, second)
+
+
+def _first_behind(events: Events, since: int, until: int | None) -> Moments:
+    """Of each user the first event since a moment, and before another, that is not the first of all."""
+    inside = events.time >= since if until is None else (events.time >= since) & (events.time < until)
+    rows = np.flatnonzero(inside)
+    rows = rows[np.unique(events.user[rows], return_index=True)[1]]
+    return moments_at(events, rows[rows > events.offsets[events.user[rows]]])
 
 
 def with_validation(split: Split, events: Events) -> Events:
     """The training and the validation events: what a model without choices to make may be fitted on before the test.
 
-    events: the whole log, of which the last event of a tested user is left out, and users in the test alone.
+    events: the whole log, of which the last event of a tested user is left out, and users in the test alone; or where
+    time is cut, all from the cut on.
     """
+    if split.cut is not None:
+        return events.where(events.time < split.cut)
     keep = np.isin(events.user, np.concatenate([split.train.user, split.valid.user]))
     keep[events.offsets[split.test.user + 1] - 1] = False
     return events.where(keep)
 
 
 def make_split(name: SplitName, events: Events, seed: int) -> Split:
-    return leave_one_out(events) if name == "leave-one-out" else user_8_1_1(events, seed)
+    """seed: of the users that are drawn for "user-8-1-1"."""
+    made = {"leave-one-out": leave_one_out, "time-cut": time_cut}
+    return made[name](events) if name in made else user_8_1_1(events, seed)

@@ -23,7 +23,8 @@ COSTS = tuple(COST)
 class Row:
     """One model under one protocol on one split.
 
-    user: (m,) codes of the test users. metrics: name -> (m,) per-user values. cost: any of COSTS. slices: name -> (m,)
+    user: (m,) codes of the test users. metrics: name -> (m,) per-user values. cost: any of COSTS. coverage: the share
+    of the catalogue among anybody's first ten, where the whole of it is ranked. slices: name -> (m,)
     masks of users whose figures are also given apart.
     """
 
@@ -36,6 +37,7 @@ class Row:
     metrics: Mapping[str, FloatArray]
     cost: Mapping[str, float] = field(default_factory=dict)
     slices: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    coverage: float | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(a) for a in (self.user, *self.metrics.values(), *self.slices.values())}
@@ -56,7 +58,7 @@ def save_row(folder: Path, row: Row) -> Path:
     arrays = {"user": row.user.tolist()} | {
         kind: {key: values.tolist() for key, values in getattr(row, kind).items()} for kind in ("metrics", "slices")
     }
-    head = {key: getattr(row, key) for key in ("protocol", "split", "model", "variant", "seed")}
+    head = {key: getattr(row, key) for key in ("protocol", "split", "model", "variant", "seed", "coverage")}
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**head, "cost": dict(row.cost), **arrays}, allow_nan=False), encoding="utf-8")
     return path

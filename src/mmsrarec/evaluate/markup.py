@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 SHARES = {"text_asked", "image_asked", "text_fallback", "image_fallback", "from_title", "unsupported"}
-SHARES |= {"without_keywords"}
+SHARES |= {"without_keywords", "coverage"}
 COUNTS = {"items", "vocabulary"}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmsrarec.evaluate.markup import figure, row_label, sortable
+from mmsrarec.evaluate.markup import figure, number, row_label, sortable
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.plots import Dot, Point, dot_plot, scatter
 
@@ -20,7 +20,8 @@ EXPLAINED = {
     "published": "Each test user's next item is put among items the user never touched, and the model ranks this short "
     "list. The figures compare with published tables; the task is easy, and popular items win it too cheaply.",
     "full": "Each test user's next item is looked for among all items the user has not had. This is what a real "
-    "recommender faces, so the figures are small and honest.",
+    "recommender faces, so the figures are small and honest. Coverage is the share of the catalogue that stands among "
+    "anybody's first ten.",
 }
 COST = {"tokens_per_user": "tokens", "calls_per_user": "calls", "ms_per_user": "ms", "peak_mb": "peak MB"}
 
@@ -68,11 +69,14 @@ def _table(labels: Sequence[str], rows: Sequence[Mapping[str, Any]], users: bool
     names = list(dict.fromkeys(name for row in rows for name in row["metrics"]))
     costs = [key for key in COST if any(key in row.get("cost", {}) for row in rows)]
     best = {n: max(row["metrics"][n]["value"] for row in rows if n in row["metrics"]) for n in names}
-    head = ["model", *(["users"] if users else []), *names, *(COST[key] for key in costs)]
+    covering = any(row.get("coverage") is not None for row in rows)
+    head = ["model", *(["users"] if users else []), *names, *(["coverage"] if covering else [])]
+    head += [COST[key] for key in costs]
     body = []
     for label, row in zip(labels, rows, strict=True):
         cells = [f"<td>{row['users']:,}</td>"] if users else []
         cells += [_cell(row["metrics"].get(name), best[name]) for name in names]
+        cells += [f'<td class="cost">{number(row.get("coverage"), "coverage")}</td>'] if covering else []
         cells += [f'<td class="cost">{_amount(row["cost"].get(key))}</td>' for key in costs]
         ours = ' class="ours"' if row.get("model") == OURS else ""
         body.append(f'<tr{ours}><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')

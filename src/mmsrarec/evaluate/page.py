@@ -147,7 +147,9 @@ def _method(report: Mapping[str, Any]) -> str:
         "<p>HR@k is the share of users whose next item stands among the first k. NDCG@k and MRR also reward a higher "
         "place. AUC is the chance that the next item stands above an item drawn at random from the others.</p>"
         "<p>“user-8-1-1” trains on eight users in ten and tests on one in ten, new to the model. “leave-one-out” "
-        "keeps every user’s last item for the test and the one before it for choices made on the way.</p>"
+        "keeps every user’s last item for the test and the one before it for choices made on the way. “time-cut” "
+        "trains on the first eight tenths of the log in time, and asks each user for the first item behind that, for "
+        "choices, and for the first one in the last tenth, for the test.</p>"
         f"<p>Intervals hold 95 % of {report['resamples']:,} resamplings of the test users. p comes from flipping "
         "the sign of each user’s difference at random. Items of equal score share the mean of all their orders.</p>"
         f'{notes}{"".join(tables)}<p class="quiet">Run manifest, sha256: <code>{escape(str(report["manifest"]))}</code>'

@@ -1,6 +1,7 @@
 """The two protocols: 1 positive among 20 uniform negatives, and the whole catalogue. What ranks is a Scorer."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,10 @@ from mmsrarec.data.split import Moments, Split
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.metrics import FULL, PUBLISHED, count_rivals, measure
 
+COVERED = 10
+"""An item is covered that stands among so many of anybody's."""
+HEAD = 0.2
+"""The share of the catalogue, the most taken first, that is its head; what else was taken is its tail."""
 CHUNK = 1024
 """Moments scored at once: bounds a chunk of scores over 20,000 items to 160 MB."""
 
@@ -94,6 +99,35 @@ def evaluate_full(scorer: Scorer, moments: Moments, n_items: int, names: Sequenc
     return measure(above, tied, n_items, names)
 
 
+class Covering:
+    """A scorer that is watched while the whole catalogue is ranked: which items stand among anybody's first COVERED.
+
+    seconds: what watching took.
+    """
+
+    def __init__(self, scorer: Scorer, n_items: int):
+        self.scorer, self.name = scorer, scorer.name
+        self.recommended = np.zeros(n_items, dtype=bool)
+        self.seconds = 0.0
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        scores = self.scorer.score(moments, candidates)
+        started = time.perf_counter()
+        if candidates is None:
+            for row, history in zip(np.asarray(scores), moments.history, strict=True):
+                unseen = np.array(row, dtype=np.float64)
+                unseen[history] = -np.inf
+                best = np.argpartition(-unseen, min(COVERED, len(unseen)) - 1)[:COVERED]
+                self.recommended[best[np.isfinite(unseen[best])]] = True
+        self.seconds += time.perf_counter() - started
+        return scores
+
+    @property
+    def coverage(self) -> float:
+        """The share of the catalogue that was recommended."""
+        return float(self.recommended.mean())
+
+
 def count_unseen(scores: FloatArray, moments: Moments) -> tuple[IntArray, IntArray]:
     """(m,) items above the target and (m,) level with it, by (m, n_items) scores, of what the user has not had."""
     allowed = np.ones(scores.shape, dtype=bool)
@@ -145,8 +179,13 @@ def facts(split: Split, events: Events, seed: int, candidates: Candidates | None
 
 def target_slices(moments: Moments, train: Events, has_image: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
     """Test users whose figures are also given apart, as (m,) masks. has_image: (n_items,)."""
+    taken, head = train.counts, np.zeros(train.n_items, dtype=bool)
+    head[np.argsort(-taken, kind="stable")[: round(HEAD * train.n_items)]] = True
+    head &= taken > 0
     return {
-        "target unseen in training": train.counts[moments.target] == 0,
+        "target unseen in training": taken[moments.target] == 0,
+        "target in the head, the fifth of the catalogue that training takes most": head[moments.target],
+        "target in the tail": (taken > 0)[moments.target] & ~head[moments.target],
         "target without an image": ~has_image[moments.target],
     }
 

@@ -107,5 +107,6 @@ def _row_record(row: Row, seed: int, resamples: int) -> dict[str, Any]:
         "users": len(row.user),
         "metrics": plain(None),
         "cost": {key: row.cost[key] for key in COSTS if key in row.cost},
+        "coverage": row.coverage,
         "slices": {name: {"users": int(mask.sum()), "metrics": plain(mask)} for name, mask in row.slices.items()},
     }
