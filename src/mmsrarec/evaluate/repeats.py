@@ -10,6 +10,7 @@ import numpy as np
 from mmsrarec.evaluate.compare import RESAMPLES
 from mmsrarec.evaluate.figures import Row, row_metrics
 from mmsrarec.evaluate.markup import row_label, section, sortable
+from mmsrarec.evaluate.measured import PROTOCOLS
 from mmsrarec.evaluate.pairs import pair_tables
 
 PROPOSERS = "proposers"
@@ -71,7 +72,8 @@ def spread_section(rows: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[st
         for row in own:
             cells = "".join(_cell(row["metrics"].get(name)) for name in names)
             body += f'<tr><th scope="row">{escape(row_label(row))}</th>{cells}</tr>'
-        heading = f"{escape(where[0])}, {escape(where[1])}, {own[0]['users']:,} users"
+        protocol = PROTOCOLS.get(where[0], where[0])
+        heading = f"{escape(protocol)}, {escape(where[1])}, {own[0]['users']:,} users"
         tested = pair_tables([pair for pair in pairs if (pair["protocol"], pair["split"]) == where], own)
         tables.append(f"<h3>{heading}</h3>{sortable(('model', *names), body)}{tested}")
     if not tables:
