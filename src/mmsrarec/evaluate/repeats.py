@@ -65,16 +65,15 @@ def spread(pools: Sequence[tuple[Row, Sequence[Row]]], resamples: int = RESAMPLE
 def spread_section(rows: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]]) -> str:
     """HTML of all tables, each with its paired tests; empty without any."""
     tables = []
-    for where in dict.fromkeys((row["protocol"], row["split"]) for row in rows):
-        own = [row for row in rows if (row["protocol"], row["split"]) == where]
+    for protocol, split in dict.fromkeys((row["protocol"], row["split"]) for row in rows):
+        own = [row for row in rows if (row["protocol"], row["split"]) == (protocol, split)]
         names = list(dict.fromkeys(name for row in own for name in row["metrics"]))
         body = ""
         for row in own:
             cells = "".join(_cell(row["metrics"].get(name)) for name in names)
             body += f'<tr><th scope="row">{escape(row_label(row))}</th>{cells}</tr>'
-        protocol = PROTOCOLS.get(where[0], where[0])
-        heading = f"{escape(protocol)}, {escape(where[1])}, {own[0]['users']:,} users"
-        tested = pair_tables([pair for pair in pairs if (pair["protocol"], pair["split"]) == where], own)
+        heading = f"{escape(PROTOCOLS.get(protocol, protocol))}, {escape(split)}, {own[0]['users']:,} users"
+        tested = pair_tables([pair for pair in pairs if (pair["protocol"], pair["split"]) == (protocol, split)], own)
         tables.append(f"<h3>{heading}</h3>{sortable(('model', *names), body)}{tested}")
     if not tables:
         return ""
