@@ -65,7 +65,7 @@ def spread(pools: Sequence[tuple[Row, Sequence[Row]]], resamples: int = RESAMPLE
 def spread_section(rows: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]]) -> str:
     """HTML of all tables, each with its paired tests; empty without any."""
     tables = []
-    for protocol, split in dict.fromkeys((row["protocol"], row["split"]) for row in rows):
+    for protocol, split in dict.fromkeys((str(row["protocol"]), str(row["split"])) for row in rows):
         own = [row for row in rows if (row["protocol"], row["split"]) == (protocol, split)]
         names = list(dict.fromkeys(name for row in own for name in row["metrics"]))
         body = ""
