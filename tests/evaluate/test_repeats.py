@@ -41,13 +41,37 @@ def test_only_rows_that_every_seed_has_are_told() -> None:
     assert pooled([]) == []
 
 
-def test_a_user_counts_once_with_the_mean_of_the_seeds_that_asked() -> None:
+def test_users_of_several_seeds_have_their_mean_and_the_table_that_of_the_seeds() -> None:
     (sasrec, _), (fused, _) = pooled(seeds())
     assert sasrec.user.tolist() == [0, 1, 2, 3, 4, 5]
-    assert sasrec.metrics["HR@5"].tolist() == [0, 0, 0.5, 1, 0, 0]
-    assert fused.metrics["HR@5"].tolist() == [1, 1, 0.5, 1, 1, 0]
+    assert sasrec.metrics["HR@5"].mean() == pytest.approx(3 / 8)  # of eight answers
+    assert fused.metrics["HR@5"].mean() == pytest.approx(6 / 8)
     (pair,) = compare_rows(fused, sasrec, ["HR@5"])
-    assert pair["difference"] == pytest.approx(0.5)
+    assert pair["difference"] == pytest.approx(3 / 8)
+    same = [[row("sasrec", "whole", [7, 8], [0, 1], 0)], [row("sasrec", "whole", [8, 7], [0, 1], 1)]]
+    ((both, _),) = pooled(same)
+    assert both.metrics["HR@5"].tolist() == [0.5, 0.5]
+
+
+def test_who_is_asked_more_often_counts_more_and_no_interval_grows_by_it() -> None:
+    """Against resampling whole users and taking the mean of all their answers."""
+    rng = np.random.default_rng(0)
+    ids, values = rng.integers(0, 300, (3, 200)), rng.random((3, 200))
+    asked = [np.unique(own, return_index=True) for own in ids]
+    tables = [
+        [row("sasrec", "whole", users.tolist(), values[seed][at].tolist(), seed)]
+        for seed, (users, at) in enumerate(asked)
+    ]
+    ((whole, rows),) = pooled(tables)
+    users = np.concatenate([one.user for one in rows])
+    answers = np.concatenate([one.metrics["HR@5"] for one in rows])
+    _, at = np.unique(users, return_inverse=True)
+    total, times = np.bincount(at, answers), np.bincount(at)
+    drawn = rng.integers(len(total), size=(4000, len(total)))
+    ratios = total[drawn].sum(1) / times[drawn].sum(1)
+    told = spread([(whole, rows)])[0]["metrics"]["HR@5"]
+    assert whole.metrics["HR@5"].mean() == pytest.approx(answers.mean())
+    assert told["high"] - told["low"] == pytest.approx(np.subtract(*np.percentile(ratios, [97.5, 2.5])), rel=0.1)
 
 
 def test_means_and_deviations_are_over_seeds_and_intervals_over_users() -> None:
@@ -56,7 +80,7 @@ def test_means_and_deviations_are_over_seeds_and_intervals_over_users() -> None:
     told = fused["metrics"]["HR@5"]
     assert told["mean"] == pytest.approx(0.75)
     assert told["sd"] == pytest.approx(0.5 / 2**0.5)
-    assert told["low"] <= 4.5 / 6 <= told["high"]
+    assert told["low"] <= 0.75 <= told["high"]
 
 
 def test_more_seeds_of_other_users_narrow_the_interval() -> None:

@@ -17,15 +17,15 @@ PROPOSERS = "proposers"
 """What several that propose together are called, whoever they are."""
 NOTE = (
     "The mean of these seeds ± their standard deviation: all behind stage 1 is drawn and trained anew for each. Below: "
-    "the 95 % interval over users, each with the mean of the seeds that asked about them. Proposers are whoever a seed "
-    "chose."
+    "the 95 % interval over all users whom they asked about, each with the mean of their seeds. Proposers are whoever "
+    "a seed chose."
 )
 
 
 def pooled(tables: Sequence[Sequence[Row]]) -> list[tuple[Row, Sequence[Row]]]:
-    """Each row that every seed's table has, as one row whose figures are users' means over the seeds, and those rows.
+    """Each row that every seed's table has, as one row of all users whom any seed asked about, and those rows.
 
-    Rows are known by `role`. Users are all whom any seed asked about: where users are split, others for each seed.
+    Rows are known by `role`. Where users are split, other ones are asked about for each seed.
     """
     found = [{role(row): row for row in rows} for rows in tables]
     everywhere = [one for one in found[0] if all(one in others for others in found)] if found else []
@@ -39,11 +39,14 @@ def role(row: Row) -> tuple[str, str, str, str]:
 
 
 def _pool(role: tuple[str, str, str, str], rows: Sequence[Row]) -> Row:
-    users, at = np.unique(np.concatenate([row.user for row in rows]), return_inverse=True)
-    times = np.bincount(at)
-    metrics = {
-        name: np.bincount(at, np.concatenate([row.metrics[name] for row in rows])) / times for name in rows[0].metrics
-    }
+    """A user asked w times of a mean of W counts w / W, about the mean over all answers: so that the mean over users is
+    the one over seeds, and its interval that of a ratio (Taylor linearisation, users drawn whole)."""
+    users, at, times = np.unique(np.concatenate([row.user for row in rows]), return_inverse=True, return_counts=True)
+    metrics = {}
+    for name in rows[0].metrics:
+        answers = np.concatenate([row.metrics[name] for row in rows])
+        own = np.bincount(at, answers) / times
+        metrics[name] = answers.mean() + times / times.mean() * (own - answers.mean())
     return Row(*role, rows[0].seed, users, metrics)
 
 
