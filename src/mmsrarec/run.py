@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmsrarec import artefacts
 from mmsrarec.comparison.compare import compare
-from mmsrarec.data.split import SplitName
+from mmsrarec.data.split import SplitName, check_split, make_split
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.rows import MSR, STAGE_2, TRAINED, check_proposers, check_rows
@@ -45,6 +45,8 @@ def run(
             raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
     data = load(recipe.data)  # whatever is wrong with data or rows is said before anything is written
     check_rows(recipe.evaluate.rows, len(data.items))
+    for name in recipe.evaluate.splits:
+        check_split(make_split(name, data.events, recipe.seed))
     if stages is None or "evaluate" in stages:
         check_proposers(recipe.evaluate.rows)
     for name in recipe.evaluate.ablations:

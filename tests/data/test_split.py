@@ -1,11 +1,13 @@
 """What a split trains on and asks, and what may be fitted on before the test."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import make_events
-from mmsrarec.data.split import make_split, with_validation
+from mmsrarec.data.split import check_split, make_split, with_validation
+from mmsrarec.errors import MmsrarecError
 
 
 def events_of(lengths):
@@ -67,3 +69,11 @@ def test_who_is_not_on_both_sides_of_a_cut_asks_nothing():
     assert (split.valid.user.tolist(), split.valid.time.tolist()) == ([1], [16])
     assert (split.test.user.tolist(), split.test.time.tolist()) == ([0, 1], [18, 19])
     assert [len(history) for history in split.test.history] == [15, 2]
+
+
+def test_a_log_that_cannot_be_cut_is_refused_in_one_line():
+    at_once = make_events(np.array([0, 0, 1, 1]), np.arange(4), np.full(4, 7), 2, 4)
+    with pytest.raises(
+        MmsrarecError, match="time-cut leaves 0 events to train on, 0 users to choose by, 0 to test: name"
+    ):
+        check_split(make_split("time-cut", at_once, 0))

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from mmsrarec.data.dataset import Events, IntArray
+from mmsrarec.errors import MmsrarecError
 
 SplitName = Literal["leave-one-out", "user-8-1-1", "time-cut"]
 TRAINED, VALIDATED = 0.8, 0.9
@@ -106,6 +107,15 @@ def with_validation(split: Split, events: Events) -> Events:
     keep = np.isin(events.user, np.concatenate([split.train.user, split.valid.user]))
     keep[events.offsets[split.test.user + 1] - 1] = False
     return events.where(keep)
+
+
+def check_split(split: Split) -> None:
+    """Raise MmsrarecError where there is nothing to train on, or nobody to choose by or to test."""
+    if not (len(split.train) and len(split.valid) and len(split.test)):
+        parts = (
+            f"{len(split.train)} events to train on, {len(split.valid)} users to choose by, {len(split.test)} to test"
+        )
+        raise MmsrarecError(f"{split.name} leaves {parts}: name another of evaluate.splits")
 
 
 def make_split(name: SplitName, events: Events, seed: int) -> Split:
