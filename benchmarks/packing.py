@@ -63,15 +63,12 @@ def ask(
     )
     moments = split.test.pick(np.arange(min(users, len(split.test))))
     if full:
-        rng = np.random.default_rng(0)
-        drawn = (rng.permutation(len(dataset.items))[: settings.history] for _ in moments.history)
-        known = (before[~np.isin(before, own)] for before, own in zip(drawn, moments.history, strict=True))
-        known = (before[before != target] for before, target in zip(known, moments.target, strict=True))
-        histories = tuple(
-            np.concatenate([before[: max(settings.history - len(own), 0)], own])
-            for before, own in zip(known, moments.history, strict=True)
-        )
-        moments = replace(moments, history=histories)
+        rng, n, histories = np.random.default_rng(0), settings.history, []
+        for own, target in zip(moments.history, moments.target, strict=True):
+            drawn = rng.permutation(len(dataset.items))[:n]
+            before = drawn[~np.isin(drawn, [*own, target])]
+            histories.append(np.concatenate([before[: max(n - len(own), 0)], own]))
+        moments = replace(moments, history=tuple(histories))
     candidates = published_candidates(moments, dataset.events, seed=0, n=negatives)
     return retrieval.gather(moments, candidates.items, settings)
 

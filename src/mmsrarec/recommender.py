@@ -123,8 +123,9 @@ class Recommender:
         else:
             fused = Fused("mmsrarec", Given(p[None]), self.proposers, self.fusion.weights, self._taken)
             logits = fused.score(moment, np.array([evidence.candidates]))[0]
-        shown = map(self.prompts.shown_keywords, evidence.candidates)
-        return 1 / (1 + np.exp(-logits - tilt(wishes, shown)))
+        if wishes:
+            logits = logits + tilt(wishes, map(self.prompts.shown_keywords, evidence.candidates))
+        return 1 / (1 + np.exp(-logits))
 
     def explain(
         self,
@@ -217,7 +218,7 @@ class Recommender:
     def _gather(self, moment: Moments, codes: IntArray, wishes: Wishes) -> Evidence:
         """What the model is told; of wishes only where it has learned what they are."""
         (evidence,) = self.retrieval.gather(moment, codes[None], self.prompts.settings)
-        return replace(evidence, wishes=wishes if self._obeys else UNASKED)
+        return replace(evidence, wishes=wishes if wishes and self._obeys else UNASKED)
 
     @cached_property
     def _obeys(self) -> bool:

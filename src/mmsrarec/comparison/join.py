@@ -14,7 +14,7 @@ from mmsrarec.data.split import Moments
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.protocol import count_unseen
 from mmsrarec.recommend.fuse import FOLDS, Given, fit, term
-from mmsrarec.recommend.propose import Scores, described_by, ordered, unseen
+from mmsrarec.recommend.propose import Scores, described_by, not_had, ordered
 from mmsrarec.recommend.together import untold
 
 POOL = 2
@@ -98,7 +98,7 @@ class Bench:
     ) -> "Bench":
         terms = {name: term(one, moments, known).astype(np.float32) for name, one in made.items()}
         described = {name: described_by(one) for name, one in made.items()}
-        ranks = {name: ordered(unseen(Given(one), moments))[1].astype(np.float32) for name, one in terms.items()}
+        ranks = {name: ordered(not_had(one, moments))[1].astype(np.float32) for name, one in terms.items()}
         return cls(moments, terms, ranks, described, known, n, beside)
 
     @property

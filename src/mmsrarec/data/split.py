@@ -84,14 +84,13 @@ def time_cut(events: Events) -> Split:
     """
     cuts = np.quantile(events.time, (TRAINED, VALIDATED), method="higher") if len(events) else (0, 0)
     first, second = map(int, cuts)
-    valid, test = (_first_behind(events, *span) for span in ((first, second), (second, None)))
+    valid, test = (_first_behind(events, *span) for span in ((first, second), (second, np.inf)))
     return Split("time-cut", events.where(events.time < first), valid, test, second)
 
 
-def _first_behind(events: Events, since: int, until: int | None) -> Moments:
+def _first_behind(events: Events, since: float, until: float) -> Moments:
     """Of each user the first event since a moment, and before another, that is not the first of all."""
-    inside = events.time >= since if until is None else (events.time >= since) & (events.time < until)
-    rows = np.flatnonzero(inside)
+    rows = np.flatnonzero((events.time >= since) & (events.time < until))
     rows = rows[np.unique(events.user[rows], return_index=True)[1]]
     return moments_at(events, rows[rows > events.offsets[events.user[rows]]])
 
@@ -120,5 +119,6 @@ def check_split(split: Split) -> None:
 
 def make_split(name: SplitName, events: Events, seed: int) -> Split:
     """seed: of the users that are drawn for "user-8-1-1"."""
-    made = {"leave-one-out": leave_one_out, "time-cut": time_cut}
-    return made[name](events) if name in made else user_8_1_1(events, seed)
+    if name == "user-8-1-1":
+        return user_8_1_1(events, seed)
+    return leave_one_out(events) if name == "leave-one-out" else time_cut(events)

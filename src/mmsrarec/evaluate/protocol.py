@@ -14,6 +14,7 @@ from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.split import Moments, Split
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.metrics import FULL, PUBLISHED, count_rivals, measure
+from mmsrarec.recommend.propose import not_had
 
 COVERED = 10
 """An item is covered that stands among so many of anybody's."""
@@ -114,11 +115,9 @@ class Covering:
         scores = self.scorer.score(moments, candidates)
         started = time.perf_counter()
         if candidates is None:
-            for row, history in zip(np.asarray(scores), moments.history, strict=True):
-                unseen = np.array(row, dtype=np.float64)
-                unseen[history] = -np.inf
-                best = np.argpartition(-unseen, min(COVERED, len(unseen)) - 1)[:COVERED]
-                self.recommended[best[np.isfinite(unseen[best])]] = True
+            for row in not_had(scores, moments):
+                best = np.argpartition(-row, min(COVERED, len(row)) - 1)[:COVERED]
+                self.recommended[best[np.isfinite(row[best])]] = True
         self.seconds += time.perf_counter() - started
         return scores
 

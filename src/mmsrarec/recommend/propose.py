@@ -66,10 +66,15 @@ def strangers(generator: Scores, new: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def unseen(generator: Scores, moments: Moments) -> FloatArray:
     """(m, n_items) float64 scores of a generator, -inf for what a user had."""
-    scores = np.array(generator.score(moments, None), dtype=np.float64)
-    for row, history in zip(scores, moments.history, strict=True):
+    return not_had(generator.score(moments, None), moments)
+
+
+def not_had(scores: FloatArray, moments: Moments) -> FloatArray:
+    """(m, n_items): the scores as float64, -inf for what a user had."""
+    found = np.array(scores, dtype=np.float64)
+    for row, history in zip(found, moments.history, strict=True):
         row[history] = -np.inf
-    return scores
+    return found
 
 
 def places(generator: Scores, moments: Moments) -> FloatArray:
