@@ -167,7 +167,7 @@ def test_repeats_draw_and_train_anew_what_is_behind_stage_1(mine: Path, monkeypa
             and re.sub(" sasrec| with sasrec", "", row["variant"]) == told["variant"]
         ]
         metric = told["metrics"]["NDCG@10" if told["protocol"] == "full" else "HR@5"]
-        assert metric["mean"] == pytest.approx(sum(same) / 2)
+        assert metric["value"] == pytest.approx(sum(same) / 2)
         assert metric["sd"] == pytest.approx(abs(same[0] - same[1]) / 2**0.5)
     assert {told["model"] for told in report["spread"]} >= {"popularity", "sasrec", "mmsrarec"}
     assert {pair["b"] for pair in report["spread_pairs"]} >= {"popularity", "sasrec"}

@@ -47,6 +47,11 @@ def test_a_line_stays_a_line() -> None:
     assert text({"title": "two\nlines"}) == "title: two lines"
 
 
+def test_a_value_and_its_interval_are_one_line() -> None:
+    told = {"tuned": {"total": {"value": 0.37432, "low": 0.338, "high": 0.414}}, "untuned": {"total": None}}
+    assert text(told) == "tuned:\n  total: 0.3743 (0.338 to 0.414)\nuntuned:\n  total: -"
+
+
 def test_reasons_say_what_spoke_for_and_against() -> None:
     parts = [{"text": "red", "weight": 0.3}, {"text": "mug", "weight": -0.1}]
     told = [

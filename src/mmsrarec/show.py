@@ -38,7 +38,7 @@ def plain(value: Any) -> Any:
 
 
 def text(value: Any, indent: str = "") -> str:
-    """Plain JSON values as lines of `name: value`; a list of objects as a table."""
+    """Plain JSON values as lines of `name: value`; a list of objects as a table, a value with its interval in one."""
     if isinstance(value, dict):
         return "\n".join(_entry(name, part, indent) for name, part in value.items())
     if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
@@ -74,7 +74,7 @@ def _heaviest(reason: dict[str, Any]) -> float:
 
 def _entry(name: str, value: Any, indent: str) -> str:
     long = isinstance(value, (dict, list)) and any(isinstance(part, (dict, list)) for part in _parts(value))
-    if value and (isinstance(value, dict) or long):
+    if value and (isinstance(value, dict) or long) and not _is_interval(value):
         return f"{indent}{name}:\n{text(value, indent + '  ')}"
     return f"{indent}{name}: {_word(value)}"
 
@@ -91,6 +91,10 @@ def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value
 
 
+def _is_interval(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"value", "low", "high"}
+
+
 def _word(value: Any) -> str:
     if value is None:
         return "-"
@@ -98,6 +102,8 @@ def _word(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, list):
         return ", ".join(_word(part) for part in value) or "-"
+    if _is_interval(value):
+        return f"{_word(value['value'])} ({_word(value['low'])} to {_word(value['high'])})"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_word(part)}" for name, part in value.items()) or "-"
     return " ".join(str(value).split())

@@ -78,7 +78,7 @@ def test_means_and_deviations_are_over_seeds_and_intervals_over_users() -> None:
     sasrec, fused = spread(pooled(seeds()))
     assert (sasrec["seeds"], sasrec["users"]) == ([0, 1], 6)
     told = fused["metrics"]["HR@5"]
-    assert told["mean"] == pytest.approx(0.75)
+    assert told["value"] == pytest.approx(0.75)
     assert told["sd"] == pytest.approx(0.5 / 2**0.5)
     assert told["low"] <= 0.75 <= told["high"]
 

@@ -45,8 +45,7 @@ def _told_at_once(rows: Sequence[Mapping[str, Any]], protocol: str, split: str) 
         if row["model"] == OURS:
             ours.add(row_label(row))
         elif metric in row["metrics"]:
-            measured = row["metrics"][metric]
-            rivals[row_label(row)] = measured["value"] if "value" in measured else measured["mean"]
+            rivals[row_label(row)] = row["metrics"][metric]["value"]
     return ours, max(rivals, key=rivals.__getitem__, default=None)
 
 

@@ -51,14 +51,14 @@ def _pool(role: tuple[str, str, str, str], rows: Sequence[Row]) -> Row:
 
 
 def spread(pools: Sequence[tuple[Row, Sequence[Row]]], resamples: int = RESAMPLES) -> list[dict[str, Any]]:
-    """What report.json says of `pooled` rows: each metric's mean and standard deviation (n - 1) over the seeds, and its
-    95 % interval over the users."""
+    """What report.json says of `pooled` rows: of each metric the mean over the seeds (value), their standard deviation
+    (sd, by n - 1), and the 95 % interval over the users."""
     told = []
     for row, rows in pools:
         metrics = {}
         for name, interval in row_metrics(row, seed=row.seed, resamples=resamples).items():
             means = [float(one.metrics[name].mean()) for one in rows]
-            spread = {"mean": float(np.mean(means)), "sd": float(np.std(means, ddof=1))}
+            spread = {"value": float(np.mean(means)), "sd": float(np.std(means, ddof=1))}
             metrics[name] = spread | {"low": interval.low, "high": interval.high}
         where = {key: getattr(row, key) for key in ("protocol", "split", "model", "variant")}
         told.append({**where, "seeds": [one.seed for one in rows], "users": len(row.user), "metrics": metrics})
@@ -87,4 +87,4 @@ def _cell(metric: Mapping[str, float] | None) -> str:
     if metric is None:
         return "<td>–</td>"
     between = f"{metric['low']:.3f}–{metric['high']:.3f}"
-    return f"<td>{metric['mean']:.4f}<small>± {metric['sd']:.4f}</small><small>{between}</small></td>"
+    return f"<td>{metric['value']:.4f}<small>± {metric['sd']:.4f}</small><small>{between}</small></td>"
