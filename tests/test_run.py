@@ -177,6 +177,7 @@ def test_repeats_draw_and_train_anew_what_is_behind_stage_1(mine: Path, monkeypa
     )
     _, said = go(mine, rows, "evaluate.repeats=2")
     assert "done in" not in said
+    assert "2 seeds together, published, " in said
 
 
 def test_plain_fine_tuning_with_pictures_is_a_row(mine: Path) -> None:

@@ -99,5 +99,7 @@ def test_the_page_has_the_table_and_its_pairs() -> None:
     page = spread_section(spread(pools), compare_rows(fused, sasrec, ["HR@5"]))
     assert "Seeds 0, 1" in page
     assert "6 users" in page
+    assert '<tr class="ours"><th scope="row">mmsrarec, fused' in page
+    assert "<strong>0.7500</strong><small>± 0.3536</small>" in page
     assert '<span class="against">against</span> sasrec' in page
     assert spread_section([], []) == ""

@@ -82,9 +82,9 @@ def compare(
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
         )
-    tables = list(dict.fromkeys((row.protocol, row.split) for row in rows))
-    for protocol, split in tables:
-        say("\n" + text_table(rows, protocol, split) + "\n")
+    for over, table in (("", rows), (f"{recipe.evaluate.repeats} seeds together, ", means)):
+        for protocol, split in dict.fromkeys((row.protocol, row.split) for row in table):
+            say(f"\n{over}{text_table(table, protocol, split)}\n")
     say(f"report: {out / 'report.html'}")
     return {"report": str(out / "report.html"), "rows": len(rows)}
 

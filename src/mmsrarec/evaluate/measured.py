@@ -51,7 +51,7 @@ def measured_section(report: Mapping[str, Any], protocol: str, split: str) -> st
     return (
         f'<section><p class="over">{escape(split)} · {rows[0]["users"]:,} users</p>'
         f"<h2>{escape(PROTOCOLS.get(protocol, protocol))}</h2><p>{escape(EXPLAINED.get(protocol, ''))}</p>"
-        f"{_table(labels, rows)}"
+        f"{metrics_table(labels, rows)}"
         f'<div class="figures">{"".join(figures)}</div>{_slices(labels, rows)}</section>'
     )
 
@@ -64,8 +64,8 @@ def _chance(facts: Sequence[Mapping[str, Any]], protocol: str, split: str, metri
     return None
 
 
-def _table(labels: Sequence[str], rows: Sequence[Mapping[str, Any]], users: bool = False) -> str:
-    """Metrics with intervals, the best in bold, then what the rows cost."""
+def metrics_table(labels: Sequence[str], rows: Sequence[Mapping[str, Any]], users: bool = False) -> str:
+    """Metrics with intervals, and deviations where there are any, the best in bold; then what the rows cost."""
     names = list(dict.fromkeys(name for row in rows for name in row["metrics"]))
     costs = [key for key in COST if any(key in row.get("cost", {}) for row in rows)]
     best = {n: max(row["metrics"][n]["value"] for row in rows if n in row["metrics"]) for n in names}
@@ -88,7 +88,8 @@ def _cell(metric: Mapping[str, float] | None, best: float) -> str:
         return "<td>–</td>"
     value = f"{metric['value']:.4f}"
     strong = f"<strong>{value}</strong>" if metric["value"] == best else value
-    return f"<td>{strong}<small>{metric['low']:.3f}–{metric['high']:.3f}</small></td>"
+    spread = f"<small>± {metric['sd']:.4f}</small>" if "sd" in metric else ""
+    return f"<td>{strong}{spread}<small>{metric['low']:.3f}–{metric['high']:.3f}</small></td>"
 
 
 def _amount(value: float | None) -> str:
@@ -107,5 +108,6 @@ def _slices(labels: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
             if row["slices"].get(name, {}).get("users")
         ]
         if kept:
-            parts.append(f"<h3>{escape(name)}</h3>{_table([k for k, _ in kept], [r for _, r in kept], users=True)}")
+            told = metrics_table([k for k, _ in kept], [r for _, r in kept], users=True)
+            parts.append(f"<h3>{escape(name)}</h3>{told}")
     return f"<details><summary>Parts of the users</summary>{''.join(parts)}</details>" if parts else ""

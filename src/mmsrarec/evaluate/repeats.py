@@ -9,8 +9,8 @@ import numpy as np
 
 from mmsrarec.evaluate.compare import RESAMPLES
 from mmsrarec.evaluate.figures import Row, row_metrics
-from mmsrarec.evaluate.markup import row_label, section, sortable
-from mmsrarec.evaluate.measured import PROTOCOLS
+from mmsrarec.evaluate.markup import row_label, section
+from mmsrarec.evaluate.measured import PROTOCOLS, metrics_table
 from mmsrarec.evaluate.pairs import pair_tables
 
 PROPOSERS = "proposers"
@@ -70,21 +70,9 @@ def spread_section(rows: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[st
     tables = []
     for protocol, split in dict.fromkeys((str(row["protocol"]), str(row["split"])) for row in rows):
         own = [row for row in rows if (row["protocol"], row["split"]) == (protocol, split)]
-        names = list(dict.fromkeys(name for row in own for name in row["metrics"]))
-        body = ""
-        for row in own:
-            cells = "".join(_cell(row["metrics"].get(name)) for name in names)
-            body += f'<tr><th scope="row">{escape(row_label(row))}</th>{cells}</tr>'
         heading = f"{escape(PROTOCOLS.get(protocol, protocol))}, {escape(split)}, {own[0]['users']:,} users"
         tested = pair_tables([pair for pair in pairs if (pair["protocol"], pair["split"]) == (protocol, split)], own)
-        tables.append(f"<h3>{heading}</h3>{sortable(('model', *names), body)}{tested}")
+        tables.append(f"<h3>{heading}</h3>{metrics_table(list(map(row_label, own)), own)}{tested}")
     if not tables:
         return ""
     return section(f"Seeds {', '.join(map(str, rows[0]['seeds']))}", escape(NOTE), "".join(tables))
-
-
-def _cell(metric: Mapping[str, float] | None) -> str:
-    if metric is None:
-        return "<td>–</td>"
-    between = f"{metric['low']:.3f}–{metric['high']:.3f}"
-    return f"<td>{metric['value']:.4f}<small>± {metric['sd']:.4f}</small><small>{between}</small></td>"
