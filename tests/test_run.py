@@ -36,6 +36,8 @@ def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
         "spread_pairs",
         "sweeps",
         "users",
+        "worse",
+        "lost_users",
     }
     assert report.keys() == parts
     found = {(row["protocol"], row["split"]): [] for row in report["rows"]}
@@ -62,6 +64,16 @@ def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
         "context-only",
         TUNED[0],
     }
+    assert [(table["protocol"], table["split"], table["a"]) for table in report["worse"]] == [
+        ("published", "leave-one-out", "mmsrarec"),
+        ("full", "leave-one-out", f"mmsrarec, {reranked['variant']}"),
+        ("published", "user-8-1-1", "mmsrarec"),
+    ]
+    single = {row["model"] for row in report["rows"] if row["model"] != "mmsrarec"}
+    assert all({"all users"} < {part["part"] for part in table["parts"]} for table in report["worse"])
+    assert all(table["b"] in single for table in report["worse"])
+    assert len(report["users"]) == 2
+    assert all("had it at place" in user["note"] for user in report["lost_users"])
     assert [(fact["protocol"], fact["split"]) for fact in report["facts"]] == [
         ("published", "leave-one-out"),
         ("full", "leave-one-out"),
@@ -137,6 +149,7 @@ def test_without_a_language_model_nothing_of_it_is_made(finished: Path, tmp_path
     report = report_of(tmp_path)
     assert [row["model"] for row in report["rows"]] == ["random", "random", "item-knn", "item-knn"]
     assert (report["attributes"], report["users"], report["pairs"], report["summaries"]) == ({}, [], [], False)
+    assert report["worse"] == report["lost_users"] == []
     assert [note for note in report["notes"] if "item-knn" in note] == report["notes"]
     page = (tmp_path / "run" / "evaluate" / "report.html").read_text()
     assert "language model" not in page

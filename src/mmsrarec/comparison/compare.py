@@ -6,12 +6,13 @@ from pathlib import Path
 
 from mmsrarec import __version__, artefacts
 from mmsrarec.comparison.rows import Comparison, kept_row, row_folder
-from mmsrarec.comparison.showcase import attributes, shown_users
+from mmsrarec.comparison.showcase import attributes, drawn_users, shown_users
 from mmsrarec.data.split import SplitName
 from mmsrarec.evaluate.figures import Row, compare_rows
 from mmsrarec.evaluate.repeats import pooled
 from mmsrarec.evaluate.report import build_report, text_table
 from mmsrarec.evaluate.rows import is_ablation, notes
+from mmsrarec.evaluate.worse import fallen, rivals, strongest, worse
 from mmsrarec.keys import asked_of_stage_2
 from mmsrarec.progress import Count, Progress
 from mmsrarec.recipe import Recipe
@@ -23,6 +24,8 @@ from mmsrarec.workspace import SEEDS, Workspace, adapter_part
 TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
 """Metrics of the paired tests."""
 LEAKS = "evaluate/leaks.json"
+LOST = 3
+"""Users shown of those who lose most, at most."""
 
 
 def compare(
@@ -63,11 +66,17 @@ def compare(
     if reported(out) == manifest:
         say("evaluate: up to date")
     else:
+        ours = served(rows)
+        beside = [(row, strongest(others)) for row in ours if (others := rivals(rows, row))]
+        drawn = drawn_users(workspace, first.name) if ours else []
+        lost = {user: why for pair in beside if drawn for user, why in fallen(*pair, LOST).items()}
+        asked = dict.fromkeys(drawn, "") | lost
+        users = dict(zip(asked, shown_users(workspace, first.name, asked, count), strict=True))
         build_report(
             rows,
             shown_facts,
             pairs,
-            shown_users(workspace, first.name, count),
+            [users[user] for user in drawn],
             out,
             data=recipe.name,
             manifest=manifest,
@@ -79,6 +88,8 @@ def compare(
             repeats=repeats,
             repeat_pairs=[pair for row in means for pair in against_whole(means, row)],
             sweeps=swept(rows, recipe, first.name),
+            worse=[worse(*pair, recipe.seed, recipe.evaluate.resamples) for pair in beside],
+            lost_users=[users[user] for user in lost],
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
         )
@@ -139,9 +150,19 @@ def reported(folder: Path) -> str | None:
     return made_from if (folder / "report.html").is_file() else None
 
 
+def whole_of(rows: list[Row], row: Row) -> list[Row]:
+    """MMSRARec whole in the table of a row, the fused one last: it is what is served."""
+    table = [other for other in rows if (other.protocol, other.split) == (row.protocol, row.split)]
+    return [other for other in table if other.model == "mmsrarec" and not is_ablation(other.variant)]
+
+
+def served(rows: list[Row]) -> list[Row]:
+    """MMSRARec as it is served, of each table that has it."""
+    return [row for row in rows if [row] == whole_of(rows, row)[-1:]]
+
+
 def against_whole(rows: list[Row], row: Row) -> list[dict]:
     """Paired tests of MMSRARec whole, with and without fusion, against one other row of its table."""
-    table = [other for other in rows if (other.protocol, other.split) == (row.protocol, row.split)]
-    wholes = [other for other in table if other.model == "mmsrarec" and not is_ablation(other.variant)]
+    wholes = whole_of(rows, row)
     earlier = wholes.index(row) + 1 if row in wholes else 0  # two of them are compared once
     return [pair for whole in wholes[earlier:] for pair in compare_rows(whole, row, TESTED[row.protocol])]

@@ -1,6 +1,6 @@
 """What the report shows beside its tables: single users whole, and, on a drawn catalogue, each signal alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -70,16 +70,22 @@ def told_apart(
     return float((scores[:, 0] > scores[:, 1]).mean())
 
 
-def shown_users(workspace: Workspace, split: SplitName, count: Count) -> list[ShownUser]:
-    """Some test users whole: what they had, what is recommended and why, what they took."""
-    recipe, test = workspace.recipe, workspace.split(split).test
-    if "mmsrarec" not in recipe.evaluate.rows or not recipe.evaluate.shown_users:
+def drawn_users(workspace: Workspace, split: SplitName) -> list[int]:
+    """Test users that the report shows whole, as rows of the test: `evaluate.shown_users` of them."""
+    order = np.random.default_rng(workspace.recipe.seed).permutation(len(workspace.split(split).test))
+    return np.sort(order[: workspace.recipe.evaluate.shown_users]).tolist()
+
+
+def shown_users(workspace: Workspace, split: SplitName, rows: Mapping[int, str], count: Count) -> list[ShownUser]:
+    """Test users whole: what they had, what is recommended and why, what they took. rows: of the test, each with a
+    sentence to say beside."""
+    if not rows:
         return []
+    test = workspace.split(split).test
     recommender = Recommender(workspace, split, workspace.tuned(split, workspace.served))
     prompts, code_of = recommender.prompts, workspace.dataset.item_code
-    rows = np.sort(np.random.default_rng(recipe.seed).permutation(len(test))[: recipe.evaluate.shown_users])
     shown = []
-    for number, row in enumerate(rows):
+    for number, (row, note) in enumerate(rows.items()):
         moment = test.pick(np.array([row]))
         (evidence,) = recommender.retrieval.gather(moment, moment.target[:, None], prompts.settings)
         similar = [word for code in evidence.similar for word in prompts.shown_keywords(code)]
@@ -91,6 +97,7 @@ def shown_users(workspace: Workspace, split: SplitName, count: Count) -> list[Sh
                 similar=list(dict.fromkeys(similar)),
                 recommendations=[shown_item(workspace, code_of[a.item_id], a.score, a.because) for a in answers],
                 taken=shown_item(workspace, int(moment.target[0])),
+                note=note,
             )
         )
         count(number + 1, len(rows), "users shown")

@@ -10,6 +10,7 @@ from mmsrarec.evaluate.measured import HEADLINE, OURS, measured_section
 from mmsrarec.evaluate.pairs import pairs_section
 from mmsrarec.evaluate.people import ShownUser, users_section
 from mmsrarec.evaluate.repeats import spread_section
+from mmsrarec.evaluate.worse import worse_section
 
 FACTS = {
     "candidates": "ranked items",
@@ -26,8 +27,8 @@ FACTS = {
 }
 
 
-def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
-    """The page for what report.json holds; `users` are the same as its "users", with their pictures."""
+def render(report: Mapping[str, Any], users: Sequence[ShownUser], lost: Sequence[ShownUser] = ()) -> str:
+    """The page for what report.json holds; `users` and `lost` are its "users" and "lost_users", with pictures."""
     asked = dict.fromkeys((row["protocol"], row["split"]) for row in report["rows"])
     sections = [measured_section(report, *where) for where in asked]
     sections += [
@@ -35,6 +36,7 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser]) -> str:
         spread_section(report.get("spread", ()), report.get("spread_pairs", ())),
         _published(report),
         pairs_section(report),
+        worse_section(report.get("worse", ()), lost),
         users_section(users),
     ]
     sections += [_attributes(report), _leaks(report), _method(report)]

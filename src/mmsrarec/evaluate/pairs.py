@@ -56,13 +56,14 @@ def _table(pairs: Sequence[Mapping[str, Any]]) -> str:
         lines.setdefault((pair["a"], pair["b"]), {})[pair["metric"]] = pair
     body = "".join(
         f'<tr><th scope="row">{escape(a)} <span class="against">against</span> {escape(b)}</th>'
-        f"{''.join(_cell(told.get(metric)) for metric in metrics)}</tr>"
+        f"{''.join(difference_cell(told.get(metric)) for metric in metrics)}</tr>"
         for (a, b), told in lines.items()
     )
     return sortable(("pair", *metrics), body)
 
 
-def _cell(pair: Mapping[str, Any] | None) -> str:
+def difference_cell(pair: Mapping[str, Any] | None) -> str:
+    """A difference, its interval and its p as a cell of a table, pale where it may be luck."""
     if pair is None:
         return "<td>–</td>"
     p = "&lt; .001" if pair["p"] < 0.001 else f"= {pair['p']:.3f}"

@@ -32,7 +32,7 @@ class ShownItem:
 class ShownUser:
     """A user as the page shows it.
 
-    history: oldest first. similar: keywords from similar users. taken: what came next.
+    history: oldest first. similar: keywords from similar users. taken: what came next. note: a sentence more.
     """
 
     name: str
@@ -40,10 +40,17 @@ class ShownUser:
     similar: Sequence[str]
     recommendations: Sequence[ShownItem]
     taken: ShownItem
+    note: str = ""
 
     def record(self) -> dict[str, Any]:
         lists = {key: [item.record() for item in getattr(self, key)] for key in ("history", "recommendations")}
-        return {"name": self.name, "similar": list(self.similar), **lists, "taken": self.taken.record()}
+        return {
+            "name": self.name,
+            "similar": list(self.similar),
+            **lists,
+            "taken": self.taken.record(),
+            "note": self.note,
+        }
 
 
 def thumbnail(picture: Image.Image, size: int = 120) -> bytes:
@@ -71,10 +78,11 @@ def users_section(users: Sequence[ShownUser]) -> str:
     if not users:
         return ""
     count = {1: "One user", 10: "Ten users"}.get(len(users), f"{len(users)} users")
-    return f'<section class="people"><h2>{count}</h2>{"".join(map(_user, users))}</section>'
+    return f'<section class="people"><h2>{count}</h2>{"".join(map(user_card, users))}</section>'
 
 
-def _user(user: ShownUser) -> str:
+def user_card(user: ShownUser) -> str:
+    """HTML of one user."""
     hit = next((i for i, item in enumerate(user.recommendations, 1) if _same(item, user.taken)), None)
     fate = f"It was recommended at place {hit}." if hit else "It was not among the recommendations."
     cards = "".join(
@@ -87,7 +95,7 @@ def _user(user: ShownUser) -> str:
         f"<h4>Similar users went on to</h4>{similar}"
         f'<h4>Recommended</h4><ol class="items">{cards}</ol>'
         f'<h4>Took next</h4><ul class="items"><li class="taken">{_item(user.taken)}</li></ul>'
-        f'<p class="quiet">{fate}</p></article>'
+        f'<p class="quiet">{fate} {escape(user.note)}</p></article>'
     )
 
 

@@ -34,6 +34,8 @@ def build_report(
     repeats: Sequence[tuple[Row, Sequence[Row]]] = (),
     repeat_pairs: Iterable[Mapping[str, Any]] = (),
     sweeps: Mapping[str, Sequence[tuple[int, Row]]] | None = None,
+    worse: Iterable[Mapping[str, Any]] = (),
+    lost_users: Sequence[ShownUser] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -45,7 +47,8 @@ def build_report(
     leak checks (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
     published: data whose published figures stand beside ours. repeats: rows of several seeds, as
     `repeats.pooled` gives them. repeat_pairs: paired tests of them.
-    sweeps: what is counted -> (count, row), by count: how figures move with it.
+    sweeps: what is counted -> (count, row), by count: how figures move with it. worse: as `worse.worse` gives them.
+    lost_users: who lost most.
     seed, resamples: of the bootstrap.
     """
     report = {
@@ -66,12 +69,14 @@ def build_report(
         what: [{"count": count, "metrics": _row_record(row, seed, resamples)["metrics"]} for count, row in points]
         for what, points in (sweeps or {}).items()
     }
+    report["worse"] = [dict(table) for table in worse]
+    report["lost_users"] = [user.record() for user in lost_users]
     report["spread"] = spread(repeats, resamples)
     report["spread_pairs"] = [dict(pair) for pair in repeat_pairs]
     out_folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     (out_folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    (out_folder / "report.html").write_text(render(report, shown_users), encoding="utf-8")
+    (out_folder / "report.html").write_text(render(report, shown_users, lost_users), encoding="utf-8")
     return report
 
 
