@@ -62,8 +62,8 @@ def test_what_was_learned_is_an_artefact(fused: Path) -> None:
         folder = fused / "evaluate" / "fusion" / "leave-one-out" / kind
         verify(folder)
         learned = Fusion.load(folder)
-        assert len(learned.weights) == 1 + len(learned.proposers)
-        assert len(learned.without) == len(learned.proposers)
+        assert len(learned.whole.weights) == 1 + len(learned.proposers)
+        assert len(learned.without.weights) == len(learned.proposers)
         assert learned.quality.keys() == {"language model", *learned.proposers, "fused", "proposers fused"}
         assert 0 < learned.moments <= 20
 
@@ -91,8 +91,9 @@ def test_answers_are_ranked_by_the_fusion_that_helped(fused: Path, monkeypatch: 
 def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recommender, found = answers(fused, True, monkeypatch)
     assert recommender.fusion is not None
-    silent = (0.0, *recommender.fusion.weights[1:])
-    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, weights=silent))
+    whole = recommender.fusion.whole
+    silent = replace(whole, weights=(0.0, *whole.weights[1:]))
+    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=silent))
     user, free = recommender.dataset.user_ids[5], [answer.item_id for answer in found]
     shown = [recommender.prompts.shown_keywords(recommender.dataset.item_code[item]) for item in free]
     word = shown[-1][0]

@@ -1,6 +1,6 @@
 """Recommend from Python: load a finished run, then ask for a user or for a history of item ids."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from mmsrarec.evaluate.rows import Source, make_row
 from mmsrarec.models.tree import Tree
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
-from mmsrarec.recommend.fuse import Fused, Given
+from mmsrarec.recommend.fuse import Fused, Fusion, Given
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.propose import Reranked, places
 from mmsrarec.recommend.score import MllmScorer
@@ -73,7 +73,7 @@ class Recommender:
         self.fusion = learned if learned and learned.helps and workspace.served == "whole" else None
         made = self._made(learned.proposers) if learned else ()
         self.proposers: tuple[Scorer, ...] = made if self.fusion else ()
-        self.generator: Scorer = generator or self._proposer(made, learned.proposing if learned else {})
+        self.generator: Scorer = generator or self._proposer(made, learned)
         self.cold_generator = PopularityAsOf(self.retrieval.train)
 
     @classmethod
@@ -121,7 +121,7 @@ class Recommender:
         if self.fusion is None or not len(moment.history[0]):
             logits = np.array([log_odds(float(one)) for one in p])
         else:
-            fused = Fused("mmsrarec", Given(p[None]), self.proposers, self.fusion.weights, self._taken)
+            fused = Fused("mmsrarec", Given(p[None]), self.proposers, self.fusion.whole, self._taken)
             logits = fused.score(moment, np.array([evidence.candidates]))[0]
         if wishes:
             logits = logits + tilt(wishes, map(self.prompts.shown_keywords, evidence.candidates))
@@ -170,14 +170,14 @@ class Recommender:
             for place, found in zip(best, carried, strict=True)
         ]
 
-    def _proposer(self, made: Sequence[Scorer], proposing: Mapping[str, float]) -> Scorer:
-        """Those who propose by these weights, or the run's sequence encoder; and what nobody took, which they cannot
+    def _proposer(self, made: Sequence[Scorer], learned: Fusion | None) -> Scorer:
+        """Those who were chosen to propose, or the run's sequence encoder; and what nobody took, which they cannot
         know."""
         encoder, named = self.workspace.encoder(self.split), {one.name: one for one in made}
         new = ~self._taken | (np.arange(len(self._taken)) >= encoder.n_items)
         known: Scorer = SequenceRow(encoder)
-        if proposing:
-            known = Together.of([named[name] for name in proposing], list(proposing.values()), self._taken)
+        if learned:
+            known = Together.of([named[name] for name in learned.proposing], learned.together, self._taken)
         words = Likeness(list(map(self.workspace.keywords.united, range(len(new)))))
         return with_new(known, named.get(CONTENT_SASREC), words, new, self.workspace.recipe.evaluate.propose)
 

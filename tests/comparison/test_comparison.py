@@ -113,7 +113,7 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
         assert (time, had.tolist()) == (when[user], history[user].tolist())
     assert learned.proposers == ("sequential-rules",)
     assert learned.moments == len(asked)
-    assert learned.weights[0] > 0.5
+    assert learned.whole.weights[0] > 0.5
     assert learned.helps
     assert mine.proposers.fusion(kind, lambda: oracle) == learned  # type: ignore[arg-type]
     assert len(oracle.asked) == 1  # kept
@@ -147,4 +147,4 @@ def test_a_choice_is_kept(drawn: Dataset, tmp_path: Path, monkeypatch: pytest.Mo
     again = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7).proposers
     monkeypatch.setattr(again, "choose", lambda: pytest.fail("chosen twice"))
     assert again.choice == first
-    assert len(first.names) == len(first.weights)
+    assert len(first.names) == len(first.logit.weights)

@@ -5,6 +5,7 @@ import numpy as np
 from mmsrarec.comparison.join import join
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
+from mmsrarec.recommend.logit import ALONE
 from mmsrarec.recommend.propose import Reranked
 from mmsrarec.recommend.together import Together
 from mmsrarec.recommend.turns import beside_new
@@ -45,9 +46,9 @@ def test_who_adds_targets_joins_and_who_adds_none_does_not() -> None:
     moments, made = world()
     found = join(made, moments, KNOWN, N, 0)
     assert found.names[:2] == ("half", "quarter")
-    assert found.weights[0] > 0 < found.weights[1]
+    assert found.logit.weights[0] > 0 < found.logit.weights[1]
     assert {"blind", "half", "half+quarter", "half+blind", "half+quarter+blind"} <= found.quality.keys()
-    both = Together.of([made[name] for name in found.names], found.weights, KNOWN)
+    both = Together.of([made[name] for name in found.names], found.logit, KNOWN)
     assert found.quality["half"][f"HR@{N}"] == hits(made["half"], moments)
     assert found.quality[found.name][f"HR@{N}"] > hits(made["half"], moments) + 0.1
     assert hits(both, moments) > hits(made["half"], moments) + 0.1
@@ -56,7 +57,7 @@ def test_who_adds_targets_joins_and_who_adds_none_does_not() -> None:
 def test_one_alone_where_no_other_may_join() -> None:
     moments, made = world()
     found = join(made, moments, KNOWN, N, 0, several=False)
-    assert (found.names, found.weights) == (("half",), (1.0,))
+    assert (found.names, found.logit) == (("half",), ALONE)
     assert found.quality.keys() == made.keys()
 
 
@@ -65,7 +66,7 @@ def test_nobody_joins_who_knows_it_all() -> None:
     made = {"all": Seer("all", moments.target, np.arange(USERS), 9), "blind": made["blind"]}
     made["all"].scores[np.arange(USERS), moments.target] = 99
     found = join(made, moments, KNOWN, N, 0)
-    assert (found.names, found.weights) == (("all",), (1.0,))
+    assert (found.names, found.logit) == (("all",), ALONE)
 
 
 def test_what_was_had_is_never_proposed_and_counts_for_nothing() -> None:

@@ -1,16 +1,16 @@
 """Fusion finds the weights that the choices were made by, and its parts are what they are said to be."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.recommend.fuse import MODEL, RIDGE, Fused, Fusion, Silent, fit, learn, terms
+from mmsrarec.recommend.fuse import MODEL, Fused, Fusion, learn, terms
+from mmsrarec.recommend.logit import ALONE, Logit
 from mmsrarec.recommend.propose import Reranked, parts_of, places, strangers
 from mmsrarec.recommend.together import Together
 
@@ -37,6 +37,11 @@ def made_by(weights: list[float], m: int, c: int, rng: np.random.Generator) -> t
     return x, (x @ np.array(weights) + rng.gumbel(size=(m, c))).argmax(axis=1)
 
 
+def weighing(*weights: float) -> Logit:
+    """A logit that knows nothing of what is missing."""
+    return replace(Logit.first(len(weights)), weights=weights)
+
+
 def test_places_count_ties_at_their_mean_and_leave_out_what_was_had() -> None:
     table = Table([[5, 9, 5, 1, 7], [0, 0, 0, 0, 0]])
     found = places(table, asked([4], []))
@@ -47,7 +52,7 @@ def test_places_count_ties_at_their_mean_and_leave_out_what_was_had() -> None:
 def test_several_generators_rank_by_the_weighted_sum_of_their_terms() -> None:
     one, other = Table([[9, 8, 7, 6, 5, 4]], "one"), Table([[1, 8, 2, 0, 9, 0]], "other")
     known = np.ones(6, dtype=bool)
-    both = Together.of([one, other], (1.0, 2.0), known)
+    both = Together.of([one, other], weighing(1.0, 2.0), known)
     assert both.name == "one+other"
     # one: 0 1 2 3 4 5, other: 4 1 2 0 and then 3 and 5 alike
     places = np.array([[1, 2, 3, 4, 5, 6], [4, 2, 3, 5.5, 1, 5.5]])
@@ -56,14 +61,14 @@ def test_several_generators_rank_by_the_weighted_sum_of_their_terms() -> None:
     assert Reranked("", both, both, 3).proposals(asked([4])).tolist() == [[1, 0, 2]]
     assert both.score(asked([]), np.array([[4]])) == pytest.approx(-np.log(5))
     assert parts_of(both) == (one, other)
-    assert Together.of([one], (0.5,), known) is one
+    assert Together.of([one], weighing(0.5), known) is one
 
 
 def test_what_only_some_of_several_can_describe_stays_a_stranger_to_them() -> None:
     one, other = Table([[1, 2, 3]]), Table([[1, 2, 3]])
     one.described = 3
     new = np.array([False, True, True])
-    assert strangers(Together.of([one, other], (1.0, 1.0), ~new), new).tolist() == new.tolist()
+    assert strangers(Together.of([one, other], weighing(1.0, 1.0), ~new), new).tolist() == new.tolist()
     assert not strangers(one, new).any()
 
 
@@ -71,27 +76,25 @@ def test_terms_are_log_odds_and_logs_of_places_or_shares() -> None:
     ranker, proposer = Table([[0.5, 0.9, 0.2]]), Table([[3, 1, 2]])
     known = np.array([True, True, True])
     x = terms(ranker, [proposer], asked([]), np.array([[0, 1]]), known)
-    np.testing.assert_allclose(x[0], [[0, 0], [np.log(9), -np.log(3)]])
+    np.testing.assert_allclose(x, [[[0, np.log(9)]], [[0, -np.log(3)]]])
     logits = Table([[3, 1, 2]])
     logits.logits = True
     x = terms(ranker, [logits], asked([]), np.array([[1, 0]]), known)
     share = np.exp([1, 3]) / np.exp([1, 2, 3]).sum()
-    np.testing.assert_allclose(x[0, :, 1], np.log(share))
-    fused = Fused("", ranker, [proposer], (2.0, 1.0), known).score(asked([]), np.array([[0, 1]]))
+    np.testing.assert_allclose(x[1], [np.log(share)])
+    fused = Fused("", ranker, [proposer], weighing(2.0, 1.0), known).score(asked([]), np.array([[0, 1]]))
     np.testing.assert_allclose(fused, [[0, 2 * np.log(9) - np.log(3)]])
     with pytest.raises(MmsrarecError, match="propose"):
-        Fused("", ranker, [proposer], (1.0, 1.0), known).score(asked([]), None)
+        Fused("", ranker, [proposer], weighing(1.0, 1.0), known).score(asked([]), None)
 
 
-def test_what_proposers_never_saw_speaks_neither_for_nor_against() -> None:
-    """Though a proposer puts it last, the language model decides between it and others that are no better."""
-    ranker, proposer = Table([[0.5, 0.5, 0.5, 0.5]]), Table([[4, 3, 2, -9]])
-    x = terms(ranker, [proposer], asked([]), np.array([[0, 2, 3]]), np.array([True, True, True, False]))
-    np.testing.assert_allclose(x[0, :, 1], [0, -np.log(3), -np.log(24) / 4])
-    proposer.logits = True
-    x = terms(ranker, [proposer], asked([]), np.array([[0, 2, 3]]), np.array([True, True, True, False]))
-    assert x[0, 0, 1] > x[0, 2, 1] > x[0, 1, 1]
-    assert x[0, 2, 1] == pytest.approx(-np.log(4))
+def test_of_what_a_proposer_never_saw_it_says_nothing() -> None:
+    """Though it would put it last, or first."""
+    ranker, known = Table([[0.5, 0.5, 0.5, 0.5]]), np.array([True, True, True, False])
+    for proposer in (Table([[4, 3, 2, -9]]), Table([[4, 3, 2, 9]])):
+        for proposer.logits in (False, True):
+            _, told = terms(ranker, [proposer], asked([]), np.array([[0, 2, 3]]), known)
+            assert np.isnan(told).tolist() == [[False, False, True]]
 
 
 def test_a_proposer_that_knows_what_items_are_speaks_of_new_ones_too() -> None:
@@ -100,32 +103,9 @@ def test_a_proposer_that_knows_what_items_are_speaks_of_new_ones_too() -> None:
     silent, spoken = (
         terms(ranker, [proposer], asked([]), np.array([[0, 1, 2]]), known) for proposer.described in (2, 3)
     )
-    assert silent[0, 2, 1] < 0 == spoken[0, 2, 1]  # the log of the first place
-    assert (silent[0, :2] == spoken[0, :2]).all()
-
-
-def test_three_of_four_choices_for_one_more_give_the_log_of_three() -> None:
-    x = np.tile(np.array([[[1.0], [0.0]]]), (4, 1, 1))
-    assert fit(x, np.array([0, 0, 1, 0]), ridge=0.0) == pytest.approx([np.log(3)])
-
-
-@given(st.integers(0, 999), st.integers(1, 3))
-def test_no_other_weights_are_likelier(seed: int, k: int) -> None:
-    rng = np.random.default_rng(seed)
-    x, place = made_by([1.5] * k, 20, 4, rng)
-
-    def value(w: FloatArray) -> float:
-        scores = x @ w
-        chosen = np.take_along_axis(scores, place[:, None], 1)[:, 0]
-        return float((chosen - np.log(np.exp(scores).sum(1))).sum() - RIDGE / 2 * (w @ w))
-
-    w = fit(x, place)
-    assert all(value(w) > value(w + 0.05 * rng.normal(size=k)) for _ in range(5))
-
-
-def test_the_weights_of_those_who_chose_are_found_again() -> None:
-    x, place = made_by([1.0, 0.5, 0.0], 3000, 10, np.random.default_rng(0))
-    assert fit(x, place) == pytest.approx([1.0, 0.5, 0.0], abs=0.08)
+    assert np.isnan(silent[1][0, 2])
+    assert spoken[1][0, 2] == 0  # the log of the first place
+    assert (silent[1][0, :2] == spoken[1][0, :2]).all()
 
 
 def test_what_two_know_apart_is_worth_more_together() -> None:
@@ -151,12 +131,13 @@ def test_figures_are_of_moments_that_the_weights_never_saw() -> None:
 
 def test_without_moments_the_language_model_ranks_alone() -> None:
     found = learn(np.zeros((0, 1, 3)), np.zeros(0, dtype=int), ["a", "b"], 50)
-    assert found.weights == (1.0, 0.0, 0.0)
+    assert found.whole.weights == (1.0, 0.0, 0.0)
     assert not found.helps
 
 
 def test_a_fusion_is_kept_and_a_broken_one_is_told(tmp_path: Path) -> None:
-    kept = Fusion(("sasrec",), (0.5, 1.25), (1.0,), 10, 40, {"fused": -1.0}, {"fused": 0.3}, {"sasrec": 1.0})
+    logit = Logit((0.5, 1.25), (0.0, -2.0), ((1.0, 0.5), (0.5, 2.0)))
+    kept = Fusion(("sasrec",), logit, ALONE, 10, 40, {"fused": -1.0}, {"fused": 0.3}, ("sasrec",), ALONE)
     kept.save(tmp_path)
     assert Fusion.load(tmp_path) == kept
     (tmp_path / "fusion.json").write_text("{}")
@@ -174,11 +155,5 @@ def test_proposers_are_weighed_without_the_language_model_too():
     rng = np.random.default_rng(4)
     x, place = rng.normal(size=(60, 5, 3)), rng.integers(5, size=60)
     learned = learn(x, place, ("a", "b"), 60)
-    np.testing.assert_allclose(learned.without, fit(x[:, :, 1:], place))
-    np.testing.assert_allclose(learned.weights, fit(x, place))
-    silent = Silent().score(NOBODY, np.zeros((2, 3), dtype=np.int64))
-    assert silent.shape == (2, 3)
-    assert np.ptp(silent) == 0
-
-
-NOBODY = Moments(np.zeros(2, int), np.zeros(2, int), np.zeros(2, int), (np.zeros(0, int), np.zeros(0, int)))
+    assert learned.without == Logit.fit(x[:, :, 1:], place)
+    assert learned.whole == Logit.fit(x, place)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import FloatArray
+from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.protocol import count_unseen
-from mmsrarec.recommend.fuse import FOLDS, Given, fit, term
+from mmsrarec.recommend.fuse import FOLDS, Given, term
+from mmsrarec.recommend.logit import ALONE, Logit
 from mmsrarec.recommend.propose import Scores, described_by, not_had, ordered
 from mmsrarec.recommend.together import untold
 
@@ -25,11 +26,11 @@ MOST = 5e7
 
 @dataclass(frozen=True)
 class Choice:
-    """Who proposes. weights: of each one's term. quality: of whoever was tried, the share of moments whose target was
+    """Who proposes. logit: of their terms. quality: of whoever was tried, the share of moments whose target was
     among what it proposes, then NDCG@10."""
 
     names: tuple[str, ...]
-    weights: tuple[float, ...] = (1.0,)
+    logit: Logit = ALONE
     quality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
@@ -58,14 +59,14 @@ def join(
     while rest := [name for name in made if name not in chosen.names]:
         tried = {name: bench.judge((*chosen.names, name)) for name in rest}
         name = max(rest, key=lambda name: tuple(tried[name][1].values()))
-        weights, found = tried[name]
+        logit, found = tried[name]
         better = not chosen.names or found[bench.hits] > quality[chosen.name][bench.hits]
         quality |= {"+".join((*chosen.names, name)): found for name, (_, found) in tried.items()}
         if better:
-            chosen = Choice((*chosen.names, name), weights)
+            chosen = Choice((*chosen.names, name), logit)
         if not (better and several):
             break
-    return Choice(chosen.names, chosen.weights, quality)
+    return Choice(chosen.names, chosen.logit, quality)
 
 
 def some(moments: Moments, n_items: int, seed: int) -> Moments:
@@ -106,8 +107,8 @@ class Bench:
         """The metric that counts first."""
         return f"HR@{self.n}"
 
-    def judge(self, names: Sequence[str]) -> tuple[tuple[float, ...], dict[str, float]]:
-        """The weights of these generators together, and how good they are."""
+    def judge(self, names: Sequence[str]) -> tuple[Logit, dict[str, float]]:
+        """The logit of these generators together, and how good they are."""
         terms = [self.terms[name] for name in names]
         turns = np.min([len(names) * self.ranks[name] + turn for turn, name in enumerate(names)], axis=0)
         pool = np.argsort(turns, axis=1, kind="stable")[:, : POOL * self.n]
@@ -117,10 +118,13 @@ class Bench:
         fold, scores = np.arange(len(pool)) % FOLDS, np.zeros(turns.shape)
         for number in range(FOLDS):
             learned, left = told & (fold != number), fold == number
-            weights = fit(x[learned], place[learned]) if len(names) > 1 else (1.0,)
-            scores[left] = sum(w * one[left] for w, one in zip(weights, terms, strict=True))
-        weights = tuple(map(float, fit(x[told], place[told]))) if len(names) > 1 else (1.0,)
-        return weights, self._quality(scores, [self.described[name] for name in names])
+            logit = self._fit(x[learned], place[learned])
+            scores[left] = logit.score([one[left] for one in terms])
+        return self._fit(x[told], place[told]), self._quality(scores, [self.described[name] for name in names])
+
+    def _fit(self, x: FloatArray, place: IntArray) -> Logit:
+        """One alone is left as it is."""
+        return Logit.fit(x, place) if x.shape[2] > 1 else ALONE
 
     def _quality(self, scores: FloatArray, described: Sequence[int]) -> dict[str, float]:
         scores[:, untold(~self.known, described)] = -np.inf

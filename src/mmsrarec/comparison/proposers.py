@@ -14,7 +14,8 @@ from mmsrarec.comparison.scorers import Scorers
 from mmsrarec.evaluate.protocol import Scorer, ndcg_of_lists, published_candidates
 from mmsrarec.evaluate.rows import GENERATORS
 from mmsrarec.progress import Progress
-from mmsrarec.recommend.fuse import Fused, Fusion, Silent, learn, terms
+from mmsrarec.recommend.fuse import Fused, Fusion, learn, terms
+from mmsrarec.recommend.logit import Logit
 from mmsrarec.recommend.propose import Reranked, parts_of
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.together import Together
@@ -49,13 +50,13 @@ class Proposers:
         """The proposer of the most validation targets, be it several together; kept, for it costs full rankings."""
         combine, seed = self.recipe.evaluate.combine_proposers, self.recipe.seed
         made_from = [key for name in self.names for key in self.scorers.inputs(name, "whole")]
-        key = artefacts.key(made_from=made_from, propose=self.proposed, seed=seed, combine=combine, version=3)
+        key = artefacts.key(made_from=made_from, propose=self.proposed, seed=seed, combine=combine, version=4)
         file = self.workspace.folder / "evaluate" / "generators" / f"{self.scorers.name}-{key[:12]}.json"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             artefacts.atomic_write(file, json.dumps(asdict(self.choose()), indent=1).encode())
         record = json.loads(file.read_text())
-        return Choice(tuple(record["names"]), tuple(record["weights"]), record["quality"])
+        return Choice(tuple(record["names"]), Logit.load(record["logit"]), record["quality"])
 
     def choose(self) -> Choice:
         """By full rankings of validation users, none of whose events was seen by whoever ranks."""
@@ -71,7 +72,7 @@ class Proposers:
     def generator(self, tested: bool = True) -> Scorer:
         """Whoever proposes, as it is tested, or as validation may know it."""
         made = self.made(tested)
-        return Together.of([made(name) for name in self.choice.names], self.choice.weights, self.known(tested))
+        return Together.of([made(name) for name in self.choice.names], self.choice.logit, self.known(tested))
 
     def made(self, tested: bool) -> Callable[[str], Scorer]:
         """Makes rows as they are tested, or as validation may know them."""
@@ -115,17 +116,15 @@ class Proposers:
     def inputs(self) -> list[str]:
         """Keys of what the proposals and the fusion are made from."""
         made_from = [key for name in self.fused_names for key in self.scorers.inputs(name, "whole")]
-        return [*made_from, artefacts.key(weights=self.choice.weights)]
+        return [*made_from, artefacts.key(logit=asdict(self.choice.logit))]
 
     def fused(self, kind: Kind, generator: Scorer, tuned: Tuned) -> Fused:
         """The language model and whoever proposes together."""
-        weights = self.fusion(kind, tuned).weights
-        return Fused("mmsrarec", tuned(), self.parts(generator), weights, self.known())
+        return Fused("mmsrarec", tuned(), self.parts(generator), self.fusion(kind, tuned).whole, self.known())
 
-    def fused_alone(self, kind: Kind, generator: Scorer, tuned: Tuned) -> Fused:
+    def fused_alone(self, kind: Kind, generator: Scorer, tuned: Tuned) -> Together:
         """The proposer's own parts together: what the language model adds is above it."""
-        weights = (0.0, *self.fusion(kind, tuned).without)
-        return Fused(self.chosen, Silent(), self.parts(generator), weights, self.known())
+        return Together(self.parts(generator), self.fusion(kind, tuned).without, self.known())
 
     def fusion(self, kind: Kind, tuned: Tuned) -> Fusion:
         """The weights of the language model and of the proposers, learned by `learn` unless they are there."""
@@ -138,7 +137,7 @@ class Proposers:
             candidates=settings.negatives if kind == "published" else self.proposed,
             users=settings.fusion_users,
             seed=self.recipe.seed,
-            version=6,
+            version=7,
         )
         folder = self.workspace.folder / fusion_part(name, kind)
         if not artefacts.is_current(folder, key):
@@ -175,7 +174,7 @@ class Proposers:
         parts = self.parts(generator, tested=False)
         x = np.zeros((0, 1, 1 + len(parts)))
         if len(moments):
-            x = terms(scorer, parts, moments, candidates, self.known(tested=False))
+            x = np.stack(terms(scorer, parts, moments, candidates, self.known(tested=False)), axis=2)
         quality = ndcg_of_lists(5 if kind == "published" else 10)
-        proposing = dict(zip(self.choice.names, self.choice.weights, strict=True))
-        return learn(x, place, [part.name for part in parts], looked_at, quality, proposing)
+        names, choice = [part.name for part in parts], self.choice
+        return learn(x, place, names, looked_at, quality, choice.names, choice.logit)

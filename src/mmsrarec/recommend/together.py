@@ -1,4 +1,4 @@
-"""Several generators as one: the weighted sum of their terms, which are those of `fuse`, ranks the catalogue [ours]."""
+"""Several generators as one: a logit of their terms, which are those of `fuse`, ranks the catalogue [ours]."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,21 +9,22 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.recommend.fuse import term
+from mmsrarec.recommend.logit import Logit
 from mmsrarec.recommend.propose import Scores, described_by
 
 
 @dataclass
 class Together:
-    """Ranks the whole catalogue by the weighted sum of the generators' terms. known: see `fuse.Fused`."""
+    """Ranks the whole catalogue by a logit of the generators' terms. known: see `fuse.Fused`."""
 
     generators: tuple[Scores, ...]
-    weights: Sequence[float]
+    logit: Logit
     known: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, generators: Sequence[Scores], weights: Sequence[float], known: NDArray[np.bool_]) -> Scores:
+    def of(cls, generators: Sequence[Scores], logit: Logit, known: NDArray[np.bool_]) -> Scores:
         """Several as one; one as it is."""
-        return generators[0] if len(generators) == 1 else cls(tuple(generators), tuple(weights), known)
+        return generators[0] if len(generators) == 1 else cls(tuple(generators), logit, known)
 
     @property
     def name(self) -> str:
@@ -35,11 +36,11 @@ class Together:
         return min(described_by(generator) for generator in self.generators)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        scores = np.zeros((len(moments), len(self.known)))
-        for generator, weight in zip(self.generators, self.weights, strict=True):
-            scores += weight * term(generator, moments, self.known)
+        scores = self.logit.score([term(generator, moments, self.known) for generator in self.generators])
+        if candidates is not None:
+            return np.take_along_axis(scores, candidates, axis=1)
         scores[:, untold(~self.known, list(map(described_by, self.generators)))] = -np.inf
-        return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
+        return scores
 
 
 def untold(new: NDArray[np.bool_], described: Sequence[int]) -> NDArray[np.bool_]:

@@ -1,0 +1,131 @@
+"""A conditional logit over terms of which some may be missing: what a proposer cannot say is expected from the others.
+
+The logit of P(target) = exp(score) / sum_c exp(score_c) is w'x (McFadden 1974). Where terms are missing, as all of a
+proposer's are for an item that it has never seen taken, the score is the log of what exp(w'x) is on average [ours]:
+terms of one item go together as a Gaussian, so the missing ones, given the known, have a mean e and a covariance C, and
+
+    log E exp(w'x) = w_known'x_known + w_missing'e + w_missing'C w_missing / 2
+
+so that an item is neither punished nor favoured for what nobody knows of it. Shapes: m moments, c candidates, k terms.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmsrarec.data.dataset import FloatArray, IntArray
+
+RIDGE = 1.0
+"""Half of it times the squared weights is taken from the log-likelihood of all moments."""
+ROUNDS, CLOSE = 30, 1e-6
+"""Rounds of fitting at most where terms are missing, and the change of weights at which they end."""
+
+
+@dataclass(frozen=True)
+class Logit:
+    """weights: (k,). mean, covariance: (k,) and (k, k), of the terms of items that all know."""
+
+    weights: tuple[float, ...]
+    mean: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def first(cls, k: int) -> "Logit":
+        """The first of k terms alone; nothing is known of the others."""
+        return cls((1.0,) + (0.0,) * (k - 1), (0.0,) * k, ((0.0,) * k,) * k)
+
+    @classmethod
+    def load(cls, record: Mapping[str, Any]) -> "Logit":
+        """From what `dataclasses.asdict` made, and JSON kept."""
+        return cls(tuple(record["weights"]), tuple(record["mean"]), tuple(map(tuple, record["covariance"])))
+
+    @classmethod
+    def fit(cls, x: FloatArray, place: IntArray, ridge: float = RIDGE) -> "Logit":
+        """Of the greatest likelihood, less the ridge, of targets at `place`, (m,), among (m, c, k) terms, NaN where
+        missing. A missing term's part depends on the weights, so they are found in rounds."""
+        k = x.shape[2]
+        whole = x[~np.isnan(x).any(axis=2)]
+        mean = whole.mean(axis=0) if len(whole) else np.zeros(k)
+        covariance = np.cov(whole.T, ddof=0).reshape(k, k) if len(whole) else np.zeros((k, k))
+        found = cls((0.0,) * k, _row(mean), tuple(map(_row, covariance)))
+        for _ in range(ROUNDS):
+            before, found = found, cls(_row(likeliest(found.filled(x), place, ridge)), found.mean, found.covariance)
+            if np.abs(np.subtract(found.weights, before.weights)).max() < CLOSE or not np.isnan(x).any():
+                break
+        return found
+
+    def score(self, terms: Sequence[FloatArray]) -> FloatArray:
+        """(m, c) of k arrays (m, c) of terms, NaN where missing."""
+        missing = sum(np.isnan(term).astype(np.int64) << number for number, term in enumerate(terms))
+        shares = np.zeros((len(terms), 1 << len(terms)))
+        constant = np.zeros(1 << len(terms))
+        for pattern in np.flatnonzero(np.bincount(np.ravel(missing))):
+            gone = (pattern >> np.arange(len(terms)) & 1).astype(bool)
+            slope, start, left = self._expected(tuple(gone))
+            w = np.array(self.weights)
+            shares[~gone, pattern] = w[~gone] + w[gone] @ slope
+            constant[pattern] = w[gone] @ start + w[gone] @ left @ w[gone] / 2
+        scores = constant[missing]
+        for term, share in zip(terms, shares, strict=True):
+            scores += share[missing] * np.where(np.isnan(term), 0, term)
+        return scores
+
+    def filled(self, x: FloatArray) -> FloatArray:
+        """(m, c, k) without holes, so that its products with the weights are the scores."""
+        full, w = x.copy(), np.array(self.weights)
+        holes = np.isnan(x)
+        for gone in np.unique(holes.reshape(-1, x.shape[2]), axis=0):
+            if gone.any():
+                slope, start, left = self._expected(tuple(gone))
+                rows = (holes == gone).all(axis=2)
+                found = full[rows]
+                found[:, gone] = start + found[:, ~gone] @ slope.T + left @ w[gone] / 2
+                full[rows] = found
+        return full
+
+    def _expected(self, gone: tuple[bool, ...]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The missing terms given the known: slope and start of their mean, and their covariance."""
+        out, mean, s = np.array(gone), np.array(self.mean), np.array(self.covariance)
+        slope = s[out][:, ~out] @ np.linalg.pinv(s[~out][:, ~out], hermitian=True)
+        return slope, mean[out] - slope @ mean[~out], s[out][:, out] - slope @ s[~out][:, out]
+
+
+ALONE = Logit.first(1)
+"""One term as it is."""
+
+
+def likeliest(x: FloatArray, place: IntArray, ridge: float = RIDGE) -> FloatArray:
+    """(k,) weights of the greatest log-likelihood less ridge / 2 * |w|^2, by Newton's method with halved steps: the
+    function is concave. x: (m, c, k), nothing missing."""
+    w = np.zeros(x.shape[2])
+    target = np.take_along_axis(x, place[:, None, None], axis=1)[:, 0]
+
+    def value(w: FloatArray) -> float:
+        return float(log_share(x @ w, place).sum() - ridge / 2 * (w @ w))
+
+    for _ in range(100):
+        p = np.exp(x @ w - (x @ w).max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        mean = np.einsum("mc,mck->mk", p, x)
+        gradient = (target - mean).sum(axis=0) - ridge * w
+        hessian = np.einsum("mc,mck,mcl->kl", p, x, x) - mean.T @ mean + ridge * np.eye(len(w))
+        step = np.linalg.solve(hessian, gradient)
+        while value(w + step) < value(w) and np.abs(step).max() > 1e-12:
+            step = step / 2
+        w = w + step
+        if np.abs(step).max() < 1e-9:
+            break
+    return w
+
+
+def log_share(scores: FloatArray, place: IntArray) -> FloatArray:
+    """(m,): log of the target's share of exp(scores)."""
+    top = scores.max(axis=1, keepdims=True)
+    total = np.log(np.exp(scores - top).sum(axis=1)) + top[:, 0]
+    return np.take_along_axis(scores, place[:, None], axis=1)[:, 0] - total
+
+
+def _row(values: FloatArray) -> tuple[float, ...]:
+    return tuple(map(float, values))
