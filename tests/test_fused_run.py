@@ -80,7 +80,13 @@ def test_answers_are_ranked_by_the_fusion_that_helped(fused: Path, monkeypatch: 
     scores = [answer.score for answer in found]
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score < 1 for score in scores)
-    for answer in found:
+    taken = [
+        answer for answer in found if recommender.retrieval.train.counts[recommender.dataset.item_code[answer.item_id]]
+    ]
+    assert taken  # of what nobody took no proposer can tell a place
+    new = [answer for answer in found if answer not in taken]
+    assert not any(reason.startswith("place ") for answer in new for reason in answer.because)
+    for answer in taken:
         places = answer.because[-1].removeprefix("place ").split(", ")
         assert [place.split(" by ")[1] for place in places] == list(recommender.fusion.proposers)
     ids = [answer.item_id for answer in found]
@@ -92,7 +98,9 @@ def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monke
     recommender, found = answers(fused, True, monkeypatch)
     assert recommender.fusion is not None
     whole = recommender.fusion.whole
-    silent = replace(whole, weights=(0.0, *whole.weights[1:]))
+    alone = np.array(whole.covariance)
+    alone[0] = alone[:, 0] = 0  # nor a say in what proposers are expected to say of new items
+    silent = replace(whole, weights=(0.0, *whole.weights[1:]), covariance=tuple(map(tuple, alone)))
     monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=silent))
     user, free = recommender.dataset.user_ids[5], [answer.item_id for answer in found]
     shown = [recommender.prompts.shown_keywords(recommender.dataset.item_code[item]) for item in free]

@@ -21,7 +21,7 @@ from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
 from mmsrarec.recommend.fuse import Fused, Fusion, Given
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.propose import Reranked, places
+from mmsrarec.recommend.propose import Reranked, places, strangers
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.together import Together
 from mmsrarec.recommend.turns import Likeness, Only, Turns, Widened, with_new
@@ -164,7 +164,7 @@ class Recommender:
             explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens, tree=tree)
             carried = [found for _, found in explained]
         proposers = self.proposers if len(moment.history[0]) else ()
-        told = [(one.name, places(one, moment)[0]) for one in proposers]
+        told = [(one.name, np.where(strangers(one, ~self._taken), np.nan, places(one, moment)[0])) for one in proposers]
         return [
             self._recommendation(int(proposed[place]), float(scores[place]), found, told, wishes)
             for place, found in zip(best, carried, strict=True)
@@ -206,13 +206,14 @@ class Recommender:
         told: Sequence[tuple[str, FloatArray]],
         wishes: Wishes,
     ) -> Recommendation:
-        """told: whose places joined in. A wish that the item meets is the first reason: it counts by rule."""
+        """told: whose places joined in, NaN of what they cannot know. A wish that the item meets is the first reason:
+        it counts by rule."""
         item, keywords = self.dataset.items[code], self.workspace.keywords.united(code)
         met = [word for word in wishes.more if carries(self.prompts.shown_keywords(code), [word])]
         because = (f"you asked for more {', '.join(met)}",) if met else ()
         because += tuple(one.text for one in reasons if one.weight > 0 and one.kind != "more")[:SHOWN_REASONS]
-        if told and self._taken[code]:
-            because += (f"place {', '.join(f'{place[code]:.0f} by {name}' for name, place in told)}",)
+        if said := [f"{place[code]:.0f} by {name}" for name, place in told if not np.isnan(place[code])]:
+            because += (f"place {', '.join(said)}",)
         return Recommendation(item.item_id, item.title, score, keywords, because)
 
     def _gather(self, moment: Moments, codes: IntArray, wishes: Wishes) -> Evidence:
