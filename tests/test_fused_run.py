@@ -46,9 +46,12 @@ def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     rows = {(row["protocol"], row["variant"]): row for row in report["rows"] if row["model"] == "mmsrarec"}
     with_, without = rows["published", f"fused with {joined}"], rows["published", "whole"]
     assert with_["slices"].keys() == without["slices"].keys() >= {"target unseen in training"}
-    assert with_["cost"]["tokens_per_user"] == pytest.approx(without["cost"]["tokens_per_user"])
-    assert with_["cost"]["calls_per_user"] == without["cost"]["calls_per_user"] == 1
-    assert with_["cost"]["ms_per_user"] > 0.5 * without["cost"]["ms_per_user"]  # what was remembered counts too
+    asked = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "published").speaks
+    assert with_["cost"]["tokens_per_user"] == pytest.approx(asked * without["cost"]["tokens_per_user"])
+    assert with_["cost"]["calls_per_user"] == asked
+    assert without["cost"]["calls_per_user"] == 1
+    if asked:  # what was remembered counts too
+        assert with_["cost"]["ms_per_user"] > 0.5 * without["cost"]["ms_per_user"]
     alone = [row["protocol"] for row in report["rows"] if (row["model"], row["variant"]) == (joined, "fused")]
     assert alone == (["published", "full"] if "+" in joined else [])  # what the language model adds is above it
     pairs = [(pair["a"], pair["b"]) for pair in report["pairs"]]
@@ -92,6 +95,33 @@ def test_answers_are_ranked_by_the_fusion_that_helped(fused: Path, monkeypatch: 
     ids = [answer.item_id for answer in found]
     asked = recommender.score(ids, user=recommender.dataset.user_ids[5])
     np.testing.assert_allclose([asked[item] for item in ids], scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+def test_the_language_model_is_asked_where_it_counts(
+    fused: Path, monkeypatch: pytest.MonkeyPatch, speaks: bool
+) -> None:
+    recommender, _ = answers(fused, True, monkeypatch)
+    assert recommender.fusion is not None
+    logit = recommender.fusion.without.behind_nothing()
+    if speaks:
+        logit = replace(logit, weights=(0.5, *logit.weights[1:]))
+    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=logit))
+    asked: list[int] = []
+    real = recommender.scorer.score_evidence
+    monkeypatch.setattr(
+        recommender.scorer, "score_evidence", lambda evidence, tree: asked.append(1) or real(evidence, tree)
+    )
+    user = recommender.dataset.user_ids[5]
+    found = recommender.recommend(user=user, k=4, reasons=False)
+    assert bool(asked) == speaks
+    ids = [answer.item_id for answer in found]
+    assert [
+        answer.item_id for answer in recommender.recommend(user=user, k=4)
+    ] == ids  # reasons are measured all the same
+    asked.clear()
+    assert len(recommender.recommend(history=[], k=2)) == 2
+    assert asked  # of somebody without a history proposers know nothing
 
 
 def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:

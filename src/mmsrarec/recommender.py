@@ -117,15 +117,25 @@ class Recommender:
     ) -> FloatArray:
         """(c,) in (0, 1): fused where the run is and the moment has a history, else the language model's; wishes tilt
         either. tree: remembers, for who goes on to explain."""
-        (p,) = self.scorer.score_evidence([evidence], tree)
-        if self.fusion is None or not len(moment.history[0]):
-            logits = np.array([log_odds(float(one)) for one in p])
-        else:
-            fused = Fused("mmsrarec", Given(p[None]), self.proposers, self.fusion.whole, self._taken)
+        even = np.full(len(evidence.candidates), 0.5)
+        p = self.scorer.score_evidence([evidence], tree)[0] if self._asks(moment) else even
+        if fusion := self._fusion_at(moment):
+            fused = Fused("mmsrarec", Given(p[None]), self.proposers, fusion.whole, self._taken)
             logits = fused.score(moment, np.array([evidence.candidates]))[0]
+        else:
+            logits = np.array([log_odds(float(one)) for one in p])
         if wishes:
             logits = logits + tilt(wishes, map(self.prompts.shown_keywords, evidence.candidates))
         return 1 / (1 + np.exp(-logits))
+
+    def _fusion_at(self, moment: Moments) -> Fusion | None:
+        """Proposers know nothing of somebody without a history."""
+        return self.fusion if len(moment.history[0]) else None
+
+    def _asks(self, moment: Moments) -> bool:
+        """Whether the language model has a part in the order."""
+        fusion = self._fusion_at(moment)
+        return fusion is None or fusion.speaks
 
     def explain(
         self,
@@ -154,7 +164,7 @@ class Recommender:
         n = min(max(self.workspace.recipe.evaluate.propose, k), room)
         proposed = Reranked("mmsrarec", generator, self.scorer, n).proposals(moment)[0]
         evidence = self._gather(moment, proposed, wishes)
-        tree = Tree() if reasons else None
+        tree = Tree() if reasons and self._asks(moment) else None
         scores = self._scores(moment, evidence, wishes, tree)
         best = np.argsort(-scores, kind="stable")[:k]
         if not len(best):
@@ -163,7 +173,7 @@ class Recommender:
         if reasons:
             explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens, tree=tree)
             carried = [found for _, found in explained]
-        proposers = self.proposers if len(moment.history[0]) else ()
+        proposers = self.proposers if self._fusion_at(moment) else ()
         told = [(one.name, np.where(strangers(one, ~self._taken), np.nan, places(one, moment)[0])) for one in proposers]
         return [
             self._recommendation(int(proposed[place]), float(scores[place]), found, told, wishes)

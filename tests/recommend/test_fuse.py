@@ -42,6 +42,11 @@ def weighing(*weights: float) -> Logit:
     return replace(Logit.first(len(weights)), weights=weights)
 
 
+def first(scores: FloatArray, place: IntArray) -> float:
+    """How often the target stands first."""
+    return float((scores.argmax(axis=1) == place).mean())
+
+
 def test_places_count_ties_at_their_mean_and_leave_out_what_was_had() -> None:
     table = Table([[5, 9, 5, 1, 7], [0, 0, 0, 0, 0]])
     found = places(table, asked([4], []))
@@ -109,9 +114,6 @@ def test_a_proposer_that_knows_what_items_are_speaks_of_new_ones_too() -> None:
 
 
 def test_what_two_know_apart_is_worth_more_together() -> None:
-    def first(scores: FloatArray, place: IntArray) -> float:
-        return float((scores.argmax(axis=1) == place).mean())
-
     x, place = made_by([1.0, 1.0], 600, 8, np.random.default_rng(1))
     found = learn(x, place, ["other"], 700, first)
     assert found.helps
@@ -151,9 +153,25 @@ def test_what_was_proposed_stays_before_the_rest_though_fused_scores_are_negativ
     assert np.argsort(-scores[0]).tolist() == [1, 0, 2, 3]
 
 
-def test_proposers_are_weighed_without_the_language_model_too():
-    rng = np.random.default_rng(4)
-    x, place = rng.normal(size=(60, 5, 3)), rng.integers(5, size=60)
+def test_proposers_are_weighed_without_the_language_model_too() -> None:
+    x, place = made_by([1.0, 0.5, 0.5], 60, 5, np.random.default_rng(4))
     learned = learn(x, place, ("a", "b"), 60)
     assert learned.without == Logit.fit(x[:, :, 1:], place)
     assert learned.whole == Logit.fit(x, place)
+    assert learned.speaks
+
+
+@pytest.mark.parametrize("weight", [0.0, -0.3])
+def test_a_language_model_that_adds_nothing_counts_nothing_and_is_not_asked(weight: float) -> None:
+    x, place = made_by([weight, 1.0], 300, 6, np.random.default_rng(5))
+    learned = learn(x, place, ("a",), 300, first)
+    assert not learned.speaks
+    assert learned.whole.weights == (0.0, *learned.without.weights)
+    assert learned.helps  # the proposer does
+    ranker, proposer, known = Table([[0.5, 0.9, 0.2]]), Table([[3, 1, 2]]), np.ones(3, dtype=bool)
+    asked_of: list[Moments] = []
+    ranker.score = lambda moments, candidates: asked_of.append(moments)
+    scores = Fused("", ranker, [proposer], learned.whole, known).score(asked([]), np.array([[0, 1, 2]]))
+    alone = Together((proposer,), learned.without, known).score(asked([]), np.array([[0, 1, 2]]))
+    np.testing.assert_allclose(scores, alone)
+    assert not asked_of

@@ -102,6 +102,13 @@ def test_weights_are_found_though_terms_are_missing_and_new_items_are_judged_fai
     assert (shares * holes).sum(axis=1).mean() == pytest.approx(chosen_new, abs=0.02)
 
 
+def test_a_term_that_counts_nothing_changes_nothing() -> None:
+    x, _ = made_by([1.0, 1.0, 1.0], 5, 4, np.random.default_rng(6))
+    x[0, :, 1] = x[1, 2, 0] = np.nan
+    found, noise = logit(0.4, 0.7, -0.5), np.random.default_rng(7).normal(size=(5, 4))
+    np.testing.assert_allclose(found.behind_nothing().score([noise, *columns(x)]), found.score(columns(x)))
+
+
 def test_nothing_known_at_all_still_fits() -> None:
     assert Logit.fit(np.full((4, 3, 2), np.nan), np.zeros(4, dtype=int)).weights == (0.0, 0.0)
     scores = Logit.first(2).score([np.full((1, 3), np.nan)] * 2)

@@ -137,7 +137,7 @@ class Proposers:
             candidates=settings.negatives if kind == "published" else self.proposed,
             users=settings.fusion_users,
             seed=self.recipe.seed,
-            version=7,
+            version=8,
         )
         folder = self.workspace.folder / fusion_part(name, kind)
         if not artefacts.is_current(folder, key):

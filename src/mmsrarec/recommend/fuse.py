@@ -32,8 +32,9 @@ Quality = Callable[[FloatArray, IntArray], float]
 @dataclass(frozen=True)
 class Fusion:
     """What was learned. whole: of the language model's log-odds, then of each proposer's term. without: of the
-    proposers' terms where they are fused without the language model, which says what it adds. proposing: whoever
-    proposes. together: by what several do so together.
+    proposers' terms where they are fused without the language model, which says what it adds; where held-out moments
+    say that it adds nothing, or the more it likes an item the worse, it counts nothing in `whole` either. proposing:
+    whoever proposes. together: by what several do so together.
 
     moments: validation moments it was learned from, of `asked` whose candidates were looked at: in full ranking only
     those whose target was proposed tell anything. log_likelihood, quality: a moment's mean of the target among its
@@ -51,9 +52,14 @@ class Fusion:
     together: Logit
 
     @property
+    def speaks(self) -> bool:
+        """Whether the language model counts. It is not asked for an order where it does not."""
+        return self.whole.weights[0] != 0
+
+    @property
     def helps(self) -> bool:
         """Whether the fused order was better than the language model's own, on moments held out."""
-        return self.quality["fused"] > self.quality[MODEL]
+        return self.quality["fused" if self.speaks else "proposers fused"] > self.quality[MODEL]
 
     def save(self, folder: Path) -> None:
         (folder / FILE).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
@@ -85,7 +91,9 @@ class Fused:
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         if candidates is None:
             raise MmsrarecError("fusion ranks proposed candidates, not the whole catalogue: use propose")
-        return self.logit.score(terms(self.ranker, self.proposers, moments, candidates, self.known))
+        even = Given(np.full(candidates.shape, 0.5))
+        ranker = self.ranker if self.logit.weights[0] else even  # what counts nothing is not asked
+        return self.logit.score(terms(ranker, self.proposers, moments, candidates, self.known))
 
 
 @dataclass
@@ -138,7 +146,7 @@ def learn(
     together: Logit = ALONE,
 ) -> Fusion:
     """x: (m, c, k) terms as `terms` gives them, the language model's first, with the targets at `place`, (m,). names:
-    of the proposers. quality: how good (m, c) scores are. Without moments, the language model is left as it is."""
+    of the proposers. quality: how good (m, c) scores are. Without moments, the language model ranks alone."""
     labels = (MODEL, *names)
     whole = Logit.fit(x, place) if len(x) else Logit.first(len(labels))
     without = Logit.fit(x[:, :, 1:], place) if len(x) else Logit.first(len(names))
@@ -149,6 +157,8 @@ def learn(
         scores = held_out(x[:, :, kept], place)
         likelihood[label] = float(log_share(scores, place).mean()) if len(x) else 0.0
         good[label] = quality(scores, place) if len(x) else 0.0
+    if len(x) and (whole.weights[0] <= 0 or likelihood["fused"] <= likelihood["proposers fused"]):
+        whole = without.behind_nothing()
     return Fusion(tuple(names), whole, without, len(x), asked, likelihood, good, tuple(proposing), together)
 
 

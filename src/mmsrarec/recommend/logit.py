@@ -36,6 +36,11 @@ class Logit:
         """The first of k terms alone; nothing is known of the others."""
         return cls((1.0,) + (0.0,) * (k - 1), (0.0,) * k, ((0.0,) * k,) * k)
 
+    def behind_nothing(self) -> "Logit":
+        """The same with one term more, the first, which counts nothing and tells nothing of the others."""
+        wide = [(0.0,) * (1 + len(self.mean)), *((0.0, *row) for row in self.covariance)]
+        return Logit((0.0, *self.weights), (0.0, *self.mean), tuple(wide))
+
     @classmethod
     def load(cls, record: Mapping[str, Any]) -> "Logit":
         """From what `dataclasses.asdict` made, and JSON kept."""
