@@ -23,6 +23,8 @@ from mmsrarec.recommend.turns import Likeness, with_new
 from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.workspace import Kind, adapter_part, fusion_part
 
+FUSION = 8
+"""The version of how fusion is learned, in the keys of all that comes of it."""
 Tuned = Callable[[], MllmScorer]
 """Loads the whole variant where it is asked for."""
 
@@ -137,7 +139,7 @@ class Proposers:
             candidates=settings.negatives if kind == "published" else self.proposed,
             users=settings.fusion_users,
             seed=self.recipe.seed,
-            version=8,
+            version=FUSION,
         )
         folder = self.workspace.folder / fusion_part(name, kind)
         if not artefacts.is_current(folder, key):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsrarec import artefacts
-from mmsrarec.comparison.proposers import Proposers, Tuned
+from mmsrarec.comparison.proposers import FUSION, Proposers, Tuned
 from mmsrarec.comparison.scorers import Scorers
 from mmsrarec.data.split import SplitName
 from mmsrarec.evaluate.figures import Row, load_row, save_row
@@ -81,7 +81,7 @@ class Comparison:
         joined = "+".join(parts)
         generator = cache(proposers.generator)
         made_from = [*proposers.inputs(), artefacts.key(beside_new=3)]
-        learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users)]
+        learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users, fusion=FUSION)]
 
         def fused(kind: Kind) -> Scorer:
             return proposers.fused(kind, generator(), tuned)
