@@ -134,7 +134,8 @@ def notes(names: Collection[str], fitted_on: str) -> list[str]:
         said.append(
             "Full ranking by the language model is re-ranking of what a cheap generator, or several together, "
             "proposed. It was chosen on validation users, by how often the target is among its proposals, and stands "
-            "in the table by itself. Fused rows weigh the language model's log-odds against the generator's ranks, by "
-            "weights learned on validation users."
+            "in the table by itself. Fused rows weigh the language model's log-odds against what the generators say, "
+            "by weights learned on validation users; where those say that it adds nothing, it is left out, and the row "
+            "costs no tokens."
         )
     return said
