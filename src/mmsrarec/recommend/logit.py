@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 
@@ -63,13 +64,11 @@ class Logit:
 
     def score(self, terms: Sequence[FloatArray]) -> FloatArray:
         """(m, c) of k arrays (m, c) of terms, NaN where missing."""
-        missing = sum(np.isnan(term).astype(np.int64) << number for number, term in enumerate(terms))
+        missing, patterns = _missing(terms)
         shares = np.zeros((len(terms), 1 << len(terms)))
-        constant = np.zeros(1 << len(terms))
-        for pattern in np.flatnonzero(np.bincount(np.ravel(missing))):
-            gone = (pattern >> np.arange(len(terms)) & 1).astype(bool)
-            slope, start, left = self._expected(tuple(gone))
-            w = np.array(self.weights)
+        constant, w = np.zeros(1 << len(terms)), np.array(self.weights)
+        for pattern, gone in patterns:
+            slope, start, left = self._expected(gone)
             shares[~gone, pattern] = w[~gone] + w[gone] @ slope
             constant[pattern] = w[gone] @ start + w[gone] @ left @ w[gone] / 2
         scores = constant[missing]
@@ -80,21 +79,20 @@ class Logit:
     def filled(self, x: FloatArray) -> FloatArray:
         """(m, c, k) without holes, so that its products with the weights are the scores."""
         full, w = x.copy(), np.array(self.weights)
-        holes = np.isnan(x)
-        for gone in np.unique(holes.reshape(-1, x.shape[2]), axis=0):
-            if gone.any():
-                slope, start, left = self._expected(tuple(gone))
-                rows = (holes == gone).all(axis=2)
-                found = full[rows]
-                found[:, gone] = start + found[:, ~gone] @ slope.T + left @ w[gone] / 2
-                full[rows] = found
+        missing, patterns = _missing(list(np.moveaxis(x, 2, 0)))
+        for pattern, gone in patterns:
+            slope, start, left = self._expected(gone)
+            rows = missing == pattern
+            found = full[rows]
+            found[:, gone] = start + found[:, ~gone] @ slope.T + left @ w[gone] / 2
+            full[rows] = found
         return full
 
-    def _expected(self, gone: tuple[bool, ...]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _expected(self, gone: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray, FloatArray]:
         """The missing terms given the known: slope and start of their mean, and their covariance."""
-        out, mean, s = np.array(gone), np.array(self.mean), np.array(self.covariance)
-        slope = s[out][:, ~out] @ np.linalg.pinv(s[~out][:, ~out], hermitian=True)
-        return slope, mean[out] - slope @ mean[~out], s[out][:, out] - slope @ s[~out][:, out]
+        mean, s = np.array(self.mean), np.array(self.covariance)
+        slope = s[gone][:, ~gone] @ np.linalg.pinv(s[~gone][:, ~gone], hermitian=True)
+        return slope, mean[gone] - slope @ mean[~gone], s[gone][:, gone] - slope @ s[~gone][:, gone]
 
 
 ALONE = Logit.first(1)
@@ -123,6 +121,15 @@ def likeliest(x: FloatArray, place: IntArray, ridge: float = RIDGE) -> FloatArra
         if np.abs(step).max() < 1e-9:
             break
     return w
+
+
+def _missing(terms: Sequence[FloatArray]) -> tuple[IntArray, list[tuple[int, NDArray[np.bool_]]]]:
+    """(m, c) which of k terms are missing, as bits; and each pattern that is there, with its (k,) mask."""
+    bits = np.zeros(terms[0].shape, dtype=np.int64)
+    for number, term in enumerate(terms):
+        bits |= np.isnan(term).astype(np.int64) << number
+    found = np.flatnonzero(np.bincount(bits.ravel()))
+    return bits, [(int(one), (one >> np.arange(len(terms)) & 1).astype(bool)) for one in found]
 
 
 def log_share(scores: FloatArray, place: IntArray) -> FloatArray:
