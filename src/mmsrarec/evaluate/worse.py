@@ -80,7 +80,7 @@ def worse_section(tables: Sequence[Mapping[str, Any]], lost: Sequence[ShownUser]
     body = "".join(map(_table, tables))
     if lost:
         body += f"<h3>Who lost most</h3>{''.join(map(user_card, lost))}"
-    return section("What got worse", NOTE, f'<div class="people">{body}</div>') if tables else ""
+    return section("What got worse", NOTE, body) if tables else ""
 
 
 def _table(worse: Mapping[str, Any]) -> str:

@@ -91,8 +91,8 @@ class Fused:
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         if candidates is None:
             raise MmsrarecError("fusion ranks proposed candidates, not the whole catalogue: use propose")
-        even = Given(np.full(candidates.shape, 0.5))
-        ranker = self.ranker if self.logit.weights[0] else even  # what counts nothing is not asked
+        counts = self.logit.weights[0] != 0  # what counts nothing is not asked
+        ranker = self.ranker if counts else Given(np.full(candidates.shape, 0.5))
         return self.logit.score(terms(ranker, self.proposers, moments, candidates, self.known))
 
 
@@ -148,16 +148,18 @@ def learn(
     """x: (m, c, k) terms as `terms` gives them, the language model's first, with the targets at `place`, (m,). names:
     of the proposers. quality: how good (m, c) scores are. Without moments, the language model ranks alone."""
     labels = (MODEL, *names)
-    whole = Logit.fit(x, place) if len(x) else Logit.first(len(labels))
-    without = Logit.fit(x[:, :, 1:], place) if len(x) else Logit.first(len(names))
     kinds = {label: [number] for number, label in enumerate(labels)} | {"fused": list(range(len(labels)))}
     kinds["proposers fused"] = list(range(1, len(labels)))
-    likelihood, good = {}, {}
+    likelihood, good = dict.fromkeys(kinds, 0.0), dict.fromkeys(kinds, 0.0)
+    if not len(x):
+        alone = Logit.first(len(labels)), Logit.first(len(names))
+        return Fusion(tuple(names), *alone, 0, asked, likelihood, good, tuple(proposing), together)
+    whole, without = Logit.fit(x, place), Logit.fit(x[:, :, 1:], place)
     for label, kept in kinds.items():
         scores = held_out(x[:, :, kept], place)
-        likelihood[label] = float(log_share(scores, place).mean()) if len(x) else 0.0
-        good[label] = quality(scores, place) if len(x) else 0.0
-    if len(x) and (whole.weights[0] <= 0 or likelihood["fused"] <= likelihood["proposers fused"]):
+        likelihood[label] = float(log_share(scores, place).mean())
+        good[label] = quality(scores, place)
+    if whole.weights[0] <= 0 or likelihood["fused"] <= likelihood["proposers fused"]:
         whole = without.behind_nothing()
     return Fusion(tuple(names), whole, without, len(x), asked, likelihood, good, tuple(proposing), together)
 

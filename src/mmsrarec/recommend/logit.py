@@ -52,13 +52,14 @@ class Logit:
         """Of the greatest likelihood, less the ridge, of targets at `place`, (m,), among (m, c, k) terms, NaN where
         missing. A missing term's part depends on the weights, so they are found in rounds."""
         k = x.shape[2]
-        whole = x[~np.isnan(x).any(axis=2)]
+        holes = np.isnan(x).any(axis=2)
+        whole = x[~holes]
         mean = whole.mean(axis=0) if len(whole) else np.zeros(k)
         covariance = np.cov(whole.T, ddof=0).reshape(k, k) if len(whole) else np.zeros((k, k))
         found = cls((0.0,) * k, _row(mean), tuple(map(_row, covariance)))
         for _ in range(ROUNDS):
             before, found = found, cls(_row(likeliest(found.filled(x), place, ridge)), found.mean, found.covariance)
-            if np.abs(np.subtract(found.weights, before.weights)).max() < CLOSE or not np.isnan(x).any():
+            if np.abs(np.subtract(found.weights, before.weights)).max() < CLOSE or not holes.any():
                 break
         return found
 
