@@ -23,6 +23,8 @@ import mmsrarec
 from mmsrarec.errors import MmsrarecError
 
 MANIFEST = "manifest.json"
+MADE_BY = "made by"
+"""Among the inputs of an artefact: how it was made, whatever it was made of."""
 
 
 class FileRecord(TypedDict):
@@ -176,6 +178,13 @@ def inputs_of(folder: str | Path) -> dict[str, str]:
         return {}
 
 
+def identity(folder: str | Path) -> str:
+    """What a part that was made from this artefact remembers of it: its key, or where `inputs` have one, the key of how
+    it was made, which stays as it is when items join the catalogue."""
+    manifest = read_manifest(folder)
+    return manifest["inputs"].get(MADE_BY, manifest["key"])
+
+
 def atomic_write(path: str | Path, data: bytes) -> None:
     """Write a file that is, whatever happens, the old one or the new one. Raises OSError as `open` does."""
     path = Path(path)
@@ -190,6 +199,14 @@ def atomic_write(path: str | Path, data: bytes) -> None:
         draft.unlink(missing_ok=True)
         raise
     _sync(path.parent)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """A second name for a file where the file system can, else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def versions() -> dict[str, str]:

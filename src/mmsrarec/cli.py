@@ -22,7 +22,23 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key of the recipe; may be repeated.")
 ]
 User = Annotated[str | None, typer.Option(help="A user of the run's data.")]
-History = Annotated[str | None, typer.Option(metavar="A,B,C", help="Item ids instead of a user, oldest first.")]
+History = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="A,B,C",
+        help="Item ids instead of a user, oldest first. Given several times, each is one id as it stands, so that an "
+        "id may hold a comma.",
+    ),
+]
+HistoryFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A file of item ids instead, one a line as it stands, oldest first.")
+]
+Data = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Where the run's data folder lies now, if it was moved.")
+]
+Device = Annotated[
+    str | None, typer.Option(help="A device instead of the recipe's: cpu, cuda, cuda:1, mps, or auto for the fastest.")
+]
 More = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Keywords they ask for more of; may be repeated.")]
 Less = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Keywords they ask for less of; may be repeated.")]
 
@@ -141,9 +157,9 @@ def check(
 
 
 @verb("run")
-def run(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -> dict[str, Any]:
+def run(recipe: RecipeFile, out: Out = None, overrides: Overrides = None, device: Device = None) -> dict[str, Any]:
     """Do every stage of a recipe that is missing or out of date."""
-    return _load_and_run(recipe, out, overrides, None)
+    return _load_and_run(recipe, out, overrides, None, device=device)
 
 
 @verb("summarize")
@@ -157,36 +173,46 @@ def summarize(
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Answer the I-th of N parts only; a later call joins them.")
     ] = None,
+    device: Device = None,
 ) -> dict[str, Any]:
     """Stage 1 alone: items become keywords."""
     part = _shard(shard)
-    return _load_and_run(recipe, out, overrides, ("summarize",), tune, part)
+    return _load_and_run(recipe, out, overrides, ("summarize",), tune, part, device)
 
 
 @verb("retrieve")
-def retrieve(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -> dict[str, Any]:
+def retrieve(recipe: RecipeFile, out: Out = None, overrides: Overrides = None, device: Device = None) -> dict[str, Any]:
     """Stage 2 alone: an encoder of histories, and who is similar to whom."""
-    return _load_and_run(recipe, out, overrides, ("retrieve",))
+    return _load_and_run(recipe, out, overrides, ("retrieve",), device=device)
 
 
 @verb("train")
-def train(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -> dict[str, Any]:
+def train(recipe: RecipeFile, out: Out = None, overrides: Overrides = None, device: Device = None) -> dict[str, Any]:
     """Stage 3 alone: tune the model that ranks."""
-    return _load_and_run(recipe, out, overrides, ("recommend",))
+    return _load_and_run(recipe, out, overrides, ("recommend",), device=device)
 
 
 @verb("evaluate")
-def evaluate(recipe: RecipeFile, out: Out = None, overrides: Overrides = None) -> dict[str, Any]:
+def evaluate(recipe: RecipeFile, out: Out = None, overrides: Overrides = None, device: Device = None) -> dict[str, Any]:
     """Compare with the baselines, and write the report."""
-    return _load_and_run(recipe, out, overrides, ("evaluate",))
+    return _load_and_run(recipe, out, overrides, ("evaluate",), device=device)
 
 
 @verb("update")
-def update(run: RunFolder) -> dict[str, Any]:
-    """Summarize the items that were added to a run's data folder; then they are recommended. Nothing is trained."""
+def update(run: RunFolder, data: Data = None) -> dict[str, Any]:
+    """Read the items that joined a run's data folder; then they are recommended, and those that left are not. Nothing
+    is trained."""
     from mmsrarec.run import update
 
-    return update(run, Progress())
+    return update(run, Progress(), data)
+
+
+@verb("refit")
+def refit(run: RunFolder, data: Data = None, device: Device = None) -> dict[str, Any]:
+    """Train what is served on all interactions, with the settings that validation chose: after the evaluation."""
+    from mmsrarec.run import refit
+
+    return refit(run, Progress(), data, device)
 
 
 @verb("recommend")
@@ -194,16 +220,30 @@ def recommend(
     run: RunFolder,
     user: User = None,
     history: History = None,
+    history_file: HistoryFile = None,
     k: Annotated[int, typer.Option(min=1, help="How many items.")] = 10,
     more: More = None,
     less: Less = None,
     reasons: Annotated[bool, typer.Option(help="Measure what carried each item: more than twice the time.")] = True,
+    allow_seen: Annotated[
+        bool | None,
+        typer.Option("--allow-seen/--no-seen", help="Recommend what they had before too, or never; as evaluated."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a history that holds an unknown item.")] = False,
+    data: Data = None,
+    device: Device = None,
 ) -> dict[str, Any]:
     """What a user, or someone with the given history, would take next."""
-    who, wishes = _who(user, history), _wishes(more, less)
+    who, wishes = _who(user, history, history_file), _wishes(more, less)
     from mmsrarec.recommender import Recommender
 
-    return {**who, **wishes, "recommendations": Recommender.load(run).recommend(**who, k=k, **wishes, reasons=reasons)}
+    recommender = Recommender.load(run, data, device)
+    who = _known(who, recommender)
+    found = recommender.recommend(**who, k=k, **wishes, reasons=reasons, allow_seen=allow_seen, strict=strict)
+    notes = [*recommender.notes, *found.notes]
+    for note in notes:
+        print(note)
+    return {**who, **wishes, "recommendations": found, "left_out": found.left_out, "notes": notes}
 
 
 @verb("explain", people=reasons)
@@ -212,14 +252,20 @@ def explain(
     item: Annotated[str, typer.Option(help="The item to explain.")],
     user: User = None,
     history: History = None,
+    history_file: HistoryFile = None,
     more: More = None,
     less: Less = None,
+    data: Data = None,
+    device: Device = None,
 ) -> Any:
     """Why an item is, or is not, recommended to a user: what spoke for it and against it, each left out in turn."""
-    who, wishes = _who(user, history), _wishes(more, less)
+    who, wishes = _who(user, history, history_file), _wishes(more, less)
     from mmsrarec.recommender import Recommender
 
-    return Recommender.load(run).explain(**who, item=item, **wishes)
+    recommender = Recommender.load(run, data, device)
+    for note in recommender.notes:
+        print(note)
+    return recommender.explain(**_known(who, recommender), item=item, **wishes)
 
 
 @verb("doctor")
@@ -230,14 +276,21 @@ def doctor() -> dict[str, Any]:
     return examine()
 
 
-def _who(user: str | None, history: str | None) -> dict[str, Any]:
-    if (user is None) == (history is None):
-        raise MmsrarecError("say for whom: --user U, or --history A,B,C (one of the two)")
-    return (
-        {"user": user}
-        if history is None
-        else {"history": [part.strip() for part in history.split(",") if part.strip()]}
-    )
+def _who(user: str | None, history: list[str] | None, file: Path | None) -> dict[str, Any]:
+    """Whom the question is about; a history as it was typed."""
+    if sum(one is not None for one in (user, history, file)) != 1:
+        raise MmsrarecError("say for whom: --user U, --history A,B,C, or --history-file FILE (one of them)")
+    if file is not None:
+        return {"history": [line for line in file.read_text(encoding="utf-8-sig").splitlines() if line]}
+    return {"history": history} if user is None else {"user": user}
+
+
+def _known(who: dict[str, Any], recommender: Any) -> dict[str, Any]:
+    """A history that was typed as one text is parted at commas, unless the whole is an item's id."""
+    typed = who.get("history", ())
+    if len(typed) != 1 or typed[0] in recommender.dataset.item_code:
+        return who
+    return {"history": [part.strip() for part in typed[0].split(",") if part.strip()]}
 
 
 def _core(text: str | None) -> tuple[int, int] | None:
@@ -274,12 +327,14 @@ def _load_and_run(
     stages: tuple[str, ...] | None,
     tune: bool = False,
     shard: tuple[int, int] | None = None,
+    device: str | None = None,
 ) -> dict[str, Any]:
     from mmsrarec.recipe import load_recipe
 
-    recipe = load_recipe(file, overrides or [])
+    overrides = [*(overrides or []), *([f"runtime.device={json.dumps(device)}"] if device else [])]
+    recipe = load_recipe(file, overrides)
     if tune and recipe.summarize.tune is None:
-        recipe = load_recipe(file, [*(overrides or []), "summarize.tune={}"])
+        recipe = load_recipe(file, [*overrides, "summarize.tune={}"])
     return _run(recipe, out or Path("runs") / recipe.name, stages, shard, tune)
 
 

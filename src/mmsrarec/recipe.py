@@ -25,6 +25,9 @@ class RuntimeSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    device: str = Field(
+        default="cpu", description='torch device, such as "cpu" or "cuda"; "auto": the fastest that is there'
+    )
     threads: int | None = Field(
         default=None, ge=1, le=1024, description="threads of torch; not set: as many as it chooses"
     )

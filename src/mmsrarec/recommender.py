@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.artefacts import read_manifest
+from mmsrarec.asking import ItemIds, checked_count, checked_id, checked_ids, checked_words
+from mmsrarec.catalogue import open_catalogue
 from mmsrarec.data.dataset import FloatArray, IntArray
-from mmsrarec.data.split import Moments, SplitName
+from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.baselines.popularity import PopularityAsOf
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.evaluate.rows import Source, make_row
+from mmsrarec.models.devices import check_device
 from mmsrarec.models.tree import Tree
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
@@ -27,7 +30,7 @@ from mmsrarec.recommend.together import Together
 from mmsrarec.recommend.turns import Likeness, Only, Turns, Widened, with_new
 from mmsrarec.recommend.wishes import UNASKED, Wishes, carries, tilt
 from mmsrarec.retrieve.settings import CONTENT_SASREC
-from mmsrarec.workspace import Workspace, adapter_part
+from mmsrarec.workspace import Part, Workspace, adapter_part
 
 SHOWN_REASONS = 3
 
@@ -59,17 +62,51 @@ class Explanation:
     reasons: list[Reason]
 
 
-class Recommender:
-    """A run's tuned model, ready to answer."""
+class Recommendations(list[Recommendation]):
+    """The best items, best first.
 
-    def __init__(self, workspace: Workspace, split: SplitName, prompts: Prompts, generator: Scorer | None = None):
-        """generator: proposes the candidates of a whole catalogue. Unless given, those do who were chosen on the run's
-        validation users when its fusion was learned, or else, without fusion, its sequence encoder."""
+    Attributes:
+        left_out: Ids of the history that the run does not know, which the answer does without.
+        notes: What else should be known of the answer, a sentence each.
+    """
+
+    def __init__(
+        self, items: Sequence[Recommendation] = (), left_out: Sequence[str] = (), notes: Sequence[str] = ()
+    ) -> None:
+        super().__init__(items)
+        self.left_out, self.notes = tuple(left_out), tuple(notes)
+
+
+class Recommender:
+    """A run's tuned model, ready to answer.
+
+    Attributes:
+        notes: What should be known of the run and its catalogue, a sentence each.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        split: Part,
+        prompts: Prompts,
+        generator: Scorer | None = None,
+        available: NDArray[np.bool_] | None = None,
+    ):
+        """Of a workspace whose dataset is the catalogue to recommend from.
+
+        Args:
+            split: Whose models answer.
+            generator: Proposes the candidates of a whole catalogue. Unless given, those do who were chosen on the
+                run's validation users when its fusion was learned, or else, without fusion, its sequence encoder.
+            available: (items,) what may be recommended; everything unless given.
+        """
         self.workspace, self.dataset, self.prompts = workspace, workspace.dataset, prompts
-        self.split: SplitName = split
+        self.split: Part = split
+        self.notes = tuple(workspace.notes)
+        self.available = np.ones(len(self.dataset.items), dtype=bool) if available is None else available
         self.retrieval = workspace.retrieval(split)
         self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, workspace.recipe.runtime.score_tokens)
-        learned = None if generator else workspace.fusion(split, "full")
+        learned = None if generator else workspace.fusion(workspace.chosen_on, "full")
         self.fusion = learned if learned and learned.helps and workspace.served == "whole" else None
         made = self._made(learned.proposers) if learned else ()
         self.proposers: tuple[Scorer, ...] = made if self.fusion else ()
@@ -77,40 +114,70 @@ class Recommender:
         self.cold_generator = PopularityAsOf(self.retrieval.train)
 
     @classmethod
-    def load(cls, run: str | Path) -> "Recommender":
-        """Raises MmsrarecError if `run` is no finished run."""
-        workspace = Workspace.open(Path(run))
-        split = workspace.recipe.evaluate.splits[0]
-        return cls(workspace, split, workspace.tuned(split, workspace.served))
+    def load(cls, run: str | Path, data: str | Path | None = None, device: str | None = None) -> "Recommender":
+        """A finished run, which answers about its data folder as that is now.
+
+        Args:
+            run: The run's folder.
+            data: Where its data folder lies now, where that was moved.
+            device: A torch device instead of the recipe's, such as "cpu", "cuda" or "auto".
+
+        Raises:
+            MmsrarecError: `run` is no finished run, its parts do not belong together, or the data are others.
+        """
+        place = None if data is None else Path(data)
+        catalogue = open_catalogue(Path(run), place, None if device is None else check_device(device))
+        workspace = catalogue.workspace
+        check_device(workspace.recipe.runtime.device)
+        prompts = workspace.tuned(catalogue.split, workspace.served)
+        return cls(workspace, catalogue.split, prompts, available=catalogue.available)
 
     def recommend(
         self,
-        user: str | None = None,
-        history: Sequence[str] | None = None,
+        user: str | int | None = None,
+        history: ItemIds | None = None,
         k: int = 10,
         more: Sequence[str] = (),
         less: Sequence[str] = (),
         reasons: bool = True,
-    ) -> list[Recommendation]:
-        """The k best items that were not had yet. Give a user of the data, or a history of item ids, oldest first.
+        allow_seen: bool | None = None,
+        strict: bool = False,
+    ) -> Recommendations:
+        """The k best items. Give a user of the data, or a history of item ids, oldest first.
 
-        more, less: keywords that are asked for and asked to be spared; they count at once, nothing is trained. reasons:
-        whether to measure what carried each, which takes more than twice as long as ranking (docs/results.md).
+        Args:
+            user: A user id; an integer counts as its decimal form.
+            history: Item ids. Those that the run does not know are left out, and named in the answer's `left_out`.
+            k: How many items, 1 or more; fewer come where fewer are left.
+            more: Keywords that are asked for; they count at once, nothing is trained.
+            less: Keywords that are asked to be spared.
+            reasons: Whether to measure what carried each item, which takes more than twice as long as ranking
+                (docs/results.md) and changes neither scores nor order.
+            allow_seen: Whether items that they had before may be recommended; None: as the run was evaluated.
+            strict: Refuse a history that holds an unknown item.
+
+        Raises:
+            MmsrarecError: Nobody of that id, no known item in the history, or an argument of another kind.
         """
-        return self.answer(self._moment(user, history), k, Wishes.of(more, less), reasons)
+        k, wishes = checked_count("k", k), _wishes(more, less)
+        moment, left_out = self._asked(user, history, strict)
+        return self.answer(moment, k, wishes, reasons, allow_seen, left_out)
 
     def score(
         self,
-        candidates: Sequence[str],
-        user: str | None = None,
-        history: Sequence[str] | None = None,
+        candidates: ItemIds,
+        user: str | int | None = None,
+        history: ItemIds | None = None,
         more: Sequence[str] = (),
         less: Sequence[str] = (),
     ) -> dict[str, float]:
         """{item id: score} of the named candidates. Raises MmsrarecError that lists unknown ids."""
-        moment, codes, wishes = self._moment(user, history), self._codes(candidates), Wishes.of(more, less)
+        ids, wishes = checked_ids("candidates", candidates), _wishes(more, less)
+        (moment, _), codes = self._asked(user, history), self._codes(ids)
+        if not ids:
+            return {}
         scores = self._scores(moment, self._gather(moment, codes, wishes), wishes)
-        return dict(zip(candidates, scores.tolist(), strict=True))
+        return dict(zip(ids, scores.tolist(), strict=True))
 
     def _scores(
         self, moment: Moments, evidence: Evidence, wishes: Wishes = UNASKED, tree: Tree | None = None
@@ -139,46 +206,72 @@ class Recommender:
 
     def explain(
         self,
-        item: str,
-        user: str | None = None,
-        history: Sequence[str] | None = None,
+        item: str | int,
+        user: str | int | None = None,
+        history: ItemIds | None = None,
         more: Sequence[str] = (),
         less: Sequence[str] = (),
     ) -> Explanation:
         """Why the item is, or is not, for them: each thing the model was shown, and how far the log-odds of yes fall
         without it."""
-        evidence = self._gather(self._moment(user, history), self._codes([item]), Wishes.of(more, less))
+        codes, wishes = self._codes([checked_id("item", item)]), _wishes(more, less)
+        evidence = self._gather(self._asked(user, history)[0], codes, wishes)
         score, reasons = explain(self.prompts, evidence)
         return Explanation(item, self.dataset.items[evidence.candidates[0]].title, score, reasons)
 
-    def answer(self, moment: Moments, k: int, wishes: Wishes = UNASKED, reasons: bool = True) -> list[Recommendation]:
+    def answer(
+        self,
+        moment: Moments,
+        k: int,
+        wishes: Wishes = UNASKED,
+        reasons: bool = True,
+        allow_seen: bool | None = None,
+        left_out: Sequence[str] = (),
+    ) -> Recommendations:
         """The k best items at one moment, (1,). Someone without a history is proposed what is popular.
 
         Where more is asked of something, items that carry it are proposed in turns with the others.
         """
+        notes = [*self._unmet(wishes), *self._ignored(left_out)]
+        seen = set() if allow_seen else set(moment.history[0].tolist())
+        may = self.available.copy()
+        may[list(seen)] = False
+        if not may.any():
+            why = "they had everything that may be recommended; allow_seen offers it again"
+            return Recommendations([], left_out, [*notes, f"nothing is left to recommend: {why}"])
         generator: Scorer = self.generator if len(moment.history[0]) else self.cold_generator
         if wishes.more:
             carrying = np.array([carries(words, wishes.more) for words in self._shown])
             generator = Turns(generator, Only(generator, carrying))
-        room = len(self.dataset.items) - len(set(moment.history[0].tolist()))
-        n = min(max(self.workspace.recipe.evaluate.propose, k), room)
-        proposed = Reranked("mmsrarec", generator, self.scorer, n).proposals(moment)[0]
+        n = min(max(self.workspace.recipe.evaluate.propose, k), int(may.sum()))
+        proposed = Reranked("mmsrarec", Only(generator, may), self.scorer, n).proposals(moment)[0]
         evidence = self._gather(moment, proposed, wishes)
         tree = Tree() if reasons and self._asks(moment) else None
         scores = self._scores(moment, evidence, wishes, tree)
         best = np.argsort(-scores, kind="stable")[:k]
-        if not len(best):
-            return []
         carried: Sequence[Sequence[Reason]] = [()] * len(best)
         if reasons:
             explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens, tree=tree)
             carried = [found for _, found in explained]
         proposers = self.proposers if self._fusion_at(moment) else ()
         told = [(one.name, np.where(strangers(one, ~self._taken), np.nan, places(one, moment)[0])) for one in proposers]
-        return [
+        items = [
             self._recommendation(int(proposed[place]), float(scores[place]), found, told, wishes)
             for place, found in zip(best, carried, strict=True)
         ]
+        return Recommendations(items, left_out, notes)
+
+    def _unmet(self, wishes: Wishes) -> list[str]:
+        """What is said of typed keywords that no item carries."""
+        words = [word for word in (*wishes.more, *wishes.less) if not any(carries(one, [word]) for one in self._shown)]
+        return [f"no item carries {', '.join(words)}: asking for it changes nothing"] if words else []
+
+    def _ignored(self, left_out: Sequence[str]) -> list[str]:
+        """What is said of items of a history that the run does not know."""
+        if not left_out:
+            return []
+        shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
+        return [f"left out of the history, for the run does not know them: {shown} ({len(left_out)} in all)"]
 
     def _proposer(self, made: Sequence[Scorer], learned: Fusion | None) -> Scorer:
         """Those who were chosen to propose, or the run's sequence encoder; and what nobody took, which they cannot
@@ -194,8 +287,9 @@ class Recommender:
     def _made(self, names: Sequence[str]) -> tuple[Scorer, ...]:
         """Those proposers, one by one, for all items that are there now."""
         workspace, split = self.workspace, self.split
-        encoder, retrieval = partial(workspace.encoder, split), partial(workspace.retrieval, split)
-        source = Source(self.retrieval.train, workspace.recipe.seed, encoder, retrieval, workspace.recipe.recommend)
+        encoder = partial(workspace.encoder, split, refit=workspace.refits)  # as they were evaluated
+        retrieval, fitted = partial(workspace.retrieval, split), workspace.fitted(split)
+        source = Source(fitted, workspace.recipe.seed, encoder, retrieval, workspace.recipe.recommend)
         return tuple(Widened(make_row(name, source), len(self.dataset.items)) for name in names)
 
     @cached_property
@@ -237,21 +331,37 @@ class Recommender:
         manifest = read_manifest(self.workspace.folder / adapter_part(self.split, "whole"))
         return bool(manifest["settings"].get("recommend", {}).get("wishes"))
 
-    def _moment(self, user: str | None, history: Sequence[str] | None) -> Moments:
-        """Now: after everything in the log. Raises MmsrarecError for a user or an item that is not there."""
+    def _asked(
+        self, user: str | int | None, history: ItemIds | None, strict: bool = False
+    ) -> tuple[Moments, tuple[str, ...]]:
+        """Now: after everything in the log; and the ids of the history that are not known.
+
+        Raises MmsrarecError for a user who is not there, and a history of which nothing is.
+        """
         if (user is None) == (history is None):
             raise MmsrarecError("give a user or a history, one of the two")
-        events = self.dataset.events
+        events, name = self.dataset.events, self.dataset.name
         now = np.array([int(events.time.max(initial=0)) + 1])
         if user is not None:
-            if user not in self.dataset.user_code:
-                raise MmsrarecError(f'no user "{user}" in {self.dataset.name}: give a history of item ids instead')
-            code = self.dataset.user_code[user]
-            return Moments(np.array([code]), now, np.array([-1]), (events.items_of(code),))
-        return Moments(np.array([-1]), now, np.array([-1]), (self._codes(history or ()),))
+            known = checked_id("user", user)
+            if known not in self.dataset.user_code:
+                raise MmsrarecError(f'no user "{known}" in {name}: give a history of item ids instead')
+            code = self.dataset.user_code[known]
+            return Moments(np.array([code]), now, np.array([-1]), (events.items_of(code),)), ()
+        assert history is not None
+        ids = checked_ids("history", history)
+        left_out = tuple(dict.fromkeys(one for one in ids if one not in self.dataset.item_code))
+        kept = [one for one in ids if one in self.dataset.item_code]
+        if left_out and (strict or not kept):
+            raise MmsrarecError(f"no such items in {name}: {', '.join(left_out[:10])}")
+        return Moments(np.array([-1]), now, np.array([-1]), (self._codes(kept),)), left_out
 
     def _codes(self, item_ids: Sequence[str]) -> IntArray:
         unknown = [item_id for item_id in item_ids if item_id not in self.dataset.item_code]
         if unknown:
             raise MmsrarecError(f"no such items in {self.dataset.name}: {', '.join(unknown[:10])}")
         return np.array([self.dataset.item_code[item_id] for item_id in item_ids], dtype=np.int64)
+
+
+def _wishes(more: object, less: object) -> Wishes:
+    return Wishes.of(checked_words("more", more), checked_words("less", less))

@@ -66,7 +66,7 @@ def _prompts(workspace: Workspace, writer: Writer, adapter: Path | None = None) 
     """On a model of its own, as deep as the recipe ranks with, the adapter merged into it."""
     recipe = workspace.recipe
     settings = msr_settings(recipe.recommend)
-    mllm = Mllm.load(recipe.model).shorten(settings.layers)
+    mllm = Mllm.load(recipe.model, recipe.runtime.device).shorten(settings.layers)
     if adapter is not None:
         mllm = merge_adapter(mllm, adapter)
     features = pictures.pool(workspace.features, settings.visual_tokens)

@@ -5,25 +5,33 @@ pictures -> tune -> summarize -> retrieve -> recommend -> evaluate
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import numpy as np
+
 from mmsrarec import artefacts
+from mmsrarec.catalogue import open_catalogue, present_only
 from mmsrarec.comparison.compare import compare
-from mmsrarec.data.split import SplitName, check_split, make_split
-from mmsrarec.data.tables import load
+from mmsrarec.data.dataset import Dataset
+from mmsrarec.data.split import EVERYTHING, SplitName, check_split, make_split
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.rows import MSR, STAGE_2, TRAINED, check_proposers, check_rows
 from mmsrarec.models import processes
+from mmsrarec.models.devices import check_device
 from mmsrarec.progress import Progress
+from mmsrarec.provenance import RECIPE
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.stages import Shard, Stages
-from mmsrarec.summarize.keywords import items_of
 from mmsrarec.summary_page import write_page
-from mmsrarec.workspace import SEEDS, Workspace
+from mmsrarec.workspace import SEEDS, Workspace, adapter_part, on_device
 
 STAGES = ("pictures", "tune", "summarize", "retrieve", "recommend", "evaluate")
+MAKERS = {"pictures": "summarize", "summarize": "summarize", "retrieve": "retrieve", "recommend": "train"}
+"""Which command makes a part, by the first word of the part's name."""
 
 
 def run(
@@ -39,59 +47,130 @@ def run(
     stages: None for all that the rows of the comparison need.
     shard (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own, and stop there.
     retune: tune the summaries again where the catalogue has changed since they were tuned.
+    Only one call at a time works in a folder; shards of stage 1 may work side by side.
     """
     for name in stages or ():
         if name not in STAGES:
             raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
-    data = load(recipe.data)  # whatever is wrong with data or rows is said before anything is written
-    check_rows(recipe.evaluate.rows, len(data.items))
+    device = check_device(recipe.runtime.device)  # whatever is wrong is said before anything is written
+    recipe = on_device(recipe, device)
+    workspace = Workspace(recipe, out)
+    check_recipe(recipe, workspace.dataset, stages)
+    with nullcontext() if shard else _alone(out):
+        processes.join(device)
+        work = Run(workspace, progress, shard, retune)
+        work.check_inputs(stages)
+        done = work.all(stages)
+        if shard is None and processes.is_first():
+            artefacts.atomic_write(out / RECIPE, to_toml(recipe).encode())
+    return done
+
+
+def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | None) -> None:
+    """Raise MmsrarecError for what can be known to fail before any work is done."""
+    check_rows(recipe.evaluate.rows, len(dataset.items))
     for name in recipe.evaluate.splits:
-        check_split(make_split(name, data.events, recipe.seed))
+        check_split(make_split(name, dataset.events, recipe.seed))
     if stages is None or "evaluate" in stages:
         check_proposers(recipe.evaluate.rows)
     for name in recipe.evaluate.ablations:
         variant_named(name)
-    out.mkdir(parents=True, exist_ok=True)
-    artefacts.atomic_write(out / "recipe.toml", to_toml(recipe).encode())
-    processes.join(recipe.model.device)
-    return Run(recipe, out, progress, shard, retune).all(stages)
 
 
 def run_again(workspace: Workspace, progress: Progress, stages: tuple[str, ...]) -> None:
     """What is behind stage 1, in a workspace that has stage 1 already."""
     workspace.folder.mkdir(parents=True, exist_ok=True)
-    artefacts.atomic_write(workspace.folder / "recipe.toml", to_toml(workspace.recipe).encode())
-    Run(workspace.recipe, workspace.folder, progress).all(stages)
+    Run(workspace, progress).all(stages)
+    if processes.is_first():
+        artefacts.atomic_write(workspace.folder / RECIPE, to_toml(workspace.recipe).encode())
 
 
-def update(out: Path, progress: Progress) -> dict:
-    """Let a finished run know the items that joined its data folder since: they are summarised, nothing is trained.
+def update(out: Path, progress: Progress, data: Path | None = None) -> dict:
+    """Let a finished run know the items that joined its data folder or were edited since: they are summarized, nothing
+    is trained. Items that left the folder are no longer recommended.
 
-    Raises MmsrarecError where the items that the run knows are no longer the first ones of the folder, in their order.
+    data: where the data folder lies now. Raises MmsrarecError where it is not there, or holds other data.
     """
-    workspace = Workspace.open(out)
-    known, items = items_of(out / "summarize" / "keywords.parquet"), workspace.dataset.items
-    if known != [item.item_id for item in items[: len(known)]]:
-        raise MmsrarecError(
-            f"items of {workspace.recipe.data} were moved or removed: add new ones at the end of items.jsonl, or make "
-            "a new run with mmsrarec run"
-        )
-    done = Run(workspace.recipe, out, progress).all(("summarize",))
-    progress("the sequence encoder and the ranking model stay as they are; mmsrarec run trains them anew")
-    return {"new_items": [item.item_id for item in items[len(known) :]], **done}
+    with _alone(out):
+        catalogue = open_catalogue(out, data)
+        if not catalogue.present:
+            raise MmsrarecError(f"{catalogue.workspace.recipe.data} is not there: name the data folder with --data")
+        workspace = catalogue.workspace
+        done = Run(workspace, progress).all(("summarize",))
+    since = len(workspace.dataset.events) - len(workspace.logs[catalogue.split])
+    progress(f"the sequence encoder and the ranking model stay as they are; mmsrarec refit {out} trains them anew")
+    left = [workspace.dataset.items[code].item_id for code in np.flatnonzero(~catalogue.available)]
+    gone = sorted(set(left) - set(catalogue.new))
+    facts = {"edited_items": list(catalogue.edited), "removed_items": gone, "interactions_since": max(since, 0)}
+    return {"new_items": list(catalogue.new), **facts, **done}
+
+
+def refit(out: Path, progress: Progress, data: Path | None = None, device: str | None = None) -> dict:
+    """Train what a finished run serves anew on all interactions, with the settings that validation chose.
+
+    Sequence models train for as many passes as they were best after; the ranking model on as many packs; what was
+    learned about fusing them stays. Nothing is left to measure it by, so the figures in the report are those of the
+    models that held interactions back. What is served from then on is the refitted ranker.
+    """
+    update(out, progress, data)
+    with _alone(out):
+        catalogue = open_catalogue(out, data, check_device(device) if device else None)
+        workspace = catalogue.workspace
+        fresh = Workspace(workspace.recipe, out, present_only(catalogue))
+        work, variant = Run(fresh, progress), fresh.served
+        started = time.monotonic()
+        work.stages.retrieve(EVERYTHING, [variant])
+        for name in (variant_named(variant).teacher, variant):
+            if name:
+                work.stages.recommend(EVERYTHING, name)
+        told = (out / "evaluate" / "report.json").is_file()  # the report says what is served
+        report = Run(Workspace.open(out, device), progress).evaluate() if told else {}
+    events = fresh.dataset.events
+    facts = {"interactions": len(events), "users": events.n_users, "items": events.n_items}
+    return {"run": str(out), **facts, **report, "seconds": round(time.monotonic() - started, 1)}
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """While this holds, no other call works in the folder; of several processes of one call the first one asks."""
+    out.mkdir(parents=True, exist_ok=True)
+    with artefacts.locked(out) if processes.is_first() else nullcontext():
+        yield
 
 
 class Run:
     """One run in progress: which stages it needs, and in which order."""
 
-    def __init__(self, recipe: Recipe, out: Path, progress: Progress, shard: Shard | None = None, retune: bool = False):
-        self.recipe, self.out, self.say, self.shard = recipe, out, progress, shard
-        self.workspace = Workspace(recipe, out)
-        self.stages = Stages(self.workspace, progress, shard, retune)
-        if recipe.runtime.threads:
+    def __init__(self, workspace: Workspace, progress: Progress, shard: Shard | None = None, retune: bool = False):
+        self.workspace, self.say, self.shard = workspace, progress, shard
+        self.recipe, self.out = workspace.recipe, workspace.folder
+        self.stages = Stages(workspace, progress, shard, retune)
+        if self.recipe.runtime.threads:
             import torch
 
-            torch.set_num_threads(recipe.runtime.threads)
+            torch.set_num_threads(self.recipe.runtime.threads)
+
+    def check_inputs(self, stages: tuple[str, ...] | None) -> None:
+        """Raise MmsrarecError, before anything is trained, where a stage needs a part that is not there and that none
+        of the stages asked for makes."""
+        if stages is None:
+            return
+        parts, behind = [], {"retrieve", "recommend", "evaluate"} & set(stages)
+        content = CONTENT_SASREC in (*self.recipe.evaluate.rows, self.recipe.retrieve.encoder)
+        for split in self.recipe.evaluate.splits if behind else ():
+            ranks = self.variants(split) and behind - {"retrieve"}
+            parts += ["pictures", "summarize"] if content or ranks else []
+            parts += [f"retrieve/{split}"] if ranks else []
+            parts += [adapter_part(split, name) for name in self.variants(split) if behind == {"evaluate"}]
+        made = {part for part in parts for stage in stages if part.partition("/")[0] == stage}
+        made |= {"pictures"} if "summarize" in stages else set()
+        for part in parts:
+            maker = MAKERS[part.partition("/")[0]]
+            if part not in made and not artefacts.is_whole(self.out / part):
+                raise MmsrarecError(
+                    f"this needs {part}, which is not a finished artefact of {self.out}: make it first with mmsrarec "
+                    f"{maker} RECIPE --out {self.out}, or do all stages with mmsrarec run"
+                )
 
     def all(self, stages: tuple[str, ...] | None = None) -> dict:
         started, done = time.monotonic(), {}
@@ -153,7 +232,8 @@ class Run:
 
     def manifest(self) -> dict:
         """Every finished artefact and its key."""
-        found = (path.parent for path in self.out.rglob(artefacts.MANIFEST) if path.parent != self.out)
-        folders = sorted(folder for folder in found if folder.relative_to(self.out).parts[0] != SEEDS)
-        parts = {str(folder.relative_to(self.out)): artefacts.read_manifest(folder)["key"] for folder in folders}
-        return {"name": self.recipe.name, "seed": self.recipe.seed, "data": self.stages.keys.data, "parts": parts}
+        folders = (path for path in artefacts.finished_under(self.out) if path.relative_to(self.out).parts[0] != SEEDS)
+        parts = {path.relative_to(self.out).as_posix(): artefacts.read_manifest(path)["key"] for path in folders}
+        keys = self.stages.keys
+        data = {"log": keys.log, "texts": keys.texts, "images": keys.images}
+        return {"name": self.recipe.name, "seed": self.recipe.seed, "data": data, "parts": parts}

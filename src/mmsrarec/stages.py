@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mmsrarec import artefacts
+from mmsrarec.data.identity import KeptLog, save_items
 from mmsrarec.data.images import open_picture, usable_pictures
-from mmsrarec.data.split import SplitName, with_validation
+from mmsrarec.data.split import EVERYTHING, SplitName
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.keys import Keys
 from mmsrarec.models import pictures, processes
@@ -28,6 +29,7 @@ from mmsrarec.progress import Count, Progress
 from mmsrarec.recommend import tune as ranker
 from mmsrarec.recommend.states import item_states
 from mmsrarec.recommend.variants import variant_named
+from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
 from mmsrarec.retrieve.train import refit, train_encoder
@@ -38,7 +40,7 @@ from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summarize.store import Store
 from mmsrarec.summarize.summarize import summarize
 from mmsrarec.summary_page import heldout_means
-from mmsrarec.workspace import Workspace, adapter_part
+from mmsrarec.workspace import Part, Workspace, adapter_part
 
 PROJECTOR = "projector.safetensors"
 Shard = tuple[int, int]
@@ -109,13 +111,13 @@ class Stages:
         key, other = self.keys.tune(self.retune), self.keys.tuned_on_other_data()
         if other and not self.retune and artefacts.is_current(self.out / "tune", key):
             self.say("tune: kept, though the catalogue has changed since; summarize --tune tunes again")
-        with self.stage("tune", key, {"data": self.keys.data}) as folder:
+        with self.stage("tune", key, {"data": self.keys.catalogue}) as folder:
             if folder is not None:
-                work = self.out / "unfinished" / f"{key[:16]}-{self.keys.data[:8]}"
+                work = self.out / "unfinished" / f"{key[:16]}-{self.keys.catalogue[:8]}"
                 runtime = recipe.runtime
                 with self.say.counting() as count:
                     given = Work(
-                        load=lambda: Mllm.load(recipe.model),
+                        load=lambda: Mllm.load(recipe.model, recipe.runtime.device),
                         dataset=self.workspace.dataset,
                         features=self.workspace.features,
                         settings=settings,
@@ -142,8 +144,9 @@ class Stages:
             answered = sum(answer is not None for row in keywords.answers for answer in row)
             return {"shard": f"{i + 1}/{n}", "answered": answered}
         else:
-            with self.stage(part, key) as folder:
+            with self.stage(part, key, {artefacts.MADE_BY: self.keys.summarized_by(tuned)}) as folder:
                 assert folder is not None
+                save_items(self.workspace.dataset.items, folder)
                 keywords, model = self.ask(tuned, self.out / "summaries.sqlite")
                 keywords.save(folder / "keywords.parquet", self.workspace.dataset, model)
                 facts = statistics(keywords, self.workspace.dataset)
@@ -173,7 +176,7 @@ class Stages:
             )
         return keywords, mllm.fingerprint + eye
 
-    def retrieve(self, split: SplitName, variants: Collection[str]) -> None:
+    def retrieve(self, split: Part, variants: Collection[str]) -> None:
         """Stage 2's encoder, and the sequence models that are rows of the table or that variants search with."""
         evaluate, own = self.recipe.evaluate, self.recipe.retrieve.encoder
         searched = {self.workspace.searches_with(variant) for variant in variants}
@@ -182,33 +185,37 @@ class Stages:
             asked = name in evaluate.rows
             if (asked or name in searched) and name != own:
                 self.encoder(split, name)
-            if asked and evaluate.fitted_on != "train":
+            if asked and self.workspace.refits and split != EVERYTHING:
                 self.encoder(split, name, refitted=True)
 
-    def encoder(self, split: SplitName, name: EncoderName, refitted: bool = False) -> None:
-        """Train a sequence model, or train one anew on the validation events as well."""
-        part = self.workspace.encoder_part(split, name, refitted)
+    def encoder(self, split: Part, name: EncoderName, refitted: bool = False) -> None:
+        """Train a sequence model; or train one anew, for as many passes as it was best after on validation, on the
+        validation events as well or, to be served, on everything."""
+        workspace, seed, device = self.workspace, self.recipe.seed, self.recipe.runtime.device
+        part = workspace.encoder_part(split, name, refitted)
         with self.stage(part, self.keys.encoder(split, name, refitted)) as folder:
             if folder is None:
                 return
-            parts, seed, device = self.workspace.split(split), self.recipe.seed, self.recipe.model.device
             content = self.content if name == CONTENT_SASREC else None
             settings = self.recipe.retrieve.model_copy(update={"encoder": name})
-            before = self.workspace.encoder(split, name) if refitted else None
-            label = f"{name}, {split}{', validation events included' if refitted else ''}"
-            with self.say.task(label, before.best_pass if before else settings.epochs) as task:
+            before: Encoder | None = None
+            if refitted or split == EVERYTHING:
+                before = workspace.encoder(workspace.chosen_on if split == EVERYTHING else split, name)
+            what = "everything" if split == EVERYTHING else f"{split}{', validation events included' * refitted}"
+            with self.say.task(f"{name}, {what}", before.best_pass if before else settings.epochs) as task:
 
                 def tell(number: int, loss: float, ndcg: float) -> None:
                     task.advance(1, f"loss {loss:.3f}" + (f", validation NDCG@10 {ndcg:.4f}" if before is None else ""))
 
+                parts = workspace.split(split)
                 if before is None:
                     encoder = train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
                 else:
-                    known = with_validation(parts, self.workspace.dataset.events)
-                    encoder = refit(before, known, seed, tell, device, content)
+                    encoder = refit(before, workspace.fitted(split), seed, tell, device, content)
             encoder.save(folder)
             if part == f"retrieve/{split}":
                 Neighbours(parts.train, encoder, device=device).save(folder)
+                KeptLog.of(workspace.dataset).save(folder)
 
     @cached_property
     def content(self) -> Tensor:
@@ -218,15 +225,18 @@ class Stages:
         states = item_states(prompts, workspace.item_file, self.recipe.runtime.score_tokens)
         return whitened(states, self.recipe.retrieve.content_dims)
 
-    def recommend(self, split: SplitName, variant: str) -> None:
+    def recommend(self, split: Part, variant: str) -> None:
         """Train the adapter of a variant of stage 3."""
         changes, key = variant_named(variant), self.keys.recommend(split, variant)
-        with self.stage(adapter_part(split, variant), key) as folder:
+        workspace, seed, settings = self.workspace, self.recipe.seed, self.workspace.recommend_settings(variant)
+        inputs = [workspace.summaries(variant), f"retrieve/{split}"]
+        if split == EVERYTHING:  # of no use once the ranker that was evaluated is another one
+            inputs.append(adapter_part(workspace.chosen_on, variant))
+        with self.stage(adapter_part(split, variant), key, self.made_from(inputs)) as folder:
             if folder is None:
                 return
             work, facts = self.out / "unfinished" / key[:16], {"steps": 0}
             if changes.trained:
-                workspace, seed, settings = self.workspace, self.recipe.seed, self.workspace.recommend_settings(variant)
                 prompts = workspace.prompts(variant, workspace.ranker(variant))
                 taught = partial(workspace.tuned, split, changes.teacher) if changes.teacher else None
                 asked, adapter = workspace.retrieval(split, variant), folder / "adapter"
@@ -235,6 +245,10 @@ class Stages:
             (folder / "training.json").write_text(json.dumps(facts))
             if processes.is_first():
                 shutil.rmtree(work, ignore_errors=True)
+
+    def made_from(self, parts: Collection[str]) -> dict[str, str]:
+        """What a part remembers of the parts that it is made from (`provenance.check_inputs`)."""
+        return {part: artefacts.identity(self.out / part) for part in parts}
 
     def msr(self, split: SplitName) -> None:
         """What the row of MLLM-MSR is trained from the same pictures and log."""

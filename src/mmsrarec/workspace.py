@@ -4,8 +4,8 @@ run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/
       sequence/SPLIT/NAME/  recommend/SPLIT/VARIANT/  evaluate/  seeds/SEED/
 """
 
-import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,15 +13,16 @@ from typing import Literal
 
 import numpy as np
 
-from mmsrarec.artefacts import inputs_of, is_current, is_whole, read_manifest
-from mmsrarec.data.dataset import Dataset, Events
-from mmsrarec.data.split import Split, SplitName, make_split
+from mmsrarec.artefacts import inputs_of, is_current, is_whole, link_or_copy, read_manifest
+from mmsrarec.data.dataset import Dataset, Events, Item
+from mmsrarec.data.identity import KeptLog, align, load_items
+from mmsrarec.data.split import EVERYTHING, Everything, Split, SplitName, make_split, with_validation
 from mmsrarec.data.tables import load
-from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import pictures
 from mmsrarec.models.adapter import merge_adapter
 from mmsrarec.models.mllm import Mllm
-from mmsrarec.recipe import Recipe, load_recipe
+from mmsrarec.provenance import made, served_variant
+from mmsrarec.recipe import Recipe
 from mmsrarec.recommend.evidence import Retrieval
 from mmsrarec.recommend.fuse import Fusion
 from mmsrarec.recommend.prompts import Prompts
@@ -40,11 +41,28 @@ Kind = Literal["published", "full"]
 """What is ranked: candidates of the published protocol, or what was proposed of the whole catalogue."""
 
 
-class Workspace:
-    """What a recipe's stages left in a folder, ready for use."""
+Part = SplitName | Everything
+"""What the parts behind stage 1 are made on: a split, or when all choices are made, everything."""
 
-    def __init__(self, recipe: Recipe, folder: Path):
-        self.recipe, self.folder = recipe, folder
+
+class Workspace:
+    """What a recipe's stages left in a folder, ready for use.
+
+    dataset: the items, and who interacted with what, as the parts are or will be made from them; loaded from the
+    recipe's data folder unless given. logs: of a finished run, the interactions that each split was made from.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        dataset: Dataset | None = None,
+        logs: dict[Part, Events] | None = None,
+        notes: Sequence[str] = (),
+    ):
+        self.recipe, self.folder, self.logs, self.notes = recipe, folder, logs or {}, list(notes)
+        if dataset is not None:
+            self.dataset = dataset
         self.split = cache(self._split)
         self.encoder = cache(self._encoder)
         self.retrieval = cache(self._retrieval)
@@ -52,46 +70,55 @@ class Workspace:
         self._keywords = cache(self._load_keywords)
 
     @classmethod
-    def open(cls, folder: Path) -> "Workspace":
-        """The workspace of a finished run. Raises MmsrarecError where there is none, or one of another version."""
-        if not (folder / "recipe.toml").is_file():
-            raise MmsrarecError(f"{folder} is not a run: make one with mmsrarec run RECIPE --out {folder}")
-        try:
-            return cls(load_recipe(folder / "recipe.toml"), folder)
-        except MmsrarecError as error:
-            raise MmsrarecError(f"{error}; make the run anew with mmsrarec run RECIPE --out {folder}") from error
+    def open(cls, folder: Path, device: str | None = None) -> "Workspace":
+        """A finished run as it was made: the items and interactions that its parts were made from.
+
+        Raises MmsrarecError where there is none, or one of another version, or its parts do not belong together.
+        """
+        found = made(folder)
+        kept, known = KeptLog.load(folder / "retrieve" / found.split), load_items(folder / "summarize")
+        items = tuple(known.get(name) or Item(name) for name in kept.item_ids)
+        place = found.recipe.data if found.recipe.data.is_dir() else None
+        dataset = Dataset(found.recipe.data.name, items, kept.user_ids, kept.events, place, kept.times)
+        return cls(on_device(found.recipe, device), folder, dataset, notes=found.notes)
 
     def with_log(self, events: Events) -> "Workspace":
         """The same run as it would see another log; what is trained stays as it is."""
-        other = Workspace(self.recipe, self.folder)
-        other.dataset = replace(self.dataset, events=events)
-        return other
+        return Workspace(self.recipe, self.folder, replace(self.dataset, events=events))
 
     def repeat(self, seed: int) -> "Workspace":
         """A run of the same recipe with another seed, inside this one, that shares its finished stage 1."""
         evaluate = self.recipe.evaluate.model_copy(update={"repeats": 1, "shown_users": 0})
-        other = Workspace(
-            self.recipe.model_copy(update={"seed": seed, "evaluate": evaluate}), self.folder / SEEDS / str(seed)
-        )
+        recipe = self.recipe.model_copy(update={"seed": seed, "evaluate": evaluate})
+        other = Workspace(recipe, self.folder / SEEDS / str(seed), self.dataset)
         for part in STAGE_1:
             mine, theirs = self.folder / part, other.folder / part
             if is_whole(mine) and not is_current(theirs, read_manifest(mine)["key"]):
                 shutil.rmtree(theirs, ignore_errors=True)
-                shutil.copytree(mine, theirs, copy_function=os.link)
+                shutil.copytree(mine, theirs, copy_function=link_or_copy)
         return other
 
     @cached_property
     def dataset(self) -> Dataset:
-        return load(self.recipe.data)
+        """The data folder as it is now, with the codes that the run's finished parts know users and items by."""
+        dataset = load(self.recipe.data)
+        for split in self.recipe.evaluate.splits:
+            if is_whole(part := self.folder / "retrieve" / split):
+                kept = KeptLog.load(part)
+                return align(dataset, kept.user_ids, kept.item_ids)
+        return dataset
 
     @cached_property
     def mllm(self) -> Mllm:
         """The untuned model."""
-        return Mllm.load(self.recipe.model)
+        return self._fresh_model()
+
+    def _fresh_model(self) -> Mllm:
+        return Mllm.load(self.recipe.model, self.recipe.runtime.device)
 
     @cached_property
     def features(self) -> pictures.Features:
-        return pictures.load(self._finished("pictures") / "features.safetensors")
+        return pictures.load(self._finished("pictures") / "features.safetensors", self.dataset)
 
     @cached_property
     def keywords(self) -> Keywords:
@@ -100,7 +127,7 @@ class Workspace:
 
     def policy(self) -> Mllm:
         """The tuned policy of stage 1, on a model of its own."""
-        return merge_adapter(Mllm.load(self.recipe.model), self._finished("tune") / "adapter")
+        return merge_adapter(self._fresh_model(), self._finished("tune") / "adapter")
 
     def summaries(self, variant: str) -> str:
         """The part whose keywords a variant of stage 3 reads."""
@@ -110,10 +137,27 @@ class Workspace:
     def _load_keywords(self, part: str) -> Keywords:
         return Keywords.load(self._finished(part) / "keywords.parquet", self.dataset)
 
-    def _split(self, name: SplitName) -> Split:
-        return make_split(name, self.dataset.events, self.recipe.seed)
+    def _split(self, name: Part) -> Split:
+        return make_split(name, self.logs.get(name, self.dataset.events), self.recipe.seed)
 
-    def encoder_part(self, split: SplitName, name: EncoderName, refit: bool = False) -> str:
+    @property
+    def chosen_on(self) -> SplitName:
+        """The split whose validation users made the choices: the first one, which is the one that is served."""
+        return self.recipe.evaluate.splits[0]
+
+    @property
+    def refits(self) -> bool:
+        """Whether rows without a language model are fitted on the validation events as well."""
+        return self.recipe.evaluate.fitted_on == "train+validation"
+
+    def fitted(self, split: Part) -> Events:
+        """The events that rows without a language model are fitted on, to be tested or served."""
+        parts = self.split(split)
+        if split == EVERYTHING or not self.refits:
+            return parts.train
+        return with_validation(parts, self.logs.get(split, self.dataset.events))
+
+    def encoder_part(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """The folder of a sequence model inside the run: stage 2's own, or beside it one that is a row only.
 
         refit: trained on the validation events as well, which stage 2's own never is.
@@ -122,17 +166,18 @@ class Workspace:
             return f"sequence/{split}/{name}-refit"
         return f"retrieve/{split}" if name == self.recipe.retrieve.encoder else f"sequence/{split}/{name}"
 
-    def _encoder(self, split: SplitName, name: EncoderName | None = None, refit: bool = False) -> Encoder:
+    def _encoder(self, split: Part, name: EncoderName | None = None, refit: bool = False) -> Encoder:
         """The sequence model of that name, stage 2's where None."""
-        return Encoder.load(self._finished(self.encoder_part(split, name or self.recipe.retrieve.encoder, refit)))
+        part = self.encoder_part(split, name or self.recipe.retrieve.encoder, refit and split != EVERYTHING)
+        return Encoder.load(self._finished(part), self.recipe.runtime.device)
 
-    def _retrieval(self, split: SplitName, variant: str = "whole") -> Retrieval:
+    def _retrieval(self, split: Part, variant: str = "whole") -> Retrieval:
         settings = variant_named(variant).asks(self.recipe.retrieve)
         return Retrieval(self.split(split).train, self._index(split, settings.encoder), settings)
 
-    def _find_index(self, split: SplitName, encoder: EncoderName) -> Neighbours:
+    def _find_index(self, split: Part, encoder: EncoderName) -> Neighbours:
         """All training moments as an encoder sees them; what stage 2's own sees is kept in the run."""
-        train, device, own = self.split(split).train, self.recipe.model.device, self.recipe.retrieve
+        train, device, own = self.split(split).train, self.recipe.runtime.device, self.recipe.retrieve
         if encoder != own.encoder:
             return Neighbours(train, self.encoder(split, encoder), own.index, device)
         return Neighbours.load(self._finished(f"retrieve/{split}"), train, self.encoder(split), own.index, device)
@@ -156,14 +201,14 @@ class Workspace:
     @property
     def served(self) -> str:
         """The variant that recommends and explains."""
-        return "small" if self.recipe.model.name == "embedded-small" else "whole"
+        return served_variant(self.recipe)
 
     def ranker(self, variant: str) -> Mllm:
         """A fresh model for stage 3, as deep as the variant wants it."""
         settings = self.recommend_settings(variant)
-        return Mllm.load(self.recipe.model).shorten(settings.layers, settings.keep)
+        return self._fresh_model().shorten(settings.layers, settings.keep)
 
-    def tuned(self, split: SplitName, variant: str) -> Prompts:
+    def tuned(self, split: Part, variant: str) -> Prompts:
         """Prompts on a model of their own, into which the variant's adapter is merged, if it has one."""
         mllm, folder = self.ranker(variant), self._finished(adapter_part(split, variant))
         if variant_named(variant).trained:
@@ -194,11 +239,17 @@ class Workspace:
         return folder
 
 
+def on_device(recipe: Recipe, device: str | None) -> Recipe:
+    """The recipe with another device; None leaves the one that it names."""
+    runtime = recipe.runtime if device is None else recipe.runtime.model_copy(update={"device": device})
+    return recipe.model_copy(update={"runtime": runtime})
+
+
 def fusion_part(split: SplitName, kind: Kind) -> str:
     """The folder of what was learned about fusing with the proposers, inside a run."""
     return f"evaluate/fusion/{split}/{kind}"
 
 
-def adapter_part(split: SplitName, variant: str) -> str:
+def adapter_part(split: Part, variant: str) -> str:
     """The folder of a variant's adapter inside a run."""
     return f"recommend/{split}/{variant.replace(' ', '-')}"

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,13 +69,17 @@ class Events:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A catalogue and its log. `folder` holds images/; None for a data set that was never written."""
+    """A catalogue and its log. `folder` holds images/; None for a data set that was never written.
+
+    times: whether a time is a second since 1970, or a step that only orders what a user did.
+    """
 
     name: str
     items: tuple[Item, ...]
     user_ids: tuple[str, ...]
     events: Events
     folder: Path | None = None
+    times: Literal["seconds", "steps"] = "seconds"
 
     @cached_property
     def item_code(self) -> dict[str, int]:

@@ -13,6 +13,9 @@ from mmsrarec.data.dataset import Events, IntArray
 from mmsrarec.errors import MmsrarecError
 
 SplitName = Literal["leave-one-out", "user-8-1-1", "time-cut"]
+Everything = Literal["all"]
+EVERYTHING: Everything = "all"
+"""Nothing is held out: what a model is fitted on anew once all choices are made, to be served."""
 TRAINED, VALIDATED = 0.8, 0.9
 """Shares of the log, in time, that lie before the two cuts of "time-cut"."""
 
@@ -117,8 +120,11 @@ def check_split(split: Split) -> None:
         raise MmsrarecError(f"{split.name} leaves {parts}: name another of evaluate.splits")
 
 
-def make_split(name: SplitName, events: Events, seed: int) -> Split:
+def make_split(name: SplitName | Everything, events: Events, seed: int) -> Split:
     """seed: of the users that are drawn for "user-8-1-1"."""
+    if name == EVERYTHING:
+        nobody = moments_at(events, np.empty(0, dtype=np.int64))
+        return Split(name, events, nobody, nobody)
     if name == "user-8-1-1":
         return user_8_1_1(events, seed)
     return leave_one_out(events) if name == "leave-one-out" else time_cut(events)

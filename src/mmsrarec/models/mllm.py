@@ -56,11 +56,11 @@ class Mllm:
             self.decoder.config._attn_implementation = attention.NAME  # pyright: ignore
 
     @classmethod
-    def load(cls, settings: ModelSettings) -> "Mllm":
-        """Raises MmsrarecError where the model cannot be had."""
+    def load(cls, settings: ModelSettings, device: str = "cpu") -> "Mllm":
+        """Raises MmsrarecError where the model cannot be had. device: a torch device that is there."""
         settings = settings.whole
         folder = str(embedded_folder()) if settings.name == "embedded" else settings.name
-        dtype = pick_dtype(settings)
+        dtype = pick_dtype(settings, device)
         try:
             model, tokenizer, image_processor = load_parts(folder, dtype)
         except (OSError, ValueError) as error:
@@ -70,7 +70,7 @@ class Mllm:
             ) from None
         name = Path(folder).name if settings.name == "embedded" else settings.name
         fingerprint = f"{name}@{config_hash(model)}-{str(dtype).removeprefix('torch.')}"
-        model.to(device=settings.device)  # pyright: ignore
+        model.to(device=device)  # pyright: ignore
         return cls(model, tokenizer, image_processor, fingerprint)
 
     def shorten(self, layers: int | None, keep: Keep = "lowest") -> "Mllm":

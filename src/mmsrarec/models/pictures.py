@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset
@@ -19,7 +19,7 @@ from mmsrarec.progress import Count
 Features = dict[int, Tensor]
 """Item code -> (v, d). An item without a usable picture has no entry."""
 
-HASHES = "hashes"
+HASHES, ITEMS = "hashes", "items"
 
 
 def see_catalogue(
@@ -74,17 +74,26 @@ def pool(features: Features, visual_tokens: int) -> Features:
 
 
 def save(features: Features, file: Path, dataset: Dataset | None = None) -> None:
-    """One (n, v, d) tensor and the n item codes; of a dataset's pictures also their hashes, for `load_known`."""
+    """One (n, v, d) tensor and the n item codes; of a dataset's pictures also the items' ids, and the pictures' hashes
+    for `load_known`."""
     codes = torch.tensor(list(features), dtype=torch.int64)
     stacked = torch.stack(list(features.values())) if features else torch.zeros(0)
     paths = [dataset.image_path(code) for code in features] if dataset else []
-    hashes = json.dumps([sha256(path) for path in paths if path is not None])
-    save_file({"codes": codes, "features": stacked.contiguous()}, file, {HASHES: hashes})
+    facts = {HASHES: json.dumps([sha256(path) for path in paths if path is not None])}
+    if dataset:
+        facts[ITEMS] = json.dumps([dataset.items[code].item_id for code in features])
+    save_file({"codes": codes, "features": stacked.contiguous()}, file, facts)
 
 
-def load(file: Path) -> Features:
-    tensors = load_file(file)
-    return dict(zip(tensors["codes"].tolist(), tensors["features"], strict=True))
+def load(file: Path, dataset: Dataset | None = None) -> Features:
+    """What `save` wrote. dataset: whose codes are meant, by the ids of its items; items it has not are left out."""
+    with safe_open(file, framework="pt") as opened:
+        features, codes = opened.get_tensor("features"), opened.get_tensor("codes").tolist()
+        ids = json.loads((opened.metadata() or {}).get(ITEMS, "null"))
+    if dataset is None or ids is None:
+        return dict(zip(codes, features, strict=True))
+    places = dataset.item_code
+    return {places[name]: value for name, value in zip(ids, features, strict=True) if name in places}
 
 
 def load_known(file: Path) -> dict[str, Tensor]:

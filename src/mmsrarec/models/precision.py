@@ -27,9 +27,9 @@ TURNS, SECONDS = 32, 0.5  # of measuring, at most
 Rates = dict[str, float]
 
 
-def pick_dtype(settings: ModelSettings) -> torch.dtype:
+def pick_dtype(settings: ModelSettings, device: str = "cpu") -> torch.dtype:
     """The format asked for, or the faster one on that device."""
-    name = choice(settings.device)["choice"] if settings.dtype == "auto" else settings.dtype
+    name = choice(device)["choice"] if settings.dtype == "auto" else settings.dtype
     return getattr(torch, name)
 
 

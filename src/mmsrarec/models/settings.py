@@ -22,7 +22,6 @@ class ModelSettings(BaseModel):
         default="auto",
         description="auto: bfloat16 where a short measurement finds it clearly faster, float32 elsewhere",
     )
-    device: str = Field(default="cpu", description='torch device, such as "cpu" or "cuda"')
     warm_up_steps: int = Field(
         default=0, ge=0, description="steps in which the projector learns the catalogue's pictures by their categories"
     )

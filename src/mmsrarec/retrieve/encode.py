@@ -92,14 +92,14 @@ class Encoder:
         (folder / "encoder.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> "Encoder":
+    def load(cls, folder: Path, device: str = "cpu") -> "Encoder":
         """Raises MmsrarecError where nothing was saved, or by another version."""
         try:
             record = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
             settings = RetrieveSettings.model_validate(record["settings"])
             model = new_model(record["n_items"], settings)
             model.load_state_dict(load_file(folder / "encoder.safetensors"))
-            return cls(model, settings, tuple((loss, ndcg) for loss, ndcg in record["curve"]))
+            return cls(model.to(device), settings, tuple((loss, ndcg) for loss, ndcg in record["curve"]))
         except FileNotFoundError as e:
             raise MmsrarecError(f"no trained encoder in {folder}: run stage 2 (retrieve) first") from e
         except (ValueError, KeyError, RuntimeError, SafetensorError) as e:

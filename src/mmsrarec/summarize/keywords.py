@@ -171,13 +171,20 @@ class Keywords:
 
     @classmethod
     def load(cls, path: str | Path, dataset: Dataset) -> "Keywords":
-        """Read what `save` wrote. Raises MmsrarecError where it is not the file of these very items."""
+        """Read what `save` wrote, by the ids of the items: one that the file does not know has no keywords.
+
+        Raises MmsrarecError where the file is none of this version.
+        """
         try:
             table = pl.read_parquet(path)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise MmsrarecError(f"cannot read the keywords in {path}: {error}; summarize again") from None
-        if table.schema != pl.Schema(COLUMNS) or table["item_id"].to_list() != [item.item_id for item in dataset.items]:
-            raise MmsrarecError(f"{path} does not hold the keywords of the items of {dataset.name}: summarize again")
+        if table.schema != pl.Schema(COLUMNS):
+            raise MmsrarecError(f"{path} does not hold keywords of this version: summarize again")
+        ids = pl.DataFrame({"item_id": [item.item_id for item in dataset.items]}, schema={"item_id": pl.String})
+        table = ids.join(table, on="item_id", how="left", maintain_order="left").with_columns(
+            pl.col("image", "text", "flags").fill_null([]), pl.col("image_source", "text_source").fill_null("none")
+        )
         pairs = (table.select(f"image_{part}", f"text_{part}").iter_rows() for part in ("source", "answer"))
         source, answers = map(tuple, pairs)
         image, text, flags = (tuple(map(tuple, table[name].to_list())) for name in ("image", "text", "flags"))

@@ -1,0 +1,68 @@
+"""What callers of the public class may give: types are checked at the door, and a refusal says what to give instead."""
+
+import operator
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.errors import MmsrarecError
+
+ItemIds: TypeAlias = Sequence[str] | Sequence[int] | NDArray[Any]
+"""Ids of items; integers, numpy's too, count as their decimal form."""
+
+
+def checked_id(name: str, value: object) -> str:
+    """One id as a string. Raises MmsrarecError for what is neither text nor a whole number; `name` is the argument."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        with suppress(ValueError):  # thousands of digits
+            return str(int(value))
+    raise MmsrarecError(f"{name}: {_shown(value)} is no id: give text, or a whole number")
+
+
+def checked_ids(name: str, values: object) -> list[str]:
+    """Ids as a list of strings. Raises MmsrarecError for a lone id, or for anything that is no list of ids."""
+    if isinstance(values, str | bytes | bytearray):
+        raise MmsrarecError(f"{name}: {_shown(values)} is one piece of text: give a list of item ids, such as ['12']")
+    return [checked_id(name, value) for value in _listed(name, values, "item ids")]
+
+
+def checked_words(name: str, values: object) -> list[str]:
+    """Typed keywords as a list; a lone string is one. Raises MmsrarecError for anything else."""
+    words = [values] if isinstance(values, str) else _listed(name, values, "keywords")
+    for word in words:
+        if not isinstance(word, str):
+            raise MmsrarecError(f"{name}: {_shown(word)} is no keyword: give text")
+    return [str(word) for word in words]
+
+
+def checked_count(name: str, value: object) -> int:
+    """A whole number, 1 or more. Raises MmsrarecError for anything else."""
+    try:
+        number = None if isinstance(value, bool | np.bool_) else operator.index(value)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        number = None
+    if number is None or number < 1:
+        raise MmsrarecError(f"{name}: {_shown(value)} is no count: give a whole number, 1 or more")
+    return number
+
+
+def _listed(name: str, values: object, of: str) -> list[object]:
+    """The elements. Raises MmsrarecError for what is no list of them."""
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes | bytearray | dict):
+        with suppress(TypeError):  # numpy's arrays of no dimension
+            return list(values)
+    raise MmsrarecError(f"{name}: {_shown(values)} is no list of {of}")
+
+
+def _shown(value: object) -> str:
+    """A value for a message, short and without control characters."""
+    try:
+        text = ascii(value)
+    except Exception:  # an object whose repr fails
+        text = type(value).__name__
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,158 @@
+"""Which settings made the parts of a finished run, and whether these parts belong together.
+
+A run answers by the settings that its parts were made with, which their manifests hold, never by a recipe.toml that
+somebody edited, or that another call on the folder wrote, since then. Of recipe.toml count only what changes no result:
+where the data lie, and how the work is done.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mmsrarec.artefacts import MANIFEST, Manifest, identity, is_whole, read_manifest
+from mmsrarec.data.split import SplitName
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.recipe import Recipe, load_recipe
+
+RECIPE = "recipe.toml"
+MAKING = ("seed", "model", "summarize", "retrieve", "recommend")
+"""Tables of a recipe that say how the parts of a run are made; "evaluate" says what is measured of them."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished run as its parts tell it.
+
+    Attributes:
+        recipe: The settings that made it; `data` and `runtime` as recipe.toml has them now.
+        split: The split whose models are served.
+        notes: What a user should know, a sentence each.
+    """
+
+    recipe: Recipe
+    split: SplitName
+    notes: tuple[str, ...] = ()
+
+
+def made(folder: Path) -> Made:
+    """How the run in a folder was made.
+
+    Raises:
+        MmsrarecError: There is no run, no part of it is finished, its parts do not belong together, or another version
+            made it.
+    """
+    if not (folder / RECIPE).is_file() and not any(folder.glob(f"r*/*/**/{MANIFEST}")):
+        raise MmsrarecError(f"{folder} is not a run: make one with mmsrarec run RECIPE --out {folder}")
+    wanted = _wanted(folder)
+    part = _served_part(folder, wanted)
+    manifest = read_manifest(folder / part)
+    check_inputs(folder, part, manifest)
+    recipe = _recipe_of(manifest, folder)
+    if wanted is None:
+        return Made(recipe, recipe.evaluate.splits[0])
+    differences = differing(recipe.model_dump(mode="json"), wanted.model_dump(mode="json"))
+    place = {"data": wanted.data, "runtime": wanted.runtime}
+    if not differences:
+        return Made(wanted.model_copy(update={"name": recipe.name}), _split_of(part, wanted))
+    note = (
+        f"{folder / RECIPE} asks for other settings than {part} was made with, which are the ones that answer: "
+        f"{said(differences, part, RECIPE)}; mmsrarec run makes what is asked for"
+    )
+    return Made(recipe.model_copy(update=place), _split_of(part, recipe), (note,))
+
+
+def check_inputs(folder: Path, part: str, manifest: Manifest) -> None:
+    """Raise MmsrarecError where a part was made from another state of a part than the one that is there now."""
+    for name, key in manifest["inputs"].items():
+        if not (folder / name).is_dir() or identity(folder / name) == key:
+            continue
+        other = read_manifest(folder / name)
+        differences = differing(manifest["settings"], other["settings"])
+        why = said(differences, part, name) if differences else "from other data, or by another version"
+        raise MmsrarecError(
+            f"{folder}: {name} was made again after {part}, which does not fit it any more ({why}): finish with "
+            f"mmsrarec run RECIPE --out {folder}, with the recipe that you want"
+        )
+
+
+def differing(mine: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Dotted setting -> (mine, the other's), of the tables that make parts, where the two recipes differ."""
+    found: dict[str, tuple[Any, Any]] = {}
+
+    def walk(name: str, a: Any, b: Any) -> None:
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            for key in sorted(a.keys() | b.keys()):
+                walk(f"{name}.{key}", a.get(key), b.get(key))
+        elif a != b:
+            found[name] = (a, b)
+
+    for table in MAKING:
+        walk(table, mine.get(table), other.get(table))
+    return found
+
+
+def said(differences: Mapping[str, tuple[Any, Any]], mine: str, other: str, most: int = 3) -> str:
+    """The differences in words that name both sides."""
+    shown = [f"{name} is {a!r} in {mine} and {b!r} in {other}" for name, (a, b) in list(differences.items())[:most]]
+    more = len(differences) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")
+
+
+def _wanted(folder: Path) -> Recipe | None:
+    """What recipe.toml says; None where a run was stopped before there was one."""
+    if not (folder / RECIPE).is_file():
+        return None
+    try:
+        return load_recipe(folder / RECIPE)
+    except MmsrarecError as error:
+        raise MmsrarecError(f"{error}; make the run anew with mmsrarec run RECIPE --out {folder}") from error
+
+
+def _recipe_of(manifest: Manifest, folder: Path) -> Recipe:
+    try:
+        return Recipe.model_validate(manifest["settings"])
+    except ValidationError as error:
+        raise MmsrarecError(
+            f"{folder} was made by another version of mmsrarec: make the run anew with mmsrarec run RECIPE --out "
+            f"{folder}"
+        ) from error
+
+
+def _served_part(folder: Path, wanted: Recipe | None) -> str:
+    """The part that answers: the ranker that recipe.toml names, else the newest one, else the newest encoder."""
+    asked = [served_adapter(wanted)] if wanted else []
+    for pattern in ("recommend/*/*", "retrieve/*", "summarize"):
+        found = (path.relative_to(folder).as_posix() for path in folder.glob(pattern) if is_whole(path))
+        parts = [name for name in found if _may_serve(folder, name)]
+        parts.sort(key=lambda name: (folder / name / MANIFEST).stat().st_mtime_ns, reverse=True)
+        if parts:
+            return next((name for name in asked if name in parts), parts[0])
+    return asked[0] if asked else "recommend"  # reading it says that it is not finished
+
+
+def _may_serve(folder: Path, part: str) -> bool:
+    """Whether a part is the ranker of the first split of the recipe that made it, or no ranker at all."""
+    if not part.startswith("recommend/"):
+        return part != "retrieve/all"
+    try:
+        return served_adapter(Recipe.model_validate(read_manifest(folder / part)["settings"])) == part
+    except ValidationError:
+        return True  # of another version: opening it says so
+
+
+def served_variant(recipe: Recipe) -> str:
+    """The variant of stage 3 that recommends and explains."""
+    return "small" if recipe.model.name == "embedded-small" else "whole"
+
+
+def served_adapter(recipe: Recipe) -> str:
+    """The part of a run that a finished run of this recipe answers by."""
+    return f"recommend/{recipe.evaluate.splits[0]}/{served_variant(recipe)}"
+
+
+def _split_of(part: str, recipe: Recipe) -> SplitName:
+    names: tuple[str, ...] = tuple(part.split("/"))
+    return next((name for name in recipe.evaluate.splits if name in names), recipe.evaluate.splits[0])
