@@ -238,7 +238,7 @@ def recommend(
     from mmsrarec.recommender import Recommender
 
     recommender = Recommender.load(run, data, device)
-    who = _known(who, recommender)
+    who = _known(who, history, recommender)
     found = recommender.recommend(**who, k=k, **wishes, reasons=reasons, allow_seen=allow_seen, strict=strict)
     notes = [*recommender.notes, *found.notes]
     for note in notes:
@@ -265,7 +265,7 @@ def explain(
     recommender = Recommender.load(run, data, device)
     for note in recommender.notes:
         print(note)
-    return recommender.explain(**_known(who, recommender), item=item, **wishes)
+    return recommender.explain(**_known(who, history, recommender), item=item, **wishes)
 
 
 @verb("doctor")
@@ -281,14 +281,17 @@ def _who(user: str | None, history: list[str] | None, file: Path | None) -> dict
     if sum(one is not None for one in (user, history, file)) != 1:
         raise MmsrarecError("say for whom: --user U, --history A,B,C, or --history-file FILE (one of them)")
     if file is not None:
-        return {"history": [line for line in file.read_text(encoding="utf-8-sig").splitlines() if line]}
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise MmsrarecError(f"{file} is not UTF-8: save it as such, one item id a line") from error
+        return {"history": [line for line in text.splitlines() if line]}
     return {"history": history} if user is None else {"user": user}
 
 
-def _known(who: dict[str, Any], recommender: Any) -> dict[str, Any]:
+def _known(who: dict[str, Any], typed: list[str] | None, recommender: Any) -> dict[str, Any]:
     """A history that was typed as one text is parted at commas, unless the whole is an item's id."""
-    typed = who.get("history", ())
-    if len(typed) != 1 or typed[0] in recommender.dataset.item_code:
+    if typed is None or len(typed) != 1 or typed[0] in recommender.dataset.item_code:
         return who
     return {"history": [part.strip() for part in typed[0].split(",") if part.strip()]}
 
