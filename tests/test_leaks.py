@@ -112,5 +112,5 @@ def test_what_is_no_run_is_said(tmp_path: Path, finished: Path) -> None:
     with pytest.raises(MmsrarecError, match="is not a run"):
         leaks.check_run(tmp_path)
     (tmp_path / "recipe.toml").write_bytes((finished / "run" / "recipe.toml").read_bytes())
-    with pytest.raises(MmsrarecError, match="retrieve/leave-one-out is not a finished artefact"):
+    with pytest.raises(MmsrarecError, match="has no finished artefact to answer by yet"):
         leaks.check_run(tmp_path)

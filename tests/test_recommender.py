@@ -90,7 +90,7 @@ def test_an_explanation_weighs_what_was_shown(recommender: Recommender) -> None:
     ("arguments", "message"),
     [
         ({"user": "nobody"}, 'no user "nobody" in data: give a history'),
-        ({"history": ["001", "x9", "y9"]}, "no such items in data: x9, y9"),
+        ({"history": ["x9", "y9"]}, "no such items in data: x9, y9"),
         ({}, "one of the two"),
         ({"user": "s01", "history": []}, "one of the two"),
     ],
@@ -116,7 +116,7 @@ def test_what_is_no_run_is_said(tmp_path: Path, finished: Path) -> None:
     with pytest.raises(MmsrarecError, match="is not a run: make one with mmsrarec run"):
         Recommender.load(tmp_path)
     (tmp_path / "recipe.toml").write_bytes((finished / "run" / "recipe.toml").read_bytes())
-    with pytest.raises(MmsrarecError, match="not a finished artefact"):
+    with pytest.raises(MmsrarecError, match="has no finished artefact to answer by yet: go on with mmsrarec run"):
         Recommender.load(tmp_path)
     (tmp_path / "recipe.toml").write_text('name = "a"\ndata = "b"\n[retrieve]\nof_another_version = 1\n')
     with pytest.raises(
@@ -133,7 +133,7 @@ def test_the_command_line_says_the_same(
     out = capsys.readouterr().out
     answer = json.loads(out)
     assert out.count("\n") == 1
-    assert answer.keys() == {"user", "recommendations"}
+    assert answer.keys() == {"user", "recommendations", "left_out", "notes"}
     expected = recommender.recommend(user=user, k=2)
     assert [found["item_id"] for found in answer["recommendations"]] == [one.item_id for one in expected]
     scores = [found["score"] for found in answer["recommendations"]]
@@ -156,7 +156,7 @@ def test_no_reason_names_what_fewer_than_five_people_did(recommender: Recommende
     for user in dataset.user_ids[:8]:
         history = had(recommender, user)
         item = next(item.item_id for item in dataset.items if item.item_id not in history)
-        moment, codes = recommender._moment(user, None), recommender._codes([item])
+        moment, codes = recommender._asked(user, None)[0], recommender._codes([item])
         (evidence,) = recommender.retrieval.gather(moment, codes[None], recommender.prompts.settings)
         reasons = recommender.explain(item, user=user).reasons
         told = {reason.item_id for reason in reasons if reason.kind == "similar"}

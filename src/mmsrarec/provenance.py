@@ -123,14 +123,16 @@ def _recipe_of(manifest: Manifest, folder: Path) -> Recipe:
 
 def _served_part(folder: Path, wanted: Recipe | None) -> str:
     """The part that answers: the ranker that recipe.toml names, else the newest one, else the newest encoder."""
-    asked = [served_adapter(wanted)] if wanted else []
+    asked = served_adapter(wanted) if wanted else ""
     for pattern in ("recommend/*/*", "retrieve/*", "summarize"):
         found = (path.relative_to(folder).as_posix() for path in folder.glob(pattern) if is_whole(path))
         parts = [name for name in found if _may_serve(folder, name)]
         parts.sort(key=lambda name: (folder / name / MANIFEST).stat().st_mtime_ns, reverse=True)
         if parts:
-            return next((name for name in asked if name in parts), parts[0])
-    return asked[0] if asked else "recommend"  # reading it says that it is not finished
+            return asked if asked in parts else parts[0]
+    raise MmsrarecError(
+        f"{folder} has no finished artefact to answer by yet: go on with mmsrarec run RECIPE --out {folder}"
+    )
 
 
 def _may_serve(folder: Path, part: str) -> bool:
@@ -154,5 +156,5 @@ def served_adapter(recipe: Recipe) -> str:
 
 
 def _split_of(part: str, recipe: Recipe) -> SplitName:
-    names: tuple[str, ...] = tuple(part.split("/"))
-    return next((name for name in recipe.evaluate.splits if name in names), recipe.evaluate.splits[0])
+    splits: tuple[SplitName, ...] = recipe.evaluate.splits
+    return next((name for name in splits if f"/{name}" in part), splits[0])

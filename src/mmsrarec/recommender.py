@@ -214,10 +214,11 @@ class Recommender:
     ) -> Explanation:
         """Why the item is, or is not, for them: each thing the model was shown, and how far the log-odds of yes fall
         without it."""
-        codes, wishes = self._codes([checked_id("item", item)]), _wishes(more, less)
+        item_id, wishes = checked_id("item", item), _wishes(more, less)
+        codes = self._codes([item_id])
         evidence = self._gather(self._asked(user, history)[0], codes, wishes)
         score, reasons = explain(self.prompts, evidence)
-        return Explanation(item, self.dataset.items[evidence.candidates[0]].title, score, reasons)
+        return Explanation(item_id, self.dataset.items[evidence.candidates[0]].title, score, reasons)
 
     def answer(
         self,

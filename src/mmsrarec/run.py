@@ -159,7 +159,7 @@ class Run:
         content = CONTENT_SASREC in (*self.recipe.evaluate.rows, self.recipe.retrieve.encoder)
         for split in self.recipe.evaluate.splits if behind else ():
             ranks = self.variants(split) and behind - {"retrieve"}
-            parts += ["pictures", "summarize"] if content or ranks else []
+            parts += ["summarize", "pictures"] if content or ranks else []
             parts += [f"retrieve/{split}"] if ranks else []
             parts += [adapter_part(split, name) for name in self.variants(split) if behind == {"evaluate"}]
         made = {part for part in parts for stage in stages if part.partition("/")[0] == stage}
@@ -168,7 +168,7 @@ class Run:
             maker = MAKERS[part.partition("/")[0]]
             if part not in made and not artefacts.is_whole(self.out / part):
                 raise MmsrarecError(
-                    f"this needs {part}, which is not a finished artefact of {self.out}: make it first with mmsrarec "
+                    f"{part} is not a finished artefact of {self.out}, and this needs it: make it first with mmsrarec "
                     f"{maker} RECIPE --out {self.out}, or do all stages with mmsrarec run"
                 )
 

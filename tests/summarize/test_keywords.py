@@ -152,12 +152,15 @@ def test_an_empty_catalogue_survives_the_disk(tmp_path: Path) -> None:
     assert Keywords.load(tmp_path / "k.parquet", dataset_of()) == Keywords((), (), (), ())
 
 
-def test_keywords_of_other_items_are_refused(tmp_path: Path) -> None:
+def test_keywords_are_of_items_by_their_ids_wherever_they_stand(tmp_path: Path) -> None:
     path = tmp_path / "k.parquet"
-    Keywords(((),), ((),), (("none", "none"),), ((None, None),)).save(path, dataset_of(Item("a")))
-    for wrong in (dataset_of(Item("b")), dataset_of(Item("a"), Item("b"))):
-        with pytest.raises(MmsrarecError, match="summarize again"):
-            Keywords.load(path, wrong)
+    rows = (("red",), ("blue",)), (("none", "model"),) * 2, ((None, "red"), (None, "blue"))
+    Keywords(((), ()), *rows).save(path, dataset_of(Item("a"), Item("b")))
+    loaded = Keywords.load(path, dataset_of(Item("new"), Item("b"), Item("a")))
+    assert loaded.text == ((), ("blue",), ("red",))
+    assert loaded.source == (("none", "none"), ("none", "model"), ("none", "model"))
+    assert loaded.answers == ((None, None), (None, "blue"), (None, "red"))
+    assert loaded.flags == ((), (), ())
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(MmsrarecError, match="summarize again"):
         Keywords.load(path, dataset_of(Item("a")))

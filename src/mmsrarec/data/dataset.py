@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 IntArray: TypeAlias = NDArray[np.int64]
 FloatArray: TypeAlias = NDArray[np.floating]
+TimeKind = Literal["seconds", "steps"]
+"""Seconds since 1970, or steps that only order what a user did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +71,14 @@ class Events:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A catalogue and its log. `folder` holds images/; None for a data set that was never written.
-
-    times: whether a time is a second since 1970, or a step that only orders what a user did.
-    """
+    """A catalogue and its log. `folder` holds images/; None for a data set that was never written."""
 
     name: str
     items: tuple[Item, ...]
     user_ids: tuple[str, ...]
     events: Events
     folder: Path | None = None
-    times: Literal["seconds", "steps"] = "seconds"
+    times: TimeKind = "seconds"
 
     @cached_property
     def item_code(self) -> dict[str, int]:

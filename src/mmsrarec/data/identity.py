@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from mmsrarec.artefacts import file_hash
-from mmsrarec.data.dataset import Dataset, Events, IntArray, Item, make_events
+from mmsrarec.data.dataset import Dataset, Events, IntArray, Item, TimeKind, make_events
 from mmsrarec.errors import MmsrarecError
 
 LOG, ITEMS = "log.parquet", "items.json"
@@ -21,15 +21,12 @@ LOG, ITEMS = "log.parquet", "items.json"
 
 @dataclass(frozen=True, eq=False)
 class KeptLog:
-    """The interactions that a part of a run was made from, with the ids that its codes stand for.
-
-    times: what a time is, as `Dataset.times` says it.
-    """
+    """The interactions that a part of a run was made from, with the ids that its codes stand for."""
 
     user_ids: tuple[str, ...]
     item_ids: tuple[str, ...]
     events: Events
-    times: str = "seconds"
+    times: TimeKind = "seconds"
 
     @classmethod
     def of(cls, dataset: Dataset) -> "KeptLog":
@@ -49,8 +46,9 @@ class KeptLog:
         try:
             table, ids = pl.read_parquet(folder / LOG), pl.read_parquet_metadata(folder / LOG)
             users, items = tuple(json.loads(ids["users"])), tuple(json.loads(ids["items"]))
-            events = make_events(*(table[name].to_numpy() for name in ("user", "item", "time")), len(users), len(items))
-            return cls(users, items, events, ids["times"])
+            user, item, time = (table[name].to_numpy() for name in ("user", "item", "time"))
+            times: TimeKind = "steps" if ids["times"] == "steps" else "seconds"
+            return cls(users, items, make_events(user, item, time, len(users), len(items)), times)
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
             raise MmsrarecError(
                 f"{folder} does not keep the interactions that it was made from (made by an earlier version?): "
