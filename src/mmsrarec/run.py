@@ -153,7 +153,7 @@ class Run:
 
     def manifest(self) -> dict:
         """Every finished artefact and its key."""
-        found = (path.parent for path in self.out.rglob(artefacts.MANIFEST) if path.parent != self.out)
+        found = artefacts.finished_under(self.out)
         folders = sorted(folder for folder in found if folder.relative_to(self.out).parts[0] != SEEDS)
-        parts = {str(folder.relative_to(self.out)): artefacts.read_manifest(folder)["key"] for folder in folders}
+        parts = {folder.relative_to(self.out).as_posix(): artefacts.read_manifest(folder)["key"] for folder in folders}
         return {"name": self.recipe.name, "seed": self.recipe.seed, "data": self.stages.keys.data, "parts": parts}

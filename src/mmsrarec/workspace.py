@@ -4,7 +4,6 @@ run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/
       sequence/SPLIT/NAME/  recommend/SPLIT/VARIANT/  evaluate/  seeds/SEED/
 """
 
-import os
 import shutil
 from dataclasses import replace
 from functools import cache, cached_property
@@ -13,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from mmsrarec.artefacts import inputs_of, is_current, is_whole, read_manifest
+from mmsrarec.artefacts import inputs_of, is_current, is_whole, link_or_copy, read_manifest
 from mmsrarec.data.dataset import Dataset, Events
 from mmsrarec.data.split import Split, SplitName, make_split
 from mmsrarec.data.tables import load
@@ -77,7 +76,7 @@ class Workspace:
             mine, theirs = self.folder / part, other.folder / part
             if is_whole(mine) and not is_current(theirs, read_manifest(mine)["key"]):
                 shutil.rmtree(theirs, ignore_errors=True)
-                shutil.copytree(mine, theirs, copy_function=os.link)
+                shutil.copytree(mine, theirs, copy_function=link_or_copy)
         return other
 
     @cached_property
