@@ -200,14 +200,18 @@ def test_a_wrong_key_of_the_recipe_is_wrong_use(recipe_file: Path, capsys: pytes
 
 
 def test_a_file_that_cannot_be_read_is_wrong_use(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def refuse(run: Path) -> None:
         raise PermissionError(13, "Permission denied", str(run / "model"))
 
+    monkeypatch.setenv("MMSRAREC_CACHE", str(tmp_path))
     monkeypatch.setattr(StubRecommender, "load", refuse)
     assert cli.call(["recommend", "run", "--user", "1"]) == 2
-    assert capsys.readouterr().err == "mmsrarec: run/model: Permission denied\n"
+    (log,) = (tmp_path / "logs").iterdir()
+    line = f"mmsrarec: run/model: Permission denied (how it came to it: {log})\n"
+    assert capsys.readouterr().err == line
+    assert "test_cli.py" in log.read_text()
 
 
 def test_the_stop_key_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

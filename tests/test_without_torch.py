@@ -1,5 +1,6 @@
 """Data, metrics, recipes and the command line do without torch and transformers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -74,8 +75,10 @@ def test_every_verb_has_help() -> None:
     assert shown.count("Usage: mmsrarec") == len(VERBS)
 
 
-def test_doctor_says_what_is_missing() -> None:
-    program = "import importlib.util as u; find = u.find_spec\n"
+def test_doctor_says_what_is_there_without_torch() -> None:
+    program = "import importlib.util as u, json; find = u.find_spec\n"
     program += "u.find_spec = lambda name, *rest: None if name in ('torch', 'transformers') else find(name, *rest)\n"
-    shown = python(program + "from mmsrarec.doctor import examine; print(examine()['embedded_model'])")
-    assert "'cache': None" in shown
+    found = json.loads(python(program + "from mmsrarec.doctor import examine; print(json.dumps(examine()))"))
+    assert found["precision"] is None
+    assert found["devices"] == {"there": ["cpu"], "auto": "cpu"}
+    assert found["embedded_model"].keys() == {"cache", "writable", "converted"}

@@ -2,9 +2,12 @@
 
 A folder is written beside its place, its files are synced, the manifest goes last, then one rename puts it there. A
 process may be killed at any point: what is found later is the old folder, the new one, or none, never a part of one.
+
+What is written beside `X` is hidden: the draft `.X.tmp`, what it replaces `.X.old`, and the lock `.X.lock`. A killed
+process leaves its lock file behind, by which its other leavings are known as ours (`sweep`).
 """
 
-import fcntl
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -12,7 +15,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +24,17 @@ from typing_extensions import TypedDict
 
 import mmsrarec
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.locks import holding, holding_folder
 
 MANIFEST = "manifest.json"
 MADE_BY = "made by"
 """Among the inputs of an artefact: how it was made, whatever it was made of."""
+FOLDERS_SYNC = hasattr(os, "O_DIRECTORY")
+"""Windows opens no folders."""
+UNKNOWN = (errno.EINVAL, errno.ENOTSUP)
+"""What some network disks answer when they are asked to sync a folder."""
+LEFT = (".tmp", ".old")
+"""Endings of folders that are no results. Versions before 0.2 did not hide them."""
 
 
 class FileRecord(TypedDict):
@@ -75,11 +85,11 @@ def writing(
     Raises MmsrarecError when the place cannot be written, another process is writing it, or it holds something that
     is not an artefact (which is never removed).
     """
-    folder = Path(folder)
-    draft, old = (folder.with_name(f"{folder.name}.{end}") for end in ("tmp", "old"))
+    folder, shown = _place(folder), folder
+    draft, old, lock = beside(folder)
     if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise MmsrarecError(f"{folder} exists and was not made by mmsrarec: name another place, or move it away")
-    with _locked(draft):
+        raise MmsrarecError(f"{shown} exists and was not made by mmsrarec: name another place, or move it away")
+    with _drafting(draft, lock, f"another process is writing {shown}: wait for it, or name another place"):
         try:
             yield draft
             fault_point("after write")
@@ -100,24 +110,88 @@ def writing(
             raise
 
 
+def beside(folder: Path) -> tuple[Path, Path, Path]:
+    """Where the draft of a folder is made, where what it replaces goes meanwhile, and the lock on both."""
+    draft, old, lock = (folder.with_name(f".{folder.name}.{end}") for end in ("tmp", "old", "lock"))
+    return draft, old, lock
+
+
+def _place(folder: str | Path) -> Path:
+    """The folder behind links: a result is put where a link leads to, not in place of the link."""
+    place, here = Path(os.path.realpath(folder)), Path(os.path.realpath(os.curdir))
+    if place == here or place in here.parents:
+        raise MmsrarecError(f"{folder} holds the current folder, which cannot be replaced: name a folder inside it")
+    return place
+
+
 @contextmanager
-def _locked(draft: Path) -> Iterator[None]:
-    """Hold an empty draft folder alone; the lock ends with the process, so what a killed one left is taken over."""
-    try:
-        draft.mkdir(parents=True, exist_ok=True)
-        handle = os.open(draft, os.O_RDONLY)
-    except OSError as error:
-        raise MmsrarecError(f"cannot write {draft.parent}: {error.strerror}") from error
-    try:
+def _drafting(draft: Path, lock: Path, taken: str) -> Iterator[None]:
+    """Hold an empty draft folder alone; what a killed process left there is taken over."""
+    with ExitStack() as held:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise MmsrarecError(f"another process is writing {draft}: wait for it, or name another place") from error
-        for left in draft.iterdir():
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+            draft.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(holding(lock, taken))
+            if draft.exists():
+                shutil.rmtree(draft)
+            draft.mkdir()
+        except OSError as error:
+            raise MmsrarecError(f"cannot write {draft.parent}: {error.strerror or error}") from error
         yield
-    finally:
-        os.close(handle)
+
+
+@contextmanager
+def locked(folder: str | Path, what: str = "working in") -> Iterator[None]:
+    """Hold a run's folder alone while the block runs, and clear away what killed processes left in it.
+
+    A process that holds the folder already may enter again. Of several processes that train one model together only
+    the first may call this (`models.processes.holding_run` sees to it).
+
+    Args:
+        folder: It is made where it is missing.
+        what: What the process does with it, for the message of another one that comes too.
+
+    Raises:
+        MmsrarecError: another process holds it, or it cannot be written.
+    """
+    with holding_folder(Path(folder), what) as first:
+        if first:
+            sweep(Path(folder))
+        yield
+
+
+def sweep(folder: Path) -> None:
+    """Clear away what killed processes left below a folder: drafts, and what a draft was about to replace.
+
+    They are known by their lock file. What somebody is writing just now stays.
+    """
+    for file in sorted(folder.rglob(".?*.lock")):
+        whole = file.with_name(file.name.removeprefix(".").removesuffix(".lock"))
+        draft, old, lock = beside(whole)
+        with suppress(MmsrarecError, OSError), holding(lock, "in use"):
+            if old.exists() and not whole.exists():
+                old.rename(whole)
+            for left in (draft, old):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def finished_under(folder: str | Path) -> Iterator[Path]:
+    """Every artefact below a folder, sorted. Drafts and what a killed process was about to replace are none."""
+    for place, names, files in os.walk(folder):
+        names[:] = sorted(name for name in names if not name.startswith(".") and not name.endswith(LEFT))
+        if MANIFEST in files and Path(place) != Path(folder):
+            yield Path(place)
+
+
+def link_or_copy(source: str, target: str) -> str:
+    """A second name for a file, or a copy of it where the system or the disk knows no second names.
+
+    It fits `shutil.copytree(..., copy_function=link_or_copy)`.
+    """
+    try:
+        os.link(source, target)
+    except (OSError, AttributeError, NotImplementedError):
+        shutil.copy2(source, target)
+    return target
 
 
 def _seal(draft: Path, kind: str, key: str, settings: dict[str, Any], inputs: dict[str, str]) -> None:
@@ -201,14 +275,6 @@ def atomic_write(path: str | Path, data: bytes) -> None:
     _sync(path.parent)
 
 
-def link_or_copy(source: str, target: str) -> None:
-    """A second name for a file where the file system can, else a copy."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results may depend on, as far as they are installed."""
     found = {"mmsrarec": mmsrarec.__version__, "python": platform.python_version()}
@@ -231,8 +297,15 @@ def file_hash(path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    """Have a file, or the names in a folder, on the disk. Windows syncs only files that are open for writing."""
+    folder = path.is_dir()
+    if folder and not FOLDERS_SYNC:
+        return
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if not (folder and error.errno in UNKNOWN):
+            raise
     finally:
         os.close(handle)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mmsrarec import __version__
-from mmsrarec.command import app, call, verb
+from mmsrarec.command import STOPPED, app, call, verb
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.progress import Progress
 from mmsrarec.show import reasons
@@ -360,6 +360,10 @@ def _run(
 
 def main() -> None:
     """The entry point of the `mmsrarec` command."""
-    if not {"--help", "--version"} & set(sys.argv):
-        with_fast_threads()
-    sys.exit(call(sys.argv[1:]))
+    try:
+        if not {"--help", "--version"} & set(sys.argv):
+            with_fast_threads()
+        code = call(sys.argv[1:])
+    except KeyboardInterrupt:  # before the command began, or while it ended
+        code = STOPPED
+    sys.exit(code)

@@ -1,21 +1,27 @@
 """What makes a function a command. Results go to standard output, everything else to standard error; wrong use is one
-line and 2."""
+line and 2, and what nobody foresaw one line and 1, with the place of a log."""
 
 import contextlib
 import functools
 import inspect
-import json
+import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
 
+from mmsrarec import faults, terminal
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.show import plain, text
 
-FAILED = 1  # the command worked, and what it looked at is not in order
+FAILED = 1  # the command worked, and what it looked at is not in order; or it did not work, and a log says why
+WRONG = 2  # wrong input or wrong use
 STOPPED = 130  # what Typer makes of the stop key
+UNREAD = 141  # nobody reads the answer: what a shell makes of a broken pipe
+DEBUG = "MMSRAREC_DEBUG"
+"""With this variable set, what nobody foresaw is raised, and libraries' warnings are shown."""
 
 app = typer.Typer(
     add_completion=False,
@@ -41,10 +47,10 @@ def verb(
         def command(*, as_json: bool, **arguments: Any) -> None:
             with contextlib.redirect_stdout(sys.stderr):
                 answer = plain(work(**arguments))
-            print(json.dumps(answer, ensure_ascii=False, allow_nan=False) if as_json else people(answer))
+            answer_out(terminal.json_line(answer, sys.stdout) if as_json else terminal.printable(people(answer)))
             if complaints := failures(answer):
                 for complaint in complaints:
-                    _complain(complaint, FAILED)
+                    terminal.complain(complaint)
                 raise typer.Exit(FAILED)
 
         own = inspect.signature(work)
@@ -57,22 +63,64 @@ def verb(
     return register
 
 
+def answer_out(shown: str) -> None:
+    """Print an answer, and see that it has gone out while an error can still be said."""
+    try:
+        print(terminal.fitting(shown, sys.stdout), flush=True)
+    except BrokenPipeError:
+        terminal.to_nowhere(sys.stdout)
+        raise typer.Exit(UNREAD) from None
+    except OSError as error:
+        terminal.to_nowhere(sys.stdout)
+        raise MmsrarecError(f"the answer could not be written: {error.strerror or error}") from error
+
+
 def call(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
-    try:
-        code = app(arguments, prog_name="mmsrarec", standalone_mode=False) or 0
-        if code == STOPPED:
-            _complain("stopped; the same command goes on from what is finished", code)
-        return code
-    except MmsrarecError as error:
-        return _complain(str(error), 2)
-    except typer.TyperException as error:
-        return _complain(f"{error.format_message().rstrip('.')}; mmsrarec --help tells more", 2)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{place}{error.strerror or error}", 2)
-
-
-def _complain(message: str, code: int) -> int:
-    print("mmsrarec:", " ".join(message.split()), file=sys.stderr)
+    terminal.steady()
+    with terminal.remarks_are_complaints(), _quiet_libraries():
+        try:
+            code = app(arguments, prog_name="mmsrarec", standalone_mode=False) or 0
+        except (Exception, SystemExit) as error:
+            return _ended_by(error, arguments)
+        except KeyboardInterrupt:
+            code = STOPPED
+    if code == STOPPED:
+        terminal.complain("stopped; the same command goes on from what is finished")
     return code
+
+
+def _ended_by(error: Exception | SystemExit, arguments: list[str]) -> int:
+    """Say what ended a command, in one line, and return the exit code."""
+    if isinstance(error, SystemExit):  # Typer's, where the reader of a help text went away
+        return error.code if isinstance(error.code, int) else FAILED
+    if isinstance(error, MmsrarecError):
+        return _complain(error, WRONG)
+    if isinstance(error, typer.TyperException):
+        return _complain(f"{error.format_message().rstrip('.')}; mmsrarec --help tells more", WRONG)
+    if os.environ.get(DEBUG):
+        raise error
+    if (way_out := faults.explained(error)) is not None:
+        log = faults.write_log(error, arguments)
+        return _complain(f"{way_out}{f' (how it came to it: {log})' if log else ''}", WRONG)
+    log = faults.write_log(error, arguments)
+    if isinstance(error, OSError):  # mostly a file of the user's, at times a fault of ours
+        place = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{place}{error.strerror or error}{f' (how it came to it: {log})' if log else ''}", WRONG)
+    return _complain(faults.unforeseen(error, log), FAILED)
+
+
+def _complain(message: Any, code: int) -> int:
+    terminal.complain(message)
+    return code
+
+
+@contextlib.contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """What libraries warn of is for programmers: it is left out, unless somebody asks Python for it."""
+    if sys.warnoptions or os.environ.get(DEBUG):
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -9,7 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from mmsrarec import __version__, threads
+from mmsrarec.cache import WAYS_OUT, cache_folder, can_write, known_places
+from mmsrarec.errors import MmsrarecError
 
 PACKAGES = (
     *("numpy", "polars", "pydantic", "pillow", "typer", "torch", "transformers", "tokenizers", "peft", "safetensors"),
@@ -37,18 +41,28 @@ def examine() -> dict[str, Any]:
     packages = {name: _version(name) for name in PACKAGES}
     force = threads.in_force()
     model = embedded_model()
-    disk = shutil.disk_usage(Path.cwd()).free / 1e9
+    disk = disk_free_gb()
+    screen = terminal_facts()
     advice = [f"{name} is missing: {NEEDED[name]}" for name in NEEDED if packages[name] is None]
-    if disk < ROOM:
+    if disk is not None and disk < ROOM:
         advice.append(f"{disk:.1f} GB of disk are free here, a run may need {ROOM:.0f}")
+    if not model["writable"]:
+        advice.append(f"{model['cache'] or 'the cache folder'} cannot be written: {WAYS_OUT}")
+    if not screen["shows_all_letters"]:
+        advice.append(
+            f"standard output is {screen['output']}, which lacks letters that titles may have: they are shown as ?; "
+            "PYTHONUTF8=1 or another locale shows them"
+        )
     return {
         "mmsrarec": __version__,
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": platform.platform(),
         "processor": processor(),
+        "devices": devices(),
         "precision": precision(),
-        "memory_gb": _memory_gb(),
-        "disk_free_gb": round(disk, 1),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "disk_free_gb": disk,
+        "terminal": screen,
         "threads": force,
         "packages": packages,
         "embedded_model": model,
@@ -69,13 +83,29 @@ def processor() -> dict[str, Any]:
 
 
 def embedded_model() -> dict[str, Any]:
-    """Where the embedded model is kept once converted; null where what would convert it is not installed."""
-    if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
-        return {"cache": None, "converted": []}
-    from mmsrarec.models.embedded import cache_folder
+    """Where converted models are kept, whether more can be, and which are there; a temporary folder may serve."""
+    from mmsrarec.models import CONVERTED
 
-    folder = cache_folder()
-    return {"cache": str(folder), "converted": sorted(path.parent.name for path in folder.glob("embedded-*/complete"))}
+    try:
+        folder = cache_folder()
+    except MmsrarecError:
+        folder = None
+    names = (path.name for place in known_places() for path in place.glob(f"{CONVERTED}*") if path.is_dir())
+    return {
+        "cache": str(folder) if folder else None,
+        "writable": folder is not None and can_write(folder),
+        "converted": sorted(set(names)),
+    }
+
+
+def devices() -> dict[str, Any]:
+    """What is there, and what device = "auto" takes."""
+    from mmsrarec.models.devices import AUTO, available_devices, check_device
+
+    try:
+        return {"there": available_devices(), AUTO: check_device(AUTO)}
+    except MmsrarecError as error:  # a card that cannot be used
+        return {"there": available_devices(), AUTO: None, "fault": str(error)}
 
 
 def precision() -> dict[str, Any] | None:
@@ -85,19 +115,28 @@ def precision() -> dict[str, Any] | None:
     """
     if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
         return None
-    import torch
-
     from mmsrarec.models.precision import choice, measure
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = devices()["auto"] or "cpu"
     rates = {f"{name}_gflops": rate for name, rate in measure(device).items()}
     return {"device": device, **rates, "choice": choice(device)["choice"]}
 
 
-def _memory_gb() -> float | None:
+def terminal_facts() -> dict[str, Any]:
+    """How the two streams write letters down, and whether the output can show any of them."""
+    names = [(getattr(stream, "encoding", None) or "none").lower() for stream in (sys.__stdout__, sys.__stderr__)]
+    return {
+        "output": names[0],
+        "errors": names[1],
+        "files": sys.getfilesystemencoding(),
+        "shows_all_letters": names[0] == "none" or names[0].replace("_", "-").startswith("utf"),
+    }
+
+
+def disk_free_gb() -> float | None:
     try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
-    except (ValueError, OSError):
+        return round(shutil.disk_usage(Path.cwd()).free / 1e9, 1)
+    except OSError:  # the current folder was removed
         return None
 
 

@@ -1,5 +1,6 @@
 """Progress on standard error: a live bar on a terminal, a plain line every ten seconds elsewhere."""
 
+import io
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -9,6 +10,8 @@ from typing import TextIO, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+
+from mmsrarec.terminal import fitting, printable, to_nowhere
 
 T = TypeVar("T")
 Count = Callable[[int, int, str], None]
@@ -47,12 +50,16 @@ class Progress:
 
     def __init__(self, stream: TextIO | None = None, every: float = 10.0, clock: Callable[[], float] = time.monotonic):
         """stream: standard error unless given; every: seconds between plain lines."""
-        self._stream = stream or sys.stderr
+        self._stream = stream or sys.stderr or io.StringIO()  # a process may have been started without any
         self._every, self._clock = every, clock
-        self._console = Console(file=self._stream, highlight=False, soft_wrap=True)
+        self._console = _Console(file=self._stream, highlight=False, soft_wrap=True, emoji=False)
 
     def __call__(self, text: str) -> None:
-        self._console.print(text, markup=False)
+        self._console.print(self._shown(text), markup=False)
+
+    def _shown(self, text: str) -> str:
+        """What the stream can encode and no terminal obeys."""
+        return fitting(printable(text), self._stream)
 
     @contextmanager
     def task(self, label: str, total: int | None = None) -> Iterator[Task]:
@@ -103,14 +110,27 @@ class Progress:
 
     @contextmanager
     def _bar(self, label: str, total: int | None) -> Iterator[Task]:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Bars(*columns, TextColumn("{task.fields[note]}"), console=self._console) as bars:
-            row = bars.add_task(label, total=total, note="")
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, TextColumn("{task.fields[note]}", markup=False), console=self._console) as bars:
+            row = bars.add_task(self._shown(label), total=total, note="")
 
             def changed(task: Task) -> None:
-                bars.update(row, completed=task.done, note=f"{task.rate:.3g}/s {task.note}")
+                bars.update(row, completed=task.done, note=self._shown(f"{task.rate:.3g}/s {task.note}"))
 
             yield Task(label, total, changed, self._clock)
+
+
+class _Console(Console):
+    """A console whose reader may go away: the work goes on without a word."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        to_nowhere(self.file)
 
 
 def _clock_text(seconds: float) -> str:

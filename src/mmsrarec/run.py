@@ -5,8 +5,7 @@ pictures -> tune -> summarize -> retrieve -> recommend -> evaluate
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +55,8 @@ def run(
     recipe = on_device(recipe, device)
     workspace = Workspace(recipe, out)
     check_recipe(recipe, workspace.dataset, stages)
-    with nullcontext() if shard else _alone(out):
-        processes.join(device)
+    processes.join(device)
+    with nullcontext() if shard else processes.holding_run(out):
         work = Run(workspace, progress, shard, retune)
         work.check_inputs(stages)
         done = work.all(stages)
@@ -91,7 +90,7 @@ def update(out: Path, progress: Progress, data: Path | None = None) -> dict:
 
     data: where the data folder lies now. Raises MmsrarecError where it is not there, or holds other data.
     """
-    with _alone(out):
+    with processes.holding_run(out):
         catalogue = open_catalogue(out, data)
         if not catalogue.present:
             raise MmsrarecError(f"{catalogue.workspace.recipe.data} is not there: name the data folder with --data")
@@ -113,7 +112,7 @@ def refit(out: Path, progress: Progress, data: Path | None = None, device: str |
     models that held interactions back. What is served from then on is the refitted ranker.
     """
     update(out, progress, data)
-    with _alone(out):
+    with processes.holding_run(out):
         catalogue = open_catalogue(out, data, check_device(device) if device else None)
         workspace = catalogue.workspace
         fresh = Workspace(workspace.recipe, out, present_only(catalogue))
@@ -128,14 +127,6 @@ def refit(out: Path, progress: Progress, data: Path | None = None, device: str |
     events = fresh.dataset.events
     facts = {"interactions": len(events), "users": events.n_users, "items": events.n_items}
     return {"run": str(out), **facts, **report, "seconds": round(time.monotonic() - started, 1)}
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """While this holds, no other call works in the folder; of several processes of one call the first one asks."""
-    out.mkdir(parents=True, exist_ok=True)
-    with artefacts.locked(out) if processes.is_first() else nullcontext():
-        yield
 
 
 class Run:

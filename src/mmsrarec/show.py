@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from rich.cells import cell_len
+
+from mmsrarec.terminal import one_line
 
 LEAST = 0.005
 """A weight below this shows as 0.00."""
@@ -75,16 +78,20 @@ def _heaviest(reason: dict[str, Any]) -> float:
 def _entry(name: str, value: Any, indent: str) -> str:
     long = isinstance(value, (dict, list)) and any(isinstance(part, (dict, list)) for part in _parts(value))
     if value and (isinstance(value, dict) or long) and not _is_interval(value):
-        return f"{indent}{name}:\n{text(value, indent + '  ')}"
-    return f"{indent}{name}: {_word(value)}"
+        return f"{indent}{_word(name)}:\n{text(value, indent + '  ')}"
+    return f"{indent}{_word(name)}: {_word(value)}"
 
 
 def _table(rows: list[dict[str, Any]], indent: str) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [names, *([_word(row.get(name)) for name in names] for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
+    cells = [[_word(name) for name in names], *([_word(row.get(name)) for name in names] for row in rows)]
+    widths = [max(cell_len(line[i]) for line in cells) for i in range(len(names))]  # some letters take two places
+    lines = ("  ".join(map(_padded, line, widths)) for line in cells)
     return "\n".join(f"{indent}{line.rstrip()}" for line in lines)
+
+
+def _padded(cell: str, width: int) -> str:
+    return cell + " " * (width - cell_len(cell))
 
 
 def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
@@ -105,5 +112,5 @@ def _word(value: Any) -> str:
     if _is_interval(value):
         return f"{_word(value['value'])} ({_word(value['low'])} to {_word(value['high'])})"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_word(part)}" for name, part in value.items()) or "-"
-    return " ".join(str(value).split())
+        return ", ".join(f"{_word(name)} {_word(part)}" for name, part in value.items()) or "-"
+    return one_line(value)

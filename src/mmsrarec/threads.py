@@ -4,6 +4,7 @@ On few cores, OpenMP's waiting threads spin and starve the working ones: at time
 is left alone: jemalloc was measured and gained 5 % at the price of unbounded memory (docs/log.md).
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -33,9 +34,10 @@ def with_fast_threads() -> None:
     added = wanted(os.environ, cores())
     if not added:
         return
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **added, ALREADY: "set"})
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
+    with contextlib.suppress(OSError):  # slower, and no reason to do nothing
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **added, ALREADY: "set"})
 
 
 def in_force() -> dict[str, str | int | None]:

@@ -135,7 +135,7 @@ class Trainer:
             self.masters[name].grad = None if weight.grad is None else weight.grad.float()
             weight.grad = None
         if together:
-            processes.add_up(master.grad for master in self.masters.values() if master.grad is not None)
+            processes.add_up_gradients(self.masters.values())
         torch.nn.utils.clip_grad_norm_(self.masters.values(), 1.0)
         self.optimizer.step()
         self._publish()

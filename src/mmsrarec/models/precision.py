@@ -10,18 +10,21 @@ import json
 import platform
 import time
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch.nn import functional as F
 
 from mmsrarec.artefacts import atomic_write
-from mmsrarec.models.embedded import cache_folder
+from mmsrarec.cache import cache_to_write, kept
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.devices import synchronize
 from mmsrarec.models.settings import ModelSettings
+from mmsrarec.terminal import remark
 
 MARGIN = 1.2
 """bfloat16 is chosen if it is so many times as fast."""
 TOKENS, WIDTH_IN, WIDTH_OUT = 128, 576, 1536  # a map of the embedded MLP, too short to be interrupted often
+FILE = "precision.json"
 TURNS, SECONDS = 32, 0.5  # of measuring, at most
 
 Rates = dict[str, float]
@@ -36,14 +39,15 @@ def pick_dtype(settings: ModelSettings, device: str = "cpu") -> torch.dtype:
 @cache
 def choice(device: str = "cpu") -> dict:
     """{"float32", "bfloat16": GFLOP/s, "choice"}, as measured when this machine was first asked."""
-    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else processor()
-    kept, key = cache_folder() / "precision.json", f"{name}, torch {torch.__version__}"
-    known = _read(kept)
+    name = processor() if device.startswith("cpu") else f"{device} of {processor()}"
+    if device.startswith("cuda"):
+        name = torch.cuda.get_device_name(device)
+    key = f"{name}, torch {torch.__version__}"
+    known = _known()
     if key not in known:
         rates = measure(device)
         known[key] = {**rates, "choice": faster(rates)}
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(kept, json.dumps(known, indent=1).encode())
+        _keep(known)
     return known[key]
 
 
@@ -73,10 +77,10 @@ def _maps(dtype: torch.dtype, device: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 @torch.inference_mode()
 def _seconds(inputs: torch.Tensor, weight: torch.Tensor) -> float:
+    synchronize(inputs.device)
     started = time.perf_counter()
     F.linear(inputs, weight)
-    if inputs.is_cuda:
-        torch.cuda.synchronize(inputs.device)
+    synchronize(inputs.device)
     return time.perf_counter() - started
 
 
@@ -87,8 +91,21 @@ def processor() -> str:
     return " ".join((platform.machine(), torch.backends.cpu.get_cpu_capability(), *known))
 
 
-def _read(file: Path) -> dict[str, dict]:
+def _known() -> dict[str, dict]:
+    file = kept(FILE)
     try:
-        return json.loads(file.read_text())
+        known = json.loads(file.read_text(encoding="utf-8")) if file else {}
     except (OSError, ValueError):
-        return {}
+        known = {}
+    return known if isinstance(known, dict) else {}
+
+
+def _keep(known: dict[str, dict]) -> None:
+    """For the next process. Where nothing can be written it measures again, and may choose otherwise."""
+    try:
+        atomic_write(cache_to_write() / FILE, json.dumps(known, indent=1).encode())
+    except (OSError, MmsrarecError) as error:
+        remark(
+            f"which number format is fast here cannot be kept ({error}), and may be chosen otherwise next time: "
+            "name one by model.dtype"
+        )
