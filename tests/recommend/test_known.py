@@ -127,7 +127,7 @@ def test_the_scores_of_old_items_stay_when_one_joins(name: str, weight: float) -
 @pytest.mark.parametrize("sold", [False, True])
 def test_new_items_are_proposed_whoever_proposes(sold: bool) -> None:
     train = log(OLD + 1, *([NEW] if sold else []))
-    words = Likeness([("red",)] * (OLD + 1))
+    words = Likeness([("blue",) if code == UNTAKEN else ("red",) for code in range(OLD + 1)])
     for names in (*((name,) for name in GENERATORS), ("als", "sasrec"), GENERATORS):
         made = [generator(name, train) for name in names]
         logit = Logit((0.5,) * len(made), (0.0,) * len(made), ((0.0,) * len(made),) * len(made))
