@@ -156,5 +156,7 @@ def served_adapter(recipe: Recipe) -> str:
 
 
 def _split_of(part: str, recipe: Recipe) -> SplitName:
-    splits: tuple[SplitName, ...] = recipe.evaluate.splits
-    return next((name for name in splits if f"/{name}" in part), splits[0])
+    for name in recipe.evaluate.splits:
+        if f"/{name}" in part:
+            return name
+    return recipe.evaluate.splits[0]

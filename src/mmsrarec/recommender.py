@@ -24,7 +24,7 @@ from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
 from mmsrarec.recommend.fuse import Fused, Fusion, Given
 from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.propose import Reranked, places, strangers
+from mmsrarec.recommend.propose import Reranked, places
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.together import Together
 from mmsrarec.recommend.turns import Likeness, Only, Turns, Widened, with_new
@@ -187,8 +187,8 @@ class Recommender:
         even = np.full(len(evidence.candidates), 0.5)
         p = self.scorer.score_evidence([evidence], tree)[0] if self._asks(moment) else even
         if fusion := self._fusion_at(moment):
-            fused = Fused("mmsrarec", Given(p[None]), self.proposers, fusion.whole, self._taken)
-            logits = fused.score(moment, np.array([evidence.candidates]))[0]
+            fused = Fused("mmsrarec", Given(p[None]), self.proposers, fusion.whole)
+            logits = fused.score(moment, np.array([evidence.candidates], dtype=np.int64))[0]
         else:
             logits = np.array([log_odds(float(one)) for one in p])
         if wishes:
@@ -255,7 +255,7 @@ class Recommender:
             explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens, tree=tree)
             carried = [found for _, found in explained]
         proposers = self.proposers if self._fusion_at(moment) else ()
-        told = [(one.name, np.where(strangers(one, ~self._taken), np.nan, places(one, moment)[0])) for one in proposers]
+        told = [(one.name, places(one, moment)[0]) for one in proposers]
         items = [
             self._recommendation(int(proposed[place]), float(scores[place]), found, told, wishes)
             for place, found in zip(best, carried, strict=True)
@@ -277,13 +277,12 @@ class Recommender:
     def _proposer(self, made: Sequence[Scorer], learned: Fusion | None) -> Scorer:
         """Those who were chosen to propose, or the run's sequence encoder; and what nobody took, which they cannot
         know."""
-        encoder, named = self.workspace.encoder(self.split), {one.name: one for one in made}
-        new = ~self._taken | (np.arange(len(self._taken)) >= encoder.n_items)
-        known: Scorer = SequenceRow(encoder)
+        n_items, named = len(self.dataset.items), {one.name: one for one in made}
+        known: Scorer = SequenceRow(self.workspace.encoder(self.split), self.retrieval.train)
         if learned:
-            known = Together.of([named[name] for name in learned.proposing], learned.together, self._taken)
-        words = Likeness(list(map(self.workspace.keywords.united, range(len(new)))))
-        return with_new(known, named.get(CONTENT_SASREC), words, new, self.workspace.recipe.evaluate.propose)
+            known = Together.of([named[name] for name in learned.proposing], learned.together, n_items)
+        words = Likeness(list(map(self.workspace.keywords.united, range(n_items))))
+        return with_new(known, named.get(CONTENT_SASREC), words, n_items, self.workspace.recipe.evaluate.propose)
 
     def _made(self, names: Sequence[str]) -> tuple[Scorer, ...]:
         """Those proposers, one by one, for all items that are there now."""
@@ -292,11 +291,6 @@ class Recommender:
         retrieval, fitted = partial(workspace.retrieval, split), workspace.fitted(split)
         source = Source(fitted, workspace.recipe.seed, encoder, retrieval, workspace.recipe.recommend)
         return tuple(Widened(make_row(name, source), len(self.dataset.items)) for name in names)
-
-    @cached_property
-    def _taken(self) -> NDArray[np.bool_]:
-        """(items,): what somebody took in training."""
-        return self.retrieval.train.counts > 0
 
     @cached_property
     def _shown(self) -> list[tuple[str, ...]]:
@@ -329,7 +323,7 @@ class Recommender:
     @cached_property
     def _obeys(self) -> bool:
         """By what the adapter was trained with, which an older recipe does not say."""
-        manifest = read_manifest(self.workspace.folder / adapter_part(self.split, "whole"))
+        manifest = read_manifest(self.workspace.folder / adapter_part(self.split, self.workspace.served))
         return bool(manifest["settings"].get("recommend", {}).get("wishes"))
 
     def _asked(

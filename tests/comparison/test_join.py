@@ -11,14 +11,13 @@ from mmsrarec.recommend.together import Together
 from mmsrarec.recommend.turns import beside_new
 
 USERS, ITEMS, N = 200, 60, 5
-KNOWN = np.ones(ITEMS, dtype=bool)
 
 
 class Seer:
     """Scores that see the targets of some users, and of others nothing."""
 
     def __init__(self, name: str, target: IntArray, sees: IntArray, seed: int):
-        self.name = name
+        self.name, self.known = name, np.ones(ITEMS, dtype=bool)
         self.scores = np.random.default_rng(seed).normal(size=(USERS, ITEMS))
         self.scores[sees, target[sees]] += 6
 
@@ -44,11 +43,11 @@ def hits(generator, moments: Moments) -> float:
 
 def test_who_adds_targets_joins_and_who_adds_none_does_not() -> None:
     moments, made = world()
-    found = join(made, moments, KNOWN, N, 0)
+    found = join(made, moments, ITEMS, N, 0)
     assert found.names[:2] == ("half", "quarter")
     assert found.logit.weights[0] > 0 < found.logit.weights[1]
     assert {"blind", "half", "half+quarter", "half+blind", "half+quarter+blind"} <= found.quality.keys()
-    both = Together.of([made[name] for name in found.names], found.logit, KNOWN)
+    both = Together.of([made[name] for name in found.names], found.logit, ITEMS)
     assert found.quality["half"][f"HR@{N}"] == hits(made["half"], moments)
     assert found.quality[found.name][f"HR@{N}"] > hits(made["half"], moments) + 0.1
     assert hits(both, moments) > hits(made["half"], moments) + 0.1
@@ -56,7 +55,7 @@ def test_who_adds_targets_joins_and_who_adds_none_does_not() -> None:
 
 def test_one_alone_where_no_other_may_join() -> None:
     moments, made = world()
-    found = join(made, moments, KNOWN, N, 0, several=False)
+    found = join(made, moments, ITEMS, N, 0, several=False)
     assert (found.names, found.logit) == (("half",), ALONE)
     assert found.quality.keys() == made.keys()
 
@@ -65,7 +64,7 @@ def test_nobody_joins_who_knows_it_all() -> None:
     moments, made = world()
     made = {"all": Seer("all", moments.target, np.arange(USERS), 9), "blind": made["blind"]}
     made["all"].scores[np.arange(USERS), moments.target] = 99
-    found = join(made, moments, KNOWN, N, 0)
+    found = join(made, moments, ITEMS, N, 0)
     assert (found.names, found.logit) == (("all",), ALONE)
 
 
@@ -73,7 +72,7 @@ def test_what_was_had_is_never_proposed_and_counts_for_nothing() -> None:
     moments, made = world()
     for one in made.values():
         one.scores[np.arange(USERS), [had[0] for had in moments.history]] = 99
-    found = join(made, moments, KNOWN, N, 0)
+    found = join(made, moments, ITEMS, N, 0)
     assert found.quality["half+quarter"][f"HR@{N}"] > 0.6
 
 
@@ -83,7 +82,7 @@ def test_a_large_catalogue_is_judged_on_some_of_the_moments(monkeypatch) -> None
     asked: list[int] = []
     real = made["half"].score
     made["half"].score = lambda moments, candidates: asked.append(len(moments)) or real(moments, candidates)
-    join(made, moments, KNOWN, N, 0)
+    join(made, moments, ITEMS, N, 0)
     assert asked == [50]
 
 
@@ -91,10 +90,11 @@ def test_new_items_are_found_by_whoever_stands_beside_and_by_nobody_else() -> No
     """Half of the items are new. One that ranks all by chance proposes known ones only; beside it stands an oracle."""
     moments, made = world()
     known = np.arange(ITEMS) < ITEMS // 2
+    made["half"].known = known
     oracle = Seer("oracle", moments.target, np.arange(USERS), 5)
-    alone = join({"half": made["half"]}, moments, known, N, 0)
+    alone = join({"half": made["half"]}, moments, ITEMS, N, 0)
     with_oracle = join(
-        {"half": made["half"]}, moments, known, N, 0, lambda generator: beside_new(generator, oracle, ~known, N)
+        {"half": made["half"]}, moments, ITEMS, N, 0, lambda generator: beside_new(generator, oracle, ~known, N)
     )
     new = ~known[moments.target]
     seen = np.arange(USERS) < USERS // 2

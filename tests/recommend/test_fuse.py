@@ -9,17 +9,18 @@ import pytest
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.recommend.fuse import MODEL, Fused, Fusion, learn, terms
+from mmsrarec.recommend.fuse import MODEL, Fused, Fusion, Given, learn, term, terms
 from mmsrarec.recommend.logit import ALONE, Logit
-from mmsrarec.recommend.propose import Reranked, parts_of, places, strangers
+from mmsrarec.recommend.propose import Reranked, known_to, parts_of, places
 from mmsrarec.recommend.together import Together
 
 
 class Table:
-    """Scores that are given, (m, n_items)."""
+    """Scores that are given, (m, n_items). known: items that it was fitted on, all unless told."""
 
-    def __init__(self, scores: list[list[float]] | FloatArray, name: str = "table"):
+    def __init__(self, scores: list[list[float]] | FloatArray, name: str = "table", known: list[bool] | None = None):
         self.scores, self.name, self.logits = np.array(scores, dtype=float), name, False
+        self.known = None if known is None else np.array(known)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         rows = self.scores[moments.user]
@@ -56,8 +57,7 @@ def test_places_count_ties_at_their_mean_and_leave_out_what_was_had() -> None:
 
 def test_several_generators_rank_by_the_weighted_sum_of_their_terms() -> None:
     one, other = Table([[9, 8, 7, 6, 5, 4]], "one"), Table([[1, 8, 2, 0, 9, 0]], "other")
-    known = np.ones(6, dtype=bool)
-    both = Together.of([one, other], weighing(1.0, 2.0), known)
+    both = Together.of([one, other], weighing(1.0, 2.0), 6)
     assert both.name == "one+other"
     # one: 0 1 2 3 4 5, other: 4 1 2 0 and then 3 and 5 alike
     places = np.array([[1, 2, 3, 4, 5, 6], [4, 2, 3, 5.5, 1, 5.5]])
@@ -66,51 +66,70 @@ def test_several_generators_rank_by_the_weighted_sum_of_their_terms() -> None:
     assert Reranked("", both, both, 3).proposals(asked([4])).tolist() == [[1, 0, 2]]
     assert both.score(asked([]), np.array([[4]])) == pytest.approx(-np.log(5))
     assert parts_of(both) == (one, other)
-    assert Together.of([one], weighing(0.5), known) is one
+    assert Together.of([one], weighing(0.5), 6) is one
 
 
-def test_what_only_some_of_several_can_describe_stays_a_stranger_to_them() -> None:
-    one, other = Table([[1, 2, 3]]), Table([[1, 2, 3]])
-    one.described = 3
-    new = np.array([False, True, True])
-    assert strangers(Together.of([one, other], weighing(1.0, 1.0), ~new), new).tolist() == new.tolist()
-    assert not strangers(one, new).any()
+def test_several_know_what_all_of_them_know_and_rank_what_any_knows() -> None:
+    one, other = Table([[1, 2, 3]], known=[True, True]), Table([[1, 2, 3]], known=[True, False, False])
+    both = Together((one, other), weighing(1.0, 1.0), 3)
+    assert known_to(both, 3).tolist() == [True, False, False]
+    assert np.isneginf(both.score(asked([]), None)).tolist() == [[False, False, True]]
+    assert np.isfinite(both.score(asked([]), np.array([[0, 1, 2]]))).all()
+    assert known_to(Table([[1, 2, 3]]), 3).all()
 
 
 def test_terms_are_log_odds_and_logs_of_places_or_shares() -> None:
     ranker, proposer = Table([[0.5, 0.9, 0.2]]), Table([[3, 1, 2]])
-    known = np.array([True, True, True])
-    x = terms(ranker, [proposer], asked([]), np.array([[0, 1]]), known)
+    x = terms(ranker, [proposer], asked([]), np.array([[0, 1]]))
     np.testing.assert_allclose(x, [[[0, np.log(9)]], [[0, -np.log(3)]]])
     logits = Table([[3, 1, 2]])
     logits.logits = True
-    x = terms(ranker, [logits], asked([]), np.array([[1, 0]]), known)
+    x = terms(ranker, [logits], asked([]), np.array([[1, 0]]))
     share = np.exp([1, 3]) / np.exp([1, 2, 3]).sum()
     np.testing.assert_allclose(x[1], [np.log(share)])
-    fused = Fused("", ranker, [proposer], weighing(2.0, 1.0), known).score(asked([]), np.array([[0, 1]]))
+    fused = Fused("", ranker, [proposer], weighing(2.0, 1.0)).score(asked([]), np.array([[0, 1]]))
     np.testing.assert_allclose(fused, [[0, 2 * np.log(9) - np.log(3)]])
     with pytest.raises(MmsrarecError, match="propose"):
-        Fused("", ranker, [proposer], weighing(1.0, 1.0), known).score(asked([]), None)
+        Fused("", ranker, [proposer], weighing(1.0, 1.0)).score(asked([]), None)
 
 
 def test_of_what_a_proposer_never_saw_it_says_nothing() -> None:
-    """Though it would put it last, or first."""
-    ranker, known = Table([[0.5, 0.5, 0.5, 0.5]]), np.array([True, True, True, False])
-    for proposer in (Table([[4, 3, 2, -9]]), Table([[4, 3, 2, 9]])):
-        for proposer.logits in (False, True):
-            _, told = terms(ranker, [proposer], asked([]), np.array([[0, 2, 3]]), known)
+    """Though it would put it last, or first, or nowhere; and of the others it says what it always said."""
+    ranker, known = Table([[0.5, 0.5, 0.5, 0.5]]), [True, True, True]
+    for logits in (False, True):
+        before = Table([[4, 3, 2]])
+        before.logits = logits
+        _, expected = terms(ranker, [before], asked([]), np.array([[0, 2]]))
+        for last in (-9, 9, np.nan, np.inf, -np.inf):
+            proposer = Table([[4, 3, 2, last]], known=known)
+            proposer.logits = logits
+            _, told = terms(ranker, [proposer], asked([]), np.array([[0, 2, 3]]))
             assert np.isnan(told).tolist() == [[False, False, True]]
+            np.testing.assert_array_equal(told[:, :2], expected)
+
+
+def test_who_knows_nothing_at_all_says_nothing() -> None:
+    proposer = Table([[4, 3]], known=[False, False])
+    for proposer.logits in (False, True):
+        assert np.isnan(term(proposer, asked([]))).all()
+
+
+def test_no_candidates_are_no_terms() -> None:
+    ranker, proposer = Given(np.zeros((1, 0))), Table([[3, 1, 2]])
+    none = np.array([()])  # floats, as numpy has it
+    assert [found.shape for found in terms(ranker, [proposer], asked([]), none)] == [(1, 0)] * 2
+    assert Fused("", ranker, [proposer], weighing(1.0, 1.0)).score(asked([]), none).shape == (1, 0)
 
 
 def test_a_proposer_that_knows_what_items_are_speaks_of_new_ones_too() -> None:
-    ranker, proposer = Table([[0.5, 0.5, 0.5]]), Table([[1, 2, 3]])
-    known = np.array([True, True, False])
+    """And counts their places among all others, which is what it was told to do."""
+    ranker, candidates = Table([[0.5, 0.5, 0.5]]), np.array([[0, 1, 2]])
     silent, spoken = (
-        terms(ranker, [proposer], asked([]), np.array([[0, 1, 2]]), known) for proposer.described in (2, 3)
+        terms(ranker, [Table([[1, 2, 3]], known=known)], asked([]), candidates)[1][0]
+        for known in ([True, True, False], [True, True, True])
     )
-    assert np.isnan(silent[1][0, 2])
-    assert spoken[1][0, 2] == 0  # the log of the first place
-    assert (silent[1][0, :2] == spoken[1][0, :2]).all()
+    np.testing.assert_array_equal(silent, -np.log([2, 1, np.nan]))
+    np.testing.assert_array_equal(spoken, -np.log([3, 2, 1]))
 
 
 def test_what_two_know_apart_is_worth_more_together() -> None:
@@ -168,10 +187,10 @@ def test_a_language_model_that_adds_nothing_counts_nothing_and_is_not_asked(weig
     assert not learned.speaks
     assert learned.whole.weights == (0.0, *learned.without.weights)
     assert learned.helps  # the proposer does
-    ranker, proposer, known = Table([[0.5, 0.9, 0.2]]), Table([[3, 1, 2]]), np.ones(3, dtype=bool)
+    ranker, proposer = Table([[0.5, 0.9, 0.2]]), Table([[3, 1, 2]])
     asked_of: list[Moments] = []
     ranker.score = lambda moments, candidates: asked_of.append(moments)
-    scores = Fused("", ranker, [proposer], learned.whole, known).score(asked([]), np.array([[0, 1, 2]]))
-    alone = Together((proposer,), learned.without, known).score(asked([]), np.array([[0, 1, 2]]))
+    scores = Fused("", ranker, [proposer], learned.whole).score(asked([]), np.array([[0, 1, 2]]))
+    alone = Together((proposer,), learned.without, 3).score(asked([]), np.array([[0, 1, 2]]))
     np.testing.assert_allclose(scores, alone)
     assert not asked_of

@@ -75,6 +75,19 @@ def test_a_missing_term_counts_as_the_mean_of_what_may_be_there(gone: tuple[int,
     assert logit(*w).score(columns(x))[0, 0] == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize("weights", [(0.5, 0.0), (0.0, 0.7), (-0.4, -0.2), (0.6, 0.9)])
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_missing_whatever_it_weighs(weights: tuple[float, float], nothing: float) -> None:
+    x, expected = np.array([[[1.0, nothing], [nothing, nothing], [0.5, -1.0]]]), np.array([[[1.0, np.nan]]])
+    scores = logit(*weights, 0.0).score([*columns(x), np.zeros((1, 3))])
+    assert np.isfinite(scores).all()
+    assert scores[0, 0] == logit(*weights, 0.0).score([*columns(expected), np.zeros((1, 1))])[0, 0]
+
+
+def test_no_candidates_have_no_scores() -> None:
+    assert logit(1.0, 1.0, 1.0).score([np.zeros((2, 0))] * 3).shape == (2, 0)
+
+
 def test_filled_holes_give_the_same_scores() -> None:
     rng = np.random.default_rng(2)
     x, _ = made_by([1.0, 1.0, 1.0], 30, 6, rng)

@@ -5,20 +5,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.data.split import Moments
-from mmsrarec.recommend.propose import Scores, ordered
-from mmsrarec.recommend.turns import Likeness, Only, Turns, beside_new, with_new
+from mmsrarec.recommend.propose import Scores, known_to, ordered, places
+from mmsrarec.recommend.turns import Blind, Likeness, Only, Turns, Widened, beside_new, with_new
 
 HISTORY = (np.array([0, 1]),)
 MOMENTS = Moments(np.array([0]), np.array([9]), np.array([-1]), HISTORY)
 
 
 class Falling:
-    """Item 0 first, and so on, of `n` items."""
+    """Item 0 first, and so on, of `n` items, of which it knows the first few."""
 
-    name, described = "falling", 0
+    name = "falling"
 
-    def __init__(self, n: int, described: int = 0):
-        self.n, self.described = n, described
+    def __init__(self, n: int, known: int | None = None):
+        self.n, self.known = n, np.arange(n) < (n if known is None else known)
 
     def score(self, moments: Moments, candidates: np.ndarray | None) -> np.ndarray:
         return -np.arange(float(self.n))[None] if candidates is None else -candidates.astype(float)
@@ -87,17 +87,29 @@ def test_new_items_have_their_share_of_the_proposals_and_one_at_least() -> None:
 
 def test_new_items_are_judged_by_content_where_it_is_known_and_else_by_words() -> None:
     """Items 9, 10 and 11 are new; content is known of all but 11."""
-    is_new, words = np.arange(12) >= 9, Likeness([("red",)] * 12)
+    words = Likeness([("red",)] * 12)
 
     def proposed(known: Scores, by_content: Scores | None) -> list[int]:
         return np.argsort(
-            -with_new(known, by_content, words, is_new, 6).score(MOMENTS, None)[0], kind="stable"
+            -with_new(known, by_content, words, 12, 6).score(MOMENTS, None)[0], kind="stable"
         ).tolist()
 
-    known = Only(Falling(12), ~is_new)
-    assert proposed(known, None)[:8] == [0, 1, 2, 9, 3, 4, 5, 10]
-    assert proposed(known, Rising(12, described=12))[:8] == [0, 1, 2, 11, 3, 4, 5, 10]
-    first = proposed(known, Rising(12, described=11))
-    assert first.index(10) < first.index(9)
-    assert 11 in first[:6]  # by words, in its own share
-    assert with_new(all_known := Falling(12, described=12), Rising(12, described=12), words, is_new, 6) is all_known
+    for known in (Falling(12, known=9), Falling(9), Widened(Falling(9), 12)):
+        assert proposed(known, None)[:8] == [0, 1, 2, 9, 3, 4, 5, 10]
+        assert proposed(known, Rising(12))[:8] == [0, 1, 2, 11, 3, 4, 5, 10]
+        for by_content in (Rising(12, known=11), Widened(Rising(11), 12)):
+            first = proposed(known, by_content)
+            assert first.index(10) < first.index(9)
+            assert 11 in first[:6]  # by words, in its own share
+    assert with_new(all_known := Falling(12), Rising(12), words, 12, 6) is all_known
+
+
+def test_what_a_generator_was_not_fitted_on_it_says_nothing_of() -> None:
+    wide, blind = Widened(Falling(3), 5), Blind(Falling(5, known=4), np.array([False, True, False, False, False]))
+    assert known_to(wide, 5).tolist() == [True, True, True, False, False]
+    np.testing.assert_array_equal(wide.score(MOMENTS, None), [[0, -1, -2, np.nan, np.nan]])
+    np.testing.assert_array_equal(wide.score(MOMENTS, np.array([[4, 1]])), [[np.nan, -1]])
+    assert known_to(blind, 5).tolist() == [True, False, True, True, False]
+    np.testing.assert_array_equal(blind.score(MOMENTS, None), [[0, np.nan, -2, -3, -4]])
+    np.testing.assert_array_equal(blind.score(MOMENTS, np.array([[1, 4]])), [[np.nan, -4]])
+    np.testing.assert_array_equal(places(wide, MOMENTS), [[2.5, 2.5, 1, np.nan, np.nan]])  # 0 and 1 were had

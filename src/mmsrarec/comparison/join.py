@@ -15,8 +15,7 @@ from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.protocol import count_unseen
 from mmsrarec.recommend.fuse import FOLDS, Given, term
 from mmsrarec.recommend.logit import ALONE, Logit
-from mmsrarec.recommend.propose import Scores, described_by, not_had, ordered
-from mmsrarec.recommend.together import untold
+from mmsrarec.recommend.propose import Scores, known_to, not_had, ordered
 
 POOL = 2
 """Weights are learned on what the generators propose in turn, so many times as many items as are proposed."""
@@ -41,20 +40,20 @@ class Choice:
 def join(
     made: Mapping[str, Scores],
     moments: Moments,
-    known: NDArray[np.bool_],
+    n_items: int,
     n: int,
     seed: int,
     beside: Callable[[Scores], Scores] = lambda generator: generator,
     several: bool = True,
 ) -> Choice:
     """The best single one, and by forward selection whoever lets n proposals hold the targets of most more moments,
-    until nobody does. known: see `fuse.Fused`. beside: adds what a generator cannot know to what it proposes. several:
-    whether any may join.
+    until nobody does. n_items: of the catalogue. beside: adds what a generator cannot know to what it proposes.
+    several: whether any may join.
 
     Joined ones are judged on moments whose fifth was left out when their weights were learned; in a large catalogue on
     some of the moments.
     """
-    bench = Bench.of(made, some(moments, len(known), seed), known, n, beside)
+    bench = Bench.of(made, some(moments, n_items, seed), n_items, n, beside)
     chosen, quality = Choice(()), {}
     while rest := [name for name in made if name not in chosen.names]:
         tried = {name: bench.judge((*chosen.names, name)) for name in rest}
@@ -78,13 +77,13 @@ def some(moments: Moments, n_items: int, seed: int) -> Moments:
 @dataclass(frozen=True, eq=False)
 class Bench:
     """Moments that generators are tried on. terms: (m, n) of each. ranks: (m, n) of each, from 0; what was had, last.
-    described: of each (`propose.strangers`). n: items that are proposed."""
+    known: (n,) of each (`propose.known_to`). n: items that are proposed."""
 
     moments: Moments
     terms: Mapping[str, FloatArray]
     ranks: Mapping[str, FloatArray]
-    described: Mapping[str, int]
-    known: NDArray[np.bool_]
+    known: Mapping[str, NDArray[np.bool_]]
+    n_items: int
     n: int
     beside: Callable[[Scores], Scores]
 
@@ -93,14 +92,14 @@ class Bench:
         cls,
         made: Mapping[str, Scores],
         moments: Moments,
-        known: NDArray[np.bool_],
+        n_items: int,
         n: int,
         beside: Callable[[Scores], Scores],
     ) -> "Bench":
-        terms = {name: term(one, moments, known).astype(np.float32) for name, one in made.items()}
-        described = {name: described_by(one) for name, one in made.items()}
+        terms = {name: term(one, moments).astype(np.float32) for name, one in made.items()}
+        known = {name: known_to(one, n_items) for name, one in made.items()}
         ranks = {name: ordered(not_had(one, moments))[1].astype(np.float32) for name, one in terms.items()}
-        return cls(moments, terms, ranks, described, known, n, beside)
+        return cls(moments, terms, ranks, known, n_items, n, beside)
 
     @property
     def hits(self) -> str:
@@ -120,15 +119,16 @@ class Bench:
             learned, left = told & (fold != number), fold == number
             logit = self._fit(x[learned], place[learned])
             scores[left] = logit.score([one[left] for one in terms])
-        return self._fit(x[told], place[told]), self._quality(scores, [self.described[name] for name in names])
+        return self._fit(x[told], place[told]), self._quality(scores, [self.known[name] for name in names])
 
     def _fit(self, x: FloatArray, place: IntArray) -> Logit:
         """One alone is left as it is."""
         return Logit.fit(x, place) if x.shape[2] > 1 else ALONE
 
-    def _quality(self, scores: FloatArray, described: Sequence[int]) -> dict[str, float]:
-        scores[:, untold(~self.known, described)] = -np.inf
-        proposed = self.beside(Given(scores, described=min(described))).score(self.moments, None)
+    def _quality(self, scores: FloatArray, known: Sequence[NDArray[np.bool_]]) -> dict[str, float]:
+        """As `Together` proposes: nothing that none of them knows."""
+        scores[:, ~np.any(known, axis=0)] = -np.inf
+        proposed = self.beside(Given(scores, known=np.all(known, axis=0))).score(self.moments, None)
         metrics = (self.hits, "NDCG@10")
-        found = measure(*count_unseen(proposed, self.moments), len(self.known), metrics)
+        found = measure(*count_unseen(proposed, self.moments), self.n_items, metrics)
         return {name: float(found[name].mean()) for name in metrics}

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from functools import cached_property, partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmsrarec import artefacts
 from mmsrarec.comparison.join import Choice, join, some
@@ -23,7 +22,7 @@ from mmsrarec.recommend.turns import Likeness, with_new
 from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.workspace import Kind, adapter_part, fusion_part
 
-FUSION = 8
+FUSION = 9
 """The version of how fusion is learned, in the keys of all that comes of it."""
 Tuned = Callable[[], MllmScorer]
 """Loads the whole variant where it is asked for."""
@@ -52,7 +51,7 @@ class Proposers:
         """The proposer of the most validation targets, be it several together; kept, for it costs full rankings."""
         combine, seed = self.recipe.evaluate.combine_proposers, self.recipe.seed
         made_from = [key for name in self.names for key in self.scorers.inputs(name, "whole")]
-        key = artefacts.key(made_from=made_from, propose=self.proposed, seed=seed, combine=combine, version=4)
+        key = artefacts.key(made_from=made_from, propose=self.proposed, seed=seed, combine=combine, version=5)
         file = self.workspace.folder / "evaluate" / "generators" / f"{self.scorers.name}-{key[:12]}.json"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +63,7 @@ class Proposers:
         """By full rankings of validation users, none of whose events was seen by whoever ranks."""
         made = {name: self.scorers.validated(name) for name in self.names}
         beside, combine = partial(self.beside_new, tested=False), self.recipe.evaluate.combine_proposers
-        return join(made, self.split.valid, self.scorers.known, self.proposed, self.recipe.seed, beside, combine)
+        return join(made, self.split.valid, self.n_items, self.proposed, self.recipe.seed, beside, combine)
 
     @property
     def chosen(self) -> str:
@@ -74,15 +73,11 @@ class Proposers:
     def generator(self, tested: bool = True) -> Scorer:
         """Whoever proposes, as it is tested, or as validation may know it."""
         made = self.made(tested)
-        return Together.of([made(name) for name in self.choice.names], self.choice.logit, self.known(tested))
+        return Together.of([made(name) for name in self.choice.names], self.choice.logit, self.n_items)
 
     def made(self, tested: bool) -> Callable[[str], Scorer]:
         """Makes rows as they are tested, or as validation may know them."""
         return self.scorers.classic if tested else self.scorers.validated
-
-    def known(self, tested: bool = True) -> NDArray[np.bool_]:
-        """(items,): what whoever proposes has seen taken."""
-        return self.scorers.fitted.counts > 0 if tested else self.scorers.known
 
     @cached_property
     def words(self) -> list[tuple[str, ...]]:
@@ -96,7 +91,7 @@ class Proposers:
     def beside_new(self, generator: Scorer, tested: bool = True) -> Scorer:
         """The generator, and beside it what nobody took yet."""
         by_content, by_words = self.by_content(tested), Likeness(self.words)
-        return with_new(generator, by_content, by_words, ~self.known(tested), self.proposed)
+        return with_new(generator, by_content, by_words, self.n_items, self.proposed)
 
     def by_content(self, tested: bool) -> Scorer | None:
         """The row that ranks new items by what they are, as it is tested, or as validation may know it; None where the
@@ -122,11 +117,11 @@ class Proposers:
 
     def fused(self, kind: Kind, generator: Scorer, tuned: Tuned) -> Fused:
         """The language model and whoever proposes together."""
-        return Fused("mmsrarec", tuned(), self.parts(generator), self.fusion(kind, tuned).whole, self.known())
+        return Fused("mmsrarec", tuned(), self.parts(generator), self.fusion(kind, tuned).whole)
 
     def fused_alone(self, kind: Kind, generator: Scorer, tuned: Tuned) -> Together:
         """The proposer's own parts together: what the language model adds is above it."""
-        return Together(self.parts(generator), self.fusion(kind, tuned).without, self.known())
+        return Together(self.parts(generator), self.fusion(kind, tuned).without, self.n_items)
 
     def fusion(self, kind: Kind, tuned: Tuned) -> Fusion:
         """The weights of the language model and of the proposers, learned by `learn` unless they are there."""
@@ -176,7 +171,7 @@ class Proposers:
         parts = self.parts(generator, tested=False)
         x = np.zeros((0, 1, 1 + len(parts)))
         if len(moments):
-            x = np.stack(terms(scorer, parts, moments, candidates, self.known(tested=False)), axis=2)
+            x = np.stack(terms(scorer, parts, moments, candidates), axis=2)
         quality = ndcg_of_lists(5 if kind == "published" else 10)
         names, choice = [part.name for part in parts], self.choice
         return learn(x, place, names, looked_at, quality, choice.names, choice.logit)

@@ -14,8 +14,9 @@ from mmsrarec.evaluate.rows import CONTEXT, MSR, STAGE_2, TRAINED, Source, is_ab
 from mmsrarec.keys import asked_of_stage_2
 from mmsrarec.progress import Count
 from mmsrarec.recommend.score import MllmScorer
+from mmsrarec.recommend.turns import Blind
 from mmsrarec.retrieve.encode import Encoder
-from mmsrarec.retrieve.settings import ENCODERS, EncoderName
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
 from mmsrarec.rival import load_msr, msr_part
 from mmsrarec.workspace import Workspace, adapter_part
 
@@ -49,18 +50,15 @@ class Scorers:
         drawn = np.random.default_rng([self.recipe.seed, 7]).random(len(new))
         return ~new & (drawn < new.mean())
 
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """(items,): what validation takes for known."""
-        return (self.split.train.counts > 0) & ~self.hidden
-
     def validated(self, name: str) -> Scorer:
-        """A row without a language model as validation may know it: fitted on training, new items by content alone."""
+        """A row without a language model as validation may know it: fitted on training, and of hidden items it knows
+        what they are, or nothing."""
 
         def encoder(name: EncoderName) -> Encoder:
             return self.workspace.encoder(self.name, name).without_ids(self.hidden)
 
-        return self._made(name, self.split.train, encoder)
+        row = self._made(name, self.split.train, encoder)
+        return row if name == CONTENT_SASREC else Blind(row, self.hidden)
 
     def _made(self, name: str, train: Events, encoder: Callable[[EncoderName], Encoder]) -> Scorer:
         retrieval = partial(self.workspace.retrieval, self.name)

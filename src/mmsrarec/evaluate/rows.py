@@ -56,7 +56,7 @@ CLASSIC: dict[str, Callable[[Source], Scorer]] = {
 }
 """Rows made from the log alone."""
 STAGE_2: dict[str, Callable[[Source], Scorer]] = {
-    **{name: lambda source, name=name: SequenceRow(source.encoder(name)) for name in ENCODERS},
+    **{name: lambda source, name=name: SequenceRow(source.encoder(name), source.train) for name in ENCODERS},
     "neighbours-only": _neighbours_only,
     CONTEXT: lambda source: ContextOnly(source.retrieval(), source.shown),
 }

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mmsrarec.artefacts import file_hash
 from mmsrarec.errors import MmsrarecError
@@ -65,13 +67,53 @@ def load_adapter(mllm: Mllm, folder: Path) -> PeftModel:
 
 
 def merge_adapter(mllm: Mllm, folder: Path) -> Mllm:
-    """The model with a saved adapter merged into its weights, in place.
+    """The model with a saved adapter in place: merged into its weights in float32, else kept beside them.
 
+    In a shorter format the sum of a weight and its change is rounded to what the weight's size allows: bfloat16 loses
+    a third of what an adapter changed. There the change stays a `LowRank` part, which computes what training computed.
     It goes by another fingerprint, so that no answer of the one is taken for an answer of the other.
     """
-    merged = load_adapter(mllm, folder).merge_and_unload()  # pyright: ignore
-    digest = file_hash(folder / WEIGHTS)[:12]
-    return Mllm(merged, mllm.tokenizer, mllm.image_processor, f"{mllm.fingerprint}+{digest}")
+    peft, digest = load_adapter(mllm, folder), file_hash(folder / WEIGHTS)[:12]
+    if mllm.dtype == torch.float32:
+        merged, name = peft.merge_and_unload(), f"{mllm.fingerprint}+{digest}"  # pyright: ignore
+    else:
+        merged, name = keep_beside(peft), f"{mllm.fingerprint}+{digest}-beside"
+    return Mllm(merged, mllm.tokenizer, mllm.image_processor, name)
+
+
+class LowRank(nn.Module):
+    """A linear map W and its change of low rank beside it: W x + B A x.
+
+    down: A, (r, in). up: B, (out, r), scaled. They cost two thin products: of rank 8 a tenth of the time.
+    """
+
+    def __init__(self, linear: nn.Module, down: Tensor, up: Tensor):
+        super().__init__()
+        self.linear = linear
+        self.register_buffer("down", down.detach().clone(), persistent=False)
+        self.register_buffer("up", up.detach().clone(), persistent=False)
+
+    @property
+    def weight(self) -> Tensor:
+        """W alone, for whoever asks for its size or format."""
+        return self.linear.weight  # pyright: ignore
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).add_(F.linear(F.linear(x, self.down), self.up))  # pyright: ignore
+
+
+def keep_beside(peft: PeftModel) -> nn.Module:
+    """The model without PEFT's layers, in place: each is a `LowRank`, with less to do around its products."""
+    changes: dict[str, tuple[Tensor, Tensor]] = {}
+    for name, layer in peft.base_model.model.named_modules():  # pyright: ignore
+        if isinstance(layer, LoraLayer):
+            (adapter,) = layer.active_adapters
+            down, up = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
+            changes[name] = down, up * layer.scaling[adapter]  # twice, as `add_adapter` has it, which rounds nothing
+    model: nn.Module = peft.unload()  # pyright: ignore
+    for name, (down, up) in changes.items():
+        model.set_submodule(name, LowRank(model.get_submodule(name), down, up))
+    return model
 
 
 @contextmanager
@@ -162,8 +204,8 @@ class Trainer:
         with torch.no_grad():
             for name, master in self.masters.items():
                 master.copy_(tensors[f"weight/{name}"])
-                keys = ("step", "exp_avg", "exp_avg_sq")
-                self.optimizer.state[master] = {key: tensors[f"{key}/{name}"] for key in keys}
+                moments = {key: tensors[f"{key}/{name}"].to(master.device) for key in ("exp_avg", "exp_avg_sq")}
+                self.optimizer.state[master] = {"step": tensors[f"step/{name}"], **moments}  # a count stays on the CPU
         self._publish()
         done = int(next(iter(self.optimizer.state.values()))["step"].item())
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # of steps that the optimizer had before

@@ -16,7 +16,7 @@ from mmsrarec.models.sequence import SASRec
 
 def whitened(states: Tensor, dims: int) -> Tensor:
     """(n, d) states -> (n, dims): their first principal components, of variance one; zeros where there are fewer."""
-    states = states.double()
+    states = states.cpu().double()
     centred = (states - states.mean(0)) / states.std(0, correction=0).clamp(min=1e-6)
     left, sizes, _ = torch.linalg.svd(centred, full_matrices=False)
     kept = min(dims, int((sizes > 1e-6 * sizes[:1].clamp(min=1e-12)).sum()))

@@ -79,6 +79,8 @@ class Mllm:
         if layers is not None and layers < len(stack):  # pyright: ignore
             kept = kept_layers(len(stack), layers, keep)  # pyright: ignore
             self.decoder.layers = nn.ModuleList(stack[layer] for layer in kept)  # pyright: ignore
+            for number, layer in enumerate(self.decoder.layers):
+                renumber(layer, number)
             if getattr(config, "layer_types", None):  # how each layer attends, where they differ
                 config.layer_types = [config.layer_types[layer] for layer in kept]  # pyright: ignore
             config.num_hidden_layers = layers  # pyright: ignore
@@ -145,6 +147,8 @@ class Mllm:
     def see(self, pictures: Sequence[Image], visual_tokens: int) -> Tensor:
         """What the language model gets for pictures: (n, visual_tokens, d), the tower's grid averaged down.
 
+        On the CPU, wherever the model computes: a catalogue's features are too many for a device, and kept ones come
+        from a file. Who reads them moves what is needed.
         A tower of one size gives no more tokens than it has; one whose grid follows the picture gives a small picture's
         tokens several times.
         """
@@ -157,7 +161,7 @@ class Mllm:
             grids = [(height // merged, width // merged) for _, height, width in inputs["image_grid_thw"].tolist()]
         pixels = inputs.pop("pixel_values").to(self.dtype)
         seen = self.model.get_image_features(pixel_values=pixels, return_dict=True, **inputs).pooler_output  # pyright: ignore
-        return torch.stack([pool_grid(p, visual_tokens, grid) for p, grid in zip(seen, grids, strict=True)])
+        return torch.stack([pool_grid(p, visual_tokens, grid) for p, grid in zip(seen, grids, strict=True)]).cpu()
 
     def embed(self, ids: Tensor, features: Tensor | None) -> Tensor:
         """(b, t) token ids, and (n, v, d) features of their pictures in reading order, to (b, t, d)."""
@@ -281,6 +285,13 @@ def kept_layers(count: int, layers: int, keep: Keep) -> list[int]:
     if keep == "lowest" or layers == 1:
         return list(range(layers))
     return [round(place * (count - 1) / (layers - 1)) for place in range(layers)]
+
+
+def renumber(layer: nn.Module, number: int) -> None:
+    """A layer and its parts look for their keys and values in a cache, which has as many places as there are layers."""
+    for part in layer.modules():
+        if hasattr(part, "layer_idx"):
+            part.layer_idx = number  # pyright: ignore
 
 
 def freeze(model: nn.Module) -> None:

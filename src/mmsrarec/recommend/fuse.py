@@ -4,8 +4,9 @@ A candidate's terms are the language model's log-odds and one of each proposer; 
 sequence model's term is the log of its softmax over the catalogue, which it was trained to make a probability. Inner
 products and counts of rules are nothing of the kind and have no scale in common: of all others the term is -log of the
 place among all items that the user has not had, so that a weight w says that the target is at place r as often as
-r**-w, Zipf's law; items not told apart, such as all that no rule leads to, share their mean place. Of an item that it
-has never seen taken a proposer says nothing, and `logit` goes on from what the others say.
+r**-w, Zipf's law; items not told apart, such as all that no rule leads to, share their mean place. Of an item that its
+own training has never seen taken a proposer says nothing (`propose.known_to`), and `logit` goes on from what the others
+say. What it does not know counts in no place and no share either: an item that joins changes nothing for the others.
 """
 
 import json
@@ -20,12 +21,14 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.logit import ALONE, Logit, log_share
-from mmsrarec.recommend.propose import Reranked, Scores, places, strangers
+from mmsrarec.recommend.propose import Reranked, Scores, known_to, places
 from mmsrarec.recommend.score import MllmScorer
 
 FOLDS = 5
 FILE = "fusion.json"
 MODEL = "language model"
+MOST, LEAST = 1e300, 1e-300
+"""A maximum of nothing, and a sum of nothing, that numpy can go on with; nobody's score is there."""
 Quality = Callable[[FloatArray, IntArray], float]
 
 
@@ -77,33 +80,29 @@ class Fusion:
 
 @dataclass
 class Fused:
-    """The fused score as one more thing that ranks: any real number, to compare within one moment.
-
-    known: (n_items,) whether the proposers have seen an item taken.
-    """
+    """The fused score as one more thing that ranks: any real number, to compare within one moment."""
 
     name: str
     ranker: Scores
     proposers: Sequence[Scores]
     logit: Logit
-    known: NDArray[np.bool_]
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         if candidates is None:
             raise MmsrarecError("fusion ranks proposed candidates, not the whole catalogue: use propose")
         counts = self.logit.weights[0] != 0  # what counts nothing is not asked
         ranker = self.ranker if counts else Given(np.full(candidates.shape, 0.5))
-        return self.logit.score(terms(ranker, self.proposers, moments, candidates, self.known))
+        return self.logit.score(terms(ranker, self.proposers, moments, candidates))
 
 
 @dataclass
 class Given:
-    """(m, c) scores that are known already, as whatever ranks the candidates they are of. described: see
-    `propose.strangers`."""
+    """(m, c) scores that are known already, as whatever ranks the candidates they are of. known: as of
+    `propose.known_to`."""
 
     scores: FloatArray
     name: str = "given"
-    described: int = 0
+    known: NDArray[np.bool_] | None = None
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         return self.scores
@@ -116,24 +115,27 @@ def language_model(scorer: Scores) -> MllmScorer | None:
     return scorer if isinstance(scorer, MllmScorer) else None
 
 
-def terms(
-    ranker: Scores, proposers: Sequence[Scores], moments: Moments, candidates: IntArray, known: NDArray[np.bool_]
-) -> list[FloatArray]:
-    """(m, c) each, of (m, c) candidates: the language model's, then each proposer's; known: see `Fused`."""
+def terms(ranker: Scores, proposers: Sequence[Scores], moments: Moments, candidates: IntArray) -> list[FloatArray]:
+    """(m, c) each, of (m, c) candidates, which may be none: the language model's, then each proposer's."""
+    candidates = np.asarray(candidates, dtype=np.int64)  # numpy takes no candidates for floats
     p = np.clip(ranker.score(moments, candidates), 1e-9, 1 - 1e-9)
-    told = [np.take_along_axis(term(one, moments, known), candidates, axis=1) for one in proposers]
+    told = [np.take_along_axis(term(one, moments), candidates, axis=1) for one in proposers]
     return [np.log(p) - np.log1p(-p), *told]
 
 
-def term(proposer: Scores, moments: Moments, known: NDArray[np.bool_]) -> FloatArray:
-    """(m, n_items): what a proposer says of every item, NaN where it cannot say anything; known: see `Fused`."""
-    if getattr(proposer, "logits", False):
-        scores = np.array(proposer.score(moments, None), dtype=np.float64)
-        top = scores.max(axis=1, keepdims=True)
-        said = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True))
-    else:
-        said = -np.log(places(proposer, moments))
-    return np.where(strangers(proposer, ~known), np.nan, said)
+def term(proposer: Scores, moments: Moments) -> FloatArray:
+    """(m, n_items): what a proposer says of every item; NaN, and nothing else that is no number, where it cannot say
+    anything: of what it does not know (`propose.known_to`), and where its score is not finite."""
+    if not getattr(proposer, "logits", False):
+        return -np.log(places(proposer, moments))
+    every = np.asarray(proposer.score(moments, None), dtype=np.float64)
+    said, known = np.full(every.shape, np.nan), known_to(proposer, every.shape[1])
+    scores = every[:, known]  # the others take no part even in the order of summing
+    told = np.isfinite(scores)
+    scores -= np.max(scores, axis=1, keepdims=True, initial=-MOST, where=told)
+    total = np.exp(scores, out=np.zeros_like(scores), where=told).sum(axis=1, keepdims=True)
+    said[:, known] = np.where(told, scores - np.log(np.maximum(total, LEAST)), np.nan)
+    return said
 
 
 def learn(

@@ -49,10 +49,10 @@ class Logit:
 
     @classmethod
     def fit(cls, x: FloatArray, place: IntArray, ridge: float = RIDGE) -> "Logit":
-        """Of the greatest likelihood, less the ridge, of targets at `place`, (m,), among (m, c, k) terms, NaN where
-        missing. A missing term's part depends on the weights, so they are found in rounds."""
+        """Of the greatest likelihood, less the ridge, of targets at `place`, (m,), among (m, c, k) terms. What is not
+        finite is missing. A missing term's part depends on the weights, so they are found in rounds."""
         k = x.shape[2]
-        holes = np.isnan(x).any(axis=2)
+        holes = ~np.isfinite(x).all(axis=2)
         whole = x[~holes]
         mean = whole.mean(axis=0) if len(whole) else np.zeros(k)
         covariance = np.cov(whole.T, ddof=0).reshape(k, k) if len(whole) else np.zeros((k, k))
@@ -64,7 +64,7 @@ class Logit:
         return found
 
     def score(self, terms: Sequence[FloatArray]) -> FloatArray:
-        """(m, c) of k arrays (m, c) of terms, NaN where missing."""
+        """(m, c) of k arrays (m, c) of terms. What is not finite is missing; every score is finite."""
         missing, patterns = _missing(terms)
         shares = np.zeros((len(terms), 1 << len(terms)))
         constant, w = np.zeros(1 << len(terms)), np.array(self.weights)
@@ -74,7 +74,7 @@ class Logit:
             constant[pattern] = w[gone] @ start + w[gone] @ left @ w[gone] / 2
         scores = constant[missing]
         for term, share in zip(terms, shares, strict=True):
-            scores += share[missing] * np.where(np.isnan(term), 0, term)
+            scores += share[missing] * np.where(np.isfinite(term), term, 0)
         return scores
 
     def filled(self, x: FloatArray) -> FloatArray:
@@ -128,7 +128,7 @@ def _missing(terms: Sequence[FloatArray]) -> tuple[IntArray, list[tuple[int, NDA
     """(m, c) which of k terms are missing, as bits; and each pattern that is there, with its (k,) mask."""
     bits = np.zeros(terms[0].shape, dtype=np.int64)
     for number, term in enumerate(terms):
-        bits |= np.isnan(term).astype(np.int64) << number
+        bits |= (~np.isfinite(term)).astype(np.int64) << number
     found = np.flatnonzero(np.bincount(bits.ravel()))
     return bits, [(int(one), (one >> np.arange(len(terms)) & 1).astype(bool)) for one in found]
 

@@ -54,14 +54,18 @@ def parts_of(generator: Scores) -> tuple[Scores, ...]:
     return getattr(generator, "generators", (generator,))
 
 
-def described_by(generator: Scores) -> int:
-    """Items, the first of the catalogue, that it can rank by what they are, though nobody took them."""
-    return getattr(generator, "described", 0)
+def known_to(generator: Scores, n_items: int) -> NDArray[np.bool_]:
+    """(n_items,): the items of which a generator can say anything.
 
-
-def strangers(generator: Scores, new: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(items,): of the new items, nobody took which, those that the generator cannot rank by what they are."""
-    return new & (np.arange(len(new)) >= described_by(generator))
+    A generator tells it by its attribute `known`, a mask over the first items of the catalogue: what its own training
+    saw taken, or what it can rank by what an item is. Beyond the mask it knows nothing, whatever the log says since.
+    A generator without the attribute can rank everything.
+    """
+    told = getattr(generator, "known", None)
+    known = np.full(n_items, told is None)
+    if told is not None:
+        known[: len(told)] = told[:n_items]
+    return known
 
 
 def unseen(generator: Scores, moments: Moments) -> FloatArray:
@@ -70,19 +74,26 @@ def unseen(generator: Scores, moments: Moments) -> FloatArray:
 
 
 def not_had(scores: FloatArray, moments: Moments) -> FloatArray:
-    """(m, n_items): the scores as float64, -inf for what a user had."""
+    """(m, n_items): the scores as float64, -inf for what a user had and where there is none (NaN)."""
     found = np.array(scores, dtype=np.float64)
+    found[np.isnan(found)] = -np.inf
     for row, history in zip(found, moments.history, strict=True):
         row[history] = -np.inf
     return found
 
 
 def places(generator: Scores, moments: Moments) -> FloatArray:
-    """(m, n_items): each item's place by a generator, 1 the best, tied items at their mean; what a user had is last."""
-    found = unseen(generator, moments)
-    for row in found:
-        _, where, count = np.unique(-row, return_inverse=True, return_counts=True)
-        row[:] = (np.cumsum(count) - (count - 1) / 2)[where.ravel()]
+    """(m, n_items): each item's place by a generator among those that it knows (`known_to`), NaN for all others.
+
+    1 is the best, tied items have their mean, and what a user had is last.
+    """
+    scores = np.asarray(generator.score(moments, None))
+    told = known_to(generator, scores.shape[1]) & ~np.isnan(scores)
+    found = not_had(scores, moments)
+    for row, known in zip(found, told, strict=True):
+        _, where, count = np.unique(-row[known], return_inverse=True, return_counts=True)
+        row[known] = (np.cumsum(count) - (count - 1) / 2)[where.ravel()]
+        row[~known] = np.nan
     return found
 
 

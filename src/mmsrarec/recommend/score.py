@@ -52,7 +52,8 @@ def score_packs(
     progress: Count = lambda done, total, label: None,
     tree: Tree | None = None,
 ) -> list[FloatArray]:
-    """p(yes) / (p(yes) + p(no)) of each pack's candidates. Packs of like length share a batch of `batch_tokens`.
+    """p(yes) / (p(yes) + p(no)) of each pack's candidates, be they none. Packs of like length share a batch of
+    `batch_tokens`.
 
     tree: as of `yes_minus_no`.
     """
@@ -65,7 +66,7 @@ def score_packs(
         while stop < len(order) and (stop + 1 - start) * len(pieces[order[stop]][1]) <= batch_tokens:
             stop += 1
         chosen = order[start:stop]
-        values = torch.sigmoid(yes_minus_no(prompts, [pieces[i][1] for i in chosen], tree).double()).cpu().numpy()
+        values = torch.sigmoid(yes_minus_no(prompts, [pieces[i][1] for i in chosen], tree).cpu().double()).numpy()
         sizes = [len(pieces[i][1].candidates) for i in chosen]
         for i, part in zip(chosen, np.split(values, np.cumsum(sizes)[:-1]), strict=True):
             scores[i] = part
@@ -76,7 +77,7 @@ def score_packs(
     for (row, _), part in zip(pieces, scores, strict=True):
         assert part is not None
         joined[row].append(part)
-    return [np.concatenate(parts) for parts in joined]
+    return [np.concatenate(parts) if parts else np.empty(0) for parts in joined]
 
 
 @dataclass

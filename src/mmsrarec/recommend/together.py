@@ -10,39 +10,39 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.recommend.fuse import term
 from mmsrarec.recommend.logit import Logit
-from mmsrarec.recommend.propose import Scores, described_by
+from mmsrarec.recommend.propose import Scores, known_to
 
 
 @dataclass
 class Together:
-    """Ranks the whole catalogue by a logit of the generators' terms. known: see `fuse.Fused`."""
+    """Ranks the whole catalogue by a logit of the generators' terms. n_items: of the catalogue."""
 
     generators: tuple[Scores, ...]
     logit: Logit
-    known: NDArray[np.bool_]
+    n_items: int
 
     @classmethod
-    def of(cls, generators: Sequence[Scores], logit: Logit, known: NDArray[np.bool_]) -> Scores:
+    def of(cls, generators: Sequence[Scores], logit: Logit, n_items: int) -> Scores:
         """Several as one; one as it is."""
-        return generators[0] if len(generators) == 1 else cls(tuple(generators), logit, known)
+        return generators[0] if len(generators) == 1 else cls(tuple(generators), logit, n_items)
 
     @property
     def name(self) -> str:
         return "+".join(generator.name for generator in self.generators)
 
     @property
-    def described(self) -> int:
-        """Of what all of them can describe: see `propose.strangers`."""
-        return min(described_by(generator) for generator in self.generators)
+    def known(self) -> NDArray[np.bool_]:
+        """(n_items,): what all of them know. What only some know they rank as well, by what those say."""
+        return np.all(self._known, axis=0)
+
+    @property
+    def _known(self) -> list[NDArray[np.bool_]]:
+        return [known_to(generator, self.n_items) for generator in self.generators]
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        scores = self.logit.score([term(generator, moments, self.known) for generator in self.generators])
+        """What none of them knows they do not propose: minus infinity where the whole catalogue is ranked."""
+        scores = self.logit.score([term(generator, moments) for generator in self.generators])
         if candidates is not None:
             return np.take_along_axis(scores, candidates, axis=1)
-        scores[:, untold(~self.known, list(map(described_by, self.generators)))] = -np.inf
+        scores[:, ~np.any(self._known, axis=0)] = -np.inf
         return scores
-
-
-def untold(new: NDArray[np.bool_], described: Sequence[int]) -> NDArray[np.bool_]:
-    """(items,): of the new items, those that none of several generators can describe: they propose none of them."""
-    return new & (np.arange(len(new)) >= max(described))

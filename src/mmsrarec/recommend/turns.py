@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
-from mmsrarec.recommend.propose import Scores, described_by, ordered, strangers
+from mmsrarec.recommend.propose import Scores, known_to, ordered
 
 
 def beside_new(known: Scores, judge: Scores, new: NDArray[np.bool_], n: int) -> Scores:
@@ -22,21 +22,26 @@ def beside_new(known: Scores, judge: Scores, new: NDArray[np.bool_], n: int) -> 
     return Turns(known, Only(judge, new), every, known.name) if new.any() else known
 
 
-def with_new(known: Scores, by_content: Scores | None, by_words: Scores, new: NDArray[np.bool_], n: int) -> Scores:
+def with_new(known: Scores, by_content: Scores | None, by_words: Scores, n_items: int, n: int) -> Scores:
     """`beside_new` for all that the generator cannot rank: by content where that is known, else by words."""
-    unknown = strangers(known, new)
+    unknown = ~known_to(known, n_items)
     if by_content is not None:
-        left = strangers(by_content, unknown)
+        left = unknown & ~known_to(by_content, n_items)
         known, unknown = beside_new(known, by_content, unknown & ~left, n), left
     return beside_new(known, by_words, unknown, n)
+
+
+def nothing_last(scores: FloatArray) -> FloatArray:
+    """The scores as float64, minus infinity where there is none (NaN)."""
+    return np.nan_to_num(np.asarray(scores, dtype=np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
 
 
 @dataclass
 class Turns:
     """Two generators as one for the whole catalogue: every `every`-th proposal is the second's.
 
-    An item's place is the better one of its two. What the second gives minus infinity it does not propose; items beyond
-    those that the first knows, which is narrower then, come last in its order.
+    An item's place is the better one of its two. What the second gives minus infinity, or nothing, it does not propose;
+    of what the first gives nothing, or that is beyond its items, it says that it comes last.
     """
 
     first: Scores
@@ -47,8 +52,8 @@ class Turns:
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         if candidates is not None:
             return self.first.score(moments, candidates)
-        second = np.asarray(self.second.score(moments, None), dtype=np.float64)
-        first = Widened(self.first, second.shape[1]).score(moments, None)
+        second = nothing_last(self.second.score(moments, None))
+        first = nothing_last(Widened(self.first, second.shape[1]).score(moments, None))
         mine, theirs = ordered(first)[1], ordered(second)[1]
         theirs = np.where(np.isneginf(second), np.inf, self.every * (theirs + 1) - 1)
         return -np.minimum(mine + mine // (self.every - 1), theirs)
@@ -56,7 +61,7 @@ class Turns:
 
 @dataclass
 class Widened:
-    """A generator for more items than it knows: those beyond its last get minus infinity."""
+    """A generator for more items than it was fitted on: of those beyond its last it says nothing, NaN."""
 
     generator: Scores
     items: int
@@ -71,15 +76,41 @@ class Widened:
         return getattr(self.generator, "logits", False)
 
     @property
-    def described(self) -> int:
-        """Of the generator: see `propose.strangers`."""
-        return described_by(self.generator)
+    def known(self) -> NDArray[np.bool_]:
+        """Of the generator, which knows nothing beyond its items: see `propose.known_to`."""
+        return known_to(self.generator, self.items)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        known = self.generator.score(moments, None)
-        wide = np.full((len(moments), self.items), -np.inf)
-        wide[:, : known.shape[1]] = known
+        own = self.generator.score(moments, None)
+        wide = np.full((len(moments), self.items), np.nan)
+        wide[:, : own.shape[1]] = own
         return wide if candidates is None else np.take_along_axis(wide, candidates, axis=1)
+
+
+@dataclass
+class Blind:
+    """A generator as if its training had not seen some items taken: it says nothing of them. hidden: (items,)."""
+
+    generator: Scores
+    hidden: NDArray[np.bool_]
+
+    @property
+    def name(self) -> str:
+        return self.generator.name
+
+    @property
+    def logits(self) -> bool:
+        """Of the generator: see `fuse`."""
+        return getattr(self.generator, "logits", False)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """See `propose.known_to`."""
+        return known_to(self.generator, len(self.hidden)) & ~self.hidden
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        scores = self.generator.score(moments, candidates)
+        return np.where(self.hidden if candidates is None else self.hidden[candidates], np.nan, scores)
 
 
 @dataclass

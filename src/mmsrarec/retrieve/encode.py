@@ -20,18 +20,22 @@ from mmsrarec.retrieve.settings import CONTENT_SASREC, RetrieveSettings
 
 Float32Array = NDArray[np.float32]
 TOKENS_A_BATCH = 32_768  # bounds memory while encoding
+KNOWN = "known_items"
+"""What training saw taken, beside the weights in their file."""
 
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
     """A trained sequence model: histories in, users' embeddings and item scores out.
 
-    curve: a line for each pass of training, (mean loss, validation NDCG@10).
+    curve: a line for each pass of training, (mean loss, validation NDCG@10). known: (n_items,), what training saw
+    taken; None where it is not recorded.
     """
 
     model: SequenceModel
     settings: RetrieveSettings
     curve: tuple[tuple[float, float], ...] = ()
+    known: NDArray[np.bool_] | None = None
 
     @property
     def n_items(self) -> int:
@@ -80,30 +84,35 @@ class Encoder:
         if not (isinstance(self.model, ContentSASRec) and items.any()):
             return self
         model = copy.deepcopy(self.model)
-        model.items.known[: self.n_items][torch.from_numpy(items)] = 0
+        model.items.known[: self.n_items][torch.from_numpy(items).to(model.scale.device)] = 0
         return replace(self, model=model)
 
     def save(self, folder: Path) -> None:
         """Write encoder.safetensors and encoder.json."""
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: w.detach().cpu().contiguous() for name, w in self.model.state_dict().items()}
+        if self.known is not None:
+            weights[KNOWN] = torch.from_numpy(self.known)
         save_file(weights, folder / "encoder.safetensors")
         record = {"n_items": self.n_items, "settings": self.settings.model_dump(), "curve": self.curve}
         (folder / "encoder.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "Encoder":
-        """Raises MmsrarecError where nothing was saved, or by another version."""
+        """Onto a torch device. Raises MmsrarecError where nothing was saved, or by another version."""
         try:
             record = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
             settings = RetrieveSettings.model_validate(record["settings"])
+            curve = tuple((float(loss), float(ndcg)) for loss, ndcg in record["curve"])
             model = new_model(record["n_items"], settings)
-            model.load_state_dict(load_file(folder / "encoder.safetensors"))
-            return cls(model.to(device), settings, tuple((loss, ndcg) for loss, ndcg in record["curve"]))
+            weights = load_file(folder / "encoder.safetensors")
+            known = weights.pop(KNOWN, None)
+            model.load_state_dict(weights)
         except FileNotFoundError as e:
             raise MmsrarecError(f"no trained encoder in {folder}: run stage 2 (retrieve) first") from e
         except (ValueError, KeyError, RuntimeError, SafetensorError) as e:
             raise MmsrarecError(f"{folder} holds no encoder of this version: remove it and run stage 2 again") from e
+        return cls(model.to(device), settings, curve, None if known is None else known.numpy())
 
 
 def new_model(n_items: int, s: RetrieveSettings) -> SequenceModel:

@@ -80,7 +80,7 @@ def train_encoder(
             elif number - best_pass >= settings.patience:
                 break
     averaged.load_state_dict(best_weights)
-    return Encoder(averaged, settings, tuple(curve))
+    return Encoder(averaged, settings, tuple(curve), train.counts > 0)
 
 
 @torch.no_grad()

@@ -1,11 +1,14 @@
 """Matrix factorisation by alternating least squares (Hu, Koren and Volinsky 2008), through the `implicit` library."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.baselines.sparse import asked, one_blas_thread, sequences, taken
+from mmsrarec.evaluate.baselines.sparse import asked, one_blas_thread, sequences, spread, taken
 
 
 class Als:
@@ -14,7 +17,7 @@ class Als:
     name = "als"
 
     def __init__(self, train: Events, seed: int, factors: int = 64, alpha: float = 20, iterations: int = 15) -> None:
-        self.n_items = train.n_items
+        self.n_items, self.known = train.n_items, train.counts > 0
         with one_blas_thread():  # `implicit` warns of more
             try:
                 from implicit.cpu.als import AlternatingLeastSquares
@@ -25,9 +28,13 @@ class Als:
             self.model = AlternatingLeastSquares(
                 factors=factors, alpha=alpha, iterations=iterations, random_state=seed, num_threads=1
             )
-            self.model.fit(taken(sequences(train), self.n_items), show_progress=False)
+            self.model.fit(self._taken(sequences(train)), show_progress=False)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         with one_blas_thread():
-            users = self.model.recalculate_user(np.arange(len(moments)), taken(moments.history, self.n_items))
-            return asked(np.asarray(users @ self.model.item_factors.T), candidates)
+            users = self.model.recalculate_user(np.arange(len(moments)), self._taken(moments.history))
+            return asked(spread(np.asarray(users @ self.model.item_factors.T), self.known), candidates)
+
+    def _taken(self, histories: Sequence[IntArray]) -> Any:
+        """Of known items only: others would join in the random start, and so change every score."""
+        return taken(histories, self.n_items)[:, self.known]

@@ -5,7 +5,7 @@ import numpy as np
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.baselines.sparse import asked, one_blas_thread, sequences, taken_once
+from mmsrarec.evaluate.baselines.sparse import asked, one_blas_thread, sequences, spread, taken_once
 
 MOST_ITEMS = 30_000
 """Above it the one matrix that is needed, n_items squared in float32, takes more than 3.6 GB."""
@@ -23,7 +23,8 @@ class Ease:
 
     def __init__(self, train: Events, l2: float = 100) -> None:
         check_size(train.n_items)
-        users = taken_once(sequences(train), train.n_items)
+        self.known = train.counts > 0  # of others the matrix would say nothing, at the same price
+        users, n_known = taken_once(sequences(train), train.n_items)[:, self.known], int(self.known.sum())
         from scipy.linalg import get_lapack_funcs
 
         factor, invert = get_lapack_funcs(("potrf", "potri"), dtype=np.float32)
@@ -34,7 +35,7 @@ class Ease:
             matrix, unsolved = invert(matrix, lower=1, overwrite_c=1)
         if failed or unsolved:
             raise MmsrarecError(f"EASE: the matrix of {train.n_items} items cannot be inverted: leave the row out")
-        for column in range(train.n_items):  # the lower half is there; the upper one mirrors it
+        for column in range(n_known):  # the lower half is there; the upper one mirrors it
             matrix[column, column + 1 :] = matrix[column + 1 :, column]
         matrix = matrix.T  # the same, in the order of memory that products of rows want
         matrix /= -np.diagonal(matrix).copy()
@@ -42,7 +43,8 @@ class Ease:
         self.weights = matrix
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        return asked(np.asarray(taken_once(moments.history, len(self.weights)) @ self.weights), candidates)
+        taken = taken_once(moments.history, len(self.known))[:, self.known]
+        return asked(spread(np.asarray(taken @ self.weights), self.known), candidates)
 
 
 def check_size(n_items: int) -> None:

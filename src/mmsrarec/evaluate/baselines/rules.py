@@ -17,7 +17,7 @@ class SequentialRules:
 
     def __init__(self, train: Events, window: int = 4) -> None:
         self.window = window
-        self.n_items = train.n_items
+        self.n_items, self.known = train.n_items, train.counts > 0
         pairs, weights = [], []
         for step in range(1, window + 1):
             together = train.user[:-step] == train.user[step:]

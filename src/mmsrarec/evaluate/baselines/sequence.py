@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmsrarec.data.dataset import FloatArray, IntArray
+from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.split import Moments
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC
@@ -14,10 +14,15 @@ class SequenceRow:
     logits = True
     """Scores are logits of a softmax over the catalogue: see `recommend.fuse`."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, train: Events | None = None) -> None:
+        """train: says what the encoder's training saw taken where the encoder itself, of an older run, does not."""
         self.encoder, self.name = encoder, encoder.settings.encoder
-        self.described = encoder.n_items if self.name == CONTENT_SASREC else 0
-        """Items, the first of the catalogue, that it can rank though nobody took them."""
+        self.known = np.ones(encoder.n_items, dtype=bool)
+        """What it can rank (`recommend.propose.known_to`): by what items are, all; by ids, what training saw taken."""
+        if self.name != CONTENT_SASREC and encoder.known is not None:
+            self.known = encoder.known
+        elif self.name != CONTENT_SASREC and train is not None:
+            self.known = train.counts[: encoder.n_items] > 0
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         """(m, c) candidates -> (m, c) logits; None -> (m, n_items)."""

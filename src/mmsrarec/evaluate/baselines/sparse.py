@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.errors import MmsrarecError
@@ -39,6 +40,13 @@ def sequences(train: Events) -> list[IntArray]:
 def asked(scores: FloatArray, candidates: IntArray | None) -> FloatArray:
     """Scores of all items (m, n_items) -> those of the candidates (m, c); all where None."""
     return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
+
+
+def spread(scores: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
+    """Scores of the known items (m, k) -> those of all items (m, n_items): 0 for items that nobody took."""
+    wide = np.zeros((len(scores), len(known)), dtype=scores.dtype)
+    wide[:, known] = scores
+    return wide
 
 
 @contextmanager

@@ -1,0 +1,140 @@
+"""What becomes of a trained adapter in the format that the model computes in, on users of a finished run.
+
+    python benchmarks/merge.py --run runs/sample --variant whole --users 100
+
+Four ways to serve the adapter: merged into float32 weights, which is the reference; merged into weights of the run's
+own format; as PEFT applies it, unmerged; and kept beside the weights (`LowRank`), as it is served. Of the merged
+weights: how much of each matrix's change is lost. Of all four: each user's candidates (1 positive, 20 negatives) are
+scored and ranked. Ways take turns with each user, so that a busy machine slows all alike. The last line of the output
+is one JSON object.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmsrarec.artefacts import versions
+from mmsrarec.evaluate.protocol import published_candidates
+from mmsrarec.models.adapter import WEIGHTS, keep_beside, load_adapter
+from mmsrarec.models.mllm import Mllm
+from mmsrarec.recommend.prompts import Prompts
+from mmsrarec.recommend.score import score_packs
+from mmsrarec.workspace import Workspace, adapter_part
+
+REFERENCE = "merged in float32"
+
+
+def models(workspace: Workspace, variant: str, adapter: Path) -> dict[str, Mllm]:
+    """The same adapter on the same model, in four ways."""
+
+    def fresh(dtype: str) -> Mllm:
+        settings = workspace.recommend_settings(variant)
+        model = workspace.recipe.model.model_copy(update={"dtype": dtype})
+        return Mllm.load(model).shorten(settings.layers, settings.keep)
+
+    own = workspace.recipe.model.dtype
+    ways = {REFERENCE: fresh("float32"), "merged": fresh(own), "unmerged": fresh(own), "beside": fresh(own)}
+    for way, mllm in ways.items():
+        peft = load_adapter(mllm, adapter)
+        if "merged" in way.split():
+            mllm.model = peft.merge_and_unload()  # pyright: ignore
+        elif way == "beside":
+            mllm.model = keep_beside(peft)
+    return ways
+
+
+def lost(plain: Mllm, merged: Mllm, exact: Mllm) -> dict[str, float]:
+    """Of each changed matrix: the change's size beside the weights', how far merging misses it, and the share of
+    weights that it leaves as they were."""
+    before, after, whole = (dict(one.model.named_parameters()) for one in (plain, merged, exact))
+    sizes, errors, same = [], [], []
+    for name, weight in whole.items():
+        change = weight.float() - before[name].float()
+        if change.any():
+            found = after[name].float() - before[name].float()
+            sizes.append(float(change.norm() / before[name].float().norm()))
+            errors.append(float((found - change).norm() / change.norm()))
+            same.append(float((found == 0)[change != 0].float().mean()))
+    return {
+        "matrices": len(sizes),
+        "size": round(float(np.mean(sizes)), 4),
+        "error_mean": round(float(np.mean(errors)), 3),
+        "error_worst": round(max(errors), 3),
+        "rounded_back": round(float(np.mean(same)), 3),
+    }
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--run", type=Path, required=True, help="the folder of a run whose stage 3 is finished")
+    options.add_argument("--variant", default="whole", help="whose adapter")
+    options.add_argument("--users", type=int, default=100)
+    options.add_argument("--seed", type=int, default=0)
+    args = options.parse_args()
+
+    workspace = Workspace.open(args.run)
+    split = workspace.recipe.evaluate.splits[0]
+    adapter = workspace.folder / adapter_part(split, args.variant) / "adapter"
+    if not (adapter / WEIGHTS).is_file():
+        options.error(f"{adapter} holds no adapter: run stage 3 first")
+    if workspace.recipe.runtime.threads:
+        torch.set_num_threads(workspace.recipe.runtime.threads)
+    ways = models(workspace, args.variant, adapter)
+    prompts: dict[str, Prompts] = {way: workspace.prompts(args.variant, mllm) for way, mllm in ways.items()}
+    settings = workspace.recommend_settings(args.variant)
+    plain = Mllm.load(workspace.recipe.model).shorten(settings.layers, settings.keep)
+    test = workspace.split(split).test
+    rows = np.sort(np.random.default_rng(args.seed).permutation(len(test))[: args.users])
+    test = test.pick(rows)
+    asked = published_candidates(test, workspace.dataset.events, args.seed)
+    evidence = workspace.retrieval(split, args.variant).gather(test, asked.items, settings)
+    scores: dict[str, list[np.ndarray]] = {way: [] for way in ways}
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    for number, one in enumerate(evidence):
+        for way, mine in prompts.items():
+            pack, started = mine.render(one), time.perf_counter()
+            scores[way] += score_packs(mine, [pack])
+            times[way].append(1000 * (time.perf_counter() - started))
+        print(f"ranked {number + 1} of {len(evidence)}", file=sys.stderr)
+    logits = {way: np.log(p := np.clip(np.array(found), 1e-9, 1 - 1e-9)) - np.log1p(-p) for way, found in scores.items()}
+    ranks = {way: np.argsort(np.argsort(-found, axis=1), axis=1) for way, found in logits.items()}
+    told = {}
+    for way, found in logits.items():
+        place = np.take_along_axis(ranks[way], asked.place[:, None], axis=1)[:, 0]
+        told[way] = {
+            "ms": round(statistics.median(times[way]), 1),
+            "HR@5": round(float((place < 5).mean()), 4),
+        }
+        for other in ("unmerged",) if way == REFERENCE else (REFERENCE, "unmerged"):
+            gap = np.abs(found - logits[other])
+            told[way][f"against {other}"] = {
+                "log_odds_mean": round(float(gap.mean()), 5),
+                "log_odds_largest": round(float(gap.max()), 4),
+                "ranks_moved": round(float((ranks[way] != ranks[other]).mean()), 4),
+            }
+    result = {
+        "benchmark": "merge",
+        "change": lost(plain, ways["merged"], ways[REFERENCE]),
+        "ways": told,
+        "users": len(evidence),
+        "variant": args.variant,
+        "data": workspace.dataset.name,
+        "model": plain.fingerprint,
+        "rank": settings.rank,
+        "layers": len(plain.decoder.layers),  # pyright: ignore
+        "threads": torch.get_num_threads(),
+        "seed": args.seed,
+        "versions": versions(),
+    }
+    print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
