@@ -8,7 +8,6 @@ import pytest
 from finished import copy_run
 
 from mmsrarec import cli
-from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.progress import Progress
 from mmsrarec.recommender import Recommender
@@ -54,12 +53,6 @@ def test_a_new_item_costs_one_question_and_is_recommended(mine: Path, monkeypatc
     assert {reason.kind for reason in recommender.explain("new", user=user).reasons} >= {"history", "keywords"}
     assert recommender.recommend(history=["new"], k=n)  # an encoder that does not know it skips it
     assert update(mine / "run", Progress())["new_items"] == []
-
-
-def test_new_items_belong_at_the_end(mine: Path) -> None:
-    add(mine, NEW, first=True)
-    with pytest.raises(MmsrarecError, match=r"add new ones at the end of items\.jsonl"):
-        update(mine / "run", Progress())
 
 
 def test_the_command_says_what_is_new(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
