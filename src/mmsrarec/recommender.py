@@ -97,7 +97,7 @@ class Recommender:
         more, less: keywords that are asked for and asked to be spared; they count at once, nothing is trained. reasons:
         whether to measure what carried each, which takes more than twice as long as ranking (docs/results.md).
         """
-        return self.answer(self._moment(user, history), k, Wishes.of(more, less), reasons)
+        return self.answer(self._moment(user, history), k, self._wishes(more, less), reasons)
 
     def score(
         self,
@@ -108,7 +108,11 @@ class Recommender:
         less: Sequence[str] = (),
     ) -> dict[str, float]:
         """{item id: score} of the named candidates. Raises MmsrarecError that lists unknown ids."""
-        moment, codes, wishes = self._moment(user, history), self._codes(candidates), Wishes.of(more, less)
+        moment, codes, wishes = (
+            self._moment(user, history),
+            self._codes(candidates),
+            self._wishes(more, less),
+        )
         scores = self._scores(moment, self._gather(moment, codes, wishes), wishes)
         return dict(zip(candidates, scores.tolist(), strict=True))
 
@@ -147,7 +151,7 @@ class Recommender:
     ) -> Explanation:
         """Why the item is, or is not, for them: each thing the model was shown, and how far the log-odds of yes fall
         without it."""
-        evidence = self._gather(self._moment(user, history), self._codes([item]), Wishes.of(more, less))
+        evidence = self._gather(self._moment(user, history), self._codes([item]), self._wishes(more, less))
         score, reasons = explain(self.prompts, evidence)
         return Explanation(item, self.dataset.items[evidence.candidates[0]].title, score, reasons)
 
@@ -219,7 +223,7 @@ class Recommender:
         """told: whose places joined in, NaN of what they cannot know. A wish that the item meets is the first reason:
         it counts by rule."""
         item, keywords = self.dataset.items[code], self.workspace.keywords.united(code)
-        met = [word for word in wishes.more if carries(self.prompts.shown_keywords(code), [word])]
+        met = [word for word in wishes.more if carries(self.prompts.shown_keywords(code), [word], wishes.lexicon)]
         because = (f"you asked for more {', '.join(met)}",) if met else ()
         because += tuple(one.text for one in reasons if one.weight > 0 and one.kind != "more")[:SHOWN_REASONS]
         if said := [f"{place[code]:.0f} by {name}" for name, place in told if not np.isnan(place[code])]:
@@ -236,6 +240,10 @@ class Recommender:
         """By what the adapter was trained with, which an older recipe does not say."""
         manifest = read_manifest(self.workspace.folder / adapter_part(self.split, "whole"))
         return bool(manifest["settings"].get("recommend", {}).get("wishes"))
+
+    def _wishes(self, more: Sequence[str], less: Sequence[str]) -> Wishes:
+        """What is typed, as the languages of the catalogue read it."""
+        return Wishes.of(more, less, self.workspace.keywords.lexicon)
 
     def _moment(self, user: str | None, history: Sequence[str] | None) -> Moments:
         """Now: after everything in the log. Raises MmsrarecError for a user or an item that is not there."""
