@@ -28,7 +28,7 @@ from mmsrarec.recommend.propose import Reranked, places
 from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.recommend.together import Together
 from mmsrarec.recommend.turns import Likeness, Only, Turns, Widened, with_new
-from mmsrarec.recommend.wishes import UNASKED, Wishes, carries, tilt
+from mmsrarec.recommend.wishes import UNASKED, Wishes, carries, tilt, without_effect
 from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.workspace import Part, Workspace, adapter_part
 
@@ -159,7 +159,7 @@ class Recommender:
         Raises:
             MmsrarecError: Nobody of that id, no known item in the history, or an argument of another kind.
         """
-        k, wishes = checked_count("k", k), _wishes(more, less)
+        k, wishes = checked_count("k", k), self._wishes(more, less)
         moment, left_out = self._asked(user, history, strict)
         return self.answer(moment, k, wishes, reasons, allow_seen, left_out)
 
@@ -172,7 +172,7 @@ class Recommender:
         less: Sequence[str] = (),
     ) -> dict[str, float]:
         """{item id: score} of the named candidates. Raises MmsrarecError that lists unknown ids."""
-        ids, wishes = checked_ids("candidates", candidates), _wishes(more, less)
+        ids, wishes = checked_ids("candidates", candidates), self._wishes(more, less)
         (moment, _), codes = self._asked(user, history), self._codes(ids)
         if not ids:
             return {}
@@ -214,7 +214,7 @@ class Recommender:
     ) -> Explanation:
         """Why the item is, or is not, for them: each thing the model was shown, and how far the log-odds of yes fall
         without it."""
-        item_id, wishes = checked_id("item", item), _wishes(more, less)
+        item_id, wishes = checked_id("item", item), self._wishes(more, less)
         codes = self._codes([item_id])
         evidence = self._gather(self._asked(user, history)[0], codes, wishes)
         score, reasons = explain(self.prompts, evidence)
@@ -242,7 +242,7 @@ class Recommender:
             return Recommendations([], left_out, [*notes, f"nothing is left to recommend: {why}"])
         generator: Scorer = self.generator if len(moment.history[0]) else self.cold_generator
         if wishes.more:
-            carrying = np.array([carries(words, wishes.more) for words in self._shown])
+            carrying = np.array([carries(words, wishes.more, wishes.lexicon) for words in self._shown])
             generator = Turns(generator, Only(generator, carrying))
         n = min(max(self.workspace.recipe.evaluate.propose, k), int(may.sum()))
         proposed = Reranked("mmsrarec", Only(generator, may), self.scorer, n).proposals(moment)[0]
@@ -264,7 +264,7 @@ class Recommender:
 
     def _unmet(self, wishes: Wishes) -> list[str]:
         """What is said of typed keywords that no item carries."""
-        words = [word for word in (*wishes.more, *wishes.less) if not any(carries(one, [word]) for one in self._shown)]
+        words = without_effect(wishes, self._shown)
         return [f"no item carries {', '.join(words)}: asking for it changes nothing"] if words else []
 
     def _ignored(self, left_out: Sequence[str]) -> list[str]:
@@ -308,7 +308,7 @@ class Recommender:
         """told: whose places joined in, NaN of what they cannot know. A wish that the item meets is the first reason:
         it counts by rule."""
         item, keywords = self.dataset.items[code], self.workspace.keywords.united(code)
-        met = [word for word in wishes.more if carries(self.prompts.shown_keywords(code), [word])]
+        met = [word for word in wishes.more if carries(self.prompts.shown_keywords(code), [word], wishes.lexicon)]
         because = (f"you asked for more {', '.join(met)}",) if met else ()
         because += tuple(one.text for one in reasons if one.weight > 0 and one.kind != "more")[:SHOWN_REASONS]
         if said := [f"{place[code]:.0f} by {name}" for name, place in told if not np.isnan(place[code])]:
@@ -325,6 +325,11 @@ class Recommender:
         """By what the adapter was trained with, which an older recipe does not say."""
         manifest = read_manifest(self.workspace.folder / adapter_part(self.split, self.workspace.served))
         return bool(manifest["settings"].get("recommend", {}).get("wishes"))
+
+    def _wishes(self, more: object, less: object) -> Wishes:
+        """What is typed, as the languages of the catalogue read it."""
+        lexicon = self.workspace.keywords.lexicon
+        return Wishes.of(checked_words("more", more), checked_words("less", less), lexicon)
 
     def _asked(
         self, user: str | int | None, history: ItemIds | None, strict: bool = False
@@ -357,6 +362,3 @@ class Recommender:
             raise MmsrarecError(f"no such items in {self.dataset.name}: {', '.join(unknown[:10])}")
         return np.array([self.dataset.item_code[item_id] for item_id in item_ids], dtype=np.int64)
 
-
-def _wishes(more: object, less: object) -> Wishes:
-    return Wishes.of(checked_words("more", more), checked_words("less", less))

@@ -76,10 +76,10 @@ def number(value: float | None, name: str, like: float | None = None) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
-    if name in SHARES or name.startswith(("copied", "malformed")):
+    if name in SHARES or name.startswith(("copied", "malformed", "common", "fallback in", "no keywords in")):
         return f"{value:.1%}"
     size = abs(value if like is None else like)
-    decimals = 0 if name in COUNTS or size >= 100 else 2 if size >= 1 else 3
+    decimals = 0 if name in COUNTS or name.startswith("items in") or size >= 100 else 2 if size >= 1 else 3
     return f"{value:,.{decimals}f}"
 
 

@@ -29,6 +29,7 @@ STATISTICS = {
     "copied_title": "items whose keywords hold the whole title",
     "malformed": "answers with nothing usable",
     "unsupported": "picture keywords that nothing bears out",
+    "common": "answers with a word that most items hold",
     "without_keywords": "items without keywords",
 }
 MODALITIES = {"text": "Asked about texts", "picture": "Asked about pictures"}

@@ -47,7 +47,7 @@ def draw_lessons(prompts: Prompts, retrieval: Retrieval, settings: RecommendSett
     as_new = np.random.default_rng([seed, 1]).random(candidates.shape) < settings.as_new
     gathered = retrieval.gather(moments, candidates, settings)
     evidence = [one.as_new(set(np.flatnonzero(row).tolist())) for one, row in zip(gathered, as_new, strict=True)]
-    wishes = draw_wishes(candidates, place, prompts.shown_keywords, settings.wishes, seed)
+    wishes = draw_wishes(candidates, place, prompts.shown_keywords, settings.wishes, seed, prompts.keywords.lexicon)
     packs = [prompts.render(replace(one, wishes=wish)) for one, wish in zip(evidence, wishes, strict=True)]
     examples, plans = {CHOOSE: packs}, {CHOOSE: passes(packs, settings.batch, settings.epochs, rng)}
     for task, found in draw_examples(prompts, retrieval, seed).items():

@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields, replace
 from mmsrarec.models.packing import Segment
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.prompts import FACTS, Fact, Hidden, Prompts
-from mmsrarec.recommend.wishes import Wishes
 
 SAID: Mapping[Fact, str] = {
     "popularity": "taken before by {}",
@@ -43,9 +42,10 @@ class Cut:
             evidence,
             history=_kept(evidence.history, self.history),
             similar=_kept(evidence.similar, self.similar),
-            wishes=Wishes(
-                tuple(word for word in wishes.more if word not in self.more),
-                tuple(word for word in wishes.less if word not in self.less),
+            wishes=replace(
+                wishes,
+                more=tuple(word for word in wishes.more if word not in self.more),
+                less=tuple(word for word in wishes.less if word not in self.less),
             ),
         )
 

@@ -91,20 +91,23 @@ class Judge:
     ):
         """pool: item codes of the pictures that others are told from. other: P, where it is another model."""
         self.asker, self.tune = asker, tune
-        limits, form, given = asker.limits, tune.form, tune.given
-        shared = Shared.among(map(item_text, asker.dataset.items), tune.shared_by)
-        information = Information(embed, limits, form, given, shared, share=asker.settings.categories)
-        image = ImageInformation(FrozenSight(asker), pool, limits, given if form == "bounded" else "nothing", seed=seed)
+        limits, form, given, lexicon = asker.limits, tune.form, tune.given, asker.lexicon
+        shared = Shared.among(map(item_text, asker.dataset.items), tune.shared_by, lexicon)
+        information = Information(embed, limits, form, given, shared, lexicon, share=asker.settings.categories)
+        image = ImageInformation(
+            FrozenSight(asker), pool, limits, given if form == "bounded" else "nothing", seed=seed, lexicon=lexicon
+        )
         all_rewards: list[tuple[Callable[..., Rewards], float]] = [
             (information, tune.information),
-            (Reconstruction(Frozen(other or asker.mllm, asker.settings.text_budget), limits, form, given, shared),
+            (Reconstruction(Frozen(other or asker.mllm, asker.settings.text_budget), limits, form, given, shared,
+                            lexicon),
              tune.reconstruction),
             (image, tune.image),
-            (Length(limits, max(asker.tokens.values()), form), tune.length),
+            (Length(limits, max(asker.tokens.values()), form, lexicon), tune.length),
         ]  # fmt: skip
         self.rewards = [(reward, weight) for reward, weight in all_rewards if weight > 0]
         self.weights = {reward.__name__: weight for reward, weight in self.rewards}
-        self.cosine = Information(embed, limits, "published")
+        self.cosine = Information(embed, limits, "published", lexicon=lexicon)
 
     def score(self, subjects: Sequence[Subject], said: Sequence[str]) -> dict[str, list]:
         """Reward name -> a value an answer; "total" among them."""
@@ -141,7 +144,8 @@ class Judge:
         found["information_read"], found["cosine_read"] = given(**joined), self.cosine(**joined)
         rows = []
         for place, (subject, answer, seen) in enumerate(zip(subjects, said, read, strict=True)):
-            kept = usable(answer, subject.modality, subject.text, self.asker.limits[subject.modality])
+            limit, lexicon = self.asker.limits[subject.modality], self.asker.lexicon
+            kept = usable(answer, subject.modality, subject.text, limit, lexicon)
             rows.append(
                 {
                     "code": subject.code,
@@ -152,7 +156,7 @@ class Judge:
                     "tokens": self.tokens(kept),
                     "tokens_read": self.tokens(seen),
                     "malformed": float(not kept),
-                    "copied": 1 - len(new_to(subject.title, seen)) / len(seen) if seen else 0.0,
+                    "copied": 1 - len(new_to(subject.title, seen, lexicon)) / len(seen) if seen else 0.0,
                     **{name: values[place] for name, values in found.items()},
                 }
             )
@@ -179,4 +183,4 @@ class Judge:
 def look(judge: Judge, subjects: Sequence[Subject], said: Sequence[str]) -> Mapping[str, float]:
     """What answers look like; see `rewards.shape`."""
     told = columns(subjects)
-    return shape(said, told["modality"], told["title"], told["text"], judge.asker.limits)
+    return shape(said, told["modality"], told["title"], told["text"], judge.asker.limits, judge.asker.lexicon)

@@ -1,31 +1,26 @@
 """Keywords: how a model's answer becomes a few clean words, what stands in for a useless answer, and the result."""
 
 import io
-import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import polars as pl
+import regex
 
 from mmsrarec.artefacts import atomic_write
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.summarize.language import of_catalogue
+from mmsrarec.summarize.lexicon import ENGLISH, Lexicon, is_word
+from mmsrarec.summarize.segment import LONGEST_CLAUSE, WORD, normal, script_of_word, unspaced
 
 Source = Literal["model", "fallback", "none"]
 SHORTEST, LONGEST, MOST_WORDS = 2, 30, 3  # characters, characters, words
-STEM = 4  # letters: words that share them count as the same word
-_FILLERS = """
-    a about after all also an and any are as at be been but by can every for from get had has have he her here him
-    his how if in into is it its just like made makes more most no not of off on one only or our out over own she so
-    some such than that the their them then there these they this to two up upon us was we well were what when where
-    which while who will with without you your
-"""
-STOP_WORDS = frozenset(_FILLERS.split())
 COLUMNS = {
     "item_id": pl.String,
     "image": pl.List(pl.String),
@@ -36,91 +31,137 @@ COLUMNS = {
     "text_answer": pl.String,
     "flags": pl.List(pl.String),
     "model": pl.String,
+    "language": pl.String,
 }
-# letters and marks by category, yet nobody sees them: fillers, joiners, variation selectors, which can carry any bytes
-_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
-_PILED = "MMMM"  # no script needs four marks on one letter
+_SEPARATOR = regex.compile(
+    r"[,\u3001\u060c\u055d\u1363\n\r]"  # NFKC has made full-width ones plain
+    r"|(?<!&\#?\w{2,10})[;\u061b]"  # which ends "&lt;" too
+    r"|(?<!<)\|(?!>)"  # which stands in "<|im_end|>" too
+    r"|(?<=\s)[\u00b7\u30fb\u2022](?=\s)"
+)
+_CATEGORIES = regex.compile(r"[/|>]|(?<!(?<!\w)\w)&|&(?!\w(?!\w))")  # but not at the "&" of R&B
+_AROUND = (
+    " \t\r\n.:;!?*'\"\u201c\u201d\u201e\u00ab\u00bb\u00bf\u00a1\u3002\u300a\u300b\u300c\u300d\u300e\u300f\u3010\u3011"
+)
+_AROUND += "\u061f\u06d4\u0964"  # Arabic, Urdu and Hindi end a sentence with these
+_DOT = regex.compile(r"(?<=\w)(?:\u30fb|(?<!l)\u00b7|\u00b7(?!l))(?=\w)")  # between the words of a foreign name
+_PILED = regex.compile(r"\p{M}{4}")  # no script needs four marks on one letter
+_TELLING = 3
+"""Letters of the shortest word of an alphabet that stands for an item."""
+_SHORT_WORDS = ("Han", "Hangul", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Arabic", "Hebrew")
+_SHORT_WORDS += ("Devanagari", "Bengali", "Gurmukhi", "Gujarati", "Oriya", "Tamil", "Telugu", "Kannada", "Malayalam")
+_SHORT_WORDS += ("Sinhala", "Ethiopic")
+"""Scripts whose short words mean as much as long ones do elsewhere."""
 
 
 def clean(raw: str) -> str | None:
     """One keyword made plain: lower case, no article, no quotes around it. None where it is no keyword at all.
 
-    Letters of any script that can be seen, digits, hyphens and apostrophes, 1 to 3 words, 2 to 30 characters: so
-    neither links nor markup nor control characters get through.
+    Letters of any script that can be seen, digits, hyphens and apostrophes, and what names such as C++, C# and R&B
+    need: 1 to 3 words, 2 to 30 characters, or one where a script has words of one. So neither links nor markup nor
+    control characters get through.
     """
-    text = unicodedata.normalize("NFKC", raw).lower().replace("’", "'")
-    words = text.strip(" \t\r\n.:;!?*'\"“”").split()
-    while len(words) > 1 and words[0] in ("a", "an", "the"):
-        words = words[1:]
-    keyword = " ".join(words)
-    kinds = "".join("L" if c in " -'" else unicodedata.category(c)[0] for c in keyword)
-    legal = not kinds.strip("LMN") and not kinds.startswith("M") and _PILED not in kinds
-    if not legal or _UNSEEN.search(keyword) or len(words) > MOST_WORDS or not SHORTEST <= len(keyword) <= LONGEST:
+    if len(raw) > LONGEST_CLAUSE:
         return None
-    return keyword if any(c.isalpha() for c in keyword) else None
+    text = _DOT.sub(" ", normal(raw)).strip(_AROUND)
+    parts = [part for word in text.split() if (part := word.strip("'-"))]
+    while len(parts) > 1 and parts[0] in ("a", "an", "the"):
+        parts = parts[1:]
+    keyword = " ".join(parts)
+    if not all(map(WORD.fullmatch, parts)) or _PILED.search(keyword) or len(parts) > MOST_WORDS:
+        return None
+    if len(keyword) > LONGEST or (len(keyword) < SHORTEST and not is_word(keyword)):
+        return None
+    return keyword if any(c.isalpha() for c in keyword) or keyword.endswith("+") else None
 
 
-def same(keyword: str) -> str:
-    """What two keywords have in common that are one keyword but for a plural."""
-    return " ".join(_singular(word) for word in keyword.split())
+def split(text: str) -> list[str]:
+    """The parts of a list, in normal form: commas and their like of all scripts part them."""
+    return _SEPARATOR.split(normal(text))
 
 
-def _singular(word: str) -> str:
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("xes", "ses", "zes", "ches", "shes")):
-        return word[:-2]
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+def listed(text: str, lexicon: Lexicon = ENGLISH) -> list[str | None]:
+    """The parts of a list, each cleaned; None for a part that is no keyword.
+
+    They are parted as by `split`; a slash between two keywords parts them too. A clause of a script without
+    spaces, which holds more words than a keyword may, is cut into its words.
+    """
+    found: list[str | None] = []
+    for part in split(text):
+        clause = part.strip(_AROUND)
+        if len(clause) <= LONGEST_CLAUSE and unspaced(clause):
+            pieces = lexicon.words(clause)
+            telling = [clean(piece) for piece in pieces if not lexicon.fills(piece)]
+            if len(pieces) > MOST_WORDS and telling:
+                found += telling
+                continue
+        keyword = clean(part)
+        pieces = [clean(piece) for piece in part.split("/")] if keyword is None and "/" in part else []
+        found += pieces if pieces and all(pieces) else [keyword]
+    return found
 
 
-def distinct(keywords: Iterable[str | None], limit: int | None = None) -> tuple[str, ...]:
+def same(keyword: str, lexicon: Lexicon = ENGLISH) -> str:
+    """What two keywords have in common that are one keyword but for the forms of their words."""
+    return lexicon.same(keyword)
+
+
+def distinct(keywords: Iterable[str | None], limit: int | None = None, lexicon: Lexicon = ENGLISH) -> tuple[str, ...]:
     """The first `limit` different keywords, in order."""
     kept: dict[str, str] = {}
     for keyword in keywords:
         if keyword is not None:
-            kept.setdefault(same(keyword), keyword)
+            kept.setdefault(same(keyword, lexicon), keyword)
     return tuple(kept.values())[:limit]
 
 
-def parse(answer: str, limit: int | None = None) -> tuple[str, ...]:
-    """The keywords of an answer: its first line, split at commas, cleaned, without repeats, at most `limit`."""
+def parse(answer: str, limit: int | None = None, lexicon: Lexicon = ENGLISH) -> tuple[str, ...]:
+    """The keywords of an answer: its first line, split as a list, cleaned, without repeats, at most `limit`."""
     line = answer.strip().splitlines()[0] if answer.strip() else ""
-    return distinct(map(clean, line.split(",")), limit)
+    return distinct(listed(line, lexicon), limit, lexicon)
 
 
-def stop_after(limit: int) -> Callable[[str], bool]:
+def stop_after(limit: int, lexicon: Lexicon = ENGLISH) -> Callable[[str], bool]:
     """When an answer has said enough: a line is over, a keyword came again, or there are `limit`."""
 
     def stop(text: str) -> bool:
-        text = text.lstrip()
+        text = normal(text.lstrip())
         if "\n" in text:
             return True
-        finished = [keyword for keyword in map(clean, text.split(",")[:-1]) if keyword]
-        return len(finished) >= limit or len(distinct(finished)) < len(finished)
+        ends = [match.start() for match in _SEPARATOR.finditer(text)]
+        if not ends:
+            return False
+        finished = [keyword for keyword in listed(text[: ends[-1]], lexicon) if keyword]
+        return len(finished) >= limit or len(distinct(finished, lexicon=lexicon)) < len(finished)
 
     return stop
 
 
-def words(text: str) -> list[str]:
-    """The words of a text in order, lower case."""
-    return re.findall(r"[^\W_]+(?:['-][^\W_]+)*", unicodedata.normalize("NFKC", text).lower().replace("’", "'"))
+def grounded(keyword: str, text: str, lexicon: Lexicon = ENGLISH) -> bool:
+    """Whether a keyword shares a word with a text, in whatever form; filler words do not count."""
+    return lexicon.grounded(keyword, text)
 
 
-def grounded(keyword: str, text: str) -> bool:
-    """Whether a keyword shares a word with a text, up to the word's ending; filler words do not count."""
-    have, want = (
-        {_singular(word)[:STEM] for word in re.findall(r"[^\W_]+", part) if word not in STOP_WORDS}
-        for part in (text.lower(), keyword)
-    )
-    # scripts that leave no space between words
-    return bool(have & want) or (not keyword.isascii() and keyword in text.lower())
+def telling(text: str, lexicon: Lexicon = ENGLISH) -> list[str]:
+    """The words of a text that may stand for an item, in order: no filler, and none too short to mean anything."""
+    found = [word for word in lexicon.words(text) if _long_enough(word) and not lexicon.fills(word)]
+    return sorted(found, key=lambda word: len(word) == 1)  # what is cut to one character may be half a word
 
 
-def fallback(item: Item, limit: int) -> tuple[str, ...]:
-    """Keywords without a model: the categories, then the first words of title and text that carry meaning."""
-    categories = (clean(part) for name in item.categories for part in re.split(r"[,&/|>]", name))
-    content = (word for word in words(f"{item.title} {item.text}") if len(word) > 2 and word not in STOP_WORDS)
-    return distinct((*categories, *map(clean, content)), limit)
+def _long_enough(word: str) -> bool:
+    if len(word) >= _TELLING or word[-1] in "+#":
+        return True
+    return is_word(word) and script_of_word(word) in _SHORT_WORDS
+
+
+def fallback(item: Item, limit: int, lexicon: Lexicon = ENGLISH) -> tuple[str, ...]:
+    """Keywords without a model: the categories, then the first words of title and text that carry meaning.
+
+    Words that most items of the catalogue hold are none.
+    """
+    categories = (part for name in item.categories for one in _CATEGORIES.split(name) for part in listed(one, lexicon))
+    found = (*categories, *map(clean, telling(f"{item.title}\n{item.text}", lexicon)))
+    return distinct((one for one in found if one and not lexicon.is_common(one)), limit, lexicon)
 
 
 def items_of(path: str | Path) -> list[str]:
@@ -137,7 +178,7 @@ class Keywords:
 
     image, text: the keywords of each modality, () where there are none; source: where those of (image, text) came
     from; answers: what the model said of (image, text), None where it was not asked; flags: what deserves a second
-    look, see `summarize.flag`.
+    look, see `summarize.flag`; languages: what each item is written in, English unless it is said.
     """
 
     image: tuple[tuple[str, ...], ...]
@@ -145,24 +186,36 @@ class Keywords:
     source: tuple[tuple[Source, Source], ...]
     answers: tuple[tuple[str | None, str | None], ...]
     flags: tuple[tuple[str, ...], ...] = ()
+    languages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.flags:
             object.__setattr__(self, "flags", ((),) * len(self.text))
+        if not self.languages:
+            object.__setattr__(self, "languages", ENGLISH.languages * len(self.text))
 
     def __len__(self) -> int:
         return len(self.text)
 
     def united(self, code: int) -> tuple[str, ...]:
         """All keywords of an item without repeats, those of the picture last."""
-        return distinct((*self.text[code], *self.image[code]))
+        return distinct((*self.text[code], *self.image[code]), lexicon=self.lexicon_of(code))
+
+    def lexicon_of(self, code: int) -> Lexicon:
+        """What words mean in the language of an item."""
+        return Lexicon((self.languages[code],))
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """What words mean in the languages of the catalogue."""
+        return Lexicon(of_catalogue(self.languages))
 
     def save(self, path: str | Path, dataset: Dataset, model: str = "") -> None:
         """Write as Parquet; the file is whole or absent. model: fingerprint of the one that answered."""
-        columns = (self.image, self.text, self.source, self.answers, self.flags)
+        columns = (self.image, self.text, self.source, self.answers, self.flags, self.languages)
         rows = [
-            (item.item_id, list(image), list(text), *source, *answers, list(flags), model)
-            for item, image, text, source, answers, flags in zip(dataset.items, *columns, strict=True)
+            (item.item_id, list(image), list(text), *source, *answers, list(flags), model, language)
+            for item, image, text, source, answers, flags, language in zip(dataset.items, *columns, strict=True)
         ]
         table = pl.DataFrame(rows, schema=COLUMNS, orient="row")
         buffer = io.BytesIO()
@@ -183,12 +236,14 @@ class Keywords:
             raise MmsrarecError(f"{path} does not hold keywords of this version: summarize again")
         ids = pl.DataFrame({"item_id": [item.item_id for item in dataset.items]}, schema={"item_id": pl.String})
         table = ids.join(table, on="item_id", how="left", maintain_order="left").with_columns(
-            pl.col("image", "text", "flags").fill_null([]), pl.col("image_source", "text_source").fill_null("none")
+            pl.col("image", "text", "flags").fill_null([]),
+            pl.col("image_source", "text_source").fill_null("none"),
+            pl.col("language").fill_null(ENGLISH.languages[0]),
         )
         pairs = (table.select(f"image_{part}", f"text_{part}").iter_rows() for part in ("source", "answer"))
         source, answers = map(tuple, pairs)
         image, text, flags = (tuple(map(tuple, table[name].to_list())) for name in ("image", "text", "flags"))
-        return cls(image, text, source, answers, flags)
+        return cls(image, text, source, answers, flags, tuple(table["language"].to_list()))
 
 
 def exchanged(keywords: Keywords, rng: np.random.Generator) -> Keywords:

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmsrarec.summarize.keywords import grounded, parse, same, words
+from mmsrarec.summarize.keywords import grounded, parse, split
+from mmsrarec.summarize.lexicon import ENGLISH, Lexicon
 
 Given = Literal["title", "nothing"]
 Form = Literal["bounded", "published"]
@@ -49,34 +50,37 @@ class PictureModel(Protocol):
     def __call__(self, codes: Sequence[int], answers: Sequence[str]) -> list[Tensor]: ...
 
 
-def usable(completion: str, modality: str, text: str, limit: int) -> tuple[str, ...]:
+def usable(completion: str, modality: str, text: str, limit: int, lexicon: Lexicon = ENGLISH) -> tuple[str, ...]:
     """W: what is kept of an answer, as when a catalogue is summarized."""
-    kept = parse(completion, limit)
-    return tuple(k for k in kept if grounded(k, text)) if modality == "text" else kept
+    kept = parse(completion, limit, lexicon)
+    return tuple(k for k in kept if grounded(k, text, lexicon)) if modality == "text" else kept
 
 
-def new_to(title: str, keywords: Sequence[str]) -> tuple[str, ...]:
+def new_to(title: str, keywords: Sequence[str], lexicon: Lexicon = ENGLISH) -> tuple[str, ...]:
     """The keywords that say something the title does not."""
-    known = {same(word) for word in words(title)}
-    return tuple(k for k in keywords if not {same(word) for word in words(k)} <= known)
+    known = lexicon.forms(title)
+    return tuple(k for k in keywords if not lexicon.forms(k) <= known)
 
 
 @dataclass(frozen=True)
 class Shared:
     """Which keywords other items could have too. counts: in how many items' texts a word stands; least: enough of them.
 
-    The name of a single film's hero brings a keyword list close to its text, and tells a recommender nothing.
+    The name of a single film's hero brings a keyword list close to its text, and tells a recommender nothing. Neither
+    does a word that most items hold, which summarizing drops.
     """
 
     counts: Mapping[str, int]
     least: int
+    lexicon: Lexicon = ENGLISH
 
     @classmethod
-    def among(cls, texts: Iterable[str], least: int) -> "Shared":
-        return cls(Counter(word for text in texts for word in {same(word) for word in words(text)}), least)
+    def among(cls, texts: Iterable[str], least: int, lexicon: Lexicon = ENGLISH) -> "Shared":
+        return cls(Counter(form for text in texts for form in lexicon.forms(text)), least, lexicon)
 
     def __call__(self, keyword: str) -> bool:
-        return all(self.counts.get(same(word), 0) >= self.least for word in words(keyword))
+        known = all(self.counts.get(form, 0) >= self.least for form in self.lexicon.forms(keyword))
+        return known and not self.lexicon.is_common(keyword)
 
 
 class TextReward:
@@ -88,14 +92,15 @@ class TextReward:
         form: Form = "bounded",
         given: Given = "title",
         shared: Shared | None = None,
+        lexicon: Lexicon = ENGLISH,
     ):
-        """shared: keywords that count when bounded; None: all do."""
-        self.limits, self.form, self.shared = limits, form, shared
+        """shared: keywords that count when bounded; None: all do. lexicon: of the catalogue."""
+        self.limits, self.form, self.shared, self.lexicon = limits, form, shared, lexicon
         self.given: Given = given if form == "bounded" else "nothing"
 
     def counting(self, completion: str, modality: str, text: str) -> tuple[str, ...]:
         """The keywords of an answer that count."""
-        kept = usable(completion, modality, text, self.limits[modality])
+        kept = usable(completion, modality, text, self.limits[modality], self.lexicon)
         choosy = self.form == "bounded" and self.shared is not None
         return tuple(filter(self.shared, kept)) if choosy else kept
 
@@ -236,17 +241,18 @@ class ImageInformation:
         given: Given = "title",
         others: int = 15,
         seed: int = 0,
+        lexicon: Lexicon = ENGLISH,
     ):
-        """pool: item codes whose pictures serve as the others."""
-        self.model, self.pool, self.limits, self.given = model, list(pool), limits, given
+        """pool: item codes whose pictures serve as the others. lexicon: of the catalogue."""
+        self.model, self.pool, self.limits, self.given, self.lexicon = model, list(pool), limits, given, lexicon
         self.others, self.seed = others, seed
         self._known: dict[tuple[int, str], float] = {}
 
     def __call__(self, completions: Column, modality: Column, title: Column, code: Sequence[int], **_) -> Rewards:
         wanted: list[tuple[int, str] | None] = []
         for said, kind, name, item in zip(completions, modality, title, code, strict=True):
-            kept = usable(said, kind, "", self.limits[kind]) if kind == "picture" else ()
-            kept = new_to(name, kept) if self.given == "title" else kept
+            kept = usable(said, kind, "", self.limits[kind], self.lexicon) if kind == "picture" else ()
+            kept = new_to(name, kept, self.lexicon) if self.given == "title" else kept
             wanted.append((int(item), ", ".join(kept)) if kind == "picture" else None)
         missing = [pair for pair in dict.fromkeys(wanted) if pair and pair[1] and pair not in self._known]
         asked = [(pair, other) for pair in missing for other in (pair[0], *self.contrast(pair[0]))]
@@ -277,30 +283,37 @@ class Length:
 
     __name__ = "length"
 
-    def __init__(self, limits: Mapping[str, int], tokens: int, form: Form = "bounded"):
-        """tokens: of the longest answer there is."""
-        self.limits, self.tokens, self.form = limits, tokens, form
+    def __init__(self, limits: Mapping[str, int], tokens: int, form: Form = "bounded", lexicon: Lexicon = ENGLISH):
+        """tokens: of the longest answer there is. lexicon: of the catalogue."""
+        self.limits, self.tokens, self.form, self.lexicon = limits, tokens, form, lexicon
 
     def __call__(
         self, completions: Column, completion_ids: Sequence[Sequence[int]], modality: Column, text: Column, **_
     ) -> Rewards:
         rows = zip(completions, modality, text, strict=True)
-        counts = [len(usable(said, kind, whole, self.limits[kind])) for said, kind, whole in rows]
+        counts = [len(usable(said, kind, whole, self.limits[kind], self.lexicon)) for said, kind, whole in rows]
         if self.form == "published":
             return [-float(count) for count in counts]
         shares = [min(len(ids) / self.tokens, 1.0) for ids in completion_ids]
         return [-share if count else -1.0 for share, count in zip(shares, counts, strict=True)]
 
 
-def shape(completions: Column, modality: Column, title: Column, text: Column, limits: Mapping[str, int]) -> dict:
+def shape(
+    completions: Column,
+    modality: Column,
+    title: Column,
+    text: Column,
+    limits: Mapping[str, int],
+    lexicon: Lexicon = ENGLISH,
+) -> dict:
     """What answers look like, as means over them: keywords kept, and the shares that are malformed (nothing usable),
     empty, repeat a keyword, or say a word that is not borne out; copied: of the kept keywords, those of the title."""
     rows = list(zip(completions, modality, title, text, strict=True))
-    kept = [usable(said, kind, whole, limits[kind]) for said, kind, _, whole in rows]
-    raw = [[part for part in said.split(",") if part.strip()] for said in completions]
-    repeats = [len({same(part.strip().lower()) for part in parts}) < len(parts) for parts in raw]
+    kept = [usable(said, kind, whole, limits[kind], lexicon) for said, kind, _, whole in rows]
+    raw = [[part.strip() for part in split(said) if part.strip()] for said in completions]
+    repeats = [len(set(map(lexicon.same, parts))) < len(parts) for parts in raw]
     everything = sum(map(len, kept))
-    fresh = sum(len(new_to(name, keywords)) for (_, _, name, _), keywords in zip(rows, kept, strict=True))
+    fresh = sum(len(new_to(name, keywords, lexicon)) for (_, _, name, _), keywords in zip(rows, kept, strict=True))
     return {
         "keywords": everything / max(len(rows), 1),
         "malformed": sum(not keywords for keywords in kept) / max(len(rows), 1),

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class TuneSettings(BaseModel):
@@ -72,6 +72,10 @@ class SummarizeSettings(BaseModel):
     max_new_tokens_image: int = Field(
         default=12, ge=1, le=512, description="tokens of the answer about the picture, at most"
     )
+    language: str = Field(
+        default="auto",
+        description='what the catalogue is written in, as ISO 639 has it ("de"); auto: told from each item\'s words',
+    )
     categories: float = Field(
         default=0.0,
         ge=0,
@@ -92,3 +96,15 @@ class SummarizeSettings(BaseModel):
     tune: TuneSettings | None = Field(
         default=None, description="tune the policy before it summarizes; not set: the model as it is"
     )
+
+    @field_validator("language")
+    @classmethod
+    def _known(cls, language: str) -> str:
+        if language == "auto":
+            return language
+        from mmsrarec.summarize.lexicon import known_languages
+
+        if language not in known_languages():
+            known = ", ".join(sorted(known_languages()))
+            raise ValueError(f'nothing is known about the language "{language}": give "auto" or one of {known}')
+        return language

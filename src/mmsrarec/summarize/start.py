@@ -15,7 +15,7 @@ import torch
 
 from mmsrarec.progress import Count
 from mmsrarec.summarize.judge import Judge
-from mmsrarec.summarize.keywords import STOP_WORDS, clean, distinct, words
+from mmsrarec.summarize.keywords import clean, distinct, telling
 from mmsrarec.summarize.rewards import new_to, usable
 from mmsrarec.summarize.subjects import Subject
 
@@ -53,9 +53,9 @@ def best_of(
 
 def _best(judge: Judge, subject: Subject, said: Sequence[str]) -> dict:
     limit = judge.asker.limits[subject.modality]
-    lists = [usable(answer, subject.modality, subject.text, limit) for answer in said]
+    lists = [usable(answer, subject.modality, subject.text, limit, judge.asker.lexicon) for answer in said]
     if judge.tune.given == "title":
-        lists += [new_to(subject.title, kept) for kept in lists]
+        lists += [new_to(subject.title, kept, judge.asker.lexicon) for kept in lists]
     cheap = subject.modality == "text" and "information" in judge.weights
     if cheap:
         lists.append(compose(judge, subject, [keyword for kept in lists for keyword in kept], limit))
@@ -77,8 +77,8 @@ def compose(judge: Judge, subject: Subject, said: Sequence[str], limit: int) -> 
     It chooses from the keywords that were said and the words of the text itself, the most telling first: so where a
     later prompt has little room, what it cuts off matters least.
     """
-    content = (word for word in words(subject.text) if len(word) > 2 and word not in STOP_WORDS)
-    pool = distinct((*said, *map(clean, content)), MOST_COMPOSED)
+    lexicon = judge.asker.lexicon
+    pool = distinct((*said, *map(clean, telling(subject.text, lexicon))), MOST_COMPOSED, lexicon)
     kept: tuple[str, ...] = ()
     best = -math.inf
     while len(kept) < limit and pool:

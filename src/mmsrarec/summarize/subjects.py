@@ -12,6 +12,7 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.policy import PictureWords
 from mmsrarec.summarize.keywords import stop_after
+from mmsrarec.summarize.language import lexicons, united
 from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
 
@@ -71,6 +72,8 @@ class Asker:
     def __init__(self, mllm: Mllm, dataset: Dataset, features: Mapping[int, Tensor], settings: SummarizeSettings):
         self.mllm, self.dataset, self.settings = mllm, dataset, settings
         self.words = PictureWords(mllm, features)
+        self.lexicons = lexicons(dataset.items, settings.language)
+        self.lexicon = united(self.lexicons)
         self.limits = {"text": settings.max_keywords_text, "picture": settings.max_keywords_image}
         self.tokens = {"text": settings.max_new_tokens_text, "picture": settings.max_new_tokens_image}
 

@@ -1,7 +1,8 @@
 """Stage 1 of MMSRARec (arXiv 2512.20916): every item becomes keywords, once, offline.
 
 The model is asked about the picture and about the text apart, so that neither is ignored, and the answers are united.
-A summary is a function of the item alone: no user, no log, no other item has a part in it.
+A summary is a function of the catalogue alone: no user and no log has a part in it, and other items only by what they
+say of the language, and by the words that most of them hold.
 """
 
 import hashlib
@@ -18,6 +19,8 @@ from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.pictures import sha256
 from mmsrarec.progress import Count
 from mmsrarec.summarize.keywords import Keywords, Source, distinct, fallback, grounded, parse, stop_after
+from mmsrarec.summarize.language import lexicons
+from mmsrarec.summarize.lexicon import ENGLISH, Lexicon
 from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
 from mmsrarec.summarize.rewards import Embed
 from mmsrarec.summarize.settings import SummarizeSettings
@@ -64,6 +67,7 @@ def summarize(
     mine, features = _share(shard), features or {}
     texts, pictures = _questions(dataset, mllm, settings, features, tuned)
     written = [item_text(item) for item in dataset.items]
+    spoken = lexicons(dataset.items, settings.language)
     said: list[dict[int, str]] = []
     with Store(store_path) as store:
         for modality, questions in (("text", texts), ("picture", pictures)):
@@ -75,12 +79,13 @@ def summarize(
             answers = ask(store, job, mllm, asked, stop, tokens, batch, progress)
             said.append({code: answers[q.content] for code, q in questions.items() if q.content in answers})
         image = [read_image(said[1].get(code), settings.max_keywords_image) for code in range(len(dataset.items))]
-        doubts = {code: [k for k in image[code][0] if not grounded(k, written[code])] for code in said[1]}
+        doubts = {code: [k for k in image[code][0] if not grounded(k, written[code], spoken[code])] for code in said[1]}
         in_doubt = {pictures[code].content: code for code, keywords in doubts.items() if keywords}
         listed = {content: image[code][0] for content, code in in_doubt.items()}
         shown = {content: features[code] for content, code in in_doubt.items()}
         found = support(store, mllm.fingerprint + eye, mllm, listed, shown, mine, batch, progress)
-    text = read_texts(dataset.items, [said[0].get(code) for code in range(len(dataset.items))], settings, tuned, embed)
+    asked_texts = [said[0].get(code) for code in range(len(dataset.items))]
+    text = read_texts(dataset.items, asked_texts, settings, tuned, embed, spoken)
     all_answers = tuple((said[1].get(code), said[0].get(code)) for code in range(len(dataset.items)))
     unsupported = {
         code: [k for k in keywords if found.get((pictures[code].content, k), 1) <= 0]
@@ -92,9 +97,10 @@ def summarize(
         source=tuple((i, t) for (_, i), (_, t) in zip(image, text, strict=True)),
         answers=all_answers,
         flags=tuple(
-            flag(written[code], answers, text[code][1], settings, unsupported.get(code, ()))
+            flag(written[code], answers, text[code][1], settings, unsupported.get(code, ()), spoken[code])
             for code, answers in enumerate(all_answers)
         ),
+        languages=tuple(lexicon.languages[0] for lexicon in spoken),
     )
 
 
@@ -123,13 +129,18 @@ def _share(shard: tuple[int, int] | None) -> Callable[[str], bool]:
     return lambda content: int(content, 16) % count == number
 
 
-def read_text(answer: str | None, item: Item, limit: int, fewest: int = FEWEST) -> tuple[tuple[str, ...], Source]:
-    """The keywords of an answer about a text that the text bears out, filled up from the item below `fewest`."""
-    text = item_text(item)
-    kept = tuple(keyword for keyword in parse(answer or "", limit) if grounded(keyword, text))
+def read_text(
+    answer: str | None, item: Item, limit: int, fewest: int = FEWEST, lexicon: Lexicon = ENGLISH
+) -> tuple[tuple[str, ...], Source]:
+    """The keywords of an answer about a text that the text bears out, filled up from the item below `fewest`.
+
+    Words that most items of the catalogue hold are none, whoever says them.
+    """
+    text, said = item_text(item), parse(answer or "", limit, lexicon)
+    kept = tuple(one for one in said if grounded(one, text, lexicon) and not lexicon.is_common(one))
     if len(kept) >= min(fewest, limit):
         return kept, "model"
-    filled = distinct((*kept, *fallback(item, limit)), limit)
+    filled = distinct((*kept, *fallback(item, limit, lexicon)), limit, lexicon)
     return filled, "fallback" if filled else "none"
 
 
@@ -139,12 +150,17 @@ def read_texts(
     settings: SummarizeSettings,
     tuned: bool,
     embed: Embed | None = None,
+    spoken: Sequence[Lexicon] | None = None,
 ) -> list[tuple[tuple[str, ...], Source]]:
-    """The keywords of the answers about texts, and where they come from, as later stages get them; see `summarize`."""
+    """The keywords of the answers about texts, and where they come from, as later stages get them; see `summarize`.
+
+    spoken: what words mean in each item; told from the items, which are the whole catalogue then, unless given.
+    """
+    spoken = lexicons(items, settings.language) if spoken is None else spoken
     fewest, limit = FEWEST_TUNED if tuned else FEWEST, settings.max_keywords_text
     found: list[tuple[tuple[str, ...], Source]] = [
-        read_text(answer, item, limit, fewest) if settings.texts and item_text(item) else ((), "none")
-        for item, answer in zip(items, answers, strict=True)
+        read_text(answer, item, limit, fewest, lexicon) if settings.texts and item_text(item) else ((), "none")
+        for item, answer, lexicon in zip(items, answers, spoken, strict=True)
     ]
     if settings.price is None:
         return found
@@ -175,19 +191,22 @@ def flag(
     source: Source,
     settings: SummarizeSettings,
     unsupported: Collection[str],
+    lexicon: Lexicon = ENGLISH,
 ) -> tuple[str, ...]:
     """What deserves a second look in an item's keywords.
 
-    "ungrounded: word" was said of the text, which does not bear it out, and is dropped; "malformed ... answer" has
-    nothing usable; "fallback": the item's own words fill up; "unsupported: word" was said of the picture, but the text
-    does not mention it and, after the words before it, the picture makes it no likelier. answers: of (image, text);
-    source: of the text keywords.
+    "ungrounded: word" was said of the text, which does not bear it out, and is dropped; so is "common: word", which
+    most items hold; "malformed ... answer" has nothing usable; "fallback": the item's own words fill up; "unsupported:
+    word" was said of the picture, but the text does not mention it and, after the words before it, the picture makes it
+    no likelier. answers: of (image, text); source: of the text keywords.
     """
     image_answer, text_answer = answers
-    said = parse(text_answer or "", settings.max_keywords_text)
-    flags = [f"ungrounded: {keyword}" for keyword in said if not grounded(keyword, text)]
+    said = parse(text_answer or "", settings.max_keywords_text, lexicon)
+    flags = [f"ungrounded: {keyword}" for keyword in said if not grounded(keyword, text, lexicon)]
     if text_answer is not None and len(flags) == len(said):
         flags.append("malformed text answer")
+    borne_out = (keyword for keyword in said if grounded(keyword, text, lexicon))
+    flags += [f"common: {keyword}" for keyword in borne_out if lexicon.is_common(keyword)]
     if source == "fallback":
         flags.append("fallback")
     if image_answer is not None and not parse(image_answer, settings.max_keywords_image):

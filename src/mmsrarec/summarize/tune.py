@@ -24,6 +24,7 @@ from mmsrarec.models.embedder import Embedder
 from mmsrarec.models.mllm import Mllm
 from mmsrarec.progress import Count
 from mmsrarec.summarize.judge import Judge, load_language_model
+from mmsrarec.summarize.lexicon import Lexicon
 from mmsrarec.summarize.settings import SummarizeSettings, TuneSettings
 from mmsrarec.summarize.start import best_of
 from mmsrarec.summarize.subjects import Asker, Subject, split_subjects
@@ -168,7 +169,7 @@ def _measure(
     rows, trade_off = [], {}
     for number, (policy, answers) in enumerate(said.items()):
         work.count(number, len(said), "policies weighed on held-out items")
-        read = _read(work, subjects, answers, policy)
+        read = _read(work, subjects, answers, policy, judge.asker.lexicons)
         for row in judge.table(subjects, answers, read):
             item = work.dataset.items[row.pop("code")].item_id
             rows.append({"item_id": item, "policy": policy, **row})
@@ -181,10 +182,13 @@ def _measure(
     return {"trade_off": trade_off}
 
 
-def _read(work: Work, subjects: Sequence[Subject], answers: Sequence[str], policy: str) -> list[tuple[str, ...]]:
-    """The keywords that later stages get, the fallback's included."""
+def _read(
+    work: Work, subjects: Sequence[Subject], answers: Sequence[str], policy: str, lexicons: Sequence[Lexicon]
+) -> list[tuple[str, ...]]:
+    """The keywords that later stages get, the fallback's included. lexicons: of each item of the catalogue."""
+    spoken = [lexicons[subject.code] for subject in subjects]
     items = [work.dataset.items[subject.code] for subject in subjects]
-    texts = read_texts(items, answers, work.settings, policy != "untuned", work.embed)
+    texts = read_texts(items, answers, work.settings, policy != "untuned", work.embed, spoken)
     return [
         read_image(answer, work.settings.max_keywords_image)[0] if subject.modality == "picture" else text
         for subject, answer, (text, _) in zip(subjects, answers, texts, strict=True)
