@@ -6,6 +6,8 @@ from typing import Any
 
 from mmsrarec import artefacts
 from mmsrarec.data.split import SplitName
+from mmsrarec.evaluate.baselines.settings import SPACES, encoder_settings
+from mmsrarec.evaluate.search import VERSION, searched
 from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC, EncoderName, EncoderSettings, RetrieveSettings
 from mmsrarec.rival import ASKED, msr_part
@@ -78,7 +80,8 @@ class Keys:
 
     def encoder(self, split: SplitName, name: EncoderName, refit: bool = False) -> str:
         """Of a sequence model, stage 2's encoder among them."""
-        part, settings, items = self.workspace.encoder_part(split, name, refit), set(EncoderSettings.model_fields), {}
+        part, settings = self.workspace.encoder_part(split, name, refit), set(EncoderSettings.model_fields)
+        items: dict[str, Any] = {}
         if name == CONTENT_SASREC:
             told = self.workspace.recommend_settings("whole").model_dump(include=ITEM)
             items["items"] = {"told": told} | {
@@ -86,7 +89,13 @@ class Keys:
             }
         else:
             settings -= {"content_dims", "without_id"}
-        trained = self.recipe.retrieve.model_dump(include=settings) | {"encoder": name}
+        evaluate = self.recipe.evaluate
+        trained = encoder_settings(self.recipe.retrieve, evaluate.baselines, name).model_dump(include=settings)
+        if name != self.recipe.retrieve.encoder and searched(name, evaluate):
+            items["search"] = [evaluate.tune_baselines, SPACES[name], VERSION]
+        valid = self.workspace.split(split).valid
+        if valid.allow_seen or valid.repeated.any():  # what decides when training stops
+            items["repeat_consumption"] = evaluate.repeat_consumption
         return self.of(part, settings=trained, **items)
 
     def recommend(self, split: SplitName, variant: str) -> str:

@@ -16,6 +16,7 @@ from mmsrarec.evaluate.baselines.popularity import PopularityAsOf
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.evaluate.rows import Source, make_row
+from mmsrarec.evaluate.search import chosen_baselines
 from mmsrarec.models.tree import Tree
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
@@ -195,7 +196,9 @@ class Recommender:
         """Those proposers, one by one, for all items that are there now."""
         workspace, split = self.workspace, self.split
         encoder, retrieval = partial(workspace.encoder, split), partial(workspace.retrieval, split)
-        source = Source(self.retrieval.train, workspace.recipe.seed, encoder, retrieval, workspace.recipe.recommend)
+        baselines = chosen_baselines(workspace.folder, split, workspace.recipe.evaluate)  # as in the table
+        shown = workspace.recipe.recommend
+        source = Source(self.retrieval.train, workspace.recipe.seed, encoder, retrieval, shown, baselines)
         return tuple(Widened(make_row(name, source), len(self.dataset.items)) for name in names)
 
     @cached_property

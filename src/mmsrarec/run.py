@@ -12,12 +12,14 @@ from mmsrarec.comparison.compare import compare
 from mmsrarec.data.split import SplitName, check_split, make_split
 from mmsrarec.data.tables import load
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.baselines.settings import encoder_settings
+from mmsrarec.evaluate.queries import check_queries
 from mmsrarec.evaluate.rows import MSR, STAGE_2, TRAINED, check_proposers, check_rows
 from mmsrarec.models import processes
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend.variants import variant_named
-from mmsrarec.retrieve.settings import CONTENT_SASREC
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS
 from mmsrarec.stages import Shard, Stages
 from mmsrarec.summarize.keywords import items_of
 from mmsrarec.summary_page import write_page
@@ -45,8 +47,12 @@ def run(
             raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
     data = load(recipe.data)  # whatever is wrong with data or rows is said before anything is written
     check_rows(recipe.evaluate.rows, len(data.items))
+    for name in ENCODERS:
+        encoder_settings(recipe.retrieve, recipe.evaluate.baselines, name)
     for name in recipe.evaluate.splits:
-        check_split(make_split(name, data.events, recipe.seed))
+        check_split(split := make_split(name, data.events, recipe.seed, recipe.evaluate.repeat_consumption))
+        for said in check_queries(split, data, recipe.evaluate):
+            progress(said)
     if stages is None or "evaluate" in stages:
         check_proposers(recipe.evaluate.rows)
     for name in recipe.evaluate.ablations:

@@ -19,6 +19,8 @@ from mmsrarec import artefacts
 from mmsrarec.data.images import open_picture, usable_pictures
 from mmsrarec.data.split import SplitName, with_validation
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.baselines.settings import encoder_settings
+from mmsrarec.evaluate.search import save_tries, search_encoder
 from mmsrarec.keys import Keys
 from mmsrarec.models import pictures, processes
 from mmsrarec.models.content import whitened
@@ -28,8 +30,9 @@ from mmsrarec.progress import Count, Progress
 from mmsrarec.recommend import tune as ranker
 from mmsrarec.recommend.states import item_states
 from mmsrarec.recommend.variants import variant_named
+from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
 from mmsrarec.retrieve.train import refit, train_encoder
 from mmsrarec.rival import msr_part, train_msr
 from mmsrarec.summarize.keywords import Keywords
@@ -187,22 +190,33 @@ class Stages:
 
     def encoder(self, split: SplitName, name: EncoderName, refitted: bool = False) -> None:
         """Train a sequence model, or train one anew on the validation events as well."""
-        part = self.workspace.encoder_part(split, name, refitted)
-        with self.stage(part, self.keys.encoder(split, name, refitted)) as folder:
+        part, key = self.workspace.encoder_part(split, name, refitted), self.keys.encoder(split, name, refitted)
+        with self.stage(part, key) as folder:
             if folder is None:
                 return
             parts, seed, device = self.workspace.split(split), self.recipe.seed, self.recipe.model.device
             content = self.content if name == CONTENT_SASREC else None
-            settings = self.recipe.retrieve.model_copy(update={"encoder": name})
+            evaluate = self.recipe.evaluate
+            settings = encoder_settings(self.recipe.retrieve, evaluate.baselines, name)
+            tried = evaluate.tune_baselines if name != self.recipe.retrieve.encoder and not refitted else 0
             before = self.workspace.encoder(split, name) if refitted else None
             label = f"{name}, {split}{', validation events included' if refitted else ''}"
-            with self.say.task(label, before.best_pass if before else settings.epochs) as task:
+            passes = before.best_pass if before else settings.epochs * max(tried, 1)
+            with self.say.task(label, passes) as task:
 
                 def tell(number: int, loss: float, ndcg: float) -> None:
                     task.advance(1, f"loss {loss:.3f}" + (f", validation NDCG@10 {ndcg:.4f}" if before is None else ""))
 
-                if before is None:
-                    encoder = train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
+                def train(settings: RetrieveSettings) -> Encoder:
+                    return train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
+
+                if tried:
+                    work = self.out / "unfinished" / f"search-{key[:16]}"
+                    encoder, tries = search_encoder(name, settings, train, tried, seed, work)
+                    save_tries(folder, tries)
+                    shutil.rmtree(work, ignore_errors=True)
+                elif before is None:
+                    encoder = train(settings)
                 else:
                     known = with_validation(parts, self.workspace.dataset.events)
                     encoder = refit(before, known, seed, tell, device, content)

@@ -111,7 +111,7 @@ class Workspace:
         return Keywords.load(self._finished(part) / "keywords.parquet", self.dataset)
 
     def _split(self, name: SplitName) -> Split:
-        return make_split(name, self.dataset.events, self.recipe.seed)
+        return make_split(name, self.dataset.events, self.recipe.seed, self.recipe.evaluate.repeat_consumption)
 
     def encoder_part(self, split: SplitName, name: EncoderName, refit: bool = False) -> str:
         """The folder of a sequence model inside the run: stage 2's own, or beside it one that is a row only.
