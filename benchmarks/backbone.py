@@ -70,6 +70,7 @@ class Bench:
         self.candidates: Candidates = published_candidates(
             self.test, self.workspace.dataset.events, self.seed, recipe.evaluate.negatives
         )
+        self.test = self.test.pick(self.candidates.rows)
 
     def settings(self, form: str) -> RecommendSettings:
         return RecommendSettings.model_validate(

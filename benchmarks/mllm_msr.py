@@ -185,6 +185,7 @@ def main() -> int:
     workspace = Workspace.open(args.out)
     test = workspace.split(SPLIT).test
     asked = published_candidates(test, workspace.dataset.events, recipe.seed, recipe.evaluate.negatives)
+    test = test.pick(asked.rows)
     drawn = np.random.default_rng(args.seed).permutation(len(test))
 
     def some(count: int) -> tuple[Moments, Candidates]:

@@ -70,7 +70,7 @@ def ask(
             histories.append(np.concatenate([before[: max(n - len(own), 0)], own]))
         moments = replace(moments, history=tuple(histories))
     candidates = published_candidates(moments, dataset.events, seed=0, n=negatives)
-    return retrieval.gather(moments, candidates.items, settings)
+    return retrieval.gather(moments.pick(candidates.rows), candidates.items, settings)
 
 
 def make_prompts(mllm: Mllm, dataset: Dataset, evidence: list[Evidence], settings: RecommendSettings) -> Prompts:

@@ -47,7 +47,7 @@ def read(path: Path) -> Events:
 
 
 def figures(encoder: Encoder, moments: Moments, seed: int) -> dict[str, dict[str, float]]:
-    metrics = evaluate_full(SequenceRow(encoder), moments, encoder.n_items)
+    metrics = evaluate_full(SequenceRow(encoder), moments.rankable, encoder.n_items)
     found = intervals(metrics, seed)
     return {name: {key: round(value, 5) for key, value in asdict(one).items()} for name, one in found.items()}
 

@@ -158,7 +158,7 @@ def main() -> None:
         for part, moments in (("valid", split.valid), ("test", split.test))
     }
     found = {
-        part: look(retrieval, moments, asked[part].items, words, settings)
+        part: look(retrieval, moments.pick(asked[part].rows), asked[part].items, words, settings)
         for part, moments in (("valid", split.valid), ("test", split.test))
     }
     print("looked", file=sys.stderr)

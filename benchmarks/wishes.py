@@ -37,9 +37,10 @@ def ask(recommender: Recommender, users: int, seed: int) -> tuple[list[Evidence]
     split, evaluate = workspace.recipe.evaluate.splits[0], workspace.recipe.evaluate
     test = workspace.split(split).test
     test = test.pick(np.sort(np.random.default_rng(seed).permutation(len(test))[:users]))
-    candidates = published_candidates(test, workspace.dataset.events, seed=seed, n=evaluate.negatives).items
-    evidence = recommender.retrieval.gather(test, candidates, recommender.prompts.settings)
-    return evidence, candidates == test.target[:, None]
+    asked = published_candidates(test, workspace.dataset.events, seed=seed, n=evaluate.negatives)
+    test = test.pick(asked.rows)
+    evidence = recommender.retrieval.gather(test, asked.items, recommender.prompts.settings)
+    return evidence, asked.items == test.target[:, None]
 
 
 def ranks(prompts: Prompts, evidence: Sequence[Evidence], label: str) -> FloatArray:

@@ -6,6 +6,8 @@ from typing import Any
 from mmsrarec import artefacts
 from mmsrarec.data.identity import log_digest, picture_digests, text_digest
 from mmsrarec.data.split import EVERYTHING, SplitName
+from mmsrarec.evaluate.baselines.settings import SPACES, encoder_settings
+from mmsrarec.evaluate.search import VERSION, searched
 from mmsrarec.models.settings import ModelSettings
 from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC, EncoderName, EncoderSettings, RetrieveSettings
@@ -107,14 +109,21 @@ class Keys:
 
     def encoder(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """Of a sequence model, stage 2's encoder among them."""
-        part, settings, items = self.workspace.encoder_part(split, name, refit), set(EncoderSettings.model_fields), {}
+        part, settings = self.workspace.encoder_part(split, name, refit), set(EncoderSettings.model_fields)
+        items: dict[str, Any] = {}
         if name == CONTENT_SASREC:
             told = self.workspace.recommend_settings("whole").model_dump(include=ITEM)
             items = {"told": told, "model": self.model, "texts": self.texts}
             items |= {made: self.workspace.recorded(made) for made in ("pictures", "summarize")}
         else:
             settings -= {"content_dims", "without_id"}
-        trained = self.recipe.retrieve.model_dump(include=settings) | {"encoder": name}
+        evaluate = self.recipe.evaluate
+        trained = encoder_settings(self.recipe.retrieve, evaluate.baselines, name).model_dump(include=settings)
+        if name != self.recipe.retrieve.encoder and searched(name, evaluate):
+            items["search"] = [evaluate.tune_baselines, SPACES[name], VERSION]
+        valid = self.workspace.split(split).valid
+        if valid.allow_seen or valid.repeated.any():  # what decides when training stops
+            items["repeat_consumption"] = evaluate.repeat_consumption
         passes = self.workspace.encoder(self.workspace.chosen_on, name).best_pass if split == EVERYTHING else None
         return self.of(part, settings=trained, log=self.log, items=items, passes=passes)
 

@@ -13,7 +13,7 @@ from mmsrarec import artefacts
 from mmsrarec.comparison.compare import LEAKS, checked_parts
 from mmsrarec.comparison.rows import Comparison
 from mmsrarec.data.dataset import Events
-from mmsrarec.data.split import Split, SplitName
+from mmsrarec.data.split import Moments, Split, SplitName
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.leaks import context, heldout, ranking, stored
 from mmsrarec.evaluate.leaks.finding import SURE, Finding
@@ -22,6 +22,7 @@ from mmsrarec.progress import Progress
 from mmsrarec.recommend.evidence import Retrieval, sample_training
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import MllmScorer
+from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.train import MOST_VALIDATED
 from mmsrarec.show import plain
 from mmsrarec.summarize.store import read
@@ -104,18 +105,19 @@ def check_split(workspace: Workspace, name: SplitName, prompts: Prompts | None, 
 
     seed, ranker = recipe.seed, recipe.recommend
     split, retrieval, asked = world.split, world.retrieval, world.comparison.candidates
+    queries = split.test.pick(asked.rows)  # sealed users are no business of a check either
     rng = np.random.default_rng(seed)
     _, _, place = sample_training(split.train, ranker.packs, ranker.negatives, rng)
     yield heldout.split_apart(split)
     yield ranking.places(asked, place, ranker.negatives, seed)
-    yield ranking.constant(split.test, asked)
-    yield ranking.not_a_number(split.test, asked)
-    yield context.without_a_moment(retrieval, split.test, ranker)
+    yield ranking.constant(queries, asked)
+    yield ranking.not_a_number(queries, asked)
+    yield context.without_a_moment(retrieval, queries, ranker)
     yield context.itself(retrieval, split, seed)
     yield context.agreement(retrieval.gather, retrieval.gather, split, ranker, ranker.packs, seed)
-    yield ranking.context_alone(world.row("context-only"), split.test, asked)
-    few = np.sort(rng.permutation(len(split.test))[:users])
-    test, items = split.test.pick(few), asked.items[few]
+    yield ranking.context_alone(world.row("context-only"), queries, asked)
+    few = np.sort(rng.permutation(len(queries))[:users])
+    test, items = queries.pick(few), asked.items[few]
     first = test.pick(np.arange(len(test))[:FEW])
     cheap = [world.row(row) for row in CHEAP]
     yield ranking.order(cheap, test, items, seed)
@@ -125,7 +127,7 @@ def check_split(workspace: Workspace, name: SplitName, prompts: Prompts | None, 
     yield context.clock(log, build, ranker, seed)
     yield heldout.statistics(log, build, asked, CHEAP, ranker, seed)
     yield heldout.labels(log, build, asked, CHEAP, seed)
-    yield heldout.ties(log, build, TIED, seed, recipe.evaluate.negatives)
+    yield heldout.ties(log, build, TIED, seed, recipe.evaluate.negatives, asked.user)
     if prompts is None:
         hint = "ask for it without --fast, on the first split, after mmsrarec train"
         yield Finding("the language model", None, {}, "its order, batches, labels and titles were not checked", hint)
@@ -137,25 +139,30 @@ def check_split(workspace: Workspace, name: SplitName, prompts: Prompts | None, 
     features, titled = prompts.features, ranking.renamed(workspace.dataset, seed)
     strange = Prompts(prompts.mllm, titled, prompts.keywords, features, prompts.settings)
     stranger = MllmScorer("mmsrarec, renamed titles", strange, retrieval, recipe.runtime.score_tokens)
-    yield ranking.memorised_titles(
-        model, stranger, test, replace(asked, user=asked.user[few], items=items, place=asked.place[few])
-    )
+    yield ranking.memorised_titles(model, stranger, test, asked.pick(few))
 
 
 def choices(world: RunWorld) -> Iterator[Finding]:
     """What was chosen on the way, on validation."""
-    workspace, split, n_items = world.workspace, world.split, len(world.workspace.dataset.items)
+    workspace, split = world.workspace, world.split
     encoder = workspace.encoder(world.name)
-    row = SequenceRow(encoder)
-    valid = evaluate_full(row, split.valid, n_items)["NDCG@10"]
-    test = evaluate_full(row, split.test, n_items)["NDCG@10"].mean()
-    sampled = SURE * float(valid.std()) / MOST_VALIDATED**0.5 if len(valid) > MOST_VALIDATED else 0.0
-    best = max((ndcg for _, ndcg in encoder.curve), default=0.0)
-    yield stored.early_stopping(best, float(valid.mean()), float(test), stored.SAME + sampled)
+    valid, tested = split.valid.rankable, world.comparison.queries["full"]
+    if len(valid) and len(tested):
+        yield early_stopping(encoder, valid, tested)
     for file in workspace.folder.glob(f"evaluate/generators/{world.name}-*.json"):
         found = world.comparison.proposers.choose().quality
-        quality = {name: next(iter(values.values())) for name, values in found.items()}
-        yield stored.chosen_generator("+".join(json.loads(file.read_text())["names"]), quality)
+        if quality := {name: next(iter(values.values())) for name, values in found.items()}:
+            yield stored.chosen_generator("+".join(json.loads(file.read_text())["names"]), quality)
+
+
+def early_stopping(encoder: Encoder, valid: Moments, tested: Moments) -> Finding:
+    """Whether an encoder's curve is of validation."""
+    row = SequenceRow(encoder)
+    found = evaluate_full(row, valid, encoder.n_items)["NDCG@10"]
+    test = evaluate_full(row, tested, encoder.n_items)["NDCG@10"].mean()
+    sampled = SURE * float(found.std()) / MOST_VALIDATED**0.5 if len(valid) > MOST_VALIDATED else 0.0
+    best = max((ndcg for _, ndcg in encoder.curve), default=0.0)
+    return stored.early_stopping(best, float(found.mean()), float(test), stored.SAME + sampled)
 
 
 def keywords(workspace: Workspace) -> Finding:

@@ -18,6 +18,7 @@ from mmsrarec.evaluate.baselines.popularity import PopularityAsOf
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.evaluate.rows import Source, make_row
+from mmsrarec.evaluate.search import chosen_baselines
 from mmsrarec.models.devices import check_device
 from mmsrarec.models.tree import Tree
 from mmsrarec.recommend.evidence import Evidence
@@ -288,8 +289,13 @@ class Recommender:
         """Those proposers, one by one, for all items that are there now."""
         workspace, split = self.workspace, self.split
         encoder = partial(workspace.encoder, split, refit=workspace.refits)  # as they were evaluated
-        retrieval, fitted = partial(workspace.retrieval, split), workspace.fitted(split)
-        source = Source(fitted, workspace.recipe.seed, encoder, retrieval, workspace.recipe.recommend)
+        retrieval, fitted, shown = (
+            partial(workspace.retrieval, split),
+            workspace.fitted(split),
+            workspace.recipe.recommend,
+        )
+        baselines = chosen_baselines(workspace.folder, workspace.chosen_on, workspace.recipe.evaluate)
+        source = Source(fitted, workspace.recipe.seed, encoder, retrieval, shown, baselines)
         return tuple(Widened(make_row(name, source), len(self.dataset.items)) for name in names)
 
     @cached_property
@@ -361,4 +367,3 @@ class Recommender:
         if unknown:
             raise MmsrarecError(f"no such items in {self.dataset.name}: {', '.join(unknown[:10])}")
         return np.array([self.dataset.item_code[item_id] for item_id in item_ids], dtype=np.int64)
-

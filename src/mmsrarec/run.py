@@ -16,6 +16,8 @@ from mmsrarec.comparison.compare import compare
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.split import EVERYTHING, SplitName, check_split, make_split
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.baselines.settings import encoder_settings
+from mmsrarec.evaluate.queries import check_queries
 from mmsrarec.evaluate.rows import MSR, STAGE_2, TRAINED, check_proposers, check_rows
 from mmsrarec.models import processes
 from mmsrarec.models.devices import check_device
@@ -23,7 +25,7 @@ from mmsrarec.progress import Progress
 from mmsrarec.provenance import RECIPE
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend.variants import variant_named
-from mmsrarec.retrieve.settings import CONTENT_SASREC
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS
 from mmsrarec.stages import Shard, Stages
 from mmsrarec.summary_page import write_page
 from mmsrarec.workspace import SEEDS, Workspace, adapter_part, on_device
@@ -54,7 +56,7 @@ def run(
     device = check_device(recipe.runtime.device)  # whatever is wrong is said before anything is written
     recipe = on_device(recipe, device)
     workspace = Workspace(recipe, out)
-    check_recipe(recipe, workspace.dataset, stages)
+    check_recipe(recipe, workspace.dataset, stages, progress)
     processes.join(device)
     with nullcontext() if shard else processes.holding_run(out):
         work = Run(workspace, progress, shard, retune)
@@ -65,11 +67,16 @@ def run(
     return done
 
 
-def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | None) -> None:
-    """Raise MmsrarecError for what can be known to fail before any work is done."""
+def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | None, say: Progress) -> None:
+    """Raise MmsrarecError for what can be known to fail before any work is done, and say what is left out."""
     check_rows(recipe.evaluate.rows, len(dataset.items))
+    for name in ENCODERS:
+        encoder_settings(recipe.retrieve, recipe.evaluate.baselines, name)
     for name in recipe.evaluate.splits:
-        check_split(make_split(name, dataset.events, recipe.seed))
+        split = make_split(name, dataset.events, recipe.seed, recipe.evaluate.repeat_consumption)
+        check_split(split)
+        for said in check_queries(split, dataset, recipe.evaluate):
+            say(said)
     if stages is None or "evaluate" in stages:
         check_proposers(recipe.evaluate.rows)
     for name in recipe.evaluate.ablations:

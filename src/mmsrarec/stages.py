@@ -20,6 +20,8 @@ from mmsrarec.data.identity import KeptLog, save_items
 from mmsrarec.data.images import open_picture, usable_pictures
 from mmsrarec.data.split import EVERYTHING, SplitName
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.baselines.settings import encoder_settings
+from mmsrarec.evaluate.search import save_tries, search_encoder
 from mmsrarec.keys import Keys
 from mmsrarec.models import pictures, processes
 from mmsrarec.models.content import whitened
@@ -31,7 +33,7 @@ from mmsrarec.recommend.states import item_states
 from mmsrarec.recommend.variants import variant_named
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
 from mmsrarec.retrieve.train import refit, train_encoder
 from mmsrarec.rival import msr_part, train_msr
 from mmsrarec.summarize.keywords import Keywords
@@ -192,24 +194,36 @@ class Stages:
         """Train a sequence model; or train one anew, for as many passes as it was best after on validation, on the
         validation events as well or, to be served, on everything."""
         workspace, seed, device = self.workspace, self.recipe.seed, self.recipe.runtime.device
-        part = workspace.encoder_part(split, name, refitted)
-        with self.stage(part, self.keys.encoder(split, name, refitted)) as folder:
+        part, key = workspace.encoder_part(split, name, refitted), self.keys.encoder(split, name, refitted)
+        with self.stage(part, key) as folder:
             if folder is None:
                 return
             content = self.content if name == CONTENT_SASREC else None
-            settings = self.recipe.retrieve.model_copy(update={"encoder": name})
+            evaluate = self.recipe.evaluate
+            settings = encoder_settings(self.recipe.retrieve, evaluate.baselines, name)
             before: Encoder | None = None
             if refitted or split == EVERYTHING:
                 before = workspace.encoder(workspace.chosen_on if split == EVERYTHING else split, name)
+            tried = evaluate.tune_baselines if name != self.recipe.retrieve.encoder and before is None else 0
             what = "everything" if split == EVERYTHING else f"{split}{', validation events included' * refitted}"
-            with self.say.task(f"{name}, {what}", before.best_pass if before else settings.epochs) as task:
+            passes = before.best_pass if before else settings.epochs * max(tried, 1)
+            with self.say.task(f"{name}, {what}", passes) as task:
 
                 def tell(number: int, loss: float, ndcg: float) -> None:
                     task.advance(1, f"loss {loss:.3f}" + (f", validation NDCG@10 {ndcg:.4f}" if before is None else ""))
 
                 parts = workspace.split(split)
-                if before is None:
-                    encoder = train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
+
+                def train(settings: RetrieveSettings) -> Encoder:
+                    return train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
+
+                if tried:
+                    work = self.out / "unfinished" / f"search-{key[:16]}"
+                    encoder, tries = search_encoder(name, settings, train, tried, seed, work)
+                    save_tries(folder, tries)
+                    shutil.rmtree(work, ignore_errors=True)
+                elif before is None:
+                    encoder = train(settings)
                 else:
                     encoder = refit(before, workspace.fitted(split), seed, tell, device, content)
             encoder.save(folder)

@@ -138,7 +138,8 @@ class Workspace:
         return Keywords.load(self._finished(part) / "keywords.parquet", self.dataset)
 
     def _split(self, name: Part) -> Split:
-        return make_split(name, self.logs.get(name, self.dataset.events), self.recipe.seed)
+        events = self.logs.get(name, self.dataset.events)
+        return make_split(name, events, self.recipe.seed, self.recipe.evaluate.repeat_consumption)
 
     @property
     def chosen_on(self) -> SplitName:

@@ -9,7 +9,8 @@ from mmsrarec.comparison.rows import Comparison, kept_row, row_folder
 from mmsrarec.comparison.showcase import attributes, drawn_users, shown_users
 from mmsrarec.data.split import SplitName
 from mmsrarec.evaluate.figures import Row, compare_rows
-from mmsrarec.evaluate.repeats import pooled
+from mmsrarec.evaluate.queries import asked_words
+from mmsrarec.evaluate.repeats import deviations, pooled
 from mmsrarec.evaluate.report import build_report, text_table
 from mmsrarec.evaluate.rows import is_ablation, notes
 from mmsrarec.evaluate.worse import fallen, rivals, strongest, worse
@@ -43,13 +44,14 @@ def compare(
         found = comparison.rows(variants(comparison.name))
         rows += found
         shown_facts += comparison.facts()
-        pairs += [pair for row in found for pair in against_whole(found, row)]
+        pairs += [pair for row in found for pair in against_whole(found, row, recipe)]
     first = comparisons[0]
     shares = {}
     if variants(first.name):
         told_apart = attributes(first.workspace, first.name, variants(first.name), first.scorers.tuned)
         shares = statistics(workspace.keywords, workspace.dataset) | told_apart
     said = notes(dict.fromkeys(row.model for row in rows), recipe.evaluate.fitted_on)
+    said += [note for comparison in comparisons for note in comparison.notes()]
     repeats = pooled([rows, *others]) if (others := repeated(workspace)) else []
     means = [row for row, _ in repeats]
     manifest = artefacts.key(
@@ -69,7 +71,8 @@ def compare(
         ours = served(rows)
         beside = [(row, strongest(others)) for row in ours if (others := rivals(rows, row))]
         drawn = drawn_users(workspace, first.name) if ours else []
-        lost = {user: why for pair in beside if drawn for user, why in fallen(*pair, LOST).items()}
+        row_of = {user: row for row, user in enumerate(first.split.test.user.tolist())}
+        lost = {row_of[user]: why for pair in beside if drawn for user, why in fallen(*pair, LOST).items()}
         asked = dict.fromkeys(drawn, "") | lost
         users = dict(zip(asked, shown_users(workspace, first.name, asked, count), strict=True))
         build_report(
@@ -86,16 +89,19 @@ def compare(
             summaries=(out / PAGE).is_file(),
             published=recipe.evaluate.published,
             repeats=repeats,
-            repeat_pairs=[pair for row in means for pair in against_whole(means, row)],
+            repeat_pairs=[pair for row in means for pair in against_whole(means, row, recipe)],
             sweeps=swept(rows, recipe, first.name),
             worse=[worse(*pair, recipe.seed, recipe.evaluate.resamples) for pair in beside],
             lost_users=[users[user] for user in lost],
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
         )
+    seed, resamples = recipe.seed, recipe.evaluate.resamples
+    for fact in shown_facts:
+        say(f"{fact['protocol']}, {fact['split']}: {asked_words(fact)}")
     for over, table in (("", rows), (f"{recipe.evaluate.repeats} seeds together, ", means)):
         for protocol, split in dict.fromkeys((row.protocol, row.split) for row in table):
-            say(f"\n{over}{text_table(table, protocol, split)}\n")
+            say(f"\n{over}{text_table(table, protocol, split, seed, resamples, deviations(repeats) if over else {})}\n")
     say(f"report: {out / 'report.html'}")
     return {"report": str(out / "report.html"), "rows": len(rows)}
 
@@ -161,8 +167,9 @@ def served(rows: list[Row]) -> list[Row]:
     return [row for row in rows if [row] == whole_of(rows, row)[-1:]]
 
 
-def against_whole(rows: list[Row], row: Row) -> list[dict]:
+def against_whole(rows: list[Row], row: Row, recipe: Recipe) -> list[dict]:
     """Paired tests of MMSRARec whole, with and without fusion, against one other row of its table."""
     wholes = whole_of(rows, row)
     earlier = wholes.index(row) + 1 if row in wholes else 0  # two of them are compared once
-    return [pair for whole in wholes[earlier:] for pair in compare_rows(whole, row, TESTED[row.protocol])]
+    seed, resamples, metrics = recipe.seed, recipe.evaluate.resamples, TESTED[row.protocol]
+    return [pair for whole in wholes[earlier:] for pair in compare_rows(whole, row, metrics, seed, resamples)]

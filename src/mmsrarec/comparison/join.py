@@ -47,8 +47,8 @@ def join(
     several: bool = True,
 ) -> Choice:
     """The best single one, and by forward selection whoever lets n proposals hold the targets of most more moments,
-    until nobody does. n_items: of the catalogue. beside: adds what a generator cannot know to what it proposes.
-    several: whether any may join.
+    until nobody does. moments: `Moments.rankable` ones. n_items: of the catalogue. beside: adds what a generator cannot
+    know to what it proposes. several: whether any may join.
 
     Joined ones are judged on moments whose fifth was left out when their weights were learned; in a large catalogue on
     some of the moments.
@@ -76,8 +76,8 @@ def some(moments: Moments, n_items: int, seed: int) -> Moments:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """Moments that generators are tried on. terms: (m, n) of each. ranks: (m, n) of each, from 0; what was had, last.
-    known: (n,) of each (`propose.known_to`). n: items that are proposed."""
+    """Moments that generators are tried on. terms: (m, n) of each. ranks: (m, n) of each, from 0; what may not be
+    recommended, last. known: (n,) of each (`propose.known_to`). n: items that are proposed."""
 
     moments: Moments
     terms: Mapping[str, FloatArray]

@@ -51,7 +51,9 @@ class Proposers:
         """The proposer of the most validation targets, be it several together; kept, for it costs full rankings."""
         combine, seed = self.recipe.evaluate.combine_proposers, self.recipe.seed
         made_from = [key for name in self.names for key in self.scorers.inputs(name, "whole")]
-        key = artefacts.key(made_from=made_from, propose=self.proposed, seed=seed, combine=combine, version=5)
+        words, log, repeats = self.words, self.workspace.dataset.events.digest, self.recipe.evaluate.repeat_consumption
+        asked = {"propose": self.proposed, "seed": seed, "combine": combine, "repeats": repeats}
+        key = artefacts.key(made_from=made_from, words=words, log=log, version=6, **asked)
         file = self.workspace.folder / "evaluate" / "generators" / f"{self.scorers.name}-{key[:12]}.json"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +65,12 @@ class Proposers:
         """By full rankings of validation users, none of whose events was seen by whoever ranks."""
         made = {name: self.scorers.validated(name) for name in self.names}
         beside, combine = partial(self.beside_new, tested=False), self.recipe.evaluate.combine_proposers
-        return join(made, self.split.valid, self.n_items, self.proposed, self.recipe.seed, beside, combine)
+        valid, own = self.split.valid.rankable, self.recipe.retrieve.encoder
+        if not len(valid):
+            first = own if own in made else self.names[0]
+            self.say(f"{first} proposes: every validation target was had before, so there is nothing to choose by")
+            return Choice((first,))
+        return join(made, valid, self.n_items, self.proposed, self.recipe.seed, beside, combine)
 
     @property
     def chosen(self) -> str:
@@ -127,7 +134,12 @@ class Proposers:
         """The weights of the language model and of the proposers, learned by `learn` unless they are there."""
         settings, name = self.recipe.evaluate, self.scorers.name
         adapter = self.workspace.recorded(adapter_part(name, "whole"))
-        train = artefacts.key(train=[self.split.train.item])
+        train = artefacts.key(
+            train=self.split.train.digest,
+            log=self.workspace.dataset.events.digest,
+            repeats=self.recipe.evaluate.repeat_consumption,
+            words=self.words if kind == "full" else (),
+        )
         key = artefacts.key(
             made_from=[adapter, *self.inputs(), train],
             proposer=self.chosen,
@@ -156,11 +168,12 @@ class Proposers:
         scorer = scorer.as_new(hidden) if hidden.any() else scorer
         generator = self.generator(tested=False)
         if kind == "full":
-            valid = some(valid, self.n_items, seed)
+            valid = some(valid.rankable, self.n_items, seed)
         order = np.random.default_rng(seed).permutation(len(valid))
         if kind == "published":
             moments = valid.pick(np.sort(order[: settings.fusion_users]))
             asked = published_candidates(moments, self.workspace.dataset.events, seed, settings.negatives)
+            moments = moments.pick(asked.rows)
             candidates, place, looked_at = asked.items, asked.place, len(moments)
         else:
             proposed = self.reranked(generator, scorer, tested=False).proposals(valid)

@@ -4,20 +4,22 @@ A row is an artefact of its own, so a stopped comparison goes on at the row wher
 """
 
 import json
-import resource
 import time
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec import artefacts
 from mmsrarec.comparison.proposers import FUSION, Proposers, Tuned
 from mmsrarec.comparison.scorers import Scorers
-from mmsrarec.data.split import SplitName
+from mmsrarec.data.split import Moments, SplitName
+from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.figures import Row, load_row, save_row
 from mmsrarec.evaluate.leaks.context import target_shares
+from mmsrarec.evaluate.memory import MEGABYTE, PeakMemory
 from mmsrarec.evaluate.protocol import (
     Candidates,
     Covering,
@@ -28,14 +30,23 @@ from mmsrarec.evaluate.protocol import (
     published_candidates,
     target_slices,
 )
+from mmsrarec.evaluate.queries import check_queries, open_rows, sealed_words
 from mmsrarec.evaluate.rows import CONTEXT, MSR, TRAINED
+from mmsrarec.evaluate.search import settings_words
 from mmsrarec.progress import Count, Progress
 from mmsrarec.recommend.fuse import language_model
+from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.workspace import Kind, Workspace
 
 
 class Comparison:
-    """All rows of one split. full: whether full ranking is measured too, which is done on the first split only."""
+    """All rows of one split. full: whether full ranking is measured too, which is done on the first split only, where
+    anybody is left to ask.
+
+    drawn: the published protocol's candidates of all test users, whoever is sealed, so that one hash names the question
+    from the first table to the final one. candidates: those of the users that are asked. queries: the test moments that
+    each protocol asks.
+    """
 
     def __init__(self, workspace: Workspace, name: SplitName, say: Progress, count: Count):
         self.workspace, self.say = workspace, say
@@ -44,10 +55,21 @@ class Comparison:
         self.scorers = Scorers(workspace, name, count)
         self.proposers = Proposers(self.scorers, say)
         self.split, settings = self.scorers.split, self.recipe.evaluate
-        self.candidates: Candidates = published_candidates(
-            self.split.test, self.dataset.events, self.recipe.seed, settings.negatives
-        )
-        self.full = name == settings.splits[0]
+        test = self.split.test
+        self.open, self.sealed = open_rows(test, self.dataset.user_ids, settings)
+        self.drawn: Candidates = published_candidates(test, self.dataset.events, self.recipe.seed, settings.negatives)
+        self.candidates = self.drawn.pick(np.flatnonzero(np.isin(self.drawn.rows, self.open)))
+        if not len(self.candidates.user):
+            raise MmsrarecError(
+                f"{name}: none of {len(self.open)} test users leaves {settings.negatives} items untouched, and others "
+                "are sealed: set evaluate.negatives lower, or evaluate.sealed=0"
+            )
+        self.queries: dict[str, Moments] = {
+            "published": test.pick(self.candidates.rows),
+            "full": test.pick(self.open).rankable,
+        }
+        self._rises: dict[int, float] = {}
+        self.full = name == settings.splits[0] and len(self.queries["full"]) > 0
 
     def rows(self, variants: list[str]) -> list[Row]:
         """The rows that the recipe names, those of `variants` of stage 3 last; computed as far as they are missing."""
@@ -80,7 +102,7 @@ class Comparison:
         parts = proposers.fused_names
         joined = "+".join(parts)
         generator = cache(proposers.generator)
-        made_from = [*proposers.inputs(), artefacts.key(beside_new=3)]
+        made_from = [*proposers.inputs(), artefacts.key(beside_new=3, words=proposers.words)]
         learned = [*made_from, artefacts.key(users=self.recipe.evaluate.fusion_users, fusion=FUSION)]
 
         def fused(kind: Kind) -> Scorer:
@@ -114,6 +136,11 @@ class Comparison:
             variant=variant,
             seed=self.recipe.seed,
             candidates=self.candidates.digest,
+            asked=self.queries[protocol].user,
+            told_apart=self.sealed if self.recipe.evaluate.open_sealed else (),
+            log=self.dataset.events.digest,
+            repeats=self.recipe.evaluate.repeat_consumption,
+            images=np.packbits(self.has_image),
             propose=self.recipe.evaluate.propose,
             made_from=[*self.scorers.inputs(model, variant), *more],
         )
@@ -128,26 +155,48 @@ class Comparison:
 
     def measure(self, protocol: str, model: str, variant: str, scorer: Scorer) -> Row:
         """The row of a scorer: metrics by test user, and what a user costs."""
-        test, asked = self.split.test, language_model(scorer)
+        queries, asked = self.queries[protocol], language_model(scorer)
         before = (asked.tokens, asked.moments, asked.spared, asked.calls) if asked else (0, 0, 0.0, 0)
         watched = Covering(scorer, len(self.dataset.items))
-        started = time.perf_counter()
-        if protocol == "published":
-            metrics = evaluate_published(scorer, test, self.candidates)
-        else:
-            metrics = evaluate_full(watched, test, len(self.dataset.items))
-        seconds = time.perf_counter() - started - watched.seconds + (asked.spared - before[2] if asked else 0.0)
-        cost = {"ms_per_user": 1000 * seconds / max(len(test), 1)}
+        with PeakMemory() as memory:
+            started = time.perf_counter()
+            if protocol == "published":
+                metrics = evaluate_published(scorer, queries, self.candidates)
+            else:
+                metrics = evaluate_full(watched, queries, len(self.dataset.items))
+            seconds = time.perf_counter() - started
+        seconds += (asked.spared - before[2] if asked else 0.0) - watched.seconds
+        cost = {"ms_per_user": 1000 * seconds / max(len(queries), 1)}
         if asked:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             moments = max(asked.moments - before[1], 1)
             tokens, calls = (asked.tokens - before[0]) / moments, (asked.calls - before[3]) / moments
+            peak = self.peak(asked, memory.mb, remembered=asked.spared > before[2])
             cost |= {"tokens_per_user": tokens, "calls_per_user": calls, "peak_mb": peak}
-        has_image = np.array([item.image is not None for item in self.dataset.items])
-        slices = target_slices(test, self.split.train, has_image)
+        slices = target_slices(queries, self.split.train, self.has_image)
+        if self.recipe.evaluate.open_sealed and len(self.sealed):
+            sealed = np.isin(queries.user, self.split.test.user[self.sealed])
+            slices |= {"sealed users": sealed, "users who were never sealed": ~sealed}
         slices = {name: mask for name, mask in slices.items() if not mask.all()}  # all users are no slice of them
         coverage = watched.coverage if protocol == "full" else None
-        return Row(protocol, self.name, model, variant, self.recipe.seed, test.user, metrics, cost, slices, coverage)
+        seed = self.recipe.seed
+        return Row(protocol, self.name, model, variant, seed, queries.user, metrics, cost, slices, coverage)
+
+    def peak(self, asked: MllmScorer, rise: float, remembered: bool) -> float:
+        """Megabytes that a row of the language model takes by itself: the model's weights, and what ranking adds.
+
+        rise: of the process's memory while the row was measured. remembered: whether answers came from memory, which
+        count as they did when they were found.
+        """
+        if remembered:
+            rise = max(rise, self._rises.get(id(asked), 0.0))
+        self._rises[id(asked)] = rise
+        weights = asked.prompts.mllm.model
+        return rise + sum(part.nbytes for part in (*weights.parameters(), *weights.buffers())) / MEGABYTE
+
+    @cached_property
+    def has_image(self) -> NDArray[np.bool_]:
+        """(items,): who has a picture."""
+        return np.array([item.image is not None for item in self.dataset.items])
 
     @property
     def has_stage_2(self) -> bool:
@@ -156,8 +205,25 @@ class Comparison:
     def facts(self) -> list[dict]:
         """What is said above each table of this split."""
         seed, events = self.recipe.seed, self.dataset.events
-        published = facts(self.split, events, seed, self.candidates) | self.context_shares()
-        return [published, facts(self.split, events, seed)] if self.full else [published]
+        closed = 0 if self.recipe.evaluate.open_sealed else len(self.sealed)
+        settings = {name: found for name in self.recipe.evaluate.rows if (found := self.scorers.settings(name))}
+        told = {"settings": settings, "tune_baselines": self.recipe.evaluate.tune_baselines}
+        asked = {protocol: len(queries) for protocol, queries in self.queries.items()}
+        published = facts(self.split, events, seed, self.drawn, asked["published"], closed)
+        found = [published | self.context_shares() | told]
+        if self.name == self.recipe.evaluate.splits[0]:  # where it has no rows, this says why
+            found.append(facts(self.split, events, seed, None, asked["full"], closed) | told)
+        return found
+
+    def notes(self) -> list[str]:
+        """What a reader must know of whom this split's tables ask, and of the settings of its baselines."""
+        evaluate, scorers = self.recipe.evaluate, self.scorers
+        told = [(name, scorers.settings(name), scorers.tries(name)) for name in evaluate.rows]
+        return [
+            *check_queries(self.split, self.dataset, evaluate),
+            *sealed_words(self.split, len(self.sealed), evaluate),
+            *settings_words(self.name, [one for one in told if one[1]], evaluate.tune_baselines),
+        ]
 
     def context_shares(self) -> dict[str, float]:
         """How often a context holds its target, in training and in the test; kept, for it asks all of stage 2."""

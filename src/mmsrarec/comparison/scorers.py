@@ -1,7 +1,9 @@
 """Whoever scores a row of the comparison on one split, made or loaded by name, and the keys of what it came from."""
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import cache, cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +11,10 @@ from numpy.typing import NDArray
 from mmsrarec import artefacts
 from mmsrarec.data.dataset import Events
 from mmsrarec.data.split import Split, SplitName, with_validation
+from mmsrarec.evaluate.baselines.settings import SPACES, BaselineSettings, encoder_settings
 from mmsrarec.evaluate.protocol import Scorer
-from mmsrarec.evaluate.rows import CONTEXT, MSR, STAGE_2, TRAINED, Source, is_ablation, make_row
+from mmsrarec.evaluate.rows import CLASSIC, CONTEXT, MSR, STAGE_2, TRAINED, Source, is_ablation, make_row
+from mmsrarec.evaluate.search import VERSION, Try, best_of, load_tries, save_tries, search, search_folder, searched
 from mmsrarec.keys import asked_of_stage_2
 from mmsrarec.progress import Count
 from mmsrarec.recommend.score import MllmScorer
@@ -32,6 +36,7 @@ class Scorers:
         self.workspace, self.recipe, self.count = workspace, workspace.recipe, count
         self.name: SplitName = name
         self.split: Split = workspace.split(name)
+        self.baselines_of = cache(self._baselines_of)
         self.refit = self.recipe.evaluate.fitted_on == "train+validation"
         self.fitted = with_validation(self.split, workspace.dataset.events) if self.refit else self.split.train
 
@@ -62,7 +67,55 @@ class Scorers:
 
     def _made(self, name: str, train: Events, encoder: Callable[[EncoderName], Encoder]) -> Scorer:
         retrieval = partial(self.workspace.retrieval, self.name)
-        return make_row(name, Source(train, self.recipe.seed, encoder, retrieval, self.recipe.recommend))
+        source = Source(train, self.recipe.seed, encoder, retrieval, self.recipe.recommend, self.baselines_of(name))
+        return make_row(name, source)
+
+    def _baselines_of(self, name: str) -> BaselineSettings:
+        """The settings of a row made from the log: the recipe's, or what a search on validation chose; kept."""
+        evaluate, seed, valid = self.recipe.evaluate, self.recipe.seed, self.split.valid
+        if name not in CLASSIC or not searched(name, evaluate):
+            return evaluate.baselines
+        key = artefacts.key(
+            train=self.split.train.digest,
+            log=self.workspace.dataset.events.digest,
+            own=evaluate.baselines.of(name),
+            space=SPACES[name],
+            n=evaluate.tune_baselines,
+            seed=seed,
+            repeats=evaluate.repeat_consumption,
+            version=VERSION,
+        )
+        folder = search_folder(self.workspace.folder, self.name, name)
+        if not artefacts.is_current(folder, key):
+
+            def make(baselines: BaselineSettings) -> Scorer:
+                return make_row(name, replace(source, baselines=baselines))
+
+            source = Source(self.split.train, seed, _nothing, _nothing, self.recipe.recommend)
+            n_items = self.split.train.n_items
+            tries = search(name, evaluate.baselines, make, valid, n_items, evaluate.tune_baselines, seed, self.count)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with artefacts.writing(folder, kind="search", key=key) as draft:
+                save_tries(draft, tries)
+        return evaluate.baselines.with_row(name, best_of(load_tries(folder)).settings)
+
+    def tries(self, name: str) -> list[Try]:
+        """What a search tried for a row; nothing where there was none."""
+        if not searched(name, self.recipe.evaluate) or name == self.recipe.retrieve.encoder:
+            return []
+        if name in ENCODERS:
+            return load_tries(self.workspace.folder / self.workspace.encoder_part(self.name, name))
+        self.baselines_of(name)
+        return load_tries(search_folder(self.workspace.folder, self.name, name))
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """The settings that a row of the table has; {} for one without any."""
+        if tries := self.tries(name):
+            return best_of(tries).settings
+        if name in ENCODERS:
+            own = encoder_settings(self.recipe.retrieve, self.recipe.evaluate.baselines, name)
+            return own.model_dump(include=set(SPACES[name]))
+        return self.recipe.evaluate.baselines.of(name)
 
     def tuned(self, variant: str) -> MllmScorer:
         """The language model with a variant's adapter."""
@@ -91,4 +144,8 @@ class Scorers:
             return [recorded(self.workspace.encoder_part(self.name, model, self.refit))]
         if model in STAGE_2:
             return [recorded(f"retrieve/{self.name}"), artefacts.key(asked=asked_of_stage_2(self.recipe.retrieve))]
-        return [artefacts.key(train=[self.fitted.item, self.fitted.time])]
+        return [artefacts.key(train=self.fitted.digest, settings=self.baselines_of(model).of(model))]
+
+
+def _nothing(*asked: object) -> Any:
+    raise AssertionError("a row of the log alone asked for stage 2")

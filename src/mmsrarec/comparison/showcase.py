@@ -9,6 +9,7 @@ from mmsrarec.data.answers import ANSWERS, ATTRIBUTES, Answers, Attribute, attri
 from mmsrarec.data.split import SplitName
 from mmsrarec.evaluate.people import ShownItem, ShownUser, small_picture
 from mmsrarec.evaluate.protocol import Scorer
+from mmsrarec.evaluate.queries import open_rows
 from mmsrarec.progress import Count
 from mmsrarec.recommender import Recommender
 from mmsrarec.workspace import Workspace, adapter_part
@@ -35,7 +36,8 @@ def attributes(
         return {}
     answers, found = Answers.load(workspace.dataset), {}
     for variant in variants:
-        key = artefacts.key(made_from=workspace.recorded(adapter_part(split, variant)), pairs=PAIRS)
+        asked = workspace.recipe.evaluate.model_dump(include={"sealed", "open_sealed"})
+        key = artefacts.key(made_from=workspace.recorded(adapter_part(split, variant)), pairs=PAIRS, asked=asked)
         scorer: Scorer | None = None
         for attribute in ATTRIBUTES:
             name = f"{variant}-{attribute}-{key[:12]}.txt".replace(" ", "-")
@@ -53,11 +55,12 @@ def attributes(
 def told_apart(
     workspace: Workspace, split: SplitName, answers: Answers, attribute: Attribute, scorer: Scorer
 ) -> float | None:
-    """Share of pairs in the right order; None where the catalogue has no such pair.
+    """Share of pairs in the right order, of test users who are not sealed; None where the catalogue has no such pair.
 
     Motif and material are tried on new items, where nothing but content can tell, and on shoppers who lean to them.
     """
     test, rng = workspace.split(split).test, np.random.default_rng(workspace.recipe.seed)
+    test = test.pick(open_rows(test, workspace.dataset.user_ids, workspace.recipe.evaluate)[0])
     new = attribute != "series"
     rows, right, wrong = attribute_pairs(workspace.dataset, answers, test, attribute, rng, new=new)
     if new:
@@ -71,8 +74,10 @@ def told_apart(
 
 
 def drawn_users(workspace: Workspace, split: SplitName) -> list[int]:
-    """Test users that the report shows whole, as rows of the test: `evaluate.shown_users` of them."""
-    order = np.random.default_rng(workspace.recipe.seed).permutation(len(workspace.split(split).test))
+    """Test users that the report shows whole, as rows of the test: `evaluate.shown_users` of them, none sealed."""
+    test = workspace.split(split).test
+    order = np.random.default_rng(workspace.recipe.seed).permutation(len(test))
+    order = order[np.isin(order, open_rows(test, workspace.dataset.user_ids, workspace.recipe.evaluate)[0])]
     return np.sort(order[: workspace.recipe.evaluate.shown_users]).tolist()
 
 

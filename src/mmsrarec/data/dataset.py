@@ -1,5 +1,6 @@
 """A data set in memory: items, and who took what when."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,6 +63,12 @@ class Events:
 
     def where(self, keep: NDArray[np.bool_]) -> "Events":
         return Events(self.user[keep], self.item[keep], self.time[keep], self.n_users, self.n_items)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of who took what when, and of how many users and items there are to choose from."""
+        parts = (np.ascontiguousarray(a, dtype="<i8").tobytes() for a in (self.user, self.item, self.time))
+        return hashlib.sha256(b"|".join((f"{self.n_users},{self.n_items}".encode(), *parts))).hexdigest()
 
     @cached_property
     def by_time(self) -> IntArray:

@@ -4,10 +4,12 @@ A moment is one user about to take one item. What may be known then: the user's 
 order), and other users' training events strictly earlier in time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import Events, IntArray
 from mmsrarec.errors import MmsrarecError
@@ -16,6 +18,8 @@ SplitName = Literal["leave-one-out", "user-8-1-1", "time-cut"]
 Everything = Literal["all"]
 EVERYTHING: Everything = "all"
 """Nothing is held out: what a model is fitted on anew once all choices are made, to be served."""
+RepeatConsumption = Literal["exclude", "allow"]
+"""Whether an item that a user had may be recommended to them again, everywhere: see `Moments.excluded`."""
 TRAINED, VALIDATED = 0.8, 0.9
 """Shares of the log, in time, that lie before the two cuts of "time-cut"."""
 
@@ -25,19 +29,43 @@ class Moments:
     """A batch of m moments.
 
     user: (m,) codes, -1 for someone who is not in the data. time: (m,) seconds. target: (m,) the item taken then, -1
-    where unknown. history: m arrays of item codes, oldest first, everything the user had before.
+    where unknown. history: m arrays of item codes, oldest first, everything the user had before. allow_seen: whether
+    items of the history may be recommended again.
+
+    Whoever ranks, proposes, counts or chooses asks `excluded` what may not be recommended, and `rankable` whose target
+    can be found at all. So one rule holds for every row of a table, for choices on validation, and for serving.
     """
 
     user: IntArray
     time: IntArray
     target: IntArray
     history: tuple[IntArray, ...]
+    allow_seen: bool = False
 
     def __len__(self) -> int:
         return len(self.user)
 
     def pick(self, rows: IntArray) -> "Moments":
-        return Moments(self.user[rows], self.time[rows], self.target[rows], tuple(self.history[int(r)] for r in rows))
+        histories = tuple(self.history[int(r)] for r in rows)
+        return Moments(self.user[rows], self.time[rows], self.target[rows], histories, self.allow_seen)
+
+    @property
+    def excluded(self) -> tuple[IntArray, ...]:
+        """m arrays of the item codes that may not be recommended: the history, or nothing where `allow_seen`."""
+        return (np.empty(0, dtype=np.int64),) * len(self) if self.allow_seen else self.history
+
+    @cached_property
+    def repeated(self) -> NDArray[np.bool_]:
+        """(m,): whether the user had the target before."""
+        pairs = zip(self.target, self.history, strict=True)
+        return np.fromiter((target in history for target, history in pairs), dtype=bool, count=len(self))
+
+    @property
+    def rankable(self) -> "Moments":
+        """The moments whose target may be recommended: all, or those whose user did not have it before."""
+        if self.allow_seen or not self.repeated.any():
+            return self
+        return self.pick(np.flatnonzero(~self.repeated))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +148,16 @@ def check_split(split: Split) -> None:
         raise MmsrarecError(f"{split.name} leaves {parts}: name another of evaluate.splits")
 
 
-def make_split(name: SplitName | Everything, events: Events, seed: int) -> Split:
-    """seed: of the users that are drawn for "user-8-1-1"."""
+def make_split(
+    name: SplitName | Everything, events: Events, seed: int, repeats: RepeatConsumption = "exclude"
+) -> Split:
+    """seed: of the users that are drawn for "user-8-1-1". repeats: whether what a user had may be recommended again."""
     if name == EVERYTHING:
         nobody = moments_at(events, np.empty(0, dtype=np.int64))
         return Split(name, events, nobody, nobody)
     if name == "user-8-1-1":
-        return user_8_1_1(events, seed)
-    return leave_one_out(events) if name == "leave-one-out" else time_cut(events)
+        split = user_8_1_1(events, seed)
+    else:
+        split = leave_one_out(events) if name == "leave-one-out" else time_cut(events)
+    valid, test = (replace(part, allow_seen=repeats == "allow") for part in (split.valid, split.test))
+    return replace(split, valid=valid, test=test)

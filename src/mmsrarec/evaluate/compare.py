@@ -1,6 +1,6 @@
 """How sure a figure is: bootstrap intervals over users, and paired tests between two models asked the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +70,19 @@ def paired(a: FloatArray, b: FloatArray, seed: int = 0, resamples: int = RESAMPL
         signs = rng.integers(2, size=(size, len(moving)), dtype=np.int8) * 2.0 - 1
         extreme += int((np.abs(signs @ moving) >= observed).sum())
     return Difference(interval.value, interval.low, interval.high, extreme / (PERMUTATIONS + 1))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Each p corrected for all of them by Holm's step-down rule (1979), in the given order.
+
+    The smallest of n is taken n times, the next n - 1 times, and so on, none below one before it, at most 1: the chance
+    that any true equality among the n is called a difference at level a is then at most a, however they hang together.
+    """
+    values = np.asarray(p, dtype=float)
+    order = np.argsort(values, kind="stable")
+    corrected = np.empty(len(values))
+    corrected[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)), 1.0)
+    return corrected.tolist()
 
 
 def _blocks(total: int, width: int) -> Iterator[int]:

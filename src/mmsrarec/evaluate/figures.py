@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.compare import RESAMPLES, Interval, intervals, paired
+from mmsrarec.evaluate.compare import RESAMPLES, Interval, holm, intervals, paired
 from mmsrarec.evaluate.measured import COST
 
 COSTS = tuple(COST)
-"""tokens_per_user, calls_per_user, ms_per_user, peak_mb (megabytes)."""
+"""tokens_per_user, calls_per_user, ms_per_user, and peak_mb: megabytes of the language model's weights and of what
+ranking for this row added to the process at its peak (`memory.PeakMemory`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,16 @@ def row_metrics(
     keep = np.ones(len(row.user), dtype=bool) if mask is None else mask
     kept = {name: values[keep] for name, values in row.metrics.items()}
     return intervals(kept, seed, resamples) if keep.any() else {}
+
+
+def corrected(pairs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The pairs with "p_holm": p corrected for all pairs and metrics of the same table (protocol and split)."""
+    found = [dict(pair) for pair in pairs]
+    for table in dict.fromkeys((pair["protocol"], pair.get("split")) for pair in found):
+        own = [pair for pair in found if (pair["protocol"], pair.get("split")) == table]
+        for pair, p in zip(own, holm([pair["p"] for pair in own]), strict=True):
+            pair["p_holm"] = p
+    return found
 
 
 def compare_rows(

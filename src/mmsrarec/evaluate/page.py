@@ -14,12 +14,18 @@ from mmsrarec.evaluate.worse import worse_section
 
 FACTS = {
     "candidates": "ranked items",
-    "users": "test users",
+    "users": "test users asked",
+    "test_users": "test users of the split",
+    "sealed_users": "sealed until the table is final",
+    "left_out": "left out",
+    "left_out_reason": "left out, because",
     "items": "items in the catalogue",
     "seed": "seed",
     "candidate_hash": "candidates, sha256",
     "tied_share": "last items that share their second with another",
     "cold_share": "targets unseen in training",
+    "repeat_share": "targets that the user had before",
+    "repeat_consumption": "repeat consumption",
     "context_share_training": "training targets in their collaborative context",
     "context_share_test": "test targets in theirs",
     "history": "history",
@@ -153,7 +159,12 @@ def _method(report: Mapping[str, Any]) -> str:
         "trains on the first eight tenths of the log in time, and asks each user for the first item behind that, for "
         "choices, and for the first one in the last tenth, for the test.</p>"
         f"<p>Intervals hold 95 % of {report['resamples']:,} resamplings of the test users. p comes from flipping "
-        "the sign of each user’s difference at random. Items of equal score share the mean of all their orders.</p>"
+        "the sign of each user’s difference at random, and is corrected for all comparisons of a table by Holm’s rule. "
+        "Both speak of these trained models asked about other users: how far another training moves a figure is the "
+        "spread over seeds, which stands beside where several were run (evaluate.repeats). Items of equal score share "
+        "the mean of all their orders.</p>"
+        "<p>Peak MB is what the row itself takes: the language model’s weights, and how far ranking raised the memory "
+        "of the process (on a GPU, of the allocator) above where it stood when the row began.</p>"
         f'{notes}{"".join(tables)}<p class="quiet">Run manifest, sha256: <code>{escape(str(report["manifest"]))}</code>'
         "</p></section>"
     )

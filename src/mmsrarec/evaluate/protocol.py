@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -37,12 +37,25 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """What the published protocol ranks. user: (m,). items: (m, 1 + n) codes. place: (m,) column of the positive."""
+    """What the published protocol ranks. user: (m,). items: (m, 1 + n) codes. place: (m,) column of the positive.
+
+    rows: (m,) where these users stand among the moments that the candidates were drawn for, some of whom may have been
+    left out. Left empty, they are all of them.
+    """
 
     user: IntArray
     items: IntArray
     place: IntArray
     seed: int
+    rows: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        if not len(self.rows):
+            object.__setattr__(self, "rows", np.arange(len(self.user)))
+
+    def pick(self, chosen: IntArray) -> "Candidates":
+        """Those at the places `chosen` only."""
+        return Candidates(self.user[chosen], self.items[chosen], self.place[chosen], self.seed, self.rows[chosen])
 
     @cached_property
     def digest(self) -> str:
@@ -54,29 +67,46 @@ class Candidates:
 def published_candidates(moments: Moments, events: Events, seed: int, n: int = 20) -> Candidates:
     """One positive at a uniformly random place among n distinct negatives, drawn uniformly.
 
-    events: the whole log, held-out parts included: a negative is an item the user touches at no time. Raises
-    MmsrarecError for a user who leaves fewer than n such items.
+    events: the whole log, held-out parts included: a negative is an item the user touches at no time. Users who leave
+    fewer than n such items are left out; `Candidates.rows` says who is not. Raises MmsrarecError where nobody is.
     """
     _need_targets(moments)
+    kept = np.flatnonzero(enough_untouched(moments, events, n))
+    if len(moments) and not len(kept):
+        raise MmsrarecError(
+            f"none of {len(moments)} users leaves {n} of {events.n_items} items untouched, which are wanted as "
+            "negatives: set evaluate.negatives lower"
+        )
+    moments = moments.pick(kept)
     rng = np.random.default_rng(seed)
     place = rng.integers(n + 1, size=len(moments))
     items = np.empty((len(moments), n + 1), dtype=np.int64)
     for row, (user, target, history) in enumerate(zip(moments.user, moments.target, moments.history, strict=True)):
-        free = np.ones(events.n_items, dtype=bool)
-        free[history] = free[target] = False
-        if user >= 0:
-            free[events.items_of(int(user))] = False
-        pool = np.flatnonzero(free)
-        if len(pool) < n:
-            raise MmsrarecError(
-                f"user code {user} has only {len(pool)} untouched items, {n} negatives are wanted: lower n"
-            )
+        pool = np.flatnonzero(_untouched(int(user), int(target), history, events))
         items[row] = np.insert(rng.choice(pool, n, replace=False), place[row], target)
-    return Candidates(moments.user, items, place, seed)
+    return Candidates(moments.user, items, place, seed, kept)
+
+
+def enough_untouched(moments: Moments, events: Events, n: int) -> NDArray[np.bool_]:
+    """(m,): whether a user leaves n items untouched at all times, which the published protocol needs."""
+    parts = zip(moments.user, moments.target, moments.history, strict=True)
+    found = (_untouched(int(user), int(target), history, events).sum() >= n for user, target, history in parts)
+    return np.fromiter(found, dtype=bool, count=len(moments))
+
+
+def _untouched(user: int, target: int, history: IntArray, events: Events) -> NDArray[np.bool_]:
+    """(n_items,): what the user of a moment touches at no time."""
+    free = np.ones(events.n_items, dtype=bool)
+    free[history] = free[target] = False
+    if user >= 0:
+        free[events.items_of(user)] = False
+    return free
 
 
 def evaluate_published(scorer: Scorer, moments: Moments, candidates: Candidates) -> dict[str, FloatArray]:
-    """HR@5, NDCG@5, MRR@5 and AUC, each (m,)."""
+    """HR@5, NDCG@5, MRR@5 and AUC, each (m,). moments: those of the candidates, `moments.pick(candidates.rows)`."""
+    if not np.array_equal(moments.user, candidates.user):
+        raise ValueError("the candidates are of other moments: pick candidates.rows of those they were drawn for")
     above, tied = np.zeros((2, len(moments)), dtype=np.int64)
     n_others = candidates.items.shape[1] - 1
     for rows in _chunks(len(moments)):
@@ -88,9 +118,9 @@ def evaluate_published(scorer: Scorer, moments: Moments, candidates: Candidates)
 
 
 def evaluate_full(scorer: Scorer, moments: Moments, n_items: int, names: Sequence[str] = FULL) -> dict[str, FloatArray]:
-    """HR and NDCG at 5, 10 and 20, and MRR, each (m,): the target among all items the user has not had.
+    """HR and NDCG at 5, 10 and 20, and MRR, each (m,): the target among all items that may be recommended.
 
-    names: other metrics of `metrics.measure`.
+    moments: `Moments.rankable` ones. names: other metrics of `metrics.measure`.
     """
     _need_targets(moments)
     above, tied = np.zeros((2, len(moments)), dtype=np.int64)
@@ -128,10 +158,15 @@ class Covering:
 
 
 def count_unseen(scores: FloatArray, moments: Moments) -> tuple[IntArray, IntArray]:
-    """(m,) items above the target and (m,) level with it, by (m, n_items) scores, of what the user has not had."""
+    """(m,) items above the target and (m,) level with it, by (m, n_items) scores, of what may be recommended.
+
+    Raises ValueError where a target may not be: it would be found by whoever is not filtered, and by nobody else.
+    """
+    if len(moments.rankable) < len(moments):
+        raise ValueError("a target that may not be recommended cannot be ranked: ask Moments.rankable")
     allowed = np.ones(scores.shape, dtype=bool)
-    for row, history in zip(allowed, moments.history, strict=True):
-        row[history] = False
+    for row, excluded in zip(allowed, moments.excluded, strict=True):
+        row[excluded] = False
     np.put_along_axis(allowed, moments.target[:, None], False, axis=1)  # the target does not compete with itself
     target = np.take_along_axis(scores, moments.target[:, None], axis=1)[:, 0]
     return count_rivals(target, scores, allowed)
@@ -148,32 +183,63 @@ def ndcg_of_lists(depth: int) -> Callable[[FloatArray, IntArray], float]:
     return quality
 
 
-def facts(split: Split, events: Events, seed: int, candidates: Candidates | None = None) -> dict[str, Any]:
+def facts(
+    split: Split,
+    events: Events,
+    seed: int,
+    candidates: Candidates | None = None,
+    asked: int | None = None,
+    sealed: int = 0,
+) -> dict[str, Any]:
     """What is reported beside a table: a JSON object. candidates None means the full ranking.
 
-    events: the whole log. tied_share: test moments at whose second the user took something else too, so that the
-    order of the file decides what counts as last. cold_share: test targets that training never shows.
+    events: the whole log. candidates: as drawn for all of the test. asked: users the table asks, of `sealed` ones that
+    it does not; all of the test where None. Shares are of all test moments, for they tell of the data and of no row:
+    tied_share, at whose second the user took something else too, so that the order of the file decides what counts as
+    last; cold_share, whose target training never shows; repeat_share, whose target the user had before. left_out: test
+    users whom the protocol cannot ask, sealed or not.
     """
     test = split.test
+    left_out = len(test) - (len(test.rankable) if candidates is None else len(candidates.user))
     times = (events.time[events.rows(int(user))] if user >= 0 else () for user in test.user)
     tied = [np.count_nonzero(np.asarray(own) == time) > 1 for own, time in zip(times, test.time, strict=True)]
     cold = split.train.counts[test.target] == 0
     return {
         "protocol": "full" if candidates is None else "published",
         "split": split.name,
-        "candidates": "every item the user has not had"
+        "candidates": ("every item" if test.allow_seen else "every item the user has not had")
         if candidates is None
         else f"1 positive and {candidates.items.shape[1] - 1} uniform negatives the user never touched",
         "negatives": None if candidates is None else candidates.items.shape[1] - 1,
         "seed": seed if candidates is None else candidates.seed,
         "candidate_hash": None if candidates is None else candidates.digest,
-        "users": len(test),
+        "users": len(test) - left_out if asked is None else asked,
+        "test_users": len(test),
+        "sealed_users": sealed,
+        "left_out": left_out,
+        "left_out_reason": _left_out_reason(left_out, candidates),
         "items": events.n_items,
         "tied_share": float(np.mean(tied)) if len(test) else 0.0,
         "cold_share": float(cold.mean()) if len(test) else 0.0,
-        "history": "items the user had before are not ranked",
+        "repeat_share": float(test.repeated.mean()) if len(test) else 0.0,
+        "repeat_consumption": "allow" if test.allow_seen else "exclude",
+        "history": _history_words(test.allow_seen, candidates),
         "ties": "tied scores count as their mean over all orders",
     }
+
+
+def _left_out_reason(left_out: int, candidates: Candidates | None) -> str | None:
+    if not left_out:
+        return None
+    return "their target was had before" if candidates is None else "they leave too few items untouched"
+
+
+def _history_words(allow_seen: bool, candidates: Candidates | None) -> str:
+    if candidates is not None:
+        return "negatives were never touched; a target that was had before is ranked like any other"
+    if allow_seen:
+        return "items the user had before are ranked like all others, by every row"
+    return "items the user had before are not ranked, by no row; queries whose target is one are left out"
 
 
 def target_slices(moments: Moments, train: Events, has_image: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:

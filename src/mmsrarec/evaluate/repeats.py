@@ -65,6 +65,16 @@ def spread(pools: Sequence[tuple[Row, Sequence[Row]]], resamples: int = RESAMPLE
     return told
 
 
+def deviations(pools: Sequence[tuple[Row, Sequence[Row]]]) -> dict[str, dict[str, float]]:
+    """The standard deviation over seeds of each metric, by "protocol, split, label" of `pooled` rows."""
+    return {
+        f"{row.protocol}, {row.split}, {row.label}": {
+            name: float(np.std([float(one.metrics[name].mean()) for one in rows], ddof=1)) for name in row.metrics
+        }
+        for row, rows in pools
+    }
+
+
 def spread_section(rows: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]]) -> str:
     """HTML of all tables, each with its paired tests; empty without any."""
     tables = []

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.evaluate.compare import RESAMPLES, Interval
-from mmsrarec.evaluate.figures import COSTS, Row, row_metrics
+from mmsrarec.evaluate.figures import COSTS, Row, corrected, row_metrics
 from mmsrarec.evaluate.page import render
 from mmsrarec.evaluate.people import ShownUser
 from mmsrarec.evaluate.published import PublishedName, published_rows
@@ -42,9 +42,9 @@ def build_report(
     """Write report.json and report.html into out_folder, and return what report.json holds.
 
     rows: tables keep their order. facts: as `protocol.facts` gives them, one for each protocol and split. pairs: as
-    `compare_rows` gives them. data: name of the data set. manifest: sha256 of the run's manifest. attributes: summary
-    statistics, label -> value. notes: sentences for the reader. leaks: records of
-    leak checks (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
+    `compare_rows` gives them; their p is corrected for all of a table here. data: name of the data set. manifest:
+    sha256 of the run's manifest. attributes: summary statistics, label -> value. notes: sentences for the reader.
+    leaks: records of leak checks (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
     published: data whose published figures stand beside ours. repeats: rows of several seeds, as
     `repeats.pooled` gives them. repeat_pairs: paired tests of them.
     sweeps: what is counted -> (count, row), by count: how figures move with it. worse: as `worse.worse` gives them.
@@ -56,7 +56,7 @@ def build_report(
         "manifest": manifest,
         "rows": [_row_record(row, seed, resamples) for row in rows],
         "resamples": resamples,
-        "pairs": [dict(pair) for pair in pairs],
+        "pairs": corrected(pairs),
         "facts": [dict(fact) for fact in facts],
         "attributes": dict(attributes or {}),
         "notes": list(notes),
@@ -72,7 +72,7 @@ def build_report(
     report["worse"] = [dict(table) for table in worse]
     report["lost_users"] = [user.record() for user in lost_users]
     report["spread"] = spread(repeats, resamples)
-    report["spread_pairs"] = [dict(pair) for pair in repeat_pairs]
+    report["spread_pairs"] = corrected(repeat_pairs)
     out_folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     (out_folder / "report.json").write_text(text + "\n", encoding="utf-8")
@@ -80,27 +80,39 @@ def build_report(
     return report
 
 
-def text_table(rows: Sequence[Row], protocol: str, split: str) -> str:
-    """The table of one protocol and split for a terminal: mean +- half the interval's width; * marks the best."""
+def text_table(
+    rows: Sequence[Row],
+    protocol: str,
+    split: str,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    deviations: Mapping[str, Mapping[str, float]] | None = None,
+) -> str:
+    """The table of one protocol and split for a terminal: mean +- half the interval's width; * marks the best.
+
+    seed, resamples: of the bootstrap. deviations: label -> metric -> standard deviation over seeds, if any.
+    """
     chosen = [row for row in rows if (row.protocol, row.split) == (protocol, split)]
     if not chosen:
         return f"{protocol}, {split}: no rows"
-    metrics = [row_metrics(row) for row in chosen]
+    metrics = [row_metrics(row, None, seed, resamples) for row in chosen]
     names = list(metrics[0])
     best = {name: max(m[name].value for m in metrics if name in m) for name in names}
     lines = [["model", *names]]
     for row, measured in zip(chosen, metrics, strict=True):
-        cells = [measured.get(name) for name in names]
-        lines.append([row.label, *(_cell(cell, best[name]) for name, cell in zip(names, cells, strict=True))])
+        sds = (deviations or {}).get(f"{row.protocol}, {row.split}, {row.label}", {})
+        lines.append([row.label, *(_cell(measured.get(name), best[name], sds.get(name)) for name in names)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     body = ("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines)
     return "\n".join([f"{protocol}, {split}, {len(chosen[0].user)} users", *body])
 
 
-def _cell(measured: Interval | None, best: float) -> str:
+def _cell(measured: Interval | None, best: float, deviation: float | None = None) -> str:
     if measured is None:
         return "-"
-    return f"{measured.value:.4f} ±{(measured.high - measured.low) / 2:.4f}{'*' if measured.value == best else ' '}"
+    spread = "" if deviation is None else f" (seeds {deviation:.4f})"
+    half = (measured.high - measured.low) / 2
+    return f"{measured.value:.4f} ±{half:.4f}{spread}{'*' if measured.value == best else ' '}"
 
 
 def _row_record(row: Row, seed: int, resamples: int) -> dict[str, Any]:

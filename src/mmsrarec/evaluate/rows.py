@@ -1,7 +1,7 @@
 """The rows of the comparison by name, and what each is made from."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mmsrarec.data.dataset import Events
 from mmsrarec.errors import MmsrarecError
@@ -14,6 +14,7 @@ from mmsrarec.evaluate.baselines.popularity import Popularity, PopularityAsOf, R
 from mmsrarec.evaluate.baselines.random_ import Random
 from mmsrarec.evaluate.baselines.rules import SequentialRules
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
+from mmsrarec.evaluate.baselines.settings import BaselineSettings
 from mmsrarec.evaluate.baselines.user_knn import UserKnn
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.recommend.evidence import Retrieval
@@ -26,13 +27,14 @@ from mmsrarec.retrieve.settings import ENCODERS, EncoderName
 @dataclass(frozen=True)
 class Source:
     """What a row may be made from. encoder, retrieval: a sequence model, and stage 2, on the split, loaded only for
-    rows that ask. shown: what a prompt shows of it."""
+    rows that ask. shown: what a prompt shows of it. baselines: settings of the rows made from the log."""
 
     train: Events
     seed: int
     encoder: Callable[[EncoderName], Encoder]
     retrieval: Callable[[], Retrieval]
     shown: RecommendSettings
+    baselines: BaselineSettings = field(default_factory=BaselineSettings)
 
 
 def _neighbours_only(source: Source) -> Scorer:
@@ -47,12 +49,12 @@ CLASSIC: dict[str, Callable[[Source], Scorer]] = {
     "random": lambda source: Random(source.train.n_items, source.seed),
     "popularity": lambda source: Popularity(source.train),
     "popularity-as-of": lambda source: PopularityAsOf(source.train),
-    "recent-popularity": lambda source: RecentPopularity(source.train),
-    "sequential-rules": lambda source: SequentialRules(source.train),
-    "item-knn": lambda source: ItemKnn(source.train),
-    "user-knn": lambda source: UserKnn(source.train),
-    "als": lambda source: Als(source.train, source.seed),
-    "ease": lambda source: ease.Ease(source.train),
+    "recent-popularity": lambda source: RecentPopularity(source.train, **source.baselines.of("recent-popularity")),
+    "sequential-rules": lambda source: SequentialRules(source.train, **source.baselines.of("sequential-rules")),
+    "item-knn": lambda source: ItemKnn(source.train, **source.baselines.of("item-knn")),
+    "user-knn": lambda source: UserKnn(source.train, **source.baselines.of("user-knn")),
+    "als": lambda source: Als(source.train, source.seed, **source.baselines.of("als")),
+    "ease": lambda source: ease.Ease(source.train, **source.baselines.of("ease")),
 }
 """Rows made from the log alone."""
 STAGE_2: dict[str, Callable[[Source], Scorer]] = {

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmsrarec.data.split import SplitName
+from mmsrarec.data.split import RepeatConsumption, SplitName
+from mmsrarec.evaluate.baselines.settings import BaselineSettings
 from mmsrarec.evaluate.published import PublishedName
 
 
@@ -58,6 +59,30 @@ class EvaluateSettings(BaseModel):
         default="train",
         description="events that rows without a language model are fitted on for the test; sequence models choose on "
         "validation how long to train, then train anew for as long; stage 2's own never sees validation events",
+    )
+    repeat_consumption: RepeatConsumption = Field(
+        default="exclude",
+        description="items that a user had. exclude: never recommended, by any row, and a query whose target was had "
+        "before is left out of full ranking; allow: recommended again, ranked like all others, by every row",
+    )
+    sealed: float = Field(
+        default=0.2,
+        ge=0,
+        lt=1,
+        description="share of the test users, by a hash of their id, that every table leaves out until it is final, so "
+        "that no choice of a person is made by them",
+    )
+    open_sealed: bool = Field(
+        default=False,
+        description="the table is final: all test users are asked, and the sealed ones are also given apart",
+    )
+    baselines: BaselineSettings = Field(default_factory=BaselineSettings, description="a table for each baseline")
+    tune_baselines: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="settings tried for each baseline, the recipe's own among them, of which the one with the best "
+        "validation NDCG@10 in full ranking is kept; 0: no search",
     )
     published: PublishedName | None = Field(
         default=None, description="whose published figures the report shows beside its own: the data they were made on"

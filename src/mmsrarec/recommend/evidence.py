@@ -160,13 +160,28 @@ def _voices(ranked: list[tuple[int, float]], behind: Voices) -> tuple[Voice, ...
     return tuple(Voice(code, weight.get(code, 0.0), frozenset(who)) for code, who in people.items())
 
 
-def sample_moments(train: Events, n: int, rng: np.random.Generator, late: float = 0.0) -> Moments:
+def without_negatives(train: Events) -> NDArray[np.bool_]:
+    """(n_users,): who has taken every item of the catalogue, so that there is no negative for them."""
+    pairs = np.unique(train.user * train.n_items + train.item)
+    return np.bincount(pairs // train.n_items, minlength=train.n_users) >= train.n_items
+
+
+def sample_moments(
+    train: Events,
+    n: int,
+    rng: np.random.Generator,
+    late: float = 0.0,
+    skipped: NDArray[np.bool_] | None = None,
+) -> Moments:
     """n training moments: users are drawn uniformly, then one of their events that has a past; see
-    `sample_training` for late."""
+    `sample_training` for late. skipped: (n_users,), whom nothing is drawn of."""
     lengths = np.diff(train.offsets)
-    with_past = np.flatnonzero(lengths >= 2)
+    with_past = np.flatnonzero((lengths >= 2) & (True if skipped is None else ~skipped))
     if not len(with_past):
-        raise MmsrarecError("no user has two training events, so there is nothing to learn from: give a longer log")
+        raise MmsrarecError(
+            "nobody has two training events and an item left to take, so there is nothing to learn from: give a longer "
+            "log, or more items"
+        )
     users = rng.choice(with_past, n)
     share = rng.random(n) ** (1 / (1 + late))  # whose density is (1 + late) * x**late
     return moments_at(train, train.offsets[users] + 1 + (share * (lengths[users] - 1)).astype(np.int64))
@@ -181,9 +196,9 @@ def sample_training(
     as training knows, and the place of the positive is uniform. matched: of negatives as many are new at their moment,
     taken by nobody before it, as of positives, so that being new tells nothing by itself; drawn uniformly, most items
     are new to early moments, and the model learns that what is new is not wanted. An item that nobody took in training
-    is no negative: it can never be a positive.
+    is no negative: it can never be a positive. Nothing is drawn of users who took every item: they leave no negative.
     """
-    moments = sample_moments(train, packs, rng, late)
+    moments = sample_moments(train, packs, rng, late, without_negatives(train))
     place = rng.integers(0, negatives + 1, packs)
     candidates = np.empty((packs, negatives + 1), dtype=np.int64)
     first = np.full(train.n_items, np.iinfo(np.int64).max)
@@ -208,13 +223,12 @@ def _drawn(new: IntArray, known: IntArray, novel: int, count: int, rng: np.rando
 
 
 def _untaken(train: Events, user: int) -> IntArray:
-    """What may be a negative for a user: known in training, and not taken by them."""
+    """What may be a negative for a user: known in training, and not taken by them. Never empty, but for users who are
+    `without_negatives`, whom nothing is drawn of."""
     taken = train.items_of(user)
     untaken = np.setdiff1d(np.flatnonzero(train.counts), taken)
     if not len(untaken):  # whoever took all that is known leaves only the rest
         untaken = np.setdiff1d(np.arange(train.n_items), taken)
-    if not len(untaken):
-        raise MmsrarecError(f"user code {user} has taken every item, so there is no negative: add items")
     return untaken
 
 

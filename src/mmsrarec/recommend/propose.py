@@ -21,7 +21,7 @@ class Scores(Protocol):
 
 @dataclass
 class Reranked:
-    """`generator` ranks all items; the first `n` that a user has not had are put in order by `ranker`.
+    """`generator` ranks all items; the first `n` that may be recommended are put in order by `ranker`.
 
     Whatever was not proposed keeps the generator's order behind them.
     """
@@ -32,7 +32,7 @@ class Reranked:
     n: int
 
     def proposals(self, moments: Moments) -> IntArray:
-        """(m, n) item codes, best first by the generator, none from the history."""
+        """(m, n) item codes, best first by the generator, none that is excluded."""
         return self._propose(moments)[1]
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
@@ -69,23 +69,24 @@ def known_to(generator: Scores, n_items: int) -> NDArray[np.bool_]:
 
 
 def unseen(generator: Scores, moments: Moments) -> FloatArray:
-    """(m, n_items) float64 scores of a generator, -inf for what a user had."""
+    """(m, n_items) float64 scores of a generator, -inf for what may not be recommended."""
     return not_had(generator.score(moments, None), moments)
 
 
 def not_had(scores: FloatArray, moments: Moments) -> FloatArray:
-    """(m, n_items): the scores as float64, -inf for what a user had and where there is none (NaN)."""
+    """(m, n_items): the scores as float64, -inf for what may not be recommended (`Moments.excluded`) and where there is
+    none (NaN)."""
     found = np.array(scores, dtype=np.float64)
     found[np.isnan(found)] = -np.inf
-    for row, history in zip(found, moments.history, strict=True):
-        row[history] = -np.inf
+    for row, excluded in zip(found, moments.excluded, strict=True):
+        row[excluded] = -np.inf
     return found
 
 
 def places(generator: Scores, moments: Moments) -> FloatArray:
     """(m, n_items): each item's place by a generator among those that it knows (`known_to`), NaN for all others.
 
-    1 is the best, tied items have their mean, and what a user had is last.
+    1 is the best, tied items have their mean, and what may not be recommended is last.
     """
     scores = np.asarray(generator.score(moments, None))
     told = known_to(generator, scores.shape[1]) & ~np.isnan(scores)

@@ -43,7 +43,9 @@ class Encoder:
 
     @property
     def best_pass(self) -> int:
-        """The pass, from 1, whose validation NDCG@10 was best."""
+        """The pass, from 1, whose validation NDCG@10 was best; the last where nothing could be validated."""
+        if not any(ndcg for _, ndcg in self.curve):
+            return max(len(self.curve), 1)
         return 1 + max(range(len(self.curve)), key=lambda number: self.curve[number][1], default=0)
 
     @torch.no_grad()

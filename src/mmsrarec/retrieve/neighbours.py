@@ -4,7 +4,6 @@ A training row stands for "this user, with what it had before the row, then took
 neighbour of a moment only if it happened strictly earlier, to somebody else.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,7 +104,7 @@ class Neighbours:
         from safetensors.numpy import save_file
 
         made = {"vectors": self.vectors, "place": self.place.astype(np.int32)}
-        save_file(made, folder / FILE, {"log": _digest(self.train)})
+        save_file(made, folder / FILE, {"log": self.train.digest})
 
     @classmethod
     def load(
@@ -116,7 +115,7 @@ class Neighbours:
 
         if (folder / FILE).is_file():
             with safe_open(folder / FILE, "numpy") as saved:
-                if (saved.metadata() or {}).get("log") == _digest(train):
+                if (saved.metadata() or {}).get("log") == train.digest:
                     made = saved.get_tensor("vectors"), saved.get_tensor("place").astype(np.int64)
                     return cls(train, encoder, index, device, made)
         return cls(train, encoder, index, device)
@@ -215,11 +214,6 @@ def distinct(vectors: Float32Array, order: IntArray) -> tuple[Float32Array, IntA
     place = np.empty(len(vectors), dtype=np.int64)
     place[order] = number[inverse]
     return ordered[first[by_first]], place
-
-
-def _digest(train: Events) -> str:
-    parts = (np.ascontiguousarray(a, dtype="<i8").tobytes() for a in (train.user, train.item, train.time))
-    return hashlib.sha256(b"|".join(parts)).hexdigest()
 
 
 def cosines(vectors: Float32Array, query: Float32Array) -> Float32Array:

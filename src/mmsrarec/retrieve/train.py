@@ -37,13 +37,14 @@ def train_encoder(
     What is validated and kept is the moving average of the weights over about one pass (Polyak and Juditsky, 1992):
     the weights themselves wander with each step.
     Every event of every user is seen once a pass, and predicted, by BERT4Rec if it is hidden: a long history is cut
-    into windows, at places that move from pass to pass. Validation ranks all items but the history. Without validation
-    moments the last pass is kept. content: (items, content_dims), for the one that wants it.
+    into windows, at places that move from pass to pass. Validation ranks all items that may be recommended, at the
+    moments whose target is among them (`Moments.rankable`). Without such moments the last pass is kept.
+    content: (items, content_dims), for the one that wants it.
     Equal seeds give equal encoders; the global random state is left as it was.
     """
     if not len(train):
         raise MmsrarecError("no training events to learn an encoder from: check the split and the filters")
-    rng = np.random.default_rng(seed)
+    rng, valid = np.random.default_rng(seed), valid.rankable
     if len(valid) > MOST_VALIDATED:
         valid = valid.pick(np.sort(rng.choice(len(valid), MOST_VALIDATED, replace=False)))
     with torch.random.fork_rng(devices=[] if device == "cpu" else None):  # dropout draws from the global state
@@ -146,15 +147,15 @@ def _loss(model: SequenceModel, items_bt: IntArray, s: RetrieveSettings, rng: np
 
 
 def _ndcg_at_10(encoder: Encoder, moments: Moments) -> float:
-    """Mean NDCG@10 over all items but the history; ties count half. 0 where there are no moments."""
+    """Mean NDCG@10 over all items that may be recommended; ties count half. 0 where there are no moments."""
     gains = []
     for begin in range(0, len(moments), 512):
         part = moments.pick(np.arange(begin, min(begin + 512, len(moments))))
         scores = encoder.scores(part.history)
         known = np.where((part.target >= 0) & (part.target < encoder.n_items), part.target, 0)
         right = scores[np.arange(len(part)), known][:, None].copy()
-        for row, history in zip(scores, part.history, strict=True):
-            row[history[(history >= 0) & (history < encoder.n_items)]] = -np.inf
+        for row, excluded in zip(scores, part.excluded, strict=True):
+            row[excluded[(excluded >= 0) & (excluded < encoder.n_items)]] = -np.inf
         rank = (scores > right).sum(1) + ((scores == right).sum(1) - 1).clip(0) / 2
         gains.append(np.where((rank < 10) & (known == part.target), 1 / np.log2(rank + 2), 0.0))
     return float(np.concatenate(gains).mean()) if gains else 0.0

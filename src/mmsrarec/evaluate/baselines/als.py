@@ -16,7 +16,15 @@ class Als:
 
     name = "als"
 
-    def __init__(self, train: Events, seed: int, factors: int = 64, alpha: float = 20, iterations: int = 15) -> None:
+    def __init__(
+        self,
+        train: Events,
+        seed: int,
+        factors: int = 64,
+        alpha: float = 20,
+        iterations: int = 15,
+        regularization: float = 0.01,
+    ) -> None:
         self.n_items, self.known = train.n_items, train.counts > 0
         with one_blas_thread():  # `implicit` warns of more
             try:
@@ -26,7 +34,12 @@ class Als:
 
             # one thread: the sums of several would differ from run to run
             self.model = AlternatingLeastSquares(
-                factors=factors, alpha=alpha, iterations=iterations, random_state=seed, num_threads=1
+                factors=factors,
+                alpha=alpha,
+                regularization=regularization,
+                iterations=iterations,
+                random_state=seed,
+                num_threads=1,
             )
             self.model.fit(self._taken(sequences(train)), show_progress=False)
 

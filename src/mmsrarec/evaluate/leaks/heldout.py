@@ -43,9 +43,9 @@ def statistics(
     rng, was = np.random.default_rng(seed), build(log)
     held_out = np.concatenate([rows_of(log, part) for part in (was.split.test, was.split.valid)])
     now = build(with_items(log, held_out, rng.integers(log.n_items, size=len(held_out))))
-    tested = np.sort(rng.permutation(len(was.split.test))[:MOMENTS])
+    tested = np.sort(rng.permutation(len(candidates.rows))[:MOMENTS])
     drawn, packs, _ = sample_training(was.split.train, MOMENTS, 1, rng)
-    asked = [(was.split.test.pick(tested), candidates.items[tested]), (drawn, packs)]
+    asked = [(was.split.test.pick(candidates.rows[tested]), candidates.items[tested]), (drawn, packs)]
     contexts = sum(
         a != b
         for moments, items in asked
@@ -74,9 +74,10 @@ def labels(
     rows: IntArray | None = None,
 ) -> Finding:
     """Test targets become one of their candidates, drawn uniformly, in the log itself; all is made anew from it, and
-    each row must fall to chance. Who still does better has seen the labels. rows: test users to ask, all unless given.
+    each row must fall to chance. Who still does better has seen the labels. rows: of the candidates, whom to ask; all
+    unless given.
     """
-    was = build(log).split.test
+    was = build(log).split.test.pick(candidates.rows)
     log, asked = relabelled(log, was, candidates, np.random.default_rng([seed, 1]))
     world = build(log)
     rows = np.arange(len(was)) if rows is None else rows
@@ -87,7 +88,7 @@ def labels(
     measured: dict[str, float | int] = {"users": len(rows), "chance": chance, "±": SURE * errors["HR@5"]}
     passed = True
     for name in names:
-        figures = evaluate_published(world.row(name), world.split.test.pick(rows), asked)
+        figures = evaluate_published(world.row(name), world.split.test.pick(candidates.rows[rows]), asked)
         for metric, expected in (("HR@5", chance), ("AUC", 0.5)):
             passed &= abs(float(figures[metric].mean()) - expected) <= SURE * errors[metric]
         measured[name] = float(figures["HR@5"].mean())
@@ -100,8 +101,12 @@ def labels(
     )
 
 
-def ties(log: Events, build: Build, names: Sequence[str], seed: int, negatives: int) -> Finding:
+def ties(
+    log: Events, build: Build, names: Sequence[str], seed: int, negatives: int, users: IntArray | None = None
+) -> Finding:
     """Three random orders of events in the same second against that of the file: the spread of HR@5.
+
+    users: codes of the test users to ask, all unless given.
 
     The order of the file must not tell the answer: a row may not lose more than chance and `NOTICEABLE` by another.
     """
@@ -109,7 +114,10 @@ def ties(log: Events, build: Build, names: Sequence[str], seed: int, negatives: 
     def figures(log: Events) -> dict[str, np.ndarray]:
         world = build(log)
         asked = published_candidates(world.split.test, log, seed, negatives)
-        return {name: evaluate_published(world.row(name), world.split.test, asked)["HR@5"] for name in names}
+        if users is not None:
+            asked = asked.pick(np.flatnonzero(np.isin(asked.user, users)))
+        test = world.split.test.pick(asked.rows)
+        return {name: evaluate_published(world.row(name), test, asked)["HR@5"] for name in names}
 
     filed = figures(log)
     shuffled = [figures(shuffled_ties(log, np.random.default_rng([seed, tie]))) for tie in TIE_SEEDS]
