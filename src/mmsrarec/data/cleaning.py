@@ -4,8 +4,8 @@ Every way in passes here, importing and loading alike, so cleaning twice changes
 """
 
 import re
-from html.entities import html5
 from html import unescape
+from html.entities import html5
 
 from mmsrarec.data.markup import without_markup
 

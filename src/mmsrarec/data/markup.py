@@ -21,25 +21,30 @@ _CLOSED = re.compile(rf"</({_NAME})\s*+>")
 _BROKEN = re.compile(rf"""<({_NAME})\s[^<>]*?[\w:-]\s?=\s?["'][^<>]*+(?:>|\Z)""")
 _CUT = re.compile(rf"<({_NAME})\s*+[\w:-]{{0,20}}+\Z")
 
-_INLINE = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_INLINE = _words(
     "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q s samp small span strike "
-    "strong sub sup time tt u var wbr".split()
+    "strong sub sup time tt u var wbr"
 )
 """Tags that part no words: H<sub>2</sub>O is H2O. All others become a blank."""
-_ELEMENTS = _INLINE | frozenset(
+_ELEMENTS = _INLINE | _words(
     "address applet area article aside audio base basefont blink blockquote body br button canvas caption center col "
     "colgroup datalist dd details dialog dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 "
     "h2 h3 h4 h5 h6 head header hgroup hr html iframe img input legend li link main map marquee math menu meta meter "
     "nav noframes noscript object ol optgroup option output p param picture pre progress rp rt ruby script search "
     "section select slot source style summary svg table tbody td template textarea tfoot th thead title tr track ul "
-    "video xml xmp path g rect circle line polygon polyline defs use symbol".split()
+    "video xml xmp path g rect circle line polygon polyline defs use symbol"
 )
-_SPACES = ("o", "v", "w", "m", "x", "st1", "svg", "xsl", "fb", "html", "xhtml")
+_SPACES = ("o:", "v:", "w:", "m:", "x:", "st1:", "svg:", "xsl:", "fb:", "html:", "xhtml:")
 """Prefixes of tags that word processors leave: <o:p>."""
-_BARE = frozenset(
+_BARE = _words(
     "allowfullscreen alt async autofocus autoplay checked class compact contenteditable controls crossorigin default "
     "defer disabled download draggable hidden inert ismap itemscope loop multiple muted nomodule noshade novalidate "
-    "nowrap open playsinline readonly required reversed sandbox selected style translate".split()
+    "nowrap open playsinline readonly required reversed sandbox selected style translate"
 )
 """Attributes that stand without a value. Others without one are words: a<b and b>c."""
 _SCRIPTS = ("script", "style")
@@ -123,7 +128,7 @@ class _Reader:
             return True
         if not all(word in _BARE or word.startswith(("data-", "aria-")) for word, _ in attributes):
             return False
-        return alone or name in _ELEMENTS or name in self.closed or name.partition(":")[0] in _SPACES and ":" in name
+        return alone or name in _ELEMENTS or name in self.closed or name.startswith(_SPACES)
 
 
 def _put(name: str) -> str:
