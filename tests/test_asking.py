@@ -24,7 +24,7 @@ def test_ids_are_text_or_whole_numbers(given: Any, means: str) -> None:
 
 @pytest.mark.parametrize("given", [None, True, np.bool_(True), 1.0, np.float64(2), b"12", ["12"], object(), 10**5000])
 def test_what_is_no_id_is_refused(given: Any) -> None:
-    with pytest.raises(MmsrarecError, match="item: .* is no id: give text, or a whole number"):
+    with pytest.raises(MmsrarecError, match=r"item: .* is no id: give text, or a whole number"):
         checked_id("item", given)
 
 
@@ -43,7 +43,7 @@ def test_lists_of_ids() -> None:
 def test_counts_and_words() -> None:
     assert checked_count("k", np.int64(3)) == 3
     for wrong in (0, -1, 2.0, "3", None, True, np.bool_(True), [1]):
-        with pytest.raises(MmsrarecError, match="k: .* is no count: give a whole number, 1 or more"):
+        with pytest.raises(MmsrarecError, match=r"k: .* is no count: give a whole number, 1 or more"):
             checked_count("k", wrong)
     assert checked_words("more", "red") == ["red"]
     assert checked_words("more", ("red", np.str_("blue"))) == ["red", "blue"]
@@ -98,7 +98,7 @@ def test_an_item_that_is_gone_is_left_out_and_named(recommender: Recommender) ->
     assert list(found) == list(without)
     assert without.left_out == ()
     for refused in ({"history": ["gone98", "gone99"]}, {"history": ["001", "gone99"], "strict": True}):
-        with pytest.raises(MmsrarecError, match="no such items in data: .*gone99"):
+        with pytest.raises(MmsrarecError, match=r"no such items in data: .*gone99"):
             recommender.recommend(**refused)
 
 

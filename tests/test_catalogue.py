@@ -188,7 +188,7 @@ def test_other_data_are_refused(mine: Path) -> None:
     (mine / "other").mkdir()
     (mine / "other" / "items.jsonl").write_text("".join(other))
     (mine / "other" / "interactions.csv").write_text("user_id,item_id,timestamp\ns05,x1,1700000000\n")
-    with pytest.raises(MmsrarecError, match="holds other data than .* was made from: it has 0 of the run's 60 items"):
+    with pytest.raises(MmsrarecError, match=r"holds other data than .* was made from: it has 0 of the run's 60 items"):
         Recommender.load(mine / "run", data=mine / "other")
     same_ids = [json.dumps({"item_id": json.loads(one)["item_id"], "title": "?"}) + "\n" for one in
                 lines(mine, "items.jsonl")]  # fmt: skip

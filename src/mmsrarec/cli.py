@@ -10,6 +10,7 @@ import typer
 
 from mmsrarec import __version__
 from mmsrarec.command import STOPPED, app, call, verb
+from mmsrarec.data.units import Unit
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.progress import Progress
 from mmsrarec.show import reasons
@@ -95,10 +96,19 @@ def import_(
         str | None,
         typer.Option(metavar="U,I", help="Keep only users with U events or more and items with I or more: 6,5."),
     ] = None,
+    time: Annotated[
+        Unit | None,
+        typer.Option(
+            help="What the timestamps of tables and amazon count; told by their size unless given. steps: numbers "
+            "that tell the order and no dates."
+        ),
+    ] = None,
 ) -> Any:
     """Bring data from elsewhere into a data folder."""
-    kept, others = _core(core), {"--titles": titles, "--products": products, "--pictures": pictures}
-    belongs = {"tables": set(), "sequences": {"--titles"}, "amazon": {"--products", "--pictures"}}
+    kept = _core(core)
+    others = {"--titles": titles, "--products": products, "--pictures": pictures}
+    others["--time"] = None if (kind, time) == ("sequences", "steps") else time  # which they are anyway
+    belongs = {"tables": {"--time"}, "sequences": {"--titles"}, "amazon": {"--products", "--pictures", "--time"}}
     if kind not in belongs:
         raise MmsrarecError(f"unknown format {kind}: this version imports {', '.join(belongs)}")
     if stray := [name for name, given in others.items() if given is not None and name not in belongs[kind]]:
@@ -108,14 +118,14 @@ def import_(
     if kind == "amazon":
         from mmsrarec.data.importers.amazon import import_amazon
 
-        return import_amazon(source, out, products, pictures, max_rejects, kept)
+        return import_amazon(source, out, products, pictures, max_rejects, kept, time or "auto")
     if kind == "sequences":
         from mmsrarec.data.importers.sequences import import_sequences
 
         return import_sequences(source, out, titles, max_rejects, kept)
     from mmsrarec.data.importers.tables import import_tables
 
-    return import_tables(source, out, max_rejects, kept)
+    return import_tables(source, out, max_rejects, kept, time or "auto")
 
 
 @verb("sample")

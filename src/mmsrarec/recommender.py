@@ -162,7 +162,9 @@ class Recommender:
         """
         k, wishes = checked_count("k", k), self._wishes(more, less)
         moment, left_out = self._asked(user, history, strict)
-        return self.answer(moment, k, wishes, reasons, allow_seen, left_out)
+        if allow_seen is not None:
+            moment = replace(moment, allow_seen=allow_seen)
+        return self.answer(moment, k, wishes, reasons, left_out)
 
     def score(
         self,
@@ -227,7 +229,6 @@ class Recommender:
         k: int,
         wishes: Wishes = UNASKED,
         reasons: bool = True,
-        allow_seen: bool | None = None,
         left_out: Sequence[str] = (),
     ) -> Recommendations:
         """The k best items at one moment, (1,). Someone without a history is proposed what is popular.
@@ -235,9 +236,8 @@ class Recommender:
         Where more is asked of something, items that carry it are proposed in turns with the others.
         """
         notes = [*self._unmet(wishes), *self._ignored(left_out)]
-        seen = set() if allow_seen else set(moment.history[0].tolist())
         may = self.available.copy()
-        may[list(seen)] = False
+        may[moment.excluded[0]] = False
         if not may.any():
             why = "they had everything that may be recommended; allow_seen offers it again"
             return Recommendations([], left_out, [*notes, f"nothing is left to recommend: {why}"])
@@ -289,11 +289,8 @@ class Recommender:
         """Those proposers, one by one, for all items that are there now."""
         workspace, split = self.workspace, self.split
         encoder = partial(workspace.encoder, split, refit=workspace.refits)  # as they were evaluated
-        retrieval, fitted, shown = (
-            partial(workspace.retrieval, split),
-            workspace.fitted(split),
-            workspace.recipe.recommend,
-        )
+        retrieval, fitted = partial(workspace.retrieval, split), workspace.fitted(split)
+        shown = workspace.recipe.recommend
         baselines = chosen_baselines(workspace.folder, workspace.chosen_on, workspace.recipe.evaluate)
         source = Source(fitted, workspace.recipe.seed, encoder, retrieval, shown, baselines)
         return tuple(Widened(make_row(name, source), len(self.dataset.items)) for name in names)
@@ -353,14 +350,19 @@ class Recommender:
             if known not in self.dataset.user_code:
                 raise MmsrarecError(f'no user "{known}" in {name}: give a history of item ids instead')
             code = self.dataset.user_code[known]
-            return Moments(np.array([code]), now, np.array([-1]), (events.items_of(code),)), ()
+            return self._moment(code, now, events.items_of(code)), ()
         assert history is not None
         ids = checked_ids("history", history)
         left_out = tuple(dict.fromkeys(one for one in ids if one not in self.dataset.item_code))
         kept = [one for one in ids if one in self.dataset.item_code]
         if left_out and (strict or not kept):
             raise MmsrarecError(f"no such items in {name}: {', '.join(left_out[:10])}")
-        return Moments(np.array([-1]), now, np.array([-1]), (self._codes(kept),)), left_out
+        return self._moment(-1, now, self._codes(kept)), left_out
+
+    def _moment(self, user: int, now: IntArray, history: IntArray) -> Moments:
+        """Whether what they had may be recommended again is as the run was evaluated."""
+        again = self.workspace.recipe.evaluate.repeat_consumption == "allow"
+        return Moments(np.array([user]), now, np.array([-1]), (history,), again)
 
     def _codes(self, item_ids: Sequence[str]) -> IntArray:
         unknown = [item_id for item_id in item_ids if item_id not in self.dataset.item_code]

@@ -14,7 +14,7 @@ from mmsrarec import artefacts
 from mmsrarec.catalogue import open_catalogue, present_only
 from mmsrarec.comparison.compare import compare
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.data.split import EVERYTHING, SplitName, check_split, make_split
+from mmsrarec.data.split import EVERYTHING, SplitName, check_clock, check_split, make_split
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.baselines.settings import encoder_settings
 from mmsrarec.evaluate.queries import check_queries
@@ -31,6 +31,8 @@ from mmsrarec.summary_page import write_page
 from mmsrarec.workspace import SEEDS, Workspace, adapter_part, on_device
 
 STAGES = ("pictures", "tune", "summarize", "retrieve", "recommend", "evaluate")
+CLOCKED = ("recency", "trend")
+"""Of `recommend.shows`: what speaks of real times."""
 MAKERS = {"pictures": "summarize", "summarize": "summarize", "retrieve": "retrieve", "recommend": "train"}
 """Which command makes a part, by the first word of the part's name."""
 
@@ -54,9 +56,10 @@ def run(
         if name not in STAGES:
             raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
     device = check_device(recipe.runtime.device)  # whatever is wrong is said before anything is written
-    recipe = on_device(recipe, device)
-    workspace = Workspace(recipe, out)
-    check_recipe(recipe, workspace.dataset, stages, progress)
+    dataset = Workspace(recipe, out).dataset
+    recipe = without_clock(on_device(recipe, device), dataset, progress)
+    check_recipe(recipe, dataset, stages, progress)
+    workspace = Workspace(recipe, out, dataset)
     processes.join(device)
     with nullcontext() if shard else processes.holding_run(out):
         work = Run(workspace, progress, shard, retune)
@@ -70,6 +73,8 @@ def run(
 def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | None, say: Progress) -> None:
     """Raise MmsrarecError for what can be known to fail before any work is done, and say what is left out."""
     check_rows(recipe.evaluate.rows, len(dataset.items))
+    timed = [name for name in recipe.evaluate.ablations if any(map(variant_named(name).shows.get, CLOCKED))]
+    check_clock(dataset, recipe.evaluate.splits, [f'evaluate.ablations "{name}"' for name in timed])
     for name in ENCODERS:
         encoder_settings(recipe.retrieve, recipe.evaluate.baselines, name)
     for name in recipe.evaluate.splits:
@@ -81,6 +86,17 @@ def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | Non
         check_proposers(recipe.evaluate.rows)
     for name in recipe.evaluate.ablations:
         variant_named(name)
+
+
+def without_clock(recipe: Recipe, dataset: Dataset, say: Progress) -> Recipe:
+    """The recipe without what needs real times, where the times of the data are steps."""
+    shows = recipe.recommend.shows
+    off = [] if dataset.has_clock else [name for name in CLOCKED if getattr(shows, name)]
+    if not off:
+        return recipe
+    say(f"the times of {dataset.name} are steps, so recommend.shows.{' and '.join(off)} cannot be said: switched off")
+    shows = shows.model_copy(update=dict.fromkeys(off, False))
+    return recipe.model_copy(update={"recommend": recipe.recommend.model_copy(update={"shows": shows})})
 
 
 def run_again(workspace: Workspace, progress: Progress, stages: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""What each candidate generator can say comes from what it was fitted on, whatever joined the catalogue or log since."""
+"""What a candidate generator can say comes from what it was fitted on, whatever joined the catalogue or log since."""
 
 from collections.abc import Sequence
 

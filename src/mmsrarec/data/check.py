@@ -5,15 +5,20 @@ from typing import Any, get_args
 import numpy as np
 
 from mmsrarec.data.dataset import Dataset, Events
+from mmsrarec.data.faults import placeholders
 from mmsrarec.data.images import usable_pictures
-from mmsrarec.data.split import Split, SplitName, make_split
+from mmsrarec.data.split import CLOCKED_SPLITS, Split, SplitName, make_split
 
 
 def check(dataset: Dataset, seed: int = 0) -> dict[str, Any]:
-    """JSON-able counts; shares lie in [0, 1]. Opens every picture. `seed` fixes the 8:1:1 split of users."""
+    """JSON-able counts; shares lie in [0, 1]. Opens every picture. `seed` fixes the 8:1:1 split of users.
+
+    Splits that need a clock are left out where times are steps.
+    """
     events = dataset.events
     lengths = np.diff(events.offsets)
     _, broken = usable_pictures(dataset)
+    splits = (name for name in get_args(SplitName) if dataset.has_clock or name not in CLOCKED_SPLITS)
     return {
         "items": len(dataset.items),
         "users": len(dataset.user_ids),
@@ -25,9 +30,12 @@ def check(dataset: Dataset, seed: int = 0) -> dict[str, Any]:
         "median_events_per_user": float(np.median(lengths)) if len(lengths) else 0.0,
         "tie_share": tie_share(events),
         "repeat_share": _repeat_share(events),
+        "placeholder_users": placeholders(dataset.user_ids, lengths),
+        "placeholder_items": placeholders([item.item_id for item in dataset.items], events.counts),
+        "times": dataset.times,
         "first_time": int(events.time.min()) if len(events) else None,
         "last_time": int(events.time.max()) if len(events) else None,
-        "cold_share": {name: cold_share(make_split(name, events, seed)) for name in get_args(SplitName)},
+        "cold_share": {name: cold_share(make_split(name, events, seed)) for name in splits},
     }
 
 

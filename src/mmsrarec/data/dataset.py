@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmsrarec.data.times import looks_like_steps
+from mmsrarec.data.units import Times
+
 IntArray: TypeAlias = NDArray[np.int64]
 FloatArray: TypeAlias = NDArray[np.floating]
-TimeKind = Literal["seconds", "steps"]
-"""Seconds since 1970, or steps that only order what a user did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Item:
 class Events:
     """Interactions as codes, sorted by user, then time; ties keep the order of the file.
 
-    user, item, time: (n,) int64. Codes index `Dataset.user_ids` and `Dataset.items`; time is in seconds.
+    user, item, time: (n,) int64. Codes index `Dataset.user_ids` and `Dataset.items`; time is in seconds, or in steps
+    where `Dataset.times` says so.
     """
 
     user: IntArray
@@ -78,14 +80,26 @@ class Events:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A catalogue and its log. `folder` holds images/; None for a data set that was never written."""
+    """A catalogue and its log. `folder` holds images/; None for a data set that was never written.
+
+    times: what the times of the events are; where nothing is given, steps if all are small whole numbers.
+    """
 
     name: str
     items: tuple[Item, ...]
     user_ids: tuple[str, ...]
     events: Events
     folder: Path | None = None
-    times: TimeKind = "seconds"
+    times: Times = field(default=cast(Times, ""))  # filled in below, so that whoever reads it finds one of the two
+
+    def __post_init__(self) -> None:
+        if not self.times:
+            object.__setattr__(self, "times", "steps" if looks_like_steps(self.events.time) else "seconds")
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether times are times: steps tell an order, and not how much lies between."""
+        return self.times == "seconds"
 
     @cached_property
     def item_code(self) -> dict[str, int]:

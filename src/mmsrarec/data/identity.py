@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from mmsrarec.artefacts import file_hash
-from mmsrarec.data.dataset import Dataset, Events, IntArray, Item, TimeKind, make_events
+from mmsrarec.data.dataset import Dataset, Events, IntArray, Item, make_events
+from mmsrarec.data.units import Times
 from mmsrarec.errors import MmsrarecError
 
 LOG, ITEMS = "log.parquet", "items.json"
@@ -26,7 +27,7 @@ class KeptLog:
     user_ids: tuple[str, ...]
     item_ids: tuple[str, ...]
     events: Events
-    times: TimeKind = "seconds"
+    times: Times = "seconds"
 
     @classmethod
     def of(cls, dataset: Dataset) -> "KeptLog":
@@ -47,7 +48,7 @@ class KeptLog:
             table, ids = pl.read_parquet(folder / LOG), pl.read_parquet_metadata(folder / LOG)
             users, items = tuple(json.loads(ids["users"])), tuple(json.loads(ids["items"]))
             user, item, time = (table[name].to_numpy() for name in ("user", "item", "time"))
-            times: TimeKind = "steps" if ids["times"] == "steps" else "seconds"
+            times: Times = "steps" if ids["times"] == "steps" else "seconds"
             return cls(users, items, make_events(user, item, time, len(users), len(items)), times)
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
             raise MmsrarecError(

@@ -85,7 +85,7 @@ def draw_catalogue(folder: Path, seed: int = 0, items: int = 300, shoppers: int 
     user, item, time, told = _shop(for_shoppers, truth, shoppers)
     user_ids = tuple(told)
     events = make_events(user, item, time, shoppers, items)
-    with writing_data(Path(folder), "sample", seed=seed, items=items, shoppers=shoppers) as new:
+    with writing_data(Path(folder), "sample", "seconds", seed=seed, items=items, shoppers=shoppers) as new:
         write_tables(Dataset(Path(folder).name, catalogue, user_ids, events), new)
         _draw(for_pictures, truth, catalogue, new / IMAGES)
         answers = json.dumps(_answers(truth, catalogue) | {"shoppers": told}, indent=1)

@@ -4,6 +4,7 @@ A moment is one user about to take one item. What may be known then: the user's 
 order), and other users' training events strictly earlier in time.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -11,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import Events, IntArray
+from mmsrarec.data.dataset import Dataset, Events, IntArray
 from mmsrarec.errors import MmsrarecError
 
 SplitName = Literal["leave-one-out", "user-8-1-1", "time-cut"]
@@ -20,6 +21,8 @@ EVERYTHING: Everything = "all"
 """Nothing is held out: what a model is fitted on anew once all choices are made, to be served."""
 RepeatConsumption = Literal["exclude", "allow"]
 """Whether an item that a user had may be recommended to them again, everywhere: see `Moments.excluded`."""
+CLOCKED_SPLITS: tuple[SplitName, ...] = ("time-cut",)
+"""Splits that compare the times of different users, so steps will not do."""
 TRAINED, VALIDATED = 0.8, 0.9
 """Shares of the log, in time, that lie before the two cuts of "time-cut"."""
 
@@ -146,6 +149,21 @@ def check_split(split: Split) -> None:
             f"{len(split.train)} events to train on, {len(split.valid)} users to choose by, {len(split.test)} to test"
         )
         raise MmsrarecError(f"{split.name} leaves {parts}: name another of evaluate.splits")
+
+
+def check_clock(dataset: Dataset, splits: Iterable[str], shown: Iterable[str] = ()) -> None:
+    """Raise MmsrarecError where times are steps and something asked for needs real ones.
+
+    Args:
+        dataset: What is to be run on.
+        splits: Names of splits, as in evaluate.splits.
+        shown: Settings that are switched on and need a clock, by their names in a recipe.
+    """
+    if dataset.has_clock:
+        return
+    if needed := [f'evaluate.splits = "{name}"' for name in splits if name in CLOCKED_SPLITS] + list(shown):
+        what = f"the times of {dataset.name} are steps, which tell an order and no dates: {', '.join(needed)}"
+        raise MmsrarecError(f"{what} cannot be had; switch it off, or import the log with its times")
 
 
 def make_split(

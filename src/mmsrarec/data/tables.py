@@ -6,14 +6,19 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
 
 from mmsrarec.artefacts import MANIFEST, key, read_manifest, writing
 from mmsrarec.data.dataset import Dataset, Item, item_record, make_events
-from mmsrarec.data.rows import COLUMNS, parse_item, scan_rows, to_seconds
+from mmsrarec.data.faults import Fault
+from mmsrarec.data.files import Lines
+from mmsrarec.data.log import ADVICE, read_log
+from mmsrarec.data.rows import parse_item
+from mmsrarec.data.times import read_times
+from mmsrarec.data.units import Times, Unit
 from mmsrarec.errors import MmsrarecError
 
 ITEMS, INTERACTIONS, IMAGES = "items.jsonl", "interactions.csv", "images"
@@ -23,8 +28,9 @@ KIND = "data"
 def load(folder: Path) -> Dataset:
     """The data set in a folder. Items keep the order of items.jsonl, users that of their first line.
 
-    Raises MmsrarecError, naming file and line, for anything missing, malformed, or unknown: setting rows aside is the
-    business of `mmsrarec import`, not of every later reader.
+    Texts are cleaned as the import cleans them, so a folder written by hand and an imported one say the same. Raises
+    MmsrarecError, naming file and line, for anything missing, malformed, or unknown, and for times that the import
+    would not take: setting rows aside is the business of `mmsrarec import`, not of every later reader.
     """
     folder = Path(folder)
     for path in (folder, folder / ITEMS, folder / INTERACTIONS):
@@ -34,24 +40,25 @@ def load(folder: Path) -> Dataset:
             )
     items = _load_items(folder / ITEMS)
     path = folder / INTERACTIONS
-    try:
-        rows = pl.read_csv(path, infer_schema=False, columns=list(COLUMNS), encoding="utf8")
-    except (pl.exceptions.PolarsError, ValueError):
-        _name_the_fault(path, {item.item_id for item in items})
     codes = {item.item_id: code for code, item in enumerate(items)}
+    rows = read_log(path)
     user_ids = rows["user_id"].unique(maintain_order=True)
     table = rows.select(
         pl.col("user_id").replace_strict(user_ids, np.arange(len(user_ids)), default=None, return_dtype=pl.Int64),
         pl.col("item_id").replace_strict(list(codes), list(codes.values()), default=None, return_dtype=pl.Int64),
-        pl.col("timestamp").cast(pl.Int64, strict=False),
     )
-    if not len(rows) or user_ids.null_count() or any(table.null_count().row(0)) or "" in user_ids:
-        _name_the_fault(path, set(codes))
-    user, item, raw = (table[name].to_numpy() for name in COLUMNS)
+    if table["item_id"].null_count():
+        row = int(table["item_id"].is_null().arg_max() or 0)
+        what = f"{path}, line {row + 2}: item {rows['item_id'][row]!r} is not in {ITEMS}"
+        raise MmsrarecError(f"{what}; add the item or remove the line")
+    user, item, raw = (part.to_numpy() for part in (table["user_id"], table["item_id"], rows["timestamp"]))
+    read = read_times(raw, str(path), _declared(folder), share=0.01)
+    if not read.taken.all():
+        row = int(np.argmin(read.taken))
+        raise MmsrarecError(f"{path}, line {row + 2}: {read.reason(row)}; {ADVICE}")
     order = np.argsort(raw, kind="stable")  # before rounding to seconds, which would lose the order within one
-    time = to_seconds(raw, str(path))
-    events = make_events(user[order], item[order], time[order], len(user_ids), len(items))
-    return Dataset(folder.resolve().name, items, tuple(user_ids), events, folder)
+    events = make_events(user[order], item[order], read.seconds()[order], len(user_ids), len(items))
+    return Dataset(folder.resolve().name, items, tuple(user_ids), events, folder, read.times)
 
 
 def save(dataset: Dataset, folder: Path) -> None:
@@ -60,7 +67,7 @@ def save(dataset: Dataset, folder: Path) -> None:
     for part in (events.user, events.item, events.time):
         content.update(part.tobytes())
     content.update(json.dumps([dataset.user_ids, [item_record(item) for item in dataset.items]]).encode())
-    with writing_data(folder, "save", content=content.hexdigest()) as new:
+    with writing_data(folder, "save", times=dataset.times, content=content.hexdigest()) as new:
         write_tables(dataset, new)
         for code, item in enumerate(dataset.items):
             source = dataset.image_path(code)
@@ -83,12 +90,15 @@ def write_tables(dataset: Dataset, folder: Path) -> None:
 
 
 @contextmanager
-def writing_data(folder: Path, made_by: str, **settings: Any) -> Iterator[Path]:
-    """`artefacts.writing` for a data folder: all or nothing, replaces only a data folder that mmsrarec made."""
+def writing_data(folder: Path, made_by: str, times: Times, **settings: Any) -> Iterator[Path]:
+    """`artefacts.writing` for a data folder: all or nothing, replaces only a data folder that mmsrarec made.
+
+    times: what the times of the data are, kept in the manifest, where `load` reads it.
+    """
     folder = Path(folder)
     if (folder / MANIFEST).is_file() and (kind := read_manifest(folder)["kind"]) != KIND:
         raise MmsrarecError(f"{folder} holds something else ({kind}): choose another name for the data")
-    settings = {"made_by": made_by, **settings}
+    settings = {"made_by": made_by, "times": times, **settings}
     with writing(folder, kind=KIND, key=key(**settings), settings=settings) as new:
         yield new
 
@@ -96,30 +106,25 @@ def writing_data(folder: Path, made_by: str, **settings: Any) -> Iterator[Path]:
 def _load_items(path: Path) -> tuple[Item, ...]:
     items: list[Item] = []
     seen: dict[str, int] = {}
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                item = parse_item(line)
-            except ValueError as reason:
-                raise MmsrarecError(f"{path}, line {number}: {reason}; mend or remove the line") from None
-            if item.item_id in seen:
-                first = seen[item.item_id]
-                raise MmsrarecError(
-                    f"{path}, line {number}: item {item.item_id!r} again (first on line {first}); keep one"
-                )
-            seen[item.item_id] = number
-            items.append(item)
+    for number, line in enumerate(Lines(path), start=1):
+        try:
+            item = parse_item(line)
+        except Fault as reason:
+            raise MmsrarecError(f"{path}, line {number}: {reason}; {ADVICE}") from None
+        if item.item_id in seen:
+            first = seen[item.item_id]
+            raise MmsrarecError(f"{path}, line {number}: item {item.item_id!r} again (first on line {first}); keep one")
+        seen[item.item_id] = number
+        items.append(item)
     if not items:
         raise MmsrarecError(f"{path} holds no items")
     return tuple(items)
 
 
-def _name_the_fault(path: Path, known: set[str]) -> NoReturn:
-    """Raise for the first line that is wrong."""
-    for number, row in scan_rows(path):
-        if isinstance(row, str):
-            raise MmsrarecError(f"{path}, line {number}: {row}; mend or remove the line")
-        if row["item_id"] not in known:
-            what = f"{path}, line {number}: item {row['item_id']!r} is not in {ITEMS}"
-            raise MmsrarecError(f"{what}; add the item or remove the line")
-    raise MmsrarecError(f"{path} holds no interactions, or a quoted field that runs over several lines")
+def _declared(folder: Path) -> Unit:
+    """What the manifest of a folder says of its times. Tables may have been changed by hand since: it says no more."""
+    try:
+        times = json.loads((folder / MANIFEST).read_bytes())["settings"]["times"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "auto"
+    return times if times in get_args(Times) else "auto"

@@ -4,24 +4,22 @@ folder.
 """
 
 import ast
-import gzip
-import html
 import json
-import re
-from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Literal
 
 from mmsrarec.artefacts import file_hash
+from mmsrarec.data.cleaning import clean
 from mmsrarec.data.core import Core, drop_unused, in_core
-from mmsrarec.data.dataset import Dataset, IntArray, Item, make_events
+from mmsrarec.data.dataset import Dataset, Item
+from mmsrarec.data.faults import Fault, check_id, is_null
+from mmsrarec.data.files import Lines, text_lines
+from mmsrarec.data.importers.log import Log
 from mmsrarec.data.importers.report import Rejects, Report, take_picture, write_import
-from mmsrarec.data.rows import text_lines, to_seconds
 from mmsrarec.data.tables import writing_data
+from mmsrarec.data.units import Unit
 from mmsrarec.errors import MmsrarecError
 
 ITEM, USER, TIME = ("parent_asin", "asin"), ("reviewerID", "user_id"), ("unixReviewTime", "timestamp")
@@ -30,7 +28,6 @@ TEXT, CATEGORIES = ("description", "feature", "features"), ("categories", "categ
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 LONGEST = 1 << 20
 """Characters of a line at most; products have a few thousand."""
-TAG = re.compile(r"<[^<>]*>")
 
 
 def import_amazon(
@@ -40,14 +37,16 @@ def import_amazon(
     pictures: Path | None = None,
     max_rejects: float = 0.01,
     core: Core | None = None,
+    time: Unit = "auto",
 ) -> Report:
     """Read the log `reviews` and what `products` says of its items; write the data folder `out`, all or nothing.
 
     A review is an event; exact repeats are dropped. Items are those of the log, in order of appearance; without a line
     in `products` they have no text. pictures: a folder of files named by item, ASIN.jpg. core: keep only users and
-    items with that many events (see `data.core`). Faulty lines are set aside in rejects.csv. Raises MmsrarecError when
-    they are more than `max_rejects` (a share, in [0, 1]) of either file, when something is missing, or when `out` holds
-    something else.
+    items with that many events (see `data.core`). time: what the timestamps count; "auto" tells by their magnitude.
+    Faulty lines are set aside in rejects.csv, and so is what has no user, no item or no time. Raises MmsrarecError when
+    faults are more than `max_rejects` (a share, in [0, 1]) of either file, when times are none, when something is
+    missing, or when `out` holds something else.
     """
     for path in (reviews, products):
         if path is not None and not path.is_file():
@@ -55,7 +54,7 @@ def import_amazon(
     if pictures is not None and not pictures.is_dir():
         raise MmsrarecError(f"{pictures} is not a folder: name one that holds pictures, ASIN.jpg")
     report, rejects = Report(), Rejects()
-    dataset = _read_log(reviews, max_rejects, report, rejects)
+    dataset = _read_log(reviews, max_rejects, time, report, rejects)
     if core is not None:
         keep = in_core(dataset.events.user, dataset.events.item, core)
         dataset = drop_unused(replace(dataset, events=dataset.events.where(keep)))
@@ -66,7 +65,8 @@ def import_amazon(
         files = {path.stem: path.name for path in sorted(pictures.iterdir()) if path.suffix.lower() in PICTURES}
         dataset = replace(dataset, items=tuple(replace(item, image=files.get(item.item_id)) for item in dataset.items))
     content = [file_hash(path) for path in (reviews, products) if path is not None]
-    with writing_data(out, "import amazon", source=content, max_rejects=max_rejects, core=core) as new:
+    settings = {"source": content, "time": time, "max_rejects": max_rejects, "core": core}
+    with writing_data(out, "import amazon", dataset.times, **settings) as new:
         if pictures is not None:
             taken = tuple(take_picture(item, pictures, new, report) for item in dataset.items)
             dataset = replace(dataset, items=taken)
@@ -74,29 +74,17 @@ def import_amazon(
     return report
 
 
-def _read_log(path: Path, share: float, report: Report, rejects: Rejects) -> Dataset:
-    users: dict[str, int] = {}
-    items: dict[str, int] = {}
-    table, number = array("q"), 0
-    for number, line in _lines(path):
+def _read_log(path: Path, share: float, unit: Unit, report: Report, rejects: Rejects) -> Dataset:
+    log, number = Log(path), 0
+    for number, line in text_lines(Lines(path)):
         try:
-            user_id, item_id, time = _review(line)
-        except ValueError as reason:
-            rejects.rows.append((path.name, number, str(reason)))
+            review = _review(line)
+        except Fault as reason:
+            rejects.add(path, number, reason)
             continue
-        table.extend((users.setdefault(user_id, len(users)), items.setdefault(item_id, len(items)), time))
-    rejects.check(path, number, share)
-    if not table:
-        raise MmsrarecError(f"{path} holds no reviews")
-    rows: IntArray = np.frombuffer(table, dtype=np.int64).reshape(-1, 3)
-    first = np.sort(np.unique(rows, axis=0, return_index=True)[1])
-    report.duplicates += len(rows) - len(first)
-    user, item, raw = rows[first].T
-    order = np.argsort(raw, kind="stable")
-    time = to_seconds(raw, str(path))[order]
-    events = make_events(user[order], item[order], time, len(users), len(items))
-    name = path.name.split(".")[0]
-    return Dataset(name, tuple(Item(item_id) for item_id in items), tuple(users), events)
+        log.add(*review, number)
+    report.duplicates += log.drop_repeats()
+    return log.finish(path.name.split(".")[0], number, share, unit, report, rejects, [])
 
 
 def _read_products(
@@ -105,12 +93,12 @@ def _read_products(
     """The wanted items that have a line; of several lines the first counts."""
     items: dict[str, Item] = {}
     number = 0
-    for number, line in _lines(path):
+    for number, line in text_lines(Lines(path)):
         try:
             record = _record(line)
-            item_id = _name(record, ITEM)
-        except ValueError as reason:
-            rejects.rows.append((path.name, number, str(reason)))
+            item_id = _name(record, ITEM, "item_id")
+        except Fault as reason:
+            rejects.add(path, number, reason)
             continue
         report.duplicates += item_id in items
         if item_id in wanted and item_id not in items:
@@ -120,18 +108,26 @@ def _read_products(
 
 
 def _review(line: str | None) -> tuple[str, str, int]:
-    """(user, item, time as it stands) of a line. Raises ValueError with the reason."""
+    """(user, item, time as it stands) of a line. Raises Fault."""
     record = _record(line)
-    time = next((record[key] for key in TIME if key in record), None)
-    if not isinstance(time, int) or isinstance(time, bool) or abs(time) >= 10**18:
-        raise ValueError(f"no whole number in {' or '.join(TIME)}")
-    return _name(record, USER), _name(record, ITEM), time
+    names = _name(record, USER, "user_id"), _name(record, ITEM, "item_id")
+    time = next((record[key] for key in TIME if key in record), 0.5)
+    if time is None or (isinstance(time, str) and is_null(time)):
+        raise Fault(f"no time in {' or '.join(TIME)}", "unknown_times")
+    if not isinstance(time, int) or isinstance(time, bool) or not -(2**63) <= time < 2**63:
+        raise Fault(f"no whole number in {' or '.join(TIME)}")
+    return *names, time
 
 
-def _name(record: dict[str, Any], keys: tuple[str, ...]) -> str:
-    found = next((record[key] for key in keys if record.get(key)), None)
-    if not isinstance(found, str) or set(found) & set("\r\n\0"):
-        raise ValueError(f"no name of one line in {' or '.join(keys)}")
+def _name(record: dict[str, Any], keys: tuple[str, ...], column: Literal["user_id", "item_id"]) -> str:
+    """The first id that a record has under one of the keys. Raises Fault: none of the keys is a fault, null is none."""
+    given = [record[key] for key in keys if key in record]
+    found = next((value for value in given if value), given[0] if given else False)
+    if found is None:
+        found = ""
+    if not isinstance(found, str):
+        raise Fault(f"no name of one line in {' or '.join(keys)}")
+    check_id(found, column)
     return found
 
 
@@ -146,30 +142,21 @@ def _strings(value: object) -> list[str]:
     """The texts in a value, lists within lists included: without markup, and without what is nothing but markup."""
     if isinstance(value, list):
         return [text for part in value for text in _strings(part)]
-    plain = " ".join(TAG.sub(" ", html.unescape(value)).split()) if isinstance(value, str) else ""
+    plain = clean(value) if isinstance(value, str) else ""
     return [plain] if plain else []
 
 
 def _record(line: str | None) -> dict[str, Any]:
-    """The object of one line: JSON, or as the products of 2014 a Python literal. Raises ValueError with the reason."""
+    """The object of one line: JSON, or as the products of 2014 a Python literal. Raises Fault."""
     if line is None:
-        raise ValueError("not UTF-8")
+        raise Fault("not UTF-8")
     if len(line) > LONGEST:
-        raise ValueError(f"longer than {LONGEST} characters")
+        raise Fault(f"longer than {LONGEST} characters")
     line = line.strip()
     try:
         record = json.loads(line) if '"' in line[:3] else ast.literal_eval(line)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
-        raise ValueError("neither a JSON object nor a Python literal") from None
+        raise Fault("neither a JSON object nor a Python literal") from None
     if not isinstance(record, dict):
-        raise ValueError("not an object")
+        raise Fault("not an object")
     return record
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str | None]]:
-    """As `text_lines`, of a file that may be packed."""
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            yield from text_lines(file)
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise MmsrarecError(f"{path} cannot be unpacked ({error}): fetch it again") from None

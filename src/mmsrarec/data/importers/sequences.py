@@ -8,16 +8,17 @@ did at an earlier step may in truth have happened later, so figures that live on
 """
 
 import csv
-import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from mmsrarec.artefacts import file_hash
+from mmsrarec.data.cleaning import clean
 from mmsrarec.data.core import Core, drop_unused, in_core
 from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.faults import Fault, check_id, is_null
+from mmsrarec.data.files import Lines, text_lines
 from mmsrarec.data.importers.report import Rejects, Report, write_import
-from mmsrarec.data.rows import text_lines
 from mmsrarec.data.tables import writing_data
 from mmsrarec.errors import MmsrarecError
 
@@ -48,8 +49,8 @@ def import_sequences(
         for item_id in sequence:
             items.setdefault(item_id, Item(item_id))
     dataset = _to_dataset(paths[0].stem, items, sequences, core)
-    content = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-    with writing_data(out, "import sequences", source=content, max_rejects=max_rejects, core=core) as new:
+    content = [file_hash(path) for path in paths]
+    with writing_data(out, "import sequences", "steps", source=content, max_rejects=max_rejects, core=core) as new:
         write_import(dataset, new, report, rejects)
     return report
 
@@ -64,7 +65,7 @@ def _to_dataset(name: str, items: dict[str, Item], sequences: dict[str, list[str
     lengths = np.bincount(user)
     after = np.cumsum(lengths)[user] - 1 - np.arange(len(user))  # events of the user after this one
     events = make_events(user, item, lengths.max() - after, len(sequences), len(items))
-    dataset = Dataset(name, tuple(items.values()), tuple(sequences), events)
+    dataset = Dataset(name, tuple(items.values()), tuple(sequences), events, times="steps")
     return dataset if core is None else drop_unused(dataset)
 
 
@@ -73,26 +74,28 @@ def _read_log(path: Path, share: float, rejects: Rejects) -> dict[str, list[str]
     sequences: dict[str, list[str]] = {}
     first: dict[str, int] = {}
     number = 0
-    for number, line in _lines(path):
+    for number, line in text_lines(Lines(path)):
         try:
             user_id, sequence = _sequence(line)
-        except ValueError as reason:
-            rejects.rows.append((path.name, number, str(reason)))
+        except Fault as reason:
+            rejects.add(path, number, reason)
             continue
         if user_id in sequences:
-            rejects.rows.append((path.name, number, f"user {user_id!r} again, first on line {first[user_id]}"))
-        else:
-            sequences[user_id], first[user_id] = sequence, number
+            rejects.add(path, number, f"user {user_id!r} again, first on line {first[user_id]}")
+            continue
+        for item_id in filter(is_null, sequence):
+            rejects.add(path, number, Fault(f"item {item_id!r} of the sequence names nothing", "null_items"))
+        if taken := [item_id for item_id in sequence if not is_null(item_id)]:
+            sequences[user_id], first[user_id] = taken, number
     rejects.check(path, number, share)
-    if not sequences:
-        raise MmsrarecError(f"{path} holds no interactions")
+    rejects.check_left(path, len(sequences), "interactions")
     return sequences
 
 
 def _read_titles(path: Path, share: float, report: Report, rejects: Rejects) -> dict[str, Item]:
     """The items that have a line of their own."""
     items: dict[str, Item] = {}
-    lines = _lines(path)
+    lines = text_lines(Lines(path))
     _, header = next(lines, (0, ""))
     if header is None or next(csv.reader([header]), None) != TITLES:
         raise MmsrarecError(f"{path}: the first line must name the columns {','.join(TITLES)}")
@@ -100,13 +103,13 @@ def _read_titles(path: Path, share: float, report: Report, rejects: Rejects) -> 
     for number, line in lines:
         try:
             item = _titled(line)
-        except ValueError as reason:
-            rejects.rows.append((path.name, number, str(reason)))
+        except Fault as reason:
+            rejects.add(path, number, reason)
             continue
         if items.get(item.item_id) == item:
             report.duplicates += 1
         elif item.item_id in items:
-            rejects.rows.append((path.name, number, f"item {item.item_id!r} again, with another title"))
+            rejects.add(path, number, f"item {item.item_id!r} again, with another title")
         else:
             items[item.item_id] = item
     rejects.check(path, number - 1, share)
@@ -114,33 +117,31 @@ def _read_titles(path: Path, share: float, report: Report, rejects: Rejects) -> 
 
 
 def _sequence(line: str | None) -> tuple[str, list[str]]:
-    """The user and the items of one line of a log. Raises ValueError with the reason."""
+    """The user and the items of one line of a log. Raises Fault."""
     if line is None:
-        raise ValueError("not UTF-8")
+        raise Fault("not UTF-8")
     if "\0" in line:
-        raise ValueError("holds a zero byte")
+        raise Fault("holds a zero byte")
     user_id, *sequence = line.split() or [""]
     if not sequence:
-        raise ValueError(f"user {user_id!r} has no items")
+        raise Fault(f"user {user_id!r} has no items")
+    check_id(user_id, "user_id")
     return user_id, sequence
 
 
 def _titled(line: str | None) -> Item:
-    """The item of one line of titles. Raises ValueError with the reason."""
+    """The item of one line of titles. Raises Fault."""
     if line is None:
-        raise ValueError("not UTF-8")
+        raise Fault("not UTF-8")
     try:
         fields = next(csv.reader([line], strict=True), [])
     except csv.Error as error:
-        raise ValueError(f"not CSV ({error})") from None
+        raise Fault(f"not CSV ({error})") from None
     if len(fields) != len(TITLES):
-        raise ValueError(f"{len(fields)} fields where the header has {len(TITLES)}")
+        raise Fault(f"{len(fields)} fields where the header has {len(TITLES)}")
     item_id, title = fields
+    if is_null(item_id):
+        check_id(item_id, "item_id")
     if item_id.split() != [item_id]:
-        raise ValueError(f"item {item_id!r} is empty or holds blanks")
-    return Item(item_id, title.strip())
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str | None]]:
-    with path.open("rb") as file:
-        yield from text_lines(file)
+        raise Fault(f"item {item_id!r} is empty or holds blanks")
+    return Item(item_id, clean(title))
