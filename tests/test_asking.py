@@ -22,7 +22,10 @@ def test_ids_are_text_or_whole_numbers(given: Any, means: str) -> None:
     assert type(checked_id("item", given)) is str
 
 
-@pytest.mark.parametrize("given", [None, True, np.bool_(True), 1.0, np.float64(2), b"12", ["12"], object(), 10**5000])
+@pytest.mark.parametrize(
+    "given",
+    [None, True, np.bool_(True), 1.0, np.float64(2), b"12", ["12"], object(), pytest.param(10**5000, id="huge")],
+)
 def test_what_is_no_id_is_refused(given: Any) -> None:
     with pytest.raises(MmsrarecError, match=r"item: .* is no id: give text, or a whole number"):
         checked_id("item", given)
@@ -75,9 +78,9 @@ def test_numbers_count_as_their_decimal_form(finished: Path) -> None:
 
 
 def test_nothing_to_score_is_an_empty_answer(recommender: Recommender) -> None:
-    assert recommender.score([], user="s05") == {}
+    assert recommender.score([], user="u0005") == {}
     assert recommender.score(np.array([], dtype=int), history=[]) == {}
-    once, twice = (recommender.score(asked, user="s05") for asked in (["001"], ["001", "001"]))
+    once, twice = (recommender.score(asked, user="u0005") for asked in (["001"], ["001", "001"]))
     assert once.keys() == twice.keys()
 
 
@@ -110,5 +113,5 @@ def test_what_they_had_may_be_recommended_again(recommender: Recommender) -> Non
 
 
 def test_a_wish_that_no_item_meets_is_said(recommender: Recommender) -> None:
-    found = recommender.recommend(user="s05", k=1, more=["zeppelin"], reasons=False)
+    found = recommender.recommend(user="u0005", k=1, more=["zeppelin"], reasons=False)
     assert any("zeppelin" in note for note in found.notes)

@@ -50,7 +50,7 @@ def insert(folder: Path, place: int, item: dict = NEW) -> None:
     write(folder, "items.jsonl", [*told[:place], json.dumps({"image": None} | item) + "\n", *told[place:]])
 
 
-def answers(folder: Path, user: str = "s05", k: int = 100, **asked: object) -> dict[str, float]:
+def answers(folder: Path, user: str = "u0005", k: int = 100, **asked: object) -> dict[str, float]:
     found = Recommender.load(folder / "run").recommend(user=user, k=k, reasons=False, **asked)  # pyright: ignore
     return {one.item_id: one.score for one in found}
 
@@ -124,11 +124,11 @@ def test_an_edited_text_keeps_its_keywords_until_update(mine: Path) -> None:
 def test_interactions_that_joined_are_histories_and_no_leak(mine: Path) -> None:
     checked = leaks.check_run(mine / "run", users=4, fast=True, say=Progress())
     assert checked["passed"]
-    user, item = "s05", max(answers(mine), key=answers(mine).__getitem__)
-    write(mine, "interactions.csv", [*lines(mine, "interactions.csv"), f"{user},{item},1900000000\n"])
+    user, item = "u0005", max(answers(mine), key=answers(mine).__getitem__)
+    write(mine, "interactions.csv", [*lines(mine, "interactions.csv"), f"{user},{item},1790000000\n"])
     insert(mine, 60)
     write(
-        mine, "interactions.csv", [*lines(mine, "interactions.csv"), *(f"s1{n},new,190000000{n}\n" for n in range(9))]
+        mine, "interactions.csv", [*lines(mine, "interactions.csv"), *(f"u001{n},new,179000000{n}\n" for n in range(9))]
     )
     told = update(mine / "run", Progress())
     assert told["interactions_since"] == 10
@@ -154,7 +154,7 @@ def test_one_replaced_picture_trains_no_sequence_model(mine: Path) -> None:
 
 
 def test_another_interaction_summarizes_nothing_again(mine: Path) -> None:
-    write(mine, "interactions.csv", [*lines(mine, "interactions.csv"), "s05,001,1900000000\n"])
+    write(mine, "interactions.csv", [*lines(mine, "interactions.csv"), "u0005,001,1790000000\n"])
     again = done(go(mine, stages=("summarize", "retrieve"))[1])
     assert "retrieve/leave-one-out" in again
     assert not again & {"pictures", "summarize"}
@@ -169,9 +169,9 @@ def test_data_that_were_moved_are_named_or_done_without(mine: Path, capsys: pyte
     assert answers(mine) == before
     found = Recommender.load(mine / "run", data=mine / "elsewhere")
     assert not found.notes
-    assert {one.item_id: one.score for one in found.recommend(user="s05", k=100, reasons=False)} == before
+    assert {one.item_id: one.score for one in found.recommend(user="u0005", k=100, reasons=False)} == before
     run = str(mine / "run")
-    command = ["recommend", run, "--user", "s05", "--k", "2", "--no-reasons", "--json"]
+    command = ["recommend", run, "--user", "u0005", "--k", "2", "--no-reasons", "--json"]
     assert cli.call([*command, "--data", str(mine / "elsewhere")]) == 0
     assert json.loads(capsys.readouterr().out)["notes"] == []
     with pytest.raises(MmsrarecError, match="name the data folder with --data"):
@@ -179,7 +179,8 @@ def test_data_that_were_moved_are_named_or_done_without(mine: Path, capsys: pyte
     update(mine / "run", Progress(), mine / "elsewhere")
     shutil.move(mine / "run", mine / "served")
     assert {
-        one.item_id: one.score for one in Recommender.load(mine / "served").recommend(user="s05", k=100, reasons=False)
+        one.item_id: one.score
+        for one in Recommender.load(mine / "served").recommend(user="u0005", k=100, reasons=False)
     } == before
 
 
@@ -187,13 +188,13 @@ def test_other_data_are_refused(mine: Path) -> None:
     other = [json.dumps({"item_id": f"x{n}", "title": f"Thing {n}"}) + "\n" for n in range(9)]
     (mine / "other").mkdir()
     (mine / "other" / "items.jsonl").write_text("".join(other))
-    (mine / "other" / "interactions.csv").write_text("user_id,item_id,timestamp\ns05,x1,1700000000\n")
+    (mine / "other" / "interactions.csv").write_text("user_id,item_id,timestamp\nu0005,x1,1700000000\n")
     with pytest.raises(MmsrarecError, match=r"holds other data than .* was made from: it has 0 of the run's 60 items"):
         Recommender.load(mine / "run", data=mine / "other")
     same_ids = [json.dumps({"item_id": json.loads(one)["item_id"], "title": "?"}) + "\n" for one in
                 lines(mine, "items.jsonl")]  # fmt: skip
     (mine / "other" / "items.jsonl").write_text("".join(same_ids))
-    (mine / "other" / "interactions.csv").write_text("user_id,item_id,timestamp\ns05,001,1700000000\n")
+    (mine / "other" / "interactions.csv").write_text("user_id,item_id,timestamp\nu0005,001,1700000000\n")
     with pytest.raises(MmsrarecError, match="holds other data"):
         Recommender.load(mine / "run", data=mine / "other")
     with pytest.raises(MmsrarecError, match="is not a data folder"):

@@ -25,7 +25,7 @@ def lean(mine: Path) -> Path:
 
 
 def scores(folder: Path) -> dict[str, float]:
-    return Recommender.load(folder / "run").score(ASKED, user="s05")
+    return Recommender.load(folder / "run").score(ASKED, user="u0005")
 
 
 def test_what_is_served_has_seen_everything_and_the_report_says_so(lean: Path) -> None:
