@@ -23,8 +23,8 @@ LEAST_SHARE = 0.02
 """Languages of fewer items are no languages of the catalogue: what is typed is not read in them."""
 JAPANESE = "Kana"
 """Stands for its scripts together."""
-_UNRELIABLE = frozenset({"la"})
-"""Nobody sells in it, and its filler words are those of its daughters."""
+_UNRELIABLE = frozenset({"la", "br", "eo"})
+"""Hardly a catalogue is written in them, and their filler words are those of their neighbours."""
 
 
 def lexicons(items: Sequence[Item], language: str = AUTO) -> tuple[Lexicon, ...]:

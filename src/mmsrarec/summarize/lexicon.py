@@ -5,12 +5,13 @@ itself which words are in most of its items and so tell none of them from anothe
 """
 
 import threading
+import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import regex
 
-from mmsrarec.summarize.segment import normal, script_of_word, unspaced, words
+from mmsrarec.summarize.segment import bare_korean, normal, script_of_word, unspaced, words
 
 SHORTEST_STEM = 3
 """Letters: a word that would keep fewer is compared as it stands."""
@@ -85,7 +86,7 @@ def stem(word: str, language: str) -> str:
         bare = _MARKED.sub("", word)
         word = _ARTICLE.sub("", bare) if script == "Hebrew" else bare
     if language not in STEMMERS:
-        return word
+        return bare_korean(word) if language == "ko" else word
     with _lock:  # a stemmer keeps the word it works on
         found = _stemmer(STEMMERS[language]).stemWord(word)
     return found if len(found) >= SHORTEST_STEM else word
@@ -128,7 +129,9 @@ class Lexicon:
 
     def fills(self, word: str) -> bool:
         """Whether a word is filler in one of the languages that its script writes."""
-        return any(word in fillers(language) for language in _languages(word, self.languages))
+        return any(
+            word in fillers(one) or unaccented(word, one) in fillers(one) for one in _languages(word, self.languages)
+        )
 
     def is_common(self, keyword: str) -> bool:
         """Whether a keyword has no other words than such as most items hold, and filler."""
@@ -158,6 +161,13 @@ class Lexicon:
 
 
 ENGLISH = Lexicon()
+
+
+def unaccented(word: str, language: str) -> str:
+    """A Greek word without its accents, as the kept list has most of them; others as they are."""
+    if language != "el":
+        return word
+    return "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
 
 
 def is_word(text: str) -> bool:

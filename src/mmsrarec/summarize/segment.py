@@ -68,7 +68,7 @@ WORD = regex.compile(
 _UNSPACED = regex.compile(rf"[{UNSPACED}]")
 _RUN = regex.compile(
     r"(?V1)[\p{Han}\p{Hiragana}\p{Katakana}\u3005\u3006\u30fc]+|[\p{Thai}]+|[\p{Lao}\p{Khmer}\p{Myanmar}\u200c\u200d]+"
-    rf"|[^{UNSPACED}]+"
+    rf"|[^{UNSPACED}]+(?:\p{{M}}+[^{UNSPACED}]*)*"  # a mark stays with its letter, whatever its own script is
 )
 _CLAUSE = regex.compile(rf"[{UNSPACED}\p{{M}}]+")
 _KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
@@ -91,6 +91,8 @@ ELIDING = frozenset({"fr", "it", "ca"})
 
 def normal(text: str) -> str:
     """A text in the form that words are compared in: NFKC, lower case, straight apostrophes, no soft hyphens."""
+    if text.isascii():
+        return text.lower()
     text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("\u02bc", "'")
     text = unicodedata.normalize("NFKC", text).replace("\u00ad", "")
     return text.replace("\u0e4d\u0e32", "\u0e33").replace("\u0ecd\u0eb2", "\u0eb3")  # one vowel, which NFKC parts
@@ -126,10 +128,20 @@ def words(text: str, language: str = "") -> list[str]:
             found.append(_ELISION.sub("", token) if language in ELIDING else token)
         elif _UNSPACED.search(token):
             for run in _RUN.findall(token):
-                found += _cut(run, japanese) if _UNSPACED.match(run) else filter(None, [run.strip("'-")])
+                found += _cut(run, japanese) if _UNSPACED.match(run) else _plain(run)
         else:
-            found.append(_KOREAN.sub("", _ELISION.sub("", token) if language in ELIDING else token))
+            found.append(bare_korean(_ELISION.sub("", token) if language in ELIDING else token))
     return found
+
+
+def _plain(run: str) -> list[str]:
+    """What stands between letters without spaces: a word of another script, or the signs of one, which are none."""
+    return [word] if (word := run.strip("'-")) and any(map(str.isalnum, word)) else []
+
+
+def bare_korean(word: str) -> str:
+    """A Korean noun without the particle at its end; other words as they are."""
+    return _KOREAN.sub("", word)
 
 
 @lru_cache(maxsize=65536)
@@ -139,16 +151,27 @@ def _cut(run: str, japanese: bool) -> tuple[str, ...]:
         return (run,)
     script = script_of_word(run)
     if script == "Thai":
-        return tuple(piece for piece in _parser("thai")(run) if piece != "ๆ") or (run,)
+        return tuple(piece for piece in _whole(_parser("thai")(run)) if piece != "ๆ") or (run,)
     if script in ("Lao", "Khmer", "Myanmar"):
         clusters = _CLUSTER.findall(run)
-        return tuple(map("".join, pairwise(clusters))) if len(clusters) > 3 else (run,)
+        return tuple(map("".join, pairwise(clusters))) if len(clusters) > 2 else (run,)
     if japanese:
         bare = (word for piece in _parser("japanese")(run) if (word := _bare(piece)))
         return tuple(word for piece in bare for word in (_pairs(piece) if _HAN.fullmatch(piece) else (piece,))) or (
             run,
         )
     return _chinese(run)
+
+
+def _whole(pieces: list[str]) -> list[str]:
+    """Pieces without a cut between a letter and its mark."""
+    joined: list[str] = []
+    for piece in pieces:
+        if joined and unicodedata.category(piece[0]) == "Mn":
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined
 
 
 def _bare(piece: str) -> str:
@@ -161,13 +184,17 @@ def _bare(piece: str) -> str:
 
 
 def _chinese(run: str) -> tuple[str, ...]:
-    """The words of Chinese text, most of which are of two characters; so one that is left over joins an odd piece."""
+    """The words of Chinese text, most of which are of two characters: one that is left over is half a word.
+
+    It joins an odd piece before it, or else the pair after it.
+    """
     if len(run) <= 2:
         return (run,)
     joined: list[str] = []
     for piece in _parser(_written(run))(run):
+        before = joined[-1] if joined and joined[-1] not in _functional() else ""
         alone = len(piece) == 1 and piece not in _functional()
-        if alone and joined and len(joined[-1]) % 2 and joined[-1] not in _functional():
+        if (alone and len(before) % 2) or (len(before) == 1 and len(piece) == 2):
             joined[-1] += piece
         else:
             joined.append(piece)
