@@ -1,5 +1,6 @@
 """What is done again after a change of the recipe or of the data, and what is not."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -87,3 +88,52 @@ def test_rows_can_be_fitted_on_validation_too_but_never_stage_2(mine: Path, no_m
     own, refitted = (Encoder.load(mine / "run" / part)
                      for part in ("retrieve/leave-one-out", "sequence/leave-one-out/sasrec-refit"))  # fmt: skip
     assert len(refitted.curve) == own.best_pass
+
+
+def test_a_setting_of_a_baseline_touches_its_row_alone(mine: Path, no_model: None) -> None:
+    few = ("evaluate.rows=['ease', 'item-knn', 'sasrec', 'gru4rec']", "evaluate.splits=['leave-one-out']")
+    _, said = go(mine, *few, "evaluate.baselines.ease.l2=7")
+    assert not done(said)
+    assert {line.partition(",")[0] for line in evaluated(said)} == {"ease"}
+    _, said = go(mine, *few, "evaluate.baselines.gru4rec.dropout=0.4")
+    assert done(said) == {"sequence/leave-one-out/gru4rec"}
+    assert {line.partition(",")[0] for line in evaluated(said)} == {"ease", "gru4rec"}  # ease as it was before
+    settings = report_of(mine)["facts"][0]["settings"]
+    assert (settings["gru4rec"]["dropout"], settings["sasrec"]["dropout"]) == (0.4, 0.2)
+    assert settings["ease"] == {"l2": 100.0}
+
+
+def test_a_search_is_made_once_and_again_where_more_is_tried(mine: Path, no_model: None) -> None:
+    few = ("evaluate.rows=['ease', 'sasrec', 'gru4rec']", "evaluate.splits=['leave-one-out']")
+    _, said = go(mine, *few, "evaluate.tune_baselines=2")
+    assert done(said) == {"sequence/leave-one-out/gru4rec"}  # that of stage 2 is as the recipe has it
+    kept = mine / "run" / "evaluate" / "search" / "leave-one-out" / "ease" / "search.json"
+    first, before = json.loads(kept.read_text()), kept.stat().st_mtime_ns
+    assert len(first["tries"]) == 2
+    assert first["tries"][0]["settings"] == {"l2": 100.0}
+    assert first["ndcg"] == max(one["ndcg"] for one in first["tries"])
+    told = report_of(mine)["facts"][0]
+    assert (told["tune_baselines"], told["settings"]["ease"]) == (2, first["chosen"])
+    assert any("gru4rec (dropout" in note and "best of 2 tried" in note for note in report_of(mine)["notes"])
+    _, said = go(mine, *few, "evaluate.tune_baselines=2")
+    assert not done(said)
+    assert not evaluated(said)
+    assert kept.stat().st_mtime_ns == before
+    assert done(go(mine, *few, "evaluate.tune_baselines=3")[1]) == {"sequence/leave-one-out/gru4rec"}
+    assert json.loads(kept.read_text())["tries"][:2] == first["tries"]
+
+
+def test_opening_the_seal_asks_more_people_and_trains_nothing(mine: Path, no_model: None) -> None:
+    few = ("evaluate.rows=['popularity', 'sasrec']", "evaluate.splits=['leave-one-out']")
+    go(mine, *few)
+    closed = report_of(mine)
+    _, said = go(mine, *few, "evaluate.open_sealed=true")
+    assert not done(said)
+    assert {line.partition(",")[0] for line in evaluated(said)} == {"popularity", "sasrec", "context-only"}
+    opened = report_of(mine)
+    sealed = closed["facts"][0]["sealed_users"]
+    assert sealed > 0
+    assert opened["rows"][0]["users"] == closed["rows"][0]["users"] + sealed
+    assert opened["rows"][0]["slices"]["sealed users"]["users"] == sealed
+    assert closed["facts"][0]["candidate_hash"] == opened["facts"][0]["candidate_hash"]  # the same question
+    assert "sealed users" not in closed["rows"][0]["slices"]

@@ -18,6 +18,7 @@ from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.leaks import context, heldout, ranking, stored
 from mmsrarec.evaluate.leaks.finding import SURE, Finding
 from mmsrarec.evaluate.protocol import Scorer, evaluate_full
+from mmsrarec.evaluate.search import chosen_baselines
 from mmsrarec.progress import Progress
 from mmsrarec.recommend.evidence import Retrieval, sample_training
 from mmsrarec.recommend.prompts import Prompts
@@ -52,7 +53,12 @@ class RunWorld:
 
     @cached_property
     def comparison(self) -> Comparison:
-        return Comparison(self.workspace, self.name, Progress(), lambda done, total, label: None)
+        found = Comparison(self.workspace, self.name, Progress(), lambda done, total, label: None)
+        # settings that a search chose on validation stay as they are, like all that was trained: nothing is searched anew
+        # by a log that a check changed, nor kept in the run's folder
+        chosen = chosen_baselines(self.workspace.folder, self.name, self.workspace.recipe.evaluate)
+        found.scorers.baselines_of = lambda name: chosen
+        return found
 
     def row(self, name: str) -> Scorer:
         if name != "mmsrarec":

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mmsrarec.evaluate.compare import intervals, paired
+from mmsrarec.evaluate.compare import holm, intervals, paired
 
 
 def test_the_interval_is_that_of_the_mean():
@@ -70,3 +72,24 @@ def test_equal_models_and_few_users():
     assert paired(np.ones(3), np.zeros(3)).p == pytest.approx(2 / 8, abs=0.03)
     with pytest.raises(ValueError, match="same users"):
         paired(np.ones(3), np.ones(4))
+
+
+def test_holm_by_hand():
+    """.01 of four is .04; .02 of the three left .06; .03 of two .06, as the one before; .5 of one stays."""
+    assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
+    assert holm([0.4, 0.5]) == pytest.approx([0.8, 0.8])
+    assert holm([0.9, 0.9, 0.9]) == [1, 1, 1]
+    assert holm([0.2]) == [0.2]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.sampled_from([0.01, 0.05, 0.2]))
+def test_holm_is_the_step_down_rule(p, level):
+    """Reject from the smallest on while p <= level / (those that are left); keep all from the first that is not."""
+    corrected, left, going = holm(p), len(p), True
+    for place in np.argsort(p, kind="stable"):
+        assert p[place] <= corrected[place] <= 1
+        margin = abs(p[place] * left - level)
+        going = going and p[place] * left <= level
+        assert (corrected[place] <= level) == going or margin < 1e-9
+        left -= 1

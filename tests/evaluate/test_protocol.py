@@ -1,5 +1,7 @@
 """The protocols ask fair questions: clean negatives, no telling place, no history, the same question every time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -71,7 +73,7 @@ def test_negatives_of_a_stranger_avoid_the_history():
     stranger = Moments(np.array([-1]), np.array([99]), np.array([3]), (np.arange(4, 14),))
     asked = published_candidates(stranger, events, 0, n=19)  # 30 items, 11 known: all others are drawn
     assert set(asked.items[0]) == {*range(4), *range(14, 30)}
-    with pytest.raises(MmsrarecError, match="19 untouched"):
+    with pytest.raises(MmsrarecError, match="leaves 20 of 30 items untouched"):
         published_candidates(stranger, events, 0, n=20)
 
 
@@ -136,10 +138,34 @@ def test_what_the_user_had_does_not_compete():
     assert (evaluate_full(Table(scores), test, events.n_items)["HR@5"] == 1).all()
 
 
-def test_a_target_taken_again_is_still_ranked():
+def test_a_target_taken_again_is_ranked_where_that_is_allowed_and_nowhere_else():
+    """It was ranked whatever a user had had, though no row of two stages could ever propose it."""
     again = Moments(np.array([0]), np.array([9]), np.array([2]), (np.array([1, 2]),))
     scores = np.array([[0.0, 9.0, 1.0, 2.0]])
-    assert evaluate_full(Table(scores), again, 4)["MRR"] == pytest.approx([1 / 2])
+    with pytest.raises(ValueError, match="may not be recommended"):
+        evaluate_full(Table(scores), again, 4)
+    allowed = replace(again, allow_seen=True)
+    assert evaluate_full(Table(scores), allowed, 4)["MRR"] == pytest.approx([1 / 3])  # item 1 competes as well
+
+
+def test_users_who_leave_too_few_items_are_left_out_and_others_are_asked_the_same():
+    events = log(n_users=6, n_items=30)
+    greedy = np.arange(30)
+    items, users = np.concatenate([events.item, greedy]), np.concatenate([events.user, np.full(30, 6)])
+    more = make_events(users, items, np.concatenate([events.time, greedy]), 7, 30)
+    test = leave_one_out(more).test
+    asked = published_candidates(test, more, 3)
+    assert asked.rows.tolist() == asked.user.tolist() == [0, 1, 2, 3, 4, 5]
+    alone = published_candidates(leave_one_out(events).test, events, 3)
+    assert alone.digest == asked.digest
+    with pytest.raises(ValueError, match=r"pick candidates\.rows"):
+        evaluate_published(oracle(test, more), test, asked)
+    assert (evaluate_published(oracle(test, more), test.pick(asked.rows), asked)["AUC"] == 1).all()
+    few = asked.pick(np.array([4, 1]))
+    assert (few.rows.tolist(), few.items.tolist()) == ([4, 1], asked.items[[4, 1]].tolist())
+    told = facts(leave_one_out(more), more, 3, asked)
+    assert (told["users"], told["test_users"], told["left_out"]) == (6, 7, 1)
+    assert told["left_out_reason"] == "they leave too few items untouched"
 
 
 def test_chunks_change_nothing(monkeypatch):

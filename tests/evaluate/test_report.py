@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.figures import Row, compare_rows, load_row, row_metrics, save_row
+from mmsrarec.evaluate.figures import Row, compare_rows, corrected, load_row, row_metrics, save_row
 from mmsrarec.evaluate.markup import shell
-from mmsrarec.evaluate.pairs import pairs_section
+from mmsrarec.evaluate.pairs import difference_cell, pairs_section
 from mmsrarec.evaluate.people import ShownItem, ShownUser, thumbnail
 from mmsrarec.evaluate.plots import Dot, Point, cut, dot_plot, save_svg, scatter
 from mmsrarec.evaluate.published import PublishedName, published_rows
@@ -168,6 +168,7 @@ def test_report_json_keeps_its_shape(tmp_path):
     assert first["slices"]["target without an image"]["users"] == 9
     (pair,) = report["pairs"]
     assert {"protocol", "metric", "a", "b", "difference", "low", "high", "p"} <= set(pair)
+    assert pair["p_holm"] == pair["p"]  # one test alone
     assert (pair["a"], pair["b"], pair["metric"]) == ("mmsrarec", "popularity", "HR@5")
     assert pair["difference"] == pytest.approx(
         first["metrics"]["HR@5"]["value"] - report["rows"][1]["metrics"]["HR@5"]["value"]
@@ -286,3 +287,22 @@ def test_long_labels_lose_their_middle() -> None:
     assert len(short) == 30
     assert short.startswith("mmsrarec, fused")
     assert short.endswith("ease+sasrec")
+
+
+def test_p_is_corrected_within_a_table_and_shades_by_what_it_became() -> None:
+    tables = [("full", "s"), ("full", "s"), ("full", "s"), ("published", "s")]
+    pairs = [{"protocol": protocol, "split": split, "p": 0.02} for protocol, split in tables]
+    assert [pair["p_holm"] for pair in corrected(pairs)] == pytest.approx([0.06, 0.06, 0.06, 0.02])
+    assert all("p_holm" not in pair for pair in pairs)
+    told = {"difference": 0.2, "low": 0.1, "high": 0.3, "p": 0.02}
+    assert "cost" in difference_cell(told | {"p_holm": 0.06})
+    assert "p = 0.060" in difference_cell(told | {"p_holm": 0.06})
+    assert "cost" not in difference_cell(told)
+
+
+def test_a_table_for_a_terminal_is_that_of_the_recipe_and_tells_the_seeds() -> None:
+    one, other = (text_table([row()], "published", "user-8-1-1", seed, 100) for seed in (0, 1))
+    assert one != other
+    assert one == text_table([row()], "published", "user-8-1-1", 0, 100)
+    told = {"published, user-8-1-1, mmsrarec": {"HR@5": 0.0123}}
+    assert text_table([row()], "published", "user-8-1-1", deviations=told).count("(seeds 0.0123)") == 1

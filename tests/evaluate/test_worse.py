@@ -39,12 +39,15 @@ def test_each_part_has_its_difference_and_who_was_gained_and_lost() -> None:
     assert (everybody["part"], everybody["users"], everybody["gained"], everybody["lost"]) == ("all users", 5, 2, 1)
     assert cold["difference"] == pytest.approx((0.5 - 1) / 2)
     assert cold["difference"] < 0 < everybody["difference"]
+    smaller, larger = sorted((cold, everybody), key=lambda part: part["p"])
+    assert smaller["p_holm"] == min(2 * smaller["p"], 1)
+    assert larger["p_holm"] == max(larger["p"], smaller["p_holm"])
 
 
 def test_who_lost_most_is_told_with_both_places() -> None:
-    assert fallen(OURS, RIVAL, 3) == {2: "sasrec had it at place 1, mmsrarec, fused at place 40."}
-    assert fallen(RIVAL, OURS, 1) == {0: "mmsrarec, fused had it at place 1, sasrec at place 11."}
-    assert list(fallen(RIVAL, OURS, 5)) == [0, 4, 3]  # not 1, who lost nothing, nor 2, who gained
+    assert fallen(OURS, RIVAL, 3) == {102: "sasrec had it at place 1, mmsrarec, fused at place 40."}
+    assert fallen(RIVAL, OURS, 1) == {100: "mmsrarec, fused had it at place 1, sasrec at place 11."}
+    assert list(fallen(RIVAL, OURS, 5)) == [100, 104, 103]  # codes; not 1, who lost nothing, nor 2, who gained
     assert fallen(row("mmsrarec", [2], "published"), row("sasrec", [1], "published"), 3) == {}
 
 

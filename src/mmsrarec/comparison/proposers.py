@@ -173,7 +173,7 @@ class Proposers:
         if kind == "published":
             moments = valid.pick(np.sort(order[: settings.fusion_users]))
             asked = published_candidates(moments, self.workspace.dataset.events, seed, settings.negatives)
-            moments = moments.pick(asked.rows)
+            moments = moments.pick(asked.rows).naming(asked.items)
             candidates, place, looked_at = asked.items, asked.place, len(moments)
         else:
             proposed = self.reranked(generator, scorer, tested=False).proposals(valid)

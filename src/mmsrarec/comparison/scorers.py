@@ -36,7 +36,7 @@ class Scorers:
         self.workspace, self.recipe, self.count = workspace, workspace.recipe, count
         self.name: SplitName = name
         self.split: Split = workspace.split(name)
-        self.baselines_of = cache(self._baselines_of)
+        self.baselines_of: Callable[[str], BaselineSettings] = cache(self._baselines_of)
         self.refit = self.recipe.evaluate.fitted_on == "train+validation"
         self.fitted = with_validation(self.split, workspace.dataset.events) if self.refit else self.split.train
 

@@ -33,7 +33,8 @@ class Moments:
 
     user: (m,) codes, -1 for someone who is not in the data. time: (m,) seconds. target: (m,) the item taken then, -1
     where unknown. history: m arrays of item codes, oldest first, everything the user had before. allow_seen: whether
-    items of the history may be recommended again.
+    items of the history may be recommended again. named: (m, c) items that are asked about by name, which are ranked
+    whether they were had or not; None where the whole catalogue is asked about.
 
     Whoever ranks, proposes, counts or chooses asks `excluded` what may not be recommended, and `rankable` whose target
     can be found at all. So one rule holds for every row of a table, for choices on validation, and for serving.
@@ -44,18 +45,28 @@ class Moments:
     target: IntArray
     history: tuple[IntArray, ...]
     allow_seen: bool = False
+    named: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.user)
 
     def pick(self, rows: IntArray) -> "Moments":
-        histories = tuple(self.history[int(r)] for r in rows)
-        return Moments(self.user[rows], self.time[rows], self.target[rows], histories, self.allow_seen)
+        histories, named = tuple(self.history[int(r)] for r in rows), None if self.named is None else self.named[rows]
+        return Moments(self.user[rows], self.time[rows], self.target[rows], histories, self.allow_seen, named)
+
+    def naming(self, candidates: IntArray) -> "Moments":
+        """The same moments, at which the (m, c) candidates are asked about by name."""
+        return replace(self, named=candidates)
 
     @property
     def excluded(self) -> tuple[IntArray, ...]:
-        """m arrays of the item codes that may not be recommended: the history, or nothing where `allow_seen`."""
-        return (np.empty(0, dtype=np.int64),) * len(self) if self.allow_seen else self.history
+        """m arrays of the item codes that may not be recommended: the history without what is named, or nothing where
+        `allow_seen`."""
+        if self.allow_seen:
+            return (np.empty(0, dtype=np.int64),) * len(self)
+        if self.named is None:
+            return self.history
+        return tuple(had[~np.isin(had, row)] for had, row in zip(self.history, self.named, strict=True))
 
     @cached_property
     def repeated(self) -> NDArray[np.bool_]:

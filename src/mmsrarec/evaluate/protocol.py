@@ -107,6 +107,7 @@ def evaluate_published(scorer: Scorer, moments: Moments, candidates: Candidates)
     """HR@5, NDCG@5, MRR@5 and AUC, each (m,). moments: those of the candidates, `moments.pick(candidates.rows)`."""
     if not np.array_equal(moments.user, candidates.user):
         raise ValueError("the candidates are of other moments: pick candidates.rows of those they were drawn for")
+    moments = moments.naming(candidates.items)
     above, tied = np.zeros((2, len(moments)), dtype=np.int64)
     n_others = candidates.items.shape[1] - 1
     for rows in _chunks(len(moments)):

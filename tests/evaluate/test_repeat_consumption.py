@@ -1,0 +1,178 @@
+"""What a user had is out for every kind of row or for none, and a query that cannot be found is asked of nobody."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmsrarec.comparison.join import Bench, join
+from mmsrarec.data.dataset import FloatArray, IntArray, make_events
+from mmsrarec.data.split import Moments, Split, leave_one_out, make_split
+from mmsrarec.evaluate.baselines.rules import SequentialRules
+from mmsrarec.evaluate.baselines.sequence import SequenceRow
+from mmsrarec.evaluate.protocol import Covering, evaluate_full, evaluate_published, published_candidates
+from mmsrarec.recommend.fuse import Fused
+from mmsrarec.recommend.logit import Logit
+from mmsrarec.recommend.propose import Reranked, Scores, places
+from mmsrarec.recommend.together import Together
+from mmsrarec.recommend.turns import Only, Turns, Widened, beside_new
+from mmsrarec.retrieve.settings import RetrieveSettings
+from mmsrarec.retrieve.train import _ndcg_at_10
+
+USERS, ITEMS = 30, 40
+KNOWN = np.ones(ITEMS, dtype=bool)
+
+
+def split(repeats: str, again: int = USERS) -> Split:
+    """Everybody takes eight items; the last of the first `again` users is one they had, and so is the one before."""
+    rng = np.random.default_rng(0)
+    items = np.stack([rng.permutation(ITEMS)[:8] for _ in range(USERS)])
+    items[:again, -2:] = items[:again, :2]
+    events = make_events(np.repeat(np.arange(USERS), 8), items.ravel(), np.tile(np.arange(8), USERS), USERS, ITEMS)
+    return make_split("leave-one-out", events, 0, repeats)  # type: ignore[arg-type]
+
+
+class Oracle:
+    """Gives the target of each moment .9 and all others less, of which no two are equal."""
+
+    def __init__(self, moments: Moments, name: str = "oracle") -> None:
+        self.name, self.target = name, dict(zip(moments.user.tolist(), moments.target.tolist(), strict=True))
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        rows = np.tile(np.linspace(0.1, 0.5, ITEMS), (len(moments), 1))
+        rows[np.arange(len(moments)), [self.target[user] for user in moments.user.tolist()]] = 0.9
+        return rows if candidates is None else np.take_along_axis(rows, candidates, axis=1)
+
+
+class Encoder:
+    """A sequence model that knows what follows each history."""
+
+    n_items, settings = ITEMS, RetrieveSettings()
+
+    def __init__(self, moments: Moments) -> None:
+        self.after = {had.tobytes(): target for had, target in zip(moments.history, moments.target, strict=True)}
+
+    def scores(self, histories: tuple[IntArray, ...]) -> FloatArray:
+        found = np.tile(np.linspace(0.1, 0.5, ITEMS, dtype=np.float32), (len(histories), 1))
+        found[np.arange(len(histories)), [self.after[had.tobytes()] for had in histories]] = 9
+        return found
+
+
+def rows(moments: Moments) -> dict[str, Scores]:
+    """Every kind of row that a table or a run has, of oracles."""
+    one, other = Oracle(moments), Oracle(moments, "other")
+    sequence = SequenceRow(Encoder(moments))  # type: ignore[arg-type]
+    both = Together((one, other), Logit.first(2), KNOWN)
+    new = np.arange(ITEMS) >= ITEMS - 2
+    fused = Fused("fused", one, (other, sequence), Logit.first(3), KNOWN)
+    return {
+        "plain": one,
+        "a sequence model": sequence,
+        "wider": Widened(one, ITEMS),
+        "together": both,
+        "in turns": Turns(one, other),
+        "beside new ones": beside_new(one, other, new, 10),
+        "re-ranked": Reranked("r", one, other, 5),
+        "re-ranked together": Reranked("r", both, other, 5),
+        "fused": Reranked("r", both, fused, 5),
+        "a sequence model, fused": Reranked("r", sequence, fused, 5),
+        "in turns, re-ranked": Reranked("r", Turns(one, Only(other, new)), other, 5),
+    }
+
+
+KINDS = list(rows(split("allow").test))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("repeats", "asked"), [("allow", USERS), ("exclude", USERS - 12)])
+def test_an_oracle_is_right_in_every_kind_of_row(kind: str, repeats: str, asked: int) -> None:
+    test = split(repeats, again=12).test
+    queries = test.rankable
+    assert len(queries) == asked
+    found = evaluate_full(Covering(rows(test)[kind], ITEMS), queries, ITEMS)
+    assert {name: values.tolist() for name, values in found.items()} == {name: [1.0] * asked for name in found}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_had_is_proposed_and_covered_by_the_same_rule(kind: str) -> None:
+    for repeats in ("exclude", "allow"):
+        test = split(repeats, again=12).test
+        row = rows(test)[kind]
+        proposed = Reranked("r", row, row, 5).proposals(test)
+        had = [bool(set(own) & set(seen)) for own, seen in zip(proposed.tolist(), test.history, strict=True)]
+        assert any(had) == (repeats == "allow")
+        place = places(row, test)
+        assert all((place[user, test.target[user]] == 1) == (repeats == "allow") for user in range(12))
+
+
+def test_a_query_that_cannot_be_found_is_refused() -> None:
+    """It was ranked before: by single rows among items that the user had not had, by others never."""
+    test = split("exclude", again=1).test
+    with pytest.raises(ValueError, match="ask Moments.rankable"):
+        evaluate_full(Oracle(test), test, ITEMS)
+
+
+def test_generators_are_chosen_by_the_same_rule() -> None:
+    for repeats, asked in (("allow", USERS), ("exclude", USERS - 12)):
+        valid = split(repeats, again=12).valid
+        queries = valid.rankable
+        assert len(queries) == asked
+        made = {"oracle": Oracle(valid), "other": Oracle(valid, "other")}
+        assert join(made, queries, KNOWN, 5, 0).quality["oracle"] == {"HR@5": 1.0, "NDCG@10": 1.0}
+        bench = Bench.of(made, queries, KNOWN, 5, lambda generator: generator)
+        assert (np.take_along_axis(bench.ranks["oracle"], queries.target[:, None], axis=1) == 0).all()
+
+
+def test_training_stops_by_the_same_rule() -> None:
+    for repeats, right in (("allow", 1.0), ("exclude", 1.0)):
+        queries = split(repeats, again=12).valid.rankable
+        assert _ndcg_at_10(Encoder(queries), queries) == right  # type: ignore[arg-type]
+
+
+@given(st.integers(0, USERS), st.lists(st.integers(0, USERS - 1), max_size=9), st.sampled_from(["exclude", "allow"]))
+def test_the_rule_stays_with_the_moments(again: int, chosen: list[int], repeats: str) -> None:
+    test = split(repeats, again).test
+    part = test.pick(np.array(chosen, dtype=np.int64))
+    assert part.allow_seen == test.allow_seen == (repeats == "allow")
+    assert part.repeated.tolist() == [user < again for user in chosen]
+    assert len(part.rankable) == (len(chosen) if repeats == "allow" else sum(user >= again for user in chosen))
+    assert part.rankable.rankable is part.rankable or len(part.rankable) == len(part.rankable.rankable)
+    wanted = [[] if repeats == "allow" else test.history[user].tolist() for user in chosen]
+    assert [seen.tolist() for seen in part.excluded] == wanted
+
+
+def test_the_published_protocol_ranks_a_repeated_target_alike_in_every_row() -> None:
+    events = leave_one_out(make_events(*_log(), USERS, ITEMS))
+    test = events.test
+    assert test.repeated.all()
+    asked = published_candidates(test, make_events(*_log(), USERS, ITEMS), 0)
+    for kind in ("plain", "re-ranked", "together", "in turns", "fused"):
+        assert (evaluate_published(rows(test)[kind], test, asked)["HR@5"] == 1).all()
+
+
+def _log() -> tuple[IntArray, IntArray, IntArray]:
+    user = np.repeat(np.arange(USERS), 8)
+    return user, (user * 3 + np.tile(np.arange(8) % 4, USERS)) % ITEMS, np.tile(np.arange(8), USERS)
+
+
+def test_a_real_row_is_the_same_re_ranked_by_itself() -> None:
+    """Nothing but the rule tells the two apart, so they must agree user by user, ties aside."""
+    for repeats in ("allow", "exclude"):
+        one = split(repeats, again=12)
+        row = SequentialRules(one.train)
+        jitter = np.random.default_rng(0).random(ITEMS) / 1e6
+
+        class Untied:
+            name = "untied"
+
+            def score(self, moments: Moments, candidates: IntArray | None, row=row) -> FloatArray:
+                scores = row.score(moments, None) + jitter
+                return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
+
+        queries = replace(one.test).rankable
+        plain, again = (
+            evaluate_full(scorer, queries, ITEMS) for scorer in (Untied(), Reranked("r", Untied(), Untied(), 9))
+        )
+        assert all(np.array_equal(plain[name], again[name]) for name in plain)
