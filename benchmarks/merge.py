@@ -102,7 +102,9 @@ def main() -> int:
             scores[way] += score_packs(mine, [pack])
             times[way].append(1000 * (time.perf_counter() - started))
         print(f"ranked {number + 1} of {len(evidence)}", file=sys.stderr)
-    logits = {way: np.log(p := np.clip(np.array(found), 1e-9, 1 - 1e-9)) - np.log1p(-p) for way, found in scores.items()}
+    logits = {
+        way: np.log(p := np.clip(np.array(found), 1e-9, 1 - 1e-9)) - np.log1p(-p) for way, found in scores.items()
+    }
     ranks = {way: np.argsort(np.argsort(-found, axis=1), axis=1) for way, found in logits.items()}
     told = {}
     for way, found in logits.items():

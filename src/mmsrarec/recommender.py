@@ -15,7 +15,6 @@ from mmsrarec.evaluate.baselines.popularity import PopularityAsOf
 from mmsrarec.evaluate.baselines.sequence import SequenceRow
 from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.evaluate.rows import Source, make_row
-from mmsrarec.models.tree import Tree
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
 from mmsrarec.recommend.fuse import Fused, Fusion, Given
@@ -29,6 +28,8 @@ from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.workspace import Workspace, adapter_part
 
 SHOWN_REASONS = 3
+SURE = 36.0
+"""Log-odds beyond which a score could not be told from 0 or 1 in float64."""
 
 
 @dataclass(frozen=True)
@@ -111,21 +112,19 @@ class Recommender:
         scores = self._scores(moment, self._gather(moment, codes, wishes), wishes)
         return dict(zip(candidates, scores.tolist(), strict=True))
 
-    def _scores(
-        self, moment: Moments, evidence: Evidence, wishes: Wishes = UNASKED, tree: Tree | None = None
-    ) -> FloatArray:
+    def _scores(self, moment: Moments, evidence: Evidence, wishes: Wishes = UNASKED) -> FloatArray:
         """(c,) in (0, 1): fused where the run is and the moment has a history, else the language model's; wishes tilt
-        either. tree: remembers, for who goes on to explain."""
+        either."""
         even = np.full(len(evidence.candidates), 0.5)
-        p = self.scorer.score_evidence([evidence], tree)[0] if self._asks(moment) else even
+        p = self.scorer.score_evidence([evidence])[0] if self._asks(moment) else even
         if fusion := self._fusion_at(moment):
             fused = Fused("mmsrarec", Given(p[None]), self.proposers, fusion.whole)
             logits = fused.score(moment, np.array([evidence.candidates], dtype=np.int64))[0]
         else:
-            logits = np.array([log_odds(float(one)) for one in p])
+            logits = np.array([log_odds(float(one)) for one in p], dtype=np.float64)
         if wishes:
             logits = logits + tilt(wishes, map(self.prompts.shown_keywords, evidence.candidates))
-        return 1 / (1 + np.exp(-logits))
+        return 1 / (1 + np.exp(-np.clip(logits, -SURE, SURE)))
 
     def _fusion_at(self, moment: Moments) -> Fusion | None:
         """Proposers know nothing of somebody without a history."""
@@ -147,7 +146,8 @@ class Recommender:
         """Why the item is, or is not, for them: each thing the model was shown, and how far the log-odds of yes fall
         without it."""
         evidence = self._gather(self._moment(user, history), self._codes([item]), Wishes.of(more, less))
-        score, reasons = explain(self.prompts, evidence)
+        (score,) = self.scorer.score_evidence([evidence])[0].tolist()  # as it is ranked
+        _, reasons = explain(self.prompts, evidence)
         return Explanation(item, self.dataset.items[evidence.candidates[0]].title, score, reasons)
 
     def answer(self, moment: Moments, k: int, wishes: Wishes = UNASKED, reasons: bool = True) -> list[Recommendation]:
@@ -163,14 +163,13 @@ class Recommender:
         n = min(max(self.workspace.recipe.evaluate.propose, k), room)
         proposed = Reranked("mmsrarec", generator, self.scorer, n).proposals(moment)[0]
         evidence = self._gather(moment, proposed, wishes)
-        tree = Tree() if reasons and self._asks(moment) else None
-        scores = self._scores(moment, evidence, wishes, tree)
+        scores = self._scores(moment, evidence, wishes)  # whatever is shown of them
         best = np.argsort(-scores, kind="stable")[:k]
         if not len(best):
             return []
         carried: Sequence[Sequence[Reason]] = [()] * len(best)
         if reasons:
-            explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens, tree=tree)
+            explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens)
             carried = [found for _, found in explained]
         proposers = self.proposers if self._fusion_at(moment) else ()
         told = [(one.name, places(one, moment)[0]) for one in proposers]

@@ -1,4 +1,4 @@
-"""What each candidate generator can say comes from what it was fitted on, whatever joined the catalogue or log since."""
+"""What each candidate generator can say comes from what it was fitted on, whatever joined catalogue or log since."""
 
 from collections.abc import Sequence
 
@@ -109,7 +109,7 @@ def test_a_new_item_is_ranked_by_what_can_be_said_of_it(name: str, weight: float
     liked, disliked = (fused(name, train, (1.0, weight), [p, 0.5, 0.5, 0.5, 0.5, 0.5], codes) for p in (0.9999, 1e-4))
     for scores in (liked, disliked):
         assert np.isfinite(scores).all()
-        assert ((0 < (p := 1 / (1 + np.exp(-scores)))) & (p < 1)).all()
+        assert (((p := 1 / (1 + np.exp(-scores))) > 0) & (p < 1)).all()
     np.testing.assert_array_equal(liked[:, 1:], disliked[:, 1:])
     assert (liked.argmax(axis=1) == 0).all()
     assert (disliked.argmax(axis=1) != 0).all()

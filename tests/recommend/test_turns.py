@@ -90,9 +90,7 @@ def test_new_items_are_judged_by_content_where_it_is_known_and_else_by_words() -
     words = Likeness([("red",)] * 12)
 
     def proposed(known: Scores, by_content: Scores | None) -> list[int]:
-        return np.argsort(
-            -with_new(known, by_content, words, 12, 6).score(MOMENTS, None)[0], kind="stable"
-        ).tolist()
+        return np.argsort(-with_new(known, by_content, words, 12, 6).score(MOMENTS, None)[0], kind="stable").tolist()
 
     for known in (Falling(12, known=9), Falling(9), Widened(Falling(9), 12)):
         assert proposed(known, None)[:8] == [0, 1, 2, 9, 3, 4, 5, 10]
