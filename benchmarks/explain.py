@@ -3,9 +3,9 @@
     python benchmarks/explain.py --run runs/sample --users 100
 
 Cost: explaining the top k of each user's proposals against ranking these proposals once. As a user pays for both, one
-comes right after the other, and explanations go on from what the ranking computed (`Tree`); then the same packs are
-scored without a tree, so that a busy machine slows all three. Faithfulness: the best proposal is scored again without
-its top reason, without a random one, without its two top reasons at once, and without two random ones. For one reason a
+comes right after the other. Reasons are measured through a `Tree`, which reads the top k once more; then the same
+packs are scored without a tree, so that a busy machine slows all three. Faithfulness: the best proposal is scored again
+without its top reason, without a random one, without its two top reasons at once, and without two random ones. For one reason a
 larger drop holds by construction, as the reasons were put in order by it; for two at once, and for the rank among the
 proposals, it does not. The last line of the output is one JSON object: medians over users of milliseconds and tokens,
 means with their standard errors.
@@ -62,20 +62,21 @@ def cost(prompts: Prompts, evidence: Sequence[Evidence], k: int) -> dict:
     tokens: dict[str, list[int]] = {"ranking": [], "explaining": [], "packs": []}
     packs_needed = []
     for number, one in enumerate(evidence):
-        ranked, tree, counted = prompts.render(one), Tree(), Tree()
+        ranked, counted = prompts.render(one), Tree()
         best = np.argsort(-score_packs(prompts, [ranked])[0], kind="stable")[:k]
         top = one.pick(best)
         packs = explaining_packs(prompts, top, *statements_of(prompts, top))
-        for name, asked in (("ranking", [ranked]), ("explaining", packs)):
-            tokens[name].append(counted.grow(asked, prompts.mllm.sight).ids.numel())
+        tokens["ranking"].append(len(ranked))
+        read = [counted.grow(asked, prompts.mllm.sight).ids.numel() for asked in ([prompts.render(top)], packs)]
+        tokens["explaining"].append(sum(read))
         tokens["packs"].append(sum(map(len, packs)))
         packs_needed.append(len(packs))
 
-        def rank(one: Evidence = one, tree: Tree = tree) -> None:
-            score_packs(prompts, [prompts.render(one)], tree=tree)
+        def rank(one: Evidence = one) -> None:
+            score_packs(prompts, [prompts.render(one)])
 
-        def explain(top: Evidence = top, tree: Tree = tree) -> None:
-            explain_all(prompts, top, tree=tree)
+        def explain(top: Evidence = top) -> None:
+            explain_all(prompts, top)
 
         def whole(packs: Sequence[Pack] = packs) -> None:
             score_packs(prompts, packs)

@@ -109,9 +109,7 @@ def test_the_language_model_is_asked_where_it_counts(
     monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=logit))
     asked: list[int] = []
     real = recommender.scorer.score_evidence
-    monkeypatch.setattr(
-        recommender.scorer, "score_evidence", lambda evidence, tree: asked.append(1) or real(evidence, tree)
-    )
+    monkeypatch.setattr(recommender.scorer, "score_evidence", lambda evidence: asked.append(1) or real(evidence))
     user = recommender.dataset.user_ids[5]
     found = recommender.recommend(user=user, k=4, reasons=False)
     assert bool(asked) == speaks

@@ -20,7 +20,6 @@ from mmsrarec.evaluate.protocol import Scorer
 from mmsrarec.evaluate.rows import Source, make_row
 from mmsrarec.evaluate.search import chosen_baselines
 from mmsrarec.models.devices import check_device
-from mmsrarec.models.tree import Tree
 from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
 from mmsrarec.recommend.fuse import Fused, Fusion, Given
@@ -34,6 +33,8 @@ from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.workspace import Part, Workspace, adapter_part
 
 SHOWN_REASONS = 3
+SURE = 36.0
+"""Log-odds beyond which a score could not be told from 0 or 1 in float64."""
 
 
 @dataclass(frozen=True)
@@ -182,21 +183,19 @@ class Recommender:
         scores = self._scores(moment, self._gather(moment, codes, wishes), wishes)
         return dict(zip(ids, scores.tolist(), strict=True))
 
-    def _scores(
-        self, moment: Moments, evidence: Evidence, wishes: Wishes = UNASKED, tree: Tree | None = None
-    ) -> FloatArray:
+    def _scores(self, moment: Moments, evidence: Evidence, wishes: Wishes = UNASKED) -> FloatArray:
         """(c,) in (0, 1): fused where the run is and the moment has a history, else the language model's; wishes tilt
-        either. tree: remembers, for who goes on to explain."""
+        either."""
         even = np.full(len(evidence.candidates), 0.5)
-        p = self.scorer.score_evidence([evidence], tree)[0] if self._asks(moment) else even
+        p = self.scorer.score_evidence([evidence])[0] if self._asks(moment) else even
         if fusion := self._fusion_at(moment):
             fused = Fused("mmsrarec", Given(p[None]), self.proposers, fusion.whole)
             logits = fused.score(moment, np.array([evidence.candidates], dtype=np.int64))[0]
         else:
-            logits = np.array([log_odds(float(one)) for one in p])
+            logits = np.array([log_odds(float(one)) for one in p], dtype=np.float64)
         if wishes:
             logits = logits + tilt(wishes, map(self.prompts.shown_keywords, evidence.candidates))
-        return 1 / (1 + np.exp(-logits))
+        return 1 / (1 + np.exp(-np.clip(logits, -SURE, SURE)))
 
     def _fusion_at(self, moment: Moments) -> Fusion | None:
         """Proposers know nothing of somebody without a history."""
@@ -220,7 +219,8 @@ class Recommender:
         item_id, wishes = checked_id("item", item), self._wishes(more, less)
         codes = self._codes([item_id])
         evidence = self._gather(self._asked(user, history)[0], codes, wishes)
-        score, reasons = explain(self.prompts, evidence)
+        (score,) = self.scorer.score_evidence([evidence])[0].tolist()  # as it is ranked
+        _, reasons = explain(self.prompts, evidence)
         return Explanation(item_id, self.dataset.items[evidence.candidates[0]].title, score, reasons)
 
     def answer(
@@ -248,12 +248,11 @@ class Recommender:
         n = min(max(self.workspace.recipe.evaluate.propose, k), int(may.sum()))
         proposed = Reranked("mmsrarec", Only(generator, may), self.scorer, n).proposals(moment)[0]
         evidence = self._gather(moment, proposed, wishes)
-        tree = Tree() if reasons and self._asks(moment) else None
-        scores = self._scores(moment, evidence, wishes, tree)
+        scores = self._scores(moment, evidence, wishes)  # whatever is shown of them
         best = np.argsort(-scores, kind="stable")[:k]
         carried: Sequence[Sequence[Reason]] = [()] * len(best)
         if reasons:
-            explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens, tree=tree)
+            explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens)
             carried = [found for _, found in explained]
         proposers = self.proposers if self._fusion_at(moment) else ()
         told = [(one.name, places(one, moment)[0]) for one in proposers]

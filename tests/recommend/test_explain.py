@@ -13,7 +13,6 @@ from tiny import tiny_mllm
 from world import make_dataset, make_evidence, make_log, make_prompts, make_retrieval, only
 
 from mmsrarec.models.packing import Pack
-from mmsrarec.models.tree import Tree
 from mmsrarec.recommend.evidence import Evidence, Voice
 from mmsrarec.recommend.explain import explain, explain_all, explaining_packs, log_odds, statements_of
 from mmsrarec.recommend.prompts import Prompts
@@ -113,7 +112,7 @@ def test_many_explained_together_equal_each_explained_alone() -> None:
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 8192])
-def test_reasons_are_the_same_after_a_ranking_that_is_remembered(batch_tokens: int) -> None:
+def test_reasons_through_a_tree_are_those_of_packs(batch_tokens: int) -> None:
     """With all that a prompt can say, and wishes."""
     prompts = make_prompts(MLLM, DATASET, shows=OPTIONS, similar_tokens=200, visual_tokens=2)
     ranked = make_evidence(np.random.default_rng(4), 30, 7)
@@ -122,11 +121,10 @@ def test_reasons_are_the_same_after_a_ranking_that_is_remembered(batch_tokens: i
         follows=(3,) * 7, follows_people=(6,) * 7, recency=(1,) * 7, trend=(0,) * 7,
         wishes=Wishes(("clay", "oak"), ("steel",)),
     )  # fmt: skip
-    top, tree = ranked.pick([4, 0, 5]), Tree()
-    score_packs(prompts, [prompts.render(ranked)], tree=tree)
+    top = ranked.pick([4, 0, 5])
     asker, own = statements_of(prompts, top, each_keyword=True)
     whole, *less = score_packs(prompts, explaining_packs(prompts, top, asker, own))  # in packs, nothing remembered
-    found = explain_all(prompts, top, batch_tokens, each_keyword=True, tree=tree)
+    found = explain_all(prompts, top, batch_tokens, each_keyword=True)
     drops, kinds = [], set()
     for place, (total, reasons) in enumerate(found):
         assert total == pytest.approx(whole[place], abs=1e-4)

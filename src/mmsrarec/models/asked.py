@@ -9,9 +9,13 @@ from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Places = tuple[Tensor, Tensor]
 """Rows and columns of n tokens of a batch, (n,) each, on the model's device."""
+
+ROWS = 16
+"""Fewer rows than these are multiplied in another order on a CPU, and one candidate would not score as among others."""
 
 _asked: ContextVar[tuple[nn.Module, Places, torch.Size] | None] = ContextVar("asked", default=None)
 
@@ -35,12 +39,14 @@ def only_at(decoder: nn.Module, places: Places | None, shape: torch.Size) -> Ite
 
 
 def _pick(part: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    """The rows that are asked for, and zeros up to ROWS."""
     asked = _asked.get()
     if asked is not None and asked[0] is part:
-        return given[0][asked[1]][None], *given[1:]
+        rows = given[0][asked[1]]
+        return F.pad(rows, (0, 0, 0, max(ROWS - len(rows), 0)))[None], *given[1:]
 
 
 def _put(part: nn.Module, given: tuple[Tensor, ...], found: Tensor) -> Tensor | None:
     asked = _asked.get()
     if asked is not None and asked[0] is part:
-        return found.new_zeros(asked[2]).index_put(asked[1], found[0])
+        return found.new_zeros(asked[2]).index_put(asked[1], found[0, : len(asked[1][0])])

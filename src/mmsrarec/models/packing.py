@@ -14,6 +14,12 @@ from mmsrarec.models.attention import Layout
 from mmsrarec.models.positions import Sight
 
 WORDS_ONLY = Sight()
+ALIGNED = 32
+"""The shared part is padded to a multiple of so many tokens: numbers that a processor adds up at once.
+
+Sums over a candidate's tokens then fall into the same lanes however long other packs of the batch are, so that a score
+does not depend on company: in bfloat16 on a CPU to the last bit, where without it one score in five moves.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,9 @@ def collate(packs: Sequence[Pack], pad: int, dtype: torch.dtype, sight: Sight = 
 
     sight: how the model reads pictures; by default their tokens are words like others.
     """
+    longest = max(len(pack.shared.ids) for pack in packs)
     layout = Layout(
-        shared=max(len(pack.shared.ids) for pack in packs),
+        shared=-(-longest // ALIGNED) * ALIGNED,
         candidates=max(len(pack.candidates) for pack in packs),
         length=max(len(candidate.ids) for pack in packs for candidate in pack.candidates),
     )

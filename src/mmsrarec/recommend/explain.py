@@ -18,8 +18,8 @@ from mmsrarec.recommend.score import score_packs
 from mmsrarec.recommend.statements import Cut, Statement, of_asker, of_candidate
 
 TOGETHER = 1536
-"""Tokens of packs in one batch at most. After a ranking small batches compute nothing twice, and on a CPU large ones
-take longer, for the memory that they ask for."""
+"""Tokens of packs in one batch at most. After the whole prompts small batches compute nothing twice, and on a CPU large
+ones take longer, for the memory that they ask for."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,17 @@ def explain_all(
     evidence: Evidence,
     batch_tokens: int = 8192,
     each_keyword: bool = False,
-    tree: Tree | None = None,
 ) -> list[tuple[float, list[Reason]]]:
     """The score of each candidate in `evidence`, and its reasons by weight, heaviest first.
 
     What similar people took is named only where at least `min_people` distinct ones stand behind it. each_keyword:
-    keywords are measured one by one as well, as parts of the reason that holds them all. tree: what the candidates were
-    ranked through; unless given, they are ranked once more.
+    keywords are measured one by one as well, as parts of the reason that holds them all. The score is what the weights
+    are differences from. It is computed as these are, through a tree, and is no rank's: see `score_evidence`.
     """
     asker, own = statements_of(prompts, evidence, each_keyword)
     packs = explaining_packs(prompts, evidence, asker, own)
-    if tree is None and prompts.mllm.packs:
-        tree = Tree()
+    tree = Tree() if prompts.mllm.packs else None
+    if tree is not None:
         score_packs(prompts, [prompts.render(evidence)], batch_tokens, tree=tree)
     scored = score_packs(prompts, packs, min(batch_tokens, TOGETHER), tree=tree)
     logits = [np.array([log_odds(float(p)) for p in scores]) for scores in scored]

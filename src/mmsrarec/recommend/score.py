@@ -40,8 +40,9 @@ def yes_minus_no(prompts: Prompts, packs: Sequence[Pack], tree: Tree | None = No
 
 def _answer(prompts: Prompts, hidden: Tensor) -> Tensor:
     """Two rows of the output matrix are all that is asked of it."""
-    yes, no = prompts.mllm.model.get_output_embeddings().weight[list(prompts.answers)].float()  # pyright: ignore
-    return hidden.float() @ (yes - no)
+    weight: Tensor = prompts.mllm.model.get_output_embeddings().weight  # pyright: ignore
+    yes, no = weight.index_select(0, torch.tensor(prompts.answers, device=weight.device)).float()
+    return (hidden.float() * (yes - no)).sum(-1)  # a product with a matrix may sum in another order for more rows
 
 
 @torch.inference_mode()
@@ -126,14 +127,16 @@ class MllmScorer:
             self._kept[asked] = scores.copy(), self.tokens - before, time.perf_counter() - started
         return scores
 
-    def score_evidence(self, evidence: Sequence[Evidence], tree: Tree | None = None) -> list[FloatArray]:
-        """The same for evidence that is gathered already: the scores of each one's candidates. tree: as of
-        `yes_minus_no`."""
+    def score_evidence(self, evidence: Sequence[Evidence]) -> list[FloatArray]:
+        """The same for evidence that is gathered already: the scores of each one's candidates.
+
+        Whoever is ranked is ranked so: evaluated or served, alone or in company, and whatever else is asked of it.
+        """
         packs = [self.prompts.render(one) for one in evidence]
         self.tokens += sum(map(len, packs))
         self.calls += len(packs)
         self.moments += len(packs)
-        return score_packs(self.prompts, packs, self.batch_tokens, self.progress, tree)
+        return score_packs(self.prompts, packs, self.batch_tokens, self.progress)
 
 
 def _digest(moments: Moments, candidates: IntArray) -> str:

@@ -113,7 +113,7 @@ class School:
         else:
             weight = answer_share(examples, rows, together) if weight else 0.0
             loss = weight * answer_loss(self.prompts, [examples[row] for row in rows])
-        told = torch.tensor([loss.item(), first], device=loss.device)
+        told = torch.tensor([loss.item(), first]).to(loss.device)
         processes.add_up([told])
         whole, first = told.tolist()
         return loss, {"task": task, "loss": whole} | ({"first": first} if task == CHOOSE else {})
