@@ -26,8 +26,11 @@ def cache_folder() -> Path:
     """
     if named := os.environ.get("MMSRAREC_CACHE", "").strip():
         return Path(os.path.expanduser(named))
-    folder = Path(platformdirs.user_cache_path("mmsrarec", appauthor=False))
-    if not folder.is_absolute():  # "~" stays where a user has neither HOME nor an entry among the users
+    try:
+        folder = Path(platformdirs.user_cache_path("mmsrarec", appauthor=False))
+    except RuntimeError:
+        folder = Path("~")
+    if not folder.is_absolute():  # older versions of platformdirs leave "~" where there is no home
         raise MmsrarecError(f"this user has no home folder to keep converted models in: {WAYS_OUT}")
     return folder
 

@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from mmsrarec import __version__, threads
 from mmsrarec.cache import WAYS_OUT, cache_folder, can_write, known_places
 from mmsrarec.errors import MmsrarecError
@@ -60,7 +58,7 @@ def examine() -> dict[str, Any]:
         "processor": processor(),
         "devices": devices(),
         "precision": precision(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "memory_gb": _memory_gb(),
         "disk_free_gb": disk,
         "terminal": screen,
         "threads": force,
@@ -137,6 +135,15 @@ def disk_free_gb() -> float | None:
     try:
         return round(shutil.disk_usage(Path.cwd()).free / 1e9, 1)
     except OSError:  # the current folder was removed
+        return None
+
+
+def _memory_gb() -> float | None:
+    try:
+        import psutil
+
+        return round(psutil.virtual_memory().total / 1e9, 1)
+    except (ImportError, OSError):  # a system that psutil does not know
         return None
 
 

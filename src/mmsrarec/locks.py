@@ -4,13 +4,16 @@ A lock is a file, which is gone once it was given back; what a killed process le
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from mmsrarec.errors import MmsrarecError
+
+with warnings.catch_warnings():  # where a system has no locks of its own, a file alone has to do
+    warnings.simplefilter("ignore")
+    from filelock import FileLock, Timeout
 
 NAME = ".lock"
 """The file by which a whole folder is held."""

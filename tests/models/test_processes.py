@@ -1,8 +1,12 @@
 """Several processes make the update that one would make; each of them alone is tested by the law its share obeys."""
 
+import contextlib
+import os
 import shutil
+import socket
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from mmsrarec import artefacts
 from mmsrarec.models import processes
 from mmsrarec.recommend.tune import choose_loss
 
@@ -64,3 +69,76 @@ def test_two_processes_train_what_one_trains(launcher: list[str], finished: Path
         assert one.keys() == two.keys()
         assert max((one[name] - two[name]).abs().max() for name in one) < 1e-4
     assert not list((mine / "run").rglob("trainer.safetensors"))
+
+
+TOGETHER = """
+    import sys
+    from pathlib import Path
+    import torch
+    from mmsrarec.errors import MmsrarecError
+    from mmsrarec.models import processes
+
+    folder, taken, said = Path(sys.argv[1]), sys.argv[2] == "True", []
+    processes.join("cpu")
+    first = processes.is_first()
+
+    with processes.first_alone():
+        said.append(f"done before: {(folder / 'done').exists()}")
+        (folder / "done").touch()
+    try:
+        with processes.first_alone():
+            if first:
+                raise ZeroDivisionError
+            said.append("the others went on")
+    except (ZeroDivisionError, MmsrarecError) as error:
+        said.append(f"{type(error).__name__} {error}")
+    try:
+        with processes.holding_run(folder / "run"):
+            said.append("held")
+    except MmsrarecError as error:
+        said.append(str(error))
+    weights = [torch.nn.Parameter(torch.ones(2)) for _ in range(4)]
+    weights[0].grad = torch.full((2,), 2.0 if first else 3.0)  # both have it
+    weights[1 if first else 2].grad = torch.full((2,), 5.0 if first else 7.0)
+    processes.add_up_gradients(weights)
+    said.append(str([weight.grad.tolist() if weight.grad is not None else None for weight in weights]))
+    (folder / f"said-{processes.rank()}").write_text("\\n".join(said))
+"""
+
+
+def together(folder: Path, taken: bool) -> list[list[str]]:
+    """What two processes say that found each other."""
+    program = folder / "program.py"
+    program.write_text(textwrap.dedent(TOGETHER))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for rank in range(2):
+        mine = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        mine |= {"PYTHONPATH": str(Path(processes.__file__).parents[2]), "LOCAL_RANK": str(rank)}
+        command = [sys.executable, str(program), str(folder), str(taken)]
+        children.append(subprocess.Popen(command, env={**os.environ, **mine}, stderr=subprocess.PIPE, text=True))
+    try:
+        for child in children:
+            assert child.wait(120) == 0, child.stderr and child.stderr.read()
+    finally:
+        for child in children:
+            child.kill()
+    return [(folder / f"said-{rank}").read_text().splitlines() for rank in range(2)]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_processes_wait_for_the_first_and_fail_with_it(taken: bool, tmp_path: Path) -> None:
+    """Where one lacks a gradient it brings zeros: else they would add up different ones, or wait for ever."""
+    with artefacts.locked(tmp_path / "run") if taken else contextlib.nullcontext():
+        first, other = together(tmp_path, taken)
+    failed = "the first of the processes failed; what it said tells why"
+    assert (first[0], other[0]) == ("done before: False", "done before: True")
+    assert (first[1], other[1]) == ("ZeroDivisionError ", f"MmsrarecError {failed}")
+    if taken:
+        assert first[2].startswith("another process is working in")
+        assert other[2] == failed
+    else:
+        assert (first[2], other[2]) == ("held", "held")
+    assert first[3] == other[3] == "[[5.0, 5.0], [5.0, 5.0], [7.0, 7.0], None]"

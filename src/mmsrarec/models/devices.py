@@ -45,10 +45,10 @@ def check_device(name: str) -> str:
     if name == AUTO:
         name = next(kind for kind in ORDER if kind in there)
         return name if name == "cpu" else _tried(name, there)
-    kind, colon, number = name.partition(":")
-    if kind == "cpu" and number in ("", "0"):
+    kind, _, number = name.partition(":")
+    if name == "cpu:0":
         return "cpu"
-    if name in there or (kind in there and colon and number == "0"):
+    if name in there or (kind in there and number == "0"):
         return _tried(name, there)
     raise MmsrarecError(
         f'runtime.device "{name}" is not on this machine, there are: {", ".join(there)}; choose one with --device'
