@@ -1,4 +1,4 @@
-"""What the times of a data set are, and what a source may count. Free of numpy: the command line reads it at its start."""
+"""What the times of a data set are, and what a source may count. Without numpy: the command line starts with it."""
 
 from typing import Literal
 
