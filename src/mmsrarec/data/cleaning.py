@@ -27,6 +27,8 @@ _STRAY_JOINER = re.compile(
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\u1a20-\u1aad"
 _WORD_BREAK = re.compile(rf"(?<=[{_UNSPACED}])\u200b++(?=[{_UNSPACED}])")
 """Thai, Lao, Khmer and Burmese write no blanks: there, a space without width is where a word ends."""
+_COMMAND = re.compile("\x1b\\[[0-?]*+[ -/]*+[@-~]")
+"""What a terminal takes for a command: colours, a cleared screen."""
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
     "\ufff9-\ufffc\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]++"
@@ -62,8 +64,8 @@ def without_surrogates(text: str) -> str:
 
 def _once(text: str) -> str:
     if not text.isprintable():
-        text = _INVISIBLE.sub("", _WORD_BREAK.sub(" ", without_surrogates(text)))
-        text = _STRAY_JOINER.sub("", text)
+        text = _WORD_BREAK.sub(" ", _COMMAND.sub("", without_surrogates(text)))
+        text = _STRAY_JOINER.sub("", _INVISIBLE.sub("", text))
     text = without_markup(text)
     if "&" in text:
         text = _ENTITY.sub(_meant, _NESTED.sub("&", text))

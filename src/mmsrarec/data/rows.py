@@ -21,7 +21,7 @@ def parse_item(line: bytes) -> Item:
     """One line of items.jsonl, its texts cleaned. A "year" joins the title, where a language model can read it. Other
     keys, such as tags (made by users, so they may leak what is to be predicted), are ignored. Raises Fault."""
     try:
-        record = json.loads(line.decode("utf-8").removeprefix("\ufeff"), parse_constant=_refuse_constant)
+        record = _JSON.decode(line.decode("utf-8").removeprefix("\ufeff"))
     except UnicodeDecodeError:
         raise Fault("not UTF-8") from None
     except Fault:
@@ -106,3 +106,6 @@ def _text(record: dict[str, Any], key: str) -> str:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise Fault(f"{name} is not a value")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -114,7 +114,9 @@ def _refusal(raw: Array, where: str, declared: str | None = None, hint: str = ""
     unit = declared or _nearest(raw)
     what = f"{count} a time between 1990 and a year from now: as {unit}, {first} to {last} would be"
     span = f"{date(first, unit)} to {date(last, unit)}"
-    hint = hint or "bring them to seconds since 1970, or declare --time steps where they only tell the order"
+    hint = hint or (
+        "bring them to seconds since 1970, or, where whole numbers from 0 on only tell the order, declare --time steps"
+    )
     return f"{what} {span}; {hint}"
 
 
