@@ -29,6 +29,7 @@ def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
         "facts",
         "attributes",
         "notes",
+        "served",
         "leaks",
         "summaries",
         "published",

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.artefacts import is_whole, read_manifest
+from mmsrarec.artefacts import is_whole
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.data.identity import KeptLog, align, load_items, recoded
-from mmsrarec.data.split import EVERYTHING, SplitName
+from mmsrarec.data.split import EVERYTHING
 from mmsrarec.data.tables import ITEMS, load
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.provenance import check_inputs, made, served_variant
+from mmsrarec.provenance import made, served_on, served_variant
 from mmsrarec.summarize.keywords import items_of
 from mmsrarec.workspace import Part, Workspace, adapter_part, on_device
 
@@ -61,7 +61,9 @@ def open_catalogue(folder: Path, data: Path | None = None, device: str | None = 
     found = made(folder)
     notes = list(found.notes)
     variant = served_variant(found.recipe)
-    split = _served_split(folder, found.split, variant, notes)
+    split = served_on(folder, found.split, variant)
+    if split != EVERYTHING and is_whole(folder / adapter_part(EVERYTHING, variant)):
+        notes.append(f"{folder} was made anew after it was refitted: mmsrarec refit {folder} refits it")
     kept, known = KeptLog.load(folder / "retrieve" / split), load_items(folder / "summarize")
     place = found.recipe.data if data is None else data.expanduser().absolute()
     recipe = on_device(found.recipe, device).model_copy(update={"data": place})
@@ -86,19 +88,6 @@ def open_catalogue(folder: Path, data: Path | None = None, device: str | None = 
     ]
     workspace = Workspace(recipe, folder, dataset, {split: kept.widened(dataset)}, notes)
     return Catalogue(workspace, split, available, new, edited, now is not None)
-
-
-def _served_split(folder: Path, split: SplitName, variant: str, notes: list[str]) -> Part:
-    """Everything, where the run was refitted after it was evaluated as it is now."""
-    part = adapter_part(EVERYTHING, variant)
-    if not is_whole(folder / part):
-        return split
-    try:
-        check_inputs(folder, part, read_manifest(folder / part))
-    except MmsrarecError:
-        notes.append(f"{folder} was made anew after it was refitted: mmsrarec refit {folder} refits it")
-        return split
-    return EVERYTHING
 
 
 def _load(

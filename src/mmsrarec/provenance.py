@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mmsrarec.artefacts import MANIFEST, Manifest, identity, is_whole, read_manifest
-from mmsrarec.data.split import SplitName
+from mmsrarec.data.split import EVERYTHING, Everything, SplitName
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recipe import Recipe, load_recipe
 
@@ -148,6 +148,19 @@ def _may_serve(folder: Path, part: str) -> bool:
 def served_variant(recipe: Recipe) -> str:
     """The variant of stage 3 that recommends and explains."""
     return "small" if recipe.model.name == "embedded-small" else "whole"
+
+
+def served_on(folder: Path, split: SplitName, variant: str) -> SplitName | Everything:
+    """What the models that answer were fitted on: everything, where the run was refitted after it was evaluated as it
+    is now, else the training part of the split."""
+    part = f"recommend/{EVERYTHING}/{variant}"
+    if not is_whole(folder / part):
+        return split
+    try:
+        check_inputs(folder, part, read_manifest(folder / part))
+    except MmsrarecError:
+        return split
+    return EVERYTHING
 
 
 def served_adapter(recipe: Recipe) -> str:

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mmsrarec import __version__, artefacts
 from mmsrarec.comparison.rows import Comparison, kept_row, row_folder
 from mmsrarec.comparison.showcase import attributes, drawn_users, shown_users
-from mmsrarec.data.split import SplitName
+from mmsrarec.data.identity import KeptLog
+from mmsrarec.data.split import EVERYTHING, SplitName
 from mmsrarec.evaluate.figures import Row, compare_rows
 from mmsrarec.evaluate.queries import asked_words
 from mmsrarec.evaluate.repeats import deviations, pooled
@@ -16,6 +18,7 @@ from mmsrarec.evaluate.rows import is_ablation, notes
 from mmsrarec.evaluate.worse import fallen, rivals, strongest, worse
 from mmsrarec.keys import asked_of_stage_2
 from mmsrarec.progress import Count, Progress
+from mmsrarec.provenance import served_on
 from mmsrarec.recipe import Recipe
 from mmsrarec.recommend.variants import SWEEPS, sweep_of
 from mmsrarec.summarize.statistics import statistics
@@ -24,6 +27,10 @@ from mmsrarec.workspace import SEEDS, Workspace, adapter_part
 
 TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
 """Metrics of the paired tests."""
+ANSWERED = (
+    "Whoever asks this run for recommendations is answered by models fitted on {fitted_on} ({interactions}); mmsrarec "
+    "refit fits them on all, with the settings that validation chose. All figures are of models that held the test back."
+)
 LEAKS = "evaluate/leaks.json"
 LOST = 3
 """Users shown of those who lose most, at most."""
@@ -52,6 +59,8 @@ def compare(
         shares = statistics(workspace.keywords, workspace.dataset) | told_apart
     said = notes(dict.fromkeys(row.model for row in rows), recipe.evaluate.fitted_on)
     said += [note for comparison in comparisons for note in comparison.notes()]
+    answering = answered_by(workspace) if served(rows) else {}
+    said += [ANSWERED.format(**answering)] if answering else []
     repeats = pooled([rows, *others]) if (others := repeated(workspace)) else []
     means = [row for row, _ in repeats]
     manifest = artefacts.key(
@@ -85,6 +94,7 @@ def compare(
             manifest=manifest,
             attributes=shares,
             notes=said,
+            served=answering,
             leaks=leaks,
             summaries=(out / PAGE).is_file(),
             published=recipe.evaluate.published,
@@ -104,6 +114,16 @@ def compare(
             say(f"\n{over}{text_table(table, protocol, split, seed, resamples, deviations(repeats) if over else {})}\n")
     say(f"report: {out / 'report.html'}")
     return {"report": str(out / "report.html"), "rows": len(rows)}
+
+
+def answered_by(workspace: Workspace) -> dict[str, Any]:
+    """What the models were fitted on that answer those who ask this run, and how many interactions that are."""
+    split = served_on(workspace.folder, workspace.chosen_on, workspace.served)
+    if split == EVERYTHING:
+        log = KeptLog.load(workspace.folder / "retrieve" / EVERYTHING)
+        return {"fitted_on": "all interactions", "interactions": len(log.events)}
+    train = len(workspace.split(split).train)
+    return {"fitted_on": f"{split}: training interactions", "interactions": train}
 
 
 def checked_parts(workspace: Workspace) -> dict[str, str]:
