@@ -29,7 +29,7 @@ TESTED = {"published": ("HR@5", "NDCG@5", "AUC"), "full": ("HR@10", "NDCG@10")}
 """Metrics of the paired tests."""
 ANSWERED = (
     "Whoever asks this run for recommendations is answered by models fitted on {fitted_on} ({interactions}); mmsrarec "
-    "refit fits them on all, with the settings that validation chose. All figures are of models that held the test back."
+    "refit fits them on all, with the settings that validation chose. All figures are of models that saw no test."
 )
 LEAKS = "evaluate/leaks.json"
 LOST = 3

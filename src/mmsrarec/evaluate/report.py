@@ -45,7 +45,8 @@ def build_report(
     rows: tables keep their order. facts: as `protocol.facts` gives them, one for each protocol and split. pairs: as
     `compare_rows` gives them; their p is corrected for all of a table here. data: name of the data set. manifest:
     sha256 of the run's manifest. attributes: summary statistics, label -> value. notes: sentences for the reader.
-    served: what the models that answer were fitted on. leaks: records of leak checks (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
+    served: what the models that answer were fitted on. leaks: records of leak checks
+    (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
     published: data whose published figures stand beside ours. repeats: rows of several seeds, as
     `repeats.pooled` gives them. repeat_pairs: paired tests of them.
     sweeps: what is counted -> (count, row), by count: how figures move with it. worse: as `worse.worse` gives them.
