@@ -40,6 +40,17 @@ class RuntimeSettings(BaseModel):
     )
 
 
+def _absolute(path: Path) -> Path:
+    try:
+        place = path.expanduser().absolute()
+        str(place).encode()
+    except RuntimeError as error:
+        raise ValueError("no such user, or a user without a home") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("the name is not UTF-8, and no TOML file can hold it: rename the folder") from error
+    return place
+
+
 class Recipe(BaseModel):
     """One run, from a data folder to a report. The parts in order of the stages; `seed` starts all of them."""
 
@@ -47,7 +58,7 @@ class Recipe(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="of the run and its folder")
     seed: int = Field(default=0, ge=0, lt=2**32, description="every random draw follows from it")
-    data: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
+    data: Annotated[Path, AfterValidator(_absolute)] = Field(
         description="the data folder; a relative one is looked for from the current folder"
     )
     model: ModelSettings = Field(default_factory=ModelSettings)
@@ -66,7 +77,7 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     path = find_recipe(path)
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise MmsrarecError(f"{path} is not a readable TOML file: {error}") from error
     origin: dict[str, str] = {}
     for override in overrides:
@@ -82,7 +93,7 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
 def find_recipe(path: str | Path) -> Path:
     """The recipe's file: the path itself, or a shipped recipe of that name, with or without .toml."""
     path = Path(path)
-    name = path if path.suffix == ".toml" else path.with_name(f"{path.name}.toml")
+    name = path if path.suffix == ".toml" or not path.name else path.with_name(f"{path.name}.toml")
     for candidate in (path, *(folder / name.name for folder in SHIPPED if path.parent == Path())):
         if candidate.is_file():
             return candidate
@@ -97,6 +108,8 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise MmsrarecError(f"--set {text}: expected KEY=VALUE, such as --set recommend.epochs=2")
     try:
         parsed = tomllib.loads(f"value = {value}")
+    except RecursionError as error:
+        raise MmsrarecError(f"--set {dotted}: the value is nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         if value[:1] in ('"', "'", "[", "{") or "\n" in value:
             raise MmsrarecError(f"--set {text!r}: {error}") from error
