@@ -106,7 +106,7 @@ def import_(
 ) -> Any:
     """Bring data from elsewhere into a data folder."""
     kept = _core(core)
-    others = {"--titles": titles, "--products": products, "--pictures": pictures}
+    others: dict[str, object] = {"--titles": titles, "--products": products, "--pictures": pictures}
     others["--time"] = None if (kind, time) == ("sequences", "steps") else time  # which they are anyway
     belongs = {"tables": {"--time"}, "sequences": {"--titles"}, "amazon": {"--products", "--pictures", "--time"}}
     if kind not in belongs:

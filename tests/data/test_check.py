@@ -26,6 +26,8 @@ def test_counts_by_hand(tmp_path: Path) -> None:
     assert found["tie_share"] == 2 / 7  # the same second of two users is no tie
     assert found["repeat_share"] == pytest.approx(1 / 7)
     assert (found["first_time"], found["last_time"]) == (1, 9)
+    assert found["times"] == "steps"  # small whole numbers: nobody took anything in the first seconds of 1970
+    assert found["cold_share"].keys() == {"leave-one-out", "user-8-1-1"}
     assert found["cold_share"]["leave-one-out"] == 0.5  # d is cold; b is in the other's training part
     json.dumps(found)
 
@@ -35,6 +37,7 @@ def test_counts_of_the_drawn_catalogue(drawn: Dataset) -> None:
     assert (found["items"], found["users"], found["events"]) == (100, 200, len(drawn.events))
     assert found["items_without_image"] == 8
     assert found["broken_images"] == {}
+    assert found["times"] == "seconds"
     assert found["cold_share"].keys() == {"leave-one-out", "user-8-1-1", "time-cut"}
     assert found["cold_share"]["leave-one-out"] == cold_share(leave_one_out(drawn.events)) > 0
 

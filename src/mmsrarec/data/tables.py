@@ -15,7 +15,7 @@ from mmsrarec.artefacts import MANIFEST, key, read_manifest, writing
 from mmsrarec.data.dataset import Dataset, Item, item_record, make_events
 from mmsrarec.data.faults import Fault
 from mmsrarec.data.files import Lines
-from mmsrarec.data.log import ADVICE, read_log
+from mmsrarec.data.interactions import ADVICE, read_log
 from mmsrarec.data.rows import parse_item
 from mmsrarec.data.times import read_times
 from mmsrarec.data.units import Times, Unit
