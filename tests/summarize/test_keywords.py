@@ -124,7 +124,8 @@ def test_keywords_survive_the_disk(tmp_path: Path) -> None:
     dataset = dataset_of(Item("007"), Item("b"))
     keywords = Keywords(
         image=(("red",), ()), text=((), ("mug", "тёмный лес")), source=(("model", "none"), ("none", "fallback")),
-        answers=(("red, x,", None), (None, "mug")), flags=((), ("fallback", "ungrounded: copper")), languages=("en", "ru"),
+        answers=(("red, x,", None), (None, "mug")), flags=((), ("fallback", "ungrounded: copper")),
+        languages=("en", "ru"),
     )  # fmt: skip
     keywords.save(tmp_path / "k.parquet", dataset, "tiny-0")
     assert Keywords.load(tmp_path / "k.parquet", dataset) == keywords
