@@ -15,7 +15,8 @@ from mmsrarec.recommend.evidence import Evidence
 from mmsrarec.recommend.explain import explain_all
 from mmsrarec.recommend.score import score_packs
 from mmsrarec.recommend.tune import tune
-from mmsrarec.recommend.wishes import MOST, UNASKED, Wishes, carries, draw_wishes, says
+from mmsrarec.recommend.wishes import MOST, UNASKED, Wishes, carries, draw_wishes, says, without_effect
+from mmsrarec.summarize.lexicon import Lexicon
 
 MLLM = tiny_mllm()
 LOG = make_log(np.random.default_rng(0))
@@ -157,3 +158,31 @@ def test_wishes_leave_the_moments_of_a_seed_alone(tmp_path: Path, monkeypatch: p
         place = tmp_path / str(number)
         tune(prompts, make_retrieval(LOG, crowd=10), prompts.settings, 7, place / "adapter", place / "work")
     assert all(np.array_equal(one, other) for one, other in zip(drawn[0][1:], drawn[1][1:], strict=True))
+
+
+def test_what_no_item_carries_is_named() -> None:
+    shown = [("red", "oak bags"), ("wool",), ()]
+    assert without_effect(Wishes.of(["bag", "zeppelin"], ["wool", "opera"]), shown) == ("zeppelin", "opera")
+    assert without_effect(UNASKED, shown) == ()
+    assert without_effect(Wishes.of("oak"), []) == ("oak",)
+
+
+def test_wishes_are_read_in_the_languages_of_the_catalogue() -> None:
+    german, both = Lexicon(("de",)), Lexicon(("de", "fr"))
+    assert Wishes.of("Häuser, Haus; 围巾，羊毛围巾、램프", lexicon=german).more == (
+        "häuser",
+        "围巾",
+        "羊毛围巾",
+        "램프",
+    )
+    assert Wishes.of("sci-fi/fantasy, C++").more == ("sci-fi", "fantasy", "c++")
+    assert says("羊毛围巾", "围巾")
+    assert not says("围巾", "羊毛围巾")
+    assert not says("operatic", "opera", both)
+    assert says("alte häuser", "haus", german)
+    assert not says("alte häuser", "haus")
+    assert says("vieux chevaux", "cheval", both)
+    assert not says("starfish", "star")
+    with pytest.raises(MmsrarecError, match='"haus" is asked for more of and less of'):
+        Wishes.of("häuser", "haus", german)
+    assert Wishes(("häuser",), (), german) == Wishes(("häuser",))  # how words are read is no part of what is asked

@@ -125,6 +125,7 @@ def test_keywords_survive_the_disk(tmp_path: Path) -> None:
     keywords = Keywords(
         image=(("red",), ()), text=((), ("mug", "тёмный лес")), source=(("model", "none"), ("none", "fallback")),
         answers=(("red, x,", None), (None, "mug")), flags=((), ("fallback", "ungrounded: copper")),
+        languages=("en", "ru"),
     )  # fmt: skip
     keywords.save(tmp_path / "k.parquet", dataset, "tiny-0")
     assert Keywords.load(tmp_path / "k.parquet", dataset) == keywords
@@ -138,7 +139,7 @@ def test_keywords_without_flags_have_an_empty_row_of_them_for_each_item(tmp_path
     assert Keywords.load(tmp_path / "k.parquet", dataset_of(Item("a"), Item("b"))) == keywords
 
 
-@pytest.mark.parametrize("column", ["flags", "model"])
+@pytest.mark.parametrize("column", ["flags", "model", "language"])
 def test_keywords_of_an_earlier_version_are_refused(tmp_path: Path, column: str) -> None:
     path, dataset = tmp_path / "k.parquet", dataset_of(Item("a"))
     Keywords(((),), ((),), (("none", "none"),), ((None, None),)).save(path, dataset)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mmsrarec.summarize.lexicon import Lexicon
 from mmsrarec.summarize.rewards import ImageInformation, Information, Length, Reconstruction, Shared, shape, total
 
 LIMITS = {"text": 6, "picture": 4}
@@ -84,6 +85,9 @@ def test_an_item_with_more_to_tell_is_worth_more_keywords() -> None:
 
 
 def test_a_word_that_no_other_item_has_counts_for_nothing() -> None:
+    german = Shared.among(["Häuser", "Ein Haus", "Schal", "Schals"], 2, Lexicon(("de",), frozenset({"schal"})))
+    assert german("haus")
+    assert not german("schal")  # most items hold it, and summarizing drops it
     shared = Shared.among(["Steel mug", "Steel pots. Steel again", "Otter"], 2)
     assert [shared(k) for k in ("steel", "steel mug", "pot", "otter", "unheard")] == [True, False, False, False, False]
     told = asked(["steel", "home", "steel, home"])

@@ -3,8 +3,8 @@
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from functools import cached_property
-from itertools import groupby
+from functools import cached_property, lru_cache
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Literal
 
@@ -54,6 +54,7 @@ _SHORT_WORDS += ("Sinhala", "Ethiopic")
 """Scripts whose short words mean as much as long ones do elsewhere."""
 
 
+@lru_cache(maxsize=65536)
 def clean(raw: str) -> str | None:
     """One keyword made plain: lower case, no article, no quotes around it. None where it is no keyword at all.
 
@@ -112,6 +113,8 @@ def distinct(keywords: Iterable[str | None], limit: int | None = None, lexicon: 
     for keyword in keywords:
         if keyword is not None:
             kept.setdefault(same(keyword, lexicon), keyword)
+            if len(kept) == limit:
+                break
     return tuple(kept.values())[:limit]
 
 
@@ -160,7 +163,7 @@ def fallback(item: Item, limit: int, lexicon: Lexicon = ENGLISH) -> tuple[str, .
     Words that most items of the catalogue hold are none.
     """
     categories = (part for name in item.categories for one in _CATEGORIES.split(name) for part in listed(one, lexicon))
-    found = (*categories, *map(clean, telling(f"{item.title}\n{item.text}", lexicon)))
+    found = chain(categories, map(clean, telling(f"{item.title}\n{item.text}", lexicon)))
     return distinct((one for one in found if one and not lexicon.is_common(one)), limit, lexicon)
 
 

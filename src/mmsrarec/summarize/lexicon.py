@@ -129,9 +129,7 @@ class Lexicon:
 
     def fills(self, word: str) -> bool:
         """Whether a word is filler in one of the languages that its script writes."""
-        return any(
-            word in fillers(one) or unaccented(word, one) in fillers(one) for one in _languages(word, self.languages)
-        )
+        return _fills(word, self.languages)
 
     def is_common(self, keyword: str) -> bool:
         """Whether a keyword has no other words than such as most items hold, and filler."""
@@ -188,6 +186,12 @@ def _languages(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
     if usual in ("zh", "ja"):  # they share a script
         return tuple(one for one in languages if one in ("zh", "ja")) or (usual,)
     return tuple(one for one in languages if one != UNKNOWN and SCRIPTS.get(one, "Latin") == script) or (usual,)
+
+
+@lru_cache(maxsize=262144)
+def _fills(word: str, languages: tuple[str, ...]) -> bool:
+    spoken = _languages(word, languages)
+    return any(word in fillers(one) or unaccented(word, one) in fillers(one) for one in spoken)
 
 
 @lru_cache(maxsize=262144)
