@@ -90,7 +90,7 @@ def test_who_touched_nearly_everything_is_left_out_before_training() -> None:
     assert "2 of 30 test users leave fewer than 20 items untouched: left out of the published protocol" in found
     with pytest.raises(MmsrarecError, match="none of 30 test users leaves 36 of 40 items untouched"):
         said(world(), negatives=36)
-    with pytest.raises(MmsrarecError, match="has 15 items in all: set evaluate.negatives to 7 or less"):
+    with pytest.raises(MmsrarecError, match=r"has 15 items in all: set evaluate\.negatives to 7 or less"):
         said(world(n_items=15))
 
 
@@ -103,7 +103,7 @@ def test_who_took_everything_is_not_trained_on_and_named_by_id() -> None:
     data = make_dataset(make_events(users, np.concatenate(taken), times, 21, n_items), make_items(n_items))
     assert f'1 of 21 users to learn from have taken every item, such as "{data.user_ids[20]}"' in said(data)
     only = data.events.where(data.events.user == 20)
-    with pytest.raises(MmsrarecError, match="none of 1 test users|every user to learn from has taken all 30 items"):
+    with pytest.raises(MmsrarecError, match="none of 1 test users leaves 20 of 30"):
         said(replace(data, events=only))
 
 

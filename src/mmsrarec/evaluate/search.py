@@ -150,8 +150,8 @@ def settings_words(
         how = "as in the recipe, without a search (evaluate.tune_baselines=0)"
     else:
         how = (
-            f"chosen on validation by {CRITERION} of full ranking, {tune_baselines} tries for each, fewer where a row has "
-            "fewer settings; those of stage 2's encoder are the recipe's"
+            f"chosen on validation by {CRITERION} of full ranking, {tune_baselines} tries for each, fewer where a row "
+            "has fewer settings; those of stage 2's encoder are the recipe's"
         )
     return [f"Settings of baselines, {split}, {how}: {'; '.join(rows)}."]
 
