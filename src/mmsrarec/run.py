@@ -51,8 +51,9 @@ def run(
         encoder_settings(recipe.retrieve, recipe.evaluate.baselines, name)
     for name in recipe.evaluate.splits:
         check_split(split := make_split(name, data.events, recipe.seed, recipe.evaluate.repeat_consumption))
-        for said in check_queries(split, data, recipe.evaluate):
-            progress(said)
+        if {"recommend", "evaluate"} & {*(stages or STAGES)}:
+            for said in check_queries(split, data, recipe.evaluate):
+                progress(said)
     if stages is None or "evaluate" in stages:
         check_proposers(recipe.evaluate.rows)
     for name in recipe.evaluate.ablations:

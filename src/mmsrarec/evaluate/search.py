@@ -79,6 +79,7 @@ def search(
         scorer = make(baselines.with_row(name, settings))
         ndcg = evaluate_full(scorer, valid, n_items, (CRITERION,))[CRITERION].mean()
         found.append(Try(settings, float(ndcg)))
+    count(len(planned), len(planned), f"settings of {name} tried")
     return found
 
 
