@@ -20,8 +20,8 @@ EXPLAINED = {
     "published": "Each test user's next item is put among items the user never touched, and the model ranks this short "
     "list. The figures compare with published tables; the task is easy, and popular items win it too cheaply.",
     "full": "Each test user's next item is looked for among all items that may be recommended to them. This is what a "
-    "real recommender faces, so the figures are small and honest. Coverage is the share of the catalogue that stands among "
-    "anybody's first ten.",
+    "real recommender faces, so the figures are small and honest. Coverage is the share of the catalogue that stands "
+    "among anybody's first ten.",
 }
 COST = {"tokens_per_user": "tokens", "calls_per_user": "calls", "ms_per_user": "ms", "peak_mb": "peak MB"}
 
