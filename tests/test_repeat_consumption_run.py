@@ -48,6 +48,7 @@ def test_by_default_such_targets_are_left_out_for_everybody_and_that_is_said(bou
     assert any("80 of 80" in note for note in report["notes"])
     page = (bought_again / "run" / "evaluate" / "report.html").read_text()
     assert "100.0%" in page
+    assert f"({sealed} more are sealed)" in page
     assert "80 of 80" in page
     assert check_run(bought_again / "run", fast=True)["failed"] == []
 

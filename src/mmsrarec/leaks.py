@@ -54,8 +54,8 @@ class RunWorld:
     @cached_property
     def comparison(self) -> Comparison:
         found = Comparison(self.workspace, self.name, Progress(), lambda done, total, label: None)
-        # settings that a search chose on validation stay as they are, like all that was trained: nothing is searched anew
-        # by a log that a check changed, nor kept in the run's folder
+        # settings that a search chose on validation stay as they are, like all that was trained: nothing is searched
+        # anew by a log that a check changed, nor kept in the run's folder
         chosen = chosen_baselines(self.workspace.folder, self.name, self.workspace.recipe.evaluate)
         found.scorers.baselines_of = lambda name: chosen
         return found

@@ -80,8 +80,9 @@ def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | Non
     for name in recipe.evaluate.splits:
         split = make_split(name, dataset.events, recipe.seed, recipe.evaluate.repeat_consumption)
         check_split(split)
-        for said in check_queries(split, dataset, recipe.evaluate):
-            say(said)
+        if {"recommend", "evaluate"} & {*(stages or STAGES)}:
+            for said in check_queries(split, dataset, recipe.evaluate):
+                say(said)
     if stages is None or "evaluate" in stages:
         check_proposers(recipe.evaluate.rows)
     for name in recipe.evaluate.ablations:

@@ -110,7 +110,7 @@ def test_what_was_had_is_proposed_and_covered_by_the_same_rule(kind: str) -> Non
 def test_a_query_that_cannot_be_found_is_refused() -> None:
     """It was ranked before: by single rows among items that the user had not had, by others never."""
     test = split("exclude", again=1).test
-    with pytest.raises(ValueError, match="ask Moments.rankable"):
+    with pytest.raises(ValueError, match=r"ask Moments\.rankable"):
         evaluate_full(Oracle(test), test, ITEMS)
 
 
@@ -167,7 +167,7 @@ def test_a_real_row_is_the_same_re_ranked_by_itself() -> None:
         class Untied:
             name = "untied"
 
-            def score(self, moments: Moments, candidates: IntArray | None, row=row) -> FloatArray:
+            def score(self, moments: Moments, candidates: IntArray | None, row=row, jitter=jitter) -> FloatArray:
                 scores = row.score(moments, None) + jitter
                 return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 

@@ -19,9 +19,9 @@ PROTOCOLS = {
 EXPLAINED = {
     "published": "Each test user's next item is put among items the user never touched, and the model ranks this short "
     "list. The figures compare with published tables; the task is easy, and popular items win it too cheaply.",
-    "full": "Each test user's next item is looked for among all items the user has not had. This is what a real "
-    "recommender faces, so the figures are small and honest. Coverage is the share of the catalogue that stands among "
-    "anybody's first ten.",
+    "full": "Each test user's next item is looked for among all items that may be recommended to them. This is what a "
+    "real recommender faces, so the figures are small and honest. Coverage is the share of the catalogue that stands "
+    "among anybody's first ten.",
 }
 COST = {"tokens_per_user": "tokens", "calls_per_user": "calls", "ms_per_user": "ms", "peak_mb": "peak MB"}
 
@@ -48,8 +48,10 @@ def measured_section(report: Mapping[str, Any], protocol: str, split: str) -> st
     if points:
         said = f"{metric} against time. The line joins what nothing cheaper is as good as; point at a dot for its name."
         figures.append(figure(scatter(points, f"{metric} against time"), said))
+    facts = (fact for fact in report["facts"] if (fact["protocol"], fact["split"]) == (protocol, split))
+    apart = [f" ({sealed:,} more are sealed)" for fact in facts if (sealed := fact.get("sealed_users"))]
     return (
-        f'<section><p class="over">{escape(split)} · {rows[0]["users"]:,} users</p>'
+        f'<section><p class="over">{escape(split)} · {rows[0]["users"]:,} users{"".join(apart)}</p>'
         f"<h2>{escape(PROTOCOLS.get(protocol, protocol))}</h2><p>{escape(EXPLAINED.get(protocol, ''))}</p>"
         f"{metrics_table(labels, rows)}"
         f'<div class="figures">{"".join(figures)}</div>{_slices(labels, rows)}</section>'

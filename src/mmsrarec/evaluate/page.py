@@ -163,8 +163,17 @@ def _method(report: Mapping[str, Any]) -> str:
         "Both speak of these trained models asked about other users: how far another training moves a figure is the "
         "spread over seeds, which stands beside where several were run (evaluate.repeats). Items of equal score share "
         "the mean of all their orders.</p>"
-        "<p>Peak MB is what the row itself takes: the language model’s weights, and how far ranking raised the memory "
-        "of the process (on a GPU, of the allocator) above where it stood when the row began.</p>"
-        f'{notes}{"".join(tables)}<p class="quiet">Run manifest, sha256: <code>{escape(str(report["manifest"]))}</code>'
+        f"{_peak(report)}{notes}{''.join(tables)}"
+        f'<p class="quiet">Run manifest, sha256: <code>{escape(str(report["manifest"]))}</code>'
         "</p></section>"
+    )
+
+
+def _peak(report: Mapping[str, Any]) -> str:
+    """What peak MB is; nothing where no row has it."""
+    if not any("peak_mb" in row["cost"] for row in report["rows"]):
+        return ""
+    return (
+        "<p>Peak MB is what a row itself takes: the language model’s weights, and how far ranking raised the memory of "
+        "the process (on a GPU, of the allocator) above where it stood when the row began.</p>"
     )

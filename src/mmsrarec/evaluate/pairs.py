@@ -10,7 +10,7 @@ from mmsrarec.evaluate.measured import HEADLINE, OURS, PROTOCOLS
 NOTE = (
     "Two models answer for the same users. p is corrected for all comparisons of its table (Holm). Where the interval, "
     "which is not corrected, holds 0, or p is above .05, the difference may be luck: it is pale. All of it speaks of "
-    "these trained models and of users like these; training again moves figures as well, which several seeds show."
+    "these trained models and of users like these; training again moves figures too, which takes several seeds to see."
 )
 
 

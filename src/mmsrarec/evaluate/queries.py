@@ -2,7 +2,9 @@
 
 A query is a test moment. Each table asks all of them but those whom its rules leave out, and says how many those are:
 
-- sealed users, a share of all by a hash of their id, until the table is final (`evaluate.sealed`);
+- sealed users, a share of all by a hash of their id, until the table is final (`evaluate.sealed`). Figures of the rest
+  compare with published ones within their intervals, and are drawn among the same candidates; `evaluate.open_sealed`
+  asks everybody, as papers do, and `evaluate.sealed=0` seals nobody;
 - published protocol: users who leave fewer untouched items than the negatives that are drawn;
 - full ranking: queries whose target the user had before, unless items may be recommended again
   (`evaluate.repeat_consumption`). The published protocol keeps them: its candidates are named, so every row ranks a

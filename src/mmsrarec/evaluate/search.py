@@ -79,6 +79,7 @@ def search(
         scorer = make(baselines.with_row(name, settings))
         ndcg = evaluate_full(scorer, valid, n_items, (CRITERION,))[CRITERION].mean()
         found.append(Try(settings, float(ndcg)))
+    count(len(planned), len(planned), f"settings of {name} tried")
     return found
 
 
@@ -150,8 +151,8 @@ def settings_words(
         how = "as in the recipe, without a search (evaluate.tune_baselines=0)"
     else:
         how = (
-            f"chosen on validation by {CRITERION} of full ranking, {tune_baselines} tries for each, fewer where a "
-            "row has fewer settings; those of stage 2's encoder are the recipe's"
+            f"chosen on validation by {CRITERION} of full ranking, {tune_baselines} tries for each, fewer where a row "
+            "has fewer settings; those of stage 2's encoder are the recipe's"
         )
     return [f"Settings of baselines, {split}, {how}: {'; '.join(rows)}."]
 

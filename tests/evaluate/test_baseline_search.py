@@ -111,7 +111,7 @@ def test_a_search_finds_what_validation_prefers() -> None:
 
     own = BaselineSettings().with_row("sequential-rules", {"window": 15})
     tries = search("sequential-rules", own, make, split.valid, split.train.n_items, 6, seed=0)
-    assert [one.settings["window"] for one in tries][0] == 15
+    assert tries[0].settings["window"] == 15
     assert [one.ndcg for one in tries] == [ndcg(one.settings["window"]) for one in tries]
     assert best_of(tries).ndcg == max(one.ndcg for one in tries)
     assert best_of([Try({"l2": 1}, 0.5), Try({"l2": 2}, 0.5)]).settings == {"l2": 1}  # a draw changes nothing
