@@ -42,16 +42,16 @@ class There(Tensor):
         return self.inner.tolist()
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN206
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         return _run(func, args, kwargs or {})
 
 
-def _asked(args, kwargs) -> torch.device | None:  # noqa: ANN001
+def _asked(args, kwargs) -> torch.device | None:
     """The device that a call names, by whatever argument."""
     return next((leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.device)), None)
 
 
-def _run(func, args, kwargs):  # noqa: ANN001, ANN202
+def _run(func, args, kwargs):
     """Compute on the CPU; what comes out is where the inputs were, or where it was asked to be."""
     leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
     there = [leaf for leaf in leaves if isinstance(leaf, There)]
@@ -66,7 +66,7 @@ def _run(func, args, kwargs):  # noqa: ANN001, ANN202
         on_device = isinstance(args[0], There)
     wrapped: dict[int, There] = {id(one.inner): one for one in there}
 
-    def inner(leaf):  # noqa: ANN001, ANN202
+    def inner(leaf):
         return CPU if isinstance(leaf, torch.device) else leaf.inner if isinstance(leaf, There) else leaf
 
     inside = tree_map(inner, (args, kwargs))
@@ -74,7 +74,7 @@ def _run(func, args, kwargs):  # noqa: ANN001, ANN202
     if not on_device:
         return found
 
-    def sent(out):  # noqa: ANN001, ANN202
+    def sent(out):
         if not isinstance(out, Tensor):
             return out
         return wrapped[id(out)] if id(out) in wrapped else There(out)
@@ -85,7 +85,7 @@ def _run(func, args, kwargs):  # noqa: ANN001, ANN202
 class _Factories(TorchDispatchMode):
     """Tensors that are made on the device, or sent there."""
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         asked = _asked(args, kwargs or {})
         if asked is not None and asked.type == DEVICE:
             return _run(func, args, kwargs or {})
@@ -95,7 +95,7 @@ class _Factories(TorchDispatchMode):
 class _Literals(TorchFunctionMode):
     """torch.tensor makes a tensor on the device without asking anybody."""
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+    def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         device = kwargs.pop("device", None) if func is torch.tensor else None
         found = func(*args, **kwargs)
