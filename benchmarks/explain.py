@@ -3,12 +3,12 @@
     python benchmarks/explain.py --run runs/sample --users 100
 
 Cost: explaining the top k of each user's proposals against ranking these proposals once. As a user pays for both, one
-comes right after the other. Reasons are measured through a `Tree`, which reads the top k once more; then the same
-packs are scored without a tree, so that a busy machine slows all three. Faithfulness: the best proposal is scored again
-without its top reason, without a random one, without its two top reasons at once, and without two random ones. For one reason a
-larger drop holds by construction, as the reasons were put in order by it; for two at once, and for the rank among the
-proposals, it does not. The last line of the output is one JSON object: medians over users of milliseconds and tokens,
-means with their standard errors.
+comes right after the other. Reasons are measured through a `Tree`, which reads the top k once more; then the same packs
+are scored without a tree, so that a busy machine slows all three. Faithfulness: the best proposal is scored again
+without its top reason, without a random one, without its two top reasons at once, and without two random ones. For one
+reason a larger drop holds by construction, as the reasons were put in order by it; for two at once, and for the rank
+among the proposals, it does not. The last line of the output is one JSON object: medians over users of milliseconds and
+tokens, means with their standard errors.
 """
 
 import argparse

@@ -106,9 +106,10 @@ def main() -> int:
         way: np.log(p := np.clip(np.array(found), 1e-9, 1 - 1e-9)) - np.log1p(-p) for way, found in scores.items()
     }
     ranks = {way: np.argsort(np.argsort(-found, axis=1), axis=1) for way, found in logits.items()}
+    places = {way: np.take_along_axis(found, asked.place[:, None], axis=1)[:, 0] for way, found in ranks.items()}
     told = {}
     for way, found in logits.items():
-        place = np.take_along_axis(ranks[way], asked.place[:, None], axis=1)[:, 0]
+        place = places[way]
         told[way] = {
             "ms": round(statistics.median(times[way]), 1),
             "HR@5": round(float((place < 5).mean()), 4),
@@ -119,6 +120,7 @@ def main() -> int:
                 "log_odds_mean": round(float(gap.mean()), 5),
                 "log_odds_largest": round(float(gap.max()), 4),
                 "ranks_moved": round(float((ranks[way] != ranks[other]).mean()), 4),
+                "targets_moved": round(float((place != places[other]).mean()), 4),
             }
     result = {
         "benchmark": "merge",

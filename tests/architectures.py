@@ -194,12 +194,12 @@ def llama() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, None]:
     return LlamaForCausalLM(LlamaConfig(**_language(tokenizer))), tokenizer, None
 
 
-def gemma2() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, None]:
-    """Caps its attention's scores, so its packs are computed from a shared prefix."""
+def gemma2(pairs: int = 1) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, None]:
+    """Caps its attention's scores, so its packs are computed from a shared prefix. pairs: of layers."""
     tokenizer = tiny_tokenizer(GEMMA, GEMMA_TEMPLATE)
-    config = Gemma2Config(
-        **_language(tokenizer), **_windows(), attn_logit_softcapping=5.0, final_logit_softcapping=None
-    )
+    language, windows = _language(tokenizer), _windows()
+    language["num_hidden_layers"], windows["layer_types"] = 2 * pairs, windows["layer_types"] * pairs
+    config = Gemma2Config(**language, **windows, attn_logit_softcapping=5.0, final_logit_softcapping=None)
     return Gemma2ForCausalLM(config), tokenizer, None
 
 

@@ -1,4 +1,4 @@
-"""On an accelerator, for which a device stands in: nothing meets what lies on the CPU, and all comes out as on a CPU."""
+"""On an accelerator, for which a device stands in: nothing meets what lies on the CPU, and all comes out as there."""
 
 from collections.abc import Iterator
 from pathlib import Path

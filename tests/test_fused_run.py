@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from finished import copy_run, go
 
 from mmsrarec.artefacts import verify
 from mmsrarec.recommend.explain import log_odds
 from mmsrarec.recommend.fuse import Fusion
-from mmsrarec.recommend.wishes import carries
+from mmsrarec.recommend.wishes import UNASKED, carries
 from mmsrarec.recommender import Recommender
 
 SET = (
@@ -95,6 +96,52 @@ def test_answers_are_ranked_by_the_fusion_that_helped(fused: Path, monkeypatch: 
     ids = [answer.item_id for answer in found]
     asked = recommender.score(ids, user=recommender.dataset.user_ids[5])
     np.testing.assert_allclose([asked[item] for item in ids], scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_the_answer_is_the_same_whatever_is_shown_of_it(
+    fused: Path, helps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores and order, with reasons or without, listed or asked for by name, many or one."""
+    monkeypatch.setattr(Fusion, "helps", property(lambda self: helps))
+    recommender = Recommender.load(fused)
+    recommender.prompts.mllm.model.to(torch.bfloat16)
+    for question in ({"user": recommender.dataset.user_ids[5]}, {"history": ["003", "017"]}, {"history": []}):
+        told, untold = (recommender.recommend(**question, k=6, reasons=reasons) for reasons in (True, False))
+        assert any(one.because for one in told)
+        assert [(one.item_id, one.score) for one in told] == [(one.item_id, one.score) for one in untold]
+        ids = [one.item_id for one in told]
+        named = recommender.score(ids, **question)
+        alone = {item: recommender.score([item], **question)[item] for item in ids}
+        for one in told:
+            for asked in (named, alone):
+                assert log_odds(asked[one.item_id]) == pytest.approx(log_odds(one.score), abs=0.02)
+        item = ids[0]
+        (p,) = recommender.scorer.score_evidence(
+            [
+                recommender._gather(
+                    recommender._moment(question.get("user"), question.get("history")),
+                    recommender._codes([item]),
+                    UNASKED,
+                )
+            ]
+        )[0].tolist()
+        assert recommender.explain(item, **question).score == p
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_somebody_who_had_everything_is_recommended_nothing(
+    fused: Path, helps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fusion, "helps", property(lambda self: helps))
+    recommender = Recommender.load(fused)
+    everything = [item.item_id for item in recommender.dataset.items]
+    for reasons in (True, False):
+        assert recommender.recommend(history=everything, reasons=reasons) == []
+    assert recommender.recommend(history=everything, more=["clay"]) == []
+    assert len(recommender.recommend(history=everything[1:], k=3)) == 1
+    for question in ({"history": everything}, {"history": []}, {"user": recommender.dataset.user_ids[5]}):
+        assert recommender.score([], **question) == {}
 
 
 @pytest.mark.parametrize("speaks", [True, False])

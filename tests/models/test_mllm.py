@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from architectures import gemma2
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -15,7 +16,9 @@ from world import save_tiny
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.mllm import Mllm, config_hash, kept_layers, pad_left, pool_grid
-from mmsrarec.models.settings import ModelSettings
+from mmsrarec.models.packing import Pack, Segment
+from mmsrarec.models.reading import batch_of, read
+from mmsrarec.models.settings import Keep, ModelSettings
 
 MLLM = tiny_mllm()
 PICTURES = [Image.new("RGB", (40, 90), "red"), Image.new("RGB", (56, 56), "navy"), Image.new("RGB", (300, 20), "white")]
@@ -156,3 +159,20 @@ def test_each_kept_layer_goes_on_attending_in_its_own_way() -> None:
     assert [stack.index(layer) for layer in short.decoder.layers] == [0, 2, 4]
     assert short.decoder.config.layer_types == ["sliding_attention", "c", "full_attention"]
     assert short.decoder.config.num_hidden_layers == 3
+
+
+@pytest.mark.parametrize("keep", ["even", "lowest"])
+def test_a_shortened_model_ranks_that_cannot_be_packed(keep: Keep) -> None:
+    """Its layers keep keys and values in a cache, by their number."""
+    mllm = Mllm(*gemma2(pairs=2), "gemma2").shorten(2, keep)
+    assert not mllm.packs
+    pack = Pack(Segment([5, 6, 7]), [Segment([8, 9]), Segment([10])])
+    with torch.no_grad():
+        found = read(mllm, batch_of(mllm, [pack]), {})
+    for number, candidate in enumerate(pack.candidates):
+        ids = torch.tensor([[*pack.shared.ids, *candidate.ids]])
+        with torch.no_grad():
+            alone = mllm.decoder(inputs_embeds=mllm.embed(ids, None), use_cache=False).last_hidden_state[0, -1]
+        row, column = (places[number] for places in batch_of(mllm, [pack]).answers)
+        torch.testing.assert_close(found[row, column], alone, atol=1e-4, rtol=1e-4)
+    assert mllm.generate_ids([[5, 6], [7]], [None, None], 2)

@@ -13,7 +13,7 @@ from world import make_dataset, make_evidence, make_items, make_log, make_prompt
 from mmsrarec.data.dataset import Item
 from mmsrarec.models.adapter import add_adapter, trainable
 from mmsrarec.models.attention import Layout, packed_attention
-from mmsrarec.models.packing import Pack, Segment, collate
+from mmsrarec.models.packing import ALIGNED, Pack, Segment, collate
 from mmsrarec.recommend import score
 from mmsrarec.recommend.prompts import Prompts
 from mmsrarec.recommend.score import score_packs, yes_minus_no
@@ -129,12 +129,14 @@ def test_no_text_yields_a_special_token(text: str) -> None:
 def test_a_batch_is_laid_out_as_told() -> None:
     pack = Pack(Segment([5, 6], []), [Segment([7], []), Segment([8, 9], [3])])
     batch = collate([pack, Pack(Segment([4]), [Segment([2], [1])])], pad=0, dtype=torch.float32)
-    assert batch.layout == Layout(shared=2, candidates=2, length=2)
-    assert batch.ids.tolist() == [[5, 6, 7, 0, 8, 9], [4, 0, 2, 0, 0, 0]]
-    assert batch.positions[0].tolist() == [0, 1, 2, 0, 2, 3]
-    assert batch.positions[1].tolist() == [0, 0, 1, 0, 0, 0]
-    assert (batch.mask[:, 0, 0] == 0).tolist() == [[True, True], [True, False]]
-    assert [row.tolist() for row in batch.answers] == [[0, 0, 1], [2, 5, 2]]
+    assert batch.layout == Layout(shared=ALIGNED, candidates=2, length=2)
+    padding = [0] * (ALIGNED - 2)  # the shared parts end where sums do, whatever their length
+    assert batch.ids.tolist() == [[5, 6, *padding, 7, 0, 8, 9], [4, 0, *padding, 2, 0, 0, 0]]
+    assert batch.positions[0].tolist() == [0, 1, *padding, 2, 0, 2, 3]
+    assert batch.positions[1].tolist() == [0, 0, *padding, 1, 0, 0, 0]
+    assert (batch.mask[:, 0, 0] == 0).sum(1).tolist() == [2, 1]
+    assert (batch.mask[:, 0, 0, :2] == 0).tolist() == [[True, True], [True, False]]
+    assert [row.tolist() for row in batch.answers] == [[0, 0, 1], [ALIGNED, ALIGNED + 3, ALIGNED]]
     assert batch.pictures == [3, 1]
     assert len(pack) == 5
     assert [len(part.candidates) for part in pack.chunks(1)] == [1, 1]

@@ -108,7 +108,8 @@ def keep_beside(peft: PeftModel) -> nn.Module:
     for name, layer in peft.base_model.model.named_modules():  # pyright: ignore
         if isinstance(layer, LoraLayer):
             (adapter,) = layer.active_adapters
-            down, up = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
+            down: Tensor = layer.lora_A[adapter].weight  # pyright: ignore
+            up: Tensor = layer.lora_B[adapter].weight  # pyright: ignore
             changes[name] = down, up * layer.scaling[adapter]  # twice, as `add_adapter` has it, which rounds nothing
     model: nn.Module = peft.unload()  # pyright: ignore
     for name, (down, up) in changes.items():
