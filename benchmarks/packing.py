@@ -150,8 +150,8 @@ def main() -> int:
     settings = load_recipe(args.recipe, ["data=none"]).recommend
 
     def prompts_in(dtype: str) -> Prompts:
-        model = ModelSettings.model_validate({"name": args.model, "dtype": dtype, "device": args.device})
-        return make_prompts(Mllm.load(model), dataset, evidence, settings)
+        model = ModelSettings.model_validate({"name": args.model, "dtype": dtype})
+        return make_prompts(Mllm.load(model, args.device), dataset, evidence, settings)
 
     with tempfile.TemporaryDirectory() as folder:
         dataset = draw_catalogue(Path(folder) / "catalogue", seed=0)

@@ -170,7 +170,7 @@ def slope(rows: list[dict[str, float]], measure: str = "seconds") -> float | Non
 
 
 def model_of(args: argparse.Namespace) -> Mllm:
-    return Mllm.load(ModelSettings.model_validate({"name": args.model, "dtype": args.dtype, "device": args.device}))
+    return Mllm.load(ModelSettings.model_validate({"name": args.model, "dtype": args.dtype}), args.device)
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from mmsrarec.data.units import Unit
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.progress import Progress
 from mmsrarec.show import reasons
+from mmsrarec.terminal import remark
 from mmsrarec.threads import with_fast_threads
 
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")]
@@ -252,7 +253,7 @@ def recommend(
     found = recommender.recommend(**who, k=k, **wishes, reasons=reasons, allow_seen=allow_seen, strict=strict)
     notes = [*recommender.notes, *found.notes]
     for note in notes:
-        print(note)
+        remark(note)
     return {**who, **wishes, "recommendations": found, "left_out": found.left_out, "notes": notes}
 
 
@@ -274,7 +275,7 @@ def explain(
 
     recommender = Recommender.load(run, data, device)
     for note in recommender.notes:
-        print(note)
+        remark(note)
     return recommender.explain(**_known(who, history, recommender), item=item, **wishes)
 
 

@@ -30,6 +30,7 @@ from mmsrarec.recommend.together import Together
 from mmsrarec.recommend.turns import Likeness, Only, Turns, Widened, with_new
 from mmsrarec.recommend.wishes import UNASKED, Wishes, carries, tilt, without_effect
 from mmsrarec.retrieve.settings import CONTENT_SASREC
+from mmsrarec.terminal import remark
 from mmsrarec.workspace import Part, Workspace, adapter_part
 
 SHOWN_REASONS = 3
@@ -177,7 +178,8 @@ class Recommender:
     ) -> dict[str, float]:
         """{item id: score} of the named candidates. Raises MmsrarecError that lists unknown ids."""
         ids, wishes = checked_ids("candidates", candidates), self._wishes(more, less)
-        (moment, _), codes = self._asked(user, history), self._codes(ids)
+        (moment, left_out), codes = self._asked(user, history), self._codes(ids)
+        self._remark(left_out)
         if not ids:
             return {}
         scores = self._scores(moment, self._gather(moment, codes, wishes), wishes)
@@ -218,7 +220,9 @@ class Recommender:
         without it."""
         item_id, wishes = checked_id("item", item), self._wishes(more, less)
         codes = self._codes([item_id])
-        evidence = self._gather(self._asked(user, history)[0], codes, wishes)
+        moment, left_out = self._asked(user, history)
+        self._remark(left_out)
+        evidence = self._gather(moment, codes, wishes)
         (score,) = self.scorer.score_evidence([evidence])[0].tolist()  # as it is ranked
         _, reasons = explain(self.prompts, evidence)
         return Explanation(item_id, self.dataset.items[evidence.candidates[0]].title, score, reasons)
@@ -273,6 +277,10 @@ class Recommender:
             return []
         shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
         return [f"left out of the history, for the run does not know them: {shown} ({len(left_out)} in all)"]
+
+    def _remark(self, left_out: Sequence[str]) -> None:
+        for note in self._ignored(left_out):
+            remark(note)
 
     def _proposer(self, made: Sequence[Scorer], learned: Fusion | None) -> Scorer:
         """Those who were chosen to propose, or the run's sequence encoder; and what nobody took, which they cannot
