@@ -22,7 +22,6 @@ from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.train import _ndcg_at_10
 
 USERS, ITEMS = 30, 40
-KNOWN = np.ones(ITEMS, dtype=bool)
 
 
 def split(repeats: str, again: int = USERS) -> Split:
@@ -49,7 +48,7 @@ class Oracle:
 class Encoder:
     """A sequence model that knows what follows each history."""
 
-    n_items, settings = ITEMS, RetrieveSettings()
+    n_items, settings, known = ITEMS, RetrieveSettings(), None
 
     def __init__(self, moments: Moments) -> None:
         self.after = {had.tobytes(): target for had, target in zip(moments.history, moments.target, strict=True)}
@@ -64,9 +63,9 @@ def rows(moments: Moments) -> dict[str, Scores]:
     """Every kind of row that a table or a run has, of oracles."""
     one, other = Oracle(moments), Oracle(moments, "other")
     sequence = SequenceRow(Encoder(moments))  # type: ignore[arg-type]
-    both = Together((one, other), Logit.first(2), KNOWN)
+    both = Together((one, other), Logit.first(2), ITEMS)
     new = np.arange(ITEMS) >= ITEMS - 2
-    fused = Fused("fused", one, (other, sequence), Logit.first(3), KNOWN)
+    fused = Fused("fused", one, (other, sequence), Logit.first(3))
     return {
         "plain": one,
         "a sequence model": sequence,
@@ -120,8 +119,8 @@ def test_generators_are_chosen_by_the_same_rule() -> None:
         queries = valid.rankable
         assert len(queries) == asked
         made = {"oracle": Oracle(valid), "other": Oracle(valid, "other")}
-        assert join(made, queries, KNOWN, 5, 0).quality["oracle"] == {"HR@5": 1.0, "NDCG@10": 1.0}
-        bench = Bench.of(made, queries, KNOWN, 5, lambda generator: generator)
+        assert join(made, queries, ITEMS, 5, 0).quality["oracle"] == {"HR@5": 1.0, "NDCG@10": 1.0}
+        bench = Bench.of(made, queries, ITEMS, 5, lambda generator: generator)
         assert (np.take_along_axis(bench.ranks["oracle"], queries.target[:, None], axis=1) == 0).all()
 
 
