@@ -19,6 +19,7 @@ from mmsrarec.evaluate.leaks import context, heldout, ranking, stored
 from mmsrarec.evaluate.leaks.finding import SURE, Finding
 from mmsrarec.evaluate.protocol import Scorer, evaluate_full
 from mmsrarec.evaluate.search import chosen_baselines
+from mmsrarec.models.pictures import load_hashes
 from mmsrarec.progress import Progress
 from mmsrarec.recommend.evidence import Retrieval, sample_training
 from mmsrarec.recommend.prompts import Prompts
@@ -179,7 +180,9 @@ def keywords(workspace: Workspace) -> Finding:
     for _, _, _, _, content, answer, _ in read(workspace.folder / "summaries.sqlite")[0]:
         answers.setdefault(content, set()).add(answer)
     settings = workspace.recipe.summarize
-    return stored.keywords(workspace.dataset, workspace.keywords, answers, settings, settings.tune is not None)
+    dataset, file = workspace.dataset, workspace.folder / "pictures" / "features.safetensors"
+    seen = load_hashes(file, dataset)
+    return stored.keywords(dataset, workspace.keywords, answers, settings, settings.tune is not None, seen)
 
 
 def _in_float32(workspace: Workspace) -> Workspace:

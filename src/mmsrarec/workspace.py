@@ -6,6 +6,7 @@ run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from mmsrarec.data.dataset import Dataset, Events, Item
 from mmsrarec.data.identity import KeptLog, align, load_items
 from mmsrarec.data.split import EVERYTHING, Everything, Split, SplitName, make_split, with_validation
 from mmsrarec.data.tables import load
+from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import pictures
 from mmsrarec.models.adapter import merge_adapter
 from mmsrarec.models.mllm import Mllm
@@ -103,8 +105,8 @@ class Workspace:
         """The data folder as it is now, with the codes that the run's finished parts know users and items by."""
         dataset = load(self.recipe.data)
         for split in self.recipe.evaluate.splits:
-            if is_whole(part := self.folder / "retrieve" / split):
-                kept = KeptLog.load(part)
+            with suppress(MmsrarecError):  # a part that is missing, or of a version that kept no log
+                kept = KeptLog.load(self.folder / "retrieve" / split)
                 return align(dataset, kept.user_ids, kept.item_ids)
         return dataset
 

@@ -96,6 +96,15 @@ def load(file: Path, dataset: Dataset | None = None) -> Features:
     return {places[name]: value for name, value in zip(ids, features, strict=True) if name in places}
 
 
+def load_hashes(file: Path, dataset: Dataset) -> dict[int, str]:
+    """Item code -> sha256 of the bytes of the picture that was seen, as `save` wrote it."""
+    with safe_open(file, framework="pt") as opened:
+        facts = opened.metadata() or {}
+    ids, hashes = (json.loads(facts.get(name, "[]")) for name in (ITEMS, HASHES))
+    codes = dataset.item_code
+    return {codes[name]: digest for name, digest in zip(ids, hashes, strict=True) if name in codes}
+
+
 def load_known(file: Path) -> dict[str, Tensor]:
     """sha256 of a picture's bytes -> (v, d), as `save` wrote it. Empty where the file is absent, damaged or older."""
     try:

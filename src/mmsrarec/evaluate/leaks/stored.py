@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.evaluate.leaks.finding import Finding
-from mmsrarec.models.pictures import sha256
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import SummarizeSettings
@@ -16,20 +15,25 @@ SAME = 1e-3
 
 
 def keywords(
-    dataset: Dataset, stored: Keywords, answers: Mapping[str, Collection[str]], settings: SummarizeSettings, tuned: bool
+    dataset: Dataset,
+    stored: Keywords,
+    answers: Mapping[str, Collection[str]],
+    settings: SummarizeSettings,
+    tuned: bool,
+    seen: Mapping[int, str],
 ) -> Finding:
     """Each item's keywords follow, byte for byte, from its own text and picture and the stored answer to them.
 
     answers: hash of a text or of a picture's file -> what the model has answered to it, whoever asked. The chain has no
-    place for a user: the store's keys are model, prompt, decoding and content.
+    place for a user: the store's keys are model, prompt, decoding and content. seen: item code -> hash of the picture
+    that the model saw, which may have been replaced since.
     """
     astray: list[str] = []
     unknown: list[str] = []
     told = read_texts(dataset.items, [text for _, text in stored.answers], settings, tuned)
     for code, item in enumerate(dataset.items):
         image, text = stored.answers[code]
-        path = dataset.image_path(code)
-        contents = (sha256(path) if image is not None and path is not None else "", _hash(item_text(item)))
+        contents = (seen.get(code, ""), _hash(item_text(item)))
         if any(
             said is not None and said not in answers.get(c, ()) for said, c in zip((image, text), contents, strict=True)
         ):
