@@ -13,6 +13,7 @@ from mmsrarec.data.split import Moments
 from mmsrarec.evaluate.rows import make_row, notes
 from mmsrarec.progress import Progress
 from mmsrarec.recipe import Recipe
+from mmsrarec.recommend.propose import known_to
 from mmsrarec.workspace import Kind, Workspace
 
 
@@ -137,7 +138,10 @@ def test_validation_takes_as_many_items_for_new_as_there_are(drawn: Dataset, tmp
     assert (counts == 0).any()
     assert hidden[counts > 0].mean() == pytest.approx((counts == 0).mean(), abs=0.1)
     assert not hidden[counts == 0].any()
-    assert mine.proposers.known(tested=False).sum() == (counts > 0).sum() - hidden.sum()
+    for name in ("als", "sequential-rules"):
+        validated, tested = mine.scorers.validated(name), mine.scorers.classic(name)
+        assert (known_to(validated, len(counts)) == (counts > 0) & ~hidden).all()
+        assert (known_to(tested, len(counts)) == (counts > 0)).all()
     proposed = mine.proposers.reranked(mine.scorers.validated("als"), mine.scorers.validated("als"), tested=False)
     assert hidden[proposed.proposals(mine.split.valid)].any()  # they have their share of the proposals, as new ones do
 
