@@ -118,3 +118,11 @@ def test_any_numbers_are_taken_or_refused_in_words(values: list[int]) -> None:
     assert (read.seconds()[read.taken] >= 0).all()
     for row in np.flatnonzero(~read.taken).tolist():
         assert str(values[row]) in read.reason(row)
+
+
+def test_a_declared_unit_is_not_told_from_steps() -> None:
+    raw = np.array([1_700_000_000] * 9 + [1_900_000_000])
+    with pytest.raises(MmsrarecError) as error:
+        read_times(raw, "log.csv", "seconds")
+    assert "9 look like seconds, 1 like neither (1900000000 to 1900000000: 2030-03-17" in str(error.value)
+    assert "steps" not in str(error.value)

@@ -82,8 +82,9 @@ def read_times(raw: Array, where: str, unit: Unit = "auto", share: float = 0.0) 
         if not counts[best] or hint:
             raise MmsrarecError(_refusal(raw, where, hint=hint))
     else:
-        best, counts = unit, {}
-        found["steps"] = raw >= 0
+        best = unit
+        if unit == "steps":
+            found["steps"] = raw >= 0
         if len(raw) and not found[best].any():
             raise MmsrarecError(_refusal(raw, where, declared=unit))
     inside = found[best]

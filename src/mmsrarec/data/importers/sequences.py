@@ -42,7 +42,7 @@ def import_sequences(
     for path in paths:
         if not path.is_file():
             raise MmsrarecError(f"{path} is not a file: name a log of lines `user item item ...`, and a CSV of titles")
-    report, rejects = Report(times=TIMES), Rejects()
+    report, rejects = Report(times=TIMES, unit="steps"), Rejects()
     items = {} if titles is None else _read_titles(paths[1], max_rejects, report, rejects)
     sequences = _read_log(paths[0], max_rejects, rejects)
     for sequence in sequences.values():
