@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,21 +27,35 @@ class Answer:
     keywords: tuple[str, ...]
 
 
+class Answers(list[Answer]):
+    left_out, notes = (), ()
+
+
 class StubRecommender:
     """Stands for a finished run, which takes minutes to make."""
 
+    notes = ()
+    dataset = SimpleNamespace(item_code={"a,b": 0})
+
     @classmethod
-    def load(cls, run: Path) -> "StubRecommender":
+    def load(cls, run: Path, data: Path | None = None, device: str | None = None) -> "StubRecommender":
         if run.name == "nothing":
             raise MmsrarecError(f"{run} is not a finished run:\n make it with mmsrarec run")
         return cls()
 
     def recommend(
-        self, user: str | None = None, history: list[str] | None = None, k: int = 10, reasons=True, **wishes: list[str]
-    ) -> list[Answer]:
+        self,
+        user: str | None = None,
+        history: list[str] | None = None,
+        k: int = 10,
+        reasons: bool = True,
+        allow_seen: bool | None = None,
+        strict: bool = False,
+        **wishes: list[str],
+    ) -> Answers:
         print("chatter of a library")
         asked = [f"{kind} {word}" for kind, words in wishes.items() for word in words]
-        return [Answer(f"{user}{history}", float("nan"), ("red", "mug", *asked))] * k
+        return Answers([Answer(f"{user}{history}", float("nan"), ("red", "mug", *asked))] * k)
 
     def explain(
         self, user: str | None = None, history: list[str] | None = None, item: str = "", **wishes: list[str]
@@ -128,8 +142,8 @@ def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["nonsense"], "nonsense"),
         (["recommend"], "RUN"),
-        (["recommend", "run"], "--user U, or --history"),
-        (["recommend", "run", "--user", "1", "--history", "2"], "one of the two"),
+        (["recommend", "run"], "--user U, --history A,B,C, or --history-file FILE"),
+        (["recommend", "run", "--user", "1", "--history", "2"], "one of them"),
         (["recommend", "run", "--user", "1", "--k", "0"], "--k"),
         (["recommend", "nothing", "--user", "1"], "not a finished run: make it with"),
         (["explain", "run", "--user", "1"], "--item"),

@@ -120,7 +120,7 @@ def test_the_answer_is_the_same_whatever_is_shown_of_it(
         (p,) = recommender.scorer.score_evidence(
             [
                 recommender._gather(
-                    recommender._moment(question.get("user"), question.get("history")),
+                    recommender._asked(question.get("user"), question.get("history"))[0],
                     recommender._codes([item]),
                     UNASKED,
                 )

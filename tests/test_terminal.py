@@ -103,12 +103,15 @@ def test_progress_goes_on_when_its_reader_went_away() -> None:
 
 DRIVER = """
     import sys
-    from types import ModuleType
+    from types import ModuleType, SimpleNamespace
     from mmsrarec.errors import MmsrarecError
     TITLE = {title!a}
+    class Answers(list):
+        left_out, notes = (), ()
     class Recommender:
+        notes, dataset = (), SimpleNamespace(item_code={{}})
         @classmethod
-        def load(cls, run, **more):
+        def load(cls, run, *more):
             return cls()
         def recommend(self, **asked):
             print(TITLE)  # chatter of a library
@@ -116,7 +119,7 @@ DRIVER = """
                 raise MmsrarecError("no user " + TITLE)
             if asked.get("user") == "fault":
                 raise KeyError(TITLE)
-            return [dict(item_id=TITLE, title=TITLE, because=[TITLE])] * 2
+            return Answers([dict(item_id=TITLE, title=TITLE, because=[TITLE])] * 2)
     module = ModuleType("mmsrarec.recommender")
     module.Recommender = Recommender
     sys.modules["mmsrarec.recommender"] = module

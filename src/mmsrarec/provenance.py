@@ -53,7 +53,7 @@ def made(folder: Path) -> Made:
     recipe = _recipe_of(manifest, folder)
     if wanted is None:
         return Made(recipe, recipe.evaluate.splits[0])
-    differences = differing(recipe.model_dump(mode="json"), wanted.model_dump(mode="json"))
+    differences = differing(_making(recipe), _making(wanted))
     place = {"data": wanted.data, "runtime": wanted.runtime}
     if not differences:
         return Made(wanted.model_copy(update={"name": recipe.name}), _split_of(part, wanted))
@@ -111,6 +111,11 @@ def _wanted(folder: Path) -> Recipe | None:
         raise MmsrarecError(f"{error}; make the run anew with mmsrarec run RECIPE --out {folder}") from error
 
 
+def _making(recipe: Recipe) -> dict[str, Any]:
+    """The settings that make parts: a small ranker of the embedded model is made in the same run as the whole one."""
+    return recipe.model_copy(update={"model": recipe.model.whole}).model_dump(mode="json")
+
+
 def _recipe_of(manifest: Manifest, folder: Path) -> Recipe:
     try:
         return Recipe.model_validate(manifest["settings"])
@@ -123,13 +128,14 @@ def _recipe_of(manifest: Manifest, folder: Path) -> Recipe:
 
 def _served_part(folder: Path, wanted: Recipe | None) -> str:
     """The part that answers: the ranker that recipe.toml names, else the newest one, else the newest encoder."""
-    asked = served_adapter(wanted) if wanted else ""
+    if wanted and is_whole(folder / (asked := served_adapter(wanted))):
+        return asked
     for pattern in ("recommend/*/*", "retrieve/*", "summarize"):
         found = (path.relative_to(folder).as_posix() for path in folder.glob(pattern) if is_whole(path))
         parts = [name for name in found if _may_serve(folder, name)]
         parts.sort(key=lambda name: (folder / name / MANIFEST).stat().st_mtime_ns, reverse=True)
         if parts:
-            return asked if asked in parts else parts[0]
+            return parts[0]
     raise MmsrarecError(
         f"{folder} has no finished artefact to answer by yet: go on with mmsrarec run RECIPE --out {folder}"
     )

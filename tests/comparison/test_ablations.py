@@ -12,6 +12,7 @@ from mmsrarec.progress import Progress
 from mmsrarec.recipe import load_recipe
 from mmsrarec.recommender import Recommender
 from mmsrarec.run import Run
+from mmsrarec.workspace import Workspace
 
 
 def test_sweeps_and_another_encoder_are_ablations_like_others(mine: Path) -> None:
@@ -76,7 +77,8 @@ def test_the_small_ranker_learns_from_the_whole_and_recommends(mine: Path, monke
 
 def test_embedded_small_is_the_embedded_model_with_a_ranker_of_its_own(mine: Path) -> None:
     names, first = ("embedded", "embedded-small"), "leave-one-out"
-    plain, small = (Run(recipe_in(mine, f"model.name={name}"), mine / "run", Progress(io.StringIO())) for name in names)
+    recipes = [recipe_in(mine, f"model.name={name}") for name in names]
+    plain, small = (Run(Workspace(recipe, mine / "run"), Progress(io.StringIO())) for recipe in recipes)
     assert plain.stages.keys.pictures() == small.stages.keys.pictures()
     assert (plain.variants(first), small.variants(first)) == (["titles", "whole"], ["titles", "whole", "small"])
     assert small.variants("user-8-1-1") == ["titles", "whole"]

@@ -67,7 +67,8 @@ WORD = regex.compile(
 
 _UNSPACED = regex.compile(rf"[{UNSPACED}]")
 _RUN = regex.compile(
-    r"(?V1)[\p{Han}\p{Hiragana}\p{Katakana}\u3005\u3006\u30fc]+|[\p{Thai}]+|[\p{Lao}\p{Khmer}\p{Myanmar}\u200c\u200d]+"
+    r"(?V1)(?:[\p{Han}\p{Hiragana}\p{Katakana}\u3005\u3006\u30fc]\p{M}*)+|(?:\p{Thai}\p{M}*)+"
+    r"|(?:[\p{Lao}\p{Khmer}\p{Myanmar}\u200c\u200d]\p{M}*)+"
     rf"|[^{UNSPACED}]+(?:\p{{M}}+[^{UNSPACED}]*)*"  # a mark stays with its letter, whatever its own script is
 )
 _CLAUSE = regex.compile(rf"[{UNSPACED}\p{{M}}]+")
