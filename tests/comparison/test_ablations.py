@@ -83,4 +83,5 @@ def test_embedded_small_is_the_embedded_model_with_a_ranker_of_its_own(mine: Pat
     assert (plain.variants(first), small.variants(first)) == (["titles", "whole"], ["titles", "whole", "small"])
     assert small.variants("user-8-1-1") == ["titles", "whole"]
     told = (f"evaluate.ablations={['small']}", "evaluate.rows=['sasrec']")
-    assert Run(recipe_in(mine, *told), mine / "run", Progress(io.StringIO())).variants(first) == ["whole", "small"]
+    asked = Run(Workspace(recipe_in(mine, *told), mine / "run"), Progress(io.StringIO()))
+    assert asked.variants(first) == ["whole", "small"]
