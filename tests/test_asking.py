@@ -38,7 +38,7 @@ def test_lists_of_ids() -> None:
     for lone in ("i01", b"i01", bytearray(b"i")):
         with pytest.raises(MmsrarecError, match="one piece of text: give a list"):
             checked_ids("history", lone)
-    for other in (5, None, {"a": 1}, np.array(5), 1.5):
+    for other in (5, None, {"a": 1}, {"a"}, np.array(5), 1.5):
         with pytest.raises(MmsrarecError, match="no list of item ids"):
             checked_ids("history", other)
 
@@ -79,6 +79,7 @@ def test_numbers_count_as_their_decimal_form(finished: Path) -> None:
 
 def test_nothing_to_score_is_an_empty_answer(recommender: Recommender) -> None:
     assert recommender.score([], user="u0005") == {}
+    assert recommender.score([]) == {}
     assert recommender.score(np.array([], dtype=int), history=[]) == {}
     once, twice = (recommender.score(asked, user="u0005") for asked in (["001"], ["001", "001"]))
     assert once.keys() == twice.keys()
@@ -110,6 +111,23 @@ def test_what_they_had_may_be_recommended_again(recommender: Recommender) -> Non
     ever = {one.item_id for one in recommender.recommend(history=history, k=60, allow_seen=True, reasons=False)}
     never = {one.item_id for one in recommender.recommend(history=history, k=60, reasons=False)}
     assert ever - never == set(history)
+
+
+def test_flags_and_places_are_of_their_kind(recommender: Recommender, finished: Path) -> None:
+    for wrong in ({"allow_seen": "no"}, {"reasons": 1}, {"strict": None}):
+        with pytest.raises(MmsrarecError, match="is neither True nor False"):
+            recommender.recommend(history=["001"], k=1, **wrong)
+    for wrong in (None, 5, b"run"):
+        with pytest.raises(MmsrarecError, match=r"run: .* is no place"):
+            Recommender.load(wrong)  # type: ignore[arg-type]
+    with pytest.raises(MmsrarecError, match=r"data: .* is no place"):
+        Recommender.load(finished / "run", data=5)  # type: ignore[arg-type]
+    for wrong in (0, b"cpu"):
+        with pytest.raises(MmsrarecError, match="is no name of a device"):
+            Recommender.load(finished / "run", device=wrong)  # type: ignore[arg-type]
+    import torch
+
+    assert Recommender.load(finished / "run", device=torch.device("cpu")).notes == ()  # type: ignore[arg-type]
 
 
 def test_a_wish_that_no_item_meets_is_said(recommender: Recommender) -> None:

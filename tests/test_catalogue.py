@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from finished import copy_run, done, go
 
@@ -93,6 +94,39 @@ def test_an_item_that_left_is_recommended_no_more_and_still_speaks(mine: Path) -
     assert spoke != recommender.score(["001"], history=["002"])["001"]
     assert update(mine / "run", Progress())["removed_items"] == [gone]
     assert answers(mine).keys() == after.keys()
+
+
+def test_an_item_whose_line_alone_is_gone_still_speaks(mine: Path) -> None:
+    before = answers(mine)
+    gone = max(before, key=before.__getitem__)
+    remove(mine, gone, events=False)
+    assert answers(mine).keys() == before.keys() - {gone}
+    assert update(mine / "run", Progress())["removed_items"] == [gone]
+
+
+def test_what_joins_changes_no_keyword_of_another_item(mine: Path) -> None:
+    """A word that only just was no common one is none after an item more that holds it."""
+    keywords = mine / "run" / "summarize" / "keywords.parquet"
+    before = {row["item_id"]: row for row in pl.read_parquet(keywords).iter_rows(named=True)}
+    told = json.loads((mine / "run" / "summarize" / "words.json").read_text())
+    for number in range(70):
+        insert(mine, 60, NEW | {"item_id": f"n{number}", "description": "A mug of clay, and of walnut."})
+    update(mine / "run", Progress())
+    after = {row["item_id"]: row for row in pl.read_parquet(keywords).iter_rows(named=True)}
+    assert {name: after[name] for name in before} == before
+    assert json.loads((mine / "run" / "summarize" / "words.json").read_text()) == told
+    assert leaks.check_run(mine / "run", users=4, fast=True, say=Progress())["passed"]
+
+
+def test_interactions_that_left_are_no_part_of_those_that_joined(mine: Path) -> None:
+    head, *rows = lines(mine, "interactions.csv")
+    write(mine, "interactions.csv", [head, *rows[50:], *(f"u001{n},001,179000000{n}\n" for n in range(7))])
+    assert update(mine / "run", Progress())["interactions_since"] == 7
+
+
+def test_a_drawn_catalogue_that_grew_is_compared_without_its_answers(mine: Path) -> None:
+    insert(mine, 60)
+    go(mine, "evaluate.splits=['leave-one-out']", "evaluate.rows=['popularity', 'sasrec', 'mmsrarec']")
 
 
 def test_items_and_interactions_in_another_order_are_the_same(mine: Path) -> None:

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from finished import done, go
+from finished import done, go, report_of
 
 from mmsrarec import artefacts
 from mmsrarec.errors import MmsrarecError
@@ -70,6 +70,19 @@ def test_a_part_made_again_since_does_not_fit_and_both_sides_are_named(mine: Pat
     assert "mmsrarec run" in message
     go(mine, "summarize.max_keywords_text=3")
     assert scores(mine)
+
+
+def test_another_first_split_is_checked_and_served_by_its_own_models(mine: Path) -> None:
+    rows = "evaluate.rows=['popularity', 'sasrec', 'mmsrarec']"
+    other = (rows, "evaluate.splits=['user-8-1-1', 'leave-one-out']")
+    go(mine, *other)
+    assert report_of(mine)["served"]["fitted_on"].startswith("user-8-1-1")
+    recommender = Recommender.load(mine / "run")
+    assert recommender.split == recommender.workspace.chosen_on == "user-8-1-1"
+    go(mine, *other, "retrieve.dims=8", stages=("retrieve",))
+    go(mine, *other, stages=("summarize",))
+    with pytest.raises(MmsrarecError, match=r"retrieve/user-8-1-1 was made again.*retrieve\.dims is 16 .* and 8 in"):
+        Recommender.load(mine / "run")
 
 
 def test_an_encoder_trained_again_does_not_fit(mine: Path) -> None:

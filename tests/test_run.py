@@ -140,6 +140,29 @@ def test_stages_can_be_had_one_by_one(finished: Path, tmp_path: Path) -> None:
     assert alike[0]["files"] == alike[1]["files"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "stage", "part", "command"),
+    [
+        (["sasrec"], "evaluate", "retrieve/leave-one-out", "retrieve"),
+        (["neighbours-only"], "evaluate", "retrieve/leave-one-out", "retrieve"),
+        (["popularity", "gru4rec"], "evaluate", "sequence/leave-one-out/gru4rec", "retrieve"),
+        (["mllm-msr"], "evaluate", "retrieve/leave-one-out", "retrieve"),
+        (["mllm-msr"], "recommend", "pictures", "summarize"),
+        (["content-sasrec"], "retrieve", "summarize", "summarize"),
+        (["sasrec", "mmsrarec"], "evaluate", "summarize", "summarize"),
+    ],
+)
+def test_a_stage_by_itself_names_what_goes_before_it(
+    finished: Path, tmp_path: Path, rows: list[str], stage: str, part: str, command: str
+) -> None:
+    shutil.copy(finished / "tiny.toml", tmp_path)
+    with pytest.raises(MmsrarecError) as error:
+        go(tmp_path, f"evaluate.rows={rows}", "evaluate.splits=['leave-one-out']", stages=(stage,))
+    assert str(error.value).startswith(f"{part} is not a finished artefact")
+    assert f"make it first with mmsrarec {command} " in str(error.value)
+    assert not (tmp_path / "run" / "retrieve").exists()
+
+
 def test_without_a_language_model_nothing_of_it_is_made(finished: Path, tmp_path: Path, no_model: None) -> None:
     shutil.copy(finished / "tiny.toml", tmp_path)
     rows, split = "evaluate.rows=['random', 'item-knn']", "evaluate.splits=['leave-one-out']"

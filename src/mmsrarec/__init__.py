@@ -5,12 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmsrarec.data.dataset import Dataset
+    from mmsrarec.errors import MmsrarecError
     from mmsrarec.recommender import Recommender
 
 __version__ = "0.1.0"
-__all__ = ["Dataset", "Recommender", "__version__"]
+__all__ = ["Dataset", "MmsrarecError", "Recommender", "__version__"]
 
-_HOME = {"Dataset": "mmsrarec.data.dataset", "Recommender": "mmsrarec.recommender"}
+_HOME = {
+    "Dataset": "mmsrarec.data.dataset",
+    "MmsrarecError": "mmsrarec.errors",
+    "Recommender": "mmsrarec.recommender",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,10 @@
 """What callers of the public class may give: types are checked at the door, and a refusal says what to give instead."""
 
 import operator
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,6 +42,20 @@ def checked_words(name: str, values: object) -> list[str]:
     return [str(word) for word in words]
 
 
+def checked_folder(name: str, value: object) -> Path:
+    """A place on the disk. Raises MmsrarecError for what is neither text nor a path."""
+    if isinstance(value, str | os.PathLike) and isinstance(place := os.fspath(value), str):
+        return Path(place)
+    raise MmsrarecError(f"{name}: {_shown(value)} is no place: give text, or a path")
+
+
+def checked_flag(name: str, value: object) -> bool:
+    """Yes or no. Raises MmsrarecError for anything else, such as the text "no"."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise MmsrarecError(f"{name}: {_shown(value)} is neither True nor False")
+
+
 def checked_count(name: str, value: object) -> int:
     """A whole number, 1 or more. Raises MmsrarecError for anything else."""
     try:
@@ -53,10 +69,10 @@ def checked_count(name: str, value: object) -> int:
 
 def _listed(name: str, values: object, of: str) -> list[object]:
     """The elements. Raises MmsrarecError for what is no list of them."""
-    if isinstance(values, Iterable) and not isinstance(values, str | bytes | bytearray | dict):
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes | bytearray | dict | set | frozenset):
         with suppress(TypeError):  # numpy's arrays of no dimension
             return list(values)
-    raise MmsrarecError(f"{name}: {_shown(values)} is no list of {of}")
+    raise MmsrarecError(f"{name}: {_shown(values)} is no list of {of}, whose order is known")
 
 
 def _shown(value: object) -> str:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from mmsrarec.artefacts import is_whole
 from mmsrarec.data.dataset import Dataset, Item
+from mmsrarec.data.files import find
 from mmsrarec.data.identity import KeptLog, align, load_items, recoded
 from mmsrarec.data.split import EVERYTHING
-from mmsrarec.data.tables import ITEMS, load
+from mmsrarec.data.tables import ITEMS, load_known
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.provenance import made, served_on, served_variant
 from mmsrarec.summarize.keywords import items_of
@@ -67,15 +68,16 @@ def open_catalogue(folder: Path, data: Path | None = None, device: str | None = 
     kept, known = KeptLog.load(folder / "retrieve" / split), load_items(folder / "summarize")
     place = found.recipe.data if data is None else data.expanduser().absolute()
     recipe = on_device(found.recipe, device).model_copy(update={"data": place})
-    now = _load(place, data is not None, folder, kept, known, notes)
     gone = {name: replace(known.get(name) or Item(name), image=None) for name in kept.item_ids}
+    now, lost = _load(place, data is not None, folder, kept, known, notes)
     if now is None:
         items = tuple(gone[name] for name in kept.item_ids)
         dataset = Dataset(place.name, items, kept.user_ids, kept.events, None, kept.times)
     else:
-        dataset = align(now, kept.user_ids, kept.item_ids, gone)
+        described = tuple(gone[item.item_id] if item.item_id in lost else item for item in now.items)
+        dataset = align(replace(now, items=described), kept.user_ids, kept.item_ids, gone)
     summarized = set(items_of(folder / "summarize" / "keywords.parquet"))
-    there = {item.item_id for item in (now or dataset).items}
+    there = {item.item_id for item in (now or dataset).items} - lost
     available = np.array([item.item_id in there and item.item_id in summarized for item in dataset.items], dtype=bool)
     new = tuple(item.item_id for item in dataset.items if item.item_id not in summarized)
     edited = tuple(item.item_id for item in dataset.items if _edited(item, known.get(item.item_id)))
@@ -92,27 +94,26 @@ def open_catalogue(folder: Path, data: Path | None = None, device: str | None = 
 
 def _load(
     place: Path, named: bool, folder: Path, kept: KeptLog, known: dict[str, Item], notes: list[str]
-) -> Dataset | None:
-    """The data folder as it is now; None where it is not there."""
-    if not (place / ITEMS).is_file():
+) -> tuple[Dataset | None, frozenset[str]]:
+    """The data folder as it is now, and items that only its interactions still name; None where it is not there."""
+    if not find(place, ITEMS).is_file():
         if named:
             raise MmsrarecError(f"{place} is not a data folder: name one with {ITEMS}")
         notes.append(
             f"the data folder {place} is not there: answers come from what {folder} keeps; --data FOLDER says where it "
             "is now"
         )
-        return None
-    now = load(place)
+        return None, frozenset()
+    now, lost = load_known(place, kept.item_ids)
     codes = now.item_code
-    alike = sum(
-        one in codes and (one not in known or not _edited(now.items[codes[one]], known[one])) for one in kept.item_ids
-    )
+    held = [one for one in kept.item_ids if one in codes and one not in lost]
+    alike = sum(not _edited(now.items[codes[one]], known.get(one)) for one in held)
     if alike < ALIKE * len(kept.item_ids):
         raise MmsrarecError(
             f"{place} holds other data than {folder} was made from: it has {alike} of the run's {len(kept.item_ids)} "
             "items as they were; name the right folder with --data, or make a new run with mmsrarec run"
         )
-    return now
+    return now, lost
 
 
 def _edited(item: Item, known: Item | None) -> bool:

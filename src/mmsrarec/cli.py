@@ -252,8 +252,6 @@ def recommend(
     who = _known(who, history, recommender)
     found = recommender.recommend(**who, k=k, **wishes, reasons=reasons, allow_seen=allow_seen, strict=strict)
     notes = [*recommender.notes, *found.notes]
-    for note in notes:
-        remark(note)
     return {**who, **wishes, "recommendations": found, "left_out": found.left_out, "notes": notes}
 
 
@@ -294,6 +292,8 @@ def _who(user: str | None, history: list[str] | None, file: Path | None) -> dict
     if file is not None:
         try:
             text = file.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise MmsrarecError(f"{file} cannot be read: {error.strerror or error}; name a file of item ids") from error
         except UnicodeDecodeError as error:
             raise MmsrarecError(f"{file} is not UTF-8: save it as such, one item id a line") from error
         return {"history": [line for line in text.splitlines() if line]}

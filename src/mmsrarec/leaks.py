@@ -27,6 +27,7 @@ from mmsrarec.recommend.score import MllmScorer
 from mmsrarec.retrieve.encode import Encoder
 from mmsrarec.retrieve.train import MOST_VALIDATED
 from mmsrarec.show import plain
+from mmsrarec.summarize.language import CatalogueWords, lexicons
 from mmsrarec.summarize.store import read
 from mmsrarec.workspace import Workspace, adapter_part
 
@@ -182,7 +183,9 @@ def keywords(workspace: Workspace) -> Finding:
     settings = workspace.recipe.summarize
     dataset, file = workspace.dataset, workspace.folder / "pictures" / "features.safetensors"
     seen = load_hashes(file, dataset)
-    return stored.keywords(dataset, workspace.keywords, answers, settings, settings.tune is not None, seen)
+    words = CatalogueWords.load(workspace.folder / "summarize")
+    spoken = lexicons(dataset.items, settings.language, words)
+    return stored.keywords(dataset, workspace.keywords, answers, settings, settings.tune is not None, seen, spoken)
 
 
 def _in_float32(workspace: Workspace) -> Workspace:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mmsrarec.artefacts import MANIFEST, Manifest, identity, is_whole, read_manifest
+from mmsrarec.artefacts import MANIFEST, Manifest, identity, inputs_of, is_whole, read_manifest
 from mmsrarec.data.split import EVERYTHING, Everything, SplitName
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recipe import Recipe, load_recipe
@@ -52,16 +52,16 @@ def made(folder: Path) -> Made:
     check_inputs(folder, part, manifest)
     recipe = _recipe_of(manifest, folder)
     if wanted is None:
-        return Made(recipe, recipe.evaluate.splits[0])
+        return _made(recipe, part)
     differences = differing(_making(recipe), _making(wanted))
     place = {"data": wanted.data, "runtime": wanted.runtime}
     if not differences:
-        return Made(wanted.model_copy(update={"name": recipe.name}), _split_of(part, wanted))
+        return _made(wanted.model_copy(update={"name": recipe.name}), part)
     note = (
         f"{folder / RECIPE} asks for other settings than {part} was made with, which are the ones that answer: "
         f"{said(differences, part, RECIPE)}; mmsrarec run makes what is asked for"
     )
-    return Made(recipe.model_copy(update=place), _split_of(part, recipe), (note,))
+    return _made(recipe.model_copy(update=place), part, note)
 
 
 def check_inputs(folder: Path, part: str, manifest: Manifest) -> None:
@@ -160,7 +160,7 @@ def served_on(folder: Path, split: SplitName, variant: str) -> SplitName | Every
     """What the models that answer were fitted on: everything, where the run was refitted after it was evaluated as it
     is now, else the training part of the split."""
     part = f"recommend/{EVERYTHING}/{variant}"
-    if not is_whole(folder / part):
+    if not is_whole(folder / part) or f"recommend/{split}/{variant}" not in inputs_of(folder / part):
         return split
     try:
         check_inputs(folder, part, read_manifest(folder / part))
@@ -174,8 +174,10 @@ def served_adapter(recipe: Recipe) -> str:
     return f"recommend/{recipe.evaluate.splits[0]}/{served_variant(recipe)}"
 
 
-def _split_of(part: str, recipe: Recipe) -> SplitName:
-    for name in recipe.evaluate.splits:
-        if f"/{name}" in part:
-            return name
-    return recipe.evaluate.splits[0]
+def _made(recipe: Recipe, part: str, *notes: str) -> Made:
+    """The split of the part that answers comes first, as it does where choices are made on validation."""
+    splits = recipe.evaluate.splits
+    named: tuple[SplitName, ...] = ("leave-one-out", "user-8-1-1", "time-cut")
+    split: SplitName = next((name for name in named if f"/{name}" in part), splits[0])
+    evaluate = recipe.evaluate.model_copy(update={"splits": (split, *(name for name in splits if name != split))})
+    return Made(recipe.model_copy(update={"evaluate": evaluate}), split, notes)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.artefacts import read_manifest
-from mmsrarec.asking import ItemIds, checked_count, checked_id, checked_ids, checked_words
+from mmsrarec.asking import ItemIds, checked_count, checked_flag, checked_folder, checked_id, checked_ids, checked_words
 from mmsrarec.catalogue import open_catalogue
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.split import Moments
@@ -128,8 +128,8 @@ class Recommender:
         Raises:
             MmsrarecError: `run` is no finished run, its parts do not belong together, or the data are others.
         """
-        place = None if data is None else Path(data)
-        catalogue = open_catalogue(Path(run), place, None if device is None else check_device(device))
+        place = None if data is None else checked_folder("data", data)
+        catalogue = open_catalogue(checked_folder("run", run), place, None if device is None else check_device(device))
         workspace = catalogue.workspace
         check_device(workspace.recipe.runtime.device)
         prompts = workspace.tuned(catalogue.split, workspace.served)
@@ -162,10 +162,10 @@ class Recommender:
         Raises:
             MmsrarecError: Nobody of that id, no known item in the history, or an argument of another kind.
         """
-        k, wishes = checked_count("k", k), self._wishes(more, less)
-        moment, left_out = self._asked(user, history, strict)
+        k, wishes, reasons = checked_count("k", k), self._wishes(more, less), checked_flag("reasons", reasons)
+        moment, left_out = self._asked(user, history, checked_flag("strict", strict))
         if allow_seen is not None:
-            moment = replace(moment, allow_seen=allow_seen)
+            moment = replace(moment, allow_seen=checked_flag("allow_seen", allow_seen))
         return self.answer(moment, k, wishes, reasons, left_out)
 
     def score(
@@ -178,6 +178,8 @@ class Recommender:
     ) -> dict[str, float]:
         """{item id: score} of the named candidates. Raises MmsrarecError that lists unknown ids."""
         ids, wishes = checked_ids("candidates", candidates), self._wishes(more, less)
+        if not ids and user is None and history is None:
+            return {}
         (moment, left_out), codes = self._asked(user, history), self._codes(ids)
         self._remark(left_out)
         if not ids:
@@ -243,7 +245,7 @@ class Recommender:
         may = self.available.copy()
         may[moment.excluded[0]] = False
         if not may.any():
-            why = "they had everything that may be recommended; allow_seen offers it again"
+            why = "they had everything that may be recommended; allow_seen=True (--allow-seen) offers it again"
             return Recommendations([], left_out, [*notes, f"nothing is left to recommend: {why}"])
         generator: Scorer = self.generator if len(moment.history[0]) else self.cold_generator
         if wishes.more:

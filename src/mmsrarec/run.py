@@ -5,6 +5,8 @@ pictures -> tune -> summarize -> retrieve -> recommend -> evaluate
 
 import json
 import time
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import numpy as np
 from mmsrarec import artefacts
 from mmsrarec.catalogue import open_catalogue, present_only
 from mmsrarec.comparison.compare import compare
-from mmsrarec.data.dataset import Dataset
+from mmsrarec.data.dataset import Dataset, Events
 from mmsrarec.data.split import EVERYTHING, SplitName, check_clock, check_split, make_split
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.baselines.settings import encoder_settings
@@ -25,16 +27,25 @@ from mmsrarec.progress import Progress
 from mmsrarec.provenance import RECIPE
 from mmsrarec.recipe import Recipe, to_toml
 from mmsrarec.recommend.variants import variant_named
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
+from mmsrarec.rival import msr_part
 from mmsrarec.stages import Shard, Stages
+from mmsrarec.summarize.language import CatalogueWords
 from mmsrarec.summary_page import write_page
 from mmsrarec.workspace import SEEDS, Workspace, adapter_part, on_device
 
 STAGES = ("pictures", "tune", "summarize", "retrieve", "recommend", "evaluate")
 CLOCKED = ("recency", "trend")
 """Of `recommend.shows`: what speaks of real times."""
-MAKERS = {"pictures": "summarize", "summarize": "summarize", "retrieve": "retrieve", "recommend": "train"}
-"""Which command makes a part, by the first word of the part's name."""
+MAKERS = {
+    "pictures": ("summarize", "summarize"),
+    "summarize": ("summarize", "summarize"),
+    "retrieve": ("retrieve", "retrieve"),
+    "sequence": ("retrieve", "retrieve"),
+    "recommend": ("recommend", "train"),
+    MSR: ("recommend", "train"),
+}
+"""The first word of a part's name -> the stage that makes it, and that stage's command."""
 
 
 def run(
@@ -119,13 +130,22 @@ def update(out: Path, progress: Progress, data: Path | None = None) -> dict:
         if not catalogue.present:
             raise MmsrarecError(f"{catalogue.workspace.recipe.data} is not there: name the data folder with --data")
         workspace = catalogue.workspace
-        done = Run(workspace, progress).all(("summarize",))
-    since = len(workspace.dataset.events) - len(workspace.logs[catalogue.split])
+        words = CatalogueWords.load(out / "summarize")  # what joins changes nothing of what the ranker has learned
+        done = Run(workspace, progress, words=words).all(("summarize",))
+    since = joined(workspace.logs[catalogue.split], workspace.dataset.events)
     progress(f"the sequence encoder and the ranking model stay as they are; mmsrarec refit {out} trains them anew")
     left = [workspace.dataset.items[code].item_id for code in np.flatnonzero(~catalogue.available)]
     gone = sorted(set(left) - set(catalogue.new))
-    facts = {"edited_items": list(catalogue.edited), "removed_items": gone, "interactions_since": max(since, 0)}
+    facts = {"edited_items": list(catalogue.edited), "removed_items": gone, "interactions_since": since}
     return {"new_items": list(catalogue.new), **facts, **done}
+
+
+def joined(before: Events, now: Events) -> int:
+    """Interactions that were not there before, however many left."""
+    kinds = [
+        Counter(zip(log.user.tolist(), log.item.tolist(), log.time.tolist(), strict=True)) for log in (before, now)
+    ]
+    return (kinds[1] - kinds[0]).total()
 
 
 def refit(out: Path, progress: Progress, data: Path | None = None, device: str | None = None) -> dict:
@@ -141,6 +161,8 @@ def refit(out: Path, progress: Progress, data: Path | None = None, device: str |
         workspace = catalogue.workspace
         fresh = Workspace(workspace.recipe, out, present_only(catalogue))
         work, variant = Run(fresh, progress), fresh.served
+        before, after = len(workspace.logs[catalogue.split]), len(fresh.dataset.events)
+        progress(f"{out} was made from {before} interactions, and is refitted on the {after} that are there now")
         started = time.monotonic()
         work.stages.retrieve(EVERYTHING, [variant])
         for name in (variant_named(variant).teacher, variant):
@@ -156,10 +178,17 @@ def refit(out: Path, progress: Progress, data: Path | None = None, device: str |
 class Run:
     """One run in progress: which stages it needs, and in which order."""
 
-    def __init__(self, workspace: Workspace, progress: Progress, shard: Shard | None = None, retune: bool = False):
+    def __init__(
+        self,
+        workspace: Workspace,
+        progress: Progress,
+        shard: Shard | None = None,
+        retune: bool = False,
+        words: CatalogueWords | None = None,
+    ):
         self.workspace, self.say, self.shard = workspace, progress, shard
         self.recipe, self.out = workspace.recipe, workspace.folder
-        self.stages = Stages(workspace, progress, shard, retune)
+        self.stages = Stages(workspace, progress, shard, retune, words)
         if self.recipe.runtime.threads:
             import torch
 
@@ -170,22 +199,35 @@ class Run:
         of the stages asked for makes."""
         if stages is None:
             return
-        parts, behind = [], {"retrieve", "recommend", "evaluate"} & set(stages)
-        content = CONTENT_SASREC in (*self.recipe.evaluate.rows, self.recipe.retrieve.encoder)
-        for split in self.recipe.evaluate.splits if behind else ():
-            ranks = self.variants(split) and behind - {"retrieve"}
-            parts += ["summarize", "pictures"] if content or ranks else []
-            parts += [f"retrieve/{split}"] if ranks else []
-            parts += [adapter_part(split, name) for name in self.variants(split) if behind == {"evaluate"}]
-        made = {part for part in parts for stage in stages if part.partition("/")[0] == stage}
-        made |= {"pictures"} if "summarize" in stages else set()
-        for part in parts:
-            maker = MAKERS[part.partition("/")[0]]
-            if part not in made and not artefacts.is_whole(self.out / part):
+        for part in self.needs(stages):
+            stage, command = MAKERS[part.partition("/")[0]]
+            if stage not in stages and not artefacts.is_whole(self.out / part):
                 raise MmsrarecError(
                     f"{part} is not a finished artefact of {self.out}, and this needs it: make it first with mmsrarec "
-                    f"{maker} RECIPE --out {self.out}, or do all stages with mmsrarec run"
+                    f"{command} RECIPE --out {self.out}, or do all stages with mmsrarec run"
                 )
+
+    def needs(self, stages: tuple[str, ...]) -> Iterator[str]:
+        """The parts that the stages are made from, or are, in the order in which they are made."""
+        evaluate, work = self.recipe.evaluate, self.workspace
+        ranks, measures = "recommend" in stages, "evaluate" in stages
+        rows, variants = evaluate.rows, {split: self.variants(split) for split in evaluate.splits}
+        content = CONTENT_SASREC in (*rows, self.recipe.retrieve.encoder)
+        reads = (content and {"retrieve", "evaluate"} & {*stages}) or (any(variants.values()) and (ranks or measures))
+        if reads or (ranks and MSR in rows):
+            yield from ("summarize", "pictures") if reads else ("pictures",)
+        for split in evaluate.splits:
+            if ranks or measures:
+                if variants[split] or {MSR, *STAGE_2} & {*rows}:
+                    yield f"retrieve/{split}"
+                searched: set[EncoderName] = {work.searches_with(variant) for variant in variants[split]}
+                named: set[EncoderName] = {name for name in ENCODERS if measures and name in rows}
+                yield from sorted(work.encoder_part(split, name) for name in searched | named)
+                if work.refits:
+                    yield from sorted(work.encoder_part(split, name, refit=True) for name in named)
+            if measures:
+                yield from (adapter_part(split, name) for name in variants[split])
+                yield from [msr_part(split)] if MSR in rows else []
 
     def all(self, stages: tuple[str, ...] | None = None) -> dict:
         started, done = time.monotonic(), {}

@@ -37,6 +37,7 @@ from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, Re
 from mmsrarec.retrieve.train import refit, train_encoder
 from mmsrarec.rival import msr_part, train_msr
 from mmsrarec.summarize.keywords import Keywords
+from mmsrarec.summarize.language import CatalogueWords
 from mmsrarec.summarize.prompts import image_prompt
 from mmsrarec.summarize.statistics import statistics
 from mmsrarec.summarize.store import Store
@@ -52,11 +53,19 @@ class Stages:
     """What a run makes, part by part, in its workspace.
 
     shard (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own. retune: tune the
-    summaries again where the catalogue has changed since they were tuned.
+    summaries again where the catalogue has changed since they were tuned. words: what the whole catalogue told when it
+    was first summarized, so that items that join change no other's keywords; told anew unless given.
     """
 
-    def __init__(self, workspace: Workspace, say: Progress, shard: Shard | None = None, retune: bool = False):
-        self.workspace, self.say, self.shard, self.retune = workspace, say, shard, retune
+    def __init__(
+        self,
+        workspace: Workspace,
+        say: Progress,
+        shard: Shard | None = None,
+        retune: bool = False,
+        words: CatalogueWords | None = None,
+    ):
+        self.workspace, self.say, self.shard, self.retune, self.words = workspace, say, shard, retune, words
         self.recipe, self.out = workspace.recipe, workspace.folder
         self.keys = Keys(workspace)
 
@@ -148,7 +157,10 @@ class Stages:
         else:
             with self.stage(part, key, {artefacts.MADE_BY: self.keys.summarized_by(tuned)}) as folder:
                 assert folder is not None
-                save_items(self.workspace.dataset.items, folder)
+                items = self.workspace.dataset.items
+                save_items(items, folder)
+                self.words = self.words or CatalogueWords.of(items, self.recipe.summarize.language)
+                self.words.save(folder)
                 keywords, model = self.ask(tuned, self.out / "summaries.sqlite")
                 keywords.save(folder / "keywords.parquet", self.workspace.dataset, model)
                 facts = statistics(keywords, self.workspace.dataset)
@@ -175,6 +187,7 @@ class Stages:
                 eye,
                 tuned=tuned,
                 shard=self.shard,
+                words=self.words,
             )
         return keywords, mllm.fingerprint + eye
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -14,7 +14,7 @@ import polars as pl
 from mmsrarec.artefacts import MANIFEST, key, read_manifest, writing
 from mmsrarec.data.dataset import Dataset, Item, item_record, make_events
 from mmsrarec.data.faults import Fault
-from mmsrarec.data.files import Lines
+from mmsrarec.data.files import Lines, find
 from mmsrarec.data.interactions import ADVICE, read_log
 from mmsrarec.data.rows import parse_item
 from mmsrarec.data.times import read_times
@@ -32,16 +32,27 @@ def load(folder: Path) -> Dataset:
     MmsrarecError, naming file and line, for anything missing, malformed, or unknown, and for times that the import
     would not take: setting rows aside is the business of `mmsrarec import`, not of every later reader.
     """
+    return load_known(folder, ())[0]
+
+
+def load_known(folder: Path, known: Collection[str]) -> tuple[Dataset, frozenset[str]]:
+    """As `load`, where interactions may also name items of `known`, which a catalogue had before.
+
+    Returns:
+        The data set, and the ids of such items: they stand last, without any text.
+    """
     folder = Path(folder)
-    for path in (folder, folder / ITEMS, folder / INTERACTIONS):
-        if not path.exists():
+    described, path = (find(folder, name) for name in (ITEMS, INTERACTIONS))
+    for needed in (folder, described, path):
+        if not needed.exists():
             raise MmsrarecError(
-                f"{path} does not exist: make a data folder with `mmsrarec import` or `mmsrarec sample`"
+                f"{needed} does not exist: make a data folder with `mmsrarec import` or `mmsrarec sample`"
             )
-    items = _load_items(folder / ITEMS)
-    path = folder / INTERACTIONS
+    items, rows = _load_items(described), read_log(path)
+    there = {item.item_id for item in items}
+    lost = [name for name in rows["item_id"].unique(maintain_order=True) if name in set(known) - there]
+    items += tuple(map(Item, lost))
     codes = {item.item_id: code for code, item in enumerate(items)}
-    rows = read_log(path)
     user_ids = rows["user_id"].unique(maintain_order=True)
     table = rows.select(
         pl.col("user_id").replace_strict(user_ids, np.arange(len(user_ids)), default=None, return_dtype=pl.Int64),
@@ -58,7 +69,7 @@ def load(folder: Path) -> Dataset:
         raise MmsrarecError(f"{path}, line {row + 2}: {read.reason(row)}; {ADVICE}")
     order = np.argsort(raw, kind="stable")  # before rounding to seconds, which would lose the order within one
     events = make_events(user[order], item[order], read.seconds()[order], len(user_ids), len(items))
-    return Dataset(folder.resolve().name, items, tuple(user_ids), events, folder, read.times)
+    return Dataset(folder.resolve().name, items, tuple(user_ids), events, folder, read.times), frozenset(lost)
 
 
 def save(dataset: Dataset, folder: Path) -> None:

@@ -39,6 +39,9 @@ def check_device(name: str) -> str:
     Raises:
         MmsrarecError: this machine has no such device, or has it and cannot use it.
     """
+    name = str(name) if type(name).__module__ == "torch" else name
+    if not isinstance(name, str):
+        raise MmsrarecError(f'device: {name!a} is no name of a device: give one such as "cpu", "cuda" or "auto"')
     if name == "cpu":
         return name
     there = available_devices()

@@ -4,15 +4,18 @@ Short titles hold few words of that kind, so an item is read in the language tha
 script speak for, unless its own words clearly speak for another.
 """
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from mmsrarec.data.dataset import Item
 from mmsrarec.summarize.lexicon import SCRIPTS, UNKNOWN, USUAL, Lexicon, fillers
 from mmsrarec.summarize.segment import script_of, script_of_word, words
 
-AUTO = "auto"
+AUTO, WORDS = "auto", "words.json"
 LEAST_HITS = 3
 """Different filler words of a language other than the catalogue's that an item must hold to be read in it."""
 CLEARLY = 2.0
@@ -27,18 +30,60 @@ _UNRELIABLE = frozenset({"la", "br", "eo"})
 """Hardly a catalogue is written in them, and their filler words are those of their neighbours."""
 
 
-def lexicons(items: Sequence[Item], language: str = AUTO) -> tuple[Lexicon, ...]:
+@dataclass(frozen=True)
+class CatalogueWords:
+    """What only a whole catalogue tells. It stays as it was when items join later, so that these change no other item.
+
+    Attributes:
+        usual: Script -> the language of most texts in it.
+        common: Language -> stems of the words that most of its texts hold, which say nothing of one item.
+    """
+
+    usual: Mapping[str, str]
+    common: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, items: Sequence[Item], language: str = AUTO) -> "CatalogueWords":
+        """From the whole catalogue. language: of all items, or "auto", which tells it from their words."""
+        texts = [written(item) for item in items]
+        usual = usual_languages(texts) if language == AUTO else {}
+        return cls(usual, common_words(texts, spoken_in(texts, language, usual)))
+
+    def save(self, folder: Path) -> None:
+        """Write words.json."""
+        common = {language: sorted(stems) for language, stems in self.common.items()}
+        text = json.dumps({"usual": dict(self.usual), "common": common}, ensure_ascii=False, indent=1)
+        (folder / WORDS).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "CatalogueWords | None":
+        """What `save` wrote; None where the folder has none."""
+        try:
+            record = json.loads((folder / WORDS).read_text(encoding="utf-8"))
+            return cls(record["usual"], {name: frozenset(stems) for name, stems in record["common"].items()})
+        except (OSError, ValueError, KeyError, AttributeError):
+            return None
+
+
+def lexicons(items: Sequence[Item], language: str = AUTO, known: CatalogueWords | None = None) -> tuple[Lexicon, ...]:
     """What words mean in each item: its language, and the words that most items of that language hold.
 
     Args:
         items: The whole catalogue.
         language: The language of all items, or "auto", which tells it from their words.
+        known: What the whole catalogue tells; told from `items` unless given.
     """
-    texts = [written(item) for item in items]
-    spoken = languages_of(texts) if language == AUTO else [language if _lettered(text) else UNKNOWN for text in texts]
-    common = common_words(texts, spoken)
-    known = {one: Lexicon((one,), common.get(one, frozenset())) for one in set(spoken)}
-    return tuple(known[one] for one in spoken)
+    known, texts = known or CatalogueWords.of(items, language), [written(item) for item in items]
+    spoken = spoken_in(texts, language, known.usual)
+    found = {one: Lexicon((one,), known.common.get(one, frozenset())) for one in set(spoken)}
+    return tuple(found[one] for one in spoken)
+
+
+def spoken_in(texts: Sequence[str], language: str, usual: Mapping[str, str]) -> list[str]:
+    """The language of each text: the one that is named, or what its words tell."""
+    if language == AUTO:
+        return languages_of(texts, usual)
+    return [language if _lettered(text) else UNKNOWN for text in texts]
 
 
 def united(parts: Iterable[Lexicon]) -> Lexicon:
@@ -72,8 +117,17 @@ def scripts_of(text: str) -> Counter[str]:
     return found
 
 
-def languages_of(texts: Sequence[str]) -> list[str]:
-    """The language of each text of a catalogue."""
+def languages_of(texts: Sequence[str], usual: Mapping[str, str] | None = None) -> list[str]:
+    """The language of each text of a catalogue. usual: as of `usual_languages`; told from the texts unless given."""
+    usual = usual_languages(texts) if usual is None else usual
+    scripts = [script_of_text(text) for text in texts]
+    hits = (_hits(text, script) for text, script in zip(texts, scripts, strict=True))
+    named = (usual.get(script) or USUAL.get(script, UNKNOWN) for script in scripts)
+    return [_language(found, name) for found, name in zip(hits, named, strict=True)]
+
+
+def usual_languages(texts: Sequence[str]) -> dict[str, str]:
+    """Script -> the language of most texts in it."""
     scripts = [script_of_text(text) for text in texts]
     hits = [_hits(text, script) for text, script in zip(texts, scripts, strict=True)]
     whole: dict[str, Counter[str]] = {}
@@ -83,7 +137,7 @@ def languages_of(texts: Sequence[str]) -> list[str]:
     main |= {JAPANESE: "ja"}
     if scripts.count(JAPANESE) > scripts.count("Han"):  # a title in Chinese characters alone
         main["Han"] = "ja"
-    return [_language(found, main[script]) for script, found in zip(scripts, hits, strict=True)]
+    return main
 
 
 def common_words(texts: Sequence[str], spoken: Sequence[str]) -> dict[str, frozenset[str]]:

@@ -72,6 +72,7 @@ _RUN = regex.compile(
     rf"|[^{UNSPACED}]+(?:\p{{M}}+[^{UNSPACED}]*)*"  # a mark stays with its letter, whatever its own script is
 )
 _CLAUSE = regex.compile(rf"[{UNSPACED}\p{{M}}]+")
+_HYPHEN = regex.compile(r"(?<=\w)[\u2010\u2011\u2013](?=\w)")
 _KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
 _HAN = regex.compile(r"\p{Han}+")
 _CLUSTER = regex.compile(r"\X")
@@ -95,7 +96,8 @@ def normal(text: str) -> str:
     if text.isascii():
         return text.lower()
     text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("\u02bc", "'")
-    text = unicodedata.normalize("NFKC", text).replace("\u00ad", "")
+    text = unicodedata.normalize("NFKC", text).replace("\u00ad", "").replace("i\u0307", "i")  # of a Turkish capital
+    text = _HYPHEN.sub("-", text)
     return text.replace("\u0e4d\u0e32", "\u0e33").replace("\u0ecd\u0eb2", "\u0eb3")  # one vowel, which NFKC parts
 
 

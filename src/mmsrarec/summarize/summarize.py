@@ -19,7 +19,7 @@ from mmsrarec.models.mllm import Mllm
 from mmsrarec.models.pictures import sha256
 from mmsrarec.progress import Count
 from mmsrarec.summarize.keywords import Keywords, Source, distinct, fallback, grounded, parse, stop_after
-from mmsrarec.summarize.language import lexicons
+from mmsrarec.summarize.language import CatalogueWords, lexicons
 from mmsrarec.summarize.lexicon import ENGLISH, Lexicon
 from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
 from mmsrarec.summarize.rewards import Embed
@@ -54,12 +54,14 @@ def summarize(
     tuned: bool = False,
     shard: tuple[int, int] | None = None,
     embed: Embed | None = None,
+    words: CatalogueWords | None = None,
 ) -> Keywords:
     """Keywords of all items. features: item code -> (v, d), what the model sees of the picture; others are text-only.
     eye: what else the features depend on than the model as it was loaded. tuned: the model has been tuned for this, so
     it is asked without examples. shard: (i, n) asks the i-th of n parts of the questions, each in a store of its own
     (`Store.adopt` unites them); what neither this nor the store answers counts as unanswered. embed: phi, which
-    settings.price asks; the one that settings.phi names unless given.
+    settings.price asks; the one that settings.phi names unless given. words: what the whole catalogue told when it was
+    first summarized; told from the dataset unless given.
 
     Answers are kept in the store batch by batch, and only what is missing there is computed. progress(done, total,
     label). Raises MmsrarecError where the store cannot be used, or the model fails on all that it is asked.
@@ -67,7 +69,7 @@ def summarize(
     mine, features = _share(shard), features or {}
     texts, pictures = _questions(dataset, mllm, settings, features, tuned)
     written = [item_text(item) for item in dataset.items]
-    spoken = lexicons(dataset.items, settings.language)
+    spoken = lexicons(dataset.items, settings.language, words)
     said: list[dict[int, str]] = []
     with Store(store_path) as store:
         for modality, questions in (("text", texts), ("picture", pictures)):

@@ -1,11 +1,12 @@
 """Leak checks of what a run has stored: keywords that know items only, and choices made on validation only."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.evaluate.leaks.finding import Finding
 from mmsrarec.summarize.keywords import Keywords
+from mmsrarec.summarize.lexicon import Lexicon
 from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.summarize import read_image, read_texts
@@ -21,16 +22,17 @@ def keywords(
     settings: SummarizeSettings,
     tuned: bool,
     seen: Mapping[int, str],
+    spoken: Sequence[Lexicon] | None = None,
 ) -> Finding:
     """Each item's keywords follow, byte for byte, from its own text and picture and the stored answer to them.
 
     answers: hash of a text or of a picture's file -> what the model has answered to it, whoever asked. The chain has no
     place for a user: the store's keys are model, prompt, decoding and content. seen: item code -> hash of the picture
-    that the model saw, which may have been replaced since.
+    that the model saw, which may have been replaced since. spoken: what words mean in each item.
     """
     astray: list[str] = []
     unknown: list[str] = []
-    told = read_texts(dataset.items, [text for _, text in stored.answers], settings, tuned)
+    told = read_texts(dataset.items, [text for _, text in stored.answers], settings, tuned, spoken=spoken)
     for code, item in enumerate(dataset.items):
         image, text = stored.answers[code]
         contents = (seen.get(code, ""), _hash(item_text(item)))
