@@ -18,6 +18,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.recipe import Recipe, load_recipe
 
 RECIPE = "recipe.toml"
+NAMES: tuple[SplitName, ...] = ("leave-one-out", "user-8-1-1", "time-cut")
 MAKING = ("seed", "model", "summarize", "retrieve", "recommend")
 """Tables of a recipe that say how the parts of a run are made; "evaluate" says what is measured of them."""
 
@@ -177,7 +178,9 @@ def served_adapter(recipe: Recipe) -> str:
 def _made(recipe: Recipe, part: str, *notes: str) -> Made:
     """The split of the part that answers comes first, as it does where choices are made on validation."""
     splits = recipe.evaluate.splits
-    named: tuple[SplitName, ...] = ("leave-one-out", "user-8-1-1", "time-cut")
-    split: SplitName = next((name for name in named if f"/{name}" in part), splits[0])
+    split: SplitName = splits[0]
+    for name in NAMES:
+        if f"/{name}" in part:
+            split = name
     evaluate = recipe.evaluate.model_copy(update={"splits": (split, *(name for name in splits if name != split))})
     return Made(recipe.model_copy(update={"evaluate": evaluate}), split, notes)
