@@ -69,9 +69,10 @@ def test_the_small_ranker_learns_from_the_whole_and_recommends(mine: Path, monke
 
     model = load_recipe(mine / "run" / "recipe.toml").model.name
     monkeypatch.setattr(mllm, "embedded_folder", lambda: Path(model))
+    go(mine, small, "model.name=embedded", "evaluate.rows=['sasrec', 'mmsrarec']", *few)
     assert Recommender.load(mine / "run").prompts.settings.first_layer == 1
     text = (mine / "run" / "recipe.toml").read_text()
-    (mine / "run" / "recipe.toml").write_text(text.replace(f'"{model}"', '"embedded-small"'))
+    (mine / "run" / "recipe.toml").write_text(text.replace('name = "embedded"', 'name = "embedded-small"'))
     assert Recommender.load(mine / "run").prompts.settings.first_layer == 0
 
 
