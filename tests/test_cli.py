@@ -106,7 +106,8 @@ def test_json_is_one_object_and_chatter_goes_elsewhere(capsys: pytest.CaptureFix
     assert cli.call(["recommend", "run", "--user", "7", "--k", "2", "--json"]) == 0
     captured = capsys.readouterr()
     answer = {"item_id": "7None", "score": None, "keywords": ["red", "mug"]}
-    assert json.loads(captured.out) == {"user": "7", "recommendations": [answer, answer]}
+    told = {"user": "7", "left_out": [], "notes": [], "recommendations": [answer, answer]}
+    assert json.loads(captured.out) == told
     assert captured.out.count("\n") == 1
     assert "chatter" in captured.err
 
@@ -216,7 +217,7 @@ def test_a_wrong_key_of_the_recipe_is_wrong_use(recipe_file: Path, capsys: pytes
 def test_a_file_that_cannot_be_read_is_wrong_use(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def refuse(run: Path) -> None:
+    def refuse(run: Path, *more: object) -> None:
         raise PermissionError(13, "Permission denied", str(run / "model"))
 
     monkeypatch.setenv("MMSRAREC_CACHE", str(tmp_path))
@@ -229,7 +230,7 @@ def test_a_file_that_cannot_be_read_is_wrong_use(
 
 
 def test_the_stop_key_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def stop(run: Path) -> None:
+    def stop(run: Path, *more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(StubRecommender, "load", stop)

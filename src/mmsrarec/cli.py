@@ -13,7 +13,7 @@ from mmsrarec.command import STOPPED, app, call, verb
 from mmsrarec.data.units import Unit
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.progress import Progress
-from mmsrarec.show import reasons
+from mmsrarec.show import answers, reasons
 from mmsrarec.terminal import remark
 from mmsrarec.threads import with_fast_threads
 
@@ -226,7 +226,7 @@ def refit(run: RunFolder, data: Data = None, device: Device = None) -> dict[str,
     return refit(run, Progress(), data, device)
 
 
-@verb("recommend")
+@verb("recommend", people=answers)
 def recommend(
     run: RunFolder,
     user: User = None,
@@ -252,7 +252,7 @@ def recommend(
     who = _known(who, history, recommender)
     found = recommender.recommend(**who, k=k, **wishes, reasons=reasons, allow_seen=allow_seen, strict=strict)
     notes = [*recommender.notes, *found.notes]
-    return {**who, **wishes, "recommendations": found, "left_out": found.left_out, "notes": notes}
+    return {**who, **wishes, "left_out": found.left_out, "notes": notes, "recommendations": found}
 
 
 @verb("explain", people=reasons)

@@ -51,6 +51,11 @@ def text(value: Any, indent: str = "") -> str:
     return f"{indent}{_word(value)}"
 
 
+def answers(answer: Any) -> str:
+    """Recommendations, as plain JSON values, for people: what was left out and notes only where there are some."""
+    return text({name: part for name, part in answer.items() if part or name == "recommendations"})
+
+
 def reasons(explanation: Any) -> str:
     """An explanation, as plain JSON values, for people: what spoke for the item, what against, how it was measured."""
     if not isinstance(explanation, dict) or "reasons" not in explanation:
