@@ -155,7 +155,9 @@ class Lexicon:
         if _stems_in(text, self.languages) & _stems_in(keyword, self.languages):
             return True
         keyword = normal(keyword)
-        return unspaced(keyword) and not self.fills(keyword) and keyword in normal(text)
+        if self.fills(keyword):
+            return False
+        return keyword in self.words(text) or (unspaced(keyword) and keyword in normal(text))
 
 
 ENGLISH = Lexicon()

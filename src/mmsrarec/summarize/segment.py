@@ -95,8 +95,9 @@ def normal(text: str) -> str:
     """A text in the form that words are compared in: NFKC, lower case, straight apostrophes, no soft hyphens."""
     if text.isascii():
         return text.lower()
-    text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("\u02bc", "'")
-    text = unicodedata.normalize("NFKC", text).replace("\u00ad", "").replace("i\u0307", "i")  # of a Turkish capital
+    text = unicodedata.normalize("NFKC", text).lower().replace("i\u0307", "i")  # of a Turkish capital
+    text = text.replace("\u2019", "'").replace("\u02bc", "'")
+    text = unicodedata.normalize("NFKC", text).replace("\u00ad", "")
     text = _HYPHEN.sub("-", text)
     return text.replace("\u0e4d\u0e32", "\u0e33").replace("\u0ecd\u0eb2", "\u0eb3")  # one vowel, which NFKC parts
 
