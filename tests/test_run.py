@@ -145,7 +145,7 @@ def test_stages_can_be_had_one_by_one(finished: Path, tmp_path: Path) -> None:
     [
         (["sasrec"], "evaluate", "retrieve/leave-one-out", "retrieve"),
         (["neighbours-only"], "evaluate", "retrieve/leave-one-out", "retrieve"),
-        (["popularity", "gru4rec"], "evaluate", "sequence/leave-one-out/gru4rec", "retrieve"),
+        (["popularity", "gru4rec"], "evaluate", "retrieve/leave-one-out", "retrieve"),
         (["mllm-msr"], "evaluate", "retrieve/leave-one-out", "retrieve"),
         (["mllm-msr"], "recommend", "pictures", "summarize"),
         (["content-sasrec"], "retrieve", "summarize", "summarize"),
