@@ -134,9 +134,7 @@ def present_only(catalogue: Catalogue) -> Dataset:
     Interactions with items that left are the data folder's no more, so they go as well. Users and items keep their
     order.
     """
-    dataset = catalogue.workspace.dataset
-    keep = [
-        code for code, item in enumerate(dataset.items) if catalogue.available[code] or item.item_id in catalogue.new
-    ]
-    items = tuple(dataset.items[code] for code in keep)
+    dataset, new = catalogue.workspace.dataset, set(catalogue.new)
+    pairs = zip(dataset.items, catalogue.available.tolist(), strict=True)
+    items = tuple(item for item, available in pairs if available or item.item_id in new)
     return recoded(dataset, items, dataset.user_ids)

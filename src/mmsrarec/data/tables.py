@@ -50,7 +50,8 @@ def load_known(folder: Path, known: Collection[str]) -> tuple[Dataset, frozenset
             )
     items, rows = _load_items(described), read_log(path)
     there = {item.item_id for item in items}
-    lost = [name for name in rows["item_id"].unique(maintain_order=True) if name in set(known) - there]
+    gone = set(known) - there
+    lost = [name for name in rows["item_id"].unique(maintain_order=True) if name in gone]
     items += tuple(map(Item, lost))
     codes = {item.item_id: code for code, item in enumerate(items)}
     user_ids = rows["user_id"].unique(maintain_order=True)
