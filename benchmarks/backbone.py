@@ -21,22 +21,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsrarec.artefacts import versions
+from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import FloatArray
-from mmsrarec.data.split import Moments
-from mmsrarec.evaluate.compare import intervals, paired
-from mmsrarec.evaluate.curves import Cloud, cloud_plot
-from mmsrarec.evaluate.plots import save_svg
-from mmsrarec.evaluate.protocol import Candidates, evaluate_published, published_candidates
-from mmsrarec.models.adapter import Trainer, add_adapter, load_adapter, trainable
-from mmsrarec.models.mllm import Mllm
-from mmsrarec.models.packing import Pack
-from mmsrarec.recommend.evidence import sample_training
-from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import MllmScorer, score_packs, yes_minus_no
+from mmsrarec.data.splits import Moments
+from mmsrarec.evaluate.protocols import Candidates, evaluate_published, published_candidates
+from mmsrarec.evaluate.significance import intervals, paired
+from mmsrarec.models.backbone.adapter import Trainer, add_adapter, load_adapter, trainable
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.packing.packed_prompt import Pack
+from mmsrarec.recommend.prompt.prompt_context import sample_training
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.scorer import MllmScorer, score_packs, yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
-from mmsrarec.recommend.tune import choose_loss, tune
-from mmsrarec.workspace import Workspace
+from mmsrarec.recommend.training.fine_tuning import choose_loss, tune
+from mmsrarec.runs.run_folder import Workspace
+from mmsrarec.study.report.curves import Cloud, cloud_plot
+from mmsrarec.study.report.plots import save_svg
 
 FORMS: dict[str, dict] = {
     "lowest-30": {"layers": 30, "first_layer": 8},

@@ -21,17 +21,17 @@ import numpy as np
 import torch
 from packing import ask, make_prompts
 
-from mmsrarec.artefacts import versions
-from mmsrarec.data.sample import draw_catalogue
-from mmsrarec.data.split import leave_one_out
-from mmsrarec.models.adapter import Trainer, add_adapter
-from mmsrarec.models.mllm import Mllm
-from mmsrarec.models.packing import Pack
-from mmsrarec.models.settings import ModelSettings
-from mmsrarec.recipe import load_recipe
-from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import score_packs, yes_minus_no
-from mmsrarec.recommend.tune import choose_loss
+from mmsrarec.core.artefacts import versions
+from mmsrarec.data.splits import leave_one_out
+from mmsrarec.data.synthetic.catalogue import draw_catalogue
+from mmsrarec.models.backbone.adapter import Trainer, add_adapter
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.models.packing.packed_prompt import Pack
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
+from mmsrarec.recommend.training.fine_tuning import choose_loss
+from mmsrarec.runs.recipe import load_recipe
 
 SQUARE = 2048
 """Side of the matrices by whose product the processor's rate is measured."""

@@ -24,17 +24,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsrarec.artefacts import versions
+from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import FloatArray
-from mmsrarec.models.packing import Pack
-from mmsrarec.models.tree import Tree
-from mmsrarec.recommend.evidence import Evidence
+from mmsrarec.models.packing.packed_prompt import Pack
+from mmsrarec.models.packing.prefix_tree import Tree
+from mmsrarec.rankers.base import Reranked
 from mmsrarec.recommend.explain import explain_all, explaining_packs, log_odds, statements_of
-from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.propose import Reranked
-from mmsrarec.recommend.score import score_packs
-from mmsrarec.recommend.statements import Cut, Statement
-from mmsrarec.recommender import Recommender
+from mmsrarec.recommend.prompt.explanation_units import Cut, Statement
+from mmsrarec.recommend.prompt.prompt_context import Evidence
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.scorer import score_packs
+from mmsrarec.runs.recommender import Recommender
 
 
 def proposals(recommender: Recommender, split: str, users: int, candidates: int, seed: int) -> list[Evidence]:

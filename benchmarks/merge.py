@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsrarec.artefacts import versions
-from mmsrarec.evaluate.protocol import published_candidates
-from mmsrarec.models.adapter import WEIGHTS, keep_beside, load_adapter
-from mmsrarec.models.mllm import Mllm
-from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import score_packs
-from mmsrarec.workspace import Workspace, adapter_part
+from mmsrarec.core.artefacts import versions
+from mmsrarec.evaluate.protocols import published_candidates
+from mmsrarec.models.backbone.adapter import WEIGHTS, keep_beside, load_adapter
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.scorer import score_packs
+from mmsrarec.runs.run_folder import Workspace, adapter_part
 
 REFERENCE = "merged in float32"
 

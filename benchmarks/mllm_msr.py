@@ -26,21 +26,21 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from mmsrarec.artefacts import read_manifest, versions
+from mmsrarec.core.artefacts import read_manifest, versions
+from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import FloatArray
-from mmsrarec.data.sample import draw_catalogue
-from mmsrarec.data.split import Moments
-from mmsrarec.evaluate.baselines.mllm_msr import MllmMsr, msr_settings
-from mmsrarec.evaluate.compare import intervals, paired
-from mmsrarec.evaluate.protocol import Candidates, evaluate_published, published_candidates
-from mmsrarec.evaluate.rows import MSR
-from mmsrarec.progress import Progress
-from mmsrarec.recipe import Recipe, load_recipe
-from mmsrarec.recommend.score import MllmScorer
-from mmsrarec.rival import load_msr, msr_part
-from mmsrarec.run import run
-from mmsrarec.stages import Stages
-from mmsrarec.workspace import Workspace, adapter_part
+from mmsrarec.data.splits import Moments
+from mmsrarec.data.synthetic.catalogue import draw_catalogue
+from mmsrarec.evaluate.protocols import Candidates, evaluate_published, published_candidates
+from mmsrarec.evaluate.significance import intervals, paired
+from mmsrarec.pipeline.run import run
+from mmsrarec.pipeline.steps import Stages
+from mmsrarec.rankers.registry import MSR
+from mmsrarec.recommend.ranking.scorer import MllmScorer
+from mmsrarec.runs.recipe import Recipe, load_recipe
+from mmsrarec.runs.run_folder import Workspace, adapter_part
+from mmsrarec.study.mllm_msr.part import load_msr, msr_part
+from mmsrarec.study.mllm_msr.ranker import MllmMsr, msr_settings
 
 SPLIT = "leave-one-out"
 METRICS = ("HR@5", "NDCG@5", "AUC")

@@ -21,15 +21,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsrarec.artefacts import versions
+from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import Events, IntArray, make_events
-from mmsrarec.data.split import Moments, leave_one_out
-from mmsrarec.evaluate.curves import Line, line_plot
-from mmsrarec.evaluate.plots import save_svg
-from mmsrarec.models.sequence import SASRec
-from mmsrarec.retrieve.encode import Encoder
+from mmsrarec.data.splits import Moments, leave_one_out
+from mmsrarec.models.sequence.encoders import SASRec
+from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Encodes, Neighbours
 from mmsrarec.retrieve.settings import RetrieveSettings
+from mmsrarec.study.report.curves import Line, line_plot
+from mmsrarec.study.report.plots import save_svg
 
 SIZES = (5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
 USERS, ITEMS = 50_000, 19_220

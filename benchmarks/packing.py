@@ -19,21 +19,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsrarec.artefacts import versions
+from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
-from mmsrarec.data.sample import draw_catalogue
-from mmsrarec.data.split import Split, leave_one_out
-from mmsrarec.evaluate.protocol import published_candidates
-from mmsrarec.models.mllm import Mllm
-from mmsrarec.models.packing import Pack
-from mmsrarec.models.pictures import see_catalogue
-from mmsrarec.models.settings import ModelSettings
-from mmsrarec.recipe import load_recipe
-from mmsrarec.recommend.evidence import Evidence, Retrieval
-from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import score_packs
+from mmsrarec.data.splits import Split, leave_one_out
+from mmsrarec.data.synthetic.catalogue import draw_catalogue
+from mmsrarec.evaluate.protocols import published_candidates
+from mmsrarec.models.backbone.image_features import see_catalogue
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.models.packing.packed_prompt import Pack
+from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.runs.recipe import load_recipe
 from mmsrarec.summarize.keywords import Keywords, fallback
 
 AGREEMENT = 1e-4

@@ -19,17 +19,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsrarec.artefacts import versions
+from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import Events, make_events
-from mmsrarec.data.split import Moments, leave_one_out, with_validation
-from mmsrarec.data.tables import load
-from mmsrarec.evaluate.baselines.sequence import SequenceRow
-from mmsrarec.evaluate.compare import intervals
-from mmsrarec.evaluate.protocol import evaluate_full
-from mmsrarec.recipe import parse_override
-from mmsrarec.retrieve.encode import Encoder
+from mmsrarec.data.folder import load
+from mmsrarec.data.splits import Moments, leave_one_out, with_validation
+from mmsrarec.evaluate.protocols import evaluate_full
+from mmsrarec.evaluate.significance import intervals
+from mmsrarec.rankers.sequence_model import SequenceRow
+from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import RetrieveSettings
-from mmsrarec.retrieve.train import refit, train_encoder
+from mmsrarec.retrieve.training import refit, train_encoder
+from mmsrarec.runs.recipe import parse_override
 
 LAST = 1_000_000
 """The time of every user's last event, where a file has none."""

@@ -21,21 +21,21 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from mmsrarec.artefacts import versions
+from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import FloatArray, IntArray
-from mmsrarec.data.split import Moments
-from mmsrarec.evaluate.compare import intervals, paired
+from mmsrarec.data.splits import Moments
 from mmsrarec.evaluate.metrics import count_rivals, measure
-from mmsrarec.evaluate.protocol import Candidates, published_candidates
-from mmsrarec.recommend.evidence import Evidence, Retrieval
-from mmsrarec.recommend.prompts import FACTS
+from mmsrarec.evaluate.protocols import Candidates, published_candidates
+from mmsrarec.evaluate.significance import intervals, paired
+from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval
+from mmsrarec.recommend.prompt.prompts import FACTS
 from mmsrarec.recommend.settings import RecommendSettings, Shows
-from mmsrarec.retrieve.context import Voices, crowds, rarity
+from mmsrarec.retrieve.collaborative_context import Voices, crowds, rarity
 from mmsrarec.retrieve.neighbours import clock
-from mmsrarec.retrieve.popularity import counts
-from mmsrarec.retrieve.transitions import transitions
+from mmsrarec.retrieve.signals.popularity_levels import counts
+from mmsrarec.retrieve.signals.transitions import transitions
+from mmsrarec.runs.run_folder import Workspace
 from mmsrarec.summarize.keywords import fallback
-from mmsrarec.workspace import Workspace
 
 TODAY = ("popularity", "alike", "similar")
 """What a prompt says unless a recipe says otherwise."""

@@ -24,19 +24,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsrarec.artefacts import versions
+from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import Dataset, Item
-from mmsrarec.data.sample import draw_catalogue
-from mmsrarec.data.tables import load
-from mmsrarec.models import pictures
-from mmsrarec.models.mllm import Mllm
-from mmsrarec.models.pictures import Features, see_catalogue
-from mmsrarec.models.settings import ModelSettings
-from mmsrarec.recipe import load_recipe
+from mmsrarec.data.folder import load
+from mmsrarec.data.synthetic.catalogue import draw_catalogue
+from mmsrarec.models.backbone import image_features
+from mmsrarec.models.backbone.image_features import Features, see_catalogue
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.runs.recipe import load_recipe
 from mmsrarec.summarize.keywords import stop_after
 from mmsrarec.summarize.prompts import image_prompt, text_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
-from mmsrarec.summarize.summarize import summarize
+from mmsrarec.summarize.summarizer import summarize
 
 DRAWN = 300
 """As many products as can be drawn; larger catalogues repeat them with other words and other bytes."""
@@ -129,7 +129,7 @@ def peak() -> float:
 
 def grown(args: argparse.Namespace, settings: SummarizeSettings) -> dict[str, float]:
     """What a catalogue of one size costs, measured in this process."""
-    dataset, features = load(args.folder / "catalogue"), pictures.load(args.folder / "features")
+    dataset, features = load(args.folder / "catalogue"), image_features.load(args.folder / "features")
     dataset, features = enlarge(dataset, features, args.one)
     mllm = model_of(args)
     before = peak()
@@ -197,7 +197,7 @@ def main() -> int:
         dataset = draw_catalogue(args.folder / "catalogue", seed=0, items=DRAWN)
         mllm = model_of(args)
         features, _ = see_catalogue(mllm, dataset, settings.visual_tokens)
-        pictures.save(features, args.folder / "features")
+        image_features.save(features, args.folder / "features")
         few, their_features = enlarge(dataset, features, min(args.items, DRAWN))
         seconds = compare(mllm, few, their_features, settings, args.batch, args.repeats)
         model, dtype = mllm.fingerprint, str(mllm.dtype).removeprefix("torch.")

@@ -21,14 +21,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsrarec.artefacts import versions
+from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import FloatArray
-from mmsrarec.evaluate.protocol import published_candidates
-from mmsrarec.recommend.evidence import Evidence
-from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import score_packs
-from mmsrarec.recommend.wishes import Wishes, carries
-from mmsrarec.recommender import Recommender
+from mmsrarec.evaluate.protocols import published_candidates
+from mmsrarec.recommend.prompt.preferences import Wishes, carries
+from mmsrarec.recommend.prompt.prompt_context import Evidence
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.scorer import score_packs
+from mmsrarec.runs.recommender import Recommender
 
 
 def ask(recommender: Recommender, users: int, seed: int) -> tuple[list[Evidence], FloatArray]:

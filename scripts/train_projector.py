@@ -1,7 +1,7 @@
 """Train the embedded model's projector, so that pictures mean something to the language model.
 
 The eye and the language model stay frozen; only the projector learns, from pictures whose keywords are known: products
-drawn by `mmsrarec.data.draw`, and the emoji of a colour emoji font with the words of their Unicode names.
+drawn by `mmsrarec.data.synthetic.drawing`, and the emoji of a colour emoji font with the words of their Unicode names.
 
     python scripts/train_projector.py --font NotoColorEmoji.ttf --steps 600
 """
@@ -19,11 +19,11 @@ from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmsrarec.data.draw import draw_training_pictures
-from mmsrarec.models.embedded import PROJECTOR, embedded_folder
-from mmsrarec.models.mllm import Mllm, pool_grid
-from mmsrarec.models.settings import ModelSettings
-from mmsrarec.models.warmup import grids, projector_of, warm_up
+from mmsrarec.data.synthetic.drawing import draw_training_pictures
+from mmsrarec.models.backbone.embedded import PROJECTOR, embedded_folder
+from mmsrarec.models.backbone.mllm import Mllm, pool_grid
+from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.models.backbone.warm_up import grids, projector_of, warm_up
 from mmsrarec.summarize.prompts import image_prompt
 
 RANGES = ((0x1F300, 0x1F650), (0x1F680, 0x1F700), (0x1F900, 0x1FA00), (0x1FA70, 0x1FAF9), (0x2600, 0x27C0))

@@ -32,7 +32,7 @@ from transformers import (
     SmolVLMImageProcessorPil,
 )
 
-from mmsrarec.models.mllm import Mllm
+from mmsrarec.models.backbone.mllm import Mllm
 
 QWEN = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 QWEN_TEMPLATE = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n" + CHATML

@@ -1,10 +1,11 @@
 """Load a program of benchmarks/ as a module, for the tests of what it counts."""
 
 import importlib.util
-from pathlib import Path
 from types import ModuleType
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+from paths import TESTS
+
+FOLDER = TESTS.parent / "benchmarks"
 
 
 def load_benchmark(name: str) -> ModuleType:

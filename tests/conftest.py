@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from paths import SHARED_DATA
 
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.data.sample import draw_catalogue
+from mmsrarec.data.synthetic.catalogue import draw_catalogue
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +36,7 @@ def mine(finished: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test fails where the language model is loaded."""
-    from mmsrarec.models.mllm import Mllm
+    from mmsrarec.models.backbone.mllm import Mllm
 
     def refuse(settings: object) -> None:
         raise AssertionError("the model was loaded")
@@ -46,7 +47,7 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def movielens() -> Path:
     """The source folder of real tables with posters, where the checkout has it."""
-    folder = Path(__file__).parents[2] / "shared" / "data" / "ml-latest-small-mm"
+    folder = SHARED_DATA / "ml-latest-small-mm"
     if not folder.is_dir():
         pytest.skip("the MovieLens tables are not beside this checkout")
     return folder

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from world import save_tiny
 
-from mmsrarec.data.sample import draw_catalogue
-from mmsrarec.progress import Progress
-from mmsrarec.recipe import Recipe, load_recipe
-from mmsrarec.run import run
+from mmsrarec.core.progress import Progress
+from mmsrarec.data.synthetic.catalogue import draw_catalogue
+from mmsrarec.pipeline.run import run
+from mmsrarec.runs.recipe import Recipe, load_recipe
 
 RECIPE = """
 name = "tiny"

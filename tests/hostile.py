@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from mmsrarec import cli
+from mmsrarec.cli import commands
 
 WORDS = (
     *("", " ", "-", "--", "-1", "0", "1", "2.5", "1e9", "nan", "-inf", "9" * 30, "1_0", "٣", "²", "None", "true"),
@@ -87,7 +87,7 @@ def ends_well(arguments: list[str]) -> int:
     """Run a command line in this process, and see that it kept the promises of every command; its exit code."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = cli.call(arguments)
+        code = commands.call(arguments)
     answer, said = out.getvalue(), err.getvalue()
     complaints = [line for line in said.split("\n") if line.startswith("mmsrarec: ")]
     shown = f"{arguments}: {code}\n{said[-2000:]}"

@@ -10,7 +10,7 @@ from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
 # one server serves all tests of a session, so it loads what any of them needs
-CONTEXT.set_forkserver_preload(["mmsrarec.summarize.summarize", "mmsrarec.summarize.tune", "teach", "kills"])
+CONTEXT.set_forkserver_preload(["mmsrarec.summarize.summarizer", "mmsrarec.summarize.tuning.policy", "teach", "kills"])
 # the server and its children see one thread: matrix libraries do not survive a fork with more
 _ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 

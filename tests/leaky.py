@@ -6,12 +6,12 @@ import numpy as np
 from world import Bag
 
 from mmsrarec.data.dataset import Events, IntArray, make_events
-from mmsrarec.data.split import Moments, Split, leave_one_out
-from mmsrarec.evaluate.baselines.context import ContextOnly
-from mmsrarec.evaluate.baselines.popularity import Popularity
-from mmsrarec.evaluate.baselines.rules import SequentialRules
-from mmsrarec.evaluate.protocol import Scorer
-from mmsrarec.recommend.evidence import Evidence, Retrieval
+from mmsrarec.data.splits import Moments, Split, leave_one_out
+from mmsrarec.evaluate.protocols import Scorer
+from mmsrarec.rankers.popularity import Popularity
+from mmsrarec.rankers.sequential_rules import SequentialRules
+from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval
+from mmsrarec.recommend.ranking.context_only import ContextOnly
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import RetrieveSettings

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from mmsrarec.data.dataset import Events, make_events
-from mmsrarec.retrieve.encode import Encoder
+from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import RetrieveSettings
 
 SMALL = RetrieveSettings(dims=16, blocks=1, length=8, lr=0.01, batch=64, epochs=12, patience=3, dropout=0.1)

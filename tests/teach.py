@@ -7,8 +7,8 @@ from tiny import talking_mllm, tiny_mllm
 from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.data.sample import MATERIALS
-from mmsrarec.models.mllm import Mllm
+from mmsrarec.data.synthetic.catalogue import MATERIALS
+from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings, TuneSettings
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import mmsrarec
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.evaluate.rows import CLASSIC, MSR, STAGE_2, TRAINED
-from mmsrarec.recommend.variants import VARIANTS
+from mmsrarec.rankers.registry import CLASSIC, MSR, STAGE_2, TRAINED
+from mmsrarec.recommend.ablations import VARIANTS
 
 PACKAGE = Path(mmsrarec.__file__).parent
 POSIX = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix", "syslog", "crypt", "spwd", "nis"}
@@ -55,7 +55,7 @@ def test_what_only_some_systems_can_do_is_asked_for_first() -> None:
 def elsewhere(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line where the modules of POSIX cannot be imported (but posix, which Python itself wants here)."""
     blocked = sorted(POSIX - {"posix"})
-    program = f"import sys; sys.modules.update(dict.fromkeys({blocked}))\nfrom mmsrarec.cli import call\n"
+    program = f"import sys; sys.modules.update(dict.fromkeys({blocked}))\nfrom mmsrarec.cli.commands import call\n"
     program += "sys.exit(call(sys.argv[1:]))"
     mine = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "MMSRAREC_CACHE": str(folder / "cache")}
     command = [sys.executable, "-W", "ignore", "-c", program, *arguments]
@@ -69,7 +69,7 @@ def test_commands_do_without_posix(drawn: Dataset, tmp_path: Path) -> None:
 
 
 def test_names_of_parts_are_names_on_every_system() -> None:
-    from mmsrarec.workspace import adapter_part, fusion_part
+    from mmsrarec.runs.run_folder import adapter_part, fusion_part
 
     parts = [adapter_part("leave-one-out", variant) for variant in VARIANTS]
     parts += [fusion_part("leave-one-out", kind) for kind in ("published", "full")]

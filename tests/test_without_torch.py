@@ -4,13 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from paths import SRC
 
-import mmsrarec
-
-SRC = Path(mmsrarec.__file__).parents[1]
 BLOCK = "import sys; sys.modules.update(dict.fromkeys(['torch', 'transformers', 'peft', 'safetensors']))\n"
 VERBS = [
     "demo",
@@ -46,19 +43,19 @@ def test_the_block_works() -> None:
     "module",
     [
         "mmsrarec",
-        "mmsrarec.artefacts",
-        "mmsrarec.cli",
-        "mmsrarec.data.check",
+        "mmsrarec.core.artefacts",
+        "mmsrarec.cli.commands",
+        "mmsrarec.data.profile",
         "mmsrarec.data.dataset",
         "mmsrarec.data.importers.sequences",
         "mmsrarec.data.importers.tables",
-        "mmsrarec.data.sample",
-        "mmsrarec.data.split",
-        "mmsrarec.data.tables",
-        "mmsrarec.doctor",
+        "mmsrarec.data.synthetic.catalogue",
+        "mmsrarec.data.splits",
+        "mmsrarec.data.folder",
+        "mmsrarec.cli.doctor",
         "mmsrarec.evaluate.metrics",
-        "mmsrarec.evaluate.protocol",
-        "mmsrarec.recipe",
+        "mmsrarec.evaluate.protocols",
+        "mmsrarec.runs.recipe",
     ],
 )
 def test_a_module_is_imported(module: str) -> None:
@@ -71,14 +68,14 @@ def test_the_public_names_come_when_asked_for() -> None:
 
 
 def test_every_verb_has_help() -> None:
-    shown = python(f"from mmsrarec.cli import call\nfor verb in {VERBS}: print(call([verb, '--help']))")
+    shown = python(f"from mmsrarec.cli.commands import call\nfor verb in {VERBS}: print(call([verb, '--help']))")
     assert shown.count("Usage: mmsrarec") == len(VERBS)
 
 
 def test_doctor_says_what_is_there_without_torch() -> None:
     program = "import importlib.util as u, json; find = u.find_spec\n"
     program += "u.find_spec = lambda name, *rest: None if name in ('torch', 'transformers') else find(name, *rest)\n"
-    found = json.loads(python(program + "from mmsrarec.doctor import examine; print(json.dumps(examine()))"))
+    found = json.loads(python(program + "from mmsrarec.cli.doctor import examine; print(json.dumps(examine()))"))
     assert found["precision"] is None
     assert found["devices"] == {"there": ["cpu"], "auto": "cpu"}
     assert found["embedded_model"].keys() == {"cache", "writable", "converted"}

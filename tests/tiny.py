@@ -14,7 +14,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from mmsrarec.models.mllm import Mllm
+from mmsrarec.models.backbone.mllm import Mllm
 
 SPECIAL = ("<|im_start|>", "<|im_end|>", "<image>")
 CHATML = (

@@ -10,9 +10,9 @@ from tiny import CHATML, tiny_mllm
 from transformers import LlavaProcessor
 
 from mmsrarec.data.dataset import Dataset, Events, IntArray, Item, make_events
-from mmsrarec.models.mllm import Mllm
-from mmsrarec.recommend.evidence import Evidence, Retrieval
-from mmsrarec.recommend.prompts import Prompts
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval
+from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.settings import RecommendSettings, Shows
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import RetrieveSettings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmsrarec.data.dataset import Dataset
     from mmsrarec.errors import MmsrarecError
-    from mmsrarec.recommender import Recommender
+    from mmsrarec.runs.recommender import Recommender
 
 __version__ = "0.1.0"
 __all__ = ["Dataset", "MmsrarecError", "Recommender", "__version__"]
@@ -14,7 +14,7 @@ __all__ = ["Dataset", "MmsrarecError", "Recommender", "__version__"]
 _HOME = {
     "Dataset": "mmsrarec.data.dataset",
     "MmsrarecError": "mmsrarec.errors",
-    "Recommender": "mmsrarec.recommender",
+    "Recommender": "mmsrarec.runs.recommender",
 }
 
 

@@ -1,5 +1,5 @@
 """`python -m mmsrarec`."""
 
-from mmsrarec.cli import main
+from mmsrarec.cli.commands import main
 
 main()

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmsrarec.comparison.join import Bench, join
 from mmsrarec.data.dataset import FloatArray, IntArray, make_events
-from mmsrarec.data.split import Moments, Split, leave_one_out, make_split
-from mmsrarec.evaluate.baselines.rules import SequentialRules
-from mmsrarec.evaluate.baselines.sequence import SequenceRow
-from mmsrarec.evaluate.protocol import Covering, evaluate_full, evaluate_published, published_candidates
-from mmsrarec.recommend.fuse import Fused
-from mmsrarec.recommend.logit import Logit
-from mmsrarec.recommend.propose import Reranked, Scores, places
-from mmsrarec.recommend.together import Together
-from mmsrarec.recommend.turns import Only, Turns, Widened, beside_new
+from mmsrarec.data.splits import Moments, Split, leave_one_out, make_split
+from mmsrarec.evaluate.protocols import Covering, evaluate_full, evaluate_published, published_candidates
+from mmsrarec.rankers.base import Reranked, Scores, places
+from mmsrarec.rankers.ensemble.conditional_logit import Logit
+from mmsrarec.rankers.ensemble.interleaved import Only, Turns, Widened, beside_new
+from mmsrarec.rankers.ensemble.weighted import Together
+from mmsrarec.rankers.sequence_model import SequenceRow
+from mmsrarec.rankers.sequential_rules import SequentialRules
+from mmsrarec.recommend.ranking.fusion import Fused
 from mmsrarec.retrieve.settings import RetrieveSettings
-from mmsrarec.retrieve.train import _ndcg_at_10
+from mmsrarec.retrieve.training import _ndcg_at_10
+from mmsrarec.study.generator_selection import Bench, join
 
 USERS, ITEMS = 30, 40
 

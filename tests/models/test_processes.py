@@ -15,11 +15,12 @@ import torch
 from finished import copy_run
 from hypothesis import given
 from hypothesis import strategies as st
+from paths import SRC
 from safetensors.torch import load_file
 
-from mmsrarec import artefacts
+from mmsrarec.core import artefacts
 from mmsrarec.models import processes
-from mmsrarec.recommend.tune import choose_loss
+from mmsrarec.recommend.training.fine_tuning import choose_loss
 
 
 @given(size=st.integers(1, 9), count=st.integers(1, 5), kind=st.sampled_from(["yesno", "softmax", "both"]))
@@ -116,7 +117,7 @@ def together(folder: Path, taken: bool) -> list[list[str]]:
     children = []
     for rank in range(2):
         mine = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        mine |= {"PYTHONPATH": str(Path(processes.__file__).parents[2]), "LOCAL_RANK": str(rank)}
+        mine |= {"PYTHONPATH": str(SRC), "LOCAL_RANK": str(rank)}
         command = [sys.executable, str(program), str(folder), str(taken)]
         children.append(subprocess.Popen(command, env={**os.environ, **mine}, stderr=subprocess.PIPE, text=True))
     try:

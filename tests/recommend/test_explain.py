@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from tiny import tiny_mllm
 from world import make_dataset, make_evidence, make_log, make_prompts, make_retrieval, only
 
-from mmsrarec.models.packing import Pack
-from mmsrarec.recommend.evidence import Evidence, Voice
+from mmsrarec.models.packing.packed_prompt import Pack
 from mmsrarec.recommend.explain import explain, explain_all, explaining_packs, log_odds, statements_of
-from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import score_packs
-from mmsrarec.recommend.tune import tune
-from mmsrarec.recommend.wishes import Wishes
+from mmsrarec.recommend.prompt.preferences import Wishes
+from mmsrarec.recommend.prompt.prompt_context import Evidence, Voice
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.scorer import score_packs
+from mmsrarec.recommend.training.fine_tuning import tune
 
 MLLM = tiny_mllm()
 DATASET = make_dataset(make_log(np.random.default_rng(0)))

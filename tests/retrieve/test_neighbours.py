@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import Events, make_events
-from mmsrarec.data.split import Moments, leave_one_out, moments_at
+from mmsrarec.data.splits import Moments, leave_one_out, moments_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve import neighbours as module
-from mmsrarec.retrieve.context import next_items
+from mmsrarec.retrieve.collaborative_context import next_items
 from mmsrarec.retrieve.neighbours import Neighbours, clock
 
 

@@ -17,11 +17,11 @@ from tiny import tiny_mllm
 from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset, Item, make_events
-from mmsrarec.models.likelihood import token_log_probs
-from mmsrarec.models.mllm import Mllm
-from mmsrarec.models.pictures import blank
-from mmsrarec.summarize import summarize as stage_1
-from mmsrarec.summarize import support
+from mmsrarec.models.backbone.image_features import blank
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.packing.answer_likelihood import token_log_probs
+from mmsrarec.summarize import image_grounding
+from mmsrarec.summarize import summarizer as stage_1
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
@@ -87,7 +87,7 @@ def work(folder: Path, store: Path, log: Path) -> None:
     """What the child does."""
     torch.set_num_threads(1)
     dataset, model = make_data(folder), Logging(tiny_mllm(), log)
-    support.token_log_probs = model.check  # this process is here for nothing else
+    image_grounding.token_log_probs = model.check  # this process is here for nothing else
     keywords = stage_1.summarize(dataset, model, SETTINGS, store, features_of(model.mllm, dataset), BATCH)  # pyright: ignore
     keywords.save(store.with_suffix(".parquet"), dataset, model.fingerprint)
 
@@ -130,14 +130,14 @@ class Questions:
         answered = {self.asked[row[4]] for row in rows["answers"]}
         places = {(row[2], row[3]) for row in rows["support"]}  # a row for each place in an answer
         said = {content: max((k for c, k in places if c == content), key=len) for content, _ in places}
-        said.pop(support.BLANK, None)
+        said.pop(image_grounding.BLANK, None)
         parts = {content: said[content].split(", ") for content in said}
-        expected = {(c, so_far) for content in parts for so_far in support.prefixes(parts[content])
-                    for c in (content, support.BLANK)}  # fmt: skip
+        expected = {(c, so_far) for content in parts for so_far in image_grounding.prefixes(parts[content])
+                    for c in (content, image_grounding.BLANK)}  # fmt: skip
         assert places == expected
         prompt, checked = image_prompt(self.mllm, 4), set()
         for content, keywords in parts.items():
-            ids = [token for piece in support.pieces(self.mllm, keywords) for token in piece]
+            ids = [token for piece in image_grounding.pieces(self.mllm, keywords) for token in piece]
             checked |= {sign(prompt, self.features[content], ids), sign(prompt, self.blank, ids)}
         return answered | checked
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tiny import CHATML, SPECIAL, tiny_mllm
 
 from mmsrarec.data.dataset import Item
-from mmsrarec.data.sample import MATERIALS
-from mmsrarec.models.mllm import Mllm
+from mmsrarec.data.synthetic.catalogue import MATERIALS
+from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.prompts import SHOTS, image_prompt, item_text, text_prompt
 

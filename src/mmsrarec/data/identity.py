@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mmsrarec.artefacts import file_hash
+from mmsrarec.core.artefacts import file_hash
 from mmsrarec.data.dataset import Dataset, Events, IntArray, Item, make_events
 from mmsrarec.data.units import Times
 from mmsrarec.errors import MmsrarecError

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmsrarec.data.split import RepeatConsumption, SplitName
-from mmsrarec.evaluate.baselines.settings import BaselineSettings
-from mmsrarec.evaluate.published import PublishedName
+from mmsrarec.data.splits import RepeatConsumption, SplitName
+from mmsrarec.evaluate.reference_results import PublishedName
+from mmsrarec.rankers.settings import BaselineSettings
 
 
 class MsrSettings(BaseModel):

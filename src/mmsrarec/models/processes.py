@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, distributed
 
-from mmsrarec import artefacts
+from mmsrarec.core import artefacts
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
 

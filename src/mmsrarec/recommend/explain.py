@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmsrarec.models.packing import Pack
-from mmsrarec.models.tree import Tree
-from mmsrarec.recommend.evidence import Evidence
-from mmsrarec.recommend.prompts import Prompts
-from mmsrarec.recommend.score import score_packs
-from mmsrarec.recommend.statements import Cut, Statement, of_asker, of_candidate
+from mmsrarec.models.packing.packed_prompt import Pack
+from mmsrarec.models.packing.prefix_tree import Tree
+from mmsrarec.recommend.prompt.explanation_units import Cut, Statement, of_asker, of_candidate
+from mmsrarec.recommend.prompt.prompt_context import Evidence
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.scorer import score_packs
 
 TOGETHER = 1536
 """Tokens of packs in one batch at most. After the whole prompts small batches compute nothing twice, and on a CPU large

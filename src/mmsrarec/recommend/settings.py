@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmsrarec.models.settings import Keep
+from mmsrarec.models.backbone.settings import Keep
 
 
 class Shows(BaseModel):

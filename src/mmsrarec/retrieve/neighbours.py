@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmsrarec.data.dataset import Events, IntArray
-from mmsrarec.data.split import Moments, moments_at
+from mmsrarec.data.splits import Moments, moments_at
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.retrieve.search import Float32Array, NumpySearch, Proposed, SearchName, make_search, rounding
+from mmsrarec.retrieve.nearest_search import Float32Array, NumpySearch, Proposed, SearchName, make_search, rounding
 
 SHORTEST_COPY = 5  # events: shorter sequences are shared by chance, not because one person has two accounts
 CELLS = 16_000_000  # similarities held at once: 64 MB

@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 import regex
 
-from mmsrarec.artefacts import atomic_write
+from mmsrarec.core.artefacts import atomic_write
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.summarize.language import of_catalogue
-from mmsrarec.summarize.lexicon import ENGLISH, Lexicon, is_word
-from mmsrarec.summarize.segment import LONGEST_CLAUSE, WORD, normal, script_of_word, unspaced
+from mmsrarec.summarize.language.detection import of_catalogue
+from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon, is_word
+from mmsrarec.summarize.language.segmentation import LONGEST_CLAUSE, WORD, normal, script_of_word, unspaced
 
 Source = Literal["model", "fallback", "none"]
 SHORTEST, LONGEST, MOST_WORDS = 2, 30, 3  # characters, characters, words

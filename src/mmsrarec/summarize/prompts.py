@@ -6,7 +6,7 @@ Template and data are tokenised apart and joined as ids, so no item's text can y
 from weakref import WeakKeyDictionary
 
 from mmsrarec.data.dataset import Item
-from mmsrarec.models.mllm import Mllm
+from mmsrarec.models.backbone.mllm import Mllm
 
 # "Copied" keeps a small model from naming the class of a thing (metal) where the text names the thing (steel).
 TEXT_QUESTION = "Words copied from this text:\n"

@@ -102,7 +102,7 @@ class SummarizeSettings(BaseModel):
     def _known(cls, language: str) -> str:
         if language == "auto":
             return language
-        from mmsrarec.summarize.lexicon import known_languages
+        from mmsrarec.summarize.language.lexicon import known_languages
 
         if language not in known_languages():
             known = ", ".join(sorted(known_languages()))

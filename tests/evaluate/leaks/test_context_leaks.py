@@ -7,35 +7,36 @@ import numpy as np
 import pytest
 from leaky import FOREVER, SETTINGS, Future, Small, TooMuch, rounds, whole_log
 
-from mmsrarec.data.split import Moments
-from mmsrarec.evaluate.baselines.context import ContextOnly
-from mmsrarec.evaluate.leaks import context, ranking
+from mmsrarec.data.splits import Moments
+from mmsrarec.evaluate.leaks import context_leaks, ranking_leaks
 from mmsrarec.evaluate.leaks.finding import Finding
-from mmsrarec.evaluate.protocol import published_candidates
-from mmsrarec.recommend import evidence
-from mmsrarec.recommend.evidence import Retrieval, Voice
+from mmsrarec.evaluate.protocols import published_candidates
+from mmsrarec.recommend.prompt import prompt_context
+from mmsrarec.recommend.prompt.prompt_context import Retrieval, Voice
+from mmsrarec.recommend.ranking.context_only import ContextOnly
 from mmsrarec.recommend.settings import Shows
-from mmsrarec.retrieve import neighbours, popularity
+from mmsrarec.retrieve import neighbours
+from mmsrarec.retrieve.signals import popularity_levels
 
 LOG = rounds()
 SOUND = Small(LOG)
 
 
 def agreement(training, test=SOUND.retrieval.gather, settings=SETTINGS) -> Finding:
-    return context.agreement(training, test, SOUND.split, settings, 200, 0)
+    return context_leaks.agreement(training, test, SOUND.split, settings, 200, 0)
 
 
 def test_a_held_out_item_shows_where_held_out_events_are_indexed():
-    sound = context.held_out_item(LOG, Small, SETTINGS, 0)
+    sound = context_leaks.held_out_item(LOG, Small, SETTINGS, 0)
     assert sound.passed
-    assert sound.measured["moments"] == 80 + context.MOMENTS
-    leaky = context.held_out_item(LOG, partial(Small, seen=whole_log), SETTINGS, 0)
+    assert sound.measured["moments"] == 80 + context_leaks.MOMENTS
+    leaky = context_leaks.held_out_item(LOG, partial(Small, seen=whole_log), SETTINGS, 0)
     assert not leaky.passed
     assert leaky.measured["shown"] > 20
 
 
 def test_a_held_out_item_that_is_only_counted_is_found(monkeypatch):
-    def all_counted(train, moments, candidates, levels=popularity.levels):
+    def all_counted(train, moments, candidates, levels=popularity_levels.levels):
         return levels(LOG_NOW[0], moments, candidates)
 
     class Keeps(Small):
@@ -44,8 +45,8 @@ def test_a_held_out_item_that_is_only_counted_is_found(monkeypatch):
             LOG_NOW[:] = [log]
 
     LOG_NOW = [LOG]
-    monkeypatch.setattr(evidence.popularity, "levels", all_counted)
-    found = context.held_out_item(LOG, Keeps, SETTINGS, 0)
+    monkeypatch.setattr(prompt_context.popularity, "levels", all_counted)
+    found = context_leaks.held_out_item(LOG, Keeps, SETTINGS, 0)
     assert (found.passed, found.measured["shown"]) == (False, 0)
     assert found.measured["counted"] > 0
 
@@ -57,15 +58,15 @@ EVERY_WORD = SETTINGS.model_copy(
 
 @pytest.mark.parametrize("word", ["follows", "recency", "trend"])
 def test_every_word_about_a_candidate_is_looked_at(word, monkeypatch):
-    assert context.held_out_item(LOG, Small, EVERY_WORD, 0).passed
-    assert context.clock(LOG, Small, EVERY_WORD, 0).passed
+    assert context_leaks.held_out_item(LOG, Small, EVERY_WORD, 0).passed
+    assert context_leaks.clock(LOG, Small, EVERY_WORD, 0).passed
 
     class Says(Retrieval):
         def gather(self, moments, candidates, settings):
             return [replace(one, **{word: (1,) * len(one.candidates)})
                     for one in super().gather(moments, candidates, settings)]  # fmt: skip
 
-    found = context.held_out_item(LOG, partial(Small, retrieval=Says), EVERY_WORD, 0)
+    found = context_leaks.held_out_item(LOG, partial(Small, retrieval=Says), EVERY_WORD, 0)
     assert (found.passed, found.measured["shown"]) == (False, 0)
 
 
@@ -75,15 +76,15 @@ def test_an_item_that_speaks_by_its_keywords_only_is_found():
             voices = (Voice(int(candidates[0, 0]), 1.0, frozenset({1})),)
             return [replace(one, voices=voices) for one in super().gather(moments, candidates, settings)]
 
-    found = context.clock(LOG, partial(Small, retrieval=Speaks), EVERY_WORD, 0)
+    found = context_leaks.clock(LOG, partial(Small, retrieval=Speaks), EVERY_WORD, 0)
     assert (found.passed, found.measured["counted"]) == (False, 0)
 
 
 @pytest.mark.parametrize("ahead", [1, FOREVER])
 def test_a_clock_that_is_off_is_found(ahead, monkeypatch):
-    assert context.clock(LOG, Small, SETTINGS, 0).passed
+    assert context_leaks.clock(LOG, Small, SETTINGS, 0).passed
     monkeypatch.setattr(Future, "ahead", ahead)
-    found = context.clock(LOG, partial(Small, retrieval=Future), SETTINGS, 0)
+    found = context_leaks.clock(LOG, partial(Small, retrieval=Future), SETTINGS, 0)
     assert not found.passed
     assert found.measured["counted"] > found.measured["moments"] // 2
     assert found.measured["shown"] > 0
@@ -95,24 +96,24 @@ def test_retrieval_that_answers_without_a_moment_is_found():
             now = np.full(len(moments), FOREVER)
             return super().gather(Moments(moments.user, now, moments.target, moments.history), candidates, settings)
 
-    assert context.without_a_moment(SOUND.retrieval, SOUND.split.test, SETTINGS).passed
-    found = context.without_a_moment(Small(LOG, retrieval=Guesses).retrieval, SOUND.split.test, SETTINGS)
+    assert context_leaks.without_a_moment(SOUND.retrieval, SOUND.split.test, SETTINGS).passed
+    found = context_leaks.without_a_moment(Small(LOG, retrieval=Guesses).retrieval, SOUND.split.test, SETTINGS)
     assert (found.passed, found.measured["answered"]) == (False, "none, not a number, missing")
 
 
 def test_a_user_that_retrieves_itself_is_found(monkeypatch):
-    sound = context.itself(SOUND.retrieval, SOUND.split, 0)
+    sound = context_leaks.itself(SOUND.retrieval, SOUND.split, 0)
     assert sound.passed
     assert sound.measured["asked"] == 4 * 80
     find = neighbours.Neighbours.find
     nameless = lambda self, m, k: find(self, Moments(np.full(len(m), -1), m.time, m.target, m.history), k)  # noqa: E731
     monkeypatch.setattr(neighbours.Neighbours, "find", nameless)
-    by_id = context.itself(SOUND.retrieval, SOUND.split, 0)
+    by_id = context_leaks.itself(SOUND.retrieval, SOUND.split, 0)
     assert (by_id.passed, by_id.measured["by sequence"]) == (False, 0)
     assert by_id.measured["by id"] > 10
     monkeypatch.undo()
     monkeypatch.setattr(neighbours, "SHORTEST_COPY", 99)  # accounts that copy each other are not known any more
-    by_sequence = context.itself(Small(LOG).retrieval, SOUND.split, 0)
+    by_sequence = context_leaks.itself(Small(LOG).retrieval, SOUND.split, 0)
     assert (by_sequence.passed, by_sequence.measured["by id"]) == (False, 0)
     assert by_sequence.measured["by sequence"] > 20 < by_sequence.measured["by all but the last event"]
 
@@ -138,19 +139,19 @@ def test_contexts_that_only_hold_their_targets_more_often_are_found():
     def slipped(moments, candidates, settings):
         gathered = world.retrieval.gather(moments, candidates, settings)
         return [
-            evidence.replace(one, similar=(target,)) if one.popularity[0] else one
+            prompt_context.replace(one, similar=(target,)) if one.popularity[0] else one
             for one, target in zip(gathered, moments.target.tolist(), strict=True)
         ]
 
     sound, one = world.retrieval.gather, SETTINGS.model_copy(update={"similar_items": 1})
-    compared = partial(context.agreement, split=world.split, settings=one, packs=200, seed=0)
+    compared = partial(context_leaks.agreement, split=world.split, settings=one, packs=200, seed=0)
     assert compared(sound, sound).passed
     for found in (compared(slipped, sound), compared(sound, slipped)):
         assert (found.passed, found.measured["contexts ahead of their time"]) == (False, 0)
 
 
 def test_the_shares_are_those_of_the_context():
-    shares = context.target_shares(SOUND.retrieval, SOUND.split, SETTINGS.model_copy(update={"packs": 200}), 0)
+    shares = context_leaks.target_shares(SOUND.retrieval, SOUND.split, SETTINGS.model_copy(update={"packs": 200}), 0)
     test = SOUND.split.test
     row = ContextOnly(SOUND.retrieval, SETTINGS).score(test, test.target[:, None])
     assert shares["context_share_test"] == pytest.approx(row.mean())
@@ -162,12 +163,12 @@ def test_the_shares_are_those_of_the_context():
 def test_a_context_that_holds_the_answer_is_too_good(monkeypatch):
     test = SOUND.split.test
     asked = published_candidates(test, LOG, 0)
-    sound = ranking.context_alone(SOUND.row("context-only"), test, asked)
+    sound = ranking_leaks.context_alone(SOUND.row("context-only"), test, asked)
     assert sound.passed
-    assert 0.5 < sound.measured["AUC"] < ranking.TOO_GOOD
+    assert 0.5 < sound.measured["AUC"] < ranking_leaks.TOO_GOOD
     monkeypatch.setattr(neighbours, "SHORTEST_COPY", 99)  # or the user itself is known by its sequence
     leaky = Small(LOG, retrieval=TooMuch, seen=whole_log).row("context-only")
-    found = ranking.context_alone(leaky, test, asked)
+    found = ranking_leaks.context_alone(leaky, test, asked)
     assert not found.passed
     assert found.measured["targets in it"] > 0.9
 

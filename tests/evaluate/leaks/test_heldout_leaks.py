@@ -8,9 +8,9 @@ import pytest
 from leaky import N_ITEMS, ROWS, SETTINGS, Small, TooMuch, rounds, whole_log
 
 from mmsrarec.data.dataset import make_events
-from mmsrarec.evaluate.baselines.popularity import Popularity
-from mmsrarec.evaluate.leaks import heldout
-from mmsrarec.evaluate.protocol import published_candidates
+from mmsrarec.evaluate.leaks import held_out_leaks
+from mmsrarec.evaluate.protocols import published_candidates
+from mmsrarec.rankers.popularity import Popularity
 from mmsrarec.retrieve import neighbours
 
 LOG = rounds()
@@ -30,37 +30,37 @@ class Table:
 
 
 def test_training_on_what_is_held_out_is_found():
-    assert heldout.split_apart(SOUND.split).passed
-    found = heldout.split_apart(replace(SOUND.split, train=LOG))
+    assert held_out_leaks.split_apart(SOUND.split).passed
+    found = held_out_leaks.split_apart(replace(SOUND.split, train=LOG))
     assert (found.passed, found.measured["trained on"]) == (False, 160)
 
 
 def test_a_statistic_of_the_whole_log_is_found():
-    assert heldout.statistics(LOG, Small, ASKED, ROWS, SETTINGS, 0).passed
+    assert held_out_leaks.statistics(LOG, Small, ASKED, ROWS, SETTINGS, 0).passed
     counted = partial(Small, rows=lambda world: {"popularity": Popularity(world.log)})
-    found = heldout.statistics(LOG, counted, ASKED, ROWS, SETTINGS, 0)
+    found = held_out_leaks.statistics(LOG, counted, ASKED, ROWS, SETTINGS, 0)
     assert (found.passed, found.measured["changed"]) == (False, 0)
     assert found.measured["changed rows"] == "popularity"
-    indexed = heldout.statistics(LOG, partial(Small, seen=whole_log), ASKED, (), SETTINGS, 0)
+    indexed = held_out_leaks.statistics(LOG, partial(Small, seen=whole_log), ASKED, (), SETTINGS, 0)
     assert not indexed.passed
     assert indexed.measured["changed"] > 50
 
 
 def test_shuffled_labels_fall_to_chance_for_all_that_do_not_know_them():
-    found = heldout.labels(LOG, Small, ASKED, ROWS, 0)
+    found = held_out_leaks.labels(LOG, Small, ASKED, ROWS, 0)
     assert found.passed
     assert found.measured["chance"] == pytest.approx(5 / 21)
-    few = heldout.labels(LOG, Small, ASKED, ("popularity",), 0, np.arange(0, 80, 2))
+    few = held_out_leaks.labels(LOG, Small, ASKED, ("popularity",), 0, np.arange(0, 80, 2))
     assert (few.passed, few.measured["users"], few.check) == (True, 40, "shuffled labels, popularity")
 
 
 def test_who_knows_the_labels_is_found(monkeypatch):
     peeks = Table("peeks", lambda moments, items: (items == moments.target[:, None]).astype(float))
-    found = heldout.labels(LOG, partial(Small, rows=lambda world: {"peeks": peeks}), ASKED, ("peeks",), 0)
+    found = held_out_leaks.labels(LOG, partial(Small, rows=lambda world: {"peeks": peeks}), ASKED, ("peeks",), 0)
     assert (found.passed, found.measured["peeks"]) == (False, 1.0)
     monkeypatch.setattr(neighbours, "SHORTEST_COPY", 99)
     leaky = partial(Small, retrieval=TooMuch, seen=whole_log)
-    assert not heldout.labels(LOG, leaky, ASKED, ("context-only",), 0).passed
+    assert not held_out_leaks.labels(LOG, leaky, ASKED, ("context-only",), 0).passed
 
 
 def test_targets_swapped_between_users_would_not_do():
@@ -73,9 +73,9 @@ def test_targets_swapped_between_users_would_not_do():
     swapped = replace(world.split.test, target=rng.permutation(world.split.test.target))
     asked = published_candidates(swapped, log, 0)
     row, chance = world.row("popularity"), 5 / 21
-    above = heldout.evaluate_published(row, swapped, asked)["HR@5"].mean()
+    above = held_out_leaks.evaluate_published(row, swapped, asked)["HR@5"].mean()
     assert above > chance + 0.1
-    assert heldout.labels(log, Small, published_candidates(world.split.test, log, 0), ("popularity",), 0).passed
+    assert held_out_leaks.labels(log, Small, published_candidates(world.split.test, log, 0), ("popularity",), 0).passed
 
 
 def test_the_order_of_the_file_may_not_tell_the_answer():
@@ -83,11 +83,11 @@ def test_the_order_of_the_file_may_not_tell_the_answer():
     items = np.sort(np.random.default_rng(1).permuted(np.tile(np.arange(N_ITEMS), (300, 1)), axis=1)[:, :6], axis=1)
     log = make_events(np.repeat(np.arange(300), 6), items.ravel(), np.repeat(np.arange(300), 6), 300, N_ITEMS)
     highest = Table("highest", lambda moments, candidates: candidates.astype(float))
-    found = heldout.ties(log, partial(Small, rows=lambda world: {"highest": highest}), ("highest",), 0, 20)
+    found = held_out_leaks.ties(log, partial(Small, rows=lambda world: {"highest": highest}), ("highest",), 0, 20)
     assert not found.passed
     assert found.measured["tied events"] == 1
     assert found.measured["highest"] > max(found.measured["highest shuffled"]) + 0.3
     assert "highest" in found.advice
-    sound = heldout.ties(LOG, Small, ("sequential-rules",), 0, 20)
+    sound = held_out_leaks.ties(LOG, Small, ("sequential-rules",), 0, 20)
     assert (sound.passed, sound.measured["sequential-rules spread"]) == (True, 0)  # no ties: the same thrice
     assert len(sound.measured["sequential-rules shuffled"]) == 3

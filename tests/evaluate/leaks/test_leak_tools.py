@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from leaky import rounds
 from world import make_log
 
-from mmsrarec.data.split import leave_one_out, moments_at, user_8_1_1
-from mmsrarec.evaluate.leaks import logs
+from mmsrarec.data.splits import leave_one_out, moments_at, user_8_1_1
+from mmsrarec.evaluate.leaks import perturbations
 from mmsrarec.evaluate.leaks.finding import Finding, share_difference, uniform_p
-from mmsrarec.evaluate.protocol import published_candidates
+from mmsrarec.evaluate.protocols import published_candidates
 
 
 @settings(max_examples=20, deadline=None)
@@ -19,7 +19,7 @@ def test_what_others_took_before_is_counted_as_defined(seed):
     log = make_log(np.random.default_rng(seed), n_users=12, n_items=9, length=5)
     moments = moments_at(log, np.arange(len(log)))
     items = np.random.default_rng(seed).integers(-1, 9, (len(log), 3))
-    counts = logs.by_others_before(log, moments, items)
+    counts = perturbations.by_others_before(log, moments, items)
     for i, j in np.ndindex(items.shape):
         known = (log.item == items[i, j]) & (log.time < moments.time[i]) & (log.user != moments.user[i])
         assert counts[i, j] == (known.sum() if items[i, j] >= 0 else 0)
@@ -29,14 +29,14 @@ def test_what_others_took_before_is_counted_as_defined(seed):
 def test_the_rows_of_moments_are_where_their_targets_are(split):
     log = make_log(np.random.default_rng(0))
     for moments in (split(log).valid, split(log).test):
-        rows = logs.rows_of(log, moments)
+        rows = perturbations.rows_of(log, moments)
         np.testing.assert_array_equal(log.item[rows], moments.target)
         np.testing.assert_array_equal(log.time[rows], moments.time)
 
 
 def test_free_items_are_nowhere_and_nothing_else_moves():
     log = rounds()
-    changed, free = logs.free_items(log, 2)
+    changed, free = perturbations.free_items(log, 2)
     assert len(set(free)) == 2
     assert not np.isin(changed.item, free).any()
     kept = ~np.isin(log.item, free)
@@ -45,7 +45,7 @@ def test_free_items_are_nowhere_and_nothing_else_moves():
 
 def test_the_future_at_once():
     log = rounds()
-    changed = logs.all_at_once(log, 200, 7)
+    changed = perturbations.all_at_once(log, 200, 7)
     assert changed.time.max() == 200
     assert (changed.item[log.time >= 200] == 7).all()
     np.testing.assert_array_equal(changed.item[log.time < 200], log.item[log.time < 200])
@@ -55,7 +55,7 @@ def test_relabelled_targets_are_candidates_at_a_place_of_their_own():
     log = rounds()
     test = leave_one_out(log).test
     asked = published_candidates(test, log, 0)
-    changed, moved = logs.relabelled(log, test, asked, np.random.default_rng([0, 1]))
+    changed, moved = perturbations.relabelled(log, test, asked, np.random.default_rng([0, 1]))
     after = leave_one_out(changed).test
     np.testing.assert_array_equal(after.target, moved.items[np.arange(len(test)), moved.place])
     assert all((a == b).all() for a, b in zip(after.history, test.history, strict=True))
@@ -64,7 +64,7 @@ def test_relabelled_targets_are_candidates_at_a_place_of_their_own():
 
 def test_shuffled_ties_move_within_a_second_only():
     log = make_log(np.random.default_rng(0), length=12)
-    changed = logs.shuffled_ties(log, np.random.default_rng(1))
+    changed = perturbations.shuffled_ties(log, np.random.default_rng(1))
     assert (changed.item != log.item).any()
     alone = np.append(True, np.diff(log.time) != 0) & np.append(np.diff(log.time) != 0, True)
     np.testing.assert_array_equal(changed.item[alone], log.item[alone])

@@ -6,10 +6,10 @@ from leaky import Small, rounds
 from test_heldout_leaks import Table
 
 from mmsrarec.data.dataset import Dataset, Item
-from mmsrarec.evaluate.baselines.random_ import Random
-from mmsrarec.evaluate.leaks import ranking
+from mmsrarec.evaluate.leaks import ranking_leaks
 from mmsrarec.evaluate.metrics import PUBLISHED, measure
-from mmsrarec.evaluate.protocol import Candidates, evaluate_published, published_candidates
+from mmsrarec.evaluate.protocols import Candidates, evaluate_published, published_candidates
+from mmsrarec.rankers.random_scores import Random
 
 LOG = rounds()
 WORLD = Small(LOG)
@@ -20,11 +20,11 @@ FINE = Random(LOG.n_items, 0)
 
 def test_an_answer_that_always_stands_first_is_found():
     training = np.random.default_rng(0).integers(0, 8, 300)
-    assert ranking.places(ASKED, training, 7, 0).passed
+    assert ranking_leaks.places(ASKED, training, 7, 0).passed
     first = Candidates(ASKED.user, ASKED.items, np.zeros_like(ASKED.place), 0)
-    found = ranking.places(first, training, 7, 0)
+    found = ranking_leaks.places(first, training, 7, 0)
     assert (found.passed, found.measured["first in test"]) == (False, 1.0)
-    assert not ranking.places(ASKED, np.where(training < 3, 0, training), 7, 0).passed
+    assert not ranking_leaks.places(ASKED, np.where(training < 3, 0, training), 7, 0).passed
 
 
 def test_ties_that_are_won_are_found():
@@ -35,8 +35,8 @@ def test_ties_that_are_won_are_found():
         above = (scores > positive).sum(axis=1)
         return measure(above, np.zeros_like(above), candidates.items.shape[1] - 1, PUBLISHED)
 
-    assert ranking.constant(TEST, ASKED).passed
-    found = ranking.constant(TEST, ASKED, generous)
+    assert ranking_leaks.constant(TEST, ASKED).passed
+    found = ranking_leaks.constant(TEST, ASKED, generous)
     assert (found.passed, found.measured["HR@5"]) == (False, 1.0)
 
 
@@ -45,14 +45,14 @@ def test_a_harness_that_takes_anything_is_found():
         scores = np.nan_to_num(scorer.score(moments, candidates.items))
         return evaluate_published(Table("mended", lambda *_: scores), moments, candidates)
 
-    assert ranking.not_a_number(TEST, ASKED).passed
-    assert not ranking.not_a_number(TEST, ASKED, careless).passed
+    assert ranking_leaks.not_a_number(TEST, ASKED).passed
+    assert not ranking_leaks.not_a_number(TEST, ASKED, careless).passed
 
 
 def test_scores_that_hang_on_the_place_are_found():
     by_place = Table("by place", lambda moments, items: items + np.linspace(0, 0.1, items.shape[1]))
-    assert ranking.order([FINE], TEST, ASKED.items, 0).passed
-    found = ranking.order([FINE, by_place], TEST, ASKED.items, 0)
+    assert ranking_leaks.order([FINE], TEST, ASKED.items, 0).passed
+    found = ranking_leaks.order([FINE, by_place], TEST, ASKED.items, 0)
     assert (found.passed, found.measured["random"]) == (False, 0)
 
 
@@ -61,25 +61,25 @@ def test_scores_that_hang_on_the_others_are_found(axis):
     """Normed over the users of a batch, or over the candidates of a pack."""
     normed = Table("normed", lambda moments, items: items - items.mean(axis=axis, keepdims=True))
     few, items = TEST.pick(np.arange(4)), ASKED.items[:4]
-    assert ranking.batch([FINE], few, items).passed
-    assert not ranking.batch([FINE, normed], few, items).passed
+    assert ranking_leaks.batch([FINE], few, items).passed
+    assert not ranking_leaks.batch([FINE, normed], few, items).passed
 
 
 def test_renamed_titles_say_nothing_of_the_old_ones():
     items = (Item("a", title="Toy Story (1995)", text="toys"), Item("b", title=""), Item("c", title="Heat"))
     dataset = Dataset("d", items, LOG.n_users * ("u",), LOG)
-    strange = ranking.renamed(dataset, 0)
+    strange = ranking_leaks.renamed(dataset, 0)
     assert [len(item.title.split()) for item in strange.items] == [3, 0, 1]
     assert not {word for item in items for word in item.title.split()} & {
         word for item in strange.items for word in item.title.split()
     }
     assert [(item.item_id, item.text) for item in strange.items] == [(item.item_id, item.text) for item in items]
-    assert ranking.renamed(dataset, 0).items == strange.items != ranking.renamed(dataset, 1).items
+    assert ranking_leaks.renamed(dataset, 0).items == strange.items != ranking_leaks.renamed(dataset, 1).items
 
 
 def test_memorised_titles_are_reported_not_judged():
     oracle = Table("oracle", lambda moments, items: (items == moments.target[:, None]).astype(float))
-    found = ranking.memorised_titles(oracle, FINE, TEST, ASKED)
+    found = ranking_leaks.memorised_titles(oracle, FINE, TEST, ASKED)
     assert found.passed is None
     assert (found.measured["HR@5"], found.measured["users"]) == (1.0, 80)
     assert found.measured["HR@5 renamed"] < 0.5

@@ -6,10 +6,10 @@ from dataclasses import replace
 from world import make_dataset, make_keywords
 
 from mmsrarec.data.dataset import Dataset, make_events
-from mmsrarec.evaluate.leaks import stored
+from mmsrarec.evaluate.leaks import stored_leaks
 from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import SummarizeSettings
-from mmsrarec.summarize.summarize import read_text
+from mmsrarec.summarize.summarizer import read_text
 
 SETTINGS = SummarizeSettings()
 NOTHING = make_events([], [], [], 0, 12)  # type: ignore[arg-type]
@@ -31,33 +31,33 @@ KEYWORDS, ANSWERS = answered(DATASET)
 
 
 def test_keywords_that_follow_from_their_items_are_fine():
-    assert stored.keywords(DATASET, KEYWORDS, ANSWERS, SETTINGS, tuned=False, seen={}).passed
+    assert stored_leaks.keywords(DATASET, KEYWORDS, ANSWERS, SETTINGS, tuned=False, seen={}).passed
     without = replace(KEYWORDS, text=((),) * 12, answers=((None, None),) * 12)
-    assert stored.keywords(
+    assert stored_leaks.keywords(
         DATASET, without, {}, SETTINGS.model_copy(update={"texts": False}), tuned=False, seen={}
     ).passed
 
 
 def test_a_word_from_the_log_is_found():
     gossip = replace(KEYWORDS, text=(*KEYWORDS.text[:5], (*KEYWORDS.text[5], "taken by user 7"), *KEYWORDS.text[6:]))
-    found = stored.keywords(DATASET, gossip, ANSWERS, SETTINGS, tuned=False, seen={})
+    found = stored_leaks.keywords(DATASET, gossip, ANSWERS, SETTINGS, tuned=False, seen={})
     assert (found.passed, found.measured["not from their answer"]) == (False, 1)
     assert "i5" in found.advice
 
 
 def test_an_answer_to_another_question_is_found():
     others = {hashlib.sha256(f"{content} seen by u3".encode()).hexdigest(): said for content, said in ANSWERS.items()}
-    found = stored.keywords(DATASET, KEYWORDS, others, SETTINGS, tuned=False, seen={})
+    found = stored_leaks.keywords(DATASET, KEYWORDS, others, SETTINGS, tuned=False, seen={})
     assert (found.passed, found.measured["answers of unknown origin"]) == (False, 12)
 
 
 def test_a_curve_of_the_test_is_found():
-    assert stored.early_stopping(0.0692, 0.0692, 0.0518).passed
-    assert not stored.early_stopping(0.0518, 0.0692, 0.0518).passed
+    assert stored_leaks.early_stopping(0.0692, 0.0692, 0.0518).passed
+    assert not stored_leaks.early_stopping(0.0518, 0.0692, 0.0518).passed
 
 
 def test_a_generator_that_is_not_the_best_on_validation_is_found():
     quality = {"als": 0.05, "sasrec": 0.06}
-    assert stored.chosen_generator("sasrec", quality).passed
-    assert not stored.chosen_generator("als", quality).passed
-    assert not stored.chosen_generator("oracle", quality).passed
+    assert stored_leaks.chosen_generator("sasrec", quality).passed
+    assert not stored_leaks.chosen_generator("als", quality).passed
+    assert not stored_leaks.chosen_generator("oracle", quality).passed

@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from mmsrarec.artefacts import file_hash
-from mmsrarec.data.cleaning import clean
-from mmsrarec.data.core import Core, drop_unused, in_core
+from mmsrarec.core.artefacts import file_hash
 from mmsrarec.data.dataset import Dataset, Item
-from mmsrarec.data.faults import Fault, check_id, is_null
-from mmsrarec.data.files import Lines, text_lines
-from mmsrarec.data.importers.log import Log
-from mmsrarec.data.importers.report import Rejects, Report, take_picture, write_import
-from mmsrarec.data.tables import writing_data
+from mmsrarec.data.folder import writing_data
+from mmsrarec.data.importers.import_report import Rejects, Report, take_picture, write_import
+from mmsrarec.data.importers.timed_log import Log
+from mmsrarec.data.kcore import Core, drop_unused, in_core
+from mmsrarec.data.reading.cleaning import clean
+from mmsrarec.data.reading.files import Lines, text_lines
+from mmsrarec.data.reading.line_faults import Fault, check_id, is_null
 from mmsrarec.data.units import Unit
 from mmsrarec.errors import MmsrarecError
 

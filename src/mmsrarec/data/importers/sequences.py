@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsrarec.artefacts import file_hash
-from mmsrarec.data.cleaning import clean
-from mmsrarec.data.core import Core, drop_unused, in_core
+from mmsrarec.core.artefacts import file_hash
 from mmsrarec.data.dataset import Dataset, Item, make_events
-from mmsrarec.data.faults import Fault, check_id, is_null
-from mmsrarec.data.files import Lines, text_lines
-from mmsrarec.data.importers.report import Rejects, Report, write_import
-from mmsrarec.data.tables import writing_data
+from mmsrarec.data.folder import writing_data
+from mmsrarec.data.importers.import_report import Rejects, Report, write_import
+from mmsrarec.data.kcore import Core, drop_unused, in_core
+from mmsrarec.data.reading.cleaning import clean
+from mmsrarec.data.reading.files import Lines, text_lines
+from mmsrarec.data.reading.line_faults import Fault, check_id, is_null
 from mmsrarec.errors import MmsrarecError
 
 TIMES = "steps, aligned at each user's end: the source has no times"

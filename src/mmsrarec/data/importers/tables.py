@@ -4,15 +4,15 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from mmsrarec.artefacts import file_hash
-from mmsrarec.data.core import Core, drop_unused, in_core
+from mmsrarec.core.artefacts import file_hash
 from mmsrarec.data.dataset import Dataset, Item
-from mmsrarec.data.faults import Fault
-from mmsrarec.data.files import Lines, find
-from mmsrarec.data.importers.log import Log
-from mmsrarec.data.importers.report import Rejects, Report, take_picture, write_import
-from mmsrarec.data.rows import COLUMNS, parse_item, scan_rows
-from mmsrarec.data.tables import IMAGES, INTERACTIONS, ITEMS, writing_data
+from mmsrarec.data.folder import IMAGES, INTERACTIONS, ITEMS, writing_data
+from mmsrarec.data.importers.import_report import Rejects, Report, take_picture, write_import
+from mmsrarec.data.importers.timed_log import Log
+from mmsrarec.data.kcore import Core, drop_unused, in_core
+from mmsrarec.data.reading.files import Lines, find
+from mmsrarec.data.reading.line_faults import Fault
+from mmsrarec.data.reading.parsing import COLUMNS, parse_item, scan_rows
 from mmsrarec.data.units import Unit
 from mmsrarec.errors import MmsrarecError
 

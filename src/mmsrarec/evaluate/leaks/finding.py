@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmsrarec.data.dataset import Events, IntArray
-from mmsrarec.data.split import Split
-from mmsrarec.evaluate.protocol import Scorer
-from mmsrarec.recommend.evidence import Retrieval
+from mmsrarec.data.splits import Split
+from mmsrarec.evaluate.protocols import Scorer
+from mmsrarec.recommend.prompt.prompt_context import Retrieval
 
 SURE = 3.29
 """Standard errors: a sound run is beyond them once in a thousand checks."""

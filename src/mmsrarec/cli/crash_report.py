@@ -1,0 +1,98 @@
+"""What nobody foresaw: one line for people, and a log with everything that a bug report needs."""
+
+import contextlib
+import os
+import platform
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from mmsrarec import __version__
+from mmsrarec.cli.doctor import NEEDED
+from mmsrarec.core.artefacts import versions
+from mmsrarec.core.cache import cache_folder, temporary_folder
+from mmsrarec.core.terminal import one_line
+from mmsrarec.errors import MmsrarecError
+
+LOGS = "logs"
+KEEP = 20
+"""So many logs are kept, the newest ones."""
+LONGEST = 300
+"""Letters of an error's own message that are shown in the line."""
+MEMORY = (
+    "lower runtime.score_tokens, runtime.generate_batch or recommend.batch, choose a smaller model, or close other "
+    "programs"
+)
+MODULES = {name.replace("-", "_"): name for name in NEEDED}
+
+
+def explained(error: Exception) -> str | None:
+    """One line for what is no fault of ours and has a way out; None for everything else."""
+    if isinstance(error, ModuleNotFoundError) and (package := MODULES.get((error.name or "").partition(".")[0])):
+        return f"the package {package} is missing: {NEEDED[package]}"
+    if is_out_of_memory(error):
+        return f"the memory is used up: {MEMORY}"
+    return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Of the processor or of a card. torch says so by words only."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
+    )
+
+
+def unforeseen(error: Exception, log: Path | None) -> str:
+    """The line for a fault of this program."""
+    said = one_line(str(error))
+    said = said if len(said) <= LONGEST else f"{said[:LONGEST]} ..."
+    where = f"please report it with {log}" if log else "no log of it could be written; MMSRAREC_DEBUG=1 shows all"
+    return f"a fault of this program, {type(error).__name__}{f' ({said})' if said else ''}: {where}"
+
+
+def write_log(error: BaseException, arguments: list[str]) -> Path | None:
+    """Write down how it came to an error, and with what; where that is. None where nothing can be written."""
+    for folder in (_kept, temporary_folder):
+        with contextlib.suppress(OSError, MmsrarecError):
+            return _write(folder(), _text(error, arguments))
+    return None
+
+
+def _kept() -> Path:
+    folder = cache_folder() / LOGS
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write(folder: Path, text: str) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    path = folder / f"mmsrarec-{stamp}-{os.getpid()}.log"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with open(handle, "a", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+    for old in sorted(folder.glob("mmsrarec-*.log"))[:-KEEP]:
+        with contextlib.suppress(OSError):
+            old.unlink()
+    return path
+
+
+def _text(error: BaseException, arguments: list[str]) -> str:
+    facts = {
+        "time": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "arguments": arguments,
+        "folder": _current(),
+        "system": platform.platform(),
+        "python": sys.executable,
+        "versions": {"mmsrarec": __version__} | versions(),
+    }
+    lines = [f"{name}: {value}" for name, value in facts.items()]
+    return "\n".join([*lines, "", *traceback.format_exception(error), ""])
+
+
+def _current() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed meanwhile
+        return "gone"

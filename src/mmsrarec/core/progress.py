@@ -1,0 +1,139 @@
+"""Progress on standard error: a live bar on a terminal, a plain line every ten seconds elsewhere."""
+
+import io
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import ExitStack, contextmanager
+from typing import TextIO, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from mmsrarec.core.terminal import fitting, printable, to_nowhere
+
+T = TypeVar("T")
+Count = Callable[[int, int, str], None]
+"""Is told (done, total, label) as the parts of a piece of work get done."""
+
+
+class Task:
+    """One piece of work: `advance` it as parts get done; `text` says where it stands."""
+
+    def __init__(self, label: str, total: int | None, changed: Callable[["Task"], None], clock: Callable[[], float]):
+        self.label, self.total, self.done, self.note = label, total, 0, ""
+        self._changed, self._clock, self._start = changed, clock, clock()
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        """n more are done; a note, such as the loss, is shown beside the count."""
+        self.done += n
+        self.note = note or self.note
+        self._changed(self)
+
+    @property
+    def rate(self) -> float:
+        """Done per second, over all the time so far."""
+        return self.done / max(self._clock() - self._start, 1e-9)
+
+    @property
+    def text(self) -> str:
+        count = f"{self.done}" if self.total is None else f"{self.done}/{self.total}"
+        parts = [f"{self.label}: {count}", f"{self.rate:.3g}/s"]
+        if self.total is not None and 0 < self.done < self.total:
+            parts.append(f"{_clock_text((self.total - self.done) / self.rate)} left")
+        return ", ".join(parts + [self.note] * bool(self.note))
+
+
+class Progress:
+    """Where stages tell how far they are. Calling it says one line; `task` and `track` count."""
+
+    def __init__(self, stream: TextIO | None = None, every: float = 10.0, clock: Callable[[], float] = time.monotonic):
+        """stream: standard error unless given; every: seconds between plain lines."""
+        self._stream = stream or sys.stderr or io.StringIO()  # a process may have been started without any
+        self._every, self._clock = every, clock
+        self._console = _Console(file=self._stream, highlight=False, soft_wrap=True, emoji=False)
+
+    def __call__(self, text: str) -> None:
+        self._console.print(self._shown(text), markup=False)
+
+    def _shown(self, text: str) -> str:
+        """What the stream can encode and no terminal obeys."""
+        return fitting(printable(text), self._stream)
+
+    @contextmanager
+    def task(self, label: str, total: int | None = None) -> Iterator[Task]:
+        """Show a piece of work while the block runs. total: how many parts it has, None if nobody knows."""
+        with self._bar(label, total) if self._console.is_terminal else self._lines(label, total) as task:
+            yield task
+
+    def track(self, things: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """Pass the things on, counting each as done when the next is asked for."""
+        if total is None and isinstance(things, Sized):
+            total = len(things)
+        with self.task(label, total) as task:
+            for thing in things:
+                yield thing
+                task.advance()
+
+    @contextmanager
+    def counting(self, title: str | None = None) -> Iterator[Count]:
+        """Show what is counted while the block runs; a new label starts a new task. title: in place of all labels."""
+        shown, task = ExitStack(), None
+
+        def count(done: int, total: int, label: str) -> None:
+            nonlocal task
+            label = title or label
+            if task is None or (label, total) != (task.label, task.total) or done < task.done:
+                shown.close()
+                task = shown.enter_context(self.task(label, total))
+            task.advance(done - task.done)
+
+        try:
+            yield count
+        finally:
+            shown.close()
+
+    @contextmanager
+    def _lines(self, label: str, total: int | None) -> Iterator[Task]:
+        last = self._clock()
+
+        def changed(task: Task) -> None:
+            nonlocal last
+            if self._clock() - last >= self._every:
+                last = self._clock()
+                self(task.text)
+
+        task = Task(label, total, changed, self._clock)
+        yield task
+        self(task.text)
+
+    @contextmanager
+    def _bar(self, label: str, total: int | None) -> Iterator[Task]:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, TextColumn("{task.fields[note]}", markup=False), console=self._console) as bars:
+            row = bars.add_task(self._shown(label), total=total, note="")
+
+            def changed(task: Task) -> None:
+                bars.update(row, completed=task.done, note=self._shown(f"{task.rate:.3g}/s {task.note}"))
+
+            yield Task(label, total, changed, self._clock)
+
+
+class _Console(Console):
+    """A console whose reader may go away: the work goes on without a word."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        to_nowhere(self.file)
+
+
+def _clock_text(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

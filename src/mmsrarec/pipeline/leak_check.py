@@ -1,0 +1,197 @@
+"""`mmsrarec check --leaks RUN`: the leak checks of evaluate/leaks on a run, and leaks.json beside its report."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmsrarec.cli.format import plain
+from mmsrarec.core import artefacts
+from mmsrarec.core.progress import Progress
+from mmsrarec.data.dataset import Events
+from mmsrarec.data.splits import Moments, Split, SplitName
+from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
+from mmsrarec.evaluate.leaks import context_leaks, held_out_leaks, ranking_leaks, stored_leaks
+from mmsrarec.evaluate.leaks.finding import SURE, Finding
+from mmsrarec.evaluate.protocols import Scorer, evaluate_full
+from mmsrarec.models.backbone.image_features import load_hashes
+from mmsrarec.rankers.sequence_model import SequenceRow
+from mmsrarec.recommend.prompt.prompt_context import Retrieval, sample_training
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.scorer import MllmScorer
+from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.retrieve.training import MOST_VALIDATED
+from mmsrarec.runs.run_folder import Workspace, adapter_part
+from mmsrarec.study.comparison import LEAKS, checked_parts
+from mmsrarec.study.model_results import Comparison
+from mmsrarec.summarize.answer_store import read
+from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
+
+CHEAP = ("popularity", "popularity-as-of", "sequential-rules", "neighbours-only", "context-only")
+"""Rows that are made anew from each changed log."""
+TIED = ("popularity", "sequential-rules")
+FEW = 4
+"""Users whose candidates the language model is asked about one by one."""
+
+
+class RunWorld:
+    """A log as a run sees it."""
+
+    def __init__(self, workspace: Workspace, name: SplitName, prompts: Prompts | None):
+        self.workspace, self.prompts = workspace, prompts
+        self.name: SplitName = name
+
+    @property
+    def split(self) -> Split:
+        return self.workspace.split(self.name)
+
+    @property
+    def retrieval(self) -> Retrieval:
+        return self.workspace.retrieval(self.name)
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        found = Comparison(self.workspace, self.name, Progress(), lambda done, total, label: None)
+        # settings that a search chose on validation stay as they are, like all that was trained: nothing is searched
+        # anew by a log that a check changed, nor kept in the run's folder
+        chosen = chosen_baselines(self.workspace.folder, self.name, self.workspace.recipe.evaluate)
+        found.scorers.baselines_of = lambda name: chosen
+        return found
+
+    def row(self, name: str) -> Scorer:
+        if name != "mmsrarec":
+            return self.comparison.scorers.classic(name)
+        assert self.prompts is not None
+        return MllmScorer(name, self.prompts, self.retrieval, self.workspace.recipe.runtime.score_tokens)
+
+
+def check_run(folder: Path, users: int = 40, fast: bool = False, say: Progress | None = None) -> dict[str, Any]:
+    """All findings on a run whose stage 2 is finished, also written to evaluate/leaks.json.
+
+    users: test users that the language model is asked about, in float32, where it is tuned; fast: it is not asked.
+    Raises MmsrarecError where there is no such run.
+    """
+    say, workspace = say or Progress(), Workspace.open(folder)
+    findings: list[Finding] = []
+    for number, name in enumerate(workspace.recipe.evaluate.splits):
+        tuned = artefacts.is_whole(folder / adapter_part(name, "whole"))
+        prompts = _in_float32(workspace).tuned(name, "whole") if tuned and not fast and not number else None
+        for finding in check_split(workspace, name, prompts, users):
+            findings.append(replace(finding, split=name))
+            say(f"{name}, {finding.check}: {VERDICT[finding.passed]}")
+    findings.append(keywords(workspace))
+    failed = [finding for finding in findings if finding.passed is False]
+    answer = plain(
+        {
+            "run": folder,
+            "passed": not failed,
+            "failed": [f"{one.check}{f', {one.split}' if one.split else ''}: {one.advice}" for one in failed],
+            "checks": [finding.record() for finding in findings],
+        }
+    )
+    file = folder / LEAKS
+    file.parent.mkdir(exist_ok=True)
+    kept = answer | {"parts": checked_parts(workspace)}
+    artefacts.atomic_write(file, (json.dumps(kept, indent=1, ensure_ascii=False) + "\n").encode())
+    return answer
+
+
+VERDICT = {True: "green", False: "FAILED", None: "reported only"}
+
+
+def check_split(workspace: Workspace, name: SplitName, prompts: Prompts | None, users: int) -> Iterator[Finding]:
+    """The findings on one split, the cheap ones first."""
+
+    recipe, log, world = workspace.recipe, workspace.dataset.events, RunWorld(workspace, name, prompts)
+
+    def build(changed: Events) -> RunWorld:
+        return world if changed is log else RunWorld(workspace.with_log(changed), name, prompts)
+
+    seed, ranker = recipe.seed, recipe.recommend
+    split, retrieval, asked = world.split, world.retrieval, world.comparison.candidates
+    queries = split.test.pick(asked.rows)  # sealed users are no business of a check either
+    rng = np.random.default_rng(seed)
+    _, _, place = sample_training(split.train, ranker.packs, ranker.negatives, rng)
+    yield held_out_leaks.split_apart(split)
+    yield ranking_leaks.places(asked, place, ranker.negatives, seed)
+    yield ranking_leaks.constant(queries, asked)
+    yield ranking_leaks.not_a_number(queries, asked)
+    yield context_leaks.without_a_moment(retrieval, queries, ranker)
+    yield context_leaks.itself(retrieval, split, seed)
+    yield context_leaks.agreement(retrieval.gather, retrieval.gather, split, ranker, ranker.packs, seed)
+    yield ranking_leaks.context_alone(world.row("context-only"), queries, asked)
+    few = np.sort(rng.permutation(len(queries))[:users])
+    test, items = queries.pick(few), asked.items[few]
+    first = test.pick(np.arange(len(test))[:FEW])
+    cheap = [world.row(row) for row in CHEAP]
+    yield ranking_leaks.order(cheap, test, items, seed)
+    yield ranking_leaks.batch(cheap, first, items[:FEW])
+    yield from choices(world)
+    yield context_leaks.held_out_item(log, build, ranker, seed)
+    yield context_leaks.clock(log, build, ranker, seed)
+    yield held_out_leaks.statistics(log, build, asked, CHEAP, ranker, seed)
+    yield held_out_leaks.labels(log, build, asked, CHEAP, seed)
+    yield held_out_leaks.ties(log, build, TIED, seed, recipe.evaluate.negatives, asked.user)
+    if prompts is None:
+        hint = "ask for it without --fast, on the first split, after mmsrarec train"
+        yield Finding("the language model", None, {}, "its order, batches, labels and titles were not checked", hint)
+        return
+    model = world.row("mmsrarec")
+    yield ranking_leaks.order([model], first, items[:FEW], seed)
+    yield ranking_leaks.batch([model], first, items[:FEW])
+    yield held_out_leaks.labels(log, build, asked, ("mmsrarec",), seed, few)
+    features, titled = prompts.features, ranking_leaks.renamed(workspace.dataset, seed)
+    strange = Prompts(prompts.mllm, titled, prompts.keywords, features, prompts.settings)
+    stranger = MllmScorer("mmsrarec, renamed titles", strange, retrieval, recipe.runtime.score_tokens)
+    yield ranking_leaks.memorised_titles(model, stranger, test, asked.pick(few))
+
+
+def choices(world: RunWorld) -> Iterator[Finding]:
+    """What was chosen on the way, on validation."""
+    workspace, split = world.workspace, world.split
+    encoder = workspace.encoder(world.name)
+    valid, tested = split.valid.rankable, world.comparison.queries["full"]
+    if len(valid) and len(tested):
+        yield early_stopping(encoder, valid, tested)
+    for file in workspace.folder.glob(f"evaluate/generators/{world.name}-*.json"):
+        found = world.comparison.proposers.choose().quality
+        if quality := {name: next(iter(values.values())) for name, values in found.items()}:
+            yield stored_leaks.chosen_generator("+".join(json.loads(file.read_text())["names"]), quality)
+
+
+def early_stopping(encoder: Encoder, valid: Moments, tested: Moments) -> Finding:
+    """Whether an encoder's curve is of validation."""
+    row = SequenceRow(encoder)
+    found = evaluate_full(row, valid, encoder.n_items)["NDCG@10"]
+    test = evaluate_full(row, tested, encoder.n_items)["NDCG@10"].mean()
+    sampled = SURE * float(found.std()) / MOST_VALIDATED**0.5 if len(valid) > MOST_VALIDATED else 0.0
+    best = max((ndcg for _, ndcg in encoder.curve), default=0.0)
+    return stored_leaks.early_stopping(best, float(found.mean()), float(test), stored_leaks.SAME + sampled)
+
+
+def keywords(workspace: Workspace) -> Finding:
+    """Stage 1, where it is finished: no model is asked."""
+    if not artefacts.is_whole(workspace.folder / "summarize"):
+        return Finding("keywords", None, {}, "stage 1 is not there to be checked", "mmsrarec summarize makes it")
+    answers: dict[str, set[str]] = {}
+    for _, _, _, _, content, answer, _ in read(workspace.folder / "summaries.sqlite")[0]:
+        answers.setdefault(content, set()).add(answer)
+    settings = workspace.recipe.summarize
+    dataset, file = workspace.dataset, workspace.folder / "pictures" / "features.safetensors"
+    seen = load_hashes(file, dataset)
+    words = CatalogueWords.load(workspace.folder / "summarize")
+    spoken = lexicons(dataset.items, settings.language, words)
+    return stored_leaks.keywords(
+        dataset, workspace.keywords, answers, settings, settings.tune is not None, seen, spoken
+    )
+
+
+def _in_float32(workspace: Workspace) -> Workspace:
+    """The same run with a language model that computes in float32, so that equal scores are equal."""
+    recipe = workspace.recipe
+    model = recipe.model.model_copy(update={"dtype": "float32"})
+    return Workspace(recipe.model_copy(update={"model": model}), workspace.folder)

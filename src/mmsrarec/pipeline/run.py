@@ -1,0 +1,296 @@
+"""Run a recipe: every stage from artefacts to artefacts, doing only what is missing or out of date.
+
+pictures -> tune -> summarize -> retrieve -> recommend -> evaluate
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+
+from mmsrarec.core import artefacts
+from mmsrarec.core.progress import Progress
+from mmsrarec.data.dataset import Dataset, Events
+from mmsrarec.data.splits import EVERYTHING, SplitName, check_clock, check_split, make_split
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.test_queries import check_queries
+from mmsrarec.models import processes
+from mmsrarec.models.devices import check_device
+from mmsrarec.pipeline.steps import Shard, Stages
+from mmsrarec.rankers.registry import MSR, STAGE_2, TRAINED, check_proposers, check_rows
+from mmsrarec.rankers.settings import encoder_settings
+from mmsrarec.recommend.ablations import variant_named
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
+from mmsrarec.runs.current_catalogue import open_catalogue, present_only
+from mmsrarec.runs.provenance import RECIPE
+from mmsrarec.runs.recipe import Recipe, to_toml
+from mmsrarec.runs.run_folder import SEEDS, Workspace, adapter_part, on_device
+from mmsrarec.study.comparison import compare
+from mmsrarec.study.mllm_msr.part import msr_part
+from mmsrarec.study.report.summary_page import write_page
+from mmsrarec.summarize.language.detection import CatalogueWords
+
+STAGES = ("pictures", "tune", "summarize", "retrieve", "recommend", "evaluate")
+CLOCKED = ("recency", "trend")
+"""Of `recommend.shows`: what speaks of real times."""
+MAKERS = {
+    "pictures": ("summarize", "summarize"),
+    "summarize": ("summarize", "summarize"),
+    "retrieve": ("retrieve", "retrieve"),
+    "sequence": ("retrieve", "retrieve"),
+    "recommend": ("recommend", "train"),
+    MSR: ("recommend", "train"),
+}
+"""The first word of a part's name -> the stage that makes it, and that stage's command."""
+
+
+def run(
+    recipe: Recipe,
+    out: Path,
+    stages: tuple[str, ...] | None,
+    progress: Progress,
+    shard: Shard | None = None,
+    retune: bool = False,
+) -> dict:
+    """Do the named stages in `out`, and return what came of them. A stopped run goes on where it was.
+
+    stages: None for all that the rows of the comparison need.
+    shard (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own, and stop there.
+    retune: tune the summaries again where the catalogue has changed since they were tuned.
+    Only one call at a time works in a folder; shards of stage 1 may work side by side.
+    """
+    for name in stages or ():
+        if name not in STAGES:
+            raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
+    device = check_device(recipe.runtime.device)  # whatever is wrong is said before anything is written
+    dataset = Workspace(recipe, out).dataset
+    recipe = without_clock(on_device(recipe, device), dataset, progress)
+    check_recipe(recipe, dataset, stages, progress)
+    workspace = Workspace(recipe, out, dataset)
+    processes.join(device)
+    with nullcontext() if shard else processes.holding_run(out):
+        work = Run(workspace, progress, shard, retune)
+        work.check_inputs(stages)
+        done = work.all(stages)
+        if shard is None and processes.is_first():
+            artefacts.atomic_write(out / RECIPE, to_toml(recipe).encode())
+    return done
+
+
+def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | None, say: Progress) -> None:
+    """Raise MmsrarecError for what can be known to fail before any work is done, and say what is left out."""
+    check_rows(recipe.evaluate.rows, len(dataset.items))
+    timed = [name for name in recipe.evaluate.ablations if any(map(variant_named(name).shows.get, CLOCKED))]
+    check_clock(dataset, recipe.evaluate.splits, [f'evaluate.ablations "{name}"' for name in timed])
+    for name in ENCODERS:
+        encoder_settings(recipe.retrieve, recipe.evaluate.baselines, name)
+    for name in recipe.evaluate.splits:
+        split = make_split(name, dataset.events, recipe.seed, recipe.evaluate.repeat_consumption)
+        check_split(split)
+        if {"recommend", "evaluate"} & {*(stages or STAGES)}:
+            for said in check_queries(split, dataset, recipe.evaluate):
+                say(said)
+    if stages is None or "evaluate" in stages:
+        check_proposers(recipe.evaluate.rows)
+    for name in recipe.evaluate.ablations:
+        variant_named(name)
+
+
+def without_clock(recipe: Recipe, dataset: Dataset, say: Progress) -> Recipe:
+    """The recipe without what needs real times, where the times of the data are steps."""
+    shows = recipe.recommend.shows
+    off = [] if dataset.has_clock else [name for name in CLOCKED if getattr(shows, name)]
+    if not off:
+        return recipe
+    say(f"the times of {dataset.name} are steps, so recommend.shows.{' and '.join(off)} cannot be said: switched off")
+    shows = shows.model_copy(update=dict.fromkeys(off, False))
+    return recipe.model_copy(update={"recommend": recipe.recommend.model_copy(update={"shows": shows})})
+
+
+def run_again(workspace: Workspace, progress: Progress, stages: tuple[str, ...]) -> None:
+    """What is behind stage 1, in a workspace that has stage 1 already."""
+    workspace.folder.mkdir(parents=True, exist_ok=True)
+    Run(workspace, progress).all(stages)
+    if processes.is_first():
+        artefacts.atomic_write(workspace.folder / RECIPE, to_toml(workspace.recipe).encode())
+
+
+def update(out: Path, progress: Progress, data: Path | None = None) -> dict:
+    """Let a finished run know the items that joined its data folder or were edited since: they are summarized, nothing
+    is trained. Items that left the folder are no longer recommended.
+
+    data: where the data folder lies now. Raises MmsrarecError where it is not there, or holds other data.
+    """
+    with processes.holding_run(out):
+        catalogue = open_catalogue(out, data)
+        if not catalogue.present:
+            raise MmsrarecError(f"{catalogue.workspace.recipe.data} is not there: name the data folder with --data")
+        workspace = catalogue.workspace
+        words = CatalogueWords.load(out / "summarize")  # what joins changes nothing of what the ranker has learned
+        done = Run(workspace, progress, words=words).all(("summarize",))
+    since = joined(workspace.logs[catalogue.split], workspace.dataset.events)
+    progress(f"the sequence encoder and the ranking model stay as they are; mmsrarec refit {out} trains them anew")
+    left = [workspace.dataset.items[code].item_id for code in np.flatnonzero(~catalogue.available)]
+    gone = sorted(set(left) - set(catalogue.new))
+    facts = {"edited_items": list(catalogue.edited), "removed_items": gone, "interactions_since": since}
+    return {"new_items": list(catalogue.new), **facts, **done}
+
+
+def joined(before: Events, now: Events) -> int:
+    """Interactions that were not there before, however many left."""
+    kinds = [
+        Counter(zip(log.user.tolist(), log.item.tolist(), log.time.tolist(), strict=True)) for log in (before, now)
+    ]
+    return (kinds[1] - kinds[0]).total()
+
+
+def refit(out: Path, progress: Progress, data: Path | None = None, device: str | None = None) -> dict:
+    """Train what a finished run serves anew on all interactions, with the settings that validation chose.
+
+    Sequence models train for as many passes as they were best after; the ranking model on as many packs; what was
+    learned about fusing them stays. Nothing is left to measure it by, so the figures in the report are those of the
+    models that held interactions back. What is served from then on is the refitted ranker.
+    """
+    update(out, progress, data)
+    with processes.holding_run(out):
+        catalogue = open_catalogue(out, data, check_device(device) if device else None)
+        workspace = catalogue.workspace
+        fresh = Workspace(workspace.recipe, out, present_only(catalogue))
+        work, variant = Run(fresh, progress), fresh.served
+        before, after = len(workspace.logs[catalogue.split]), len(fresh.dataset.events)
+        progress(f"{out} was made from {before} interactions, and is refitted on the {after} that are there now")
+        started = time.monotonic()
+        work.stages.retrieve(EVERYTHING, [variant])
+        for name in (variant_named(variant).teacher, variant):
+            if name:
+                work.stages.recommend(EVERYTHING, name)
+        told = (out / "evaluate" / "report.json").is_file()  # the report says what is served
+        report = Run(Workspace.open(out, device), progress).evaluate() if told else {}
+    events = fresh.dataset.events
+    facts = {"interactions": len(events), "users": events.n_users, "items": events.n_items}
+    return {"run": str(out), **facts, **report, "seconds": round(time.monotonic() - started, 1)}
+
+
+class Run:
+    """One run in progress: which stages it needs, and in which order."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        progress: Progress,
+        shard: Shard | None = None,
+        retune: bool = False,
+        words: CatalogueWords | None = None,
+    ):
+        self.workspace, self.say, self.shard = workspace, progress, shard
+        self.recipe, self.out = workspace.recipe, workspace.folder
+        self.stages = Stages(workspace, progress, shard, retune, words)
+        if self.recipe.runtime.threads:
+            import torch
+
+            torch.set_num_threads(self.recipe.runtime.threads)
+
+    def check_inputs(self, stages: tuple[str, ...] | None) -> None:
+        """Raise MmsrarecError, before anything is trained, where a stage needs a part that is not there and that none
+        of the stages asked for makes."""
+        if stages is None:
+            return
+        for part in self.needs(stages):
+            stage, command = MAKERS[part.partition("/")[0]]
+            if stage not in stages and not artefacts.is_whole(self.out / part):
+                raise MmsrarecError(
+                    f"{part} is not a finished artefact of {self.out}, and this needs it: make it first with mmsrarec "
+                    f"{command} RECIPE --out {self.out}, or do all stages with mmsrarec run"
+                )
+
+    def needs(self, stages: tuple[str, ...]) -> Iterator[str]:
+        """The parts that the stages are made from, or are, in the order in which they are made."""
+        evaluate, work = self.recipe.evaluate, self.workspace
+        ranks, measures = "recommend" in stages, "evaluate" in stages
+        rows, variants = evaluate.rows, {split: self.variants(split) for split in evaluate.splits}
+        content = CONTENT_SASREC in (*rows, self.recipe.retrieve.encoder)
+        reads = (content and {"retrieve", "evaluate"} & {*stages}) or (any(variants.values()) and (ranks or measures))
+        if reads or (ranks and MSR in rows):
+            yield from ("summarize", "pictures") if reads else ("pictures",)
+        for split in evaluate.splits:
+            if ranks or measures:
+                if variants[split] or {MSR, *STAGE_2} & {*rows}:
+                    yield f"retrieve/{split}"
+                searched: set[EncoderName] = {work.searches_with(variant) for variant in variants[split]}
+                named: set[EncoderName] = {name for name in ENCODERS if measures and name in rows}
+                yield from sorted(work.encoder_part(split, name) for name in searched | named)
+                if work.refits:
+                    yield from sorted(work.encoder_part(split, name, refit=True) for name in named)
+            if measures:
+                yield from (adapter_part(split, name) for name in variants[split])
+                yield from [msr_part(split)] if MSR in rows else []
+
+    def all(self, stages: tuple[str, ...] | None = None) -> dict:
+        started, done = time.monotonic(), {}
+        stages = stages or self.needed()
+        splits = self.recipe.evaluate.splits
+        with processes.first_alone():
+            if {"pictures", "tune", "summarize"} & set(stages):
+                self.stages.pictures()
+                if self.recipe.summarize.tune is not None:
+                    done["tune"] = self.stages.tune()
+                done["summarize"] = self.stages.summarize("summarize")
+                if self.shard is not None:
+                    return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}
+                if "summarize-untuned" in map(self.workspace.summaries, self.recipe.evaluate.ablations):
+                    self.stages.summarize("summarize-untuned")
+                if processes.is_first():
+                    write_page(self.workspace)
+            for split in splits if "retrieve" in stages else ():
+                self.stages.retrieve(split, self.variants(split))
+        for split in splits if "recommend" in stages else ():
+            for variant in self.variants(split):
+                self.stages.recommend(split, variant)
+            if MSR in self.recipe.evaluate.rows:
+                self.stages.msr(split)
+        behind = tuple(stage for stage in ("retrieve", "recommend", "evaluate") if stage in stages)
+        for number in range(1, self.recipe.evaluate.repeats if behind else 0):
+            with processes.first_alone():
+                other = self.workspace.repeat(self.recipe.seed + number)
+            self.say(f"once more with seed {other.recipe.seed}")
+            run_again(other, self.say, behind)
+        if "evaluate" in stages and processes.is_first():
+            done |= self.evaluate()
+        return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}
+
+    def needed(self) -> tuple[str, ...]:
+        """Without a row of the language model, stage 1 and stage 3 have nothing to do."""
+        evaluate = self.recipe.evaluate
+        if MSR in evaluate.rows or any(self.variants(split) for split in evaluate.splits):
+            return STAGES
+        if CONTENT_SASREC in evaluate.rows:
+            return ("pictures", "summarize", "retrieve", "evaluate")
+        return ("retrieve", "evaluate") if STAGE_2.keys() & set(evaluate.rows) else ("evaluate",)
+
+    def variants(self, split: SplitName) -> list[str]:
+        """What is trained on a split, a teacher before its students: ablations on the first split only."""
+        evaluate = self.recipe.evaluate
+        rows = [TRAINED.get(row) for row in evaluate.rows]
+        first = split == evaluate.splits[0]
+        served = [self.workspace.served] if "whole" in rows else []
+        found = [variant for variant in (*rows, *(*evaluate.ablations, *served) * first) if variant]
+        teachers = [teacher for variant in found if (teacher := variant_named(variant).teacher) not in (None, *found)]
+        return list(dict.fromkeys((*teachers, *found)))
+
+    def evaluate(self) -> dict:
+        with self.say.counting() as count:
+            summary = compare(self.workspace, self.variants, self.say, count)
+        artefacts.atomic_write(self.out / "manifest.json", json.dumps(self.manifest(), indent=1).encode())
+        return summary
+
+    def manifest(self) -> dict:
+        """Every finished artefact and its key."""
+        folders = (path for path in artefacts.finished_under(self.out) if path.relative_to(self.out).parts[0] != SEEDS)
+        parts = {path.relative_to(self.out).as_posix(): artefacts.read_manifest(path)["key"] for path in folders}
+        keys = self.stages.keys
+        data = {"log": keys.log, "texts": keys.texts, "images": keys.images}
+        return {"name": self.recipe.name, "seed": self.recipe.seed, "data": data, "parts": parts}

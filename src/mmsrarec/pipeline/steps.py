@@ -1,0 +1,306 @@
+"""The stages of a run up to the comparison: each makes a part of the run, unless that part is up to date.
+
+pictures -> tune -> summarize -> retrieve -> recommend
+"""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mmsrarec.core import artefacts
+from mmsrarec.core.progress import Count, Progress
+from mmsrarec.data.identity import KeptLog, save_items
+from mmsrarec.data.images import open_picture, usable_pictures
+from mmsrarec.data.splits import EVERYTHING, SplitName
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.hyperparameter_search import save_tries, search_encoder
+from mmsrarec.models import processes
+from mmsrarec.models.backbone import image_features
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.backbone.warm_up import grids, projector_of, warm_up
+from mmsrarec.models.sequence.content_sasrec import whitened
+from mmsrarec.rankers.settings import encoder_settings
+from mmsrarec.recommend.ablations import variant_named
+from mmsrarec.recommend.ranking.item_states import item_states
+from mmsrarec.recommend.training import fine_tuning as ranker
+from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
+from mmsrarec.retrieve.training import refit, train_encoder
+from mmsrarec.runs.fingerprints import Keys
+from mmsrarec.runs.run_folder import Part, Workspace, adapter_part
+from mmsrarec.study.mllm_msr.part import msr_part, train_msr
+from mmsrarec.study.report.summary_page import heldout_means
+from mmsrarec.summarize.answer_statistics import statistics
+from mmsrarec.summarize.answer_store import Store
+from mmsrarec.summarize.keywords import Keywords
+from mmsrarec.summarize.language.detection import CatalogueWords
+from mmsrarec.summarize.prompts import image_prompt
+from mmsrarec.summarize.summarizer import summarize
+
+PROJECTOR = "projector.safetensors"
+Shard = tuple[int, int]
+
+
+class Stages:
+    """What a run makes, part by part, in its workspace.
+
+    shard (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own. retune: tune the
+    summaries again where the catalogue has changed since they were tuned. words: what the whole catalogue told when it
+    was first summarized, so that items that join change no other's keywords; told anew unless given.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        say: Progress,
+        shard: Shard | None = None,
+        retune: bool = False,
+        words: CatalogueWords | None = None,
+    ):
+        self.workspace, self.say, self.shard, self.retune, self.words = workspace, say, shard, retune, words
+        self.recipe, self.out = workspace.recipe, workspace.folder
+        self.keys = Keys(workspace)
+
+    def pictures(self) -> None:
+        """What the model sees of the pictures. What it saw and learned before a change of the catalogue is kept."""
+        settings, recipe = self.recipe.summarize, self.recipe
+        learned = self.keys.learned()
+        with self.stage("pictures", self.keys.pictures(), {"learned": learned}) as folder:
+            if folder is None:
+                return
+            before = self.out / "pictures"
+            kept = artefacts.inputs_of(before).get("learned") == learned
+            with self.say.counting() as count:
+                mllm, data = self.workspace.mllm, self.workspace.dataset
+                if not mllm.sees:
+                    self.say(f"this model reads no pictures: {recipe.model.name} summarizes and ranks by texts only")
+                if recipe.model.warm_up_steps and kept and (before / PROJECTOR).exists():
+                    projector_of(mllm).load_state_dict(load_file(before / PROJECTOR))
+                    shutil.copy(before / PROJECTOR, folder / PROJECTOR)
+                elif recipe.model.warm_up_steps:
+                    self.warm_up(mllm, folder, count)
+                known = image_features.load_known(before / "features.safetensors") if kept else None
+                features, rejected = image_features.see_catalogue(
+                    mllm, data, settings.visual_tokens, progress=count, known=known
+                )
+            image_features.save(features, folder / "features.safetensors", data)
+            (folder / "rejected.json").write_text(json.dumps(rejected, indent=1))
+            if rejected:
+                first = next(iter(rejected.items()))
+                self.say(f"{len(rejected)} pictures cannot be used, such as that of item {first[0]}: {first[1]}")
+
+    def warm_up(self, mllm: Mllm, folder: Path, count: Count) -> None:
+        """Let the projector learn what the catalogue's pictures show, by the categories of their items."""
+        data, steps = self.workspace.dataset, self.recipe.model.warm_up_steps
+        usable, _ = usable_pictures(data)
+        codes = [code for code in usable if data.items[code].categories]
+        opened = [open_picture(usable[code], usable[code].parent) for code in codes]
+        words = [", ".join(data.items[code].categories).lower() for code in codes]
+        ask = partial(image_prompt, mllm)
+        losses = warm_up(mllm, grids(mllm, opened), words, ask, steps, self.recipe.seed, progress=count)
+        weights = projector_of(mllm).state_dict()
+        save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / PROJECTOR)
+        self.say(f"warm-up on {len(codes)} pictures: loss {losses[0]:.2f} to {losses[-1]:.2f}")
+
+    def tune(self) -> dict:
+        """Tune the summarising policy. It is kept when the catalogue changes: a policy is for items to come."""
+        try:
+            from mmsrarec.summarize.tuning.policy import Work, tune  # brings TRL along, which only this needs
+        except ImportError as missing:
+            hint = "pip install 'mmsrarec[tune]'"
+            raise MmsrarecError(f"tuning the summaries needs the package {missing.name}: {hint}") from None
+
+        recipe, settings = self.recipe, self.recipe.summarize
+        key, other = self.keys.tune(self.retune), self.keys.tuned_on_other_data()
+        if other and not self.retune and artefacts.is_current(self.out / "tune", key):
+            self.say("tune: kept, though the catalogue has changed since; summarize --tune tunes again")
+        with self.stage("tune", key, {"data": self.keys.catalogue}) as folder:
+            if folder is not None:
+                work = self.out / "unfinished" / f"{key[:16]}-{self.keys.catalogue[:8]}"
+                runtime = recipe.runtime
+                with self.say.counting() as count:
+                    given = Work(
+                        load=lambda: Mllm.load(recipe.model, recipe.runtime.device),
+                        dataset=self.workspace.dataset,
+                        features=self.workspace.features,
+                        settings=settings,
+                        seed=recipe.seed,
+                        folder=work,
+                        rows=runtime.tune_rows,
+                        batch=runtime.generate_batch,
+                        count=count,
+                    )
+                    facts = tune(given, folder)
+                (folder / "tuning.json").write_text(json.dumps(facts))
+                shutil.rmtree(work, ignore_errors=True)
+        return heldout_means(self.out / "tune", recipe.seed, recipe.evaluate.resamples)
+
+    def summarize(self, part: str) -> dict:
+        """Keywords of all items. part: "summarize", by the policy of the recipe, or "summarize-untuned"."""
+        tuned = part == "summarize" and self.recipe.summarize.tune is not None
+        key = self.keys.summarize(part, tuned)
+        if self.shard is None and artefacts.is_current(self.out / part, key):
+            self.say(f"{part}: up to date")
+        elif self.shard is not None:
+            i, n = self.shard
+            keywords, _ = self.ask(tuned, self.out / f"summaries-{i + 1}-of-{n}.sqlite")
+            answered = sum(answer is not None for row in keywords.answers for answer in row)
+            return {"shard": f"{i + 1}/{n}", "answered": answered}
+        else:
+            with self.stage(part, key, {artefacts.MADE_BY: self.keys.summarized_by(tuned)}) as folder:
+                assert folder is not None
+                items = self.workspace.dataset.items
+                save_items(items, folder)
+                self.words = self.words or CatalogueWords.of(items, self.recipe.summarize.language)
+                self.words.save(folder)
+                keywords, model = self.ask(tuned, self.out / "summaries.sqlite")
+                keywords.save(folder / "keywords.parquet", self.workspace.dataset, model)
+                facts = statistics(keywords, self.workspace.dataset)
+                (folder / "statistics.json").write_text(json.dumps(facts, indent=1))
+        return json.loads((self.out / part / "statistics.json").read_text())
+
+    def ask(self, tuned: bool, file: Path) -> tuple[Keywords, str]:
+        """Ask what is not in the store yet, other shards' files included; the keywords, and who was asked."""
+        with Store(file) as store:
+            for other in sorted(self.out.glob("summaries-*-of-*.sqlite")) if self.shard is None else ():
+                self.say(f"{store.adopt(other)['answers']} answers taken from {other.name}")
+        mllm = self.workspace.policy() if tuned else self.workspace.mllm
+        projector = self.out / "pictures" / PROJECTOR
+        eye = artefacts.file_hash(projector)[:12] if projector.exists() else ""
+        with self.say.counting() as count:
+            keywords = summarize(
+                self.workspace.dataset,
+                mllm,
+                self.recipe.summarize,
+                file,
+                self.workspace.features,
+                self.recipe.runtime.generate_batch,
+                count,
+                eye,
+                tuned=tuned,
+                shard=self.shard,
+                words=self.words,
+            )
+        return keywords, mllm.fingerprint + eye
+
+    def retrieve(self, split: Part, variants: Collection[str]) -> None:
+        """Stage 2's encoder, and the sequence models that are rows of the table or that variants search with."""
+        evaluate, own = self.recipe.evaluate, self.recipe.retrieve.encoder
+        searched = {self.workspace.searches_with(variant) for variant in variants}
+        self.encoder(split, own)
+        for name in ENCODERS:
+            asked = name in evaluate.rows
+            if (asked or name in searched) and name != own:
+                self.encoder(split, name)
+            if asked and self.workspace.refits and split != EVERYTHING:
+                self.encoder(split, name, refitted=True)
+
+    def encoder(self, split: Part, name: EncoderName, refitted: bool = False) -> None:
+        """Train a sequence model; or train one anew, for as many passes as it was best after on validation, on the
+        validation events as well or, to be served, on everything."""
+        workspace, seed, device = self.workspace, self.recipe.seed, self.recipe.runtime.device
+        part, key = workspace.encoder_part(split, name, refitted), self.keys.encoder(split, name, refitted)
+        with self.stage(part, key) as folder:
+            if folder is None:
+                return
+            content = self.content if name == CONTENT_SASREC else None
+            evaluate = self.recipe.evaluate
+            settings = encoder_settings(self.recipe.retrieve, evaluate.baselines, name)
+            before: Encoder | None = None
+            if refitted or split == EVERYTHING:
+                before = workspace.encoder(workspace.chosen_on if split == EVERYTHING else split, name)
+            tried = evaluate.tune_baselines if name != self.recipe.retrieve.encoder and before is None else 0
+            what = "everything" if split == EVERYTHING else f"{split}{', validation events included' * refitted}"
+            passes = before.best_pass if before else settings.epochs * max(tried, 1)
+            with self.say.task(f"{name}, {what}", passes) as task:
+
+                def tell(number: int, loss: float, ndcg: float) -> None:
+                    task.advance(1, f"loss {loss:.3f}" + (f", validation NDCG@10 {ndcg:.4f}" if before is None else ""))
+
+                parts = workspace.split(split)
+
+                def train(settings: RetrieveSettings) -> Encoder:
+                    return train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
+
+                if tried:
+                    work = self.out / "unfinished" / f"search-{key[:16]}"
+                    encoder, tries = search_encoder(name, settings, train, tried, seed, work)
+                    save_tries(folder, tries)
+                    shutil.rmtree(work, ignore_errors=True)
+                elif before is None:
+                    encoder = train(settings)
+                else:
+                    encoder = refit(before, workspace.fitted(split), seed, tell, device, content)
+            encoder.save(folder)
+            if part == f"retrieve/{split}":
+                Neighbours(parts.train, encoder, device=device).save(folder)
+                KeptLog.of(workspace.dataset).save(folder)
+
+    @cached_property
+    def content(self) -> Tensor:
+        """(items, content_dims): what the untuned backbone makes of each item."""
+        workspace = self.workspace
+        prompts = workspace.prompts("whole", workspace.ranker("whole"))
+        states = item_states(prompts, workspace.item_file, self.recipe.runtime.score_tokens)
+        return whitened(states, self.recipe.retrieve.content_dims)
+
+    def recommend(self, split: Part, variant: str) -> None:
+        """Train the adapter of a variant of stage 3."""
+        changes, key = variant_named(variant), self.keys.recommend(split, variant)
+        workspace, seed, settings = self.workspace, self.recipe.seed, self.workspace.recommend_settings(variant)
+        inputs = [workspace.summaries(variant), f"retrieve/{split}"]
+        if split == EVERYTHING:  # of no use once the ranker that was evaluated is another one
+            inputs.append(adapter_part(workspace.chosen_on, variant))
+        with self.stage(adapter_part(split, variant), key, self.made_from(inputs)) as folder:
+            if folder is None:
+                return
+            work, facts = self.out / "unfinished" / key[:16], {"steps": 0}
+            if changes.trained:
+                prompts = workspace.prompts(variant, workspace.ranker(variant))
+                taught = partial(workspace.tuned, split, changes.teacher) if changes.teacher else None
+                asked, adapter = workspace.retrieval(split, variant), folder / "adapter"
+                with self.say.counting(f"tuning, {split}, {variant}") as count:
+                    facts = ranker.tune(prompts, asked, settings, seed, adapter, work, count, taught)
+            (folder / "training.json").write_text(json.dumps(facts))
+            if processes.is_first():
+                shutil.rmtree(work, ignore_errors=True)
+
+    def made_from(self, parts: Collection[str]) -> dict[str, str]:
+        """What a part remembers of the parts that it is made from (`provenance.check_inputs`)."""
+        return {part: artefacts.identity(self.out / part) for part in parts}
+
+    def msr(self, split: SplitName) -> None:
+        """What the row of MLLM-MSR is trained from the same pictures and log."""
+        key = self.keys.msr(split)
+        with self.stage(msr_part(split), key) as folder:
+            if folder is not None:
+                work = self.out / "unfinished" / key[:16]
+                with self.say.counting() as count:
+                    train_msr(self.workspace, split, folder, work, count)
+                shutil.rmtree(work, ignore_errors=True)
+
+    @contextmanager
+    def stage(self, part: str, key: str, inputs: dict[str, str] | None = None) -> Iterator[Path | None]:
+        """A folder to write a part into, or None where it is current already."""
+        if artefacts.is_current(self.out / part, key):
+            self.say(f"{part}: up to date")
+            yield None
+            return
+        if not processes.is_first():  # what it makes too, the first one keeps
+            with tempfile.TemporaryDirectory() as scratch:
+                yield Path(scratch)
+            return
+        started = time.monotonic()
+        (self.out / part).parent.mkdir(parents=True, exist_ok=True)
+        with artefacts.writing(self.out / part, kind=part, key=key, settings=self.recipe, inputs=inputs) as folder:
+            yield folder
+        self.say(f"{part}: done in {time.monotonic() - started:.0f} s")

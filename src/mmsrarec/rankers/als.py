@@ -1,0 +1,53 @@
+"""Matrix factorisation by alternating least squares (Hu, Koren and Volinsky 2008), through the `implicit` library."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mmsrarec.data.dataset import Events, FloatArray, IntArray
+from mmsrarec.data.splits import Moments
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.rankers.interaction_matrix import asked, one_blas_thread, sequences, spread, taken
+
+
+class Als:
+    """Users are folded in from their history at the moment, so that users outside training are served alike."""
+
+    name = "als"
+
+    def __init__(
+        self,
+        train: Events,
+        seed: int,
+        factors: int = 64,
+        alpha: float = 20,
+        iterations: int = 15,
+        regularization: float = 0.01,
+    ) -> None:
+        self.n_items, self.known = train.n_items, train.counts > 0
+        with one_blas_thread():  # `implicit` warns of more
+            try:
+                from implicit.cpu.als import AlternatingLeastSquares
+            except ImportError as missing:
+                raise MmsrarecError("the ALS row needs more packages: pip install 'mmsrarec[baselines]'") from missing
+
+            # one thread: the sums of several would differ from run to run
+            self.model = AlternatingLeastSquares(
+                factors=factors,
+                alpha=alpha,
+                regularization=regularization,
+                iterations=iterations,
+                random_state=seed,
+                num_threads=1,
+            )
+            self.model.fit(self._taken(sequences(train)), show_progress=False)
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        with one_blas_thread():
+            users = self.model.recalculate_user(np.arange(len(moments)), self._taken(moments.history))
+            return asked(spread(np.asarray(users @ self.model.item_factors.T), self.known), candidates)
+
+    def _taken(self, histories: Sequence[IntArray]) -> Any:
+        """Of known items only: others would join in the random start, and so change every score."""
+        return taken(histories, self.n_items)[:, self.known]

@@ -1,0 +1,105 @@
+"""Rank the whole catalogue by stages: a cheap generator proposes, the language model re-ranks what it proposed."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.data.dataset import FloatArray, IntArray
+from mmsrarec.data.splits import Moments
+
+
+class Scores(Protocol):
+    """Whatever ranks: (m, c) candidates to (m, c) scores; None means every item of the catalogue."""
+
+    @property
+    def name(self) -> str: ...
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray: ...
+
+
+@dataclass
+class Reranked:
+    """`generator` ranks all items; the first `n` that may be recommended are put in order by `ranker`.
+
+    Whatever was not proposed keeps the generator's order behind them.
+    """
+
+    name: str
+    generator: Scores
+    ranker: Scores
+    n: int
+
+    def proposals(self, moments: Moments) -> IntArray:
+        """(m, n) item codes, best first by the generator, none that is excluded."""
+        return self._propose(moments)[1]
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        if candidates is not None:
+            return self.ranker.score(moments, candidates)
+        ranks, proposed = self._propose(moments)
+        ranked = self.ranker.score(moments, proposed)
+        scores = np.minimum(ranked.min(axis=1, keepdims=True), 0.0) - 1 - ranks / ranks.shape[1]
+        np.put_along_axis(scores, proposed, ranked, axis=1)
+        return scores
+
+    def _propose(self, moments: Moments) -> tuple[FloatArray, IntArray]:
+        order, ranks = ordered(unseen(self.generator, moments))
+        return ranks, order[:, : self.n]
+
+
+def parts_of(generator: Scores) -> tuple[Scores, ...]:
+    """Whoever proposes, one by one."""
+    return getattr(generator, "generators", (generator,))
+
+
+def known_to(generator: Scores, n_items: int) -> NDArray[np.bool_]:
+    """(n_items,): the items of which a generator can say anything.
+
+    A generator tells it by its attribute `known`, a mask over the first items of the catalogue: what its own training
+    saw taken, or what it can rank by what an item is. Beyond the mask it knows nothing, whatever the log says since.
+    A generator without the attribute can rank everything.
+    """
+    told = getattr(generator, "known", None)
+    known = np.full(n_items, told is None)
+    if told is not None:
+        known[: len(told)] = told[:n_items]
+    return known
+
+
+def unseen(generator: Scores, moments: Moments) -> FloatArray:
+    """(m, n_items) float64 scores of a generator, -inf for what may not be recommended."""
+    return not_had(generator.score(moments, None), moments)
+
+
+def not_had(scores: FloatArray, moments: Moments) -> FloatArray:
+    """(m, n_items): the scores as float64, -inf for what may not be recommended (`Moments.excluded`) and where there is
+    none (NaN)."""
+    found = np.array(scores, dtype=np.float64)
+    found[np.isnan(found)] = -np.inf
+    for row, excluded in zip(found, moments.excluded, strict=True):
+        row[excluded] = -np.inf
+    return found
+
+
+def places(generator: Scores, moments: Moments) -> FloatArray:
+    """(m, n_items): each item's place by a generator among those that it knows (`known_to`), NaN for all others.
+
+    1 is the best, tied items have their mean, and what may not be recommended is last.
+    """
+    scores = np.asarray(generator.score(moments, None))
+    told = known_to(generator, scores.shape[1]) & ~np.isnan(scores)
+    found = not_had(scores, moments)
+    for row, known in zip(found, told, strict=True):
+        _, where, count = np.unique(-row[known], return_inverse=True, return_counts=True)
+        row[known] = (np.cumsum(count) - (count - 1) / 2)[where.ravel()]
+        row[~known] = np.nan
+    return found
+
+
+def ordered(scores: FloatArray) -> tuple[IntArray, FloatArray]:
+    """(m, items) codes, the highest score first, and each item's rank, from 0; equals: the lower code."""
+    order, ranks = np.argsort(-scores, axis=1, kind="stable"), np.empty_like(scores)
+    np.put_along_axis(ranks, order, np.arange(scores.shape[1], dtype=scores.dtype)[None], axis=1)
+    return order, ranks

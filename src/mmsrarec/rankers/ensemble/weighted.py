@@ -1,0 +1,48 @@
+"""Several generators as one: a logit of their terms, which are those of `fuse`, ranks the catalogue [ours]."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.data.dataset import FloatArray, IntArray
+from mmsrarec.data.splits import Moments
+from mmsrarec.rankers.base import Scores, known_to
+from mmsrarec.rankers.ensemble.conditional_logit import Logit
+from mmsrarec.recommend.ranking.fusion import term
+
+
+@dataclass
+class Together:
+    """Ranks the whole catalogue by a logit of the generators' terms. n_items: of the catalogue."""
+
+    generators: tuple[Scores, ...]
+    logit: Logit
+    n_items: int
+
+    @classmethod
+    def of(cls, generators: Sequence[Scores], logit: Logit, n_items: int) -> Scores:
+        """Several as one; one as it is."""
+        return generators[0] if len(generators) == 1 else cls(tuple(generators), logit, n_items)
+
+    @property
+    def name(self) -> str:
+        return "+".join(generator.name for generator in self.generators)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(n_items,): what all of them know. What only some know they rank as well, by what those say."""
+        return np.all(self._known, axis=0)
+
+    @property
+    def _known(self) -> list[NDArray[np.bool_]]:
+        return [known_to(generator, self.n_items) for generator in self.generators]
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        """What none of them knows they do not propose: minus infinity where the whole catalogue is ranked."""
+        scores = self.logit.score([term(generator, moments) for generator in self.generators])
+        if candidates is not None:
+            return np.take_along_axis(scores, candidates, axis=1)
+        scores[:, ~np.any(self._known, axis=0)] = -np.inf
+        return scores

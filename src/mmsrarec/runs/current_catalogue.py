@@ -1,0 +1,140 @@
+"""A finished run and the catalogue as it is today: what left it, what joined it, and what may be recommended.
+
+Items are known by their ids. One that left keeps its place, so that it still speaks where somebody had it, and is no
+longer recommended. One that joined stands behind the others, and is recommended once `mmsrarec update` has summarized
+it. Without the data folder a run answers from what it keeps.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.core.artefacts import is_whole
+from mmsrarec.data.dataset import Dataset, Item
+from mmsrarec.data.folder import ITEMS, load_known
+from mmsrarec.data.identity import KeptLog, align, load_items, recoded
+from mmsrarec.data.reading.files import find
+from mmsrarec.data.splits import EVERYTHING
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.runs.provenance import made, served_on, served_variant
+from mmsrarec.runs.run_folder import Part, Workspace, adapter_part, on_device
+from mmsrarec.summarize.keywords import items_of
+
+ALIKE = 0.1
+"""Share of a run's items that a data folder must have, described as the run knows them, to count as its data."""
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """What a run answers about.
+
+    Attributes:
+        workspace: The run; its dataset is the catalogue as it is now, its logs what the models were made from.
+        split: Whose models answer: those of the evaluated split, or refitted on everything.
+        available: (items,) what may be recommended.
+        new: Ids of items that joined and were not summarized yet.
+        edited: Ids of items whose text changed after they were summarized.
+        present: Whether the data folder is there.
+    """
+
+    workspace: Workspace
+    split: Part
+    available: NDArray[np.bool_]
+    new: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    present: bool = True
+
+
+def open_catalogue(folder: Path, data: Path | None = None, device: str | None = None) -> Catalogue:
+    """A finished run, ready to answer about its catalogue of today.
+
+    Args:
+        folder: The run.
+        data: Where its data folder lies now; the recipe's place unless given.
+        device: A torch device instead of the recipe's.
+
+    Raises:
+        MmsrarecError: There is no such run, its parts do not belong together, or the folder holds other data.
+    """
+    found = made(folder)
+    notes = list(found.notes)
+    variant = served_variant(found.recipe)
+    split = served_on(folder, found.split, variant)
+    if split != EVERYTHING and is_whole(folder / adapter_part(EVERYTHING, variant)):
+        notes.append(f"{folder} was made anew after it was refitted: mmsrarec refit {folder} refits it")
+    kept, known = KeptLog.load(folder / "retrieve" / split), load_items(folder / "summarize")
+    place = found.recipe.data if data is None else data.expanduser().absolute()
+    recipe = on_device(found.recipe, device).model_copy(update={"data": place})
+    gone = {name: replace(known.get(name) or Item(name), image=None) for name in kept.item_ids}
+    now, lost = _load(place, data is not None, folder, kept, known, notes)
+    if now is None:
+        items = tuple(gone[name] for name in kept.item_ids)
+        dataset = Dataset(place.name, items, kept.user_ids, kept.events, None, kept.times)
+    else:
+        described = tuple(gone[item.item_id] if item.item_id in lost else item for item in now.items)
+        dataset = align(replace(now, items=described), kept.user_ids, kept.item_ids, gone)
+    summarized = set(items_of(folder / "summarize" / "keywords.parquet"))
+    there = {item.item_id for item in (now or dataset).items} - lost
+    available = np.array([item.item_id in there and item.item_id in summarized for item in dataset.items], dtype=bool)
+    new = tuple(item.item_id for item in dataset.items if item.item_id not in summarized)
+    edited = tuple(item.item_id for item in dataset.items if _edited(item, known.get(item.item_id)))
+    left = [item.item_id for item in dataset.items if item.item_id not in there]
+    advice = f"mmsrarec update {folder}"
+    notes += [
+        *_note(new, f"new in {place} and not recommended yet: {advice} reads them"),
+        *_note(left, f"no longer in {place}: not recommended, and still known where somebody had them"),
+        *_note(edited, f"edited since they were summarized: answers use the old keywords until {advice}"),
+    ]
+    workspace = Workspace(recipe, folder, dataset, {split: kept.widened(dataset)}, notes)
+    return Catalogue(workspace, split, available, new, edited, now is not None)
+
+
+def _load(
+    place: Path, named: bool, folder: Path, kept: KeptLog, known: dict[str, Item], notes: list[str]
+) -> tuple[Dataset | None, frozenset[str]]:
+    """The data folder as it is now, and items that only its interactions still name; None where it is not there."""
+    if not find(place, ITEMS).is_file():
+        if named:
+            raise MmsrarecError(f"{place} is not a data folder: name one with {ITEMS}")
+        notes.append(
+            f"the data folder {place} is not there: answers come from what {folder} keeps; --data FOLDER says where it "
+            "is now"
+        )
+        return None, frozenset()
+    now, lost = load_known(place, kept.item_ids)
+    codes = now.item_code
+    held = [one for one in kept.item_ids if one in codes and one not in lost]
+    alike = sum(not _edited(now.items[codes[one]], known.get(one)) for one in held)
+    if alike < ALIKE * len(kept.item_ids):
+        raise MmsrarecError(
+            f"{place} holds other data than {folder} was made from: it has {alike} of the run's {len(kept.item_ids)} "
+            "items as they were; name the right folder with --data, or make a new run with mmsrarec run"
+        )
+    return now, lost
+
+
+def _edited(item: Item, known: Item | None) -> bool:
+    return known is not None and (item.title, item.text, item.categories) != (known.title, known.text, known.categories)
+
+
+def _note(ids: Collection[str], what: str) -> list[str]:
+    """One sentence, with how many items it is of and which, if it is of any."""
+    if not ids:
+        return []
+    shown = ", ".join(list(ids)[:5]) + (", ..." if len(ids) > 5 else "")
+    return [f"{len(ids)} item{'s' * (len(ids) > 1)} ({shown}) {what}"]
+
+
+def present_only(catalogue: Catalogue) -> Dataset:
+    """The catalogue without the items that left it: what a refitted run is made from.
+
+    Interactions with items that left are the data folder's no more, so they go as well. Users and items keep their
+    order.
+    """
+    dataset, new = catalogue.workspace.dataset, set(catalogue.new)
+    pairs = zip(dataset.items, catalogue.available.tolist(), strict=True)
+    items = tuple(item for item, available in pairs if available or item.item_id in new)
+    return recoded(dataset, items, dataset.user_ids)

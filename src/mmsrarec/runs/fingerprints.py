@@ -1,0 +1,174 @@
+"""The keys of a run's parts: what each part is made from, so that it is out of date once any of it has changed."""
+
+from functools import cached_property
+from typing import Any
+
+from mmsrarec.core import artefacts
+from mmsrarec.data.identity import log_digest, picture_digests, text_digest
+from mmsrarec.data.splits import EVERYTHING, SplitName
+from mmsrarec.evaluate.hyperparameter_search import VERSION, searched
+from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.rankers.settings import SPACES, encoder_settings
+from mmsrarec.recommend.ablations import variant_named
+from mmsrarec.retrieve.settings import CONTENT_SASREC, EncoderName, EncoderSettings, RetrieveSettings
+from mmsrarec.runs.run_folder import Part, Workspace, adapter_part
+from mmsrarec.study.mllm_msr.part import ASKED, msr_part
+from mmsrarec.summarize import prompts
+from mmsrarec.summarize.settings import SummarizeSettings
+
+LESSONS = 2
+"""Raised where the same settings draw other training examples, or word a prompt otherwise, than they did."""
+
+
+ITEM = {"shows", "item_keywords", "title_tokens", "description_tokens", "visual_tokens", "layers", "keep"}
+"""Settings of stage 3 that say what the backbone is shown of an item by itself, and which of its layers look."""
+
+
+class Keys:
+    """A part of a run is up to date where its manifest holds the key given here.
+
+    A key holds what its part was made from and nothing else: the log, what is written of the items, their pictures, the
+    language model. A part made from other parts has their keys in its own, so they must be finished: MmsrarecError
+    where they are not.
+    """
+
+    def __init__(self, workspace: Workspace):
+        self.workspace, self.recipe = workspace, workspace.recipe
+
+    @cached_property
+    def log(self) -> str:
+        """Who interacted with what when, and the order in which the codes of users and items stand."""
+        return log_digest(self.workspace.dataset)
+
+    @cached_property
+    def texts(self) -> str:
+        """What is written of the items."""
+        return text_digest(self.workspace.dataset.items)
+
+    @cached_property
+    def images(self) -> str:
+        """The pictures of the items."""
+        return artefacts.key(images=picture_digests(self.workspace.dataset))
+
+    @property
+    def catalogue(self) -> str:
+        """What the items are: their texts and their pictures."""
+        return artefacts.key(texts=self.texts, images=self.images)
+
+    def of(self, part: str, **made_from: Any) -> str:
+        """The key of a part: its name, the seed, and whatever it is made from."""
+        return artefacts.key(part=part, seed=self.recipe.seed, version=2, **made_from)
+
+    @property
+    def model(self) -> ModelSettings:
+        """The language model that reads and teaches."""
+        return self.recipe.model.whole
+
+    def pictures(self) -> str:
+        shown, told = self.recipe.summarize.visual_tokens, self.texts if self.model.warm_up_steps else None
+        return self.of("pictures", model=self.model, images=self.images, categories=told, visual_tokens=shown)
+
+    def learned(self) -> str:
+        """Of what was learned and seen of the pictures, which is kept when the catalogue changes."""
+        recipe = self.recipe
+        return artefacts.key(model=self.model, seed=recipe.seed, visual_tokens=recipe.summarize.visual_tokens)
+
+    def tune(self, retune: bool) -> str:
+        """Of the tuned policy, which is for items to come and so is kept when the catalogue changes.
+
+        retune: not where it has changed since it was tuned.
+        """
+        recipe, settings = self.recipe, self.recipe.summarize
+        made_from: dict[str, Any] = {
+            "settings": settings.model_dump(exclude=unused(settings)),
+            "prompts": prompts.ASKED,
+            "model": self.model,
+            "seed": recipe.seed,
+        }
+        first = artefacts.key(part="tune", version=1, **made_from)
+        again = artefacts.key(part="tune", version=1, data=self.catalogue, **made_from)
+        if self.tuned_on_other_data():
+            return again if retune else first
+        return again if artefacts.is_current(self.workspace.folder / "tune", again) else first
+
+    def tuned_on_other_data(self) -> bool:
+        """Whether the policy was tuned before the catalogue was as it is; also true where none was tuned."""
+        return artefacts.inputs_of(self.workspace.folder / "tune").get("data") != self.catalogue
+
+    def summarize(self, part: str, tuned: bool) -> str:
+        """Of the keywords. tuned: whether the tuned policy writes them."""
+        pictures = self.workspace.recorded("pictures")
+        return self.of(part, made_by=self.summarized_by(tuned), texts=self.texts, pictures=pictures)
+
+    def summarized_by(self, tuned: bool) -> str:
+        """Of how keywords are made, whatever the items: what the ranker was trained to read."""
+        settings = self.recipe.summarize
+        policy = {"policy": self.workspace.recorded("tune")} if tuned else {}
+        told = settings.model_dump(exclude={"tune", *unused(settings)})
+        return artefacts.key(settings=told, prompts=prompts.ASKED, learned=self.learned(), **policy)
+
+    def encoder(self, split: Part, name: EncoderName, refit: bool = False) -> str:
+        """Of a sequence model, stage 2's encoder among them."""
+        part, settings = self.workspace.encoder_part(split, name, refit), set(EncoderSettings.model_fields)
+        items: dict[str, Any] = {}
+        if name == CONTENT_SASREC:
+            told = self.workspace.recommend_settings("whole").model_dump(include=ITEM)
+            items = {"told": told, "model": self.model, "texts": self.texts}
+            items |= {made: self.workspace.recorded(made) for made in ("pictures", "summarize")}
+        else:
+            settings -= {"content_dims", "without_id"}
+        evaluate = self.recipe.evaluate
+        trained = encoder_settings(self.recipe.retrieve, evaluate.baselines, name).model_dump(include=settings)
+        if name != self.recipe.retrieve.encoder and searched(name, evaluate):
+            items["search"] = [evaluate.tune_baselines, SPACES[name], VERSION]
+        valid = self.workspace.split(split).valid
+        if valid.allow_seen or valid.repeated.any():  # what decides when training stops
+            items["repeat_consumption"] = evaluate.repeat_consumption
+        passes = self.workspace.encoder(self.workspace.chosen_on, name).best_pass if split == EVERYTHING else None
+        return self.of(part, settings=trained, log=self.log, items=items, passes=passes)
+
+    def recommend(self, split: Part, variant: str) -> str:
+        """Of a variant's adapter."""
+        workspace, changes = self.workspace, variant_named(variant)
+        made_from: dict[str, Any] = {
+            "model": self.model,
+            "texts": self.texts,
+            "summarize": workspace.recorded(workspace.summaries(variant)),
+            "retrieve": workspace.recorded(f"retrieve/{split}"),
+            "asked": asked_of_stage_2(self.recipe.retrieve),
+            "lessons": LESSONS,
+        }
+        if changes.retrieve:
+            encoder = workspace.recorded(workspace.encoder_part(split, workspace.searches_with(variant)))
+            made_from["retrieve"] = artefacts.key(own=made_from["retrieve"], changed=changes.retrieve, encoder=encoder)
+        if changes.teacher:
+            made_from["teacher"] = workspace.recorded(adapter_part(split, changes.teacher))
+        return self.of(adapter_part(split, variant), settings=workspace.recommend_settings(variant), **made_from)
+
+    def msr(self, split: SplitName) -> str:
+        """Of what the row of MLLM-MSR is trained to."""
+        recipe = self.recipe
+        made_from = {name: self.workspace.recorded(name) for name in ("pictures", f"retrieve/{split}")}
+        told, lessons = recipe.evaluate.mllm_msr, LESSONS
+        return self.of(
+            msr_part(split),
+            model=self.model,
+            texts=self.texts,
+            settings=recipe.recommend,
+            msr=told,
+            prompts=ASKED,
+            lessons=lessons,
+            **made_from,
+        )
+
+
+def unused(settings: SummarizeSettings) -> set[str]:
+    """Settings that change nothing as the others are."""
+    if settings.price is not None:
+        return set()
+    return {"price", "phi"} if settings.tune else {"price", "phi", "categories"}
+
+
+def asked_of_stage_2(settings: RetrieveSettings) -> dict[str, Any]:
+    """What is asked of an encoder that is trained; whoever searches finds the same."""
+    return settings.model_dump(exclude={"index", *EncoderSettings.model_fields})

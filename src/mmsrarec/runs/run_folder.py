@@ -1,0 +1,258 @@
+"""A run's folder with everything in it, each part loaded when it is first needed.
+
+run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/  retrieve/SPLIT/
+      sequence/SPLIT/NAME/  recommend/SPLIT/VARIANT/  evaluate/  seeds/SEED/
+"""
+
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from mmsrarec.core.artefacts import inputs_of, is_current, is_whole, link_or_copy, read_manifest
+from mmsrarec.data.dataset import Dataset, Events, Item
+from mmsrarec.data.folder import load
+from mmsrarec.data.identity import KeptLog, align, load_items
+from mmsrarec.data.splits import EVERYTHING, Everything, Split, SplitName, make_split, with_validation
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.backbone import image_features
+from mmsrarec.models.backbone.adapter import merge_adapter
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.recommend.ablations import variant_named
+from mmsrarec.recommend.prompt.prompt_context import Retrieval
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.fusion import Fusion
+from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.retrieve.settings import EncoderName
+from mmsrarec.runs.provenance import made, served_variant
+from mmsrarec.runs.recipe import Recipe
+from mmsrarec.summarize.keywords import Keywords, exchanged
+
+STAGE_1 = ("pictures", "tune", "summarize", "summarize-untuned")
+SEEDS = "seeds"
+"""The folder of what was done again with other seeds."""
+
+Kind = Literal["published", "full"]
+"""What is ranked: candidates of the published protocol, or what was proposed of the whole catalogue."""
+
+
+Part = SplitName | Everything
+"""What the parts behind stage 1 are made on: a split, or when all choices are made, everything."""
+
+
+class Workspace:
+    """What a recipe's stages left in a folder, ready for use.
+
+    dataset: the items, and who interacted with what, as the parts are or will be made from them; loaded from the
+    recipe's data folder unless given. logs: of a finished run, the interactions that each split was made from.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        dataset: Dataset | None = None,
+        logs: dict[Part, Events] | None = None,
+        notes: Sequence[str] = (),
+    ):
+        self.recipe, self.folder, self.logs, self.notes = recipe, folder, logs or {}, list(notes)
+        if dataset is not None:
+            self.dataset = dataset
+        self.split = cache(self._split)
+        self.encoder = cache(self._encoder)
+        self.retrieval = cache(self._retrieval)
+        self._index = cache(self._find_index)
+        self._keywords = cache(self._load_keywords)
+
+    @classmethod
+    def open(cls, folder: Path, device: str | None = None) -> "Workspace":
+        """A finished run as it was made: the items and interactions that its parts were made from.
+
+        Raises MmsrarecError where there is none, or one of another version, or its parts do not belong together.
+        """
+        found = made(folder)
+        kept, known = KeptLog.load(folder / "retrieve" / found.split), load_items(folder / "summarize")
+        items = tuple(known.get(name) or Item(name) for name in kept.item_ids)
+        place = found.recipe.data if found.recipe.data.is_dir() else None
+        dataset = Dataset(found.recipe.data.name, items, kept.user_ids, kept.events, place, kept.times)
+        return cls(on_device(found.recipe, device), folder, dataset, notes=found.notes)
+
+    def with_log(self, events: Events) -> "Workspace":
+        """The same run as it would see another log; what is trained stays as it is."""
+        return Workspace(self.recipe, self.folder, replace(self.dataset, events=events))
+
+    def repeat(self, seed: int) -> "Workspace":
+        """A run of the same recipe with another seed, inside this one, that shares its finished stage 1."""
+        evaluate = self.recipe.evaluate.model_copy(update={"repeats": 1, "shown_users": 0})
+        recipe = self.recipe.model_copy(update={"seed": seed, "evaluate": evaluate})
+        other = Workspace(recipe, self.folder / SEEDS / str(seed), self.dataset)
+        for part in STAGE_1:
+            mine, theirs = self.folder / part, other.folder / part
+            if is_whole(mine) and not is_current(theirs, read_manifest(mine)["key"]):
+                shutil.rmtree(theirs, ignore_errors=True)
+                shutil.copytree(mine, theirs, copy_function=link_or_copy)
+        return other
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data folder as it is now, with the codes that the run's finished parts know users and items by."""
+        dataset = load(self.recipe.data)
+        for split in self.recipe.evaluate.splits:
+            with suppress(MmsrarecError):  # a part that is missing, or of a version that kept no log
+                kept = KeptLog.load(self.folder / "retrieve" / split)
+                return align(dataset, kept.user_ids, kept.item_ids)
+        return dataset
+
+    @cached_property
+    def mllm(self) -> Mllm:
+        """The untuned model."""
+        return self._fresh_model()
+
+    def _fresh_model(self) -> Mllm:
+        return Mllm.load(self.recipe.model, self.recipe.runtime.device)
+
+    @cached_property
+    def features(self) -> image_features.Features:
+        return image_features.load(self._finished("pictures") / "features.safetensors", self.dataset)
+
+    @cached_property
+    def keywords(self) -> Keywords:
+        """Stage 1's result by the policy of the recipe."""
+        return self._keywords("summarize")
+
+    def policy(self) -> Mllm:
+        """The tuned policy of stage 1, on a model of its own."""
+        return merge_adapter(self._fresh_model(), self._finished("tune") / "adapter")
+
+    def summaries(self, variant: str) -> str:
+        """The part whose keywords a variant of stage 3 reads."""
+        untuned = variant_named(variant).keywords == "untuned" and self.recipe.summarize.tune
+        return "summarize-untuned" if untuned else "summarize"
+
+    def _load_keywords(self, part: str) -> Keywords:
+        return Keywords.load(self._finished(part) / "keywords.parquet", self.dataset)
+
+    def _split(self, name: Part) -> Split:
+        events = self.logs.get(name, self.dataset.events)
+        return make_split(name, events, self.recipe.seed, self.recipe.evaluate.repeat_consumption)
+
+    @property
+    def chosen_on(self) -> SplitName:
+        """The split whose validation users made the choices: the first one, which is the one that is served."""
+        return self.recipe.evaluate.splits[0]
+
+    @property
+    def refits(self) -> bool:
+        """Whether rows without a language model are fitted on the validation events as well."""
+        return self.recipe.evaluate.fitted_on == "train+validation"
+
+    def fitted(self, split: Part) -> Events:
+        """The events that rows without a language model are fitted on, to be tested or served."""
+        parts = self.split(split)
+        if split == EVERYTHING or not self.refits:
+            return parts.train
+        return with_validation(parts, self.logs.get(split, self.dataset.events))
+
+    def encoder_part(self, split: Part, name: EncoderName, refit: bool = False) -> str:
+        """The folder of a sequence model inside the run: stage 2's own, or beside it one that is a row only.
+
+        refit: trained on the validation events as well, which stage 2's own never is.
+        """
+        if refit:
+            return f"sequence/{split}/{name}-refit"
+        return f"retrieve/{split}" if name == self.recipe.retrieve.encoder else f"sequence/{split}/{name}"
+
+    def _encoder(self, split: Part, name: EncoderName | None = None, refit: bool = False) -> Encoder:
+        """The sequence model of that name, stage 2's where None."""
+        part = self.encoder_part(split, name or self.recipe.retrieve.encoder, refit and split != EVERYTHING)
+        return Encoder.load(self._finished(part), self.recipe.runtime.device)
+
+    def _retrieval(self, split: Part, variant: str = "whole") -> Retrieval:
+        settings = variant_named(variant).asks(self.recipe.retrieve)
+        return Retrieval(self.split(split).train, self._index(split, settings.encoder), settings)
+
+    def _find_index(self, split: Part, encoder: EncoderName) -> Neighbours:
+        """All training moments as an encoder sees them; what stage 2's own sees is kept in the run."""
+        train, device, own = self.split(split).train, self.recipe.runtime.device, self.recipe.retrieve
+        if encoder != own.encoder:
+            return Neighbours(train, self.encoder(split, encoder), own.index, device)
+        return Neighbours.load(self._finished(f"retrieve/{split}"), train, self.encoder(split), own.index, device)
+
+    def recommend_settings(self, variant: str) -> RecommendSettings:
+        """The recipe's settings with what the variant changes."""
+        return variant_named(variant).applied(self.recipe.recommend)
+
+    def searches_with(self, variant: str) -> EncoderName:
+        """The sequence model whose similar users a variant is shown."""
+        return variant_named(variant).asks(self.recipe.retrieve).encoder
+
+    def prompts(self, variant: str, mllm: Mllm | None = None) -> Prompts:
+        settings = self.recommend_settings(variant)
+        features = image_features.pool(self.features, settings.visual_tokens) if settings.shows.pictures else {}
+        keywords = self._keywords(self.summaries(variant))
+        if variant_named(variant).keywords == "exchanged":
+            keywords = exchanged(keywords, np.random.default_rng(self.recipe.seed))
+        return Prompts(mllm or self.mllm, self.dataset, keywords, features, settings)
+
+    @property
+    def served(self) -> str:
+        """The variant that recommends and explains."""
+        return served_variant(self.recipe)
+
+    def ranker(self, variant: str) -> Mllm:
+        """A fresh model for stage 3, as deep as the variant wants it."""
+        settings = self.recommend_settings(variant)
+        return self._fresh_model().shorten(settings.layers, settings.keep)
+
+    def tuned(self, split: Part, variant: str) -> Prompts:
+        """Prompts on a model of their own, into which the variant's adapter is merged, if it has one."""
+        mllm, folder = self.ranker(variant), self._finished(adapter_part(split, variant))
+        if variant_named(variant).trained:
+            mllm = merge_adapter(mllm, folder / "adapter")
+        return self.prompts(variant, mllm)
+
+    @property
+    def item_file(self) -> Path:
+        """Where the run keeps the item states of `content-sasrec`."""
+        return self.folder / "items.safetensors"
+
+    def fusion(self, split: SplitName, kind: Kind) -> Fusion | None:
+        """What was learned about fusing this very adapter with the proposers; None where that was not done."""
+        folder = self.folder / fusion_part(split, kind)
+        adapter = self.folder / adapter_part(split, "whole")
+        if not (is_whole(folder) and is_whole(adapter)):
+            return None
+        fresh = inputs_of(folder).get("adapter") == read_manifest(adapter)["key"]
+        return Fusion.load(folder) if fresh else None
+
+    def recorded(self, part: str) -> str:
+        """The key of a finished part. Raises MmsrarecError if it is not finished."""
+        return read_manifest(self.folder / part)["key"]
+
+    def _finished(self, part: str) -> Path:
+        folder = self.folder / part
+        read_manifest(folder)
+        return folder
+
+
+def on_device(recipe: Recipe, device: str | None) -> Recipe:
+    """The recipe with another device; None leaves the one that it names."""
+    runtime = recipe.runtime if device is None else recipe.runtime.model_copy(update={"device": device})
+    return recipe.model_copy(update={"runtime": runtime})
+
+
+def fusion_part(split: SplitName, kind: Kind) -> str:
+    """The folder of what was learned about fusing with the proposers, inside a run."""
+    return f"evaluate/fusion/{split}/{kind}"
+
+
+def adapter_part(split: Part, variant: str) -> str:
+    """The folder of a variant's adapter inside a run."""
+    return f"recommend/{split}/{variant.replace(' ', '-')}"

@@ -1,0 +1,102 @@
+"""The row "mllm-msr": a pipeline as MLLM-MSR is one (arXiv 2408.09698), on the backbone of MMSRARec.
+
+A model writes down what somebody prefers (`msr_writer`); a model tuned on yes or no reads that and one candidate with
+its text and picture, in a prompt of its own for each. No similar users, no counts: it knows the history alone.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from torch import Tensor
+
+from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
+from mmsrarec.data.splits import Moments
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.packing.packed_prompt import Segment
+from mmsrarec.models.packing.prefix_tree import Tree
+from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.scorer import MllmScorer, score_packs
+from mmsrarec.recommend.settings import RecommendSettings, Shows, Tasks
+from mmsrarec.study.mllm_msr.writer import Writer
+from mmsrarec.summarize.keywords import Keywords
+
+SHOWN = Shows(
+    **(dict.fromkeys(Shows.model_fields, False) | dict.fromkeys(("titles", "descriptions", "pictures"), True))
+)
+"""What its prompts show of a candidate."""
+RANKED = "\nWill they take it next? Answer yes or no."
+
+
+def msr_settings(settings: RecommendSettings) -> RecommendSettings:
+    """A recipe's settings of ranking, with what its prompts show, its published loss and nothing trained along; all
+    else is the same."""
+    tasks = Tasks(foresee=0, recognise=0, profile=0)
+    return settings.model_copy(update={"shows": SHOWN, "loss": "yesno", "tasks": tasks, "wishes": 0.0})
+
+
+class MsrPrompts(Prompts):
+    """A written preference is what the candidates of somebody share.
+
+    Tuning packs them, which equals prompts of their own in weights and scores, and costs less (`models.packing`).
+    """
+
+    def __init__(
+        self,
+        mllm: Mllm,
+        dataset: Dataset,
+        features: Mapping[int, Tensor],
+        settings: RecommendSettings,
+        writer: Writer,
+    ):
+        super().__init__(mllm, dataset, Keywords((), (), (), ()), features, settings)
+        self.writer = writer
+
+    def shared(self, evidence: Evidence, unsaid: Collection[str] = ()) -> Segment:
+        """Raises KeyError where the preference behind the history has not been written."""
+        before, after = self.mllm.frame
+        asked = self.mllm.encode(self.writer.preferences[evidence.history].text + RANKED)
+        return Segment([*before, *asked, *after])
+
+
+@dataclass(frozen=True, eq=False)
+class Recollection(Retrieval):
+    """What MLLM-MSR knows of a moment: the history, and the preference that is written of it."""
+
+    writer: Writer = field(kw_only=True)
+
+    @classmethod
+    def of(cls, retrieval: Retrieval, writer: Writer) -> "Recollection":
+        """On the log of stage 2, of which nothing else is used."""
+        return cls(**{part.name: getattr(retrieval, part.name) for part in fields(Retrieval)}, writer=writer)
+
+    def gather(self, moments: Moments, candidates: IntArray, settings: RecommendSettings) -> list[Evidence]:
+        histories = [tuple(history[-settings.history :].tolist()) for history in moments.history]
+        self.writer.write(histories)
+        return [
+            Evidence(history, similar=(), candidates=tuple(row), popularity=(), alike=())
+            for history, row in zip(histories, candidates.tolist(), strict=True)
+        ]
+
+
+@dataclass
+class MllmMsr(MllmScorer):
+    """Scores by a prompt for each candidate. Calls and tokens of the preferences count, whenever they were written.
+
+    batch_tokens: 1 asks prompt after prompt; more asks as many at once.
+    """
+
+    writer: Writer = field(kw_only=True)
+
+    def score_evidence(self, evidence: Sequence[Evidence], tree: Tree | None = None) -> list[FloatArray]:
+        """tree: no use is made of it, for every prompt is asked whole."""
+        packs = [self.prompts.render(one) for one in evidence]
+        alone = [single for pack in packs for single in pack.unpacked()]
+        written = [self.writer.preferences[one.history] for one in evidence]
+        self.moments += len(packs)
+        self.calls += len(alone) + sum(preference.calls for preference in written)
+        self.tokens += sum(map(len, alone)) + sum(preference.tokens for preference in written)
+        scores = score_packs(self.prompts, alone, self.batch_tokens, self.progress)
+        ends = np.cumsum([len(pack.candidates) for pack in packs])
+        return np.split(np.concatenate(scores), ends[:-1]) if scores else []

@@ -1,0 +1,160 @@
+"""Whoever scores a row of the comparison on one split, made or loaded by name, and the keys of what it came from."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.core import artefacts
+from mmsrarec.core.progress import Count
+from mmsrarec.data.dataset import Events
+from mmsrarec.data.splits import Split, SplitName, with_validation
+from mmsrarec.evaluate.hyperparameter_search import (
+    VERSION,
+    Try,
+    best_of,
+    load_tries,
+    save_tries,
+    search,
+    search_folder,
+    searched,
+)
+from mmsrarec.evaluate.protocols import Scorer
+from mmsrarec.rankers.ensemble.interleaved import Blind
+from mmsrarec.rankers.registry import CLASSIC, CONTEXT, MSR, STAGE_2, TRAINED, Source, is_ablation, make_row
+from mmsrarec.rankers.settings import SPACES, BaselineSettings, encoder_settings
+from mmsrarec.recommend.ranking.scorer import MllmScorer
+from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
+from mmsrarec.runs.fingerprints import asked_of_stage_2
+from mmsrarec.runs.run_folder import Workspace, adapter_part
+from mmsrarec.study.mllm_msr.part import load_msr, msr_part
+
+SHOWN = {"similar_items": True, "min_people": True, "transition_window": True,
+         "shows": {"transitions", "lone_voices"}}  # fmt: skip
+"""Settings that say which collaborative items a prompt shows."""
+
+
+class Scorers:
+    """The models of one split's rows. fitted: the events that those without a language model are tested with."""
+
+    def __init__(self, workspace: Workspace, name: SplitName, count: Count):
+        self.workspace, self.recipe, self.count = workspace, workspace.recipe, count
+        self.name: SplitName = name
+        self.split: Split = workspace.split(name)
+        self.baselines_of: Callable[[str], BaselineSettings] = cache(self._baselines_of)
+        self.refit = self.recipe.evaluate.fitted_on == "train+validation"
+        self.fitted = with_validation(self.split, workspace.dataset.events) if self.refit else self.split.train
+
+    def classic(self, name: str) -> Scorer:
+        """A row without a language model, as it is tested."""
+        return self._made(name, self.fitted, partial(self.workspace.encoder, self.name, refit=self.refit))
+
+    @cached_property
+    def hidden(self) -> NDArray[np.bool_]:
+        """(items,): as large a share of what training knows as new items have of the catalogue.
+
+        Validation treats them as new: what is new now was not there then, so it holds hardly any new target, and
+        whoever is chosen or weighed by it would be blind to new items.
+        """
+        new = self.split.train.counts == 0
+        drawn = np.random.default_rng([self.recipe.seed, 7]).random(len(new))
+        return ~new & (drawn < new.mean())
+
+    def validated(self, name: str) -> Scorer:
+        """A row without a language model as validation may know it: fitted on training, and of hidden items it knows
+        what they are, or nothing."""
+
+        def encoder(name: EncoderName) -> Encoder:
+            return self.workspace.encoder(self.name, name).without_ids(self.hidden)
+
+        row = self._made(name, self.split.train, encoder)
+        return row if name == CONTENT_SASREC else Blind(row, self.hidden)
+
+    def _made(self, name: str, train: Events, encoder: Callable[[EncoderName], Encoder]) -> Scorer:
+        retrieval = partial(self.workspace.retrieval, self.name)
+        source = Source(train, self.recipe.seed, encoder, retrieval, self.recipe.recommend, self.baselines_of(name))
+        return make_row(name, source)
+
+    def _baselines_of(self, name: str) -> BaselineSettings:
+        """The settings of a row made from the log: the recipe's, or what a search on validation chose; kept."""
+        evaluate, seed, valid = self.recipe.evaluate, self.recipe.seed, self.split.valid
+        if name not in CLASSIC or not searched(name, evaluate):
+            return evaluate.baselines
+        key = artefacts.key(
+            train=self.split.train.digest,
+            log=self.workspace.dataset.events.digest,
+            own=evaluate.baselines.of(name),
+            space=SPACES[name],
+            n=evaluate.tune_baselines,
+            seed=seed,
+            repeats=evaluate.repeat_consumption,
+            version=VERSION,
+        )
+        folder = search_folder(self.workspace.folder, self.name, name)
+        if not artefacts.is_current(folder, key):
+
+            def make(baselines: BaselineSettings) -> Scorer:
+                return make_row(name, replace(source, baselines=baselines))
+
+            source = Source(self.split.train, seed, _nothing, _nothing, self.recipe.recommend)
+            n_items = self.split.train.n_items
+            tries = search(name, evaluate.baselines, make, valid, n_items, evaluate.tune_baselines, seed, self.count)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with artefacts.writing(folder, kind="search", key=key) as draft:
+                save_tries(draft, tries)
+        return evaluate.baselines.with_row(name, best_of(load_tries(folder)).settings)
+
+    def tries(self, name: str) -> list[Try]:
+        """What a search tried for a row; nothing where there was none."""
+        if not searched(name, self.recipe.evaluate) or name == self.recipe.retrieve.encoder:
+            return []
+        if name in ENCODERS:
+            return load_tries(self.workspace.folder / self.workspace.encoder_part(self.name, name))
+        self.baselines_of(name)
+        return load_tries(search_folder(self.workspace.folder, self.name, name))
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """The settings that a row of the table has; {} for one without any."""
+        if tries := self.tries(name):
+            return best_of(tries).settings
+        if name in ENCODERS:
+            own = encoder_settings(self.recipe.retrieve, self.recipe.evaluate.baselines, name)
+            return own.model_dump(include=set(SPACES[name]))
+        return self.recipe.evaluate.baselines.of(name)
+
+    def tuned(self, variant: str) -> MllmScorer:
+        """The language model with a variant's adapter."""
+        prompts = self.workspace.tuned(self.name, variant)
+        retrieval = self.workspace.retrieval(self.name, variant)
+        batch = self.recipe.runtime.score_tokens
+        return MllmScorer(variant, prompts, retrieval, batch, self.count, keep=variant == "whole")
+
+    def msr(self) -> MllmScorer:
+        return load_msr(self.workspace, self.name, self.workspace.folder / msr_part(self.name), self.count)
+
+    def inputs(self, model: str, variant: str) -> list[str]:
+        """Keys of what a row is made from. Raises MmsrarecError where a part of the run is not finished."""
+        recorded = self.workspace.recorded
+        if "+" in model:
+            return [key for part in model.split("+") for key in self.inputs(part, variant)]
+        if model in TRAINED:
+            trained = variant if is_ablation(variant) else TRAINED[model]
+            return [recorded(adapter_part(self.name, trained))]
+        if model == MSR:
+            return [recorded(msr_part(self.name))]
+        if model == CONTEXT:
+            shown = self.recipe.recommend.model_dump(include=SHOWN)
+            return [*self.inputs("neighbours-only", variant), artefacts.key(shown=shown)]
+        if model in ENCODERS:
+            return [recorded(self.workspace.encoder_part(self.name, model, self.refit))]
+        if model in STAGE_2:
+            return [recorded(f"retrieve/{self.name}"), artefacts.key(asked=asked_of_stage_2(self.recipe.retrieve))]
+        return [artefacts.key(train=self.fitted.digest, settings=self.baselines_of(model).of(model))]
+
+
+def _nothing(*asked: object) -> Any:
+    raise AssertionError("a row of the log alone asked for stage 2")

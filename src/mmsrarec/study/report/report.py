@@ -1,0 +1,132 @@
+"""The rows of a comparison, put together into report.json and report.html."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.evaluate.reference_results import PublishedName, published_rows
+from mmsrarec.evaluate.significance import RESAMPLES, Interval
+from mmsrarec.study.report.page import render
+from mmsrarec.study.report.seeds import spread
+from mmsrarec.study.report.user_examples import ShownUser
+from mmsrarec.study.results import COSTS, Row, corrected, row_metrics
+
+
+def build_report(
+    rows: Sequence[Row],
+    facts: Sequence[Mapping[str, Any]],
+    pairs: Iterable[Mapping[str, Any]],
+    shown_users: Sequence[ShownUser],
+    out_folder: Path,
+    *,
+    data: str,
+    manifest: str,
+    attributes: Mapping[str, str | float] | None = None,
+    notes: Sequence[str] = (),
+    served: Mapping[str, Any] | None = None,
+    leaks: Sequence[Mapping[str, Any]] = (),
+    summaries: bool = False,
+    published: PublishedName | None = None,
+    repeats: Sequence[tuple[Row, Sequence[Row]]] = (),
+    repeat_pairs: Iterable[Mapping[str, Any]] = (),
+    sweeps: Mapping[str, Sequence[tuple[int, Row]]] | None = None,
+    worse: Iterable[Mapping[str, Any]] = (),
+    lost_users: Sequence[ShownUser] = (),
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """Write report.json and report.html into out_folder, and return what report.json holds.
+
+    rows: tables keep their order. facts: as `protocol.facts` gives them, one for each protocol and split. pairs: as
+    `compare_rows` gives them; their p is corrected for all of a table here. data: name of the data set. manifest:
+    sha256 of the run's manifest. attributes: summary statistics, label -> value. notes: sentences for the reader.
+    served: what the models that answer were fitted on. leaks: records of leak checks
+    (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
+    published: data whose published figures stand beside ours. repeats: rows of several seeds, as
+    `repeats.pooled` gives them. repeat_pairs: paired tests of them.
+    sweeps: what is counted -> (count, row), by count: how figures move with it. worse: as `worse.worse` gives them.
+    lost_users: who lost most.
+    seed, resamples: of the bootstrap.
+    """
+    report = {
+        "data": data,
+        "manifest": manifest,
+        "rows": [_row_record(row, seed, resamples) for row in rows],
+        "resamples": resamples,
+        "pairs": corrected(pairs),
+        "facts": [dict(fact) for fact in facts],
+        "attributes": dict(attributes or {}),
+        "notes": list(notes),
+        "served": dict(served or {}),
+        "leaks": [dict(leak) for leak in leaks],
+        "summaries": summaries,
+        "published": [row._asdict() for row in published_rows(published)] if published else [],
+        "users": [user.record() for user in shown_users],
+    }
+    report["sweeps"] = {
+        what: [{"count": count, "metrics": _row_record(row, seed, resamples)["metrics"]} for count, row in points]
+        for what, points in (sweeps or {}).items()
+    }
+    report["worse"] = [dict(table) for table in worse]
+    report["lost_users"] = [user.record() for user in lost_users]
+    report["spread"] = spread(repeats, resamples)
+    report["spread_pairs"] = corrected(repeat_pairs)
+    out_folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    (out_folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    (out_folder / "report.html").write_text(render(report, shown_users, lost_users), encoding="utf-8")
+    return report
+
+
+def text_table(
+    rows: Sequence[Row],
+    protocol: str,
+    split: str,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    deviations: Mapping[str, Mapping[str, float]] | None = None,
+) -> str:
+    """The table of one protocol and split for a terminal: mean +- half the interval's width; * marks the best.
+
+    seed, resamples: of the bootstrap. deviations: label -> metric -> standard deviation over seeds, if any.
+    """
+    chosen = [row for row in rows if (row.protocol, row.split) == (protocol, split)]
+    if not chosen:
+        return f"{protocol}, {split}: no rows"
+    metrics = [row_metrics(row, None, seed, resamples) for row in chosen]
+    names = list(metrics[0])
+    best = {name: max(m[name].value for m in metrics if name in m) for name in names}
+    lines = [["model", *names]]
+    for row, measured in zip(chosen, metrics, strict=True):
+        sds = (deviations or {}).get(f"{row.protocol}, {row.split}, {row.label}", {})
+        lines.append([row.label, *(_cell(measured.get(name), best[name], sds.get(name)) for name in names)])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    body = ("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines)
+    return "\n".join([f"{protocol}, {split}, {len(chosen[0].user)} users", *body])
+
+
+def _cell(measured: Interval | None, best: float, deviation: float | None = None) -> str:
+    if measured is None:
+        return "-"
+    spread = "" if deviation is None else f" (seeds {deviation:.4f})"
+    half = (measured.high - measured.low) / 2
+    return f"{measured.value:.4f} ±{half:.4f}{spread}{'*' if measured.value == best else ' '}"
+
+
+def _row_record(row: Row, seed: int, resamples: int) -> dict[str, Any]:
+    def plain(mask: NDArray[np.bool_] | None) -> dict[str, Any]:
+        return {name: asdict(measured) for name, measured in row_metrics(row, mask, seed, resamples).items()}
+
+    return {
+        **{key: getattr(row, key) for key in ("protocol", "split", "model", "variant", "seed")},
+        "users": len(row.user),
+        "metrics": plain(None),
+        "cost": {key: row.cost[key] for key in COSTS if key in row.cost},
+        "coverage": row.coverage,
+        "slices": {name: {"users": int(mask.sum()), "metrics": plain(mask)} for name, mask in row.slices.items()},
+    }

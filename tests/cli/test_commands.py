@@ -1,0 +1,278 @@
+"""The command line keeps its promises: one JSON object, one line for wrong use, 0 and 2."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mmsrarec import __version__
+from mmsrarec.cli import commands
+from mmsrarec.errors import MmsrarecError
+
+VERBS = (
+    *("demo", "import", "sample", "check", "run", "summarize", "retrieve", "train", "evaluate"),
+    *("update", "recommend", "explain", "doctor"),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    item_id: str
+    score: float
+    keywords: tuple[str, ...]
+
+
+class Answers(list[Answer]):
+    left_out, notes = (), ()
+
+
+class StubRecommender:
+    """Stands for a finished run, which takes minutes to make."""
+
+    notes = ()
+    dataset = SimpleNamespace(item_code={"a,b": 0})
+
+    @classmethod
+    def load(cls, run: Path, data: Path | None = None, device: str | None = None) -> "StubRecommender":
+        if run.name == "nothing":
+            raise MmsrarecError(f"{run} is not a finished run:\n make it with mmsrarec run")
+        return cls()
+
+    def recommend(
+        self,
+        user: str | None = None,
+        history: list[str] | None = None,
+        k: int = 10,
+        reasons: bool = True,
+        allow_seen: bool | None = None,
+        strict: bool = False,
+        **wishes: list[str],
+    ) -> Answers:
+        print("chatter of a library")
+        asked = [f"{kind} {word}" for kind, words in wishes.items() for word in words]
+        return Answers([Answer(f"{user}{history}", float("nan"), ("red", "mug", *asked))] * k)
+
+    def explain(
+        self, user: str | None = None, history: list[str] | None = None, item: str = "", **wishes: list[str]
+    ) -> Answer:
+        return Answer(item, 0.5, tuple(wishes))
+
+
+@pytest.fixture(autouse=True)
+def stubs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """A stub of the recommender and of `run`, whose calls are kept."""
+    calls: list[tuple[Any, ...]] = []
+
+    def run(
+        recipe: Any, out: Path, stages: tuple[str, ...] | None, progress: Any, shard: Any, retune: bool
+    ) -> dict[str, Any]:
+        calls.append((recipe, out, stages, shard, retune))
+        progress("working")
+        return {"run": out, "report": out / "evaluate/report.html"}
+
+    for name, member, value in (("recommender", "Recommender", StubRecommender), ("run", "run", run)):
+        module = ModuleType(f"mmsrarec.{name}")
+        setattr(module, member, value)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    return calls
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Path:
+    (tmp_path / "mine.toml").write_text('name = "mine"\ndata = "data"\n')
+    return tmp_path / "mine.toml"
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.call(["--version"]) == 0
+    assert capsys.readouterr().out == f"mmsrarec {__version__}\n"
+    assert commands.call([]) == 0
+    shown = capsys.readouterr().out
+    assert all(verb in shown for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_and_json(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.call([verb, "--help"]) == 0
+    assert "--json" in re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+
+
+def test_json_is_one_object_and_chatter_goes_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.call(["recommend", "run", "--user", "7", "--k", "2", "--json"]) == 0
+    captured = capsys.readouterr()
+    answer = {"item_id": "7None", "score": None, "keywords": ["red", "mug"]}
+    told = {"user": "7", "left_out": [], "notes": [], "recommendations": [answer, answer]}
+    assert json.loads(captured.out) == told
+    assert captured.out.count("\n") == 1
+    assert "chatter" in captured.err
+
+
+def test_a_history_is_a_list_of_ids_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.call(["recommend", "run", "--history", "007, 12", "--k", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["history"] == ["007", "12"]
+    assert commands.call(["explain", "run", "--history", "007", "--item", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"item_id": "3", "score": 0.5, "keywords": []}
+
+
+def test_wishes_are_lists_that_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--more", "space opera, oak", "--more", "red", "--less", "horror"]
+    assert commands.call(["recommend", "run", "--user", "7", "--k", "1", *asked, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["more"], answer["less"]) == (["space opera", "oak", "red"], ["horror"])
+    words = answer["recommendations"][0]["keywords"]
+    assert words == ["red", "mug", "more space opera", "more oak", "more red", "less horror"]
+    assert commands.call(["explain", "run", "--user", "7", "--item", "3", "--less", "a,b", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["keywords"] == ["less"]
+    assert commands.call(["explain", "run", "--user", "7", "--item", "3", "--more", " , ", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["keywords"] == []
+
+
+def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.call(["recommend", "run", "--user", "7", "--k", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[-2:]] == [["item_id", "score", "keywords"], ["7None", "-", "red,", "mug"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "nonsense"),
+        (["recommend"], "RUN"),
+        (["recommend", "run"], "--user U, --history A,B,C, or --history-file FILE"),
+        (["recommend", "run", "--user", "1", "--history", "2"], "one of them"),
+        (["recommend", "run", "--user", "1", "--k", "0"], "--k"),
+        (["recommend", "nothing", "--user", "1"], "not a finished run: make it with"),
+        (["explain", "run", "--user", "1"], "--item"),
+        (["import", "word", "a", "--out", "b"], "unknown format word"),
+        (["run", "nowhere.toml"], "no recipe nowhere.toml"),
+        (["run", "x", "--bogus"], "--bogus"),
+    ],
+)
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_wrong_use_is_one_line_and_2(
+    arguments: list[str], message: str, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.call(arguments + flags) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("mmsrarec: ")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+
+
+@pytest.mark.parametrize(
+    ("verb", "stages"),
+    [
+        ("run", None),
+        ("summarize", ("summarize",)),
+        ("retrieve", ("retrieve",)),
+        ("train", ("recommend",)),
+        ("evaluate", ("evaluate",)),
+    ],
+)
+def test_a_recipe_reaches_its_stages(
+    verb: str,
+    stages: Any,
+    recipe_file: Path,
+    stubs: list[tuple[Any, ...]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert commands.call([verb, str(recipe_file), "--set", "seed=3", "--set", "evaluate.negatives=5", "--json"]) == 0
+    recipe, out, called, shard, retune = stubs[0]
+    assert (recipe.seed, recipe.evaluate.negatives, called, shard, retune) == (3, 5, stages, None, False)
+    assert out == Path("runs/mine")
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["run"] == "runs/mine"
+    assert "working" in captured.err
+
+
+def test_tuning_and_shards_reach_the_run(recipe_file: Path, stubs: list[tuple[Any, ...]]) -> None:
+    assert commands.call(["summarize", str(recipe_file), "--tune", "--shard", "2/3"]) == 0
+    recipe, _, stages, shard, retune = stubs[0]
+    assert recipe.summarize.tune is not None
+    assert (stages, shard, retune) == (("summarize",), (1, 3), True)
+    assert commands.call(["summarize", str(recipe_file), "--tune", "--set", "summarize.tune.steps=7"]) == 0
+    assert stubs[1][0].summarize.tune.steps == 7
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b", "1/2/3", "-1/2"])
+def test_a_shard_that_is_none_is_one_line(
+    shard: str, recipe_file: Path, stubs: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.call(["summarize", str(recipe_file), "--shard", shard]) == 2
+    assert "expected I/N with I from 1 to N" in capsys.readouterr().err
+    assert not stubs
+
+
+def test_a_wrong_key_of_the_recipe_is_wrong_use(recipe_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.call(["run", str(recipe_file), "--set", "sed=3"]) == 2
+    assert "did you mean seed?" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_read_is_wrong_use(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse(run: Path, *more: object) -> None:
+        raise PermissionError(13, "Permission denied", str(run / "model"))
+
+    monkeypatch.setenv("MMSRAREC_CACHE", str(tmp_path))
+    monkeypatch.setattr(StubRecommender, "load", refuse)
+    assert commands.call(["recommend", "run", "--user", "1"]) == 2
+    (log,) = (tmp_path / "logs").iterdir()
+    line = f"mmsrarec: run/model: Permission denied (how it came to it: {log})\n"
+    assert capsys.readouterr().err == line
+    assert "test_cli.py" in log.read_text()
+
+
+def test_the_stop_key_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(run: Path, *more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StubRecommender, "load", stop)
+    assert commands.call(["recommend", "run", "--user", "1"]) == 130
+    assert "goes on" in capsys.readouterr().err
+
+
+def test_the_demo_draws_its_catalogue_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stubs: list[tuple[Any, ...]]
+) -> None:
+    drawn: list[Path] = []
+
+    def draw_catalogue(folder: Path, seed: int) -> None:
+        drawn.append(folder)
+        folder.mkdir(parents=True)
+        (folder / "items.jsonl").touch()
+
+    module = ModuleType("mmsrarec.data.synthetic.catalogue")
+    module.draw_catalogue = draw_catalogue  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.chdir(tmp_path)
+    assert commands.call(["demo"]) == commands.call(["demo", "--out", "again"]) == 0
+    assert drawn == [Path("data/sample")]
+    assert [(call[0].data, call[1], call[2]) for call in stubs] == [
+        (tmp_path / "data/sample", Path("runs/sample"), None),
+        (tmp_path / "data/sample", Path("again"), None),
+    ]
+
+
+def test_doctor_names_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.call(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["mmsrarec"] == __version__
+    assert report["packages"]["numpy"]
+    assert report["processor"]["cores"] >= 1
+    assert report["precision"]["choice"] in ("float32", "bfloat16")
+    assert report["precision"]["float32_gflops"] > 0 < report["precision"]["bfloat16_gflops"]
+    assert isinstance(report["advice"], list)
+
+
+def test_the_command_itself_exits_with_2() -> None:
+    done = subprocess.run([sys.executable, "-m", "mmsrarec", "check"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("mmsrarec: ")

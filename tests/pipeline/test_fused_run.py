@@ -1,0 +1,214 @@
+"""A run with fusion: its rows, what is kept, and the recommender that ranks by it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from finished import copy_run, go
+
+from mmsrarec.core.artefacts import verify
+from mmsrarec.recommend.explain import log_odds
+from mmsrarec.recommend.prompt.preferences import UNASKED, carries
+from mmsrarec.recommend.ranking.fusion import Fusion
+from mmsrarec.runs.recommender import Recommender
+
+SET = (
+    "evaluate.fusion_users=20",
+    "evaluate.combine_proposers=true",
+    'evaluate.splits=["leave-one-out"]',
+)
+ROWS = 'evaluate.rows=["sequential-rules", "sasrec", "mmsrarec"]'
+
+
+@pytest.fixture(scope="module")
+def fused(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = copy_run(finished, tmp_path_factory.mktemp("fused"))
+    go(folder, *SET, ROWS, stages=("recommend", "evaluate"))
+    return folder / "run"
+
+
+def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
+    report = json.loads((fused / "evaluate" / "report.json").read_text())
+    learned = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full")
+    chosen, joined = "+".join(learned.proposing), "+".join(learned.proposers)
+    assert set(learned.proposers) == {*learned.proposing, "sasrec"}
+    fused_label = f"re-ranks {chosen}, fused" if joined == chosen else f"re-ranks {chosen}, fused with {joined}"
+    named = [(row["protocol"], row["variant"]) for row in report["rows"] if row["model"] == "mmsrarec"]
+    assert named == [
+        ("published", "whole"),
+        ("published", f"fused with {joined}"),
+        ("full", f"re-ranks {chosen}"),
+        ("full", fused_label),
+    ]
+    assert chosen in {row["model"] for row in report["rows"] if row["protocol"] == "full"}
+    rows = {(row["protocol"], row["variant"]): row for row in report["rows"] if row["model"] == "mmsrarec"}
+    with_, without = rows["published", f"fused with {joined}"], rows["published", "whole"]
+    assert with_["slices"].keys() == without["slices"].keys() >= {"target unseen in training"}
+    asked = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "published").speaks
+    assert with_["cost"]["tokens_per_user"] == pytest.approx(asked * without["cost"]["tokens_per_user"])
+    assert with_["cost"]["calls_per_user"] == asked
+    assert without["cost"]["calls_per_user"] == 1
+    if asked:  # what was remembered counts too
+        assert with_["cost"]["ms_per_user"] > 0.5 * without["cost"]["ms_per_user"]
+    alone = [row["protocol"] for row in report["rows"] if (row["model"], row["variant"]) == (joined, "fused")]
+    assert alone == (["published", "full"] if "+" in joined else [])  # what the language model adds is above it
+    pairs = [(pair["a"], pair["b"]) for pair in report["pairs"]]
+    assert (f"mmsrarec, fused with {joined}", "mmsrarec") in pairs  # what fusion adds
+    assert (f"mmsrarec, fused with {joined}", "sasrec") in pairs
+    assert (f"mmsrarec, {fused_label}", "sequential-rules") in pairs
+
+
+def test_what_was_learned_is_an_artefact(fused: Path) -> None:
+    for kind in ("published", "full"):
+        folder = fused / "evaluate" / "fusion" / "leave-one-out" / kind
+        verify(folder)
+        learned = Fusion.load(folder)
+        assert len(learned.whole.weights) == 1 + len(learned.proposers)
+        assert len(learned.without.weights) == len(learned.proposers)
+        assert learned.quality.keys() == {"language model", *learned.proposers, "fused", "proposers fused"}
+        assert 0 < learned.moments <= 20
+
+
+def answers(run: Path, helps: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[Recommender, list]:
+    monkeypatch.setattr(Fusion, "helps", property(lambda self: helps))
+    recommender = Recommender.load(run)
+    return recommender, recommender.recommend(user=recommender.dataset.user_ids[5], k=4)
+
+
+def test_answers_are_ranked_by_the_fusion_that_helped(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender, found = answers(fused, True, monkeypatch)
+    assert recommender.fusion is not None
+    scores = [answer.score for answer in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score < 1 for score in scores)
+    taken = [
+        answer for answer in found if recommender.retrieval.train.counts[recommender.dataset.item_code[answer.item_id]]
+    ]
+    assert taken  # of what nobody took no proposer can tell a place
+    new = [answer for answer in found if answer not in taken]
+    assert not any(reason.startswith("place ") for answer in new for reason in answer.because)
+    for answer in taken:
+        places = answer.because[-1].removeprefix("place ").split(", ")
+        assert [place.split(" by ")[1] for place in places] == list(recommender.fusion.proposers)
+    ids = [answer.item_id for answer in found]
+    asked = recommender.score(ids, user=recommender.dataset.user_ids[5])
+    np.testing.assert_allclose([asked[item] for item in ids], scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_the_answer_is_the_same_whatever_is_shown_of_it(
+    fused: Path, helps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores and order, with reasons or without, listed or asked for by name, many or one."""
+    monkeypatch.setattr(Fusion, "helps", property(lambda self: helps))
+    recommender = Recommender.load(fused)
+    recommender.prompts.mllm.model.to(torch.bfloat16)
+    for question in ({"user": recommender.dataset.user_ids[5]}, {"history": ["003", "017"]}, {"history": []}):
+        told, untold = (recommender.recommend(**question, k=6, reasons=reasons) for reasons in (True, False))
+        assert any(one.because for one in told)
+        assert [(one.item_id, one.score) for one in told] == [(one.item_id, one.score) for one in untold]
+        ids = [one.item_id for one in told]
+        named = recommender.score(ids, **question)
+        alone = {item: recommender.score([item], **question)[item] for item in ids}
+        for one in told:
+            for asked in (named, alone):
+                assert log_odds(asked[one.item_id]) == pytest.approx(log_odds(one.score), abs=0.02)
+        item = ids[0]
+        (p,) = recommender.scorer.score_evidence(
+            [
+                recommender._gather(
+                    recommender._asked(question.get("user"), question.get("history"))[0],
+                    recommender._codes([item]),
+                    UNASKED,
+                )
+            ]
+        )[0].tolist()
+        assert recommender.explain(item, **question).score == p
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_somebody_who_had_everything_is_recommended_nothing(
+    fused: Path, helps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fusion, "helps", property(lambda self: helps))
+    recommender = Recommender.load(fused)
+    everything = [item.item_id for item in recommender.dataset.items]
+    for reasons in (True, False):
+        assert recommender.recommend(history=everything, reasons=reasons) == []
+    assert recommender.recommend(history=everything, more=["clay"]) == []
+    assert len(recommender.recommend(history=everything[1:], k=3)) == 1
+    for question in ({"history": everything}, {"history": []}, {"user": recommender.dataset.user_ids[5]}):
+        assert recommender.score([], **question) == {}
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+def test_the_language_model_is_asked_where_it_counts(
+    fused: Path, monkeypatch: pytest.MonkeyPatch, speaks: bool
+) -> None:
+    recommender, _ = answers(fused, True, monkeypatch)
+    assert recommender.fusion is not None
+    logit = recommender.fusion.without.behind_nothing()
+    if speaks:
+        logit = replace(logit, weights=(0.5, *logit.weights[1:]))
+    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=logit))
+    asked: list[int] = []
+    real = recommender.scorer.score_evidence
+    monkeypatch.setattr(recommender.scorer, "score_evidence", lambda evidence: asked.append(1) or real(evidence))
+    user = recommender.dataset.user_ids[5]
+    found = recommender.recommend(user=user, k=4, reasons=False)
+    assert bool(asked) == speaks
+    ids = [answer.item_id for answer in found]
+    assert [
+        answer.item_id for answer in recommender.recommend(user=user, k=4)
+    ] == ids  # reasons are measured all the same
+    asked.clear()
+    assert len(recommender.recommend(history=[], k=2)) == 2
+    assert asked  # of somebody without a history proposers know nothing
+
+
+def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender, found = answers(fused, True, monkeypatch)
+    assert recommender.fusion is not None
+    whole = recommender.fusion.whole
+    alone = np.array(whole.covariance)
+    alone[0] = alone[:, 0] = 0  # nor a say in what proposers are expected to say of new items
+    silent = replace(whole, weights=(0.0, *whole.weights[1:]), covariance=tuple(map(tuple, alone)))
+    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=silent))
+    user, free = recommender.dataset.user_ids[5], [answer.item_id for answer in found]
+    shown = [recommender.prompts.shown_keywords(recommender.dataset.item_code[item]) for item in free]
+    word = shown[-1][0]
+    before, after = recommender.score(free, user=user), recommender.score(free, user=user, more=[word])
+    gained = [log_odds(after[item]) - log_odds(before[item]) for item in free]
+    np.testing.assert_allclose(gained, [2.0 * carries(words, [word]) for words in shown], atol=1e-3)
+    for answer in recommender.recommend(user=user, k=4, more=[word]):
+        meets = carries(recommender.prompts.shown_keywords(recommender.dataset.item_code[answer.item_id]), [word])
+        assert (answer.because[0] == f"you asked for more {word}") == meets
+
+
+def test_a_run_that_learned_no_wishes_keeps_them_from_the_model(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender, found = answers(fused, False, monkeypatch)
+    monkeypatch.setitem(vars(recommender), "_obeys", False)
+    user, item = recommender.dataset.user_ids[5], found[0].item_id
+    word = recommender.prompts.shown_keywords(recommender.dataset.item_code[item])[0]
+    before, after = (recommender.score([item], user=user, more=more)[item] for more in ([], [word]))
+    assert log_odds(after) - log_odds(before) == pytest.approx(2.0, abs=1e-3)
+
+
+def test_a_fusion_that_did_not_help_or_is_of_another_adapter_is_left_alone(
+    fused: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender, found = answers(fused, False, monkeypatch)
+    assert recommender.fusion is None
+    proposing = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full").proposing
+    assert recommender.generator.name == "+".join(proposing)  # who proposes was chosen all the same
+    assert not any(reason.startswith("place ") for answer in found for reason in answer.because)
+    manifest = fused / "recommend" / "leave-one-out" / "whole" / "manifest.json"
+    kept = manifest.read_text()
+    try:
+        manifest.write_text(json.dumps(json.loads(kept) | {"key": "another"}))
+        assert answers(fused, True, monkeypatch)[0].fusion is None
+    finally:
+        manifest.write_text(kept)

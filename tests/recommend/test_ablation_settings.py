@@ -1,0 +1,61 @@
+"""A variant changes what it names and nothing else."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.recommend.ablations import VARIANTS, Variant, sweep_of, variant_named
+from mmsrarec.recommend.settings import RecommendSettings, Shows
+from mmsrarec.retrieve.settings import RetrieveSettings
+
+RECIPE = RecommendSettings(shows=Shows(trend=True, alike=False), history=3, lr=1e-4, layers=20)
+
+
+def changed(name: str) -> dict[str, Any]:
+    """What is another in the settings of a variant."""
+    before, after = (settings.model_dump() for settings in (RECIPE, variant_named(name).applied(RECIPE)))
+    return {key: after[key] for key in before if before[key] != after[key]}
+
+
+def test_settings_change_by_name() -> None:
+    assert changed("whole") == changed("untuned keywords") == changed("random keywords") == {}
+    assert changed("small") == {"layers": 8, "first_layer": 0}
+    assert changed("softmax alone") == {"loss": "softmax"}
+    assert changed("yes or no alone") == {"loss": "yesno"}
+    assert changed("without multi-task") == {"tasks": {"foresee": 0, "recognise": 0, "profile": 0}}
+    assert changed("untrained") == {"layers": None}
+    assert changed("with transitions") == {"shows": RECIPE.shows.model_dump() | {"transitions": True}}
+
+
+def test_plain_fine_tuning_shows_what_its_name_says() -> None:
+    shown = {name: {k for k, on in changed(name)["shows"].items() if on} for name in ("titles", "titles and pictures")}
+    assert shown == {"titles": {"titles"}, "titles and pictures": {"titles", "pictures"}}
+
+
+def test_every_variant_is_a_whole_recipe() -> None:
+    for name, variant in VARIANTS.items():
+        assert RecommendSettings.model_validate(variant.applied(RECIPE).model_dump()) == variant.applied(RECIPE), name
+    assert [name for name, variant in VARIANTS.items() if not variant.trained] == ["untrained"]
+    assert [(name, variant.teacher) for name, variant in VARIANTS.items() if variant.teacher] == [("small", "whole")]
+
+
+def test_a_variant_is_held_to_the_ranges_of_the_settings() -> None:
+    for wrong in ({"lr": 7}, {"rate": 0.1}):
+        with pytest.raises(ValidationError):
+            Variant(settings=wrong).applied(RECIPE)
+    with pytest.raises(MmsrarecError, match='unknown variant "most": choose from whole, titles'):
+        variant_named("most")
+
+
+def test_points_of_sweeps_and_encoders_are_variants() -> None:
+    assert changed("history 7") == {"history": 7}
+    asked = RetrieveSettings(k=3, dims=16)
+    assert variant_named("k 9").asks(asked) == RetrieveSettings(k=9, dims=16)
+    assert changed("k 9") == changed("stage 2 with GRU4Rec") == {}
+    assert variant_named("stage 2 with GRU4Rec").asks(asked).encoder == "gru4rec"
+    for wrong in ("k 0", "k", "history 1.5", "k 100", "layers 3"):
+        assert sweep_of(wrong) is None
+        with pytest.raises(MmsrarecError, match="unknown variant"):
+            variant_named(wrong)

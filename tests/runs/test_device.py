@@ -1,0 +1,179 @@
+"""On an accelerator, for which a device stands in: nothing meets what lies on the CPU, and all comes out as there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from standin import There, standin
+from tiny import tiny_mllm
+from torch import Tensor, nn
+from world import make_dataset, make_evidence, make_log, make_prompts
+
+from mmsrarec.data.dataset import Dataset
+from mmsrarec.models.backbone import image_features
+from mmsrarec.models.backbone.adapter import Trainer, add_adapter, merge_adapter
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.packing.answer_likelihood import token_log_probs
+from mmsrarec.recommend.explain import explain_all
+from mmsrarec.recommend.ranking.item_states import mean_states
+from mmsrarec.recommend.ranking.scorer import score_packs
+from mmsrarec.recommend.training.fine_tuning import School
+from mmsrarec.recommend.training.training_plan import CHOOSE, Lessons
+from mmsrarec.retrieve.encoder import Encoder, new_model
+from mmsrarec.retrieve.nearest_search import NumpySearch, TorchSearch
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
+
+DATASET = make_dataset(make_log(np.random.default_rng(0)))
+HISTORIES = [np.array([1, 2, 3]), np.array([4]), np.array([], dtype=np.int64)]
+
+
+@pytest.fixture
+def device() -> Iterator[str]:
+    with standin() as name:
+        yield name
+
+
+def there(mllm: Mllm, device: str) -> Mllm:
+    mllm.model.to(device)
+    assert mllm.device.type == device
+    return mllm
+
+
+def test_the_standin_refuses_what_accelerators_refuse(device: str) -> None:
+    far, near = torch.ones(3).to(device), torch.ones(3)
+    assert (far + 1).cpu().tolist() == [2, 2, 2]
+    with pytest.raises(RuntimeError, match="same device"):
+        far + near
+    with pytest.raises(RuntimeError, match="same device"):
+        torch.stack([far, near])
+    with pytest.raises(TypeError, match="float64"):
+        far.double()
+    with pytest.raises(RuntimeError):
+        far.numpy()
+
+
+def test_a_stopped_training_goes_on_there(tmp_path: Path, device: str) -> None:
+    def start(where: str) -> tuple[nn.Module, Trainer]:
+        torch.manual_seed(0)
+        model = nn.Linear(3, 2).to(where)
+        return model, Trainer(model, 1e-2, 10)
+
+    def steps(model: nn.Module, trainer: Trainer, count: int, where: str) -> None:
+        for _ in range(count):
+            trainer.step(model(torch.arange(3.0)[None].to(where)).square().sum())
+
+    here, whole = start("cpu")
+    steps(here, whole, 6, "cpu")
+    first, half = start(device)
+    steps(first, half, 4, device)
+    half.save(tmp_path / "state")
+    second, rest = start(device)
+    rest.resume(tmp_path / "state")
+    steps(second, rest, 2, device)
+    for name, weight in rest.weights.items():
+        assert torch.equal(weight.detach().cpu(), whole.weights[name].detach())
+    assert all(isinstance(state["exp_avg"], There) for state in rest.optimizer.state.values())
+
+
+def test_pictures_that_are_known_and_new_ones_go_together(drawn: Dataset, tmp_path: Path, device: str) -> None:
+    expected, _ = image_features.see_catalogue(tiny_mllm(), drawn, 4)
+    mllm = there(tiny_mllm(), device)
+    image_features.save(dict(list(expected.items())[:5]), tmp_path / "known", drawn)
+    known = image_features.load_known(tmp_path / "known")
+    assert len(known) == 5
+    features, _ = image_features.see_catalogue(mllm, drawn, 4, known=known)
+    image_features.save(features, tmp_path / "all", drawn)
+    assert features.keys() == expected.keys()
+    for code, seen in expected.items():
+        torch.testing.assert_close(features[code], seen)
+    assert not isinstance(image_features.blank(mllm, 4), There)
+
+
+def test_ranking_and_its_reasons_are_those_of_a_cpu(device: str) -> None:
+    evidence = make_evidence(np.random.default_rng(1), 30, 4)
+    found = []
+    for mllm in (tiny_mllm(), there(tiny_mllm(), device)):
+        prompts = make_prompts(mllm, DATASET, visual_tokens=2)
+        scores = score_packs(prompts, [prompts.render(evidence)] * 2)
+        ((_, reasons), *_) = explain_all(prompts, evidence)
+        states = mean_states(prompts, [prompts.item(code) for code in (1, 2)], 512)
+        found.append((np.array(scores), [one.text for one in reasons], states))
+    np.testing.assert_allclose(found[1][0], found[0][0], atol=1e-6)
+    assert found[1][0].dtype == np.float64
+    assert found[1][1] == found[0][1]
+    torch.testing.assert_close(found[1][2], found[0][2])
+
+
+def test_a_step_of_training_is_that_of_a_cpu(device: str) -> None:
+    evidence = [make_evidence(np.random.default_rng(seed), 30, 4) for seed in (1, 2)]
+    found = []
+    for mllm in (tiny_mllm(), there(tiny_mllm(), device)):
+        prompts = make_prompts(mllm, DATASET, visual_tokens=2)
+        trainer = Trainer(add_adapter(mllm, 2, 0, seed=0), 1e-2, 3)
+        packs = [prompts.render(one) for one in evidence]
+        lessons = Lessons({CHOOSE: packs}, np.array([0, 2]), [])
+        taught = torch.zeros(2, 4)
+        loss, told = School(prompts, prompts.settings, lessons, taught).loss(CHOOSE, np.array([0, 1]))
+        trainer.step(loss)
+        found.append((told["loss"], {name: w.detach().cpu() for name, w in trainer.weights.items()}))
+    assert found[1][0] == pytest.approx(found[0][0], abs=1e-6)
+    for name, weight in found[0][1].items():
+        torch.testing.assert_close(found[1][1][name], weight, atol=1e-4, rtol=1e-4)
+
+
+def test_answers_are_as_likely_as_on_a_cpu(device: str) -> None:
+    def likely(mllm: Mllm) -> list[Tensor]:
+        return token_log_probs(mllm, [[5, 6, 7], [8, 9]], [[10, 11], [12]])
+
+    for one, other in zip(likely(tiny_mllm()), likely(there(tiny_mllm(), device)), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_a_sequence_model_is_loaded_onto_the_device_that_is_asked_for(
+    name: EncoderName, tmp_path: Path, device: str
+) -> None:
+    settings = RetrieveSettings(encoder=name, dims=8, blocks=1, content_dims=4)
+    torch.manual_seed(0)
+    made = Encoder(new_model(20, settings), settings, ((1.0, 0.5),), np.arange(20) % 3 > 0)
+    made.save(tmp_path)
+    here, far = Encoder.load(tmp_path), Encoder.load(tmp_path, device)
+    assert {weight.device.type for weight in far.model.parameters()} == {device}
+    np.testing.assert_array_equal(far.known, made.known)
+    np.testing.assert_allclose(far.encode(HISTORIES), here.encode(HISTORIES), atol=1e-5)
+    np.testing.assert_allclose(far.scores(HISTORIES), here.scores(HISTORIES), atol=1e-5)
+    hidden = np.arange(20) < 4
+    np.testing.assert_allclose(
+        far.without_ids(hidden).scores(HISTORIES), here.without_ids(hidden).scores(HISTORIES), atol=1e-5
+    )
+    assert (far.without_ids(hidden).known is far.known) or name != CONTENT_SASREC
+
+
+def test_neighbours_are_found_there(device: str) -> None:
+    rng = np.random.default_rng(0)
+    vectors, queries = (rng.normal(size=(n, 8)).astype(np.float32) for n in (50, 3))
+    until, width = np.array([50, 20, 0]), np.array([4, 4, 4])
+    far = TorchSearch(vectors, device).propose(queries, until, width)
+    near = NumpySearch(vectors).propose(queries, until, width)
+    assert all(set(one.numbers) <= set(other.numbers) for one, other in zip(far, near, strict=True))
+    assert [len(one.numbers) for one in far] == [4, 4, 0]
+
+
+def test_an_adapter_is_put_in_place_there(tmp_path: Path, device: str) -> None:
+    mllm = tiny_mllm()
+    peft = add_adapter(mllm, 2, 0, seed=0)
+    for name, weight in peft.named_parameters():
+        if "lora_B" in name:
+            nn.init.normal_(weight, std=0.1)
+    peft.save_pretrained(str(tmp_path))
+    ids, found = torch.tensor([[0, 40, 50, 60]]), []
+    for where in ("cpu", device):
+        plain = tiny_mllm()
+        plain.model.to(device=where, dtype=torch.bfloat16)
+        placed = merge_adapter(plain, tmp_path)
+        with torch.no_grad():
+            embedded = placed.embed(ids.to(where), None)
+            found.append(placed.decoder(inputs_embeds=embedded, use_cache=False).last_hidden_state.float().cpu())
+    torch.testing.assert_close(found[1], found[0], atol=0.05, rtol=0.05)
