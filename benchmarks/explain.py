@@ -28,7 +28,7 @@ from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import FloatArray
 from mmsrarec.models.packing.packed_prompt import Pack
 from mmsrarec.models.packing.prefix_tree import Tree
-from mmsrarec.rankers.base import Reranked
+from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.recommend.explain import explain_all, explaining_packs, log_odds, statements_of
 from mmsrarec.recommend.prompt.explanation_units import Cut, Statement
 from mmsrarec.recommend.prompt.prompt_context import Evidence

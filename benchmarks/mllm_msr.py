@@ -35,11 +35,10 @@ from mmsrarec.evaluate.protocols import Candidates, evaluate_published, publishe
 from mmsrarec.evaluate.significance import intervals, paired
 from mmsrarec.pipeline.run import run
 from mmsrarec.pipeline.steps import Stages
-from mmsrarec.rankers.registry import MSR
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.runs.recipe import Recipe, load_recipe
-from mmsrarec.runs.run_folder import Workspace, adapter_part
-from mmsrarec.study.mllm_msr.part import load_msr, msr_part
+from mmsrarec.runs.run_folder import MSR, Workspace, adapter_part, msr_part
+from mmsrarec.study.mllm_msr.part import load_msr
 from mmsrarec.study.mllm_msr.ranker import MllmMsr, msr_settings
 
 SPLIT = "leave-one-out"

@@ -7,7 +7,7 @@ from world import Bag
 
 from mmsrarec.data.dataset import Events, IntArray, make_events
 from mmsrarec.data.splits import Moments, Split, leave_one_out
-from mmsrarec.evaluate.protocols import Scorer
+from mmsrarec.rankers.base import Scorer
 from mmsrarec.rankers.popularity import Popularity
 from mmsrarec.rankers.sequential_rules import SequentialRules
 from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import mmsrarec
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.rankers.registry import CLASSIC, MSR, STAGE_2, TRAINED
+from mmsrarec.rankers.registry import CLASSIC
 from mmsrarec.recommend.ablations import VARIANTS
+from mmsrarec.runs.run_folder import MSR
+from mmsrarec.study.model_names import STAGE_2, TRAINED
 
 PACKAGE = Path(mmsrarec.__file__).parent
 POSIX = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix", "syslog", "crypt", "spwd", "nis"}

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-from mmsrarec.cli.format import plain, reasons, text
+from mmsrarec.cli.format import reasons, text
+from mmsrarec.core.json_values import plain
 
 
 @dataclass

@@ -29,7 +29,6 @@ from mmsrarec.rankers.registry import CLASSIC, Source
 from mmsrarec.rankers.sequential_rules import SequentialRules
 from mmsrarec.rankers.settings import SPACES, BaselineSettings, encoder_settings
 from mmsrarec.rankers.user_knn import UserKnn
-from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.settings import ENCODERS, RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
 from mmsrarec.runs.recipe import load_recipe, to_toml
@@ -45,7 +44,7 @@ SETTINGS = {
 
 
 def source(train, **tables) -> Source:
-    return Source(train, 0, refuse, refuse, RecommendSettings(), BaselineSettings.model_validate(tables))
+    return Source(train, 0, refuse, refuse, BaselineSettings.model_validate(tables))
 
 
 @pytest.mark.parametrize("name", SETTINGS)

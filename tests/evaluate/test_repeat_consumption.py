@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from mmsrarec.data.dataset import FloatArray, IntArray, make_events
 from mmsrarec.data.splits import Moments, Split, leave_one_out, make_split
 from mmsrarec.evaluate.protocols import Covering, evaluate_full, evaluate_published, published_candidates
-from mmsrarec.rankers.base import Reranked, Scores, places
+from mmsrarec.rankers.base import Scorer, places
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.interleaved import Only, Turns, Widened, beside_new
+from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.rankers.ensemble.weighted import Together
 from mmsrarec.rankers.sequence_model import SequenceRow
 from mmsrarec.rankers.sequential_rules import SequentialRules
@@ -59,7 +60,7 @@ class Encoder:
         return found
 
 
-def rows(moments: Moments) -> dict[str, Scores]:
+def rows(moments: Moments) -> dict[str, Scorer]:
     """Every kind of row that a table or a run has, of oracles."""
     one, other = Oracle(moments), Oracle(moments, "other")
     sequence = SequenceRow(Encoder(moments))  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import Reranked
+from mmsrarec.rankers.ensemble.two_stage import Reranked
 
 ITEMS = 12
 

@@ -9,13 +9,13 @@ from world import make_log
 
 from mmsrarec.data.dataset import Events, IntArray, make_events
 from mmsrarec.data.splits import Moments, moments_at
-from mmsrarec.rankers.base import Scores, known_to, places
+from mmsrarec.rankers.base import Scorer, known_to, places
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
+from mmsrarec.rankers.ensemble.features import term
 from mmsrarec.rankers.ensemble.interleaved import Likeness, Widened, with_new
 from mmsrarec.rankers.ensemble.weighted import Together
 from mmsrarec.rankers.registry import GENERATORS, Source, make_row
-from mmsrarec.recommend.ranking.fusion import Fused, Given, term
-from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.ranking.fusion import Fused, Given
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
@@ -50,9 +50,9 @@ def encoder(name: EncoderName) -> Encoder:
     return MADE[name]
 
 
-def generator(name: str, train: Events) -> Scores:
+def generator(name: str, train: Events) -> Scorer:
     """As a run serves it: what is fitted in a moment is fitted on the log at hand, encoders are loaded."""
-    source = Source(train, 0, encoder, lambda: pytest.fail("no generator asks"), RecommendSettings())
+    source = Source(train, 0, encoder, lambda: pytest.fail("no generator asks"))
     return Widened(make_row(name, source), train.n_items)
 
 
@@ -76,7 +76,7 @@ def fused(name: str, train: Events, weights: tuple[float, ...], p: Sequence[floa
 @pytest.mark.parametrize("name", GENERATORS)
 def test_a_generator_knows_what_it_was_fitted_on(name: str) -> None:
     expected = EVERY if name == CONTENT_SASREC else TAKEN
-    assert np.flatnonzero(known_to(make_row(name, Source(FITTED, 0, encoder, None, None)), OLD)).tolist() == [*expected]  # pyright: ignore
+    assert np.flatnonzero(known_to(make_row(name, Source(FITTED, 0, encoder, None)), OLD)).tolist() == [*expected]  # pyright: ignore
     joined = log(OLD + 1, UNTAKEN, NEW)
     known = np.flatnonzero(known_to(generator(name, joined), OLD + 1)).tolist()
     assert known == ([*expected] if name in ENCODERS else [*range(OLD + 1)])
@@ -146,5 +146,5 @@ def test_places_are_counted_among_what_is_known() -> None:
 def test_an_encoder_that_does_not_say_what_it_saw_goes_by_the_log() -> None:
     """As those of older runs do not."""
     old = Encoder(encoder("sasrec").model, encoder("sasrec").settings)
-    row = make_row("sasrec", Source(log(OLD + 1, NEW), 0, lambda name: old, None, None))  # pyright: ignore
+    row = make_row("sasrec", Source(log(OLD + 1, NEW), 0, lambda name: old, None))  # pyright: ignore
     assert np.flatnonzero(known_to(row, OLD + 1)).tolist() == [*TAKEN]

@@ -14,10 +14,10 @@ from mmsrarec.rankers.ease import Ease
 from mmsrarec.rankers.item_knn import ItemKnn
 from mmsrarec.rankers.popularity import Popularity, PopularityAsOf, RecentPopularity
 from mmsrarec.rankers.random_scores import Random
-from mmsrarec.rankers.registry import CLASSIC, Source, check_proposers, check_rows
+from mmsrarec.rankers.registry import CLASSIC, Source
 from mmsrarec.rankers.sequential_rules import SequentialRules
 from mmsrarec.rankers.user_knn import UserKnn
-from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.study.model_names import check_proposers, check_rows
 
 
 def moment(history, user=-1, time=100):
@@ -40,9 +40,7 @@ def als(train, factors=8):
 
 
 MAKERS = {
-    name: als
-    if name == "als"
-    else lambda train, name=name: CLASSIC[name](Source(train, 0, refuse, refuse, RecommendSettings()))
+    name: als if name == "als" else lambda train, name=name: CLASSIC[name](Source(train, 0, refuse, refuse))
     for name in CLASSIC
 }
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import Reranked
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE
 from mmsrarec.rankers.ensemble.interleaved import beside_new
+from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.rankers.ensemble.weighted import Together
 from mmsrarec.study.generator_selection import join
 

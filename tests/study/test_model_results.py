@@ -10,10 +10,11 @@ from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.rankers.base import known_to
-from mmsrarec.rankers.registry import make_row, notes
+from mmsrarec.rankers.registry import make_row
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.run_folder import Kind, Workspace
 from mmsrarec.study.generator_selection import Choice
+from mmsrarec.study.model_names import notes
 from mmsrarec.study.model_results import Comparison
 
 

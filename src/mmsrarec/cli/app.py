@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from mmsrarec.cli import crash_report
-from mmsrarec.cli.format import plain, text
+from mmsrarec.cli.format import text
 from mmsrarec.core import terminal
+from mmsrarec.core.json_values import plain
 from mmsrarec.errors import MmsrarecError
 
 FAILED = 1  # the command worked, and what it looked at is not in order; or it did not work, and a log says why

@@ -1,12 +1,8 @@
-"""How an answer is shown: as plain JSON values for programs, as short text for people."""
+"""How an answer is shown to people: as short text."""
 
-import dataclasses
-import math
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel
 from rich.cells import cell_len
 
 from mmsrarec.core.terminal import one_line
@@ -17,27 +13,6 @@ HOW = (
     "Each weight: how far the model's log-odds of yes fall when it is shown everything but this. Weights need not add "
     "up, and say what moved the model, not what is true of the person."
 )
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON knows it: dataclasses and models become objects, tuples arrays, NaN and infinity null."""
-    if isinstance(value, BaseModel):
-        return plain(value.model_dump())
-    if hasattr(value, "tolist"):  # numpy's numbers and arrays
-        return plain(value.tolist())
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(name): plain(part) for name, part in value.items()}
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Iterable):
-        return [plain(part) for part in value]
-    return str(value)
 
 
 def text(value: Any, indent: str = "") -> str:

@@ -12,8 +12,9 @@ from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Count
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.protocols import Scorer, evaluate_full
+from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.evaluate.settings import EvaluateSettings
+from mmsrarec.rankers.base import Scorer
 from mmsrarec.rankers.settings import SPACES, BaselineSettings
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import RetrieveSettings

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments, Split
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.metrics import FULL, PUBLISHED, count_rivals, measure
-from mmsrarec.rankers.base import not_had
+from mmsrarec.rankers.base import Scorer, not_had
 
 COVERED = 10
 """An item is covered that stands among so many of anybody's."""
@@ -22,17 +22,6 @@ HEAD = 0.2
 """The share of the catalogue, the most taken first, that is its head; what else was taken is its tail."""
 CHUNK = 1024
 """Moments scored at once: bounds a chunk of scores over 20,000 items to 160 MB."""
-
-
-class Scorer(Protocol):
-    """Whatever ranks. A score may depend on the moment and the item, never on the other candidates or moments."""
-
-    @property
-    def name(self) -> str: ...
-
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        """Higher is better. candidates: (m, c) item codes -> (m, c); None: every item -> (m, n_items)."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

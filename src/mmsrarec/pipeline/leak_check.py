@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from mmsrarec.cli.format import plain
 from mmsrarec.core import artefacts
+from mmsrarec.core.json_values import plain
 from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import Events
 from mmsrarec.data.splits import Moments, Split, SplitName
 from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
 from mmsrarec.evaluate.leaks import context_leaks, held_out_leaks, ranking_leaks, stored_leaks
 from mmsrarec.evaluate.leaks.finding import SURE, Finding
-from mmsrarec.evaluate.protocols import Scorer, evaluate_full
+from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.models.backbone.image_features import load_hashes
+from mmsrarec.rankers.base import Scorer
 from mmsrarec.rankers.sequence_model import SequenceRow
 from mmsrarec.recommend.prompt.prompt_context import Retrieval, sample_training
 from mmsrarec.recommend.prompt.prompts import Prompts

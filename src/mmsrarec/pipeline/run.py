@@ -21,16 +21,15 @@ from mmsrarec.evaluate.test_queries import check_queries
 from mmsrarec.models import processes
 from mmsrarec.models.devices import check_device
 from mmsrarec.pipeline.steps import Shard, Stages
-from mmsrarec.rankers.registry import MSR, STAGE_2, TRAINED, check_proposers, check_rows
 from mmsrarec.rankers.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
 from mmsrarec.runs.current_catalogue import open_catalogue, present_only
 from mmsrarec.runs.provenance import RECIPE
 from mmsrarec.runs.recipe import Recipe, to_toml
-from mmsrarec.runs.run_folder import SEEDS, Workspace, adapter_part, on_device
+from mmsrarec.runs.run_folder import MSR, SEEDS, Workspace, adapter_part, msr_part, on_device
 from mmsrarec.study.comparison import compare
-from mmsrarec.study.mllm_msr.part import msr_part
+from mmsrarec.study.model_names import STAGE_2, TRAINED, check_proposers, check_rows
 from mmsrarec.study.report.summary_page import write_page
 from mmsrarec.summarize.language.detection import CatalogueWords
 
@@ -269,7 +268,7 @@ class Run:
             return STAGES
         if CONTENT_SASREC in evaluate.rows:
             return ("pictures", "summarize", "retrieve", "evaluate")
-        return ("retrieve", "evaluate") if STAGE_2.keys() & set(evaluate.rows) else ("evaluate",)
+        return ("retrieve", "evaluate") if set(STAGE_2) & set(evaluate.rows) else ("evaluate",)
 
     def variants(self, split: SplitName) -> list[str]:
         """What is trained on a split, a teacher before its students: ablations on the first split only."""

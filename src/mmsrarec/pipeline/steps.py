@@ -36,8 +36,8 @@ from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
 from mmsrarec.retrieve.training import refit, train_encoder
 from mmsrarec.runs.fingerprints import Keys
-from mmsrarec.runs.run_folder import Part, Workspace, adapter_part
-from mmsrarec.study.mllm_msr.part import msr_part, train_msr
+from mmsrarec.runs.run_folder import Part, Workspace, adapter_part, msr_part
+from mmsrarec.study.mllm_msr.part import ASKED, train_msr
 from mmsrarec.study.report.summary_page import heldout_means
 from mmsrarec.summarize.answer_statistics import statistics
 from mmsrarec.summarize.answer_store import Store
@@ -280,7 +280,7 @@ class Stages:
 
     def msr(self, split: SplitName) -> None:
         """What the row of MLLM-MSR is trained from the same pictures and log."""
-        key = self.keys.msr(split)
+        key = self.keys.msr(split, ASKED)
         with self.stage(msr_part(split), key) as folder:
             if folder is not None:
                 work = self.out / "unfinished" / key[:16]

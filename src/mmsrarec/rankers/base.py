@@ -1,6 +1,5 @@
-"""Rank the whole catalogue by stages: a cheap generator proposes, the language model re-ranks what it proposed."""
+"""What every ranker offers, and what is read off its scores: what it knows, what a user may be recommended, places."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -10,51 +9,18 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 
 
-class Scores(Protocol):
-    """Whatever ranks: (m, c) candidates to (m, c) scores; None means every item of the catalogue."""
+class Scorer(Protocol):
+    """Whatever ranks. A score may depend on the moment and the item, never on the other candidates or moments."""
 
     @property
     def name(self) -> str: ...
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray: ...
-
-
-@dataclass
-class Reranked:
-    """`generator` ranks all items; the first `n` that may be recommended are put in order by `ranker`.
-
-    Whatever was not proposed keeps the generator's order behind them.
-    """
-
-    name: str
-    generator: Scores
-    ranker: Scores
-    n: int
-
-    def proposals(self, moments: Moments) -> IntArray:
-        """(m, n) item codes, best first by the generator, none that is excluded."""
-        return self._propose(moments)[1]
-
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        if candidates is not None:
-            return self.ranker.score(moments, candidates)
-        ranks, proposed = self._propose(moments)
-        ranked = self.ranker.score(moments, proposed)
-        scores = np.minimum(ranked.min(axis=1, keepdims=True), 0.0) - 1 - ranks / ranks.shape[1]
-        np.put_along_axis(scores, proposed, ranked, axis=1)
-        return scores
-
-    def _propose(self, moments: Moments) -> tuple[FloatArray, IntArray]:
-        order, ranks = ordered(unseen(self.generator, moments))
-        return ranks, order[:, : self.n]
+        """Higher is better. candidates: (m, c) item codes -> (m, c); None: every item -> (m, n_items)."""
+        ...
 
 
-def parts_of(generator: Scores) -> tuple[Scores, ...]:
-    """Whoever proposes, one by one."""
-    return getattr(generator, "generators", (generator,))
-
-
-def known_to(generator: Scores, n_items: int) -> NDArray[np.bool_]:
+def known_to(generator: Scorer, n_items: int) -> NDArray[np.bool_]:
     """(n_items,): the items of which a generator can say anything.
 
     A generator tells it by its attribute `known`, a mask over the first items of the catalogue: what its own training
@@ -68,7 +34,7 @@ def known_to(generator: Scores, n_items: int) -> NDArray[np.bool_]:
     return known
 
 
-def unseen(generator: Scores, moments: Moments) -> FloatArray:
+def unseen(generator: Scorer, moments: Moments) -> FloatArray:
     """(m, n_items) float64 scores of a generator, -inf for what may not be recommended."""
     return not_had(generator.score(moments, None), moments)
 
@@ -83,7 +49,7 @@ def not_had(scores: FloatArray, moments: Moments) -> FloatArray:
     return found
 
 
-def places(generator: Scores, moments: Moments) -> FloatArray:
+def places(generator: Scorer, moments: Moments) -> FloatArray:
     """(m, n_items): each item's place by a generator among those that it knows (`known_to`), NaN for all others.
 
     1 is the best, tied items have their mean, and what may not be recommended is last.

@@ -11,8 +11,7 @@ from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.rankers.settings import SPACES, encoder_settings
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC, EncoderName, EncoderSettings, RetrieveSettings
-from mmsrarec.runs.run_folder import Part, Workspace, adapter_part
-from mmsrarec.study.mllm_msr.part import ASKED, msr_part
+from mmsrarec.runs.run_folder import Part, Workspace, adapter_part, msr_part
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings
 
@@ -145,8 +144,8 @@ class Keys:
             made_from["teacher"] = workspace.recorded(adapter_part(split, changes.teacher))
         return self.of(adapter_part(split, variant), settings=workspace.recommend_settings(variant), **made_from)
 
-    def msr(self, split: SplitName) -> str:
-        """Of what the row of MLLM-MSR is trained to."""
+    def msr(self, split: SplitName, asked: tuple[str, ...]) -> str:
+        """Of what the row of MLLM-MSR is trained to. asked: all the words of its prompts."""
         recipe = self.recipe
         made_from = {name: self.workspace.recorded(name) for name in ("pictures", f"retrieve/{split}")}
         told, lessons = recipe.evaluate.mllm_msr, LESSONS
@@ -156,7 +155,7 @@ class Keys:
             texts=self.texts,
             settings=recipe.recommend,
             msr=told,
-            prompts=ASKED,
+            prompts=asked,
             lessons=lessons,
             **made_from,
         )

@@ -14,10 +14,10 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
-from mmsrarec.evaluate.protocols import Scorer
 from mmsrarec.models.devices import check_device
-from mmsrarec.rankers.base import Reranked, places
+from mmsrarec.rankers.base import Scorer, places
 from mmsrarec.rankers.ensemble.interleaved import Likeness, Only, Turns, Widened, with_new
+from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.rankers.ensemble.weighted import Together
 from mmsrarec.rankers.popularity import PopularityAsOf
 from mmsrarec.rankers.registry import Source, make_row
@@ -307,9 +307,8 @@ class Recommender:
         workspace, split = self.workspace, self.split
         encoder = partial(workspace.encoder, split, refit=workspace.refits)  # as they were evaluated
         retrieval, fitted = partial(workspace.retrieval, split), workspace.fitted(split)
-        shown = workspace.recipe.recommend
         baselines = chosen_baselines(workspace.folder, workspace.chosen_on, workspace.recipe.evaluate)
-        source = Source(fitted, workspace.recipe.seed, encoder, retrieval, shown, baselines)
+        source = Source(fitted, workspace.recipe.seed, encoder, retrieval, baselines)
         return tuple(Widened(make_row(name, source), len(self.dataset.items)) for name in names)
 
     @cached_property

@@ -35,6 +35,8 @@ from mmsrarec.runs.provenance import made, served_variant
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.summarize.keywords import Keywords, exchanged
 
+MSR = "mllm-msr"
+"""The row of a pipeline as MLLM-MSR is one, and the folder of its parts."""
 STAGE_1 = ("pictures", "tune", "summarize", "summarize-untuned")
 SEEDS = "seeds"
 """The folder of what was done again with other seeds."""
@@ -256,3 +258,8 @@ def fusion_part(split: SplitName, kind: Kind) -> str:
 def adapter_part(split: Part, variant: str) -> str:
     """The folder of a variant's adapter inside a run."""
     return f"recommend/{split}/{variant.replace(' ', '-')}"
+
+
+def msr_part(split: SplitName) -> str:
+    """The folder of the artefact inside a run."""
+    return f"{MSR}/{split}"

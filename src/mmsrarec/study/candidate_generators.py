@@ -9,10 +9,11 @@ import numpy as np
 
 from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Progress
-from mmsrarec.evaluate.protocols import Scorer, ndcg_of_lists, published_candidates
-from mmsrarec.rankers.base import Reranked, parts_of
+from mmsrarec.evaluate.protocols import ndcg_of_lists, published_candidates
+from mmsrarec.rankers.base import Scorer
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.interleaved import Likeness, with_new
+from mmsrarec.rankers.ensemble.two_stage import Reranked, parts_of
 from mmsrarec.rankers.ensemble.weighted import Together
 from mmsrarec.rankers.registry import GENERATORS
 from mmsrarec.recommend.ranking.fusion import Fused, Fusion, learn, terms

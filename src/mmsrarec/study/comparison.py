@@ -11,12 +11,12 @@ from mmsrarec.core.progress import Count, Progress
 from mmsrarec.data.identity import KeptLog
 from mmsrarec.data.splits import EVERYTHING, SplitName
 from mmsrarec.evaluate.test_queries import asked_words
-from mmsrarec.rankers.registry import is_ablation, notes
 from mmsrarec.recommend.ablations import SWEEPS, sweep_of
 from mmsrarec.runs.fingerprints import asked_of_stage_2
 from mmsrarec.runs.provenance import served_on
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.run_folder import SEEDS, Workspace, adapter_part
+from mmsrarec.study.model_names import is_ablation, notes
 from mmsrarec.study.model_results import Comparison, kept_row, row_folder
 from mmsrarec.study.report.regressions import fallen, rivals, strongest, worse
 from mmsrarec.study.report.report import build_report, text_table

@@ -13,9 +13,10 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.protocols import count_unseen
-from mmsrarec.rankers.base import Scores, known_to, not_had, ordered
+from mmsrarec.rankers.base import Scorer, known_to, not_had, ordered
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit
-from mmsrarec.recommend.ranking.fusion import FOLDS, Given, term
+from mmsrarec.rankers.ensemble.features import term
+from mmsrarec.recommend.ranking.fusion import FOLDS, Given
 
 POOL = 2
 """Weights are learned on what the generators propose in turn, so many times as many items as are proposed."""
@@ -38,12 +39,12 @@ class Choice:
 
 
 def join(
-    made: Mapping[str, Scores],
+    made: Mapping[str, Scorer],
     moments: Moments,
     n_items: int,
     n: int,
     seed: int,
-    beside: Callable[[Scores], Scores] = lambda generator: generator,
+    beside: Callable[[Scorer], Scorer] = lambda generator: generator,
     several: bool = True,
 ) -> Choice:
     """The best single one, and by forward selection whoever lets n proposals hold the targets of most more moments,
@@ -85,16 +86,16 @@ class Bench:
     known: Mapping[str, NDArray[np.bool_]]
     n_items: int
     n: int
-    beside: Callable[[Scores], Scores]
+    beside: Callable[[Scorer], Scorer]
 
     @classmethod
     def of(
         cls,
-        made: Mapping[str, Scores],
+        made: Mapping[str, Scorer],
         moments: Moments,
         n_items: int,
         n: int,
-        beside: Callable[[Scores], Scores],
+        beside: Callable[[Scorer], Scorer],
     ) -> "Bench":
         terms = {name: term(one, moments).astype(np.float32) for name, one in made.items()}
         known = {name: known_to(one, n_items) for name, one in made.items()}

@@ -22,7 +22,6 @@ from mmsrarec.evaluate.leaks.context_leaks import target_shares
 from mmsrarec.evaluate.protocols import (
     Candidates,
     Covering,
-    Scorer,
     evaluate_full,
     evaluate_published,
     facts,
@@ -30,11 +29,12 @@ from mmsrarec.evaluate.protocols import (
     target_slices,
 )
 from mmsrarec.evaluate.test_queries import check_queries, open_rows, sealed_words
-from mmsrarec.rankers.registry import CONTEXT, MSR, TRAINED
+from mmsrarec.rankers.base import Scorer
 from mmsrarec.recommend.ranking.fusion import language_model
 from mmsrarec.recommend.ranking.scorer import MllmScorer
-from mmsrarec.runs.run_folder import Kind, Workspace
+from mmsrarec.runs.run_folder import MSR, Kind, Workspace
 from mmsrarec.study.candidate_generators import FUSION, Proposers, Tuned
+from mmsrarec.study.model_names import CONTEXT, TRAINED
 from mmsrarec.study.model_scorers import Scorers
 from mmsrarec.study.results import Row, load_row, save_row
 

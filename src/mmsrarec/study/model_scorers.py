@@ -22,16 +22,17 @@ from mmsrarec.evaluate.hyperparameter_search import (
     search_folder,
     searched,
 )
-from mmsrarec.evaluate.protocols import Scorer
+from mmsrarec.rankers.base import Scorer
 from mmsrarec.rankers.ensemble.interleaved import Blind
-from mmsrarec.rankers.registry import CLASSIC, CONTEXT, MSR, STAGE_2, TRAINED, Source, is_ablation, make_row
+from mmsrarec.rankers.registry import CLASSIC, Source, make_row
 from mmsrarec.rankers.settings import SPACES, BaselineSettings, encoder_settings
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
 from mmsrarec.runs.fingerprints import asked_of_stage_2
-from mmsrarec.runs.run_folder import Workspace, adapter_part
-from mmsrarec.study.mllm_msr.part import load_msr, msr_part
+from mmsrarec.runs.run_folder import MSR, Workspace, adapter_part, msr_part
+from mmsrarec.study.mllm_msr.part import load_msr
+from mmsrarec.study.model_names import CONTEXT, STAGE_2, TRAINED, is_ablation, make_model
 
 SHOWN = {"similar_items": True, "min_people": True, "transition_window": True,
          "shows": {"transitions", "lone_voices"}}  # fmt: skip
@@ -76,8 +77,8 @@ class Scorers:
 
     def _made(self, name: str, train: Events, encoder: Callable[[EncoderName], Encoder]) -> Scorer:
         retrieval = partial(self.workspace.retrieval, self.name)
-        source = Source(train, self.recipe.seed, encoder, retrieval, self.recipe.recommend, self.baselines_of(name))
-        return make_row(name, source)
+        source = Source(train, self.recipe.seed, encoder, retrieval, self.baselines_of(name))
+        return make_model(name, source, self.recipe.recommend)
 
     def _baselines_of(self, name: str) -> BaselineSettings:
         """The settings of a row made from the log: the recipe's, or what a search on validation chose; kept."""
@@ -100,7 +101,7 @@ class Scorers:
             def make(baselines: BaselineSettings) -> Scorer:
                 return make_row(name, replace(source, baselines=baselines))
 
-            source = Source(self.split.train, seed, _nothing, _nothing, self.recipe.recommend)
+            source = Source(self.split.train, seed, _nothing, _nothing)
             n_items = self.split.train.n_items
             tries = search(name, evaluate.baselines, make, valid, n_items, evaluate.tune_baselines, seed, self.count)
             folder.parent.mkdir(parents=True, exist_ok=True)

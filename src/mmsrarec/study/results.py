@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.significance import RESAMPLES, Interval, holm, intervals, paired
-from mmsrarec.study.report.metrics_section import COST
 
-COSTS = tuple(COST)
+COSTS = ("tokens_per_user", "calls_per_user", "ms_per_user", "peak_mb")
 """tokens_per_user, calls_per_user, ms_per_user, and peak_mb: megabytes of the language model's weights and of what
 ranking for this row added to the process at its peak (`memory.PeakMemory`)."""
 

@@ -9,8 +9,8 @@ from mmsrarec.core.progress import Count
 from mmsrarec.data.splits import SplitName
 from mmsrarec.data.synthetic.ground_truth import ANSWERS, ATTRIBUTES, Answers, Attribute, attribute_pairs
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.protocols import Scorer
 from mmsrarec.evaluate.test_queries import open_rows
+from mmsrarec.rankers.base import Scorer
 from mmsrarec.runs.recommender import Recommender
 from mmsrarec.runs.run_folder import Workspace, adapter_part
 from mmsrarec.study.report.user_examples import ShownItem, ShownUser, small_picture

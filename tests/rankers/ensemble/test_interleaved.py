@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import Scores, known_to, ordered, places
+from mmsrarec.rankers.base import Scorer, known_to, ordered, places
 from mmsrarec.rankers.ensemble.interleaved import Blind, Likeness, Only, Turns, Widened, beside_new, with_new
 
 HISTORY = (np.array([0, 1]),)
@@ -89,7 +89,7 @@ def test_new_items_are_judged_by_content_where_it_is_known_and_else_by_words() -
     """Items 9, 10 and 11 are new; content is known of all but 11."""
     words = Likeness([("red",)] * 12)
 
-    def proposed(known: Scores, by_content: Scores | None) -> list[int]:
+    def proposed(known: Scorer, by_content: Scorer | None) -> list[int]:
         return np.argsort(-with_new(known, by_content, words, 12, 6).score(MOMENTS, None)[0], kind="stable").tolist()
 
     for known in (Falling(12, known=9), Falling(9), Widened(Falling(9), 12)):

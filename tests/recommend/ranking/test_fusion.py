@@ -9,14 +9,16 @@ import pytest
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.base import Reranked, known_to, parts_of, places
+from mmsrarec.rankers.base import known_to, places
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit
+from mmsrarec.rankers.ensemble.features import term
+from mmsrarec.rankers.ensemble.two_stage import Reranked, parts_of
 from mmsrarec.rankers.ensemble.weighted import Together
-from mmsrarec.recommend.ranking.fusion import MODEL, Fused, Fusion, Given, learn, term, terms
+from mmsrarec.recommend.ranking.fusion import MODEL, Fused, Fusion, Given, learn, terms
 
 
 class Table:
-    """Scores that are given, (m, n_items). known: items that it was fitted on, all unless told."""
+    """Scorer that are given, (m, n_items). known: items that it was fitted on, all unless told."""
 
     def __init__(self, scores: list[list[float]] | FloatArray, name: str = "table", known: list[bool] | None = None):
         self.scores, self.name, self.logits = np.array(scores, dtype=float), name, False

@@ -14,13 +14,14 @@ from mmsrarec.data.splits import Moments, leave_one_out
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.settings import EvaluateSettings, MsrSettings
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.rankers.registry import MSR, check_rows, notes
 from mmsrarec.recommend.prompt.prompt_context import Evidence
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.fine_tuning import tune
+from mmsrarec.runs.run_folder import MSR
 from mmsrarec.study.mllm_msr.ranker import SHOWN, MllmMsr, MsrPrompts, Recollection, msr_settings
 from mmsrarec.study.mllm_msr.writer import Writer, _said, one_line
+from mmsrarec.study.model_names import check_rows, notes
 
 LOG = make_log(np.random.default_rng(0))
 SPLIT = leave_one_out(LOG)

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmsrarec.data.dataset import Events, IntArray
 from mmsrarec.data.splits import Split
-from mmsrarec.evaluate.protocols import Scorer
+from mmsrarec.rankers.base import Scorer
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 
 SURE = 3.29

@@ -11,14 +11,15 @@ from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.leaks.finding import Finding, uniform_p
 from mmsrarec.evaluate.metrics import PUBLISHED, measure
-from mmsrarec.evaluate.protocols import Candidates, Scorer, evaluate_published
+from mmsrarec.evaluate.protocols import Candidates, evaluate_published
+from mmsrarec.rankers.base import Scorer
 
 Evaluate: TypeAlias = Callable[[Scorer, Moments, Candidates], dict[str, FloatArray]]
 
 LIKELY = 1e-3
 """A sound draw of places is less likely once in a thousand checks."""
 CLOSE = 1e-4
-"""Scores that differ less are equal: float32, other shapes of a batch."""
+"""Scorer that differ less are equal: float32, other shapes of a batch."""
 TOO_GOOD = 0.9
 """AUC of the context alone: a handful of items that hold the next one for four users in five has copied it."""
 

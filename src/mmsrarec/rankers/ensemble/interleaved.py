@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import Scores, known_to, ordered
+from mmsrarec.rankers.base import Scorer, known_to, ordered
 
 
-def beside_new(known: Scores, judge: Scores, new: NDArray[np.bool_], n: int) -> Scores:
+def beside_new(known: Scorer, judge: Scorer, new: NDArray[np.bool_], n: int) -> Scorer:
     """A generator that also proposes items that nobody took yet, which it cannot know: the best by the judge.
 
     Of the first n they have the share that they have of the catalogue, one at least, half at most: validation could not
@@ -22,7 +22,7 @@ def beside_new(known: Scores, judge: Scores, new: NDArray[np.bool_], n: int) -> 
     return Turns(known, Only(judge, new), every, known.name) if new.any() else known
 
 
-def with_new(known: Scores, by_content: Scores | None, by_words: Scores, n_items: int, n: int) -> Scores:
+def with_new(known: Scorer, by_content: Scorer | None, by_words: Scorer, n_items: int, n: int) -> Scorer:
     """`beside_new` for all that the generator cannot rank: by content where that is known, else by words."""
     unknown = ~known_to(known, n_items)
     if by_content is not None:
@@ -44,8 +44,8 @@ class Turns:
     of what the first gives nothing, or that is beyond its items, it says that it comes last.
     """
 
-    first: Scores
-    second: Scores
+    first: Scorer
+    second: Scorer
     every: int = 2
     name: str = "turns"
 
@@ -63,7 +63,7 @@ class Turns:
 class Widened:
     """A generator for more items than it was fitted on: of those beyond its last it says nothing, NaN."""
 
-    generator: Scores
+    generator: Scorer
     items: int
 
     @property
@@ -91,7 +91,7 @@ class Widened:
 class Blind:
     """A generator as if its training had not seen some items taken: it says nothing of them. hidden: (items,)."""
 
-    generator: Scores
+    generator: Scorer
     hidden: NDArray[np.bool_]
 
     @property
@@ -117,7 +117,7 @@ class Blind:
 class Only:
     """A generator that proposes some of the items only. keep: (items,)."""
 
-    generator: Scores
+    generator: Scorer
     keep: NDArray[np.bool_]
     name: str = "only"
 

@@ -8,21 +8,21 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import Scores, known_to
+from mmsrarec.rankers.base import Scorer, known_to
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
-from mmsrarec.recommend.ranking.fusion import term
+from mmsrarec.rankers.ensemble.features import term
 
 
 @dataclass
 class Together:
     """Ranks the whole catalogue by a logit of the generators' terms. n_items: of the catalogue."""
 
-    generators: tuple[Scores, ...]
+    generators: tuple[Scorer, ...]
     logit: Logit
     n_items: int
 
     @classmethod
-    def of(cls, generators: Sequence[Scores], logit: Logit, n_items: int) -> Scores:
+    def of(cls, generators: Sequence[Scorer], logit: Logit, n_items: int) -> Scorer:
         """Several as one; one as it is."""
         return generators[0] if len(generators) == 1 else cls(tuple(generators), logit, n_items)
 

@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.base import Reranked, Scores, known_to, places
+from mmsrarec.rankers.base import Scorer
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit, log_share
+from mmsrarec.rankers.ensemble.features import term
+from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 
 FOLDS = 5
 FILE = "fusion.json"
 MODEL = "language model"
-MOST, LEAST = 1e300, 1e-300
-"""A maximum of nothing, and a sum of nothing, that numpy can go on with; nobody's score is there."""
 Quality = Callable[[FloatArray, IntArray], float]
 
 
@@ -83,8 +83,8 @@ class Fused:
     """The fused score as one more thing that ranks: any real number, to compare within one moment."""
 
     name: str
-    ranker: Scores
-    proposers: Sequence[Scores]
+    ranker: Scorer
+    proposers: Sequence[Scorer]
     logit: Logit
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
@@ -108,34 +108,19 @@ class Given:
         return self.scores
 
 
-def language_model(scorer: Scores) -> MllmScorer | None:
+def language_model(scorer: Scorer) -> MllmScorer | None:
     """The language model inside whatever ranks."""
     while isinstance(scorer, Reranked | Fused):
         scorer = scorer.ranker
     return scorer if isinstance(scorer, MllmScorer) else None
 
 
-def terms(ranker: Scores, proposers: Sequence[Scores], moments: Moments, candidates: IntArray) -> list[FloatArray]:
+def terms(ranker: Scorer, proposers: Sequence[Scorer], moments: Moments, candidates: IntArray) -> list[FloatArray]:
     """(m, c) each, of (m, c) candidates, which may be none: the language model's, then each proposer's."""
     candidates = np.asarray(candidates, dtype=np.int64)  # numpy takes no candidates for floats
     p = np.clip(ranker.score(moments, candidates), 1e-9, 1 - 1e-9)
     told = [np.take_along_axis(term(one, moments), candidates, axis=1) for one in proposers]
     return [np.log(p) - np.log1p(-p), *told]
-
-
-def term(proposer: Scores, moments: Moments) -> FloatArray:
-    """(m, n_items): what a proposer says of every item; NaN, and nothing else that is no number, where it cannot say
-    anything: of what it does not know (`propose.known_to`), and where its score is not finite."""
-    if not getattr(proposer, "logits", False):
-        return -np.log(places(proposer, moments))
-    every = np.asarray(proposer.score(moments, None), dtype=np.float64)
-    said, known = np.full(every.shape, np.nan), known_to(proposer, every.shape[1])
-    scores = every[:, known]  # the others take no part even in the order of summing
-    told = np.isfinite(scores)
-    scores -= np.max(scores, axis=1, keepdims=True, initial=-MOST, where=told)
-    total = np.exp(scores, out=np.zeros_like(scores), where=told).sum(axis=1, keepdims=True)
-    said[:, known] = np.where(told, scores - np.log(np.maximum(total, LEAST)), np.nan)
-    return said
 
 
 def learn(

@@ -11,19 +11,13 @@ from mmsrarec.data.splits import SplitName
 from mmsrarec.models.backbone import image_features
 from mmsrarec.models.backbone.adapter import merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.rankers.registry import MSR
 from mmsrarec.recommend.training.fine_tuning import tune
-from mmsrarec.runs.run_folder import Workspace
+from mmsrarec.runs.run_folder import MSR, Workspace
 from mmsrarec.study.mllm_msr.ranker import RANKED, MllmMsr, MsrPrompts, Recollection, msr_settings
 from mmsrarec.study.mllm_msr.writer import WRITTEN, Writer
 
 ASKED = (*WRITTEN, RANKED)
 """All the words of its prompts: part of the key of its artefact."""
-
-
-def msr_part(split: SplitName) -> str:
-    """The folder of the artefact inside a run."""
-    return f"{MSR}/{split}"
 
 
 def train_msr(workspace: Workspace, split: SplitName, folder: Path, work: Path, count: Count) -> dict:

@@ -1,0 +1,25 @@
+"""What a generator says of every item, on a scale that generators can be fused on."""
+
+import numpy as np
+
+from mmsrarec.data.dataset import FloatArray
+from mmsrarec.data.splits import Moments
+from mmsrarec.rankers.base import Scorer, known_to, places
+
+MOST, LEAST = 1e300, 1e-300
+"""A maximum of nothing, and a sum of nothing, that numpy can go on with; nobody's score is there."""
+
+
+def term(proposer: Scorer, moments: Moments) -> FloatArray:
+    """(m, n_items): what a proposer says of every item; NaN, and nothing else that is no number, where it cannot say
+    anything: of what it does not know (`propose.known_to`), and where its score is not finite."""
+    if not getattr(proposer, "logits", False):
+        return -np.log(places(proposer, moments))
+    every = np.asarray(proposer.score(moments, None), dtype=np.float64)
+    said, known = np.full(every.shape, np.nan), known_to(proposer, every.shape[1])
+    scores = every[:, known]  # the others take no part even in the order of summing
+    told = np.isfinite(scores)
+    scores -= np.max(scores, axis=1, keepdims=True, initial=-MOST, where=told)
+    total = np.exp(scores, out=np.zeros_like(scores), where=told).sum(axis=1, keepdims=True)
+    said[:, known] = np.where(told, scores - np.log(np.maximum(total, LEAST)), np.nan)
+    return said

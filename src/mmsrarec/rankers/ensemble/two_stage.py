@@ -1,0 +1,44 @@
+"""Rank the whole catalogue by stages: a cheap generator proposes, the language model re-ranks what it proposed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmsrarec.data.dataset import FloatArray, IntArray
+from mmsrarec.data.splits import Moments
+from mmsrarec.rankers.base import Scorer, ordered, unseen
+
+
+@dataclass
+class Reranked:
+    """`generator` ranks all items; the first `n` that may be recommended are put in order by `ranker`.
+
+    Whatever was not proposed keeps the generator's order behind them.
+    """
+
+    name: str
+    generator: Scorer
+    ranker: Scorer
+    n: int
+
+    def proposals(self, moments: Moments) -> IntArray:
+        """(m, n) item codes, best first by the generator, none that is excluded."""
+        return self._propose(moments)[1]
+
+    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        if candidates is not None:
+            return self.ranker.score(moments, candidates)
+        ranks, proposed = self._propose(moments)
+        ranked = self.ranker.score(moments, proposed)
+        scores = np.minimum(ranked.min(axis=1, keepdims=True), 0.0) - 1 - ranks / ranks.shape[1]
+        np.put_along_axis(scores, proposed, ranked, axis=1)
+        return scores
+
+    def _propose(self, moments: Moments) -> tuple[FloatArray, IntArray]:
+        order, ranks = ordered(unseen(self.generator, moments))
+        return ranks, order[:, : self.n]
+
+
+def parts_of(generator: Scorer) -> tuple[Scorer, ...]:
+    """Whoever proposes, one by one."""
+    return getattr(generator, "generators", (generator,))

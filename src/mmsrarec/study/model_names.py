@@ -1,0 +1,103 @@
+"""The rows of the comparison by name, those of the language model among them."""
+
+from collections.abc import Collection, Iterable
+
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.rankers import ease
+from mmsrarec.rankers.base import Scorer
+from mmsrarec.rankers.registry import CLASSIC, GENERATORS, Source, make_row
+from mmsrarec.recommend.ablations import VARIANTS, sweep_of
+from mmsrarec.recommend.prompt.prompt_context import Retrieval
+from mmsrarec.recommend.ranking.context_only import ContextOnly
+from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.retrieve.settings import ENCODERS
+from mmsrarec.runs.run_folder import MSR
+from mmsrarec.study.model_names import STAGE_2 as RANKERS_OF_STAGE_2
+
+CONTEXT = "context-only"
+"""A row of every report with stage 2, asked for or not; published protocol only, for its scores are 0 or 1."""
+STAGE_2 = (*RANKERS_OF_STAGE_2, CONTEXT)
+"""Rows that need stage 2."""
+TRAINED = {
+    "plain-fine-tuning": "titles",
+    "plain-fine-tuning-with-pictures": "titles and pictures",
+    "mmsrarec": "whole",
+}
+"""Rows of the language model, and the variant of stage 3 that each is."""
+CLOCKED = ("popularity-as-of", "recent-popularity", "neighbours-only", CONTEXT, *TRAINED, MSR)
+"""Rows that know at a moment only what happened strictly before it."""
+
+
+def make_model(name: str, source: Source, shown: RecommendSettings) -> Scorer:
+    """A row without a language model. shown: what a prompt shows of stage 2.
+
+    Raises:
+        TypeError: "context-only" was asked of an index that gathers no prompt context.
+    """
+    if name != CONTEXT:
+        return make_row(name, source)
+    retrieval = source.retrieval()
+    if not isinstance(retrieval, Retrieval):
+        raise TypeError(f"{CONTEXT} needs a Retrieval, not {type(retrieval).__name__}")
+    return ContextOnly(retrieval, shown)
+
+
+def check_proposers(names: Collection[str]) -> None:
+    """Raise MmsrarecError where nobody proposes what the language model is to re-rank."""
+    if "mmsrarec" in names and not {*GENERATORS} & {*names}:
+        raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
+
+
+def is_ablation(variant: str) -> bool:
+    """Whether a row's variant is one that is trained for itself, beside the rows of the table."""
+    return variant not in TRAINED.values() and (variant in VARIANTS or sweep_of(variant) is not None)
+
+
+def check_rows(names: Iterable[str], n_items: int) -> None:
+    """Raise MmsrarecError for a row that does not exist or cannot be made for so many items."""
+    known = (*CLASSIC, *STAGE_2, *TRAINED, MSR)
+    for name in names:
+        if name not in known:
+            raise MmsrarecError(f'unknown row "{name}": choose from {", ".join(known)}')
+        if name == "ease":
+            ease.check_size(n_items)
+
+
+def notes(names: Collection[str], fitted_on: str) -> list[str]:
+    """What a reader must know of the rows that are there."""
+    clocked = [name for name in names if name in CLOCKED]
+    others = [name for name in names if name not in (*CLOCKED, "random")]
+    said = []
+    if clocked:
+        said.append(
+            "Rows that obey the clock, which at a moment are shown only what others did strictly before it: "
+            f"{', '.join(clocked)}. Weights that were trained, such as those of the encoder that looks for neighbours, "
+            "come from all training events."
+        )
+    if others:
+        said.append(
+            f"Rows trained on all training events, later ones of other users included, as is usual, which favours "
+            f"them: {', '.join(others)}."
+        )
+    if fitted_on != "train":
+        fitted = [name for name in names if name in (*CLASSIC, *ENCODERS)]
+        said.append(f"Rows fitted on the validation events as well: {', '.join(fitted)}.")
+    if CONTEXT in names:
+        said.append(
+            f"{CONTEXT} scores 1 for an item among the collaborative items that a prompt shows, 0 for others: what "
+            "copying the context is worth. What a language model with stage 2 adds is above it."
+        )
+    if MSR in names:
+        said.append(
+            f"{MSR} writes a preference from the history in several calls, then asks one prompt per candidate; it is "
+            "tuned on as many moments and candidates as MMSRARec, on yes or no."
+        )
+    if "mmsrarec" in names:
+        said.append(
+            "Full ranking by the language model is re-ranking of what a cheap generator, or several together, "
+            "proposed. It was chosen on validation users, by how often the target is among its proposals, and stands "
+            "in the table by itself. Fused rows weigh the language model's log-odds against what the generators say, "
+            "by weights learned on validation users; where those say that it adds nothing, it is left out, and the row "
+            "costs no tokens."
+        )
+    return said
