@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rounds import SMALL, rounds, same
-from test_baselines import log, refuse
+from walks import log, refuse
 
 from mmsrarec.core.artefacts import writing
 from mmsrarec.data.splits import Moments, leave_one_out

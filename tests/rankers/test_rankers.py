@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from walks import log, refuse
 
 from mmsrarec.data.dataset import make_events
 from mmsrarec.data.splits import Moments, leave_one_out
@@ -24,14 +25,6 @@ def moment(history, user=-1, time=100):
     return Moments(np.array([user]), np.array([time]), np.array([-1]), (np.array(history, dtype=np.int64),))
 
 
-def log(n_users=60, n_items=40, each=9, seed=0):
-    """Everybody walks from a random start to the next item number: what comes next is known."""
-    starts = np.random.default_rng(seed).integers(n_items, size=n_users)
-    items = (starts[:, None] + np.arange(each)) % n_items
-    times = np.arange(n_users * each).reshape(each, n_users).T
-    return make_events(np.repeat(np.arange(n_users), each), items.ravel(), times.ravel(), n_users, n_items)
-
-
 def als(train, factors=8):
     pytest.importorskip("implicit")
     from mmsrarec.rankers.als import Als
@@ -43,10 +36,6 @@ MAKERS = {
     name: als if name == "als" else lambda train, name=name: CLASSIC[name](Source(train, 0, refuse, refuse))
     for name in CLASSIC
 }
-
-
-def refuse():
-    raise AssertionError("a row of the log alone asked for stage 2")
 
 
 @pytest.mark.parametrize("name", MAKERS)

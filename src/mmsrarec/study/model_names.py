@@ -6,13 +6,13 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers import ease
 from mmsrarec.rankers.base import Scorer
 from mmsrarec.rankers.registry import CLASSIC, GENERATORS, Source, make_row
+from mmsrarec.rankers.registry import STAGE_2 as RANKERS_OF_STAGE_2
 from mmsrarec.recommend.ablations import VARIANTS, sweep_of
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.ranking.context_only import ContextOnly
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.runs.run_folder import MSR
-from mmsrarec.study.model_names import STAGE_2 as RANKERS_OF_STAGE_2
 
 CONTEXT = "context-only"
 """A row of every report with stage 2, asked for or not; published protocol only, for its scores are 0 or 1."""
