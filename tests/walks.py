@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmsrarec.data.dataset import make_events
+from mmsrarec.data.dataset import make_interactions
 
 
 def log(n_users=60, n_items=40, each=9, seed=0):
@@ -10,7 +10,7 @@ def log(n_users=60, n_items=40, each=9, seed=0):
     starts = np.random.default_rng(seed).integers(n_items, size=n_users)
     items = (starts[:, None] + np.arange(each)) % n_items
     times = np.arange(n_users * each).reshape(each, n_users).T
-    return make_events(np.repeat(np.arange(n_users), each), items.ravel(), times.ravel(), n_users, n_items)
+    return make_interactions(np.repeat(np.arange(n_users), each), items.ravel(), times.ravel(), n_users, n_items)
 
 
 def refuse():

@@ -28,7 +28,7 @@ class Answer:
     keywords: tuple[str, ...]
 
 
-class Answers(list[Answer]):
+class GroundTruth(list[Answer]):
     left_out, notes = (), ()
 
 
@@ -52,16 +52,16 @@ class StubRecommender:
         reasons: bool = True,
         allow_seen: bool | None = None,
         strict: bool = False,
-        **wishes: list[str],
-    ) -> Answers:
+        **preferences: list[str],
+    ) -> GroundTruth:
         print("chatter of a library")
-        asked = [f"{kind} {word}" for kind, words in wishes.items() for word in words]
-        return Answers([Answer(f"{user}{history}", float("nan"), ("red", "mug", *asked))] * k)
+        asked = [f"{kind} {word}" for kind, words in preferences.items() for word in words]
+        return GroundTruth([Answer(f"{user}{history}", float("nan"), ("red", "mug", *asked))] * k)
 
     def explain(
-        self, user: str | None = None, history: list[str] | None = None, item: str = "", **wishes: list[str]
+        self, user: str | None = None, history: list[str] | None = None, item: str = "", **preferences: list[str]
     ) -> Answer:
-        return Answer(item, 0.5, tuple(wishes))
+        return Answer(item, 0.5, tuple(preferences))
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from rounds import SMALL, rounds, same
 from walks import log, refuse
 
 from mmsrarec.core.artefacts import writing
-from mmsrarec.data.splits import Moments, leave_one_out
+from mmsrarec.data.splits import Queries, leave_one_out
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.hyperparameter_search import (
     Try,
@@ -68,14 +68,14 @@ def test_rows_with_settings_are_those_that_a_search_knows() -> None:
 
 def test_nearest_items_by_hand() -> None:
     """Item 0 is with 1 twice, with 2 once; each of 1 and 2 has other company too."""
-    from mmsrarec.data.dataset import make_events
+    from mmsrarec.data.dataset import make_interactions
 
     user, item = np.array([0, 0, 1, 1, 2, 2, 3]), np.array([0, 1, 0, 1, 0, 2, 2])
-    events = make_events(user, item, np.arange(7), 4, 4)
-    asked = Moments(np.array([-1]), np.array([9]), np.array([-1]), (np.array([0]),))
+    interactions = make_interactions(user, item, np.arange(7), 4, 4)
+    asked = Queries(np.array([-1]), np.array([9]), np.array([-1]), (np.array([0]),))
 
     def scores(**how) -> list[float]:
-        return ItemKnn(events, **how).score(asked, None)[0].tolist()
+        return ItemKnn(interactions, **how).score(asked, None)[0].tolist()
 
     first, second = 2 / (3 * 2) ** 0.5, 1 / (3 * 2) ** 0.5
     assert scores() == pytest.approx([0, first, second, 0], abs=1e-6)
@@ -120,9 +120,9 @@ def test_the_test_has_no_part_in_a_search() -> None:
     split = leave_one_out(log())
 
     class Watched(UserKnn):
-        def score(self, moments, candidates):
-            asked.append({(u, t) for u, t in zip(moments.user.tolist(), moments.time.tolist(), strict=True)})
-            return super().score(moments, candidates)
+        def score(self, queries, candidates):
+            asked.append({(u, t) for u, t in zip(queries.user.tolist(), queries.time.tolist(), strict=True)})
+            return super().score(queries, candidates)
 
     asked: list[set] = []
     search("user-knn", BaselineSettings(), lambda b: Watched(split.train, **b.of("user-knn")), split.valid, 40, 3, 0)
@@ -151,16 +151,16 @@ def test_what_was_tried_is_kept_and_serves(tmp_path: Path) -> None:
 
 
 def test_a_sequence_model_has_its_own_settings_and_stage_2s_are_those_of_retrieve() -> None:
-    own = RetrieveSettings(dims=16, lr=0.01)
-    tables = BaselineSettings.model_validate({"gru4rec": {"dims": 32, "dropout": 0.5}, "sasrec": {}})
+    own = RetrieveSettings(embedding_size=16, learning_rate=0.01)
+    tables = BaselineSettings.model_validate({"gru4rec": {"embedding_size": 32, "dropout": 0.5}, "sasrec": {}})
     found = encoder_settings(own, tables, "gru4rec")
-    assert (found.encoder, found.dims, found.dropout, found.lr) == ("gru4rec", 32, 0.5, 0.01)
+    assert (found.encoder, found.embedding_size, found.dropout, found.learning_rate) == ("gru4rec", 32, 0.5, 0.01)
     assert encoder_settings(own, tables, "sasrec") is own
     assert encoder_settings(own, tables, "bert4rec") == own.model_copy(update={"encoder": "bert4rec"})
     with pytest.raises(MmsrarecError, match=r"sasrec is the encoder of stage 2, set retrieve\.lr instead"):
-        encoder_settings(own, BaselineSettings.model_validate({"sasrec": {"lr": 0.1}}), "sasrec")
+        encoder_settings(own, BaselineSettings.model_validate({"sasrec": {"learning_rate": 0.1}}), "sasrec")
     with pytest.raises(MmsrarecError, match=r"evaluate\.baselines\.bert4rec.*heads \(2\) must divide dims \(9\)"):
-        encoder_settings(own, BaselineSettings.model_validate({"bert4rec": {"dims": 9}}), "bert4rec")
+        encoder_settings(own, BaselineSettings.model_validate({"bert4rec": {"embedding_size": 9}}), "bert4rec")
 
 
 def test_a_stopped_search_for_a_sequence_model_goes_on(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_stopped_search_for_a_sequence_model_goes_on(tmp_path: Path) -> None:
     assert len(trained) == 3
     assert told == tries
     assert same(whole, again)
-    assert whole.settings.lr == best_of(tries).settings["lr"]
+    assert whole.settings.learning_rate == best_of(tries).settings["learning_rate"]
     assert {key: getattr(own, key) for key in SPACES["gru4rec"]} == tries[0].settings
 
 

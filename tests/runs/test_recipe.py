@@ -94,7 +94,9 @@ def test_a_recipe_that_is_not_there_lists_the_shipped_ones() -> None:
 @given(seed=st.integers(0, 2**32 - 1), folder=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_recipe_survives_being_written(tmp_path: Path, seed: int, folder: str) -> None:
-    recipe = Recipe.model_validate({"name": "a", "data": f"/data/{folder}", "seed": seed, "retrieve": {"lr": 1e-05}})
+    recipe = Recipe.model_validate(
+        {"name": "a", "data": f"/data/{folder}", "seed": seed, "retrieve": {"learning_rate": 1e-05}}
+    )
     (tmp_path / "b.toml").write_text(to_toml(recipe), encoding="utf-8", newline="")
     assert load_recipe(tmp_path / "b.toml") == recipe
 
@@ -109,8 +111,8 @@ def test_shipped_recipes_are_valid(path: Path) -> None:
 @pytest.mark.parametrize("names", [("beauty", "sports", "toys"), ("baby", "games")])
 def test_recipes_of_one_family_differ_in_their_data_only(names: tuple[str, ...]) -> None:
     recipes = [load_recipe(f"amazon-{name}") for name in names]
-    assert [recipe.evaluate.published for recipe in recipes] in ([None] * 3, ["amazon-baby", "amazon-games"])
+    assert [recipe.evaluate.reference_results for recipe in recipes] in ([None] * 3, ["amazon-baby", "amazon-games"])
     first, *others = (
-        recipe.model_dump(exclude={"name": True, "data": True, "evaluate": {"published"}}) for recipe in recipes
+        recipe.model_dump(exclude={"name": True, "data": True, "evaluate": {"reference_results"}}) for recipe in recipes
     )
     assert others == [first] * len(others)

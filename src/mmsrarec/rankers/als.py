@@ -5,20 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.interaction_matrix import asked, one_blas_thread, sequences, spread, taken
 
 
 class Als:
-    """Users are folded in from their history at the moment, so that users outside training are served alike."""
+    """Users are folded in from their history at the query, so that users outside training are served alike."""
 
     name = "als"
 
     def __init__(
         self,
-        train: Events,
+        train: Interactions,
         seed: int,
         factors: int = 64,
         alpha: float = 20,
@@ -41,13 +41,13 @@ class Als:
                 random_state=seed,
                 num_threads=1,
             )
-            self.model.fit(self._taken(sequences(train)), show_progress=False)
+            self.model.fit(self._consumed(sequences(train)), show_progress=False)
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         with one_blas_thread():
-            users = self.model.recalculate_user(np.arange(len(moments)), self._taken(moments.history))
+            users = self.model.recalculate_user(np.arange(len(queries)), self._consumed(queries.history))
             return asked(spread(np.asarray(users @ self.model.item_factors.T), self.known), candidates)
 
-    def _taken(self, histories: Sequence[IntArray]) -> Any:
+    def _consumed(self, histories: Sequence[IntArray]) -> Any:
         """Of known items only: others would join in the random start, and so change every score."""
         return taken(histories, self.n_items)[:, self.known]

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.interaction_matrix import asked, one_blas_thread, sequences, spread, taken_once
+from mmsrarec.rankers.interaction_matrix import asked, consumed_once, one_blas_thread, sequences, spread
 
 MOST_ITEMS = 30_000
 """Above it the one matrix that is needed, n_items squared in float32, takes more than 3.6 GB."""
@@ -16,15 +16,15 @@ class Ease:
     diagonal of 0 (equation 8): the least squares fit of X by X B in which no item explains itself.
 
     Time grows with the cube of the number of items: a minute or two for 20,000. Memory: 4 n_items**2 bytes.
-    l2: of 10, 100 and 500, the best on validation events of Amazon Beauty.
+    l2: of 10, 100 and 500, the best on validation interactions of Amazon Beauty.
     """
 
     name = "ease"
 
-    def __init__(self, train: Events, l2: float = 100) -> None:
+    def __init__(self, train: Interactions, l2: float = 100) -> None:
         check_size(train.n_items)
         self.known = train.counts > 0  # of others the matrix would say nothing, at the same price
-        users, n_known = taken_once(sequences(train), train.n_items)[:, self.known], int(self.known.sum())
+        users, n_known = consumed_once(sequences(train), train.n_items)[:, self.known], int(self.known.sum())
         from scipy.linalg import get_lapack_funcs
 
         factor, invert = get_lapack_funcs(("potrf", "potri"), dtype=np.float32)
@@ -42,8 +42,8 @@ class Ease:
         matrix[np.diag_indices_from(matrix)] = 0
         self.weights = matrix
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        taken = taken_once(moments.history, len(self.known))[:, self.known]
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        taken = consumed_once(queries.history, len(self.known))[:, self.known]
         return asked(spread(np.asarray(taken @ self.weights), self.known), candidates)
 
 

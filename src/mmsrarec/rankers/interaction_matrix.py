@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.errors import MmsrarecError
 
 
@@ -25,14 +25,14 @@ def taken(histories: Sequence[IntArray], n_items: int) -> Any:
     return matrix
 
 
-def taken_once(histories: Sequence[IntArray], n_items: int) -> Any:
+def consumed_once(histories: Sequence[IntArray], n_items: int) -> Any:
     """(m, n_items) CSR, float32: 1 where a history holds an item, however often."""
     matrix = taken(histories, n_items)
     matrix.data[:] = 1
     return matrix
 
 
-def sequences(train: Events) -> list[IntArray]:
+def sequences(train: Interactions) -> list[IntArray]:
     """Every user's training items, oldest first."""
     return [train.items_of(user) for user in range(train.n_users)]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.interaction_matrix import asked, sequences, taken_once
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
+from mmsrarec.rankers.interaction_matrix import asked, consumed_once, sequences
 
 
 class ItemKnn:
@@ -17,20 +17,20 @@ class ItemKnn:
 
     name = "item-knn"
 
-    def __init__(self, train: Events, k: int | None = None, shrinkage: float = 0.0) -> None:
-        users = taken_once(sequences(train), train.n_items)
+    def __init__(self, train: Interactions, k: int | None = None, shrinkage: float = 0.0) -> None:
+        users = consumed_once(sequences(train), train.n_items)
         people = np.bincount(users.indices, minlength=train.n_items)
         users.data /= np.sqrt(people[users.indices]).astype(np.float32)  # columns of length one
-        self.alike = (users.T @ users).tocsr()
-        self.alike.setdiag(0)  # an item already had is no reason to take it again
-        row = np.repeat(np.arange(train.n_items), np.diff(self.alike.indptr))
+        self.similarity = (users.T @ users).tocsr()
+        self.similarity.setdiag(0)  # an item already had is no reason to take it again
+        row = np.repeat(np.arange(train.n_items), np.diff(self.similarity.indptr))
         if shrinkage:
-            length = np.sqrt(people[row] * people[self.alike.indices])
-            self.alike.data *= (length / (length + shrinkage)).astype(np.float32)
+            length = np.sqrt(people[row] * people[self.similarity.indices])
+            self.similarity.data *= (length / (length + shrinkage)).astype(np.float32)
         if k is not None:
-            order = np.lexsort((self.alike.indices, -self.alike.data, row))
-            self.alike.data[order[np.arange(len(order)) - self.alike.indptr[row[order]] >= k]] = 0
-            self.alike.eliminate_zeros()
+            order = np.lexsort((self.similarity.indices, -self.similarity.data, row))
+            self.similarity.data[order[np.arange(len(order)) - self.similarity.indptr[row[order]] >= k]] = 0
+            self.similarity.eliminate_zeros()
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        return asked((taken_once(moments.history, self.alike.shape[1]) @ self.alike).toarray(), candidates)
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        return asked((consumed_once(queries.history, self.similarity.shape[1]) @ self.similarity).toarray(), candidates)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 
 
 class Random:
@@ -15,9 +15,9 @@ class Random:
         self.n_items = n_items
         self.seed = seed
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         rows = []
-        for row, (user, time) in enumerate(zip(moments.user, moments.time, strict=True)):
+        for row, (user, time) in enumerate(zip(queries.user, queries.time, strict=True)):
             entropy = [self.seed, int(user) % 2**32, int(time) % 2**64]  # seeds are never negative
             drawn = np.random.default_rng(entropy).random(self.n_items)
             rows.append(drawn if candidates is None else drawn[candidates[row]])

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mmsrarec.data.dataset import Events
+from mmsrarec.data.dataset import Interactions
 from mmsrarec.rankers import ease
 from mmsrarec.rankers.als import Als
-from mmsrarec.rankers.base import Scorer
+from mmsrarec.rankers.base import Ranker
 from mmsrarec.rankers.item_knn import ItemKnn
 from mmsrarec.rankers.neighbours_only import NeighboursOnly
 from mmsrarec.rankers.popularity import Popularity, PopularityAsOf, RecentPopularity
 from mmsrarec.rankers.random_scores import Random
-from mmsrarec.rankers.sequence_model import SequenceRow
+from mmsrarec.rankers.sequence_model import SequenceModelRanker
 from mmsrarec.rankers.sequential_rules import SequentialRules
 from mmsrarec.rankers.settings import BaselineSettings
 from mmsrarec.rankers.user_knn import UserKnn
@@ -22,10 +22,10 @@ from mmsrarec.retrieve.settings import ENCODERS, EncoderName, RetrieveSettings
 
 
 class NeighbourIndex(Protocol):
-    """Stage 2 ready for use: the training log, its index of moments, and how much is asked of it."""
+    """Stage 2 ready for use: the training log, its index of queries, and how much is asked of it."""
 
     @property
-    def train(self) -> Events: ...
+    def train(self) -> Interactions: ...
     @property
     def neighbours(self) -> Neighbours: ...
     @property
@@ -37,20 +37,20 @@ class Source:
     """What a row may be made from. encoder, retrieval: a sequence model, and stage 2, on the split, loaded only for
     rows that ask. baselines: settings of the rows made from the log."""
 
-    train: Events
+    train: Interactions
     seed: int
     encoder: Callable[[EncoderName], Encoder]
     retrieval: Callable[[], NeighbourIndex]
     baselines: BaselineSettings = field(default_factory=BaselineSettings)
 
 
-def _neighbours_only(source: Source) -> Scorer:
+def _neighbours_only(source: Source) -> Ranker:
     stage_2 = source.retrieval()
-    crowd = stage_2.settings.crowd_of(stage_2.train.n_users)
-    return NeighboursOnly(stage_2.train, stage_2.neighbours, stage_2.settings.crowd_next, crowd)
+    n_vote_neighbours = stage_2.settings.n_vote_neighbours_of(stage_2.train.n_users)
+    return NeighboursOnly(stage_2.train, stage_2.neighbours, stage_2.settings.n_vote_items, n_vote_neighbours)
 
 
-CLASSIC: dict[str, Callable[[Source], Scorer]] = {
+CLASSIC: dict[str, Callable[[Source], Ranker]] = {
     "random": lambda source: Random(source.train.n_items, source.seed),
     "popularity": lambda source: Popularity(source.train),
     "popularity-as-of": lambda source: PopularityAsOf(source.train),
@@ -62,8 +62,8 @@ CLASSIC: dict[str, Callable[[Source], Scorer]] = {
     "ease": lambda source: ease.Ease(source.train, **source.baselines.of("ease")),
 }
 """Rows made from the log alone."""
-STAGE_2: dict[str, Callable[[Source], Scorer]] = {
-    **{name: lambda source, name=name: SequenceRow(source.encoder(name), source.train) for name in ENCODERS},
+STAGE_2: dict[str, Callable[[Source], Ranker]] = {
+    **{name: lambda source, name=name: SequenceModelRanker(source.encoder(name), source.train) for name in ENCODERS},
     "neighbours-only": _neighbours_only,
 }
 """Rows that need stage 2."""
@@ -71,6 +71,6 @@ GENERATORS = ("sequential-rules", "als", "ease", *ENCODERS)
 """Who may propose to the language model: whoever proposes the targets of most validation users does."""
 
 
-def make_row(name: str, source: Source) -> Scorer:
+def make_row(name: str, source: Source) -> Ranker:
     """A row without a language model."""
     return (CLASSIC | STAGE_2)[name](source)

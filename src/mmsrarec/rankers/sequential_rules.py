@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 
 
 class SequentialRules:
@@ -15,7 +15,7 @@ class SequentialRules:
 
     name = "sequential-rules"
 
-    def __init__(self, train: Events, window: int = 4) -> None:
+    def __init__(self, train: Interactions, window: int = 4) -> None:
         self.window = window
         self.n_items, self.known = train.n_items, train.counts > 0
         pairs, weights = [], []
@@ -28,9 +28,9 @@ class SequentialRules:
         first, self.second = np.divmod(rules, self.n_items)
         self.offsets = np.searchsorted(first, np.arange(self.n_items + 1))
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        scores = np.zeros((len(moments), self.n_items))
-        for row, history in enumerate(moments.history):
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        scores = np.zeros((len(queries), self.n_items))
+        for row, history in enumerate(queries.history):
             for back, item in enumerate(history[::-1][: self.window], start=1):
                 rules = slice(self.offsets[item], self.offsets[item + 1])
                 scores[row, self.second[rules]] += self.weights[rules] / back  # a rule's ends are unique: no collisions

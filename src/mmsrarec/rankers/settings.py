@@ -58,21 +58,21 @@ class RecentPopularitySettings(_Settings):
     share: float = Field(default=0.1, gt=0, le=1, description="share of the log, the newest part, that is counted")
 
 
-class SequenceRowSettings(_Settings):
+class SequenceModelSettings(_Settings):
     """What a sequence model that is a row only has of its own; whatever is not set is as in [retrieve]."""
 
-    dims: int | None = Field(default=None, ge=2, le=1024, description="size of a user's and an item's vector")
-    blocks: int | None = Field(default=None, ge=1, le=12, description="transformer blocks, or recurrent layers")
-    heads: int | None = Field(default=None, ge=1, le=16, description="attention heads; divides dims")
-    length: int | None = Field(default=None, ge=1, le=1000, description="items of a history that are read")
+    embedding_size: int | None = Field(default=None, ge=2, le=1024, description="size of a user's and an item's vector")
+    n_layers: int | None = Field(default=None, ge=1, le=12, description="transformer blocks, or recurrent layers")
+    n_heads: int | None = Field(default=None, ge=1, le=16, description="attention heads; divides dims")
+    max_length: int | None = Field(default=None, ge=1, le=1000, description="items of a history that are read")
     dropout: float | None = Field(default=None, ge=0, lt=1, description="share of activations dropped in training")
-    lr: float | None = Field(default=None, gt=0, le=1, description="learning rate of AdamW")
+    learning_rate: float | None = Field(default=None, gt=0, le=1, description="learning rate of AdamW")
     weight_decay: float | None = Field(default=None, ge=0, le=10, description="decay of AdamW")
-    batch: int | None = Field(default=None, ge=1, description="events a training step, about")
+    batch_size: int | None = Field(default=None, ge=1, description="events a training step, about")
     epochs: int | None = Field(default=None, ge=1, description="passes over the training events, at most")
     patience: int | None = Field(default=None, ge=1, description="passes without a better validation NDCG@10")
-    hidden: float | None = Field(default=None, gt=0, lt=1, description="share of items hidden; only bert4rec")
-    without_id: float | None = Field(
+    mask_prob: float | None = Field(default=None, gt=0, lt=1, description="share of items hidden; only bert4rec")
+    id_dropout: float | None = Field(
         default=None, ge=0, le=1, description="share of items known by content alone; only content-sasrec"
     )
 
@@ -86,15 +86,15 @@ class BaselineSettings(_Settings):
     user_knn: UserKnnSettings = UserKnnSettings()
     sequential_rules: SequentialRulesSettings = SequentialRulesSettings()
     recent_popularity: RecentPopularitySettings = RecentPopularitySettings()
-    sasrec: SequenceRowSettings = SequenceRowSettings()
-    gru4rec: SequenceRowSettings = SequenceRowSettings()
-    bert4rec: SequenceRowSettings = SequenceRowSettings()
-    content_sasrec: SequenceRowSettings = SequenceRowSettings()
+    sasrec: SequenceModelSettings = SequenceModelSettings()
+    gru4rec: SequenceModelSettings = SequenceModelSettings()
+    bert4rec: SequenceModelSettings = SequenceModelSettings()
+    content_sasrec: SequenceModelSettings = SequenceModelSettings()
 
     def of(self, row: str) -> dict[str, Any]:
         """What is set for a row, by its name in the table; {} for a row without settings."""
         own = getattr(self, table_of(row), None)
-        return own.model_dump(exclude_none=isinstance(own, SequenceRowSettings)) if own is not None else {}
+        return own.model_dump(exclude_none=isinstance(own, SequenceModelSettings)) if own is not None else {}
 
     def with_row(self, row: str, values: Mapping[str, Any]) -> "BaselineSettings":
         """The same with other values for a row."""
@@ -126,7 +126,7 @@ def table_of(row: str) -> str:
     return row.replace("-", "_")
 
 
-_SEQUENCE = {"dropout": (0.1, 0.2, 0.3, 0.5), "lr": (5e-4, 1e-3, 2e-3), "dims": (32, 64, 128)}
+_SEQUENCE = {"dropout": (0.1, 0.2, 0.3, 0.5), "learning_rate": (5e-4, 1e-3, 2e-3), "embedding_size": (32, 64, 128)}
 SPACES: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "als": {
         "factors": (32, 64, 128, 256),
@@ -142,6 +142,6 @@ SPACES: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "sasrec": _SEQUENCE,
     "gru4rec": _SEQUENCE,
     "bert4rec": _SEQUENCE,
-    "content-sasrec": _SEQUENCE | {"without_id": (0.1, 0.25, 0.5)},
+    "content-sasrec": _SEQUENCE | {"id_dropout": (0.1, 0.25, 0.5)},
 }
 """What a search may try for a row: for each setting its values. Every row is given as many tries as any other."""

@@ -4,30 +4,30 @@ from typing import Any
 
 import numpy as np
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.interaction_matrix import asked, sequences, taken_once
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
+from mmsrarec.rankers.interaction_matrix import asked, consumed_once, sequences
 
 
 class UserKnn:
     """An item's score is the sum of the similarities of those among the k nearest training users that took it.
 
     Similarity is the cosine of what two people took, each item weighed by log(users / users that took it). The user of
-    the moment is not its own neighbour; of the equally near, those first in the data come first.
+    the query is not its own neighbour; of the equally near, those first in the data come first.
     """
 
     name = "user-knn"
 
-    def __init__(self, train: Events, k: int = 50) -> None:
+    def __init__(self, train: Interactions, k: int = 50) -> None:
         self.k = k
-        self.users = taken_once(sequences(train), train.n_items)
+        self.users = consumed_once(sequences(train), train.n_items)
         people = np.maximum(np.bincount(self.users.indices, minlength=train.n_items), 1)
         self.idf = np.log(max(len(np.unique(train.user)), 1) / people)
         self.by_item = self._weigh(self.users).T.tocsr()
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        similar = self._weigh(taken_once(moments.history, len(self.idf))) @ self.by_item
-        for row, user in enumerate(moments.user):
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        similar = self._weigh(consumed_once(queries.history, len(self.idf))) @ self.by_item
+        for row, user in enumerate(queries.user):
             part = slice(similar.indptr[row], similar.indptr[row + 1])
             values = np.where(similar.indices[part] == user, 0, similar.data[part])
             values[np.lexsort((similar.indices[part], -values))[self.k :]] = 0

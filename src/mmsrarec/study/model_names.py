@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers import ease
-from mmsrarec.rankers.base import Scorer
+from mmsrarec.rankers.base import Ranker
 from mmsrarec.rankers.registry import CLASSIC, GENERATORS, Source, make_row
 from mmsrarec.rankers.registry import STAGE_2 as RANKERS_OF_STAGE_2
 from mmsrarec.recommend.ablations import VARIANTS, sweep_of
@@ -25,10 +25,10 @@ TRAINED = {
 }
 """Rows of the language model, and the variant of stage 3 that each is."""
 CLOCKED = ("popularity-as-of", "recent-popularity", "neighbours-only", CONTEXT, *TRAINED, MSR)
-"""Rows that know at a moment only what happened strictly before it."""
+"""Rows that know at a query only what happened strictly before it."""
 
 
-def make_model(name: str, source: Source, shown: RecommendSettings) -> Scorer:
+def make_model(name: str, source: Source, shown: RecommendSettings) -> Ranker:
     """A row without a language model. shown: what a prompt shows of stage 2.
 
     Raises:
@@ -42,7 +42,7 @@ def make_model(name: str, source: Source, shown: RecommendSettings) -> Scorer:
     return ContextOnly(retrieval, shown)
 
 
-def check_proposers(names: Collection[str]) -> None:
+def check_generators(names: Collection[str]) -> None:
     """Raise MmsrarecError where nobody proposes what the language model is to re-rank."""
     if "mmsrarec" in names and not {*GENERATORS} & {*names}:
         raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Count
-from mmsrarec.data.dataset import Events
+from mmsrarec.data.dataset import Interactions
 from mmsrarec.data.splits import Split, SplitName, with_validation
 from mmsrarec.evaluate.hyperparameter_search import (
     VERSION,
@@ -22,37 +22,37 @@ from mmsrarec.evaluate.hyperparameter_search import (
     search_folder,
     searched,
 )
-from mmsrarec.rankers.base import Scorer
-from mmsrarec.rankers.ensemble.interleaved import Blind
+from mmsrarec.rankers.base import Ranker
+from mmsrarec.rankers.ensemble.interleaved import HiddenItems
 from mmsrarec.rankers.registry import CLASSIC, Source, make_row
 from mmsrarec.rankers.settings import SPACES, BaselineSettings, encoder_settings
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
 from mmsrarec.runs.fingerprints import asked_of_stage_2
-from mmsrarec.runs.run_folder import MSR, Workspace, adapter_part, msr_part
+from mmsrarec.runs.run_folder import MSR, RunFolder, adapter_part, msr_part
 from mmsrarec.study.mllm_msr.part import load_msr
 from mmsrarec.study.model_names import CONTEXT, STAGE_2, TRAINED, is_ablation, make_model
 
-SHOWN = {"similar_items": True, "min_people": True, "transition_window": True,
-         "shows": {"transitions", "lone_voices"}}  # fmt: skip
+SHOWN = {"similar_items": True, "k_anonymity": True, "transition_window": True,
+         "prompt_fields": {"transitions", "rare_votes"}}  # fmt: skip
 """Settings that say which collaborative items a prompt shows."""
 
 
 class Scorers:
-    """The models of one split's rows. fitted: the events that those without a language model are tested with."""
+    """The models of one split's rows. fitted: the interactions that those without a language model are tested with."""
 
-    def __init__(self, workspace: Workspace, name: SplitName, count: Count):
-        self.workspace, self.recipe, self.count = workspace, workspace.recipe, count
+    def __init__(self, run_folder: RunFolder, name: SplitName, count: Count):
+        self.run_folder, self.recipe, self.count = run_folder, run_folder.recipe, count
         self.name: SplitName = name
-        self.split: Split = workspace.split(name)
+        self.split: Split = run_folder.split(name)
         self.baselines_of: Callable[[str], BaselineSettings] = cache(self._baselines_of)
         self.refit = self.recipe.evaluate.fitted_on == "train+validation"
-        self.fitted = with_validation(self.split, workspace.dataset.events) if self.refit else self.split.train
+        self.fitted = with_validation(self.split, run_folder.dataset.interactions) if self.refit else self.split.train
 
-    def classic(self, name: str) -> Scorer:
+    def classic(self, name: str) -> Ranker:
         """A row without a language model, as it is tested."""
-        return self._made(name, self.fitted, partial(self.workspace.encoder, self.name, refit=self.refit))
+        return self._made(name, self.fitted, partial(self.run_folder.encoder, self.name, refit=self.refit))
 
     @cached_property
     def hidden(self) -> NDArray[np.bool_]:
@@ -65,18 +65,18 @@ class Scorers:
         drawn = np.random.default_rng([self.recipe.seed, 7]).random(len(new))
         return ~new & (drawn < new.mean())
 
-    def validated(self, name: str) -> Scorer:
+    def validated(self, name: str) -> Ranker:
         """A row without a language model as validation may know it: fitted on training, and of hidden items it knows
         what they are, or nothing."""
 
         def encoder(name: EncoderName) -> Encoder:
-            return self.workspace.encoder(self.name, name).without_ids(self.hidden)
+            return self.run_folder.encoder(self.name, name).without_ids(self.hidden)
 
         row = self._made(name, self.split.train, encoder)
-        return row if name == CONTENT_SASREC else Blind(row, self.hidden)
+        return row if name == CONTENT_SASREC else HiddenItems(row, self.hidden)
 
-    def _made(self, name: str, train: Events, encoder: Callable[[EncoderName], Encoder]) -> Scorer:
-        retrieval = partial(self.workspace.retrieval, self.name)
+    def _made(self, name: str, train: Interactions, encoder: Callable[[EncoderName], Encoder]) -> Ranker:
+        retrieval = partial(self.run_folder.retrieval, self.name)
         source = Source(train, self.recipe.seed, encoder, retrieval, self.baselines_of(name))
         return make_model(name, source, self.recipe.recommend)
 
@@ -87,7 +87,7 @@ class Scorers:
             return evaluate.baselines
         key = artefacts.key(
             train=self.split.train.digest,
-            log=self.workspace.dataset.events.digest,
+            log=self.run_folder.dataset.interactions.digest,
             own=evaluate.baselines.of(name),
             space=SPACES[name],
             n=evaluate.tune_baselines,
@@ -95,10 +95,10 @@ class Scorers:
             repeats=evaluate.repeat_consumption,
             version=VERSION,
         )
-        folder = search_folder(self.workspace.folder, self.name, name)
+        folder = search_folder(self.run_folder.folder, self.name, name)
         if not artefacts.is_current(folder, key):
 
-            def make(baselines: BaselineSettings) -> Scorer:
+            def make(baselines: BaselineSettings) -> Ranker:
                 return make_row(name, replace(source, baselines=baselines))
 
             source = Source(self.split.train, seed, _nothing, _nothing)
@@ -114,9 +114,9 @@ class Scorers:
         if not searched(name, self.recipe.evaluate) or name == self.recipe.retrieve.encoder:
             return []
         if name in ENCODERS:
-            return load_tries(self.workspace.folder / self.workspace.encoder_part(self.name, name))
+            return load_tries(self.run_folder.folder / self.run_folder.encoder_part(self.name, name))
         self.baselines_of(name)
-        return load_tries(search_folder(self.workspace.folder, self.name, name))
+        return load_tries(search_folder(self.run_folder.folder, self.name, name))
 
     def settings(self, name: str) -> dict[str, Any]:
         """The settings that a row of the table has; {} for one without any."""
@@ -129,17 +129,17 @@ class Scorers:
 
     def tuned(self, variant: str) -> MllmScorer:
         """The language model with a variant's adapter."""
-        prompts = self.workspace.tuned(self.name, variant)
-        retrieval = self.workspace.retrieval(self.name, variant)
+        prompts = self.run_folder.tuned(self.name, variant)
+        retrieval = self.run_folder.retrieval(self.name, variant)
         batch = self.recipe.runtime.score_tokens
         return MllmScorer(variant, prompts, retrieval, batch, self.count, keep=variant == "whole")
 
     def msr(self) -> MllmScorer:
-        return load_msr(self.workspace, self.name, self.workspace.folder / msr_part(self.name), self.count)
+        return load_msr(self.run_folder, self.name, self.run_folder.folder / msr_part(self.name), self.count)
 
     def inputs(self, model: str, variant: str) -> list[str]:
         """Keys of what a row is made from. Raises MmsrarecError where a part of the run is not finished."""
-        recorded = self.workspace.recorded
+        recorded = self.run_folder.recorded
         if "+" in model:
             return [key for part in model.split("+") for key in self.inputs(part, variant)]
         if model in TRAINED:
@@ -151,7 +151,7 @@ class Scorers:
             shown = self.recipe.recommend.model_dump(include=SHOWN)
             return [*self.inputs("neighbours-only", variant), artefacts.key(shown=shown)]
         if model in ENCODERS:
-            return [recorded(self.workspace.encoder_part(self.name, model, self.refit))]
+            return [recorded(self.run_folder.encoder_part(self.name, model, self.refit))]
         if model in STAGE_2:
             return [recorded(f"retrieve/{self.name}"), artefacts.key(asked=asked_of_stage_2(self.recipe.retrieve))]
         return [artefacts.key(train=self.fitted.digest, settings=self.baselines_of(model).of(model))]

@@ -3,20 +3,20 @@
 import numpy as np
 
 from mmsrarec.data.dataset import FloatArray
-from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import Scorer, known_to, places
+from mmsrarec.data.splits import Queries
+from mmsrarec.rankers.base import Ranker, known_items, places
 
 MOST, LEAST = 1e300, 1e-300
 """A maximum of nothing, and a sum of nothing, that numpy can go on with; nobody's score is there."""
 
 
-def term(proposer: Scorer, moments: Moments) -> FloatArray:
-    """(m, n_items): what a proposer says of every item; NaN, and nothing else that is no number, where it cannot say
-    anything: of what it does not know (`propose.known_to`), and where its score is not finite."""
-    if not getattr(proposer, "logits", False):
-        return -np.log(places(proposer, moments))
-    every = np.asarray(proposer.score(moments, None), dtype=np.float64)
-    said, known = np.full(every.shape, np.nan), known_to(proposer, every.shape[1])
+def ranking_feature(ranker: Ranker, queries: Queries) -> FloatArray:
+    """(m, n_items): what a candidate generator says of every item; NaN, and nothing else that is no number, where it
+    cannot say anything: of what it does not know (`propose.known_items`), and where its score is not finite."""
+    if not getattr(ranker, "logits", False):
+        return -np.log(places(ranker, queries))
+    every = np.asarray(ranker.score(queries, None), dtype=np.float64)
+    said, known = np.full(every.shape, np.nan), known_items(ranker, every.shape[1])
     scores = every[:, known]  # the others take no part even in the order of summing
     told = np.isfinite(scores)
     scores -= np.max(scores, axis=1, keepdims=True, initial=-MOST, where=told)
