@@ -76,7 +76,7 @@ def stubs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         progress("working")
         return {"run": out, "report": out / "evaluate/report.html"}
 
-    for name, member, value in (("recommender", "Recommender", StubRecommender), ("run", "run", run)):
+    for name, member, value in (("runs.recommender", "Recommender", StubRecommender), ("pipeline.run", "run", run)):
         module = ModuleType(f"mmsrarec.{name}")
         setattr(module, member, value)
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -227,7 +227,7 @@ def test_a_file_that_cannot_be_read_is_wrong_use(
     (log,) = (tmp_path / "logs").iterdir()
     line = f"mmsrarec: run/model: Permission denied (how it came to it: {log})\n"
     assert capsys.readouterr().err == line
-    assert "test_cli.py" in log.read_text()
+    assert "test_commands.py" in log.read_text()
 
 
 def test_the_stop_key_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

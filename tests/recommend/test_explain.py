@@ -94,9 +94,16 @@ def test_many_explained_together_equal_each_explained_alone() -> None:
     """And both equal prompts that are rendered whole, one at a time."""
     prompts, rng = make_prompts(MLLM, DATASET, prompt_fields=OPTIONS, similar_tokens=200), np.random.default_rng(2)
     many = replace(
-        WORDY, candidates=(11, 2, 12, 6), popularity=(6, 0, 3, 1), neighbour_votes=(2, 0, 1, 4), vote_people=(5, 0, 5, 9),
-        follows=(3, 0, 1, 2), follows_people=(6, 0, 5, 7), recency=(7, 1, 2, 3), trend=(3, 0, 1, 2),
-    )  # fmt: skip
+        WORDY,
+        candidates=(11, 2, 12, 6),
+        popularity=(6, 0, 3, 1),
+        neighbour_votes=(2, 0, 1, 4),
+        vote_people=(5, 0, 5, 9),
+        follows=(3, 0, 1, 2),
+        follows_people=(6, 0, 5, 7),
+        recency=(7, 1, 2, 3),
+        trend=(3, 0, 1, 2),
+    )
     together = explain_all(prompts, many)
     assert len(together) == 4
     for place in rng.permutation(4):
@@ -121,10 +128,17 @@ def test_reasons_through_a_tree_are_those_of_packs(batch_tokens: int) -> None:
     prompts = make_prompts(MLLM, DATASET, prompt_fields=OPTIONS, similar_tokens=200, visual_tokens=2)
     ranked = make_evidence(np.random.default_rng(4), 30, 7)
     ranked = replace(
-        WORDY, candidates=ranked.candidates, popularity=ranked.popularity, neighbour_votes=ranked.neighbour_votes, vote_people=(5,) * 7,
-        follows=(3,) * 7, follows_people=(6,) * 7, recency=(1,) * 7, trend=(0,) * 7,
+        WORDY,
+        candidates=ranked.candidates,
+        popularity=ranked.popularity,
+        neighbour_votes=ranked.neighbour_votes,
+        vote_people=(5,) * 7,
+        follows=(3,) * 7,
+        follows_people=(6,) * 7,
+        recency=(1,) * 7,
+        trend=(0,) * 7,
         preferences=UserPreferences(("clay", "oak"), ("steel",)),
-    )  # fmt: skip
+    )
     top = ranked.pick([4, 0, 5])
     about_user, own = facts_of(prompts, top, each_keyword=True)
     whole, *less = score_packs(

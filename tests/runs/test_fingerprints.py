@@ -114,7 +114,7 @@ def test_a_search_is_made_once_and_again_where_more_is_tried(mine: Path, no_mode
     assert first["ndcg"] == max(one["ndcg"] for one in first["tries"])
     told = report_of(mine)["facts"][0]
     assert (told["tune_baselines"], told["settings"]["ease"]) == (2, first["chosen"])
-    assert any("gru4rec (dims" in note and "best of 2 tried" in note for note in report_of(mine)["notes"])
+    assert any("gru4rec (embedding_size" in note and "best of 2 tried" in note for note in report_of(mine)["notes"])
     _, said = go(mine, *few, "evaluate.tune_baselines=2")
     assert not done(said)
     assert not evaluated(said)

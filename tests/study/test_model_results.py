@@ -10,11 +10,10 @@ from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.base import known_items
-from mmsrarec.rankers.registry import make_row
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.run_folder import Kind, RunFolder
 from mmsrarec.study.generator_selection import SelectedGenerators
-from mmsrarec.study.model_names import notes
+from mmsrarec.study.model_names import make_model, notes
 from mmsrarec.study.model_results import Comparison
 
 
@@ -31,8 +30,8 @@ def watch_fitting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many interactions each row was fitted on, in turn."""
     fitted: list[int] = []
     monkeypatch.setattr(
-        "mmsrarec.study.model_scorers.make_row",
-        lambda name, source: fitted.append(len(source.train)) or make_row(name, source),
+        "mmsrarec.study.model_scorers.make_model",
+        lambda name, source, shown: fitted.append(len(source.train)) or make_model(name, source, shown),
     )
     return fitted
 
@@ -101,7 +100,7 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
     drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
     rows = ["sequential-rules", "popularity"]
-    mine = comparison(drawn, tmp_path, rows=rows, fitted_on="train+validation", fusion_users=50, propose=30)
+    mine = comparison(drawn, tmp_path, rows=rows, fitted_on="train+validation", fusion_users=50, n_candidates=30)
     fitted = watch_fitting(monkeypatch)
     mine.generators.choice = SelectedGenerators(("sequential-rules",))
     oracle = Oracle()
@@ -122,7 +121,7 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
 
 
 def test_whoever_proposes_most_targets_is_chosen(drawn: Dataset, tmp_path: Path) -> None:
-    mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7, combine_generators=False)
+    mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], n_candidates=7, combine_generators=False)
     choice = mine.generators.choice
     assert choice.quality.keys() == {"sequential-rules", "als"}
     assert {tuple(values) for values in choice.quality.values()} == {("HR@7", "NDCG@10")}
@@ -148,8 +147,8 @@ def test_validation_takes_as_many_items_for_new_as_there_are(drawn: Dataset, tmp
 
 
 def test_a_choice_is_kept(drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7).generators.choice
-    again = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7).generators
+    first = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], n_candidates=7).generators.choice
+    again = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], n_candidates=7).generators
     monkeypatch.setattr(again, "choose", lambda: pytest.fail("chosen twice"))
     assert again.choice == first
     assert len(first.names) == len(first.logit.weights)

@@ -75,8 +75,8 @@ def check_queries(split: Split, dataset: Dataset, settings: EvaluateSettings) ->
     trained = np.flatnonzero(np.diff(split.train.offsets) >= 2)
     if len(nothing_left) and len(nothing_left) == len(trained):
         raise MmsrarecError(
-            f"{split.name}: every user to learn from has taken all {interactions.n_items} items, so there is no negative: "
-            "add items, or users who took fewer"
+            f"{split.name}: every user to learn from has taken all {interactions.n_items} items, so there is no "
+            "negative: add items, or users who took fewer"
         )
     if len(nothing_left):
         named = ", ".join(f'"{dataset.user_ids[code]}"' for code in nothing_left[:3])
@@ -91,13 +91,14 @@ def _negatives(name: str, test: Queries, interactions: Interactions, wanted: int
     if interactions.n_items <= wanted:
         raise MmsrarecError(
             f"the published protocol puts each target among {wanted} items that its user never took, but the catalogue "
-            f"has {interactions.n_items} items in all: set evaluate.negatives to {max(interactions.n_items // 2, 1)} or less"
+            f"has {interactions.n_items} items in all: set evaluate.negatives to "
+            f"{max(interactions.n_items // 2, 1)} or less"
         )
     left_out = int((~enough_untouched(test, interactions, wanted)).sum())
     if left_out == len(test):
         raise MmsrarecError(
-            f"{name}: none of {len(test)} test users leaves {wanted} of {interactions.n_items} items untouched, which the "
-            "published protocol draws as negatives: set evaluate.negatives lower"
+            f"{name}: none of {len(test)} test users leaves {wanted} of {interactions.n_items} items untouched, which "
+            "the published protocol draws as negatives: set evaluate.negatives lower"
         )
     if not left_out:
         return []

@@ -106,7 +106,8 @@ def without_clock(recipe: Recipe, dataset: Dataset, say: Progress) -> Recipe:
     if not off:
         return recipe
     say(
-        f"the times of {dataset.name} are steps, so recommend.prompt_fields.{' and '.join(off)} cannot be said: switched off"
+        f"the times of {dataset.name} are steps, so recommend.prompt_fields.{' and '.join(off)} cannot be said: "
+        "switched off"
     )
     prompt_fields = prompt_fields.model_copy(update=dict.fromkeys(off, False))
     return recipe.model_copy(update={"recommend": recipe.recommend.model_copy(update={"prompt_fields": prompt_fields})})

@@ -140,8 +140,8 @@ def card(prompts: Prompts, settings: RecommendSettings, seed: int, count: int, t
     return (
         f"---\nlibrary_name: peft\n---\n# A ranking adapter for {prompts.dataset.name}\n\n"
         f"LoRA with {count:,} weights on {prompts.mllm.fingerprint}, made by MMSRARec (arXiv 2512.20916) to answer yes "
-        f"or no to a candidate; trained on {settings.n_examples} packs and on writing keywords (`tasks`), {tokens:,} tokens "
-        f"in all, seed {seed}.\n\n"
+        f"or no to a candidate; trained on {settings.n_examples} packs and on writing keywords (`tasks`), {tokens:,} "
+        f"tokens in all, seed {seed}.\n\n"
         f"```json\n{settings.model_dump_json(indent=1)}\n```\n"
     )
 

@@ -78,11 +78,27 @@ def tune(work: TuningContext, out: Path) -> dict:
         tuned_on,
     )
     curve += _phase(
-        work, out / "adapter",
-        lambda peft, policy_summarizer, judge: grpo(policy_summarizer, judge, peft, tuned_on, work.tune, work.seed, work.folder / "grpo",
-                                        work.rows, work.count) if work.tune.steps else [],
-        work.load(), tuned_on, start,
-    )  # fmt: skip
+        work,
+        out / "adapter",
+        lambda peft, policy_summarizer, judge: (
+            grpo(
+                policy_summarizer,
+                judge,
+                peft,
+                tuned_on,
+                work.tune,
+                work.seed,
+                work.folder / "grpo",
+                work.rows,
+                work.count,
+            )
+            if work.tune.steps
+            else []
+        ),
+        work.load(),
+        tuned_on,
+        start,
+    )
     said = {"untuned": before}
     if chosen and work.tune.steps:
         said["warm start"] = _tuned(work, start, heldout, "after the warm start of")

@@ -115,12 +115,20 @@ class RewardScorer:
         )
         all_rewards: list[tuple[Callable[..., Rewards], float]] = [
             (information, tune.information),
-            (Reconstruction(FrozenLanguageModel(other or policy_summarizer.mllm, policy_summarizer.settings.text_budget), limits, form, given, shared,
-                            lexicon),
-             tune.reconstruction),
+            (
+                Reconstruction(
+                    FrozenLanguageModel(other or policy_summarizer.mllm, policy_summarizer.settings.text_budget),
+                    limits,
+                    form,
+                    given,
+                    shared,
+                    lexicon,
+                ),
+                tune.reconstruction,
+            ),
             (image, tune.image),
             (Length(limits, max(policy_summarizer.tokens.values()), form, lexicon), tune.length),
-        ]  # fmt: skip
+        ]
         self.rewards = [(reward, weight) for reward, weight in all_rewards if weight > 0]
         self.weights = {reward.__name__: weight for reward, weight in self.rewards}
         self.cosine = Information(embed, limits, "published", lexicon=lexicon)

@@ -40,9 +40,15 @@ warnings.filterwarnings("ignore", message=".*rollout_func.*experimental.*")
 
 
 def warm_start(
-    policy_summarizer: PolicySummarizer, peft: PeftModel, chosen: Sequence[tuple[SummaryTask, str]], tune: TuneSettings, seed: int, work: Path,
-    rows: int, count: Count,
-) -> list[dict]:  # fmt: skip
+    policy_summarizer: PolicySummarizer,
+    peft: PeftModel,
+    chosen: Sequence[tuple[SummaryTask, str]],
+    tune: TuneSettings,
+    seed: int,
+    work: Path,
+    rows: int,
+    count: Count,
+) -> list[dict]:
     """Fine-tune on the chosen answers; returns the loss of every step."""
     examples = []
     for summary_task, answer in chosen:
@@ -73,9 +79,16 @@ def warm_start(
 
 
 def grpo(
-    policy_summarizer: PolicySummarizer, judge: RewardScorer, peft: PeftModel, summary_tasks: Sequence[SummaryTask], tune: TuneSettings, seed: int,
-    work: Path, rows: int, count: Count,
-) -> list[dict]:  # fmt: skip
+    policy_summarizer: PolicySummarizer,
+    judge: RewardScorer,
+    peft: PeftModel,
+    summary_tasks: Sequence[SummaryTask],
+    tune: TuneSettings,
+    seed: int,
+    work: Path,
+    rows: int,
+    count: Count,
+) -> list[dict]:
     """Group relative policy optimisation; returns what every step logged."""
     known = {summary_task.name: summary_task for summary_task in summary_tasks}
     table = Table.from_dict({"prompt": list(known), **columns(summary_tasks)})
