@@ -12,7 +12,7 @@ from mmsrarec.recommend.ranking.context_only import ContextOnly
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.runs.run_folder import MSR
-from mmsrarec.study.model_names import STAGE_2 as RANKERS_OF_STAGE_2
+from mmsrarec.rankers.registry import STAGE_2 as RANKERS_OF_STAGE_2
 
 CONTEXT = "context-only"
 """A row of every report with stage 2, asked for or not; published protocol only, for its scores are 0 or 1."""
