@@ -12,17 +12,26 @@ from mmsrarec.errors import MmsrarecError
 
 
 def taken(histories: Sequence[IntArray], n_items: int) -> Any:
-    """(m, n_items) CSR, float32: how often each history holds each item. Columns of a row are in ascending order."""
+    """(m, n_items) CSR, float32: how often each history holds each item. Columns of a row are in ascending order.
+
+    Items from n_items on are left out: they joined the catalogue later.
+    """
+    histories = [history if np.all(history < n_items) else history[history < n_items] for history in histories]
+    lengths = [len(history) for history in histories]
+    items = np.concatenate(histories) if histories else np.empty(0, dtype=np.int64)
+    ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    matrix = sparse_rows((np.ones(len(items), np.float32), items, ends), (len(histories), n_items))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def sparse_rows(parts: tuple[NDArray[Any], NDArray[Any], NDArray[Any]], shape: tuple[int, ...]) -> Any:
+    """A CSR matrix of (data, column numbers, ends of rows). Raises MmsrarecError where scipy is missing."""
     try:
         from scipy.sparse import csr_matrix
     except ImportError as missing:
         raise _hint() from missing
-    lengths = [len(history) for history in histories]
-    items = np.concatenate(histories) if histories else np.empty(0, dtype=np.int64)
-    ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    matrix = csr_matrix((np.ones(len(items), np.float32), items, ends), shape=(len(histories), n_items))
-    matrix.sum_duplicates()
-    return matrix
+    return csr_matrix(parts, shape=shape)
 
 
 def taken_once(histories: Sequence[IntArray], n_items: int) -> Any:

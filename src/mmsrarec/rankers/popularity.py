@@ -1,41 +1,54 @@
-"""How many took an item: over all of training, or only up to the moment that is predicted."""
+"""How many interactions an item has: over all of training, or only up to the query's time."""
+
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
+from mmsrarec.rankers.ranker import Ranker, RankerSettings
+from mmsrarec.rankers.saved_arrays import log_arrays, log_from
 
 
-class Popularity:
-    """Events an item has in training. With leave-one-out these include others' events after the moment."""
+class Popularity(Ranker):
+    """Interactions an item has in training. With leave-one-out these include others' interactions after the query."""
 
     name = "popularity"
 
-    def __init__(self, train: Events) -> None:
-        self.counts = train.counts.astype(float)
+    def _fit(self, interactions: Events, seed: int) -> None:
+        self.counts = interactions.counts.astype(float)
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         if candidates is None:
             return np.broadcast_to(self.counts, (len(moments), len(self.counts)))
         return self.counts[candidates]
 
+    def _state(self) -> dict[str, NDArray[Any]]:
+        return {"counts": self.counts}
 
-class PopularityAsOf:
-    """Training events of an item strictly before the moment, by others than the user: the clock rule for a count."""
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self.counts = arrays["counts"]
+
+
+class PopularityAsOf(Ranker):
+    """Training interactions of an item strictly before the query's time, by others than the user."""
 
     name = "popularity-as-of"
+    needs_time = True
 
-    def __init__(self, train: Events) -> None:
-        self.train = train
-        self.items = train.item[train.by_time]
-        self.times = train.time[train.by_time]
+    def _fit(self, interactions: Events, seed: int) -> None:
+        self.train = interactions
+        self.items = interactions.item[interactions.by_time]
+        self.times = interactions.time[interactions.by_time]
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        width = self.train.n_items if candidates is None else candidates.shape[1]
+    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+        width = self.n_items if candidates is None else candidates.shape[1]
         scores = np.empty((len(moments), width))
-        counts = np.zeros(self.train.n_items)
+        counts = np.zeros(self.n_items)
         start = end = 0
-        for row in np.argsort(moments.time, kind="stable"):  # one pass over the log serves all moments
+        for row in np.argsort(moments.time, kind="stable"):  # one pass over the log serves all queries
             time = int(moments.time[row])
             since = self._since(time)
             first, now = np.searchsorted(self.times, [since, time]).tolist()
@@ -46,25 +59,40 @@ class PopularityAsOf:
             scores[row] = others if candidates is None else others[candidates[row]]
         return scores
 
+    def _state(self) -> dict[str, NDArray[Any]]:
+        return log_arrays(self.train)
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._fit(log_from(arrays, self.n_users, self.n_items), 0)
+
     def _since(self, time: int) -> int:
-        """The first second whose events count at a time."""
+        """The first second whose interactions count at a time."""
         return min(time, int(self.times[0])) if len(self.times) else time
 
     def _own(self, user: int, since: int, time: int) -> IntArray:
-        """(n_items,): what the user's own training events before the moment add to the counts."""
-        rows = self.train.rows(user) if user >= 0 else slice(0)
+        """(n_items,): what the user's own training interactions before the query add to the counts."""
+        rows = self.train.rows(user) if 0 <= user < self.n_users else slice(0)
         times = self.train.time[rows]
-        return np.bincount(self.train.item[rows][(since <= times) & (times < time)], minlength=self.train.n_items)
+        return np.bincount(self.train.item[rows][(since <= times) & (times < time)], minlength=self.n_items)
+
+
+class RecentPopularitySettings(RankerSettings):
+    """Popularity of late."""
+
+    share: float = Field(default=0.1, gt=0, le=1, description="share of the log, the newest part, that is counted")
 
 
 class RecentPopularity(PopularityAsOf):
-    """Of the events before the moment only the latest count: a share of the log, and the whole second it begins in."""
+    """Of the interactions before the query only the latest count: a share of the log, and the whole second it begins
+    in."""
 
     name = "recent-popularity"
+    Settings = RecentPopularitySettings
+    search_space: ClassVar = {"share": (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)}
 
-    def __init__(self, train: Events, share: float = 0.1) -> None:
-        super().__init__(train)
-        self.latest = max(1, round(share * len(train)))
+    def _fit(self, interactions: Events, seed: int) -> None:
+        super()._fit(interactions, seed)
+        self.latest = max(1, round(self.settings.share * len(interactions)))
 
     def _since(self, time: int) -> int:
         before = int(np.searchsorted(self.times, time))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +13,13 @@ from mmsrarec.core.terminal import remark
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
 from mmsrarec.models.devices import check_device
-from mmsrarec.rankers.base import Scorer, places
+from mmsrarec.rankers.base import CandidateGenerator, Scorer, places
 from mmsrarec.rankers.ensemble.interleaved import Likeness, Only, Turns, Widened, with_new
 from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.rankers.ensemble.weighted import Together
 from mmsrarec.rankers.popularity import PopularityAsOf
-from mmsrarec.rankers.registry import Source, make_row
-from mmsrarec.rankers.sequence_model import SequenceRow
+from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
 from mmsrarec.recommend.prompt.preferences import UNASKED, Wishes, carries, tilt, without_effect
 from mmsrarec.recommend.prompt.prompt_context import Evidence
@@ -39,6 +37,7 @@ from mmsrarec.runs.arguments import (
     checked_words,
 )
 from mmsrarec.runs.current_catalogue import open_catalogue
+from mmsrarec.runs.fitted_rankers import served_rankers
 from mmsrarec.runs.run_folder import Part, Workspace, adapter_part
 
 SHOWN_REASONS = 3
@@ -120,9 +119,9 @@ class Recommender:
         learned = None if generator else workspace.fusion(workspace.chosen_on, "full")
         self.fusion = learned if learned and learned.helps and workspace.served == "whole" else None
         made = self._made(learned.proposers) if learned else ()
-        self.proposers: tuple[Scorer, ...] = made if self.fusion else ()
+        self.proposers: tuple[CandidateGenerator, ...] = made if self.fusion else ()
         self.generator: Scorer = generator or self._proposer(made, learned)
-        self.cold_generator = PopularityAsOf(self.retrieval.train)
+        self.cold_generator = PopularityAsOf().fit(self.retrieval.train)
 
     @classmethod
     def load(cls, run: str | Path, data: str | Path | None = None, device: str | None = None) -> "Recommender":
@@ -292,24 +291,20 @@ class Recommender:
         for note in self._ignored(left_out):
             remark(note)
 
-    def _proposer(self, made: Sequence[Scorer], learned: Fusion | None) -> Scorer:
+    def _proposer(self, made: Sequence[CandidateGenerator], learned: Fusion | None) -> Scorer:
         """Those who were chosen to propose, or the run's sequence encoder; and what nobody took, which they cannot
         know."""
         n_items, named = len(self.dataset.items), {one.name: one for one in made}
-        known: Scorer = SequenceRow(self.workspace.encoder(self.split), self.retrieval.train)
+        known: CandidateGenerator = SequenceRanker.of(self.workspace.encoder(self.split), self.retrieval.train)
         if learned:
             known = Together.of([named[name] for name in learned.proposing], learned.together, n_items)
         words = Likeness(list(map(self.workspace.keywords.united, range(n_items))))
         return with_new(known, named.get(CONTENT_SASREC), words, n_items, self.workspace.recipe.evaluate.propose)
 
-    def _made(self, names: Sequence[str]) -> tuple[Scorer, ...]:
+    def _made(self, names: Sequence[str]) -> tuple[CandidateGenerator, ...]:
         """Those proposers, one by one, for all items that are there now."""
-        workspace, split = self.workspace, self.split
-        encoder = partial(workspace.encoder, split, refit=workspace.refits)  # as they were evaluated
-        retrieval, fitted = partial(workspace.retrieval, split), workspace.fitted(split)
-        baselines = chosen_baselines(workspace.folder, workspace.chosen_on, workspace.recipe.evaluate)
-        source = Source(fitted, workspace.recipe.seed, encoder, retrieval, baselines)
-        return tuple(Widened(make_row(name, source), len(self.dataset.items)) for name in names)
+        rankers = served_rankers(self.workspace, self.split, names)
+        return tuple(Widened(ranker, len(self.dataset.items)) for ranker in rankers)
 
     @cached_property
     def _shown(self) -> list[tuple[str, ...]]:

@@ -13,7 +13,7 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.protocols import count_unseen
-from mmsrarec.rankers.base import Scorer, known_to, not_had, ordered
+from mmsrarec.rankers.base import CandidateGenerator, Scorer, known_to, not_had, ordered
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit
 from mmsrarec.rankers.ensemble.features import term
 from mmsrarec.recommend.ranking.fusion import FOLDS, Given
@@ -39,12 +39,12 @@ class Choice:
 
 
 def join(
-    made: Mapping[str, Scorer],
+    made: Mapping[str, CandidateGenerator],
     moments: Moments,
     n_items: int,
     n: int,
     seed: int,
-    beside: Callable[[Scorer], Scorer] = lambda generator: generator,
+    beside: Callable[[CandidateGenerator], Scorer] = lambda generator: generator,
     several: bool = True,
 ) -> Choice:
     """The best single one, and by forward selection whoever lets n proposals hold the targets of most more moments,
@@ -78,7 +78,7 @@ def some(moments: Moments, n_items: int, seed: int) -> Moments:
 @dataclass(frozen=True, eq=False)
 class Bench:
     """Moments that generators are tried on. terms: (m, n) of each. ranks: (m, n) of each, from 0; what may not be
-    recommended, last. known: (n,) of each (`propose.known_to`). n: items that are proposed."""
+    recommended, last. known: (n,) of each (`base.known_to`). n: items that are proposed."""
 
     moments: Moments
     terms: Mapping[str, FloatArray]
@@ -86,16 +86,16 @@ class Bench:
     known: Mapping[str, NDArray[np.bool_]]
     n_items: int
     n: int
-    beside: Callable[[Scorer], Scorer]
+    beside: Callable[[CandidateGenerator], Scorer]
 
     @classmethod
     def of(
         cls,
-        made: Mapping[str, Scorer],
+        made: Mapping[str, CandidateGenerator],
         moments: Moments,
         n_items: int,
         n: int,
-        beside: Callable[[Scorer], Scorer],
+        beside: Callable[[CandidateGenerator], Scorer],
     ) -> "Bench":
         terms = {name: term(one, moments).astype(np.float32) for name, one in made.items()}
         known = {name: known_to(one, n_items) for name, one in made.items()}

@@ -4,16 +4,16 @@ import numpy as np
 
 from mmsrarec.data.dataset import FloatArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import Scorer, known_to, places
+from mmsrarec.rankers.base import CandidateGenerator, known_to, places
 
 MOST, LEAST = 1e300, 1e-300
 """A maximum of nothing, and a sum of nothing, that numpy can go on with; nobody's score is there."""
 
 
-def term(proposer: Scorer, moments: Moments) -> FloatArray:
+def term(proposer: CandidateGenerator, moments: Moments) -> FloatArray:
     """(m, n_items): what a proposer says of every item; NaN, and nothing else that is no number, where it cannot say
-    anything: of what it does not know (`propose.known_to`), and where its score is not finite."""
-    if not getattr(proposer, "logits", False):
+    anything: of what it does not know (`base.known_to`), and where its score is not finite."""
+    if not proposer.logits:
         return -np.log(places(proposer, moments))
     every = np.asarray(proposer.score(moments, None), dtype=np.float64)
     said, known = np.full(every.shape, np.nan), known_to(proposer, every.shape[1])

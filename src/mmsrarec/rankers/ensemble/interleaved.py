@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import Scorer, known_to, ordered
+from mmsrarec.rankers.base import CandidateGenerator, Scorer, known_to, ordered
 
 
 def beside_new(known: Scorer, judge: Scorer, new: NDArray[np.bool_], n: int) -> Scorer:
@@ -22,18 +22,28 @@ def beside_new(known: Scorer, judge: Scorer, new: NDArray[np.bool_], n: int) -> 
     return Turns(known, Only(judge, new), every, known.name) if new.any() else known
 
 
-def with_new(known: Scorer, by_content: Scorer | None, by_words: Scorer, n_items: int, n: int) -> Scorer:
+def with_new(
+    known: CandidateGenerator, by_content: CandidateGenerator | None, by_words: Scorer, n_items: int, n: int
+) -> Scorer:
     """`beside_new` for all that the generator cannot rank: by content where that is known, else by words."""
     unknown = ~known_to(known, n_items)
     if by_content is not None:
         left = unknown & ~known_to(by_content, n_items)
-        known, unknown = beside_new(known, by_content, unknown & ~left, n), left
+        with_content = beside_new(known, by_content, unknown & ~left, n)
+        return beside_new(with_content, by_words, left, n)
     return beside_new(known, by_words, unknown, n)
 
 
 def nothing_last(scores: FloatArray) -> FloatArray:
     """The scores as float64, minus infinity where there is none (NaN)."""
     return np.nan_to_num(np.asarray(scores, dtype=np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+
+
+def widened(scores: FloatArray, n_items: int) -> FloatArray:
+    """(m, n) scores -> (m, n_items) scores: NaN for items beyond the first n."""
+    wide = np.full((len(scores), n_items), np.nan)
+    wide[:, : scores.shape[1]] = scores
+    return wide
 
 
 @dataclass
@@ -53,7 +63,7 @@ class Turns:
         if candidates is not None:
             return self.first.score(moments, candidates)
         second = nothing_last(self.second.score(moments, None))
-        first = nothing_last(Widened(self.first, second.shape[1]).score(moments, None))
+        first = nothing_last(widened(self.first.score(moments, None), second.shape[1]))
         mine, theirs = ordered(first)[1], ordered(second)[1]
         theirs = np.where(np.isneginf(second), np.inf, self.every * (theirs + 1) - 1)
         return -np.minimum(mine + mine // (self.every - 1), theirs)
@@ -63,7 +73,7 @@ class Turns:
 class Widened:
     """A generator for more items than it was fitted on: of those beyond its last it says nothing, NaN."""
 
-    generator: Scorer
+    generator: CandidateGenerator
     items: int
 
     @property
@@ -72,18 +82,16 @@ class Widened:
 
     @property
     def logits(self) -> bool:
-        """Of the generator: see `fuse`."""
-        return getattr(self.generator, "logits", False)
+        """As the generator."""
+        return self.generator.logits
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Of the generator, which knows nothing beyond its items: see `propose.known_to`."""
+        """Of the generator, which knows nothing beyond its items: see `base.known_to`."""
         return known_to(self.generator, self.items)
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        own = self.generator.score(moments, None)
-        wide = np.full((len(moments), self.items), np.nan)
-        wide[:, : own.shape[1]] = own
+        wide = widened(self.generator.score(moments, None), self.items)
         return wide if candidates is None else np.take_along_axis(wide, candidates, axis=1)
 
 
@@ -91,7 +99,7 @@ class Widened:
 class Blind:
     """A generator as if its training had not seen some items taken: it says nothing of them. hidden: (items,)."""
 
-    generator: Scorer
+    generator: CandidateGenerator
     hidden: NDArray[np.bool_]
 
     @property
@@ -100,12 +108,12 @@ class Blind:
 
     @property
     def logits(self) -> bool:
-        """Of the generator: see `fuse`."""
-        return getattr(self.generator, "logits", False)
+        """As the generator."""
+        return self.generator.logits
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """See `propose.known_to`."""
+        """See `base.known_to`."""
         return known_to(self.generator, len(self.hidden)) & ~self.hidden
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:

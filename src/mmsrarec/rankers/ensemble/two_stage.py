@@ -6,7 +6,8 @@ import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import Scorer, ordered, unseen
+from mmsrarec.rankers.base import CandidateGenerator, Scorer, ordered, unseen
+from mmsrarec.rankers.ensemble.weighted import Together
 
 
 @dataclass
@@ -39,6 +40,6 @@ class Reranked:
         return ranks, order[:, : self.n]
 
 
-def parts_of(generator: Scorer) -> tuple[Scorer, ...]:
+def parts_of(generator: CandidateGenerator) -> tuple[CandidateGenerator, ...]:
     """Whoever proposes, one by one."""
-    return getattr(generator, "generators", (generator,))
+    return generator.generators if isinstance(generator, Together) else (generator,)

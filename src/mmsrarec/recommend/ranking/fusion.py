@@ -5,7 +5,7 @@ sequence model's term is the log of its softmax over the catalogue, which it was
 products and counts of rules are nothing of the kind and have no scale in common: of all others the term is -log of the
 place among all items that the user has not had, so that a weight w says that the target is at place r as often as
 r**-w, Zipf's law; items not told apart, such as all that no rule leads to, share their mean place. Of an item that its
-own training has never seen taken a proposer says nothing (`propose.known_to`), and `logit` goes on from what the others
+own training has never seen taken a proposer says nothing (`base.known_to`), and `logit` goes on from what the others
 say. What it does not know counts in no place and no share either: an item that joins changes nothing for the others.
 """
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.base import Scorer
+from mmsrarec.rankers.base import CandidateGenerator, Scorer
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit, log_share
 from mmsrarec.rankers.ensemble.features import term
 from mmsrarec.rankers.ensemble.two_stage import Reranked
@@ -84,7 +84,7 @@ class Fused:
 
     name: str
     ranker: Scorer
-    proposers: Sequence[Scorer]
+    proposers: Sequence[CandidateGenerator]
     logit: Logit
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
@@ -98,11 +98,12 @@ class Fused:
 @dataclass
 class Given:
     """(m, c) scores that are known already, as whatever ranks the candidates they are of. known: as of
-    `propose.known_to`."""
+    `base.known_to`."""
 
     scores: FloatArray
     name: str = "given"
     known: NDArray[np.bool_] | None = None
+    logits: bool = False
 
     def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         return self.scores
@@ -115,7 +116,9 @@ def language_model(scorer: Scorer) -> MllmScorer | None:
     return scorer if isinstance(scorer, MllmScorer) else None
 
 
-def terms(ranker: Scorer, proposers: Sequence[Scorer], moments: Moments, candidates: IntArray) -> list[FloatArray]:
+def terms(
+    ranker: Scorer, proposers: Sequence[CandidateGenerator], moments: Moments, candidates: IntArray
+) -> list[FloatArray]:
     """(m, c) each, of (m, c) candidates, which may be none: the language model's, then each proposer's."""
     candidates = np.asarray(candidates, dtype=np.int64)  # numpy takes no candidates for floats
     p = np.clip(ranker.score(moments, candidates), 1e-9, 1 - 1e-9)
