@@ -9,7 +9,7 @@ from world import make_log
 
 from mmsrarec.data.dataset import Events, IntArray, make_events
 from mmsrarec.data.splits import Moments, moments_at
-from mmsrarec.rankers.base import Scorer, known_to, places
+from mmsrarec.rankers.base import CandidateGenerator, known_to, places
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.features import term
 from mmsrarec.rankers.ensemble.interleaved import Likeness, Widened, with_new
@@ -50,7 +50,7 @@ def encoder(name: EncoderName) -> Encoder:
     return MADE[name]
 
 
-def generator(name: str, train: Events) -> Scorer:
+def generator(name: str, train: Events) -> CandidateGenerator:
     """As a run serves it: what is fitted in a moment is fitted on the log at hand, encoders are loaded."""
     source = Source(train, 0, encoder, lambda: pytest.fail("no generator asks"))
     return Widened(make_row(name, source), train.n_items)

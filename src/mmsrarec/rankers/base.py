@@ -37,6 +37,20 @@ class CandidateGenerator(Scorer, Protocol):
         ...
 
 
+class RanksEverything:
+    """Declares that a scorer ranks whatever it is asked about, by scores that are no logits."""
+
+    @property
+    def known(self) -> NDArray[np.bool_] | None:
+        """None: see `CandidateGenerator`."""
+        return None
+
+    @property
+    def logits(self) -> bool:
+        """See `CandidateGenerator`."""
+        return False
+
+
 def known_to(generator: CandidateGenerator, n_items: int) -> NDArray[np.bool_]:
     """The items that a generator can rank.
 

@@ -153,7 +153,7 @@ class Ranker(ABC):
             arrays = load_arrays(folder)
             ranker.n_users, ranker._known = int(record["n_users"]), arrays.pop("known")
             ranker._restore(arrays)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             why = f"{type(error).__name__}: {error}".partition("\n")[0]
             raise MmsrarecError(f"{folder} holds no {cls.name} of this version: fit it again ({why})") from error
         return ranker

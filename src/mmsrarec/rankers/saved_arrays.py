@@ -16,7 +16,7 @@ MAPPED_BYTES = 16_000_000
 def save_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write each array to NAME.npy. Raises ValueError for an array of Python objects."""
     for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        np.save(folder / f"{name}.npy", np.asarray(array, order="C"), allow_pickle=False)
 
 
 def load_arrays(folder: Path) -> dict[str, NDArray[Any]]:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments, moments_at
+from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.ranker import Ranker, RankerSettings
 from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
 
@@ -36,6 +37,15 @@ class SequenceRowSettings(RankerSettings):
     without_id: float | None = Field(
         default=None, ge=0, le=1, description="share of items known by content alone; only content-sasrec"
     )
+
+
+def whole_settings(name: str, own: BaseModel) -> RetrieveSettings:
+    """The settings of a sequence model that has only its own. Raises MmsrarecError where they do not fit together."""
+    try:
+        return RetrieveSettings.model_validate(own.model_dump(exclude_none=True) | {"encoder": name})
+    except ValidationError as error:
+        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise MmsrarecError(f"settings of {name}: {message}") from error
 
 
 class SequenceRanker(Ranker):
@@ -86,8 +96,7 @@ class SequenceRanker(Ranker):
         """Choose the number of passes on each user's last interaction, then train anew on all of them."""
         from mmsrarec.retrieve.training import refit, train_encoder
 
-        own = self.settings.model_dump(exclude_none=True)
-        settings = RetrieveSettings.model_validate(own | {"encoder": self.name})
+        settings = whole_settings(self.name, self.settings)
         last = interactions.offsets[1:][np.diff(interactions.offsets) >= 2] - 1
         rest = np.ones(len(interactions), dtype=bool)
         rest[last] = False
@@ -116,6 +125,7 @@ class SequenceRanker(Ranker):
 
         ranker = super().load(folder)
         ranker.encoder = Encoder.load(folder)
+        ranker.encoder.model.requires_grad_(False)  # as it was fitted: recurrent layers round otherwise where they may
         return ranker
 
     def _state(self) -> dict[str, NDArray[Any]]:

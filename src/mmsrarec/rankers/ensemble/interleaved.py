@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import CandidateGenerator, Scorer, known_to, ordered
+from mmsrarec.rankers.base import CandidateGenerator, RanksEverything, Scorer, known_to, ordered
 
 
 def beside_new(known: Scorer, judge: Scorer, new: NDArray[np.bool_], n: int) -> Scorer:
@@ -47,7 +47,7 @@ def widened(scores: FloatArray, n_items: int) -> FloatArray:
 
 
 @dataclass
-class Turns:
+class Turns(RanksEverything):
     """Two generators as one for the whole catalogue: every `every`-th proposal is the second's.
 
     An item's place is the better one of its two. What the second gives minus infinity, or nothing, it does not propose;
@@ -122,7 +122,7 @@ class Blind:
 
 
 @dataclass
-class Only:
+class Only(RanksEverything):
     """A generator that proposes some of the items only. keep: (items,)."""
 
     generator: Scorer
@@ -135,7 +135,7 @@ class Only:
 
 
 @dataclass
-class Likeness:
+class Likeness(RanksEverything):
     """How much of an item's keywords a history says: the mean over them of how many items of the history say each."""
 
     keywords: Sequence[Sequence[str]]

@@ -6,12 +6,12 @@ import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import CandidateGenerator, Scorer, ordered, unseen
+from mmsrarec.rankers.base import CandidateGenerator, RanksEverything, Scorer, ordered, unseen
 from mmsrarec.rankers.ensemble.weighted import Together
 
 
 @dataclass
-class Reranked:
+class Reranked(RanksEverything):
     """`generator` ranks all items; the first `n` that may be recommended are put in order by `ranker`.
 
     Whatever was not proposed keeps the generator's order behind them.
