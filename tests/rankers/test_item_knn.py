@@ -11,6 +11,8 @@ from people import people
 from mmsrarec.data.dataset import Events, FloatArray, make_events
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.evaluate.protocols import evaluate_full
+from mmsrarec.rankers import item_knn
+from mmsrarec.rankers.interaction_matrix import sequences, taken_once
 from mmsrarec.rankers.item_knn import ItemKnn
 from mmsrarec.testing import RankerLaws, queries, tiny_log
 
@@ -51,6 +53,28 @@ def test_it_agrees_with_the_slow_reference(seed: int, k: int | None, shrinkage: 
         assert found == pytest.approx(expected, abs=1e-5)
     whole = slow_reference(log, None, shrinkage)
     assert found[found > 0] == pytest.approx(whole[found > 0], abs=1e-5)
+
+
+@pytest.mark.parametrize("k", [1, 5, 30])
+def test_it_agrees_with_implicit_where_that_can_hold_the_formula(k: int) -> None:
+    """Without shrinkage, and but for which of equally near items is kept: so the kept cosines are compared."""
+    nearest = pytest.importorskip("implicit.nearest_neighbours")
+    rng = np.random.default_rng(0)
+    log = people(*(rng.permutation(60)[: rng.integers(1, 12)].tolist() for _ in range(200)), n_items=60)
+    other = nearest.CosineRecommender(K=k + 1, num_threads=1)  # an item is its own nearest neighbour there
+    other.fit(taken_once(sequences(log), log.n_items).astype(float), show_progress=False)
+    expected = other.similarity.toarray()
+    np.fill_diagonal(expected, 0)
+    found = ItemKnn(k=k).fit(log).score(queries(*([item] for item in range(60))), None)
+    assert np.sort(found, axis=1) == pytest.approx(np.sort(expected, axis=1), abs=1e-6)
+
+
+@pytest.mark.parametrize(("k", "shrinkage"), [(None, 0.0), (3, 0.0), (7, 4.0)])
+def test_blocks_change_nothing(k: int | None, shrinkage: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ItemKnn(k=k, shrinkage=shrinkage).fit(tiny_log())
+    monkeypatch.setattr(item_knn, "ITEMS_AT_ONCE", 7)
+    cut = ItemKnn(k=k, shrinkage=shrinkage).fit(tiny_log())
+    np.testing.assert_array_equal(cut.alike.toarray(), whole.alike.toarray())
 
 
 def test_item_knn_by_hand() -> None:

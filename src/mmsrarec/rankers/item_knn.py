@@ -12,6 +12,9 @@ from mmsrarec.rankers.interaction_matrix import asked, sequences, taken_once
 from mmsrarec.rankers.ranker import Ranker, RankerSettings
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
 
+ITEMS_AT_ONCE = 512
+"""Items whose neighbours are found together: all pairs of items would take gigabytes."""
+
 
 class ItemKnnSettings(RankerSettings):
     """Nearest items."""
@@ -28,6 +31,9 @@ class ItemKnn(Ranker):
     k: neighbours of each item that are kept, the most alike, of equals those first in the catalogue; None: all items
     with a user in common, a number for each such pair, millions for 20,000 items. shrinkage: added to a cosine's
     denominator, so that what rests on few common users counts less.
+
+    `implicit.nearest_neighbours` finds the same cosines and is about as fast, but cannot hold this formula: it cuts to
+    k neighbours before anything can be shrunken, keeps any of equals, and needs a k.
     """
 
     name = "item-knn"
@@ -35,21 +41,42 @@ class ItemKnn(Ranker):
     search_space: ClassVar = {"k": (10, 20, 50, 100, 200, None), "shrinkage": (0.0, 1.0, 5.0, 10.0, 50.0, 100.0)}
 
     def _fit(self, interactions: Events, seed: int) -> None:
-        n_items, k, shrinkage = self.n_items, self.settings.k, self.settings.shrinkage
-        users = taken_once(sequences(interactions), n_items)
-        people = np.bincount(users.indices, minlength=n_items)
+        from scipy.sparse import vstack
+
+        users = taken_once(sequences(interactions), self.n_items)
+        people = np.bincount(users.indices, minlength=self.n_items)
         users.data /= np.sqrt(people[users.indices]).astype(np.float32)  # columns of length one
-        alike = (users.T @ users).tocsr()
-        alike.setdiag(0)  # an item already had is no reason to take it again
-        row = np.repeat(np.arange(n_items), np.diff(alike.indptr))
+        items = users.T.tocsr()
+        step = self.n_items if self.settings.k is None else ITEMS_AT_ONCE
+        blocks = [self._neighbours(items, users, people, begin, step) for begin in range(0, self.n_items, step)]
+        self.alike = vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
+
+    def _neighbours(self, items: Any, users: Any, people: IntArray, begin: int, step: int) -> Any:
+        """Neighbours of the items from `begin` on.
+
+        Args:
+            items: (n_items, n_users) CSR of rows of length one.
+            users: The same, transposed.
+            people: (n_items,) how many users consumed each.
+            begin: The first item.
+            step: How many items, at most.
+
+        Returns:
+            (step, n_items) CSR of cosines, shrunken, of the k neighbours of each.
+        """
+        k, shrinkage = self.settings.k, self.settings.shrinkage
+        block = (items[begin : begin + step] @ users).tocsr()
+        row = begin + np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+        block.data[row == block.indices] = 0  # an item already had is no reason to take it again
         if shrinkage:
-            length = np.sqrt(people[row] * people[alike.indices])
-            alike.data *= (length / (length + shrinkage)).astype(np.float32)
+            length = np.sqrt(people[row] * people[block.indices])
+            block.data *= (length / (length + shrinkage)).astype(np.float32)
         if k is not None:
-            order = np.lexsort((alike.indices, -alike.data, row))
-            alike.data[order[np.arange(len(order)) - alike.indptr[row[order]] >= k]] = 0
-            alike.eliminate_zeros()
-        self.alike = alike
+            block.sort_indices()
+            for start, end in zip(block.indptr[:-1], block.indptr[1:], strict=True):
+                _keep_largest(block.data[start:end], k)
+            block.eliminate_zeros()
+        return block
 
     def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         return asked((taken_once(moments.history, self.n_items) @ self.alike).toarray(), candidates)
@@ -59,3 +86,13 @@ class ItemKnn(Ranker):
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.alike = csr_from(arrays, "alike")
+
+
+def _keep_largest(values: FloatArray, k: int) -> None:
+    """Set all but the k largest of the (n,) values to 0, in place; of equals the first are kept."""
+    if len(values) <= k:
+        return
+    least = np.partition(values, len(values) - k)[len(values) - k]
+    keep = values > least
+    keep[np.flatnonzero(values == least)[: k - keep.sum()]] = True
+    values[~keep] = 0

@@ -24,6 +24,9 @@ class UserKnn(Ranker):
 
     Similarity is the cosine of what two people consumed, each item weighed by log(users / users that consumed it). The
     user of the query is not its own neighbour; of the equally near, those first in the data come first.
+
+    `implicit.nearest_neighbours` finds neighbours among fitted rows only, and so cannot rank by a history as it was at
+    a query, nor serve somebody outside training.
     """
 
     name = "user-knn"
