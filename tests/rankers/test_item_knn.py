@@ -12,7 +12,7 @@ from mmsrarec.data.dataset import Events, FloatArray, make_events
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.rankers import item_knn
-from mmsrarec.rankers.interaction_matrix import sequences, taken_once
+from mmsrarec.rankers.interaction_matrix import binary_matrix, sequences
 from mmsrarec.rankers.item_knn import ItemKnn
 from mmsrarec.testing import RankerLaws, queries, tiny_log
 
@@ -62,7 +62,7 @@ def test_it_agrees_with_implicit_where_that_can_hold_the_formula(k: int) -> None
     rng = np.random.default_rng(0)
     log = people(*(rng.permutation(60)[: rng.integers(1, 12)].tolist() for _ in range(200)), n_items=60)
     other = nearest.CosineRecommender(K=k + 1, num_threads=1)  # an item is its own nearest neighbour there
-    other.fit(taken_once(sequences(log), log.n_items).astype(float), show_progress=False)
+    other.fit(binary_matrix(sequences(log), log.n_items).astype(float), show_progress=False)
     expected = other.similarity.toarray()
     np.fill_diagonal(expected, 0)
     found = ItemKnn(k=k).fit(log).score(queries(*([item] for item in range(60))), None)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmsrarec.rankers import saved_arrays
-from mmsrarec.rankers.interaction_matrix import taken
+from mmsrarec.rankers.interaction_matrix import count_matrix
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from, load_arrays, log_arrays, log_from, save_arrays
 from mmsrarec.testing import tiny_log
 
@@ -42,7 +42,7 @@ def test_objects_are_refused(tmp_path: Path) -> None:
 
 def test_sparse_matrices_and_logs_come_back(tmp_path: Path) -> None:
     log = tiny_log()
-    matrix = taken([log.items_of(user) for user in range(log.n_users)], log.n_items)
+    matrix = count_matrix([log.items_of(user) for user in range(log.n_users)], log.n_items)
     save_arrays(tmp_path, csr_arrays(matrix, "matrix") | log_arrays(log))
     loaded = load_arrays(tmp_path)
     found = csr_from(loaded, "matrix")
@@ -52,5 +52,5 @@ def test_sparse_matrices_and_logs_come_back(tmp_path: Path) -> None:
 
 
 def test_items_that_joined_later_have_no_column() -> None:
-    matrix = taken([np.array([0, 9, 1]), np.array([9])], 3)
+    matrix = count_matrix([np.array([0, 9, 1]), np.array([9])], 3)
     assert matrix.toarray().tolist() == [[1, 1, 0], [0, 0, 0]]

@@ -27,11 +27,9 @@ def source(train: Events, seed: int = 3, **tables: object) -> Source:
 
 def keep(run: Path, name: str, made_from: Source) -> None:
     """As the pipeline does."""
-    settings = made_from.baselines.settings(name)
     folder = run / ranker_part("leave-one-out", name)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    key = ranker_key(ranker_class(name), made_from.train, settings, made_from.seed)
-    with writing(folder, kind="ranker", key=key) as draft:
+    with writing(folder, kind="ranker", key=ranker_key(name, made_from)) as draft:
         make_row(name, made_from).save(draft)
 
 

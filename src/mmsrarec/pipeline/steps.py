@@ -27,7 +27,7 @@ from mmsrarec.models.backbone import image_features
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.warm_up import grids, projector_of, warm_up
 from mmsrarec.models.sequence.content_sasrec import whitened
-from mmsrarec.rankers.registry import Source, make_row, ranker_class
+from mmsrarec.rankers.registry import Source, make_row
 from mmsrarec.rankers.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.ranking.item_states import item_states
@@ -257,9 +257,7 @@ class Stages:
         """
         for name in names:
             made_from = source(name)
-            settings = made_from.baselines.settings(name)
-            key = ranker_key(ranker_class(name), made_from.train, settings, made_from.seed)
-            with self.stage(ranker_part(split, name), key) as folder:
+            with self.stage(ranker_part(split, name), ranker_key(name, made_from)) as folder:
                 if folder is not None:
                     make_row(name, made_from).save(folder)
 

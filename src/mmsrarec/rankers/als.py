@@ -10,7 +10,7 @@ from pydantic import Field
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.interaction_matrix import asked, one_blas_thread, sequences, spread, taken
+from mmsrarec.rankers.interaction_matrix import count_matrix, of_candidates, one_blas_thread, over_all_items, sequences
 from mmsrarec.rankers.ranker import Ranker, RankerSettings
 
 
@@ -52,11 +52,11 @@ class Als(Ranker):
     def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
         with one_blas_thread():
             users = self.model.recalculate_user(np.arange(len(moments)), self._consumed(moments.history))
-            return asked(spread(np.asarray(users @ self.model.item_factors.T), self.known), candidates)
+            return of_candidates(over_all_items(np.asarray(users @ self.model.item_factors.T), self.known), candidates)
 
     def _consumed(self, histories: Sequence[IntArray]) -> Any:
         """Of known items only: others would join in the random start, and so change every score."""
-        return taken(histories, self.n_items)[:, self.known]
+        return count_matrix(histories, self.n_items)[:, self.known]
 
     def _state(self) -> dict[str, NDArray[Any]]:
         return {"item_factors": self.model.item_factors}

@@ -9,7 +9,7 @@ from pydantic import Field
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.interaction_matrix import asked, one_blas_thread, sequences, spread, taken_once
+from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, one_blas_thread, over_all_items, sequences
 from mmsrarec.rankers.ranker import Ranker, RankerSettings
 
 MOST_ITEMS = 30_000
@@ -45,7 +45,7 @@ class Ease(Ranker):
     def _fit(self, interactions: Events, seed: int) -> None:
         self.check_size(self.n_items)
         # of unknown items the matrix would say nothing, at the same price
-        users, n_known = taken_once(sequences(interactions), self.n_items)[:, self.known], int(self.known.sum())
+        users, n_known = binary_matrix(sequences(interactions), self.n_items)[:, self.known], int(self.known.sum())
         from scipy.linalg import get_lapack_funcs
 
         factor, invert = get_lapack_funcs(("potrf", "potri"), dtype=np.float32)
@@ -64,8 +64,8 @@ class Ease(Ranker):
         self.weights: NDArray[np.float32] = matrix
 
     def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        consumed = taken_once(moments.history, self.n_items)[:, self.known]
-        return asked(spread(np.asarray(consumed @ self.weights), self.known), candidates)
+        consumed = binary_matrix(moments.history, self.n_items)[:, self.known]
+        return of_candidates(over_all_items(np.asarray(consumed @ self.weights), self.known), candidates)
 
     def _state(self) -> dict[str, NDArray[Any]]:
         return {"weights": self.weights}

@@ -11,7 +11,7 @@ from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.errors import MmsrarecError
 
 
-def taken(histories: Sequence[IntArray], n_items: int) -> Any:
+def count_matrix(histories: Sequence[IntArray], n_items: int) -> Any:
     """(m, n_items) CSR, float32: how often each history holds each item. Columns of a row are in ascending order.
 
     Items from n_items on are left out: they joined the catalogue later.
@@ -34,9 +34,9 @@ def sparse_rows(parts: tuple[NDArray[Any], NDArray[Any], NDArray[Any]], shape: t
     return csr_matrix(parts, shape=shape)
 
 
-def taken_once(histories: Sequence[IntArray], n_items: int) -> Any:
+def binary_matrix(histories: Sequence[IntArray], n_items: int) -> Any:
     """(m, n_items) CSR, float32: 1 where a history holds an item, however often."""
-    matrix = taken(histories, n_items)
+    matrix = count_matrix(histories, n_items)
     matrix.data[:] = 1
     return matrix
 
@@ -46,12 +46,12 @@ def sequences(train: Events) -> list[IntArray]:
     return [train.items_of(user) for user in range(train.n_users)]
 
 
-def asked(scores: FloatArray, candidates: IntArray | None) -> FloatArray:
+def of_candidates(scores: FloatArray, candidates: IntArray | None) -> FloatArray:
     """Scores of all items (m, n_items) -> those of the candidates (m, c); all where None."""
     return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 
 
-def spread(scores: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
+def over_all_items(scores: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
     """Scores of the known items (m, k) -> those of all items (m, n_items): 0 for items that nobody took."""
     wide = np.zeros((len(scores), len(known)), dtype=scores.dtype)
     wide[:, known] = scores

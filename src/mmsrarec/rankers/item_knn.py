@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.interaction_matrix import asked, sequences, taken_once
+from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, sequences
 from mmsrarec.rankers.ranker import Ranker, RankerSettings
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
 
@@ -43,7 +43,7 @@ class ItemKnn(Ranker):
     def _fit(self, interactions: Events, seed: int) -> None:
         from scipy.sparse import vstack
 
-        users = taken_once(sequences(interactions), self.n_items)
+        users = binary_matrix(sequences(interactions), self.n_items)
         people = np.bincount(users.indices, minlength=self.n_items)
         users.data /= np.sqrt(people[users.indices]).astype(np.float32)  # columns of length one
         items = users.T.tocsr()
@@ -79,7 +79,7 @@ class ItemKnn(Ranker):
         return block
 
     def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        return asked((taken_once(moments.history, self.n_items) @ self.alike).toarray(), candidates)
+        return of_candidates((binary_matrix(moments.history, self.n_items) @ self.alike).toarray(), candidates)
 
     def _state(self) -> dict[str, NDArray[Any]]:
         return csr_arrays(self.alike, "alike")

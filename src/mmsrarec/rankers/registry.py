@@ -93,6 +93,15 @@ def make_row(name: str, source: Source) -> Ranker:
     return ranker_class(name).from_source(source)
 
 
+def version_of(name: str) -> dict[str, Any]:
+    """What tells the scores of a ranker from those of an earlier version of it: {} for the first one."""
+    version = ranker_class(name).version
+    facts: dict[str, Any] = {"version": version} if version > 1 else {}
+    if name not in BUILT_IN:
+        facts["package"] = [plugins()[name].package, plugins()[name].version]
+    return facts
+
+
 def plugin_facts() -> list[dict[str, Any]]:
     """Each ranker of another package: name, package, version, and what is wrong with it (None: nothing)."""
     facts = []

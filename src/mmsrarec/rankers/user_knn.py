@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.interaction_matrix import asked, sequences, taken_once
+from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, sequences
 from mmsrarec.rankers.ranker import Ranker, RankerSettings
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
 
@@ -34,7 +34,7 @@ class UserKnn(Ranker):
     search_space: ClassVar = {"k": (5, 10, 20, 50, 100, 200, 500)}
 
     def _fit(self, interactions: Events, seed: int) -> None:
-        users = taken_once(sequences(interactions), self.n_items)
+        users = binary_matrix(sequences(interactions), self.n_items)
         people = np.maximum(np.bincount(users.indices, minlength=self.n_items), 1)
         self._index(users, np.log(max(len(np.unique(interactions.user)), 1) / people))
 
@@ -44,14 +44,14 @@ class UserKnn(Ranker):
         self.by_item = self._weigh(users).T.tocsr()
 
     def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        similar = self._weigh(taken_once(moments.history, self.n_items)) @ self.by_item
+        similar = self._weigh(binary_matrix(moments.history, self.n_items)) @ self.by_item
         for row, user in enumerate(moments.user):
             part = slice(similar.indptr[row], similar.indptr[row + 1])
             values = np.where(similar.indices[part] == user, 0, similar.data[part])
             values[np.lexsort((similar.indices[part], -values))[self.settings.k :]] = 0
             similar.data[part] = values
         similar.eliminate_zeros()
-        return asked((similar @ self.users).toarray(), candidates)
+        return of_candidates((similar @ self.users).toarray(), candidates)
 
     def _weigh(self, rows: Any) -> Any:
         """Rows of idf weights, of length one."""

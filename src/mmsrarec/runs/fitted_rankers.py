@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel
 
 from mmsrarec.core import artefacts
 from mmsrarec.core.terminal import remark
@@ -14,7 +11,7 @@ from mmsrarec.data.dataset import Events
 from mmsrarec.data.splits import EVERYTHING
 from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
 from mmsrarec.rankers.ranker import Ranker, saved_record
-from mmsrarec.rankers.registry import Source, make_row, ranker_class
+from mmsrarec.rankers.registry import Source, make_row, ranker_class, version_of
 from mmsrarec.runs.run_folder import Part, Workspace
 
 
@@ -23,10 +20,12 @@ def ranker_part(split: Part, name: str) -> str:
     return f"rankers/{split}/{name}"
 
 
-def ranker_key(ranker: type[Ranker], train: Events, settings: BaseModel, seed: int) -> str:
+def ranker_key(name: str, source: Source) -> str:
     """What a fitted ranker was made from: the log, its settings, the seed, and its version."""
-    made_from: dict[str, Any] = {"settings": settings, "seed": seed, "version": ranker.version}
-    return artefacts.key(part="ranker", name=ranker.name, train=train.digest, **made_from)
+    settings, seed = source.baselines.settings(name), source.seed
+    return artefacts.key(
+        part="ranker", name=name, train=source.train.digest, settings=settings, seed=seed, **version_of(name)
+    )
 
 
 def load_fitted(run: Path, split: Part, name: str, source: Source) -> Ranker | None:
@@ -45,11 +44,10 @@ def load_fitted(run: Path, split: Part, name: str, source: Source) -> Ranker | N
     folder, ranker = run / ranker_part(split, name), ranker_class(name)
     if not (ranker.from_log and artefacts.is_whole(folder)):
         return None
-    settings = source.baselines.settings(name)
-    if artefacts.is_current(folder, ranker_key(ranker, source.train, settings, source.seed)):
+    if artefacts.is_current(folder, ranker_key(name, source)):
         return ranker.load(folder)
     fitted = _as_fitted(folder, source.train)
-    if fitted is None or not artefacts.is_current(folder, ranker_key(ranker, fitted, settings, source.seed)):
+    if fitted is None or not artefacts.is_current(folder, ranker_key(name, replace(source, train=fitted))):
         return None
     return ranker.load(folder)
 

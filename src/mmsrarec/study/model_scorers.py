@@ -22,11 +22,9 @@ from mmsrarec.evaluate.hyperparameter_search import (
     searched,
 )
 from mmsrarec.rankers.base import CandidateGenerator, Scorer
-from mmsrarec.rankers.built_in import BUILT_IN
 from mmsrarec.rankers.ensemble.interleaved import Blind
-from mmsrarec.rankers.plugins import plugins
 from mmsrarec.rankers.ranker import Ranker
-from mmsrarec.rankers.registry import Source, made_from_log, make_row, ranker_class
+from mmsrarec.rankers.registry import Source, made_from_log, make_row, version_of
 from mmsrarec.rankers.settings import BaselineSettings, encoder_settings, space_of
 from mmsrarec.recommend.ranking.context_only import ContextOnly
 from mmsrarec.recommend.ranking.scorer import MllmScorer
@@ -109,6 +107,7 @@ class Scorers:
             seed=seed,
             repeats=evaluate.repeat_consumption,
             version=VERSION,
+            **{f"ranker_{fact}": value for fact, value in version_of(name).items()},
         )
         folder = search_folder(self.workspace.folder, self.name, name)
         if not artefacts.is_current(folder, key):
@@ -130,6 +129,8 @@ class Scorers:
             return []
         if name in ENCODERS:
             return load_tries(self.workspace.folder / self.workspace.encoder_part(self.name, name))
+        if not made_from_log(name):
+            return []
         self.baselines_of(name)
         return load_tries(search_folder(self.workspace.folder, self.name, name))
 
@@ -169,14 +170,8 @@ class Scorers:
             return [recorded(self.workspace.encoder_part(self.name, model, self.refit))]
         if needs_stage_2(model):
             return [recorded(f"retrieve/{self.name}"), artefacts.key(asked=asked_of_stage_2(self.recipe.retrieve))]
-        made_from = {"train": self.fitted.digest, "settings": self.baselines_of(model).of(model)}
-        return [artefacts.key(**made_from, **self._version_of(model))]
-
-    def _version_of(self, model: str) -> dict[str, Any]:
-        """What tells a ranker from an earlier version of it."""
-        version, plugin = ranker_class(model).version, None if model in BUILT_IN else plugins()[model]
-        told: dict[str, Any] = {"version": version} if version > 1 else {}
-        return told | ({"package": [plugin.package, plugin.version]} if plugin else {})
+        settings = self.baselines_of(model).of(model)
+        return [artefacts.key(train=self.fitted.digest, settings=settings, **version_of(model))]
 
 
 def _nothing(*asked: object) -> Any:

@@ -184,12 +184,10 @@ class RankerLaws:
         if not self.learns_taste:
             return
         board = checkerboard()
+        histories = [board.items_of(user) for user in range(board.n_users)]
         users = np.arange(board.n_users)
-        asked = Moments(
-            users, np.full(len(users), 10**6), np.full(len(users), -1), tuple(board.items_of(user) for user in users)
-        )
-        best = unseen(self.fitted(board), asked).argmax(axis=1)
-        assert_array_equal(best, users)
+        asked = Moments(users, np.full(len(users), 10**6), np.full(len(users), -1), tuple(histories))
+        assert_array_equal(unseen(self.fitted(board), asked).argmax(axis=1), users)
 
 
 def refusal(call: Callable[[], object]) -> str:
