@@ -14,7 +14,7 @@ from mmsrarec.core.progress import Progress
 from mmsrarec.pipeline.run import refit
 from mmsrarec.rankers.als import Als
 from mmsrarec.rankers.ease import Ease
-from mmsrarec.rankers.ranker import Ranker
+from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.rankers.sequential_rules import SequentialRules
 from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.runs.recommender import Recommender
@@ -53,7 +53,7 @@ def everybody_helps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Ranker, interactions: object, seed: int) -> None:
+    def refuse(self: RankerBase, interactions: object, seed: int) -> None:
         raise AssertionError(f"{self.name} was fitted")
 
     for ranker in (Als, Ease, SequentialRules):

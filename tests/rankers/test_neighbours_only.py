@@ -11,7 +11,7 @@ from mmsrarec.data.dataset import Events, make_events
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.neighbours_only import NeighboursOnly
-from mmsrarec.rankers.ranker import Ranker
+from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.rankers.sequence_model import Sasrec
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
@@ -29,7 +29,7 @@ class TestNeighboursOnly(RankerLaws):
     learns_taste = False  # two camps are not told apart by an encoder of another log
     encoders: ClassVar[dict[int, Encoder]] = {}
 
-    def fitted(self, interactions: Events, seed: int = 0) -> Ranker:
+    def fitted(self, interactions: Events, seed: int = 0) -> RankerBase:
         n_items = interactions.n_items
         if n_items not in self.encoders:
             trained = Sasrec(dims=8, blocks=1, heads=1, epochs=4, lr=0.01, batch=64).fit(tiny_log(n_items=n_items))

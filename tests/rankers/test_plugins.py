@@ -12,7 +12,7 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.pipeline.run import run
 from mmsrarec.rankers.plugins import plugin_class, plugins
-from mmsrarec.rankers.ranker import Ranker
+from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.rankers.registry import candidate_generators, plugin_facts, ranker_names
 from mmsrarec.rankers.settings import BaselineSettings, space_of
 from mmsrarec.runs.recipe import Recipe, load_recipe, to_toml
@@ -25,14 +25,14 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from mmsrarec.rankers import Ranker, RankerSettings
+from mmsrarec.rankers import RankerBase, RankerSettings
 
 
 class NearSettings(RankerSettings):
     width: float = Field(default=1.0, gt=0, description="items: how far an item may be from the last one")
 
 
-class Near(Ranker):
+class Near(RankerBase):
     """Items are alike where their numbers are near."""
 
     name = "near-numbers"
@@ -57,7 +57,7 @@ class Near(Ranker):
         self.places = arrays["places"]
 
 
-class Unfinished(Ranker):
+class Unfinished(RankerBase):
     name = "unfinished"
 
 
@@ -90,12 +90,12 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 @pytest.fixture
-def near(install: Install) -> type[Ranker]:
+def near(install: Install) -> type[RankerBase]:
     install(near_numbers="near_shop:Near")
     return plugin_class("near-numbers")
 
 
-def test_it_is_listed_by_name(near: type[Ranker]) -> None:
+def test_it_is_listed_by_name(near: type[RankerBase]) -> None:
     assert ranker_names()[-1] == "near-numbers"
     assert str(plugins()["near-numbers"]) == 'ranker "near-numbers" of the package near-shop 1.2'
     facts = {"name": "near-numbers", "package": "near-shop", "version": "1.2", "fault": None}
@@ -112,7 +112,7 @@ def test_it_is_gone_with_its_package() -> None:
         check_rows(["near-numbers"], 5)
 
 
-def test_it_keeps_the_laws(near: type[Ranker], tmp_path: Path) -> None:
+def test_it_keeps_the_laws(near: type[RankerBase], tmp_path: Path) -> None:
     class Laws(RankerLaws):
         ranker = near
         learns_taste = False
@@ -124,7 +124,7 @@ def test_it_keeps_the_laws(near: type[Ranker], tmp_path: Path) -> None:
         method(place) if "tmp_path" in method.__func__.__code__.co_varnames[:2] else method()
 
 
-def test_its_settings_are_a_table_of_the_recipe(near: type[Ranker], tmp_path: Path) -> None:
+def test_its_settings_are_a_table_of_the_recipe(near: type[RankerBase], tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('name = "a"\ndata = "d"\n[evaluate.baselines.near_numbers]\nwidth = 3\n')
     recipe = load_recipe(tmp_path / "a.toml")
     baselines = recipe.evaluate.baselines
@@ -139,7 +139,7 @@ def test_its_settings_are_a_table_of_the_recipe(near: type[Ranker], tmp_path: Pa
             load_recipe(tmp_path / "a.toml", [f"evaluate.baselines.near_numbers.{wrong}"])
 
 
-def test_it_stands_in_the_comparison(near: type[Ranker], drawn: Dataset, tmp_path: Path) -> None:
+def test_it_stands_in_the_comparison(near: type[RankerBase], drawn: Dataset, tmp_path: Path) -> None:
     settings = {
         "rows": ["popularity", "near-numbers"],
         "splits": ["leave-one-out"],
@@ -167,7 +167,7 @@ def test_it_stands_in_the_comparison(near: type[Ranker], drawn: Dataset, tmp_pat
     [
         ("near_shop:Absent", "AttributeError"),
         ("no_such_module:Near", "ModuleNotFoundError"),
-        ("near_shop:NearSettings", "is no subclass of mmsrarec.rankers.Ranker"),
+        ("near_shop:NearSettings", "is no subclass of mmsrarec.rankers.RankerBase"),
         ("near_shop:Unfinished", "lacks _fit, _restore, _score, _state"),
         ("near_shop:Near", "calls itself 'near-numbers'"),
     ],

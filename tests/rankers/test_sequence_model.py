@@ -9,7 +9,7 @@ import torch
 from mmsrarec.data.dataset import Events, make_events
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.ranker import Ranker
+from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.rankers.sequence_model import Bert4rec, ContentSasrec, Gru4rec, Sasrec, SequenceRanker
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
@@ -23,15 +23,15 @@ class SequenceLaws(RankerLaws):
 
     settings: ClassVar = {"dims": 8, "blocks": 1, "heads": 1, "epochs": 4, "lr": 0.01, "batch": 64}
     learns_taste = False  # four passes are too few for that
-    kept: ClassVar[dict[tuple[str, str], Ranker]] = {}
+    kept: ClassVar[dict[tuple[str, str], RankerBase]] = {}
 
-    def fitted(self, interactions: Events, seed: int = 0) -> Ranker:
+    def fitted(self, interactions: Events, seed: int = 0) -> RankerBase:
         place = (self.ranker.name, interactions.digest)
         if seed or place not in self.kept:
             self.kept[place] = self.trained(interactions, seed)
         return self.kept[place]
 
-    def trained(self, interactions: Events, seed: int) -> Ranker:
+    def trained(self, interactions: Events, seed: int) -> RankerBase:
         return super().fitted(interactions, seed)
 
 
@@ -50,7 +50,7 @@ class TestBert4rec(SequenceLaws):
 class TestContentSasrec(SequenceLaws):
     ranker = ContentSasrec
 
-    def trained(self, interactions: Events, seed: int) -> Ranker:
+    def trained(self, interactions: Events, seed: int) -> RankerBase:
         drawn = torch.Generator().manual_seed(0)
         content = torch.randn(interactions.n_items, RetrieveSettings().content_dims, generator=drawn)
         return self.ranker(content=content, **self.settings).fit(interactions, seed=seed)

@@ -5,25 +5,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmsrarec.rankers.als import Als
-    from mmsrarec.rankers.base import CandidateGenerator, Scorer
+    from mmsrarec.rankers.base import CandidateGenerator
     from mmsrarec.rankers.ease import Ease
     from mmsrarec.rankers.item_knn import ItemKnn
     from mmsrarec.rankers.neighbours_only import NeighboursOnly
     from mmsrarec.rankers.popularity import Popularity, PopularityAsOf, RecentPopularity
     from mmsrarec.rankers.random_scores import Random
-    from mmsrarec.rankers.ranker import Ranker, RankerSettings
+    from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
     from mmsrarec.rankers.registry import ranker_class, ranker_names
     from mmsrarec.rankers.sequence_model import Bert4rec, ContentSasrec, Gru4rec, Sasrec
     from mmsrarec.rankers.sequential_rules import SequentialRules
     from mmsrarec.rankers.user_knn import UserKnn
 
 _HOME = {
-    **dict.fromkeys(("CandidateGenerator", "Scorer"), "base"),
-    **dict.fromkeys(("Ranker", "RankerSettings"), "ranker"),
+    **dict.fromkeys(("RankerBase", "RankerSettings"), "ranker_base"),
     **dict.fromkeys(("ranker_class", "ranker_names"), "registry"),
     **dict.fromkeys(("Popularity", "PopularityAsOf", "RecentPopularity"), "popularity"),
     **dict.fromkeys(("Bert4rec", "ContentSasrec", "Gru4rec", "Sasrec"), "sequence_model"),
     "Als": "als",
+    "CandidateGenerator": "base",
     "Ease": "ease",
     "ItemKnn": "item_knn",
     "NeighboursOnly": "neighbours_only",
@@ -43,11 +43,10 @@ __all__ = [
     "Popularity",
     "PopularityAsOf",
     "Random",
-    "Ranker",
+    "RankerBase",
     "RankerSettings",
     "RecentPopularity",
     "Sasrec",
-    "Scorer",
     "SequentialRules",
     "UserKnn",
     "ranker_class",

@@ -11,7 +11,7 @@ from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.interaction_matrix import count_matrix, of_candidates, one_blas_thread, over_all_items, sequences
-from mmsrarec.rankers.ranker import Ranker, RankerSettings
+from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 
 
 class AlsSettings(RankerSettings):
@@ -23,7 +23,7 @@ class AlsSettings(RankerSettings):
     iterations: int = Field(default=15, ge=1, le=1000, description="rounds of least squares")
 
 
-class Als(Ranker):
+class Als(RankerBase):
     """Users are folded in from their history at the query, so that users outside training are served alike."""
 
     name = "als"

@@ -10,7 +10,7 @@ from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, one_blas_thread, over_all_items, sequences
-from mmsrarec.rankers.ranker import Ranker, RankerSettings
+from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 
 MOST_ITEMS = 30_000
 """Above it the one matrix that is needed, n_items squared in float32, takes more than 3.6 GB."""
@@ -22,7 +22,7 @@ class EaseSettings(RankerSettings):
     l2: float = Field(default=100, gt=0, description="weight of the squared size of the item-item matrix")
 
 
-class Ease(Ranker):
+class Ease(RankerBase):
     """A score is history @ B. With P the inverse of X'X + l2 I, B is -P with each column divided by its diagonal, and a
     diagonal of 0 (equation 8): the least squares fit of X by X B in which no item explains itself.
 

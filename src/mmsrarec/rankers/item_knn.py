@@ -9,7 +9,7 @@ from pydantic import Field
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, sequences
-from mmsrarec.rankers.ranker import Ranker, RankerSettings
+from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
 
 ITEMS_AT_ONCE = 512
@@ -25,7 +25,7 @@ class ItemKnnSettings(RankerSettings):
     )
 
 
-class ItemKnn(Ranker):
+class ItemKnn(RankerBase):
     """An item's score is the sum of its cosines with the items of the history, over who consumed them in training.
 
     k: neighbours of each item that are kept, the most alike, of equals those first in the catalogue; None: all items

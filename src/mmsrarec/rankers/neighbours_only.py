@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.ranker import Ranker, RankerSettings
+from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import log_arrays, log_from
 from mmsrarec.rankers.sequence_model import Sasrec
 from mmsrarec.retrieve.collaborative_context import crowds, item_weights
@@ -27,7 +27,7 @@ class NeighboursOnlySettings(RankerSettings):
     k: int = Field(default=50, ge=1, le=20000, description="neighbours that vote")
 
 
-class NeighboursOnly(Ranker):
+class NeighboursOnly(RankerBase):
     """Scores an item by the summed weight of the neighbours that consumed it next.
 
     k may be larger than what a prompt can show: a ranking wants more votes than a sentence.
@@ -44,7 +44,7 @@ class NeighboursOnly(Ranker):
         self.encoder = encoder
 
     @classmethod
-    def from_source(cls, source: "Source") -> "Ranker":
+    def from_source(cls, source: "Source") -> "RankerBase":
         index = source.retrieval()
         settings, n_users = index.settings, index.train.n_users
         return cls.of(index.neighbours, n_next=settings.crowd_next, k=settings.crowd_of(n_users))

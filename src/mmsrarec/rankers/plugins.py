@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.ranker import Ranker
+from mmsrarec.rankers.ranker_base import RankerBase
 
 GROUP = "mmsrarec.rankers"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -40,7 +40,7 @@ def plugins() -> Mapping[str, Plugin]:
     return _found(tuple(sys.path))[0]
 
 
-def plugin_class(name: str) -> type[Ranker]:
+def plugin_class(name: str) -> type[RankerBase]:
     """The class of a plug-in that `plugins` lists.
 
     Raises:
@@ -67,15 +67,15 @@ def _found(path: tuple[str, ...]) -> tuple[Mapping[str, Plugin], Mapping[str, En
     return found, entries
 
 
-def _checked(plugin: Plugin, entry: EntryPoint) -> type[Ranker]:
+def _checked(plugin: Plugin, entry: EntryPoint) -> type[RankerBase]:
     """The class, or an error that says what is wrong with it."""
     if not NAME.fullmatch(plugin.name):
         raise ValueError("its name must be lower-case words and digits joined by hyphens")
     if len(entry_points(group=GROUP, name=plugin.name)) > 1:
         raise ValueError("several packages offer a ranker of this name")
     loaded = entry.load()
-    if not (isinstance(loaded, type) and issubclass(loaded, Ranker)):
-        raise TypeError(f"{entry.value} is no subclass of mmsrarec.rankers.Ranker")
+    if not (isinstance(loaded, type) and issubclass(loaded, RankerBase)):
+        raise TypeError(f"{entry.value} is no subclass of mmsrarec.rankers.RankerBase")
     if missing := sorted(loaded.__abstractmethods__):
         raise TypeError(f"{entry.value} lacks {', '.join(missing)}")
     if getattr(loaded, "name", None) != plugin.name:

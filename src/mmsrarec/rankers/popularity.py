@@ -8,11 +8,11 @@ from pydantic import Field
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.ranker import Ranker, RankerSettings
+from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import log_arrays, log_from
 
 
-class Popularity(Ranker):
+class Popularity(RankerBase):
     """Interactions an item has in training. With leave-one-out these include others' interactions after the query."""
 
     name = "popularity"
@@ -32,7 +32,7 @@ class Popularity(Ranker):
         self.counts = arrays["counts"]
 
 
-class PopularityAsOf(Ranker):
+class PopularityAsOf(RankerBase):
     """Training interactions of an item strictly before the query's time, by others than the user."""
 
     name = "popularity-as-of"

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.ranker import Ranker
+from mmsrarec.rankers.ranker_base import RankerBase
 
 
-class Random(Ranker):
+class Random(RankerBase):
     """A score is drawn from (seed, user, time) and the item, so the same question always gets the same answer."""
 
     name = "random"

@@ -8,7 +8,7 @@ from mmsrarec.data.dataset import Events
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.built_in import BUILT_IN
 from mmsrarec.rankers.plugins import plugin_class, plugins
-from mmsrarec.rankers.ranker import Ranker
+from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.rankers.settings import BaselineSettings
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
@@ -65,7 +65,7 @@ def is_ranker(name: str) -> bool:
     return name in BUILT_IN or name in plugins()
 
 
-def ranker_class(name: str) -> type[Ranker]:
+def ranker_class(name: str) -> type[RankerBase]:
     """The class of a ranker.
 
     Raises:
@@ -88,7 +88,7 @@ def candidate_generators(names: Collection[str]) -> list[str]:
     return [name for name in ranker_names() if name in names and ranker_class(name).proposes]
 
 
-def make_row(name: str, source: Source) -> Ranker:
+def make_row(name: str, source: Source) -> RankerBase:
     """A ranker by name, fitted. Raises MmsrarecError as `ranker_class` does."""
     return ranker_class(name).from_source(source)
 

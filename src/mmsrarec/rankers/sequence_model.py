@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments, moments_at
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.ranker import Ranker, RankerSettings
+from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
 
 if TYPE_CHECKING:  # torch comes along only where a model is trained or loaded
@@ -48,7 +48,7 @@ def whole_settings(name: str, own: BaseModel) -> RetrieveSettings:
         raise MmsrarecError(f"settings of {name}: {message}") from error
 
 
-class SequenceRanker(Ranker):
+class SequenceRanker(RankerBase):
     """Scores items by a trained sequence model, be it the one that stage 2 searches with or another."""
 
     Settings = SequenceRowSettings
@@ -71,7 +71,7 @@ class SequenceRanker(Ranker):
         self.content, self.device = content, device
 
     @classmethod
-    def from_source(cls, source: "Source") -> "Ranker":
+    def from_source(cls, source: "Source") -> "RankerBase":
         return cls.of(source.encoder(cast("EncoderName", cls.name)), source.train)
 
     @classmethod

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.ranker import Ranker, RankerSettings
+from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 
 
 class SequentialRulesSettings(RankerSettings):
@@ -17,7 +17,7 @@ class SequentialRulesSettings(RankerSettings):
     window: int = Field(default=4, ge=1, le=1000, description="steps between the two items of a rule, at most")
 
 
-class SequentialRules(Ranker):
+class SequentialRules(RankerBase):
     """A pair of items d <= window steps apart in a training sequence adds 1 / d to the rule "first -> second".
 
     An item's score is the weight of the rules that lead to it from the last `window` items of the history, each rule

@@ -9,7 +9,7 @@ from pydantic import Field
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, sequences
-from mmsrarec.rankers.ranker import Ranker, RankerSettings
+from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
 
 
@@ -19,7 +19,7 @@ class UserKnnSettings(RankerSettings):
     k: int = Field(default=50, ge=1, description="neighbours of a user")
 
 
-class UserKnn(Ranker):
+class UserKnn(RankerBase):
     """An item's score is the sum of the similarities of those among the k nearest training users that consumed it.
 
     Similarity is the cosine of what two people consumed, each item weighed by log(users / users that consumed it). The

@@ -10,7 +10,7 @@ from mmsrarec.core.terminal import remark
 from mmsrarec.data.dataset import Events
 from mmsrarec.data.splits import EVERYTHING
 from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
-from mmsrarec.rankers.ranker import Ranker, saved_record
+from mmsrarec.rankers.ranker_base import RankerBase, saved_record
 from mmsrarec.rankers.registry import Source, make_row, ranker_class, version_of
 from mmsrarec.runs.run_folder import Part, Workspace
 
@@ -28,7 +28,7 @@ def ranker_key(name: str, source: Source) -> str:
     )
 
 
-def load_fitted(run: Path, split: Part, name: str, source: Source) -> Ranker | None:
+def load_fitted(run: Path, split: Part, name: str, source: Source) -> RankerBase | None:
     """A ranker that the run keeps.
 
     Args:
@@ -60,7 +60,7 @@ def served_source(workspace: Workspace, split: Part) -> Source:
     return Source(workspace.fitted(split), workspace.recipe.seed, encoder, retrieval, baselines)
 
 
-def served_rankers(workspace: Workspace, split: Part, names: Sequence[str]) -> list[Ranker]:
+def served_rankers(workspace: Workspace, split: Part, names: Sequence[str]) -> list[RankerBase]:
     """The rankers that a run answers with, loaded.
 
     A run of an earlier version keeps none that is made from the log: then they are fitted, and a remark says so.

@@ -23,7 +23,7 @@ from mmsrarec.evaluate.hyperparameter_search import (
 )
 from mmsrarec.rankers.base import CandidateGenerator, Scorer
 from mmsrarec.rankers.ensemble.interleaved import Blind
-from mmsrarec.rankers.ranker import Ranker
+from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.rankers.registry import Source, made_from_log, make_row, version_of
 from mmsrarec.rankers.settings import BaselineSettings, encoder_settings, space_of
 from mmsrarec.recommend.ranking.context_only import ContextOnly
@@ -89,7 +89,7 @@ class Scorers:
         retrieval = partial(self.workspace.retrieval, self.name)
         return Source(self.fitted, self.recipe.seed, encoder, retrieval, self.baselines_of(name))
 
-    def _ranker(self, name: str, source: Source) -> Ranker:
+    def _ranker(self, name: str, source: Source) -> RankerBase:
         """The one that the run keeps, where it was fitted on these events; else fitted anew."""
         return load_fitted(self.workspace.folder, self.name, name, source) or make_row(name, source)
 

@@ -14,7 +14,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.base import known_to, unseen
 from mmsrarec.rankers.ensemble.features import term
 from mmsrarec.rankers.ensemble.interleaved import Widened
-from mmsrarec.rankers.ranker import Ranker
+from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.testing.logs import checkerboard, grown, queries, tiny_log
 
 UNCONSUMED = 3
@@ -32,13 +32,13 @@ class RankerLaws:
         atol: Likewise.
     """
 
-    ranker: ClassVar[type[Ranker]]
+    ranker: ClassVar[type[RankerBase]]
     settings: ClassVar[Mapping[str, Any]] = {}
     learns_taste: ClassVar[bool] = True
     rtol: ClassVar[float] = 1e-4
     atol: ClassVar[float] = 1e-5
 
-    def fitted(self, interactions: Events, seed: int = 0) -> Ranker:
+    def fitted(self, interactions: Events, seed: int = 0) -> RankerBase:
         """The ranker, fitted. Override it where a fit needs more than the interactions."""
         return self.ranker(**self.settings).fit(interactions, seed=seed)
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from mmsrarec.data.dataset import Events, FloatArray, IntArray
 from mmsrarec.data.splits import Moments
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers import Ranker, RankerSettings
+from mmsrarec.rankers import RankerBase, RankerSettings
 from mmsrarec.testing import RankerLaws, grown, queries, tiny_log
 
 
@@ -21,7 +21,7 @@ class LastItemSettings(RankerSettings):
     width: float = Field(default=5.0, gt=0, description="items: how far an item may be from the last one")
 
 
-class LastItem(Ranker):
+class LastItem(RankerBase):
     """Items are alike where their numbers are near."""
 
     name = "last-item"

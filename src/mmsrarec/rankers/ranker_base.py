@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FILE = "ranker.json"
 FORMAT = 1
-"""Version of the files that `Ranker.save` writes."""
+"""Version of the files that `RankerBase.save` writes."""
 
 
 class RankerSettings(BaseModel):
@@ -29,7 +29,7 @@ class RankerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Ranker(ABC):
+class RankerBase(ABC):
     """Ranks items by the interactions it was fitted on.
 
     A subclass implements `_fit`, `_score`, `_state` and `_restore`, and declares below what it can do. A score may
@@ -84,7 +84,7 @@ class Ranker(ABC):
         _ = n_items
 
     @classmethod
-    def from_source(cls, source: "Source") -> "Ranker":
+    def from_source(cls, source: "Source") -> "RankerBase":
         """Fitted for one split of a run: by the source's interactions, seed and settings."""
         return cls(source.baselines.settings(cls.name)).fit(source.train, seed=source.seed)
 
