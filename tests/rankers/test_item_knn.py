@@ -74,7 +74,7 @@ def test_blocks_change_nothing(k: int | None, shrinkage: float, monkeypatch: pyt
     whole = ItemKnn(k=k, shrinkage=shrinkage).fit(tiny_log())
     monkeypatch.setattr(item_knn, "ITEMS_AT_ONCE", 7)
     cut = ItemKnn(k=k, shrinkage=shrinkage).fit(tiny_log())
-    np.testing.assert_array_equal(cut.alike.toarray(), whole.alike.toarray())
+    np.testing.assert_array_equal(cut.similarity.toarray(), whole.similarity.toarray())
 
 
 def test_item_knn_by_hand() -> None:

@@ -154,12 +154,12 @@ def test_it_stands_in_the_comparison(near: type[RankerBase], drawn: Dataset, tmp
     assert {(row["protocol"], row["model"]) for row in report["rows"]} == {
         (protocol, name) for protocol in ("published", "full") for name in ("popularity", "near-numbers")
     }
-    told = report["protocols"][0]["settings"]["near-numbers"] if "protocols" in report else None
     searched = json.loads(
         (tmp_path / "run" / "evaluate" / "search" / "leave-one-out" / "near-numbers" / "search.json").read_text()
     )
     assert searched["tries"][0]["settings"] == {"width": 5}
-    assert told in (None, searched["chosen"])
+    assert report["facts"][0]["settings"]["near-numbers"] == searched["chosen"]
+    assert any("near-numbers (width" in note for note in report["notes"])
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class TestContentSasrec(SequenceLaws):
 
     def trained(self, interactions: Events, seed: int) -> RankerBase:
         drawn = torch.Generator().manual_seed(0)
-        content = torch.randn(interactions.n_items, RetrieveSettings().content_dims, generator=drawn)
+        content = torch.randn(interactions.n_items, 64, generator=drawn)
         return self.ranker(content=content, **self.settings).fit(interactions, seed=seed)
 
 

@@ -49,7 +49,7 @@ class ItemKnn(RankerBase):
         items = users.T.tocsr()
         step = self.n_items if self.settings.k is None else ITEMS_AT_ONCE
         blocks = [self._neighbours(items, users, people, begin, step) for begin in range(0, self.n_items, step)]
-        self.alike = vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
+        self.similarity = vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
 
     def _neighbours(self, items: Any, users: Any, people: IntArray, begin: int, step: int) -> Any:
         """Neighbours of the items from `begin` on.
@@ -79,13 +79,13 @@ class ItemKnn(RankerBase):
         return block
 
     def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        return of_candidates((binary_matrix(moments.history, self.n_items) @ self.alike).toarray(), candidates)
+        return of_candidates((binary_matrix(moments.history, self.n_items) @ self.similarity).toarray(), candidates)
 
     def _state(self) -> dict[str, NDArray[Any]]:
-        return csr_arrays(self.alike, "alike")
+        return csr_arrays(self.similarity, "similarity")
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self.alike = csr_from(arrays, "alike")
+        self.similarity = csr_from(arrays, "similarity")
 
 
 def _keep_largest(values: FloatArray, k: int) -> None:
