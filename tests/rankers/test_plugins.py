@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from mmsrarec.core.artefacts import writing
 from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.pipeline.run import run
-from mmsrarec.rankers.plugins import plugin_class, plugins
+from mmsrarec.rankers.plugins import _found, plugin_class, plugins
 from mmsrarec.rankers.ranker_base import RankerBase
-from mmsrarec.rankers.registry import candidate_generators, plugin_facts, ranker_names
+from mmsrarec.rankers.registry import Source, candidate_generators, make_row, plugin_facts, ranker_names
 from mmsrarec.rankers.settings import BaselineSettings, space_of
+from mmsrarec.runs.fitted_rankers import load_fitted, ranker_key, ranker_part
 from mmsrarec.runs.recipe import Recipe, load_recipe, to_toml
-from mmsrarec.study.model_names import check_rows, obeys_clock
-from mmsrarec.testing import RankerLaws
+from mmsrarec.study.model_names import check_proposers, check_rows, obeys_clock
+from mmsrarec.testing import RankerLaws, queries
 
 SOURCE = '''
 from typing import ClassVar
@@ -55,6 +57,11 @@ class Near(RankerBase):
 
     def _restore(self, arrays):
         self.places = arrays["places"]
+
+
+class Proposing(Near):
+    name = "near-proposing"
+    proposes = True
 
 
 class Unfinished(RankerBase):
@@ -160,6 +167,25 @@ def test_it_stands_in_the_comparison(near: type[RankerBase], drawn: Dataset, tmp
     assert searched["tries"][0]["settings"] == {"width": 5}
     assert report["facts"][0]["settings"]["near-numbers"] == searched["chosen"]
     assert any("near-numbers (width" in note for note in report["notes"])
+
+
+def test_it_may_propose_and_a_run_keeps_it(install: Install, drawn: Dataset, tmp_path: Path) -> None:
+    install(near_proposing="near_shop:Proposing")
+    names = ["near-proposing", "als", "mmsrarec"]
+    assert candidate_generators(names) == ["als", "near-proposing"]
+    check_proposers(["near-proposing", "mmsrarec"])
+    source = Source(drawn.events, 0, lambda name: pytest.fail(name), lambda: pytest.fail("stage 2"))
+    made, folder = make_row("near-proposing", source), tmp_path / ranker_part("all", "near-proposing")
+    folder.parent.mkdir(parents=True)
+    with writing(folder, kind="ranker", key=ranker_key("near-proposing", source)) as draft:
+        made.save(draft)
+    loaded = load_fitted(tmp_path, "all", "near-proposing", source)
+    assert loaded is not None
+    asked = queries([3, 4])
+    assert (loaded.score(asked) == made.score(asked)).all()
+    (tmp_path / "near-shop" / "near_shop-1.2.dist-info" / "METADATA").write_text(METADATA.replace("1.2", "1.3"))
+    _found.cache_clear()  # another version may rank otherwise
+    assert load_fitted(tmp_path, "all", "near-proposing", source) is None
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_names_are_checked_before_anything_is_made() -> None:
     check_proposers(["als", "mmsrarec"])
     with pytest.raises(MmsrarecError, match=r"full ranking needs a generator among evaluate.rows: sequential-rules"):
         check_proposers(["popularity", "mmsrarec"])
-    with pytest.raises(MmsrarecError, match=r'no ranker "eaes": choose from random'):
+    with pytest.raises(MmsrarecError, match=r'no ranker "eaes" is installed: choose from random'):
         ranker_class("eaes")
 
 

@@ -74,7 +74,7 @@ def ranker_class(name: str) -> type[RankerBase]:
     if name in BUILT_IN:
         return BUILT_IN[name]
     if name not in plugins():
-        raise MmsrarecError(f'no ranker "{name}": choose from {", ".join(ranker_names())}')
+        raise MmsrarecError(f'no ranker "{name}" is installed: choose from {", ".join(ranker_names())}')
     return plugin_class(name)
 
 
