@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_import_sequences import source_of
+from importing import source_of
 
 from mmsrarec.cli import commands
 from mmsrarec.data.dataset import Dataset, Item, make_events

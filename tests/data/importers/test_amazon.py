@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from importing import rejects_of
 from PIL import Image
-from test_import_tables import rejects_of
 
 from mmsrarec.cli import commands
 from mmsrarec.data.dataset import Item

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from importing import rejects_of
 from paths import CASES, SHARED_DATA
-from test_import_tables import rejects_of
 
 from mmsrarec.cli import commands
 from mmsrarec.data.folder import load, save

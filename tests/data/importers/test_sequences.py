@@ -7,25 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from importing import LOG, TITLED, rejects_of, source_of
 from paths import SHARED_DATA
-from test_import_tables import rejects_of
 
 from mmsrarec.cli import commands
 from mmsrarec.data.folder import load
 from mmsrarec.data.importers.sequences import import_sequences
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
-
-LOG = "u1\t7 007 8\nu2 8 7\r\nu3 9 9 7 8 007\n"
-TITLED = 'item,title\n10,"Nobody\'s, yet"\n007,Bond\n7,\n'
-
-
-def source_of(folder: Path, log: str | bytes = LOG, titles: str | None = TITLED) -> tuple[Path, Path, Path | None]:
-    (folder / "log.txt").write_bytes(log if isinstance(log, bytes) else log.encode())
-    if titles is None:
-        return folder / "log.txt", folder / "out", None
-    (folder / "titles.csv").write_text(titles, encoding="utf-8")
-    return folder / "log.txt", folder / "out", folder / "titles.csv"
 
 
 def test_users_items_and_titles_are_kept(tmp_path: Path) -> None:

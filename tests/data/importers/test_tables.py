@@ -1,10 +1,10 @@
 """Importing tables with faults in them."""
 
-import csv
 import json
 from pathlib import Path
 
 import pytest
+from importing import rejects_of
 from PIL import Image
 
 from mmsrarec.data.folder import load
@@ -32,11 +32,6 @@ def source_of(tmp_path: Path, *more: str | bytes, items: list[str] | None = None
     data = b"\n".join(line if isinstance(line, bytes) else line.encode() for line in log) + end
     (source / "interactions.csv").write_bytes(data)
     return source
-
-
-def rejects_of(out: Path) -> list[tuple[str, str, str]]:
-    with (out / "rejects.csv").open(newline="", encoding="utf-8") as file:
-        return [tuple(row) for row in csv.reader(file)][1:]
 
 
 def test_a_clean_import(tmp_path: Path) -> None:

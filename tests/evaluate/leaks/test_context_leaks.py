@@ -45,7 +45,7 @@ def test_a_held_out_item_that_is_only_counted_is_found(monkeypatch):
             LOG_NOW[:] = [log]
 
     LOG_NOW = [LOG]
-    monkeypatch.setattr(prompt_context.popularity, "levels", all_counted)
+    monkeypatch.setattr(prompt_context.popularity_levels, "levels", all_counted)
     found = context_leaks.held_out_item(LOG, Keeps, SETTINGS, 0)
     assert (found.passed, found.measured["shown"]) == (False, 0)
     assert found.measured["counted"] > 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from leaky import Small, rounds
-from test_heldout_leaks import Table
+from test_held_out_leaks import Table
 
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.evaluate.leaks import ranking_leaks
