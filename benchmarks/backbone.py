@@ -23,18 +23,18 @@ import torch
 
 from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import FloatArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 from mmsrarec.evaluate.protocols import Candidates, evaluate_published, published_candidates
 from mmsrarec.evaluate.significance import intervals, paired
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter, load_adapter, trainable
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.packing.packed_prompt import Pack
+from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.recommend.prompt.prompt_context import sample_training
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer, score_packs, yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.fine_tuning import choose_loss, tune
-from mmsrarec.runs.run_folder import Workspace
+from mmsrarec.runs.run_folder import RunFolder
 from mmsrarec.study.report.curves import Cloud, cloud_plot
 from mmsrarec.study.report.plots import save_svg
 
@@ -45,30 +45,30 @@ FORMS: dict[str, dict] = {
     "lowest-8": {"layers": 8, "first_layer": 0},
     "lowest-6": {"layers": 6, "first_layer": 0},
     "lowest-4": {"layers": 4, "first_layer": 0},
-    "even-8": {"layers": 8, "first_layer": 0, "keep": "even"},
+    "even-8": {"layers": 8, "first_layer": 0, "layer_selection": "even"},
     "distil-10": {"layers": 10, "first_layer": 0, "distil": True},
     "distil-8": {"layers": 8, "first_layer": 0, "distil": True},
-    "distil-even-8": {"layers": 8, "first_layer": 0, "distil": True, "keep": "even"},
+    "distil-even-8": {"layers": 8, "first_layer": 0, "distil": True, "layer_selection": "even"},
 }
 """What each form changes of the run's settings; distil: it also learns the scores of the run's variant "whole"."""
 TIMED = 4
 """Packs in a timed step of training."""
 
 
-class Bench:
+class SelectionTask:
     """A finished run, and the forms that are trained on it."""
 
     def __init__(self, run: Path, out: Path, users: int, packs: int | None):
-        self.workspace, self.out = Workspace.open(run), out
-        recipe = self.workspace.recipe
+        self.run_folder, self.out = RunFolder.open(run), out
+        recipe = self.run_folder.recipe
         self.seed, self.split = recipe.seed, recipe.evaluate.splits[0]
-        self.base = self.workspace.recommend_settings("whole")
-        self.base = self.base.model_copy(update={"packs": packs or self.base.packs})
-        self.retrieval = self.workspace.retrieval(self.split)
-        test = self.workspace.split(self.split).test
-        self.test: Moments = test.pick(np.arange(min(users, len(test))))
+        self.base = self.run_folder.recommend_settings("whole")
+        self.base = self.base.model_copy(update={"n_examples": packs or self.base.n_examples})
+        self.retrieval = self.run_folder.retrieval(self.split)
+        test = self.run_folder.split(self.split).test
+        self.test: Queries = test.pick(np.arange(min(users, len(test))))
         self.candidates: Candidates = published_candidates(
-            self.test, self.workspace.dataset.events, self.seed, recipe.evaluate.negatives
+            self.test, self.run_folder.dataset.interactions, self.seed, recipe.evaluate.negatives
         )
         self.test = self.test.pick(self.candidates.rows)
 
@@ -80,8 +80,8 @@ class Bench:
     def fresh(self, form: str) -> Prompts:
         """Prompts on an untrained model of that form."""
         settings = self.settings(form)
-        mllm = Mllm.load(self.workspace.recipe.model).shorten(settings.layers, settings.keep)
-        prompts = self.workspace.prompts("whole", mllm)
+        mllm = Mllm.load(self.run_folder.recipe.model).shorten(settings.layers, settings.layer_selection)
+        prompts = self.run_folder.prompts("whole", mllm)
         prompts.settings = settings
         return prompts
 
@@ -96,7 +96,7 @@ class Bench:
                 print(f"{form}: {label}, {done} of {total}", file=sys.stderr)
 
         started = time.process_time()
-        teacher = partial(self.workspace.tuned, self.split, "whole") if "distil" in FORMS[form] else None
+        teacher = partial(self.run_folder.tuned, self.split, "whole") if "distil" in FORMS[form] else None
         prompts = self.fresh(form)
         facts = tune(prompts, self.retrieval, settings, self.seed, folder / "adapter", folder / "work", told, teacher)
         facts |= {"cpu": time.process_time() - started, "settings": settings.model_dump()}
@@ -119,8 +119,8 @@ class Bench:
     def times(self, forms: list[str], repeats: int) -> dict[str, dict[str, float]]:
         """Of each form: training packs a second, and scoring milliseconds a user; medians over repeats."""
         rng = np.random.default_rng(self.seed)
-        moments, codes, place = sample_training(self.retrieval.train, TIMED * repeats, self.base.negatives, rng)
-        asked = self.retrieval.gather(moments, codes, self.base)
+        queries, codes, place = sample_training(self.retrieval.train, TIMED * repeats, self.base.negatives, rng)
+        asked = self.retrieval.gather(queries, codes, self.base)
         users = self.test.pick(np.arange(min(repeats, len(self.test))))
         tests = self.retrieval.gather(users, self.candidates.items[: len(users)], self.base)
         steps, scorers = {}, {}
@@ -153,7 +153,7 @@ class Bench:
         }
 
 
-def train_step(prompts: Prompts, trainer: Trainer, packs: list[Pack], place: np.ndarray) -> None:
+def train_step(prompts: Prompts, trainer: Trainer, packs: list[PackedPrompt], place: np.ndarray) -> None:
     logits = yes_minus_no(prompts, packs).view(len(packs), -1)
     trainer.step(choose_loss(logits, torch.from_numpy(place), "both"))
 
@@ -191,21 +191,21 @@ def main() -> None:
     options.add_argument("--plot", type=Path, help="an SVG file to draw")
     args = options.parse_args()
 
-    bench = Bench(args.run, args.out, args.users, args.packs)
+    selection_task = SelectionTask(args.run, args.out, args.users, args.packs)
     measured = {}
     for form in args.forms:
-        bench.train(form)
-        measured[form] = bench.quality(form)
+        selection_task.train(form)
+        measured[form] = selection_task.quality(form)
         print(f"{form}: HR@5 {measured[form]['HR@5'].mean():.3f}", file=sys.stderr)
-    times, first = bench.times(args.forms, args.repeats), args.forms[0]
+    times, first = selection_task.times(args.forms, args.repeats), args.forms[0]
     rows = {}
     for form in args.forms:
-        found = intervals({name: measured[form][name] for name in ("HR@5", "NDCG@5", "AUC")}, bench.seed)
+        found = intervals({name: measured[form][name] for name in ("HR@5", "NDCG@5", "AUC")}, selection_task.seed)
         rows[form] = {name: {k: round(v, 4) for k, v in asdict(one).items()} for name, one in found.items()}
         rows[form] |= times[form]
         for name in ("packs_per_cpu_s", "cpu_ms_per_user"):
             rows[form][f"{name}_ratio"] = round(times[form][name] / times[first][name], 2)
-        lost = asdict(paired(measured[form]["HR@5"], measured[first]["HR@5"], bench.seed))
+        lost = asdict(paired(measured[form]["HR@5"], measured[first]["HR@5"], selection_task.seed))
         rows[form]["HR@5 against the first"] = {name: round(value, 4) for name, value in lost.items()}
     if args.plot:
         plot(rows, args.plot)
@@ -213,8 +213,8 @@ def main() -> None:
         "benchmark": "backbone",
         "rows": rows,
         "ratio": round(times[first]["cpu_ms_per_user"] / times[args.forms[-1]]["cpu_ms_per_user"], 2),
-        "users": len(bench.test),
-        "packs": bench.base.packs,
+        "users": len(selection_task.test),
+        "n_examples": selection_task.base.n_examples,
         "forms": {form: FORMS[form] for form in args.forms},
         "threads": torch.get_num_threads(),
         "versions": versions(),

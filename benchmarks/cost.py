@@ -27,7 +27,7 @@ from mmsrarec.data.synthetic.catalogue import draw_catalogue
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
-from mmsrarec.models.packing.packed_prompt import Pack
+from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
 from mmsrarec.recommend.training.fine_tuning import choose_loss
@@ -55,7 +55,7 @@ def medians(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, fl
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def operations(pack: Pack, mllm: Mllm) -> float:
+def operations(pack: PackedPrompt, mllm: Mllm) -> float:
     """Floating-point operations of a forward pass over a pack, without the embedding and the two answers. The last
     feed-forward part reads the ends of candidates and of the shared part only."""
     decoder = mllm.decoder
@@ -70,7 +70,7 @@ def operations(pack: Pack, mllm: Mllm) -> float:
     return 2.0 * (weights * len(pack) - last * unread) + 4.0 * channels * pairs * len(decoder.layers)  # pyright: ignore
 
 
-def train(prompts: Prompts, trainer: Trainer, packs: list[Pack], n: int) -> None:
+def train(prompts: Prompts, trainer: Trainer, packs: list[PackedPrompt], n: int) -> None:
     """A step on packs whose positive stands first: `packs` hold n candidates together."""
     logits = yes_minus_no(prompts, packs).view(-1, n)
     trainer.step(choose_loss(logits, torch.zeros(len(logits), dtype=torch.long), "both"))
@@ -93,15 +93,15 @@ def main() -> None:
     most = max(args.candidates)
     with tempfile.TemporaryDirectory() as folder:
         dataset = draw_catalogue(Path(folder) / "catalogue", seed=0)
-        evidence = ask(
-            dataset, leave_one_out(dataset.events), max(most, 21) - 1, args.repeats, settings, bool(args.history)
+        context = ask(
+            dataset, leave_one_out(dataset.interactions), max(most, 21) - 1, args.repeats, settings, bool(args.history)
         )
         mllm = Mllm.load(ModelSettings(name=args.model, dtype=args.dtype)).shorten(args.layers)
-        prompts = make_prompts(mllm, dataset, evidence, settings)
-        whole = [prompts.render(one) for one in evidence]
+        prompts = make_prompts(mllm, dataset, context, settings)
+        whole = [prompts.render(one) for one in context]
 
-    packs = [Pack(pack.shared, pack.candidates[:21]) for pack in whole]
-    by_count = {n: Pack(whole[0].shared, whole[0].candidates[:n]) for n in args.candidates}
+    packs = [PackedPrompt(pack.shared, pack.candidates[:21]) for pack in whole]
+    by_count = {n: PackedPrompt(whole[0].shared, whole[0].candidates[:n]) for n in args.candidates}
     scored = medians({str(n): lambda p=pack: score_packs(prompts, [p]) for n, pack in by_count.items()}, args.repeats)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = np.array([scored[str(n)] for n in by_count])

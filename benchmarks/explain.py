@@ -3,8 +3,8 @@
     python benchmarks/explain.py --run runs/sample --users 100
 
 Cost: explaining the top k of each user's proposals against ranking these proposals once. As a user pays for both, one
-comes right after the other. Reasons are measured through a `Tree`, which reads the top k once more; then the same packs
-are scored without a tree, so that a busy machine slows all three. Faithfulness: the best proposal is scored again
+comes right after the other. Reasons are measured through a `PrefixTree`, which reads the top k once more; then the same
+packs are scored without a tree, so that a busy machine slows all three. Faithfulness: the best proposal is scored again
 without its top reason, without a random one, without its two top reasons at once, and without two random ones. For one
 reason a larger drop holds by construction, as the reasons were put in order by it; for two at once, and for the rank
 among the proposals, it does not. The last line of the output is one JSON object: medians over users of milliseconds and
@@ -26,27 +26,27 @@ import torch
 
 from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import FloatArray
-from mmsrarec.models.packing.packed_prompt import Pack
-from mmsrarec.models.packing.prefix_tree import Tree
+from mmsrarec.models.packing.packed_prompt import PackedPrompt
+from mmsrarec.models.packing.prefix_tree import PrefixTree
 from mmsrarec.rankers.ensemble.two_stage import Reranked
-from mmsrarec.recommend.explain import explain_all, explaining_packs, log_odds, statements_of
-from mmsrarec.recommend.prompt.explanation_units import Cut, Statement
-from mmsrarec.recommend.prompt.prompt_context import Evidence
+from mmsrarec.recommend.explain import explain_all, explanation_prompts, facts_of, log_odds
+from mmsrarec.recommend.prompt.explanation_units import Mask, PromptFact
+from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.runs.recommender import Recommender
 
 
-def proposals(recommender: Recommender, split: str, users: int, candidates: int, seed: int) -> list[Evidence]:
+def proposals(recommender: Recommender, split: str, users: int, candidates: int, seed: int) -> list[PromptContext]:
     """Test users at random, each with what is proposed to them."""
-    workspace = recommender.workspace
-    test = workspace.split(split).test  # pyright: ignore
+    run_folder = recommender.run_folder
+    test = run_folder.split(split).test  # pyright: ignore
     rows = np.random.default_rng(seed).permutation(len(test))[:users]
     found = []
     for row in np.sort(rows):
-        moment = test.pick(np.array([row]))
-        proposed = Reranked("", recommender.generator, recommender.scorer, candidates).proposals(moment)
-        found += recommender.retrieval.gather(moment, proposed, recommender.prompts.settings)
+        query = test.pick(np.array([row]))
+        proposed = Reranked("", recommender.generator, recommender.scorer, candidates).proposals(query)
+        found += recommender.retrieval.gather(query, proposed, recommender.prompts.settings)
     return found
 
 
@@ -56,34 +56,34 @@ def timed(work: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-def cost(prompts: Prompts, evidence: Sequence[Evidence], k: int) -> dict:
+def cost(prompts: Prompts, context: Sequence[PromptContext], k: int) -> dict:
     """Milliseconds and computed tokens, medians over users. "packs": the explanations', scored without a tree."""
     times: dict[str, list[float]] = {"ranking": [], "explaining": [], "packs": []}
     tokens: dict[str, list[int]] = {"ranking": [], "explaining": [], "packs": []}
     packs_needed = []
-    for number, one in enumerate(evidence):
-        ranked, counted = prompts.render(one), Tree()
+    for number, one in enumerate(context):
+        ranked, counted = prompts.render(one), PrefixTree()
         best = np.argsort(-score_packs(prompts, [ranked])[0], kind="stable")[:k]
         top = one.pick(best)
-        packs = explaining_packs(prompts, top, *statements_of(prompts, top))
+        packs = explanation_prompts(prompts, top, *facts_of(prompts, top))
         tokens["ranking"].append(len(ranked))
-        read = [counted.grow(asked, prompts.mllm.sight).ids.numel() for asked in ([prompts.render(top)], packs)]
+        read = [counted.grow(asked, prompts.mllm.vision_layout).ids.numel() for asked in ([prompts.render(top)], packs)]
         tokens["explaining"].append(sum(read))
         tokens["packs"].append(sum(map(len, packs)))
         packs_needed.append(len(packs))
 
-        def rank(one: Evidence = one) -> None:
+        def rank(one: PromptContext = one) -> None:
             score_packs(prompts, [prompts.render(one)])
 
-        def explain(top: Evidence = top) -> None:
+        def explain(top: PromptContext = top) -> None:
             explain_all(prompts, top)
 
-        def whole(packs: Sequence[Pack] = packs) -> None:
+        def whole(packs: Sequence[PackedPrompt] = packs) -> None:
             score_packs(prompts, packs)
 
         for name, way in {"ranking": rank, "explaining": explain, "packs": whole}.items():
             times[name].append(timed(way))
-        print(f"timed {number + 1} of {len(evidence)}", file=sys.stderr)
+        print(f"timed {number + 1} of {len(context)}", file=sys.stderr)
     ms = {name: round(statistics.median(values), 1) for name, values in times.items()}
     read = {name: statistics.median(values) for name, values in tokens.items()}
     return {
@@ -96,25 +96,25 @@ def cost(prompts: Prompts, evidence: Sequence[Evidence], k: int) -> dict:
     }
 
 
-def without(prompts: Prompts, evidence: Evidence, place: int, cut: Cut) -> tuple[float, int]:
+def without(prompts: Prompts, context: PromptContext, place: int, cut: Mask) -> tuple[float, int]:
     """Log-odds of the candidate at `place` and its rank among all, from 0, when the prompt lacks what is cut."""
-    places = range(len(evidence.candidates))
-    candidates = [(cut if at == place else Cut()).candidate(prompts, evidence, at) for at in places]
-    (scores,) = score_packs(prompts, [Pack(cut.shared(prompts, evidence), candidates)])
+    places = range(len(context.candidates))
+    candidates = [(cut if at == place else Mask()).candidate(prompts, context, at) for at in places]
+    (scores,) = score_packs(prompts, [PackedPrompt(cut.shared(prompts, context), candidates)])
     return log_odds(float(scores[place])), int((scores > scores[place]).sum())
 
 
-def faithfulness(prompts: Prompts, evidence: Sequence[Evidence], seed: int) -> dict:
+def faithfulness(prompts: Prompts, context: Sequence[PromptContext], seed: int) -> dict:
     """Means over users of what the best proposal loses, in log-odds and in ranks."""
     rng = np.random.default_rng(seed)
     lost: dict[str, list[tuple[float, int]]] = {"top": [], "random": [], "top_two": [], "random_two": []}
-    for number, one in enumerate(evidence):
+    for number, one in enumerate(context):
         (scores,) = score_packs(prompts, [prompts.render(one)])
         place = int(scores.argmax())
         alone = one.pick([place])
         ((_, reasons),) = explain_all(prompts, alone)
-        asker, own = statements_of(prompts, alone)
-        by_text: dict[tuple[str, str], Statement] = {(said.kind, said.text): said for said in [*asker, *own[0]]}
+        about_user, own = facts_of(prompts, alone)
+        by_text: dict[tuple[str, str], PromptFact] = {(said.kind, said.text): said for said in [*about_user, *own[0]]}
         cuts = [by_text[reason.kind, reason.text].cut for reason in reasons]
         if len(cuts) < 2:
             continue
@@ -124,7 +124,7 @@ def faithfulness(prompts: Prompts, evidence: Sequence[Evidence], seed: int) -> d
         for name, chosen in left_out.items():
             after, rank = without(prompts, one, place, reduce(or_, (cuts[int(at)] for at in chosen)))
             lost[name].append((before - after, rank))
-        print(f"left out {number + 1} of {len(evidence)}", file=sys.stderr)
+        print(f"left out {number + 1} of {len(context)}", file=sys.stderr)
     parts = {name: np.array(values, dtype=float) for name, values in lost.items()}
     told = {name: {"log_odds": _mean(part[:, 0]), "ranks": _mean(part[:, 1])} for name, part in parts.items()}
     for name, top, other in (("one", "top", "random"), ("two", "top_two", "random_two")):
@@ -152,15 +152,15 @@ def main() -> int:
     args = options.parse_args()
 
     recommender = Recommender.load(args.run)
-    recipe = recommender.workspace.recipe
+    recipe = recommender.run_folder.recipe
     if recipe.runtime.threads:
         torch.set_num_threads(recipe.runtime.threads)
     split = recipe.evaluate.splits[0]
     count = max(args.users, args.timed)
-    evidence = proposals(recommender, split, count, args.candidates, args.seed)
-    spent = cost(recommender.prompts, evidence[: args.timed], args.k) if args.timed else {}
+    context = proposals(recommender, split, count, args.candidates, args.seed)
+    spent = cost(recommender.prompts, context[: args.timed], args.k) if args.timed else {}
     print(json.dumps(spent), file=sys.stderr)
-    faithful = faithfulness(recommender.prompts, evidence[: args.users], args.seed) if args.users else {}
+    faithful = faithfulness(recommender.prompts, context[: args.users], args.seed) if args.users else {}
     result = {
         "benchmark": "explain",
         **spent,
@@ -174,7 +174,15 @@ def main() -> int:
         "threads": torch.get_num_threads(),
         "seed": args.seed,
         "settings": recommender.prompts.settings.model_dump(
-            include={"shows", "history", "similar_items", "item_keywords", "layers", "packs", "wishes"}
+            include={
+                "prompt_fields",
+                "history",
+                "similar_items",
+                "item_keywords",
+                "layers",
+                "n_examples",
+                "preference_rate",
+            }
         ),
         "versions": versions(),
     }

@@ -25,20 +25,20 @@ from mmsrarec.models.backbone.adapter import WEIGHTS, keep_beside, load_adapter
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
-from mmsrarec.runs.run_folder import Workspace, adapter_part
+from mmsrarec.runs.run_folder import RunFolder, adapter_part
 
 REFERENCE = "merged in float32"
 
 
-def models(workspace: Workspace, variant: str, adapter: Path) -> dict[str, Mllm]:
+def models(run_folder: RunFolder, variant: str, adapter: Path) -> dict[str, Mllm]:
     """The same adapter on the same model, in four ways."""
 
     def fresh(dtype: str) -> Mllm:
-        settings = workspace.recommend_settings(variant)
-        model = workspace.recipe.model.model_copy(update={"dtype": dtype})
-        return Mllm.load(model).shorten(settings.layers, settings.keep)
+        settings = run_folder.recommend_settings(variant)
+        model = run_folder.recipe.model.model_copy(update={"dtype": dtype})
+        return Mllm.load(model).shorten(settings.layers, settings.layer_selection)
 
-    own = workspace.recipe.model.dtype
+    own = run_folder.recipe.model.dtype
     ways = {REFERENCE: fresh("float32"), "merged": fresh(own), "unmerged": fresh(own), "beside": fresh(own)}
     for way, mllm in ways.items():
         peft = load_adapter(mllm, adapter)
@@ -78,30 +78,30 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=0)
     args = options.parse_args()
 
-    workspace = Workspace.open(args.run)
-    split = workspace.recipe.evaluate.splits[0]
-    adapter = workspace.folder / adapter_part(split, args.variant) / "adapter"
+    run_folder = RunFolder.open(args.run)
+    split = run_folder.recipe.evaluate.splits[0]
+    adapter = run_folder.folder / adapter_part(split, args.variant) / "adapter"
     if not (adapter / WEIGHTS).is_file():
         options.error(f"{adapter} holds no adapter: run stage 3 first")
-    if workspace.recipe.runtime.threads:
-        torch.set_num_threads(workspace.recipe.runtime.threads)
-    ways = models(workspace, args.variant, adapter)
-    prompts: dict[str, Prompts] = {way: workspace.prompts(args.variant, mllm) for way, mllm in ways.items()}
-    settings = workspace.recommend_settings(args.variant)
-    plain = Mllm.load(workspace.recipe.model).shorten(settings.layers, settings.keep)
-    test = workspace.split(split).test
+    if run_folder.recipe.runtime.threads:
+        torch.set_num_threads(run_folder.recipe.runtime.threads)
+    ways = models(run_folder, args.variant, adapter)
+    prompts: dict[str, Prompts] = {way: run_folder.prompts(args.variant, mllm) for way, mllm in ways.items()}
+    settings = run_folder.recommend_settings(args.variant)
+    plain = Mllm.load(run_folder.recipe.model).shorten(settings.layers, settings.layer_selection)
+    test = run_folder.split(split).test
     rows = np.sort(np.random.default_rng(args.seed).permutation(len(test))[: args.users])
     test = test.pick(rows)
-    asked = published_candidates(test, workspace.dataset.events, args.seed)
-    evidence = workspace.retrieval(split, args.variant).gather(test, asked.items, settings)
+    asked = published_candidates(test, run_folder.dataset.interactions, args.seed)
+    context = run_folder.retrieval(split, args.variant).gather(test, asked.items, settings)
     scores: dict[str, list[np.ndarray]] = {way: [] for way in ways}
     times: dict[str, list[float]] = {way: [] for way in ways}
-    for number, one in enumerate(evidence):
+    for number, one in enumerate(context):
         for way, mine in prompts.items():
             pack, started = mine.render(one), time.perf_counter()
             scores[way] += score_packs(mine, [pack])
             times[way].append(1000 * (time.perf_counter() - started))
-        print(f"ranked {number + 1} of {len(evidence)}", file=sys.stderr)
+        print(f"ranked {number + 1} of {len(context)}", file=sys.stderr)
     logits = {
         way: np.log(p := np.clip(np.array(found), 1e-9, 1 - 1e-9)) - np.log1p(-p) for way, found in scores.items()
     }
@@ -126,9 +126,9 @@ def main() -> int:
         "benchmark": "merge",
         "change": lost(plain, ways["merged"], ways[REFERENCE]),
         "ways": told,
-        "users": len(evidence),
+        "users": len(context),
         "variant": args.variant,
-        "data": workspace.dataset.name,
+        "data": run_folder.dataset.name,
         "model": plain.fingerprint,
         "rank": settings.rank,
         "layers": len(plain.decoder.layers),  # pyright: ignore

@@ -29,15 +29,15 @@ import torch
 from mmsrarec.core.artefacts import read_manifest, versions
 from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import FloatArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 from mmsrarec.data.synthetic.catalogue import draw_catalogue
 from mmsrarec.evaluate.protocols import Candidates, evaluate_published, published_candidates
 from mmsrarec.evaluate.significance import intervals, paired
 from mmsrarec.pipeline.run import run
-from mmsrarec.pipeline.steps import Stages
+from mmsrarec.pipeline.steps import Steps
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.runs.recipe import Recipe, load_recipe
-from mmsrarec.runs.run_folder import MSR, Workspace, adapter_part, msr_part
+from mmsrarec.runs.run_folder import MSR, RunFolder, adapter_part, msr_part
 from mmsrarec.study.mllm_msr.part import load_msr
 from mmsrarec.study.mllm_msr.ranker import MllmMsr, msr_settings
 
@@ -57,8 +57,8 @@ def train(folder: Path, packs: int | None) -> Recipe:
         run(load_recipe("sample", overrides), folder, stages, Progress())
     recipe = load_recipe(folder / "recipe.toml")
     if packs is not None:
-        recipe = recipe.model_copy(update={"recommend": recipe.recommend.model_copy(update={"packs": packs})})
-    Stages(Workspace(recipe, folder), Progress()).msr(SPLIT)
+        recipe = recipe.model_copy(update={"recommend": recipe.recommend.model_copy(update={"n_examples": packs})})
+    Steps(RunFolder(recipe, folder), Progress()).msr(SPLIT)
     return recipe
 
 
@@ -67,16 +67,16 @@ def tell(done: int, total: int, label: str) -> None:
 
 
 def quality(
-    scorers: Mapping[str, MllmScorer], moments: Moments, candidates: Candidates, seed: int
+    scorers: Mapping[str, MllmScorer], queries: Queries, candidates: Candidates, seed: int
 ) -> tuple[dict[str, dict], dict[str, dict]]:
     """Means with intervals of each scorer, and the paired difference of the first to the second."""
-    found = {name: evaluate_published(scorer, moments, candidates) for name, scorer in scorers.items()}
+    found = {name: evaluate_published(scorer, queries, candidates) for name, scorer in scorers.items()}
     shown = {
         name: {metric: asdict(value) for metric, value in intervals(metrics, seed).items() if metric in METRICS}
         for name, metrics in found.items()
     }
-    ours, rival = found.values()
-    return shown, {metric: asdict(paired(ours[metric], rival[metric], seed)) for metric in METRICS}
+    ours, competitor = found.values()
+    return shown, {metric: asdict(paired(ours[metric], competitor[metric], seed)) for metric in METRICS}
 
 
 class Clock:
@@ -113,33 +113,33 @@ def reset_peak() -> float | None:
         return None
 
 
-def measure(ours: MllmScorer, rival: MllmMsr, moments: Moments, candidates: Candidates, repeats: int) -> dict:
+def measure(ours: MllmScorer, competitor: MllmMsr, queries: Queries, candidates: Candidates, repeats: int) -> dict:
     """Time both on each user alone; how far MLLM-MSR's scores lie apart between the ways of asking."""
-    parts = rival.prompts, rival.retrieval
-    alone, batch = (MllmMsr(MSR, *parts, batch_tokens=tokens, writer=rival.writer) for tokens in (1, 1 << 20))
+    parts = competitor.prompts, competitor.retrieval
+    alone, batch = (MllmMsr(MSR, *parts, batch_tokens=tokens, writer=competitor.writer) for tokens in (1, 1 << 20))
     packed, ours = MllmScorer(MSR, *parts), MllmScorer(ours.name, ours.prompts, ours.retrieval)
     clock, apart = Clock(), 0.0
 
-    def by_us(moment: Moments, asked: np.ndarray) -> None:
-        evidence = clock("search", lambda: ours.retrieval.gather(moment, asked, ours.prompts.settings))
-        clock("ranking", lambda: ours.score_evidence(evidence))
+    def by_us(query: Queries, asked: np.ndarray) -> None:
+        context = clock("search", lambda: ours.retrieval.gather(query, asked, ours.prompts.settings))
+        clock("ranking", lambda: ours.score_contexts(context))
 
-    def by_rival(moment: Moments, asked: np.ndarray) -> list[FloatArray]:
-        rival.writer.preferences.clear()
-        evidence = clock("preference", lambda: alone.retrieval.gather(moment, asked, rival.prompts.settings))
+    def by_rival(query: Queries, asked: np.ndarray) -> list[FloatArray]:
+        competitor.writer.preferences.clear()
+        context = clock("preference", lambda: alone.retrieval.gather(query, asked, competitor.prompts.settings))
         ways = {"prompts": alone, "prompts in a batch": batch, "prompts packed": packed}
-        return [clock(name, partial(way.score_evidence, evidence))[0] for name, way in ways.items()]
+        return [clock(name, partial(way.score_contexts, context))[0] for name, way in ways.items()]
 
     for repeat in range(-1, repeats):
-        for row in range(len(moments) if repeat >= 0 else 1):
-            moment, asked = moments.pick(np.array([row])), candidates.items[row : row + 1]
+        for row in range(len(queries) if repeat >= 0 else 1):
+            query, asked = queries.pick(np.array([row])), candidates.items[row : row + 1]
             if (repeat + row) % 2:
-                by_us(moment, asked)
-            scores = by_rival(moment, asked)
+                by_us(query, asked)
+            scores = by_rival(query, asked)
             if not (repeat + row) % 2:
-                by_us(moment, asked)
+                by_us(query, asked)
             apart = max(apart, *(float(np.abs(scores[0] - other).max()) for other in scores[1:]))
-            tell(row + 1, len(moments), f"timing, round {repeat + 1} of {repeats}")
+            tell(row + 1, len(queries), f"timing, round {repeat + 1} of {repeats}")
         if repeat < 0:  # first calls pay for memory
             clock = Clock()
     wall, processor, mean = (
@@ -156,8 +156,8 @@ def measure(ours: MllmScorer, rival: MllmMsr, moments: Moments, candidates: Cand
         "processor": {"ms_per_user": processor, **ratios(processor)},
         "mean_processor": {"ms_per_user": mean, **ratios(mean)},
         "peak_mb_above_models": {part: round(peak, 1) for part, peak in clock.peak.items()},
-        "calls_per_user": {"mmsrarec": ours.calls / ours.moments, MSR: alone.calls / alone.moments},
-        "tokens_per_user": {"mmsrarec": ours.tokens / ours.moments, MSR: alone.tokens / alone.moments},
+        "calls_per_user": {"mmsrarec": ours.calls / ours.queries, MSR: alone.calls / alone.queries},
+        "tokens_per_user": {"mmsrarec": ours.tokens / ours.queries, MSR: alone.tokens / alone.queries},
         "disagreement": apart,
     }
 
@@ -181,20 +181,20 @@ def main() -> int:
 
     recipe = train(args.out, args.packs)
     torch.set_num_threads(recipe.runtime.threads or torch.get_num_threads())
-    workspace = Workspace.open(args.out)
-    test = workspace.split(SPLIT).test
-    asked = published_candidates(test, workspace.dataset.events, recipe.seed, recipe.evaluate.negatives)
+    run_folder = RunFolder.open(args.out)
+    test = run_folder.split(SPLIT).test
+    asked = published_candidates(test, run_folder.dataset.interactions, recipe.seed, recipe.evaluate.negatives)
     test = test.pick(asked.rows)
     drawn = np.random.default_rng(args.seed).permutation(len(test))
 
-    def some(count: int) -> tuple[Moments, Candidates]:
+    def some(count: int) -> tuple[Queries, Candidates]:
         rows = np.sort(drawn[:count])
         return test.pick(rows), Candidates(asked.user[rows], asked.items[rows], asked.place[rows], asked.seed)
 
     tokens = recipe.runtime.score_tokens
-    ours = MllmScorer("mmsrarec", workspace.tuned(SPLIT, "whole"), workspace.retrieval(SPLIT), tokens, tell)
-    rival = load_msr(workspace, SPLIT, args.out / msr_part(SPLIT), tell)
-    packed = MllmScorer(MSR, rival.prompts, rival.retrieval, tokens, tell)
+    ours = MllmScorer("mmsrarec", run_folder.tuned(SPLIT, "whole"), run_folder.retrieval(SPLIT), tokens, tell)
+    competitor = load_msr(run_folder, SPLIT, args.out / msr_part(SPLIT), tell)
+    packed = MllmScorer(MSR, competitor.prompts, competitor.retrieval, tokens, tell)
     metrics, differences = {}, {}
     if args.users:
         metrics, differences = quality({"mmsrarec": ours, MSR: packed}, *some(args.users), args.seed)
@@ -202,20 +202,20 @@ def main() -> int:
         "benchmark": "mllm_msr",
         "metrics": metrics,
         "differences": differences,
-        **measure(ours, rival, *some(args.timed), args.repeats),
+        **measure(ours, competitor, *some(args.timed), args.repeats),
         "users": min(args.users, len(test)),
         "timed": min(args.timed, len(test)),
         "repeats": args.repeats,
         "candidates": recipe.evaluate.negatives + 1,
-        "packs": {
-            "mmsrarec": read_manifest(args.out / adapter_part(SPLIT, "whole"))["settings"]["recommend"]["packs"],
-            MSR: recipe.recommend.packs,
+        "n_examples": {
+            "mmsrarec": read_manifest(args.out / adapter_part(SPLIT, "whole"))["settings"]["recommend"]["n_examples"],
+            MSR: recipe.recommend.n_examples,
         },
-        "model": rival.prompts.mllm.fingerprint,
+        "model": competitor.prompts.mllm.fingerprint,
         "threads": torch.get_num_threads(),
         "recipe": recipe.name,
         "settings": {
-            "mmsrarec": workspace.recipe.recommend.model_dump(),
+            "mmsrarec": run_folder.recipe.recommend.model_dump(),
             MSR: {**recipe.evaluate.mllm_msr.model_dump(), **msr_settings(recipe.recommend).model_dump()},
         },
         "versions": versions(),

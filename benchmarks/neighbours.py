@@ -1,4 +1,4 @@
-"""Time the search for neighbours: one history at a time and in batches, from 5,000 to 500,000 moments.
+"""Time the search for neighbours: one history at a time and in batches, from 5,000 to 500,000 queries.
 
     OMP_NUM_THREADS=1 python benchmarks/neighbours.py --plot docs/neighbours.svg
 
@@ -22,8 +22,8 @@ import numpy as np
 import torch
 
 from mmsrarec.core.artefacts import versions
-from mmsrarec.data.dataset import Events, IntArray, make_events
-from mmsrarec.data.splits import Moments, leave_one_out
+from mmsrarec.data.dataset import IntArray, Interactions, make_interactions
+from mmsrarec.data.splits import Queries, leave_one_out
 from mmsrarec.models.sequence.encoders import SASRec
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Encodes, Neighbours
@@ -50,32 +50,34 @@ class Drawn:
         return (near + self.rng.normal(size=near.shape)).astype(np.float32)
 
 
-def draw_log(users: int, items: int, rng: np.random.Generator) -> Events:
+def draw_log(users: int, items: int, rng: np.random.Generator) -> Interactions:
     """Everybody takes 5 or more items, popular ones most, over four months."""
     lengths = 4 + rng.geometric(1 / (EVENTS_A_USER - 4), users)
     n = int(lengths.sum())
     popularity = 1 / (np.arange(items) + 20) ** 0.9
     taken = rng.choice(items, n, p=popularity / popularity.sum())
-    return make_events(np.repeat(np.arange(users), lengths), taken, rng.integers(1, 10_000_000, n), users, items)
+    return make_interactions(np.repeat(np.arange(users), lengths), taken, rng.integers(1, 10_000_000, n), users, items)
 
 
-def cut(log: Events, size: int) -> Events:
-    """The first `size` events: a log of fewer users."""
+def cut(log: Interactions, size: int) -> Interactions:
+    """The first `size` interactions: a log of fewer users."""
     return log.where(np.arange(len(log)) < size)
 
 
 def random_sasrec(n_items: int, settings: RetrieveSettings, seed: int) -> Encoder:
     s = settings
-    model = SASRec(n_items, s.length, s.dims, s.blocks, s.heads, s.dropout).reset(torch.Generator().manual_seed(seed))
+    model = SASRec(n_items, s.max_length, s.embedding_size, s.n_layers, s.n_heads, s.dropout).reset(
+        torch.Generator().manual_seed(seed)
+    )
     return Encoder(model.eval(), s)
 
 
-def later(log: Events, users: IntArray, known: bool) -> Moments:
-    """Moments after the whole log, each with the history of one of its users; known: whether it says who it is."""
+def later(log: Interactions, users: IntArray, known: bool) -> Queries:
+    """Queries after the whole log, each with the history of one of its users; known: whether it says who it is."""
     end = int(log.time.max()) + 1
     codes = users if known else np.full(len(users), -1)
     histories = tuple(log.items_of(int(user)) for user in users)
-    return Moments(codes, np.full(len(users), end), np.full(len(users), -1), histories)
+    return Queries(codes, np.full(len(users), end), np.full(len(users), -1), histories)
 
 
 def timed(call: Callable[[], object]) -> tuple[float, float]:
@@ -108,8 +110,8 @@ def growth(args: argparse.Namespace) -> list[dict]:
         for turn in range(turns):
             for index, own in zip(indexes, times, strict=True):
                 users = rng.choice(np.unique(index.train.user), share)
-                moments = later(index.train, users, known=bool(turn % 2))
-                own.append(timed(lambda i=index, m=moments: i.find(m, args.k)))
+                queries = later(index.train, users, known=bool(turn % 2))
+                own.append(timed(lambda i=index, m=queries: i.find(m, args.k)))
         for row, own in zip(found, times, strict=True):
             row[name] = medians(own, share)
         print(f"{name}: done", file=sys.stderr)
@@ -119,7 +121,7 @@ def growth(args: argparse.Namespace) -> list[dict]:
 def live(args: argparse.Namespace) -> dict:
     """One history at a time among 50,000 users, encoding and all."""
     split = leave_one_out(draw_log(USERS, ITEMS, np.random.default_rng(args.seed)))
-    encoder: Encodes = random_sasrec(ITEMS, RetrieveSettings(dims=args.dims), args.seed)
+    encoder: Encodes = random_sasrec(ITEMS, RetrieveSettings(embedding_size=args.dims), args.seed)
     index = Neighbours(split.train, encoder, args.index)
     rng, end = np.random.default_rng(args.seed), int(split.test.time.max()) + 1
     asked = rng.permutation(len(split.test))[: args.queries]

@@ -1,4 +1,4 @@
-"""Time packed scoring against one prompt per candidate, on users of a drawn catalogue.
+"""Time packed scoring against one prompt per candidate, on users of a synthetic catalogue.
 
     python benchmarks/packing.py --users 50 --check
 
@@ -24,11 +24,11 @@ from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
 from mmsrarec.data.splits import Split, leave_one_out
 from mmsrarec.data.synthetic.catalogue import draw_catalogue
 from mmsrarec.evaluate.protocols import published_candidates
-from mmsrarec.models.backbone.image_features import see_catalogue
+from mmsrarec.models.backbone.image_features import encode_catalogue_images
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
-from mmsrarec.models.packing.packed_prompt import Pack
-from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval
+from mmsrarec.models.packing.packed_prompt import PackedPrompt
+from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.recommend.settings import RecommendSettings
@@ -55,25 +55,25 @@ class Bag:
 
 def ask(
     dataset: Dataset, split: Split, negatives: int, users: int, settings: RecommendSettings, full: bool = False
-) -> list[Evidence]:
+) -> list[PromptContext]:
     """What a prompt says of the first test users: 1 + negatives candidates each. full: a history that has less items
     than a prompt shows begins with some that are drawn."""
     retrieval = Retrieval(
         split.train, Neighbours(split.train, Bag(len(dataset.items))), load_recipe("sample", ["data=none"]).retrieve
     )
-    moments = split.test.pick(np.arange(min(users, len(split.test))))
+    queries = split.test.pick(np.arange(min(users, len(split.test))))
     if full:
         rng, n, histories = np.random.default_rng(0), settings.history, []
-        for own, target in zip(moments.history, moments.target, strict=True):
+        for own, target in zip(queries.history, queries.target, strict=True):
             drawn = rng.permutation(len(dataset.items))[:n]
             before = drawn[~np.isin(drawn, [*own, target])]
             histories.append(np.concatenate([before[: max(n - len(own), 0)], own]))
-        moments = replace(moments, history=tuple(histories))
-    candidates = published_candidates(moments, dataset.events, seed=0, n=negatives)
-    return retrieval.gather(moments.pick(candidates.rows), candidates.items, settings)
+        queries = replace(queries, history=tuple(histories))
+    candidates = published_candidates(queries, dataset.interactions, seed=0, n=negatives)
+    return retrieval.gather(queries.pick(candidates.rows), candidates.items, settings)
 
 
-def make_prompts(mllm: Mllm, dataset: Dataset, evidence: list[Evidence], settings: RecommendSettings) -> Prompts:
+def make_prompts(mllm: Mllm, dataset: Dataset, context: list[PromptContext], settings: RecommendSettings) -> Prompts:
     """Prompts of an untuned model. Keywords are the items' own words; all pictures are said to show a red star."""
     n = len(dataset.items)
     pictured = [item.image is not None for item in dataset.items]
@@ -83,37 +83,39 @@ def make_prompts(mllm: Mllm, dataset: Dataset, evidence: list[Evidence], setting
         source=(("none", "fallback"),) * n,
         answers=((None, None),) * n,
     )
-    asked = {code for one in evidence for code in one.candidates}
+    asked = {code for one in context for code in one.candidates}
     bare = (item if code in asked else replace(item, image=None) for code, item in enumerate(dataset.items))
     shown = replace(dataset, items=tuple(bare))
-    features = see_catalogue(mllm, shown, settings.visual_tokens)[0] if settings.shows.pictures else {}
+    features = (
+        encode_catalogue_images(mllm, shown, settings.visual_tokens)[0] if settings.prompt_fields.pictures else {}
+    )
     return Prompts(mllm, dataset, keywords, features, settings)
 
 
-def packed(prompts: Prompts, pack: Pack) -> FloatArray:
+def packed(prompts: Prompts, pack: PackedPrompt) -> FloatArray:
     """All candidates in one pack."""
     return score_packs(prompts, [pack])[0]
 
 
-def one_by_one(prompts: Prompts, pack: Pack) -> FloatArray:
+def one_by_one(prompts: Prompts, pack: PackedPrompt) -> FloatArray:
     """A forward pass for each candidate's prompt."""
     return np.concatenate([score_packs(prompts, [single])[0] for single in pack.unpacked()])
 
 
-def one_batch(prompts: Prompts, pack: Pack) -> FloatArray:
+def one_batch(prompts: Prompts, pack: PackedPrompt) -> FloatArray:
     """Each candidate's prompt whole, all of a user in one batch."""
     singles = pack.unpacked()
     return np.concatenate(score_packs(prompts, singles, batch_tokens=sum(map(len, singles)) * 2))
 
 
-WAYS: dict[str, Callable[[Prompts, Pack], FloatArray]] = {
+WAYS: dict[str, Callable[[Prompts, PackedPrompt], FloatArray]] = {
     "packed": packed,
     "one_by_one": one_by_one,
     "one_batch": one_batch,
 }
 
 
-def measure(prompts: Prompts, packs: list[Pack], repeats: int) -> dict[str, float]:
+def measure(prompts: Prompts, packs: list[PackedPrompt], repeats: int) -> dict[str, float]:
     """Median milliseconds a user of each way."""
     names, times = list(WAYS), {name: [] for name in WAYS}
     for name in names:
@@ -129,7 +131,7 @@ def measure(prompts: Prompts, packs: list[Pack], repeats: int) -> dict[str, floa
     return {name: round(statistics.median(values), 3) for name, values in times.items()}
 
 
-def disagreement(prompts: Prompts, packs: list[Pack]) -> float:
+def disagreement(prompts: Prompts, packs: list[PackedPrompt]) -> float:
     """The largest difference between scores of two ways."""
     scores = [[way(prompts, pack) for way in WAYS.values()] for pack in packs]
     return max(float(np.abs(first - other).max()) for first, *others in scores for other in others)
@@ -151,13 +153,13 @@ def main() -> int:
 
     def prompts_in(dtype: str) -> Prompts:
         model = ModelSettings.model_validate({"name": args.model, "dtype": dtype})
-        return make_prompts(Mllm.load(model, args.device), dataset, evidence, settings)
+        return make_prompts(Mllm.load(model, args.device), dataset, context, settings)
 
     with tempfile.TemporaryDirectory() as folder:
         dataset = draw_catalogue(Path(folder) / "catalogue", seed=0)
-        evidence = ask(dataset, leave_one_out(dataset.events), args.negatives, args.users, settings)
+        context = ask(dataset, leave_one_out(dataset.interactions), args.negatives, args.users, settings)
         prompts = prompts_in(args.dtype)
-        packs = [prompts.render(one) for one in evidence]
+        packs = [prompts.render(one) for one in context]
         times = measure(prompts, packs, args.repeats)
         apart = disagreement(prompts_in("float32"), packs[: args.check]) if args.check else None
 
@@ -178,7 +180,7 @@ def main() -> int:
         "threads": torch.get_num_threads(),
         "recipe": args.recipe,
         "settings": settings.model_dump(
-            include={"shows", "history", "similar_items", "item_keywords", "visual_tokens"}
+            include={"prompt_fields", "history", "similar_items", "item_keywords", "visual_tokens"}
         ),
         "versions": versions(),
     }

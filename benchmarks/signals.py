@@ -23,27 +23,27 @@ from torch.nn import functional as F
 
 from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import FloatArray, IntArray
-from mmsrarec.data.splits import Moments
-from mmsrarec.evaluate.metrics import count_rivals, measure
+from mmsrarec.data.splits import Queries
+from mmsrarec.evaluate.metrics import count_competitors, measure
 from mmsrarec.evaluate.protocols import Candidates, published_candidates
 from mmsrarec.evaluate.significance import intervals, paired
-from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval
+from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import FACTS
-from mmsrarec.recommend.settings import RecommendSettings, Shows
-from mmsrarec.retrieve.collaborative_context import Voices, crowds, rarity
+from mmsrarec.recommend.settings import PromptFields, RecommendSettings
+from mmsrarec.retrieve.collaborative_context import Votes, rarity, voting_neighbours
 from mmsrarec.retrieve.neighbours import clock
 from mmsrarec.retrieve.signals.popularity_levels import counts
 from mmsrarec.retrieve.signals.transitions import transitions
-from mmsrarec.runs.run_folder import Workspace
+from mmsrarec.runs.run_folder import RunFolder
 from mmsrarec.summarize.keywords import fallback
 
-TODAY = ("popularity", "alike", "similar")
+TODAY = ("popularity", "neighbour_votes", "similar")
 """What a prompt says unless a recipe says otherwise."""
 ADDED = ("keywords", "transitions", "follows", "recency", "trend")
 FUSIONS: Mapping[str, Sequence[str]] = {
     "today": TODAY,
     **{f"today and {name}": (*TODAY, name) for name in ADDED},
-    "keywords for items": ("popularity", "alike", "keywords"),
+    "keywords for items": ("popularity", "neighbour_votes", "keywords"),
     "all": (*TODAY, *ADDED),
     **{f"all but {name}": tuple(other for other in (*TODAY, *ADDED) if other != name) for name in (*TODAY, *ADDED)},
 }
@@ -52,57 +52,57 @@ FUSIONS: Mapping[str, Sequence[str]] = {
 class Words:
     """Stands in for stage 1: words of the items' own texts."""
 
-    def __init__(self, workspace: Workspace, most: int):
-        self.words = [fallback(item, most) for item in workspace.dataset.items]
+    def __init__(self, run_folder: RunFolder, most: int):
+        self.words = [fallback(item, most) for item in run_folder.dataset.items]
 
     def united(self, code: int) -> tuple[str, ...]:
         return self.words[code]
 
 
-def shared_keywords(evidence: Evidence, words: Words, rare: Mapping[str, float], most: int) -> list[float]:
+def shared_keywords(context: PromptContext, words: Words, rare: Mapping[str, float], most: int) -> list[float]:
     """(c,): the weight of the collaborative keywords that each candidate has, as a share of the heaviest keyword."""
-    had = {word for code in evidence.history for word in words.united(code)}
+    had = {word for code in context.history for word in words.united(code)}
     weights: dict[str, float] = {}
-    for voice in evidence.voices:
-        for word in set(words.united(voice.item)) - had:
-            weights[word] = weights.get(word, 0.0) + voice.weight * rare[word]
+    for vote in context.votes:
+        for word in set(words.united(vote.item)) - had:
+            weights[word] = weights.get(word, 0.0) + vote.weight * rare[word]
     best = dict(sorted(weights.items(), key=lambda pair: -pair[1])[:most])
     top = max(best.values(), default=0.0) or 1.0
-    return [sum(best.get(word, 0.0) for word in words.united(code)) / top for code in evidence.candidates]
+    return [sum(best.get(word, 0.0) for word in words.united(code)) / top for code in context.candidates]
 
 
-def look(retrieval: Retrieval, moments: Moments, items: IntArray, words: Words, settings: RecommendSettings) -> dict:
+def look(retrieval: Retrieval, queries: Queries, items: IntArray, words: Words, settings: RecommendSettings) -> dict:
     """Each signal of (m, c) candidates, (m, c): levels where a prompt says words, elsewhere weights to rank by."""
     everything = settings.model_copy(
-        update={"shows": Shows(similar_keywords=True, follows=True, recency=True, trend=True)}
+        update={"prompt_fields": PromptFields(similar_keywords=True, follows=True, recency=True, trend=True)}
     )
-    second = settings.model_copy(update={"shows": Shows(transitions=True)})
-    gathered = retrieval.gather(moments, items, everything)
+    second = settings.model_copy(update={"prompt_fields": PromptFields(transitions=True)})
+    gathered = retrieval.gather(queries, items, everything)
     found: dict = {name: np.array([getattr(one, name) for one in gathered]) for name in FACTS}
     rare = rarity(words, len(words.words))
     found["keywords"] = np.array([shared_keywords(one, words, rare, settings.similar_tokens // 3) for one in gathered])
-    for name, evidence in (("similar", gathered), ("transitions", retrieval.gather(moments, items, second))):
-        found[name] = np.array([np.isin(one.candidates, one.similar) for one in evidence], dtype=np.int64)
-    return found | weights(retrieval, moments, items, settings)
+    for name, context in (("similar", gathered), ("transitions", retrieval.gather(queries, items, second))):
+        found[name] = np.array([np.isin(one.candidates, one.similar) for one in context], dtype=np.int64)
+    return found | weights(retrieval, queries, items, settings)
 
 
-def weights(retrieval: Retrieval, moments: Moments, items: IntArray, settings: RecommendSettings) -> dict:
+def weights(retrieval: Retrieval, queries: Queries, items: IntArray, settings: RecommendSettings) -> dict:
     """The quantities behind the words, unrounded."""
     s, past, train = retrieval.settings, retrieval.past, retrieval.train
-    found: dict[str, FloatArray] = {name: np.zeros(items.shape) for name in ("alike", "follows", "recency")}
-    for these, asked, crowd, following in crowds(
-        retrieval.neighbours, train, moments, s.crowd_of(train.n_users), s.crowd_next
+    found: dict[str, FloatArray] = {name: np.zeros(items.shape) for name in ("neighbour_votes", "follows", "recency")}
+    for these, asked, voters, following in voting_neighbours(
+        retrieval.neighbours, train, queries, s.n_vote_neighbours_of(train.n_users), s.n_vote_items
     ):
         for row, (i, time) in enumerate(zip(these.tolist(), clock(asked).tolist(), strict=True)):
             same = retrieval.neighbours.same_person(asked, row)
-            voices = {
-                "alike": Voices.of(following[row], crowd.similarity[row], crowd.user[row]),
+            votes = {
+                "neighbour_votes": Votes.of(following[row], voters.similarity[row], voters.user[row]),
                 "follows": transitions(past, asked, row, same, settings.transition_window),
             }
-            for name, voice in voices.items():
-                found[name][i] = np.bincount(voice.item, voice.weight, train.n_items)[items[i]]
+            for name, vote in votes.items():
+                found[name][i] = np.bincount(vote.item, vote.weight, train.n_items)[items[i]]
             found["recency"][i] = past.last_by_others(items[i], int(asked.user[row]), time)
-    found["popularity"] = counts(train, moments, items)[0].astype(float)
+    found["popularity"] = counts(train, queries, items)[0].astype(float)
     return {f"{name}, unrounded": value for name, value in found.items()}
 
 
@@ -138,7 +138,7 @@ def ranked(scores: FloatArray, asked: Candidates) -> dict[str, FloatArray]:
     """HR@5, NDCG@5 and AUC, each (m,)."""
     place = asked.place[:, None]
     positive = np.take_along_axis(scores, place, axis=1)[:, 0]
-    above, tied = count_rivals(positive, scores, np.arange(scores.shape[1]) != place)
+    above, tied = count_competitors(positive, scores, np.arange(scores.shape[1]) != place)
     return measure(above, tied, scores.shape[1] - 1, ("HR@5", "NDCG@5", "AUC"))
 
 
@@ -149,17 +149,17 @@ def main() -> None:
     args = options.parse_args()
     torch.set_num_threads(1)
 
-    workspace = Workspace.open(args.run)
-    recipe, name = workspace.recipe, workspace.recipe.evaluate.splits[0]
-    split, retrieval, settings = workspace.split(name), workspace.retrieval(name), recipe.recommend
-    words = Words(workspace, settings.item_keywords)
+    run_folder = RunFolder.open(args.run)
+    recipe, name = run_folder.recipe, run_folder.recipe.evaluate.splits[0]
+    split, retrieval, settings = run_folder.split(name), run_folder.retrieval(name), recipe.recommend
+    words = Words(run_folder, settings.item_keywords)
     asked = {
-        part: published_candidates(moments, workspace.dataset.events, recipe.seed, args.negatives)
-        for part, moments in (("valid", split.valid), ("test", split.test))
+        part: published_candidates(queries, run_folder.dataset.interactions, recipe.seed, args.negatives)
+        for part, queries in (("valid", split.valid), ("test", split.test))
     }
     found = {
-        part: look(retrieval, moments.pick(asked[part].rows), asked[part].items, words, settings)
-        for part, moments in (("valid", split.valid), ("test", split.test))
+        part: look(retrieval, queries.pick(asked[part].rows), asked[part].items, words, settings)
+        for part, queries in (("valid", split.valid), ("test", split.test))
     }
     print("looked", file=sys.stderr)
     alone = {signal: ranked(values.astype(float), asked["test"]) for signal, values in found["test"].items()}

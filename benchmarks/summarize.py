@@ -29,7 +29,7 @@ from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.data.folder import load
 from mmsrarec.data.synthetic.catalogue import draw_catalogue
 from mmsrarec.models.backbone import image_features
-from mmsrarec.models.backbone.image_features import Features, see_catalogue
+from mmsrarec.models.backbone.image_features import Features, encode_catalogue_images
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.runs.recipe import load_recipe
@@ -196,7 +196,7 @@ def main() -> int:
         args.folder = Path(folder)
         dataset = draw_catalogue(args.folder / "catalogue", seed=0, items=DRAWN)
         mllm = model_of(args)
-        features, _ = see_catalogue(mllm, dataset, settings.visual_tokens)
+        features, _ = encode_catalogue_images(mllm, dataset, settings.visual_tokens)
         image_features.save(features, args.folder / "features")
         few, their_features = enlarge(dataset, features, min(args.items, DRAWN))
         seconds = compare(mllm, few, their_features, settings, args.batch, args.repeats)

@@ -1,12 +1,12 @@
-"""Whether wishes are obeyed at once, and what training with them costs, on test users of a finished run.
+"""Whether preferences are obeyed at once, and what training with them costs, on test users of a finished run.
 
-    python benchmarks/wishes.py --run runs/sample --users 100 --against runs/without-wishes
+    python benchmarks/preferences.py --run runs/sample --users 100 --against runs/without-preferences
 
 Of each user's 1 + 20 published candidates, a keyword that some have and some lack is drawn; they are ranked as they
 are, with more of it asked for, and with less. Nothing is trained in between. HR@5 is that of the ranking without
-wishes; --against: another run on the same data, whose HR@5 is measured on the same candidates. --served: users who are
-answered as a served run answers, and of whose first five the share is told that carries a drawn word. The last line of
-the output is one JSON object: places that items with the keyword rise, mean over users and its standard error.
+preferences; --against: another run on the same data, whose HR@5 is measured on the same candidates. --served: users who
+are answered as a served run answers, and of whose first five the share is told that carries a drawn word. The last line
+of the output is one JSON object: places that items with the keyword rise, mean over users and its standard error.
 """
 
 import argparse
@@ -24,41 +24,41 @@ import torch
 from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import FloatArray
 from mmsrarec.evaluate.protocols import published_candidates
-from mmsrarec.recommend.prompt.preferences import Wishes, carries
-from mmsrarec.recommend.prompt.prompt_context import Evidence
+from mmsrarec.recommend.prompt.preferences import UserPreferences, carries
+from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.runs.recommender import Recommender
 
 
-def ask(recommender: Recommender, users: int, seed: int) -> tuple[list[Evidence], FloatArray]:
+def ask(recommender: Recommender, users: int, seed: int) -> tuple[list[PromptContext], FloatArray]:
     """Random test users with their published candidates, and which of these each took, (users, candidates)."""
-    workspace = recommender.workspace
-    split, evaluate = workspace.recipe.evaluate.splits[0], workspace.recipe.evaluate
-    test = workspace.split(split).test
+    run_folder = recommender.run_folder
+    split, evaluate = run_folder.recipe.evaluate.splits[0], run_folder.recipe.evaluate
+    test = run_folder.split(split).test
     test = test.pick(np.sort(np.random.default_rng(seed).permutation(len(test))[:users]))
-    asked = published_candidates(test, workspace.dataset.events, seed=seed, n=evaluate.negatives)
+    asked = published_candidates(test, run_folder.dataset.interactions, seed=seed, n=evaluate.negatives)
     test = test.pick(asked.rows)
-    evidence = recommender.retrieval.gather(test, asked.items, recommender.prompts.settings)
-    return evidence, asked.items == test.target[:, None]
+    context = recommender.retrieval.gather(test, asked.items, recommender.prompts.settings)
+    return context, asked.items == test.target[:, None]
 
 
-def ranks(prompts: Prompts, evidence: Sequence[Evidence], label: str) -> FloatArray:
+def ranks(prompts: Prompts, context: Sequence[PromptContext], label: str) -> FloatArray:
     """(users, candidates) places from 1; equals share the mean of theirs."""
 
     def tell(done: int, total: int, _: str) -> None:
         print(f"{label}: {done} of {total}", file=sys.stderr)
 
-    scores = np.array(score_packs(prompts, [prompts.render(one) for one in evidence], progress=tell))
+    scores = np.array(score_packs(prompts, [prompts.render(one) for one in context], progress=tell))
     above = (scores[:, None, :] > scores[:, :, None]).sum(2)
     equal = (scores[:, None, :] == scores[:, :, None]).sum(2)
     return above + (equal + 1) / 2
 
 
-def words_for(prompts: Prompts, evidence: Sequence[Evidence], seed: int) -> list[str | None]:
+def words_for(prompts: Prompts, context: Sequence[PromptContext], seed: int) -> list[str | None]:
     """For each user a keyword that at least one candidate has and at least one lacks."""
     rng, found = np.random.default_rng(seed), []
-    for one in evidence:
+    for one in context:
         shown = [prompts.shown_keywords(code) for code in one.candidates]
         words = sorted({word for words in shown for word in words})
         telling = [word for word in words if 0 < sum(carries(words, [word]) for words in shown) < len(shown)]
@@ -77,7 +77,8 @@ def moved(before: FloatArray, after: FloatArray, has: FloatArray) -> dict:
 
 def served(recommender: Recommender, users: int, seed: int) -> dict:
     """The share of the first five recommendations that carry a word, asked for as they are, with more and with less of
-    it: means over users, and the standard error of what the wish changes. Words are those of 3 to 30 % of the items."""
+    it: means over users, and the standard error of what the preference changes. Words are those of 3 to 30 % of the
+    items."""
     dataset, rng, items = recommender.dataset, np.random.default_rng(seed), len(recommender.dataset.items)
     shown = [recommender.prompts.shown_keywords(code) for code in range(items)]
     said = Counter(word for words in shown for word in set(words))
@@ -86,8 +87,8 @@ def served(recommender: Recommender, users: int, seed: int) -> dict:
     for user in rng.permutation(dataset.user_ids)[:users]:
         word = str(rng.choice(words))
         for kind, found in shares.items():
-            wish = {} if kind == "plain" else {kind: [word]}
-            best = recommender.recommend(user=str(user), k=5, reasons=False, **wish)
+            preference = {} if kind == "plain" else {kind: [word]}
+            best = recommender.recommend(user=str(user), k=5, reasons=False, **preference)
             found.append(np.mean([carries(shown[dataset.item_code[one.item_id]], [word]) for one in best]))
     changed = {kind: np.subtract(found, shares["plain"]) for kind, found in shares.items() if kind != "plain"}
     errors = {kind: round(float(one.std(ddof=1) / np.sqrt(users)), 3) for kind, one in changed.items()}
@@ -108,19 +109,21 @@ def main() -> int:
     args = options.parse_args()
 
     recommender = Recommender.load(args.run)
-    if threads := recommender.workspace.recipe.runtime.threads:
+    if threads := recommender.run_folder.recipe.runtime.threads:
         torch.set_num_threads(threads)
     prompts = recommender.prompts
-    evidence, taken = ask(recommender, args.users, args.seed)
-    words = words_for(prompts, evidence, args.seed)
-    plain = ranks(prompts, evidence, "as they are")
+    context, taken = ask(recommender, args.users, args.seed)
+    words = words_for(prompts, context, args.seed)
+    plain = ranks(prompts, context, "as they are")
     told = np.array([word is not None for word in words])
-    result: dict = {"benchmark": "wishes", "users": len(evidence), "users_with_a_keyword": int(told.sum())}
+    result: dict = {"benchmark": "preference_rate", "users": len(context), "users_with_a_keyword": int(told.sum())}
     result["HR@5"] = round(float((plain[taken] <= 5).mean()), 4)
-    pairs = list(zip(evidence, words, strict=True))
+    pairs = list(zip(context, words, strict=True))
     has = np.array([[carries(prompts.shown_keywords(c), [w or ""]) for c in one.candidates] for one, w in pairs])
     for kind in ("more", "less"):
-        asked = [replace(one, wishes=Wishes(**{kind: (word,)})) for one, word in pairs if word is not None]
+        asked = [
+            replace(one, preferences=UserPreferences(**{kind: (word,)})) for one, word in pairs if word is not None
+        ]
         result[kind] = moved(plain[told], ranks(prompts, asked, kind), has[told])
         print(json.dumps(result), file=sys.stderr)
     if args.against:
@@ -136,7 +139,9 @@ def main() -> int:
         "data": recommender.dataset.name,
         "model": prompts.mllm.fingerprint,
         "seed": args.seed,
-        "settings": prompts.settings.model_dump(include={"shows", "packs", "negatives", "wishes", "layers"}),
+        "settings": prompts.settings.model_dump(
+            include={"prompt_fields", "n_examples", "negatives", "preference_rate", "layers"}
+        ),
         "versions": versions(),
     }
     print(json.dumps(result))

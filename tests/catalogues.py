@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.dataset import Dataset, Item, make_interactions
 
 
 @dataclass(frozen=True)
@@ -12,18 +12,18 @@ class Told:
     """Items as (title, text, category).
 
     shared: two forms of a word, each in the text of other items, that must be one; filler: no keyword may be any of it;
-    wish: what somebody types, and the places of the items that carry it.
+    preference: what somebody types, and the places of the items that carry it.
     """
 
     items: tuple[tuple[str, str, str], ...]
     shared: tuple[str, str]
     filler: tuple[str, ...]
-    wish: tuple[str, tuple[int, ...]]
+    preference: tuple[str, tuple[int, ...]]
 
     def dataset(self, name: str) -> Dataset:
         none = np.zeros(0, dtype=np.int64)
         items = tuple(Item(str(code), title, text, (group,)) for code, (title, text, group) in enumerate(self.items))
-        return Dataset(name, items, (), make_events(none, none, none, 0, len(items)))
+        return Dataset(name, items, (), make_interactions(none, none, none, 0, len(items)))
 
 
 CATALOGUES = {

@@ -11,7 +11,7 @@ from mmsrarec.data.synthetic.catalogue import draw_catalogue
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """A small drawn catalogue on disk; not to be written to."""
+    """A small synthetic catalogue on disk; not to be written to."""
     return draw_catalogue(tmp_path_factory.mktemp("drawn") / "catalogue", seed=3, items=100, shoppers=200)
 
 

@@ -1,4 +1,4 @@
-"""A whole run on a small drawn catalogue with the tiny model, made once for all tests that ask a finished run."""
+"""A whole run on a small synthetic catalogue with the tiny model, made once for all tests that ask a finished run."""
 
 import io
 import json
@@ -22,16 +22,16 @@ text_budget = 16
 max_new_tokens_text = 4
 max_new_tokens_image = 3
 [retrieve]
-dims = 16
-blocks = 1
+embedding_size = 16
+n_layers = 1
 epochs = 2
-crowd = 10
+n_vote_neighbours = 10
 [recommend]
 history = 2
 similar_items = 2
 item_keywords = 2
-packs = 12
-batch = 4
+n_examples = 12
+batch_size = 4
 negatives = 3
 rank = 2
 first_layer = 1
@@ -41,7 +41,7 @@ recognise = 0
 profile = 0
 [evaluate]
 negatives = 5
-propose = 6
+n_candidates = 6
 fusion_users = 0
 shown_users = 2
 resamples = 100

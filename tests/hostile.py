@@ -40,8 +40,8 @@ data = "data"
 [model]
 name = "nowhere"
 [retrieve]
-dims = 16
-blocks = 1
+embedding_size = 16
+n_layers = 1
 epochs = 1
 [evaluate]
 rows = ["popularity"]

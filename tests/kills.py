@@ -1,4 +1,4 @@
-"""Kills processes at random moments. Children fork from a server that has the heavy modules loaded: they start fast."""
+"""Kills processes at random queries. Children fork from a server that has the heavy modules loaded: they start fast."""
 
 import multiprocessing
 import os

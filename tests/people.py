@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmsrarec.data.dataset import Events, make_events
+from mmsrarec.data.dataset import Interactions, make_interactions
 
 
-def people(*sequences: Sequence[int], n_items: int = 4) -> Events:
+def people(*sequences: Sequence[int], n_items: int = 4) -> Interactions:
     """The log of users who consumed the given items, each in turn."""
     lengths = [len(items) for items in sequences]
     user = np.repeat(np.arange(len(sequences)), lengths)
     items = np.array([item for items in sequences for item in items])
-    return make_events(user, items, np.arange(len(items)), len(sequences), n_items)
+    return make_interactions(user, items, np.arange(len(items)), len(sequences), n_items)

@@ -13,12 +13,12 @@ from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings, TuneSettings
 
 SMALL = {
-    "items": 8, "heldout_items": 4, "samples": 2, "epochs": 1, "steps": 3, "prompts": 2, "group": 4, "rank": 2,
-    "lr": 5e-3, "lr_start": 5e-3, "first_layer": 0,
+    "items": 8, "held_out_items": 4, "samples": 2, "epochs": 1, "steps": 3, "prompts": 2, "group": 4, "rank": 2,
+    "learning_rate": 5e-3, "warm_start_learning_rate": 5e-3, "first_layer": 0,
 }  # fmt: skip
 
 
-def phi(texts: Sequence[str]) -> Tensor:
+def embedding_model(texts: Sequence[str]) -> Tensor:
     """A bag of letters: cheap, and like for like texts."""
     rows = torch.zeros(len(texts), 26)
     for row, text in enumerate(texts):

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from tiny import CHATML, tiny_mllm
 from transformers import LlavaProcessor
 
-from mmsrarec.data.dataset import Dataset, Events, IntArray, Item, make_events
+from mmsrarec.data.dataset import Dataset, IntArray, Interactions, Item, make_interactions
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval
+from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
-from mmsrarec.recommend.settings import RecommendSettings, Shows
+from mmsrarec.recommend.settings import PromptFields, RecommendSettings
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.summarize.keywords import Keywords, fallback
@@ -50,16 +50,16 @@ def make_items(n: int) -> tuple[Item, ...]:
     )
 
 
-def make_log(rng: np.random.Generator, n_users: int = 40, n_items: int = 30, length: int = 6) -> Events:
+def make_log(rng: np.random.Generator, n_users: int = 40, n_items: int = 30, length: int = 6) -> Interactions:
     """Everybody takes `length` different items at times that interleave; some fall into one second."""
     users = np.repeat(np.arange(n_users), length)
     items = np.concatenate([rng.choice(n_items, length, replace=False) for _ in range(n_users)])
-    return make_events(users, items, rng.integers(1, 200, len(users)), n_users, n_items)
+    return make_interactions(users, items, rng.integers(1, 200, len(users)), n_users, n_items)
 
 
-def make_dataset(events: Events, items: tuple[Item, ...] | None = None) -> Dataset:
-    users = tuple(f"u{user}" for user in range(events.n_users))
-    return Dataset("made up", items or make_items(events.n_items), users, events)
+def make_dataset(interactions: Interactions, items: tuple[Item, ...] | None = None) -> Dataset:
+    users = tuple(f"u{user}" for user in range(interactions.n_users))
+    return Dataset("made up", items or make_items(interactions.n_items), users, interactions)
 
 
 def make_keywords(dataset: Dataset) -> Keywords:
@@ -73,7 +73,7 @@ def make_keywords(dataset: Dataset) -> Keywords:
     )
 
 
-def make_retrieval(train: Events, **settings) -> Retrieval:
+def make_retrieval(train: Interactions, **settings) -> Retrieval:
     return Retrieval(train, Neighbours(train, Bag(train.n_items)), RetrieveSettings(**settings))
 
 
@@ -84,23 +84,23 @@ def make_prompts(mllm: Mllm, dataset: Dataset, **settings) -> Prompts:
     size = (chosen.visual_tokens, mllm.hidden_size)
     pictured = [code for code, item in enumerate(dataset.items) if item.image is not None]
     features = {code: 0.3 * torch.randn(size, generator=noise) for code in pictured}
-    return Prompts(mllm, dataset, make_keywords(dataset), features if chosen.shows.pictures else {}, chosen)
+    return Prompts(mllm, dataset, make_keywords(dataset), features if chosen.prompt_fields.pictures else {}, chosen)
 
 
-def make_evidence(rng: np.random.Generator, n_items: int, candidates: int, history: int = 3) -> Evidence:
+def make_evidence(rng: np.random.Generator, n_items: int, candidates: int, history: int = 3) -> PromptContext:
     """Somebody with anything behind them."""
-    return Evidence(
+    return PromptContext(
         history=tuple(rng.choice(n_items, history, replace=False).tolist()),
         similar=tuple(rng.choice(n_items, 2, replace=False).tolist()),
         candidates=tuple(rng.choice(n_items, candidates, replace=candidates > n_items).tolist()),
         popularity=tuple(rng.integers(0, 8, candidates).tolist()),
-        alike=tuple(rng.integers(0, 6, candidates).tolist()),
+        neighbour_votes=tuple(rng.integers(0, 6, candidates).tolist()),
     )
 
 
-def only(**shown: bool) -> Shows:
+def only(**shown: bool) -> PromptFields:
     """Everything hidden but what is named."""
-    return Shows(**(dict.fromkeys(Shows.model_fields, False) | shown))
+    return PromptFields(**(dict.fromkeys(PromptFields.model_fields, False) | shown))
 
 
 def save_tiny(folder: Path) -> Path:

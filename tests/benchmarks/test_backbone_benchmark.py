@@ -9,7 +9,7 @@ import torch
 from benchmark import FOLDER, load_benchmark
 from tiny import tiny_mllm
 
-from mmsrarec.models.packing.packed_prompt import Pack, Segment
+from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 
 
 def test_forms_are_trained_once_measured_and_drawn(finished: Path, tmp_path: Path, monkeypatch, capsys) -> None:
@@ -19,12 +19,12 @@ def test_forms_are_trained_once_measured_and_drawn(finished: Path, tmp_path: Pat
     options = ["--users", "6", "--repeats", "1", "--packs", "8", "--out", str(tmp_path), "--forms", *forms]
     argv = ["backbone.py", str(finished / "run"), *options, "--plot", str(tmp_path / "plot.svg")]
     monkeypatch.setattr(sys, "argv", argv)
-    results, taught = [], []
+    results, teacher_logits = [], []
     for _ in range(2):
         benchmark.main()
         results.append(json.loads(capsys.readouterr().out.splitlines()[-1]))
-        taught.append({form: (tmp_path / form / "adapter" / "README.md").stat().st_mtime_ns for form in forms})
-    assert taught[0] == taught[1]
+        teacher_logits.append({form: (tmp_path / form / "adapter" / "README.md").stat().st_mtime_ns for form in forms})
+    assert teacher_logits[0] == teacher_logits[1]
     quality = [{form: row["HR@5"] for form, row in result["rows"].items()} for result in results]
     assert quality[0] == quality[1]
     first, second = results[0]["rows"]["lowest-2"], results[0]["rows"]["distil-1"]
@@ -43,7 +43,7 @@ def test_operations_are_counted_by_hand(monkeypatch) -> None:
     monkeypatch.syspath_prepend(FOLDER)
     benchmark, mllm = load_benchmark("cost"), tiny_mllm()
     weights = 2 * (64 * 64 + 2 * 64 * 32 + 64 * 64 + 3 * 64 * 128)
-    pack = Pack(Segment([1] * 3), [Segment([2] * 2), Segment([2])])
+    pack = PackedPrompt(TokenSpan([1] * 3), [TokenSpan([2] * 2), TokenSpan([2])])
     pairs = (1 + 2 + 3) + (4 + 5) + 4  # the shared tokens, then each candidate's, which see them and themselves
     last = 3 * 64 * 128  # weights that all tokens but the ends of three parts are spared
     assert benchmark.operations(pack, mllm) == 2 * (weights * 6 - last * 3) + 4 * 64 * pairs * 2

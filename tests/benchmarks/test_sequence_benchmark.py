@@ -15,17 +15,17 @@ def benchmark():
 
 def test_the_last_events_of_all_users_share_one_time(benchmark, tmp_path):
     (tmp_path / "log.txt").write_text("7 a b c\n8 c a\n\n")
-    events = benchmark.read(tmp_path / "log.txt")
-    np.testing.assert_array_equal(events.user, [0, 0, 0, 1, 1])
-    np.testing.assert_array_equal(events.item, [0, 1, 2, 2, 0])
-    np.testing.assert_array_equal(events.time, benchmark.LAST - np.array([2, 1, 0, 1, 0]))
+    interactions = benchmark.read(tmp_path / "log.txt")
+    np.testing.assert_array_equal(interactions.user, [0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(interactions.item, [0, 1, 2, 2, 0])
+    np.testing.assert_array_equal(interactions.time, benchmark.LAST - np.array([2, 1, 0, 1, 0]))
 
 
 @pytest.mark.parametrize("more", [[], ["--validation"], ["--refit"]])
 def test_the_last_line_is_what_was_measured(benchmark, tmp_path, monkeypatch, capsys, more):
     rows = [[user, *((user + step) % 20 for step in range(6))] for user in range(40)]
     (tmp_path / "log.txt").write_text("\n".join(" ".join(map(str, row)) for row in rows))
-    told = ["--set", "dims=8", "--set", "epochs=2", "--set", "encoder=gru4rec"]
+    told = ["--set", "embedding_size=8", "--set", "epochs=2", "--set", "encoder=gru4rec"]
     monkeypatch.setattr(sys, "argv", ["sequence.py", str(tmp_path / "log.txt"), *told, *more])
     assert benchmark.main() == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])

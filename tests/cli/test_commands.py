@@ -28,7 +28,7 @@ class Answer:
     keywords: tuple[str, ...]
 
 
-class Answers(list[Answer]):
+class GroundTruth(list[Answer]):
     left_out, notes = (), ()
 
 
@@ -52,16 +52,16 @@ class StubRecommender:
         reasons: bool = True,
         allow_seen: bool | None = None,
         strict: bool = False,
-        **wishes: list[str],
-    ) -> Answers:
+        **preferences: list[str],
+    ) -> GroundTruth:
         print("chatter of a library")
-        asked = [f"{kind} {word}" for kind, words in wishes.items() for word in words]
-        return Answers([Answer(f"{user}{history}", float("nan"), ("red", "mug", *asked))] * k)
+        asked = [f"{kind} {word}" for kind, words in preferences.items() for word in words]
+        return GroundTruth([Answer(f"{user}{history}", float("nan"), ("red", "mug", *asked))] * k)
 
     def explain(
-        self, user: str | None = None, history: list[str] | None = None, item: str = "", **wishes: list[str]
+        self, user: str | None = None, history: list[str] | None = None, item: str = "", **preferences: list[str]
     ) -> Answer:
-        return Answer(item, 0.5, tuple(wishes))
+        return Answer(item, 0.5, tuple(preferences))
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def stubs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         progress("working")
         return {"run": out, "report": out / "evaluate/report.html"}
 
-    for name, member, value in (("recommender", "Recommender", StubRecommender), ("run", "run", run)):
+    for name, member, value in (("runs.recommender", "Recommender", StubRecommender), ("pipeline.run", "run", run)):
         module = ModuleType(f"mmsrarec.{name}")
         setattr(module, member, value)
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -227,7 +227,7 @@ def test_a_file_that_cannot_be_read_is_wrong_use(
     (log,) = (tmp_path / "logs").iterdir()
     line = f"mmsrarec: run/model: Permission denied (how it came to it: {log})\n"
     assert capsys.readouterr().err == line
-    assert "test_cli.py" in log.read_text()
+    assert "test_commands.py" in log.read_text()
 
 
 def test_the_stop_key_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

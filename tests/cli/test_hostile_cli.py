@@ -24,9 +24,21 @@ recipes = st.sampled_from(["mine.toml", "mine", "binary.toml", "deep.toml", "lis
 keys = st.sampled_from(
     [
         *("name", "seed", "data", "model", "model.name", "model.dtype", "model.device", "evaluate", "evaluate.rows"),
-        *("evaluate.splits", "evaluate.ablations", "evaluate.propose", "evaluate.negatives", "evaluate.repeats"),
-        *("retrieve.epochs", "retrieve.index", "retrieve.crowd", "retrieve.encoder", "recommend.lr"),
-        *("recommend.shows.pictures", "recommend.tasks", "recommend.keep", "recommend.history", "recommend.layers"),
+        *("evaluate.splits", "evaluate.ablations", "evaluate.n_candidates", "evaluate.negatives", "evaluate.n_seeds"),
+        *(
+            "retrieve.epochs",
+            "retrieve.index",
+            "retrieve.n_vote_neighbours",
+            "retrieve.encoder",
+            "recommend.learning_rate",
+        ),
+        *(
+            "recommend.prompt_fields.pictures",
+            "recommend.tasks",
+            "recommend.layer_selection",
+            "recommend.history",
+            "recommend.layers",
+        ),
         *("summarize.tune", "summarize.tune.steps", "runtime.threads", "runtime", "bogus", "a.b.c", "."),
         *("model..name", "name.x", ""),
     ]
@@ -172,11 +184,11 @@ somebody = st.one_of(
     st.lists(st.sampled_from(["--user", "--history", "x"]), max_size=4),
 )
 wished = st.sampled_from([[], [], ["--more", "clay, red"], ["--less", "mug"], ["--less", "  "]])
-wishes = wished | with_value("--more", words) | with_value("--less", words)
+preferences = wished | with_value("--more", words) | with_value("--less", words)
 counts = st.sampled_from([[], ["--k", "1"], ["--k", "60"], ["--k", "1000"]]) | with_value("--k", words)
 ASKING = st.one_of(
-    line(st.just(["recommend", "RUN"]), somebody, counts, wishes, st.sampled_from([[], ["--no-reasons"]])),
-    line(st.just(["explain", "RUN"]), somebody, with_value("--item", known) | with_value("--item", words), wishes),
+    line(st.just(["recommend", "RUN"]), somebody, counts, preferences, st.sampled_from([[], ["--no-reasons"]])),
+    line(st.just(["explain", "RUN"]), somebody, with_value("--item", known) | with_value("--item", words), preferences),
 )
 
 

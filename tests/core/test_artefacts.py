@@ -138,7 +138,7 @@ def test_killed_anywhere_a_folder_is_old_or_new_or_absent(tmp_path: Path, point:
         write(folder, "old", "old text")
     program = f"""
         import os, signal
-        from mmsrarec import artefacts
+        from mmsrarec.core import artefacts
         def fault_point(name):
             if name == {point!r}:
                 os.kill(os.getpid(), signal.SIGKILL)

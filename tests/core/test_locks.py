@@ -111,7 +111,7 @@ def test_the_current_folder_is_not_replaced(place: str, tmp_path: Path, monkeypa
 def killed_while_writing(folder: Path, point: str) -> None:
     program = f"""
         import os, signal
-        from mmsrarec import artefacts
+        from mmsrarec.core import artefacts
         artefacts.fault_point = lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == {point!r} else None
         with artefacts.writing({str(folder)!r}, kind="test", key="new") as draft:
             (draft / "new.txt").write_text("new")

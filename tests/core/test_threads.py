@@ -29,7 +29,7 @@ def test_a_process_executes_itself_again_once_with_its_arguments(tmp_path: Path)
     script = tmp_path / "main.py"
     script.write_text(
         "import json, os, sys\n"
-        "from mmsrarec import threads\n"
+        "from mmsrarec.core import threads\n"
         "threads.cores = lambda: 2\n"
         "with open('starts', 'a') as file: file.write('x')\n"
         "threads.with_fast_threads()\n"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmsrarec.core.artefacts import writing
-from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.data.folder import load, save
 from mmsrarec.data.reading.cleaning import clean
 from mmsrarec.data.reading.line_faults import is_null
@@ -31,8 +31,8 @@ def test_ids_are_opaque_and_ties_keep_file_order(tmp_path: Path) -> None:
     dataset = load(folder_of(tmp_path))
     assert [item.item_id for item in dataset.items] == ["007", "7"]
     assert dataset.user_ids == ("b", "01")
-    assert dataset.events.items_of(0).tolist() == [0, 1, 1]
-    assert dataset.events.time[dataset.events.rows(0)].tolist() == [20, 20, 30]
+    assert dataset.interactions.items_of(0).tolist() == [0, 1, 1]
+    assert dataset.interactions.time[dataset.interactions.rows(0)].tolist() == [20, 20, 30]
     assert dataset.items[1].categories == ("Film",)
 
 
@@ -43,7 +43,7 @@ def test_bom_crlf_order_of_columns_and_further_columns_do_not_matter(tmp_path: P
     assert other.items == plain.items
     assert other.user_ids == plain.user_ids
     for name in ("user", "item", "time"):
-        assert getattr(other.events, name).tolist() == getattr(plain.events, name).tolist()
+        assert getattr(other.interactions, name).tolist() == getattr(plain.interactions, name).tolist()
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_the_year_joins_the_title_and_tags_stay_out() -> None:
 
 def test_order_within_one_second_survives_rounding(tmp_path: Path) -> None:
     log = "user_id,item_id,timestamp\nb,7,1700000000900\nb,007,1700000000100\n"
-    events = load(folder_of(tmp_path, log=log)).events
-    assert events.item.tolist() == [0, 1]
-    assert events.time.tolist() == [1_700_000_000] * 2
+    interactions = load(folder_of(tmp_path, log=log)).interactions
+    assert interactions.item.tolist() == [0, 1]
+    assert interactions.time.tolist() == [1_700_000_000] * 2
 
 
 word = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6).filter(lambda w: not is_null(w))
@@ -138,15 +138,18 @@ def test_saved_is_loaded(item_ids: list[str], user_ids: list[str], data: st.Data
     item = np.array(data.draw(st.lists(st.integers(0, len(item_ids) - 1), min_size=n, max_size=n)))
     time = np.array(data.draw(st.lists(st.integers(0, 9), min_size=n, max_size=n)))
     items = tuple(Item(i, data.draw(st.text(max_size=5)), "\u2028", (i,)) for i in item_ids)
-    events = make_events(user, item, time, len(user_ids), len(items))
+    interactions = make_interactions(user, item, time, len(user_ids), len(items))
     with tempfile.TemporaryDirectory() as parent:
-        save(Dataset("d", items, tuple(user_ids), events), Path(parent) / "d")
+        save(Dataset("d", items, tuple(user_ids), interactions), Path(parent) / "d")
         again = load(Path(parent) / "d")
     plain = tuple(Item(i.item_id, clean(i.title), "", tuple(filter(None, map(clean, i.categories)))) for i in items)
     assert again.items == plain
     assert again.user_ids == tuple(user_ids)
     assert again.times == "steps"
-    assert [again.events.user.tolist(), again.events.item.tolist()] == [events.user.tolist(), events.item.tolist()]
+    assert [again.interactions.user.tolist(), again.interactions.item.tolist()] == [
+        interactions.user.tolist(),
+        interactions.item.tolist(),
+    ]
 
 
 def test_save_takes_the_pictures_along_and_replaces_its_own(drawn: Dataset, tmp_path: Path) -> None:
@@ -161,7 +164,7 @@ def test_save_takes_the_pictures_along_and_replaces_its_own(drawn: Dataset, tmp_
 
 
 def test_writing_is_all_or_nothing(drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = Dataset("d", drawn.items[:3], (), make_events(*np.zeros((3, 0), dtype=np.int64), 0, 3), drawn.folder)
+    small = Dataset("d", drawn.items[:3], (), make_interactions(*np.zeros((3, 0), dtype=np.int64), 0, 3), drawn.folder)
     save(small, tmp_path / "deep" / "data")
     before = (tmp_path / "deep" / "data" / "items.jsonl").read_bytes()
     monkeypatch.setattr(shutil, "copyfile", lambda *_: (_ for _ in ()).throw(OSError("disk full")))

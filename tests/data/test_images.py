@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mmsrarec.data import images
-from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.data.images import BadPicture, open_picture, usable_pictures
 
 
@@ -157,6 +157,6 @@ def test_usable_pictures_tells_good_from_bad(tmp_path: Path) -> None:
     noise().save(tmp_path / "images" / "good.png")
     items = tuple(Item(str(i), image=image) for i, image in enumerate(["good.png", "gone.png", None]))
     none = np.zeros(0, dtype=np.int64)
-    usable, broken = usable_pictures(Dataset("d", items, (), make_events(none, none, none, 0, 3), tmp_path))
+    usable, broken = usable_pictures(Dataset("d", items, (), make_interactions(none, none, none, 0, 3), tmp_path))
     assert usable == {0: tmp_path / "images" / "good.png"}
     assert broken == {1: "no such file"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from importing import source_of
 
 from mmsrarec.cli import commands
-from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.data.folder import load
 from mmsrarec.data.importers.sequences import import_sequences
 from mmsrarec.data.importers.tables import import_tables
@@ -54,12 +54,12 @@ def test_an_empty_core_is_an_error() -> None:
 
 
 def test_users_and_items_without_events_go() -> None:
-    events = make_events(np.array([2, 0]), np.array([3, 1]), np.array([5, 6]), 3, 4)
-    dataset = Dataset("d", tuple(Item(name) for name in "abcd"), ("x", "y", "z"), events)
+    interactions = make_interactions(np.array([2, 0]), np.array([3, 1]), np.array([5, 6]), 3, 4)
+    dataset = Dataset("d", tuple(Item(name) for name in "abcd"), ("x", "y", "z"), interactions)
     left = drop_unused(dataset)
     assert ([item.item_id for item in left.items], left.user_ids) == (["b", "d"], ("x", "z"))
-    assert [left.events.items_of(user).tolist() for user in (0, 1)] == [[0], [1]]
-    assert left.events.time.tolist() == [6, 5]
+    assert [left.interactions.items_of(user).tolist() for user in (0, 1)] == [[0], [1]]
+    assert left.interactions.time.tolist() == [6, 5]
 
 
 def test_sequences_are_cut_to_the_core_before_their_steps_are_counted(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_sequences_are_cut_to_the_core_before_their_steps_are_counted(tmp_path: 
     dataset = load(tmp_path / "out")
     assert (report.users, report.items, report.interactions) == (3, 2, 6)
     assert [item.item_id for item in dataset.items] == ["a", "b"]
-    assert dataset.events.time.tolist() == [1, 2] * 3
+    assert dataset.interactions.time.tolist() == [1, 2] * 3
 
 
 def test_tables_are_cut_to_the_core(tmp_path: Path) -> None:

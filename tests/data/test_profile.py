@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.data.profile import check, cold_share, tie_share
 from mmsrarec.data.splits import leave_one_out
 
@@ -14,7 +14,7 @@ from mmsrarec.data.splits import leave_one_out
 def test_counts_by_hand(tmp_path: Path) -> None:
     user, item, time = np.array([[0, 0, 1], [0, 1, 2], [0, 2, 2], [0, 3, 9], [1, 0, 2], [1, 0, 5], [1, 1, 6]]).T
     items = (Item("a", text="x", image="gone.png"), Item("b"), Item("c"), Item("d"), Item("e", text="y"))
-    dataset = Dataset("d", items, ("u", "v"), make_events(user, item, time, 2, 5), tmp_path)
+    dataset = Dataset("d", items, ("u", "v"), make_interactions(user, item, time, 2, 5), tmp_path)
     found = check(dataset)
     assert (found["items"], found["users"]) == (5, 2)
     assert found["events"] == 7
@@ -34,16 +34,16 @@ def test_counts_by_hand(tmp_path: Path) -> None:
 
 def test_counts_of_the_drawn_catalogue(drawn: Dataset) -> None:
     found = check(drawn)
-    assert (found["items"], found["users"], found["events"]) == (100, 200, len(drawn.events))
+    assert (found["items"], found["users"], found["events"]) == (100, 200, len(drawn.interactions))
     assert found["items_without_image"] == 8
     assert found["broken_images"] == {}
     assert found["times"] == "seconds"
     assert found["cold_share"].keys() == {"leave-one-out", "user-8-1-1", "time-cut"}
-    assert found["cold_share"]["leave-one-out"] == cold_share(leave_one_out(drawn.events)) > 0
+    assert found["cold_share"]["leave-one-out"] == cold_share(leave_one_out(drawn.interactions)) > 0
 
 
 def test_a_data_set_without_events_has_no_shares() -> None:
     none = np.zeros(0, dtype=np.int64)
-    events = make_events(none, none, none, 0, 1)
-    assert tie_share(events) == 0
-    assert cold_share(leave_one_out(events)) == 0
+    interactions = make_interactions(none, none, none, 0, 1)
+    assert tie_share(interactions) == 0
+    assert cold_share(leave_one_out(interactions)) == 0

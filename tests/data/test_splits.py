@@ -5,66 +5,66 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsrarec.data.dataset import make_events
+from mmsrarec.data.dataset import make_interactions
 from mmsrarec.data.splits import check_split, make_split, with_validation
 from mmsrarec.errors import MmsrarecError
 
 
 def events_of(lengths):
-    """Users with so many events each; every event is of an item of its own."""
+    """Users with so many interactions each; every interaction is of an item of its own."""
     user = np.repeat(np.arange(len(lengths)), lengths)
-    return make_events(user, np.arange(len(user)), np.arange(len(user)), len(lengths), len(user))
+    return make_interactions(user, np.arange(len(user)), np.arange(len(user)), len(lengths), len(user))
 
 
 def test_leave_one_out_adds_the_last_but_one():
-    events = events_of([4, 1, 3])
-    split = make_split("leave-one-out", events, 0)
+    interactions = events_of([4, 1, 3])
+    split = make_split("leave-one-out", interactions, 0)
     assert split.train.item.tolist() == [0, 1, 4, 5]
-    assert with_validation(split, events).item.tolist() == [0, 1, 2, 4, 5, 6]
+    assert with_validation(split, interactions).item.tolist() == [0, 1, 2, 4, 5, 6]
 
 
 @given(lengths=st.lists(st.integers(1, 6), min_size=10, max_size=30), name=st.sampled_from(["loo", "user-8-1-1"]))
 @settings(deadline=None)
 def test_nothing_of_the_test_is_added_and_all_of_validation_is(lengths, name):
-    events = events_of([3, *lengths])
-    split = make_split("leave-one-out" if name == "loo" else name, events, 1)
-    more = with_validation(split, events)
+    interactions = events_of([3, *lengths])
+    split = make_split("leave-one-out" if name == "loo" else name, interactions, 1)
+    more = with_validation(split, interactions)
     assert set(split.train.item) | set(split.valid.target) <= set(more.item)
     assert not set(split.test.target) & set(more.item)
     if name == "user-8-1-1":
         assert not set(split.test.user) & set(more.user)
     else:
-        assert len(more) == len(events) - len(split.test)
+        assert len(more) == len(interactions) - len(split.test)
 
 
 @st.composite
 def logs(draw):
-    """Users who take items at drawn moments, many of them at once."""
+    """Users who take items at drawn queries, many of them at once."""
     users = draw(st.integers(3, 12))
     taken = draw(st.lists(st.tuples(st.integers(0, users - 1), st.integers(0, 30)), min_size=10, max_size=60))
     user, time = np.array(taken).T
-    return make_events(user, np.arange(len(user)), time, users, len(user))
+    return make_interactions(user, np.arange(len(user)), time, users, len(user))
 
 
-@given(events=logs())
+@given(interactions=logs())
 @settings(deadline=None)
-def test_a_cut_in_time_learns_nothing_from_behind_what_is_asked(events):
-    split = make_split("time-cut", events, 0)
+def test_a_cut_in_time_learns_nothing_from_behind_what_is_asked(interactions):
+    split = make_split("time-cut", interactions, 0)
     learned = split.train.time.max(initial=-1)
     assert learned < split.valid.time.min(initial=99)
     assert split.valid.time.max(initial=-1) < split.cut <= split.test.time.min(initial=99)
-    assert with_validation(split, events).time.max(initial=-1) < split.cut
-    for moments in (split.valid, split.test):
-        assert len(np.unique(moments.user)) == len(moments)
-        for user, target, history in zip(moments.user, moments.target, moments.history, strict=True):
-            own = events.items_of(int(user))
-            at = int(np.flatnonzero(own == target)[0])  # every event is of an item of its own
+    assert with_validation(split, interactions).time.max(initial=-1) < split.cut
+    for queries in (split.valid, split.test):
+        assert len(np.unique(queries.user)) == len(queries)
+        for user, target, history in zip(queries.user, queries.target, queries.history, strict=True):
+            own = interactions.items_of(int(user))
+            at = int(np.flatnonzero(own == target)[0])  # every interaction is of an item of its own
             assert history.tolist() == own[:at].tolist() != []
 
 
 def test_who_is_not_on_both_sides_of_a_cut_asks_nothing():
     user, time = np.array([0] * 15 + [0, 1, 1, 1, 2]), np.array([*range(15), 18, 15, 16, 19, 17])
-    split = make_split("time-cut", make_events(user, np.arange(20), time, 3, 20), 0)
+    split = make_split("time-cut", make_interactions(user, np.arange(20), time, 3, 20), 0)
     assert (split.train.time.max(), split.cut) == (15, 18)
     assert (split.valid.user.tolist(), split.valid.time.tolist()) == ([1], [16])
     assert (split.test.user.tolist(), split.test.time.tolist()) == ([0, 1], [18, 19])
@@ -72,7 +72,7 @@ def test_who_is_not_on_both_sides_of_a_cut_asks_nothing():
 
 
 def test_a_log_that_cannot_be_cut_is_refused_in_one_line():
-    at_once = make_events(np.array([0, 0, 1, 1]), np.arange(4), np.full(4, 7), 2, 4)
+    at_once = make_interactions(np.array([0, 0, 1, 1]), np.arange(4), np.full(4, 7), 2, 4)
     with pytest.raises(
         MmsrarecError, match="time-cut leaves 0 events to train on, 0 users to choose by, 0 to test: name"
     ):

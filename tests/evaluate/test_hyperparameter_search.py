@@ -67,9 +67,9 @@ def test_the_test_has_no_part_in_a_search() -> None:
     split = leave_one_out(tiny_log())
 
     class Watched(UserKnn):
-        def score(self, moments, candidates=None):
-            asked.append({(u, t) for u, t in zip(moments.user.tolist(), moments.time.tolist(), strict=True)})
-            return super().score(moments, candidates)
+        def score(self, queries, candidates=None):
+            asked.append({(u, t) for u, t in zip(queries.user.tolist(), queries.time.tolist(), strict=True)})
+            return super().score(queries, candidates)
 
     asked: list[set] = []
     search("user-knn", BaselineSettings(), lambda b: Watched(b.user_knn).fit(split.train), split.valid, 40, 3, 0)
@@ -119,5 +119,5 @@ def test_a_stopped_search_for_a_sequence_model_goes_on(tmp_path: Path) -> None:
     assert len(trained) == 3
     assert told == tries
     assert same(whole, again)
-    assert whole.settings.lr == best_of(tries).settings["lr"]
+    assert whole.settings.learning_rate == best_of(tries).settings["learning_rate"]
     assert {key: getattr(own, key) for key in SPACES["gru4rec"]} == tries[0].settings

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmsrarec.evaluate.metrics import FULL, PUBLISHED, count_rivals, measure
+from mmsrarec.evaluate.metrics import FULL, PUBLISHED, count_competitors, measure
 
 
 def test_five_users_by_hand():
@@ -18,7 +18,7 @@ def test_five_users_by_hand():
             [0.91, 0.92, 0.93, 0.94, 0.9, 0.9],  # four above, two beside: rank 5, 6 or 7
         ]
     )
-    got = measure(*count_rivals(np.full(5, 0.9), others), 6, ("HR@1", "HR@5", "NDCG@5", "MRR@5", "MRR", "AUC"))
+    got = measure(*count_competitors(np.full(5, 0.9), others), 6, ("HR@1", "HR@5", "NDCG@5", "MRR@5", "MRR", "AUC"))
     second, fifth = 1 / np.log2(3), 1 / np.log2(6)
     assert got["HR@1"] == pytest.approx([1, 0, 1 / 2, 0, 0])
     assert got["HR@5"] == pytest.approx([1, 1, 1, 0, 1 / 3])
@@ -29,18 +29,18 @@ def test_five_users_by_hand():
 
 
 def test_a_constant_scorer_reads_chance():
-    got = measure(*count_rivals(np.zeros(3), np.zeros((3, 20))), 20)
+    got = measure(*count_competitors(np.zeros(3), np.zeros((3, 20))), 20)
     for name, chance in {"HR@5": 5 / 21, "NDCG@5": 0.1404, "MRR@5": 0.1087, "AUC": 0.5}.items():
         assert got[name] == pytest.approx([chance] * 3, abs=5e-5)
 
 
 def test_an_oracle_reads_one():
-    rivals = count_rivals(np.ones(4), np.zeros((4, 30)))
-    assert all((values == 1).all() for values in measure(*rivals, 30, (*PUBLISHED, *FULL)).values())
+    competitors = count_competitors(np.ones(4), np.zeros((4, 30)))
+    assert all((values == 1).all() for values in measure(*competitors, 30, (*PUBLISHED, *FULL)).values())
 
 
 def test_items_not_allowed_do_not_compete():
-    above, tied = count_rivals(
+    above, tied = count_competitors(
         np.array([1.0]), np.array([[2.0, 2.0, 1.0, 1.0]]), np.array([[True, False, True, False]])
     )
     assert (above.tolist(), tied.tolist()) == ([1], [1])
@@ -49,11 +49,11 @@ def test_items_not_allowed_do_not_compete():
 @pytest.mark.parametrize(("target", "others"), [([np.nan], [[0.0]]), ([0.0], [[np.nan]])])
 def test_nan_is_refused(target, others):
     with pytest.raises(ValueError, match="NaN"):
-        count_rivals(np.array(target), np.array(others))
+        count_competitors(np.array(target), np.array(others))
 
 
 def test_minus_infinity_is_a_score_like_any_other():
-    above, tied = count_rivals(np.array([-np.inf]), np.array([[-np.inf, 0.0]]))
+    above, tied = count_competitors(np.array([-np.inf]), np.array([[-np.inf, 0.0]]))
     assert (above.tolist(), tied.tolist()) == ([1], [1])
 
 
@@ -66,8 +66,10 @@ def test_unknown_metrics_are_not_guessed(name):
 @given(st.lists(st.integers(-5, 5), min_size=2, max_size=25), st.integers(-5, 5), st.randoms())
 def test_order_and_monotone_transforms_change_nothing(others, target, random):
     def figures(scores, own):
-        rivals = count_rivals(np.array([own], dtype=float), np.array([scores], dtype=float))
-        return {name: float(value[0]) for name, value in measure(*rivals, len(scores), (*PUBLISHED, *FULL)).items()}
+        competitors = count_competitors(np.array([own], dtype=float), np.array([scores], dtype=float))
+        return {
+            name: float(value[0]) for name, value in measure(*competitors, len(scores), (*PUBLISHED, *FULL)).items()
+        }
 
     plain = figures(others, target)
     shuffled = random.sample(others, len(others))
@@ -91,7 +93,7 @@ def test_agrees_with_an_independent_library(monkeypatch):
     ranx = pytest.importorskip("ranx")
     rng = np.random.default_rng(3)
     scores = rng.random((40, 60))
-    got = measure(*count_rivals(scores[:, 0], scores[:, 1:]), 59, FULL)
+    got = measure(*count_competitors(scores[:, 0], scores[:, 1:]), 59, FULL)
     judged = ranx.Qrels({f"u{u}": {"i0": 1} for u in range(40)})
     ranked = ranx.Run({f"u{u}": {f"i{i}": float(s) for i, s in enumerate(row)} for u, row in enumerate(scores)})
     theirs = {"HR@10": "hit_rate@10", "NDCG@5": "ndcg@5", "NDCG@20": "ndcg@20", "MRR": "mrr"}

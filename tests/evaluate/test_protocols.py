@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsrarec.data.dataset import make_events
-from mmsrarec.data.splits import Moments, leave_one_out, user_8_1_1
+from mmsrarec.data.dataset import make_interactions
+from mmsrarec.data.splits import Queries, leave_one_out, user_8_1_1
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate import protocols
 from mmsrarec.evaluate.protocols import (
@@ -24,7 +24,9 @@ from mmsrarec.evaluate.protocols import (
 def log(n_users=40, n_items=60, each=8, seed=0):
     rng = np.random.default_rng(seed)
     items = np.concatenate([rng.permutation(n_items)[:each] for _ in range(n_users)])
-    return make_events(np.repeat(np.arange(n_users), each), items, np.tile(np.arange(each), n_users), n_users, n_items)
+    return make_interactions(
+        np.repeat(np.arange(n_users), each), items, np.tile(np.arange(each), n_users), n_users, n_items
+    )
 
 
 class Table:
@@ -35,46 +37,46 @@ class Table:
     def __init__(self, scores):
         self.scores = scores
 
-    def score(self, moments, candidates):
-        rows = self.scores[moments.user]
+    def score(self, queries, candidates):
+        rows = self.scores[queries.user]
         return rows if candidates is None else np.take_along_axis(rows, candidates, axis=1)
 
 
-def oracle(moments, events):
-    scores = np.zeros((events.n_users, events.n_items))
-    scores[moments.user, moments.target] = 1
+def oracle(queries, interactions):
+    scores = np.zeros((interactions.n_users, interactions.n_items))
+    scores[queries.user, queries.target] = 1
     return Table(scores)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["leave-one-out", "user-8-1-1"]))
 def test_negatives_are_untouched_and_distinct(seed, split):
-    events = log(seed=seed % 5)
-    test = (leave_one_out(events) if split == "leave-one-out" else user_8_1_1(events, seed)).test
-    asked = published_candidates(test, events, seed)
+    interactions = log(seed=seed % 5)
+    test = (leave_one_out(interactions) if split == "leave-one-out" else user_8_1_1(interactions, seed)).test
+    asked = published_candidates(test, interactions, seed)
     for row, user in enumerate(test.user):
         place = asked.place[row]
         assert asked.items[row, place] == test.target[row]
         negatives = np.delete(asked.items[row], place)
         assert len(set(negatives)) == 20
-        assert not set(negatives) & set(events.items_of(int(user)))
+        assert not set(negatives) & set(interactions.items_of(int(user)))
 
 
 def test_an_item_taken_later_is_no_negative():
-    events = log(n_items=28)  # 8 items each: all 20 others are drawn
-    valid = leave_one_out(events).valid
-    asked = published_candidates(valid, events, 0)
+    interactions = log(n_items=28)  # 8 items each: all 20 others are drawn
+    valid = leave_one_out(interactions).valid
+    asked = published_candidates(valid, interactions, 0)
     for row, user in enumerate(valid.user):
-        assert int(events.items_of(int(user))[-1]) not in asked.items[row]
+        assert int(interactions.items_of(int(user))[-1]) not in asked.items[row]
 
 
 def test_negatives_of_a_stranger_avoid_the_history():
-    events = log(n_items=30)
-    stranger = Moments(np.array([-1]), np.array([99]), np.array([3]), (np.arange(4, 14),))
-    asked = published_candidates(stranger, events, 0, n=19)  # 30 items, 11 known: all others are drawn
+    interactions = log(n_items=30)
+    stranger = Queries(np.array([-1]), np.array([99]), np.array([3]), (np.arange(4, 14),))
+    asked = published_candidates(stranger, interactions, 0, n=19)  # 30 items, 11 known: all others are drawn
     assert set(asked.items[0]) == {*range(4), *range(14, 30)}
     with pytest.raises(MmsrarecError, match="leaves 20 of 30 items untouched"):
-        published_candidates(stranger, events, 0, n=20)
+        published_candidates(stranger, interactions, 0, n=20)
 
 
 def test_the_place_of_the_positive_is_uniform():
@@ -85,62 +87,64 @@ def test_the_place_of_the_positive_is_uniform():
 
 
 def test_the_digest_names_the_question():
-    events = log()
-    test = leave_one_out(events).test
-    first = published_candidates(test, events, 5)
-    assert first.digest == published_candidates(test, events, 5).digest
-    assert first.digest != published_candidates(test, events, 6).digest
-    assert first.digest != published_candidates(test.pick(np.arange(30)), events, 5).digest
+    interactions = log()
+    test = leave_one_out(interactions).test
+    first = published_candidates(test, interactions, 5)
+    assert first.digest == published_candidates(test, interactions, 5).digest
+    assert first.digest != published_candidates(test, interactions, 6).digest
+    assert first.digest != published_candidates(test.pick(np.arange(30)), interactions, 5).digest
 
 
 def test_oracle_and_constant():
-    events = log()
-    test = leave_one_out(events).test
-    asked = published_candidates(test, events, 0)
-    best = oracle(test, events)
-    for figures in (evaluate_published(best, test, asked), evaluate_full(best, test, events.n_items)):
+    interactions = log()
+    test = leave_one_out(interactions).test
+    asked = published_candidates(test, interactions, 0)
+    best = oracle(test, interactions)
+    for figures in (evaluate_published(best, test, asked), evaluate_full(best, test, interactions.n_items)):
         assert all(values.shape == (40,) and (values == 1).all() for values in figures.values())
-    flat = Table(np.zeros((events.n_users, events.n_items)))
+    flat = Table(np.zeros((interactions.n_users, interactions.n_items)))
     assert evaluate_published(flat, test, asked)["HR@5"] == pytest.approx(5 / 21)
     assert evaluate_published(flat, test, asked)["AUC"] == pytest.approx(0.5)
-    assert evaluate_full(flat, test, events.n_items)["HR@10"] == pytest.approx(10 / (60 - 7))  # 7 items of history
+    assert evaluate_full(flat, test, interactions.n_items)["HR@10"] == pytest.approx(
+        10 / (60 - 7)
+    )  # 7 items of history
 
 
 def test_shuffled_targets_fall_to_chance():
-    events = log(n_users=2000, n_items=200)
-    test = leave_one_out(events).test
-    wrong = Moments(test.user, test.time, np.random.default_rng(0).permutation(test.target), test.history)
-    figures = evaluate_published(oracle(test, events), wrong, published_candidates(wrong, events, 0))
+    interactions = log(n_users=2000, n_items=200)
+    test = leave_one_out(interactions).test
+    wrong = Queries(test.user, test.time, np.random.default_rng(0).permutation(test.target), test.history)
+    figures = evaluate_published(oracle(test, interactions), wrong, published_candidates(wrong, interactions, 0))
     assert figures["AUC"].mean() == pytest.approx(0.5, abs=0.03)
     assert figures["HR@5"].mean() == pytest.approx(5 / 21, abs=0.03)
 
 
 def test_permuting_candidates_changes_nothing():
-    events = log()
-    test = leave_one_out(events).test
-    asked = published_candidates(test, events, 0)
+    interactions = log()
+    test = leave_one_out(interactions).test
+    asked = published_candidates(test, interactions, 0)
     rng = np.random.default_rng(1)
     order = np.argsort(rng.random(asked.items.shape), axis=1)
     place = np.argmax(order == asked.place[:, None], axis=1)
     moved = protocols.Candidates(asked.user, np.take_along_axis(asked.items, order, axis=1), place, 0)
-    scorer = Table(rng.integers(0, 4, (events.n_users, events.n_items)))
+    scorer = Table(rng.integers(0, 4, (interactions.n_users, interactions.n_items)))
     for name, values in evaluate_published(scorer, test, asked).items():
         assert values.tolist() == evaluate_published(scorer, test, moved)[name].tolist()
 
 
 def test_what_the_user_had_does_not_compete():
-    events = log()
-    test = leave_one_out(events).test
-    scores = np.zeros((events.n_users, events.n_items))
+    interactions = log()
+    test = leave_one_out(interactions).test
+    scores = np.zeros((interactions.n_users, interactions.n_items))
     scores[test.user, test.target] = 1
     for user, history in zip(test.user, test.history, strict=True):
         scores[user, history] = 2
-    assert (evaluate_full(Table(scores), test, events.n_items)["HR@5"] == 1).all()
+    assert (evaluate_full(Table(scores), test, interactions.n_items)["HR@5"] == 1).all()
 
 
 def test_a_target_taken_again_is_ranked_where_that_is_allowed_and_nowhere_else():
     """It was ranked whatever a user had had, though no row of two stages could ever propose it."""
-    again = Moments(np.array([0]), np.array([9]), np.array([2]), (np.array([1, 2]),))
+    again = Queries(np.array([0]), np.array([9]), np.array([2]), (np.array([1, 2]),))
     scores = np.array([[0.0, 9.0, 1.0, 2.0]])
     with pytest.raises(ValueError, match="may not be recommended"):
         evaluate_full(Table(scores), again, 4)
@@ -149,14 +153,14 @@ def test_a_target_taken_again_is_ranked_where_that_is_allowed_and_nowhere_else()
 
 
 def test_users_who_leave_too_few_items_are_left_out_and_others_are_asked_the_same():
-    events = log(n_users=6, n_items=30)
+    interactions = log(n_users=6, n_items=30)
     greedy = np.arange(30)
-    items, users = np.concatenate([events.item, greedy]), np.concatenate([events.user, np.full(30, 6)])
-    more = make_events(users, items, np.concatenate([events.time, greedy]), 7, 30)
+    items, users = np.concatenate([interactions.item, greedy]), np.concatenate([interactions.user, np.full(30, 6)])
+    more = make_interactions(users, items, np.concatenate([interactions.time, greedy]), 7, 30)
     test = leave_one_out(more).test
     asked = published_candidates(test, more, 3)
     assert asked.rows.tolist() == asked.user.tolist() == [0, 1, 2, 3, 4, 5]
-    alone = published_candidates(leave_one_out(events).test, events, 3)
+    alone = published_candidates(leave_one_out(interactions).test, interactions, 3)
     assert alone.digest == asked.digest
     with pytest.raises(ValueError, match=r"pick candidates\.rows"):
         evaluate_published(oracle(test, more), test, asked)
@@ -169,39 +173,39 @@ def test_users_who_leave_too_few_items_are_left_out_and_others_are_asked_the_sam
 
 
 def test_chunks_change_nothing(monkeypatch):
-    events = log()
-    test = leave_one_out(events).test
-    scorer = Table(np.random.default_rng(0).random((events.n_users, events.n_items)))
-    whole = evaluate_full(scorer, test, events.n_items)
+    interactions = log()
+    test = leave_one_out(interactions).test
+    scorer = Table(np.random.default_rng(0).random((interactions.n_users, interactions.n_items)))
+    whole = evaluate_full(scorer, test, interactions.n_items)
     monkeypatch.setattr(protocols, "CHUNK", 7)
-    parts = evaluate_full(scorer, test, events.n_items)
+    parts = evaluate_full(scorer, test, interactions.n_items)
     assert all((whole[name] == parts[name]).all() for name in whole)
 
 
 def test_broken_scorers_are_refused():
-    events = log()
-    test = leave_one_out(events).test
-    scores = np.zeros((events.n_users, events.n_items))
+    interactions = log()
+    test = leave_one_out(interactions).test
+    scores = np.zeros((interactions.n_users, interactions.n_items))
     with pytest.raises(ValueError, match="shape"):
-        evaluate_full(Table(scores[:, :-1]), test, events.n_items)
+        evaluate_full(Table(scores[:, :-1]), test, interactions.n_items)
     scores[3, 4] = np.nan
     with pytest.raises(MmsrarecError, match="table gave 1 scores"):
-        evaluate_full(Table(scores), test, events.n_items)
-    nowhere = Moments(test.user, test.time, np.full(len(test), -1), test.history)
+        evaluate_full(Table(scores), test, interactions.n_items)
+    nowhere = Queries(test.user, test.time, np.full(len(test), -1), test.history)
     with pytest.raises(MmsrarecError, match="known target"):
-        evaluate_full(Table(scores), nowhere, events.n_items)
+        evaluate_full(Table(scores), nowhere, interactions.n_items)
 
 
 def test_facts_count_ties_and_cold_targets():
     # user 0: its last two share a second. user 1: no tie. Item 4 is only ever somebody's last: cold.
     user, item = np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.array([0, 1, 2, 3, 0, 2, 3, 4])
-    events = make_events(user, item, np.array([1, 2, 5, 5, 1, 2, 3, 4]), 2, 30)
-    split = leave_one_out(events)
-    full = facts(split, events, 7)
+    interactions = make_interactions(user, item, np.array([1, 2, 5, 5, 1, 2, 3, 4]), 2, 30)
+    split = leave_one_out(interactions)
+    full = facts(split, interactions, 7)
     assert (full["protocol"], full["tied_share"], full["users"]) == ("full", 0.5, 2)
     assert full["cold_share"] == 1.0  # item 3 is held out for both users, too
-    asked = published_candidates(split.test, events, 7)
-    assert facts(split, events, 7, asked)["candidate_hash"] == asked.digest
+    asked = published_candidates(split.test, interactions, 7)
+    assert facts(split, interactions, 7, asked)["candidate_hash"] == asked.digest
     slices = target_slices(split.test, split.train, np.arange(30) != 4)
     unseen, head, tail, imageless = (mask.tolist() for mask in slices.values())
     assert (unseen, imageless) == ([True, True], [False, True])
@@ -209,8 +213,8 @@ def test_facts_count_ties_and_cold_targets():
 
 
 def test_every_target_that_training_shows_lies_in_the_head_or_in_the_tail():
-    events = log()
-    split = leave_one_out(events)
+    interactions = log()
+    split = leave_one_out(interactions)
     slices = list(target_slices(split.test, split.train, np.ones(60, dtype=bool)).values())
     unseen, head, tail = slices[:3]
     assert (unseen.astype(int) + head + tail).tolist() == [1] * len(split.test)
@@ -221,8 +225,8 @@ def test_every_target_that_training_shows_lies_in_the_head_or_in_the_tail():
 
 
 def test_coverage_is_what_stands_among_anybodys_first_ten():
-    events = log(n_users=40, n_items=100)
-    test = leave_one_out(events).test
+    interactions = log(n_users=40, n_items=100)
+    test = leave_one_out(interactions).test
     same = Covering(Table(np.tile(np.arange(100.0), (40, 1))), 100)
     evaluate_full(same, test, 100)
     assert 0.1 <= same.coverage <= 0.2  # the last ten, and what takes the place of those that somebody had
@@ -233,5 +237,5 @@ def test_coverage_is_what_stands_among_anybodys_first_ten():
     nothing = Covering(Table(np.full((40, 100), -np.inf)), 100)
     evaluate_full(nothing, test, 100)
     assert nothing.coverage == 0
-    evaluate_published(nothing, test, published_candidates(test, events, 0))
+    evaluate_published(nothing, test, published_candidates(test, interactions, 0))
     assert nothing.coverage == 0

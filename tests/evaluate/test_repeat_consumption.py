@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmsrarec.data.dataset import FloatArray, IntArray, make_events
-from mmsrarec.data.splits import Moments, Split, leave_one_out, make_split
+from mmsrarec.data.dataset import FloatArray, IntArray, make_interactions
+from mmsrarec.data.splits import Queries, Split, leave_one_out, make_split
 from mmsrarec.evaluate.protocols import Covering, evaluate_full, evaluate_published, published_candidates
-from mmsrarec.rankers.base import Scorer, places
+from mmsrarec.rankers.base import Ranker, places
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
-from mmsrarec.rankers.ensemble.interleaved import Only, Turns, Widened, beside_new
+from mmsrarec.rankers.ensemble.interleaved import Interleaved, PaddedCatalogue, Restricted, interleave_cold_items
 from mmsrarec.rankers.ensemble.two_stage import Reranked
-from mmsrarec.rankers.ensemble.weighted import Together
+from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.rankers.sequential_rules import SequentialRules
 from mmsrarec.recommend.ranking.fusion import Fused
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import _ndcg_at_10
-from mmsrarec.study.generator_selection import Bench, join
+from mmsrarec.study.generator_selection import SelectionTask, join
 
 USERS, ITEMS = 30, 40
 
@@ -30,21 +30,23 @@ def split(repeats: str, again: int = USERS) -> Split:
     rng = np.random.default_rng(0)
     items = np.stack([rng.permutation(ITEMS)[:8] for _ in range(USERS)])
     items[:again, -2:] = items[:again, :2]
-    events = make_events(np.repeat(np.arange(USERS), 8), items.ravel(), np.tile(np.arange(8), USERS), USERS, ITEMS)
-    return make_split("leave-one-out", events, 0, repeats)  # type: ignore[arg-type]
+    interactions = make_interactions(
+        np.repeat(np.arange(USERS), 8), items.ravel(), np.tile(np.arange(8), USERS), USERS, ITEMS
+    )
+    return make_split("leave-one-out", interactions, 0, repeats)  # type: ignore[arg-type]
 
 
 class Oracle:
-    """Gives the target of each moment .9 and all others less, of which no two are equal."""
+    """Gives the target of each query .9 and all others less, of which no two are equal."""
 
     known, logits = None, False
 
-    def __init__(self, moments: Moments, name: str = "oracle") -> None:
-        self.name, self.target = name, dict(zip(moments.user.tolist(), moments.target.tolist(), strict=True))
+    def __init__(self, queries: Queries, name: str = "oracle") -> None:
+        self.name, self.target = name, dict(zip(queries.user.tolist(), queries.target.tolist(), strict=True))
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        rows = np.tile(np.linspace(0.1, 0.5, ITEMS), (len(moments), 1))
-        rows[np.arange(len(moments)), [self.target[user] for user in moments.user.tolist()]] = 0.9
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        rows = np.tile(np.linspace(0.1, 0.5, ITEMS), (len(queries), 1))
+        rows[np.arange(len(queries)), [self.target[user] for user in queries.user.tolist()]] = 0.9
         return rows if candidates is None else np.take_along_axis(rows, candidates, axis=1)
 
 
@@ -53,8 +55,8 @@ class Encoder:
 
     n_items, settings, known = ITEMS, RetrieveSettings(), None
 
-    def __init__(self, moments: Moments) -> None:
-        self.after = {had.tobytes(): target for had, target in zip(moments.history, moments.target, strict=True)}
+    def __init__(self, queries: Queries) -> None:
+        self.after = {had.tobytes(): target for had, target in zip(queries.history, queries.target, strict=True)}
 
     def scores(self, histories: tuple[IntArray, ...]) -> FloatArray:
         found = np.tile(np.linspace(0.1, 0.5, ITEMS, dtype=np.float32), (len(histories), 1))
@@ -62,25 +64,25 @@ class Encoder:
         return found
 
 
-def rows(moments: Moments) -> dict[str, Scorer]:
+def rows(queries: Queries) -> dict[str, Ranker]:
     """Every kind of row that a table or a run has, of oracles."""
-    one, other = Oracle(moments), Oracle(moments, "other")
-    sequence = SequenceRanker.of(Encoder(moments))  # type: ignore[arg-type]
-    both = Together((one, other), Logit.first(2), ITEMS)
+    one, other = Oracle(queries), Oracle(queries, "other")
+    sequence = SequenceRanker.of(Encoder(queries))  # type: ignore[arg-type]
+    both = WeightedEnsemble((one, other), Logit.first(2), ITEMS)
     new = np.arange(ITEMS) >= ITEMS - 2
     fused = Fused("fused", one, (other, sequence), Logit.first(3))
     return {
         "plain": one,
         "a sequence model": sequence,
-        "wider": Widened(one, ITEMS),
+        "wider": PaddedCatalogue(one, ITEMS),
         "together": both,
-        "in turns": Turns(one, other),
-        "beside new ones": beside_new(one, other, new, 10),
+        "in turns": Interleaved(one, other),
+        "beside new ones": interleave_cold_items(one, other, new, 10),
         "re-ranked": Reranked("r", one, other, 5),
         "re-ranked together": Reranked("r", both, other, 5),
         "fused": Reranked("r", both, fused, 5),
         "a sequence model, fused": Reranked("r", sequence, fused, 5),
-        "in turns, re-ranked": Reranked("r", Turns(one, Only(other, new)), other, 5),
+        "in turns, re-ranked": Reranked("r", Interleaved(one, Restricted(other, new)), other, 5),
     }
 
 
@@ -91,9 +93,9 @@ KINDS = list(rows(split("allow").test))
 @pytest.mark.parametrize(("repeats", "asked"), [("allow", USERS), ("exclude", USERS - 12)])
 def test_an_oracle_is_right_in_every_kind_of_row(kind: str, repeats: str, asked: int) -> None:
     test = split(repeats, again=12).test
-    queries = test.rankable
-    assert len(queries) == asked
-    found = evaluate_full(Covering(rows(test)[kind], ITEMS), queries, ITEMS)
+    rankable = test.rankable
+    assert len(rankable) == asked
+    found = evaluate_full(Covering(rows(test)[kind], ITEMS), rankable, ITEMS)
     assert {name: values.tolist() for name, values in found.items()} == {name: [1.0] * asked for name in found}
 
 
@@ -119,18 +121,18 @@ def test_a_query_that_cannot_be_found_is_refused() -> None:
 def test_generators_are_chosen_by_the_same_rule() -> None:
     for repeats, asked in (("allow", USERS), ("exclude", USERS - 12)):
         valid = split(repeats, again=12).valid
-        queries = valid.rankable
-        assert len(queries) == asked
+        rankable = valid.rankable
+        assert len(rankable) == asked
         made = {"oracle": Oracle(valid), "other": Oracle(valid, "other")}
-        assert join(made, queries, ITEMS, 5, 0).quality["oracle"] == {"HR@5": 1.0, "NDCG@10": 1.0}
-        bench = Bench.of(made, queries, ITEMS, 5, lambda generator: generator)
-        assert (np.take_along_axis(bench.ranks["oracle"], queries.target[:, None], axis=1) == 0).all()
+        assert join(made, rankable, ITEMS, 5, 0).quality["oracle"] == {"HR@5": 1.0, "NDCG@10": 1.0}
+        selection_task = SelectionTask.of(made, rankable, ITEMS, 5, lambda generator: generator)
+        assert (np.take_along_axis(selection_task.ranks["oracle"], rankable.target[:, None], axis=1) == 0).all()
 
 
 def test_training_stops_by_the_same_rule() -> None:
     for repeats, right in (("allow", 1.0), ("exclude", 1.0)):
-        queries = split(repeats, again=12).valid.rankable
-        assert _ndcg_at_10(Encoder(queries), queries) == right  # type: ignore[arg-type]
+        rankable = split(repeats, again=12).valid.rankable
+        assert _ndcg_at_10(Encoder(rankable), rankable) == right  # type: ignore[arg-type]
 
 
 @given(st.integers(0, USERS), st.lists(st.integers(0, USERS - 1), max_size=9), st.sampled_from(["exclude", "allow"]))
@@ -146,10 +148,10 @@ def test_the_rule_stays_with_the_moments(again: int, chosen: list[int], repeats:
 
 
 def test_the_published_protocol_ranks_a_repeated_target_alike_in_every_row() -> None:
-    events = leave_one_out(make_events(*_log(), USERS, ITEMS))
-    test = events.test
+    interactions = leave_one_out(make_interactions(*_log(), USERS, ITEMS))
+    test = interactions.test
     assert test.repeated.all()
-    asked = published_candidates(test, make_events(*_log(), USERS, ITEMS), 0)
+    asked = published_candidates(test, make_interactions(*_log(), USERS, ITEMS), 0)
     for kind in ("plain", "re-ranked", "together", "in turns", "fused"):
         assert (evaluate_published(rows(test)[kind], test, asked)["HR@5"] == 1).all()
 
@@ -169,12 +171,12 @@ def test_a_real_row_is_the_same_re_ranked_by_itself() -> None:
         class Untied:
             name = "untied"
 
-            def score(self, moments: Moments, candidates: IntArray | None, row=row, jitter=jitter) -> FloatArray:
-                scores = row.score(moments, None) + jitter
+            def score(self, queries: Queries, candidates: IntArray | None, row=row, jitter=jitter) -> FloatArray:
+                scores = row.score(queries, None) + jitter
                 return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 
-        queries = replace(one.test).rankable
+        rankable = replace(one.test).rankable
         plain, again = (
-            evaluate_full(scorer, queries, ITEMS) for scorer in (Untied(), Reranked("r", Untied(), Untied(), 9))
+            evaluate_full(scorer, rankable, ITEMS) for scorer in (Untied(), Reranked("r", Untied(), Untied(), 9))
         )
         assert all(np.array_equal(plain[name], again[name]) for name in plain)

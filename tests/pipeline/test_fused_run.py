@@ -11,13 +11,13 @@ from finished import copy_run, go
 
 from mmsrarec.core.artefacts import verify
 from mmsrarec.recommend.explain import log_odds
-from mmsrarec.recommend.prompt.preferences import UNASKED, carries
+from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, carries
 from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.runs.recommender import Recommender
 
 SET = (
     "evaluate.fusion_users=20",
-    "evaluate.combine_proposers=true",
+    "evaluate.combine_generators=true",
     'evaluate.splits=["leave-one-out"]',
 )
 ROWS = 'evaluate.rows=["sequential-rules", "sasrec", "mmsrarec"]'
@@ -33,8 +33,8 @@ def fused(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     report = json.loads((fused / "evaluate" / "report.json").read_text())
     learned = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full")
-    chosen, joined = "+".join(learned.proposing), "+".join(learned.proposers)
-    assert set(learned.proposers) == {*learned.proposing, "sasrec"}
+    chosen, joined = "+".join(learned.proposing_generators), "+".join(learned.generators)
+    assert set(learned.generators) == {*learned.proposing_generators, "sasrec"}
     fused_label = f"re-ranks {chosen}, fused" if joined == chosen else f"re-ranks {chosen}, fused with {joined}"
     named = [(row["protocol"], row["variant"]) for row in report["rows"] if row["model"] == "mmsrarec"]
     assert named == [
@@ -47,7 +47,7 @@ def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     rows = {(row["protocol"], row["variant"]): row for row in report["rows"] if row["model"] == "mmsrarec"}
     with_, without = rows["published", f"fused with {joined}"], rows["published", "whole"]
     assert with_["slices"].keys() == without["slices"].keys() >= {"target unseen in training"}
-    asked = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "published").speaks
+    asked = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "published").uses_lm
     assert with_["cost"]["tokens_per_user"] == pytest.approx(asked * without["cost"]["tokens_per_user"])
     assert with_["cost"]["calls_per_user"] == asked
     assert without["cost"]["calls_per_user"] == 1
@@ -66,14 +66,14 @@ def test_what_was_learned_is_an_artefact(fused: Path) -> None:
         folder = fused / "evaluate" / "fusion" / "leave-one-out" / kind
         verify(folder)
         learned = Fusion.load(folder)
-        assert len(learned.whole.weights) == 1 + len(learned.proposers)
-        assert len(learned.without.weights) == len(learned.proposers)
-        assert learned.quality.keys() == {"language model", *learned.proposers, "fused", "proposers fused"}
-        assert 0 < learned.moments <= 20
+        assert len(learned.whole.weights) == 1 + len(learned.generators)
+        assert len(learned.without.weights) == len(learned.generators)
+        assert learned.quality.keys() == {"language model", *learned.generators, "fused", "proposers fused"}
+        assert 0 < learned.queries <= 20
 
 
-def answers(run: Path, helps: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[Recommender, list]:
-    monkeypatch.setattr(Fusion, "helps", property(lambda self: helps))
+def answers(run: Path, improves: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[Recommender, list]:
+    monkeypatch.setattr(Fusion, "improves", property(lambda self: improves))
     recommender = Recommender.load(run)
     return recommender, recommender.recommend(user=recommender.dataset.user_ids[5], k=4)
 
@@ -87,23 +87,23 @@ def test_answers_are_ranked_by_the_fusion_that_helped(fused: Path, monkeypatch: 
     taken = [
         answer for answer in found if recommender.retrieval.train.counts[recommender.dataset.item_code[answer.item_id]]
     ]
-    assert taken  # of what nobody took no proposer can tell a place
+    assert taken  # of what nobody took no candidate generator can tell a place
     new = [answer for answer in found if answer not in taken]
     assert not any(reason.startswith("place ") for answer in new for reason in answer.because)
     for answer in taken:
         places = answer.because[-1].removeprefix("place ").split(", ")
-        assert [place.split(" by ")[1] for place in places] == list(recommender.fusion.proposers)
+        assert [place.split(" by ")[1] for place in places] == list(recommender.fusion.generators)
     ids = [answer.item_id for answer in found]
     asked = recommender.score(ids, user=recommender.dataset.user_ids[5])
     np.testing.assert_allclose([asked[item] for item in ids], scores, atol=1e-4)
 
 
-@pytest.mark.parametrize("helps", [True, False])
+@pytest.mark.parametrize("improves", [True, False])
 def test_the_answer_is_the_same_whatever_is_shown_of_it(
-    fused: Path, helps: bool, monkeypatch: pytest.MonkeyPatch
+    fused: Path, improves: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scores and order, with reasons or without, listed or asked for by name, many or one."""
-    monkeypatch.setattr(Fusion, "helps", property(lambda self: helps))
+    monkeypatch.setattr(Fusion, "improves", property(lambda self: improves))
     recommender = Recommender.load(fused)
     recommender.prompts.mllm.model.to(torch.bfloat16)
     for question in ({"user": recommender.dataset.user_ids[5]}, {"history": ["003", "017"]}, {"history": []}):
@@ -117,23 +117,23 @@ def test_the_answer_is_the_same_whatever_is_shown_of_it(
             for asked in (named, alone):
                 assert log_odds(asked[one.item_id]) == pytest.approx(log_odds(one.score), abs=0.02)
         item = ids[0]
-        (p,) = recommender.scorer.score_evidence(
+        (p,) = recommender.scorer.score_contexts(
             [
                 recommender._gather(
                     recommender._asked(question.get("user"), question.get("history"))[0],
                     recommender._codes([item]),
-                    UNASKED,
+                    NO_PREFERENCES,
                 )
             ]
         )[0].tolist()
         assert recommender.explain(item, **question).score == p
 
 
-@pytest.mark.parametrize("helps", [True, False])
+@pytest.mark.parametrize("improves", [True, False])
 def test_somebody_who_had_everything_is_recommended_nothing(
-    fused: Path, helps: bool, monkeypatch: pytest.MonkeyPatch
+    fused: Path, improves: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Fusion, "helps", property(lambda self: helps))
+    monkeypatch.setattr(Fusion, "improves", property(lambda self: improves))
     recommender = Recommender.load(fused)
     everything = [item.item_id for item in recommender.dataset.items]
     for reasons in (True, False):
@@ -144,29 +144,29 @@ def test_somebody_who_had_everything_is_recommended_nothing(
         assert recommender.score([], **question) == {}
 
 
-@pytest.mark.parametrize("speaks", [True, False])
+@pytest.mark.parametrize("uses_lm", [True, False])
 def test_the_language_model_is_asked_where_it_counts(
-    fused: Path, monkeypatch: pytest.MonkeyPatch, speaks: bool
+    fused: Path, monkeypatch: pytest.MonkeyPatch, uses_lm: bool
 ) -> None:
     recommender, _ = answers(fused, True, monkeypatch)
     assert recommender.fusion is not None
     logit = recommender.fusion.without.behind_nothing()
-    if speaks:
+    if uses_lm:
         logit = replace(logit, weights=(0.5, *logit.weights[1:]))
     monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=logit))
     asked: list[int] = []
-    real = recommender.scorer.score_evidence
-    monkeypatch.setattr(recommender.scorer, "score_evidence", lambda evidence: asked.append(1) or real(evidence))
+    real = recommender.scorer.score_contexts
+    monkeypatch.setattr(recommender.scorer, "score_contexts", lambda context: asked.append(1) or real(context))
     user = recommender.dataset.user_ids[5]
     found = recommender.recommend(user=user, k=4, reasons=False)
-    assert bool(asked) == speaks
+    assert bool(asked) == uses_lm
     ids = [answer.item_id for answer in found]
     assert [
         answer.item_id for answer in recommender.recommend(user=user, k=4)
     ] == ids  # reasons are measured all the same
     asked.clear()
     assert len(recommender.recommend(history=[], k=2)) == 2
-    assert asked  # of somebody without a history proposers know nothing
+    assert asked  # of somebody without a history candidate generators know nothing
 
 
 def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +174,7 @@ def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monke
     assert recommender.fusion is not None
     whole = recommender.fusion.whole
     alone = np.array(whole.covariance)
-    alone[0] = alone[:, 0] = 0  # nor a say in what proposers are expected to say of new items
+    alone[0] = alone[:, 0] = 0  # nor a say in what candidate generators are expected to say of new items
     silent = replace(whole, weights=(0.0, *whole.weights[1:]), covariance=tuple(map(tuple, alone)))
     monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=silent))
     user, free = recommender.dataset.user_ids[5], [answer.item_id for answer in found]
@@ -202,8 +202,8 @@ def test_a_fusion_that_did_not_help_or_is_of_another_adapter_is_left_alone(
 ) -> None:
     recommender, found = answers(fused, False, monkeypatch)
     assert recommender.fusion is None
-    proposing = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full").proposing
-    assert recommender.generator.name == "+".join(proposing)  # who proposes was chosen all the same
+    proposing_generators = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full").proposing_generators
+    assert recommender.generator.name == "+".join(proposing_generators)  # who proposes was chosen all the same
     assert not any(reason.startswith("place ") for answer in found for reason in answer.because)
     manifest = fused / "recommend" / "leave-one-out" / "whole" / "manifest.json"
     kept = manifest.read_text()

@@ -46,7 +46,9 @@ def everybody_helps(monkeypatch: pytest.MonkeyPatch) -> None:
         from mmsrarec.rankers.ensemble.conditional_logit import Logit
 
         logit, whole = Logit.first(len(NAMES)), Logit.first(1 + len(NAMES))
-        return replace(load(folder), proposers=NAMES, proposing=NAMES, together=logit, whole=whole, without=logit)
+        return replace(
+            load(folder), generators=NAMES, proposing_generators=NAMES, together=logit, whole=whole, without=logit
+        )
 
     monkeypatch.setattr(Fusion, "load", staticmethod(all_of_them))
     monkeypatch.setattr(Fusion, "helps", property(lambda self: True))

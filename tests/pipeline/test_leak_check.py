@@ -16,7 +16,7 @@ from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.recommend.training.fine_tuning import tune
 from mmsrarec.runs.recommender import Recommender
-from mmsrarec.runs.run_folder import Workspace
+from mmsrarec.runs.run_folder import RunFolder
 from mmsrarec.study.comparison import leak_checks
 from mmsrarec.study.model_scorers import Scorers
 
@@ -49,20 +49,20 @@ def test_a_finished_run_is_green_and_the_report_says_so(mine: Path, capsys: pyte
     published = [fact for fact in report["facts"] if fact["protocol"] == "published"]
     assert all(0 <= fact[f"context_share_{part}"] <= 1 for fact in published for part in ("training", "test"))
     go(mine, "retrieve.k=2", stages=("retrieve",))
-    workspace = Workspace(recipe_in(mine, "retrieve.k=2"), mine / "run")
-    assert leak_checks(workspace) == []  # they were of another stage 2
+    run_folder = RunFolder(recipe_in(mine, "retrieve.k=2"), mine / "run")
+    assert leak_checks(run_folder) == []  # they were of another stage 2
 
 
 def test_a_planted_leak_fails_the_command(
     mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = Workspace._retrieval
+    whole = RunFolder._retrieval
 
-    def future(self: Workspace, split) -> Future:
+    def future(self: RunFolder, split) -> Future:
         sound = whole(self, split)
         return Future(sound.train, sound.neighbours, sound.settings)
 
-    monkeypatch.setattr(Workspace, "_retrieval", future)
+    monkeypatch.setattr(RunFolder, "_retrieval", future)
     assert commands.call(["check", "--leaks", str(mine / "run"), "--fast"]) == 1
     captured = capsys.readouterr()
     assert "mmsrarec: the clock, leave-one-out: compare times with <" in captured.err
@@ -74,7 +74,7 @@ def test_a_row_that_counts_the_whole_log_is_found(mine: Path, monkeypatch: pytes
     classic = Scorers.classic
 
     def counting(self: Scorers, name: str):
-        return Popularity().fit(self.workspace.dataset.events) if name == "popularity" else classic(self, name)
+        return Popularity().fit(self.run_folder.dataset.interactions) if name == "popularity" else classic(self, name)
 
     monkeypatch.setattr(Scorers, "classic", counting)
     failed = leak_check.check_run(mine / "run", fast=True, say=Progress())["failed"]
@@ -90,16 +90,16 @@ def test_training_and_evaluating_ask_the_function_that_is_checked(
     def gather(*_: object) -> None:
         raise Asked
 
-    workspace = Workspace.open(finished / "run")
-    prompts, retrieval = workspace.prompts("whole"), workspace.retrieval("leave-one-out")
-    test = workspace.split("leave-one-out").test
+    run_folder = RunFolder.open(finished / "run")
+    prompts, retrieval = run_folder.prompts("whole"), run_folder.retrieval("leave-one-out")
+    test = run_folder.split("leave-one-out").test
     monkeypatch.setattr(Retrieval, "gather", gather)
     with pytest.raises(Asked):
         tune(prompts, retrieval, prompts.settings, 0, tmp_path / "adapter", tmp_path / "work")
     with pytest.raises(Asked):
         MllmScorer("mmsrarec", prompts, retrieval).score(test, test.target[:, None])
     with pytest.raises(Asked):
-        Recommender(workspace, "leave-one-out", prompts).recommend(history=["001"])
+        Recommender(run_folder, "leave-one-out", prompts).recommend(history=["001"])
     assert not list(tmp_path.iterdir())
 
 

@@ -33,17 +33,17 @@ def test_what_is_served_has_seen_everything_and_the_report_says_so(lean: Path) -
     assert shown["served"]["fitted_on"] == "leave-one-out: training interactions"
     told = refit(lean / "run", Progress())
     recommender = Recommender.load(lean / "run")
-    events = recommender.dataset.events
-    assert told["interactions"] == len(events) == len(recommender.retrieval.train)
+    interactions = recommender.dataset.interactions
+    assert told["interactions"] == len(interactions) == len(recommender.retrieval.train)
     assert recommender.split == "all"
     assert scores(lean) != before
     own, served = (Encoder.load(lean / "run" / "retrieve" / name) for name in ("leave-one-out", "all"))
     assert len(served.curve) == own.best_pass
     assert served.settings == own.settings.model_copy(update={"epochs": own.best_pass})
-    last = events.offsets[1:] - 1  # nobody's last interaction is held back
-    assert (recommender.retrieval.train.item[last] == events.item[last]).all()
+    last = interactions.offsets[1:] - 1  # nobody's last interaction is held back
+    assert (recommender.retrieval.train.item[last] == interactions.item[last]).all()
     after = report_of(lean)
-    assert after["served"] == {"fitted_on": "all interactions", "interactions": len(events)}
+    assert after["served"] == {"fitted_on": "all interactions", "interactions": len(interactions)}
     assert "all interactions" in (lean / "run" / "evaluate" / "report.html").read_text()
     assert [row["metrics"] for row in after["rows"]] == [row["metrics"] for row in shown["rows"]]
 
@@ -59,7 +59,7 @@ def test_nothing_is_refitted_twice_and_new_interactions_are_learned_from(lean: P
 
 def test_a_run_made_anew_is_served_as_evaluated_until_it_is_refitted(lean: Path) -> None:
     refit(lean / "run", Progress())
-    go(lean, *FEW, "recommend.lr=0.02")
+    go(lean, *FEW, "recommend.learning_rate=0.02")
     recommender = Recommender.load(lean / "run")
     assert recommender.split == "leave-one-out"
     assert any("mmsrarec refit" in note for note in recommender.notes)
@@ -80,12 +80,12 @@ def test_the_command(lean: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_rows_fitted_on_validation_too_are_served_so(mine: Path) -> None:
     go(mine, *FEW, "evaluate.fitted_on=train+validation", "evaluate.fusion_users=20")
     recommender = Recommender.load(mine / "run")
-    workspace = recommender.workspace
-    assert len(workspace.fitted("leave-one-out")) > len(workspace.split("leave-one-out").train)
+    run_folder = recommender.run_folder
+    assert len(run_folder.fitted("leave-one-out")) > len(run_folder.split("leave-one-out").train)
     (made,) = recommender._made(["sasrec"])
     (history,) = (np.array([1, 2, 3]),)
-    from mmsrarec.data.splits import Moments
+    from mmsrarec.data.splits import Queries
 
-    moment = Moments(np.array([-1]), np.array([2 * 10**9]), np.array([-1]), (history,))
-    refitted = workspace.encoder("leave-one-out", "sasrec", refit=True).scores([history])
-    assert np.allclose(made.score(moment, None)[0][: refitted.shape[1]], refitted[0], equal_nan=True)
+    query = Queries(np.array([-1]), np.array([2 * 10**9]), np.array([-1]), (history,))
+    refitted = run_folder.encoder("leave-one-out", "sasrec", refit=True).scores([history])
+    assert np.allclose(made.score(query, None)[0][: refitted.shape[1]], refitted[0], equal_nan=True)

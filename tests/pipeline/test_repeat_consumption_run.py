@@ -15,8 +15,8 @@ from mmsrarec.pipeline.leak_check import check_run
 CASE = CASES / "repeat-consumption"
 ROWS = 'evaluate.rows=["popularity", "sequential-rules", "user-knn", "sasrec", "mmsrarec"]'
 SET = (
-    *(ROWS, "evaluate.fusion_users=20", "evaluate.propose=8", "evaluate.combine_proposers=true"),
-    *('evaluate.splits=["leave-one-out"]', "evaluate.shown_users=1", "recommend.packs=8", "evaluate.sealed=0.2"),
+    *(ROWS, "evaluate.fusion_users=20", "evaluate.n_candidates=8", "evaluate.combine_generators=true"),
+    *('evaluate.splits=["leave-one-out"]', "evaluate.shown_users=1", "recommend.n_examples=8", "evaluate.sealed=0.2"),
 )
 
 

@@ -134,10 +134,10 @@ def test_stages_can_be_had_one_by_one(finished: Path, tmp_path: Path) -> None:
     assert not done(said)
     assert summary["rows"] == 7
     assert not done(go(tmp_path, *few)[1])  # the whole finds nothing left to do
-    alike = [
+    neighbour_votes = [
         json.loads((folder / "run" / "summarize" / "manifest.json").read_text()) for folder in (tmp_path, finished)
     ]
-    assert alike[0]["files"] == alike[1]["files"]
+    assert neighbour_votes[0]["files"] == neighbour_votes[1]["files"]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_repeats_draw_and_train_anew_what_is_behind_stage_1(mine: Path, monkeypa
     rows = 'evaluate.rows=["popularity","sasrec","mmsrarec"]'
     asked: list[object] = []
     monkeypatch.setattr(Mllm, "generate", lambda *arguments: asked.append(arguments))
-    go(mine, rows, "evaluate.repeats=2")
+    go(mine, rows, "evaluate.n_seeds=2")
     assert not asked  # stage 1 is shared
     report = json.loads((mine / "run" / "evaluate" / "report.json").read_text())
     again = json.loads((mine / "run" / "seeds" / "1" / "evaluate" / "report.json").read_text())
@@ -214,7 +214,7 @@ def test_repeats_draw_and_train_anew_what_is_behind_stage_1(mine: Path, monkeypa
     assert not any(
         part.startswith("seeds") for part in json.loads((mine / "run" / "manifest.json").read_text())["parts"]
     )
-    _, said = go(mine, rows, "evaluate.repeats=2")
+    _, said = go(mine, rows, "evaluate.n_seeds=2")
     assert "done in" not in said
     assert "2 seeds together, published, " in said
 
@@ -256,7 +256,7 @@ def test_a_stopped_tuning_goes_on(mine: Path, finished: Path, monkeypatch: pytes
     [
         (["data=/nowhere/at/all"], "/nowhere/at/all does not exist: make a data folder"),
         (["recommend.epoch=3"], "unknown key recommend.epoch"),
-        (["recommend.lr=2"], "recommend.lr"),
+        (["recommend.learning_rate=2"], "recommend.learning_rate"),
         (["evaluate.rows=['guessing']"], 'unknown row "guessing": choose from random'),
         (["evaluate.ablations=['nothing']"], 'unknown variant "nothing": choose from whole'),
         (["recommend.first_layer=2"], "first_layer is 2, but the model has 2 layers"),

@@ -12,11 +12,11 @@ from world import make_evidence
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.image_features import see_catalogue
+from mmsrarec.models.backbone.image_features import encode_catalogue_images
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.recommend.ranking.scorer import score_packs
-from mmsrarec.runs.run_folder import Workspace
+from mmsrarec.runs.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, drawn: Dataset) -> Path:
 def test_it_loads_and_looks_at_nothing(folder: Path, drawn: Dataset) -> None:
     mllm = Mllm.load(ModelSettings(name=str(folder / "model"), dtype="float32"))
     assert not mllm.sees
-    assert see_catalogue(mllm, drawn, 4) == ({}, {})
+    assert encode_catalogue_images(mllm, drawn, 4) == ({}, {})
     with pytest.raises(MmsrarecError, match="reads no pictures"):
         mllm.see([Image.new("RGB", (8, 8))], 4)
 
@@ -45,8 +45,8 @@ def test_every_stage_goes_by_texts_alone(folder: Path) -> None:
     keywords = pl.read_parquet(folder / "run" / "summarize" / "keywords.parquet")
     assert keywords["text"].list.len().max() > 0 == keywords["image"].list.len().max()
     recipe = recipe_in(folder)
-    prompts = Workspace(recipe, folder / "run").tuned(recipe.evaluate.splits[0], "whole")
-    assert prompts.settings.shows.pictures
+    prompts = RunFolder(recipe, folder / "run").tuned(recipe.evaluate.splits[0], "whole")
+    assert prompts.settings.prompt_fields.pictures
     pack = prompts.render(make_evidence(np.random.default_rng(0), 60, 4))
     assert not any(candidate.pictures for candidate in pack.candidates)
     assert np.isfinite(score_packs(prompts, [pack])[0]).all()

@@ -13,8 +13,8 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 
 TUNING = (
-    "summarize.tune.steps=0", "summarize.tune.items=12", "summarize.tune.heldout_items=4", "summarize.tune.samples=4",
-    "summarize.tune.first_layer=0", "summarize.tune.lr_start=0.01", "evaluate.splits=['leave-one-out']",
+    "summarize.tune.steps=0", "summarize.tune.items=12", "summarize.tune.held_out_items=4", "summarize.tune.samples=4",
+    "summarize.tune.first_layer=0", "summarize.tune.warm_start_learning_rate=0.01", "evaluate.splits=['leave-one-out']",
 )  # fmt: skip
 
 
@@ -87,8 +87,8 @@ def test_shards_are_joined_and_nothing_is_asked_again(finished: Path, tmp_path: 
     _, said = go(tmp_path, stages=("summarize",))
     assert "answers taken from summaries-2-of-3.sqlite" in said
     assert sum(questions) == asked
-    alike = [pl.read_parquet(f / "run" / "summarize" / "keywords.parquet") for f in (tmp_path, finished)]
-    assert alike[0].equals(alike[1])
+    neighbour_votes = [pl.read_parquet(f / "run" / "summarize" / "keywords.parquet") for f in (tmp_path, finished)]
+    assert neighbour_votes[0].equals(neighbour_votes[1])
 
 
 def test_the_ablation_of_tuning_reads_the_untuned_keywords(mine: Path) -> None:

@@ -15,7 +15,7 @@ from mmsrarec.pipeline.run import update
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.recommend.ranking.fusion import MODEL, Fusion
 from mmsrarec.runs.recommender import Recommender
-from mmsrarec.runs.run_folder import Workspace
+from mmsrarec.runs.run_folder import RunFolder
 
 NEW = {"item_id": "new", "title": "Otter clay mug", "description": "A mug of clay.", "categories": ["Kitchen"]}
 
@@ -50,7 +50,7 @@ def test_a_new_item_costs_one_question_and_is_recommended(mine: Path, monkeypatc
     assert trained(mine / "run") == before
     recommender = Recommender.load(mine / "run")
     user = recommender.dataset.user_ids[5]
-    n = recommender.workspace.recipe.evaluate.propose
+    n = recommender.run_folder.recipe.evaluate.n_candidates
     assert 0 < recommender.score(["new"], user=user)["new"] < 1
     found = [answer.item_id for answer in recommender.recommend(user=user, k=len(recommender.dataset.items))]
     assert "new" in found
@@ -78,7 +78,7 @@ def test_a_new_item_that_has_sold_already_is_recommended(
     logit = Logit((1.0, *(weight,) * 3), (0.0, -3.0, -3.0, -3.0), tuple(map(tuple, np.eye(4))))
     figures = {"fused": 1.0, MODEL: 0.5}
     fusion = Fusion(names, logit, Logit.first(3), 9, 9, figures, figures, names, Logit.first(3))
-    monkeypatch.setattr(Workspace, "fusion", lambda self, split, kind: fusion)
+    monkeypatch.setattr(RunFolder, "fusion", lambda self, split, kind: fusion)
     add(mine, NEW)
     assert update(mine / "run", Progress())["new_items"] == ["new"]
     before = Recommender.load(mine / "run")
@@ -86,7 +86,7 @@ def test_a_new_item_that_has_sold_already_is_recommended(
     update(mine / "run", Progress())
     recommender = Recommender.load(mine / "run")
     items = recommender.dataset.items
-    assert recommender.dataset.events.counts[-1] > 0  # what it sold is known, to no model yet
+    assert recommender.dataset.interactions.counts[-1] > 0  # what it sold is known, to no model yet
     history = [item.item_id for item in items[3:6]]
     for served in (before, recommender):
         scores = served.score([item.item_id for item in items], history=history)
@@ -94,13 +94,13 @@ def test_a_new_item_that_has_sold_already_is_recommended(
         found = [answer.item_id for answer in served.recommend(history=history, k=len(items), reasons=False)]
         assert sorted(found) == sorted({item.item_id for item in items} - set(history))
     # what the language model says of it moves it from one end to the other
-    real, last = recommender.scorer.score_evidence, len(items) - 1
+    real, last = recommender.scorer.score_contexts, len(items) - 1
     for said, place in ((1 - 1e-9, 0), (1e-9, -1)):
-        told = lambda evidence, said=said: [  # noqa: E731
+        told = lambda context, said=said: [  # noqa: E731
             np.where(np.array(one.candidates) == last, said, scores)
-            for one, scores in zip(evidence, real(evidence), strict=True)
+            for one, scores in zip(context, real(context), strict=True)
         ]
-        monkeypatch.setattr(recommender.scorer, "score_evidence", told)
+        monkeypatch.setattr(recommender.scorer, "score_contexts", told)
         found = recommender.recommend(history=history, k=len(items), reasons=False)
         assert found[place].item_id == "new"
 

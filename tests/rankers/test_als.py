@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from mmsrarec.data.dataset import make_events
+from mmsrarec.data.dataset import make_interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.rankers.als import Als
@@ -24,7 +24,7 @@ def test_als_learns_two_camps_and_serves_a_stranger() -> None:
     users, items = np.repeat(np.arange(40), 6), []
     for user in range(40):
         items.append(rng.permutation(10)[:6] + 10 * (user % 2))
-    model = Als(factors=2).fit(make_events(users, np.concatenate(items), np.arange(240), 40, 20))
+    model = Als(factors=2).fit(make_interactions(users, np.concatenate(items), np.arange(240), 40, 20))
     scores = model.score(queries([10, 11, 12]), None)[0]
     unseen = np.setdiff1d(np.arange(20), [10, 11, 12])
     assert set(unseen[np.argsort(-scores[unseen])[:7]]) == set(range(13, 20))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from people import people
 
-from mmsrarec.data.dataset import Events, FloatArray, make_events
+from mmsrarec.data.dataset import FloatArray, Interactions, make_interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.rankers import item_knn
@@ -26,7 +26,7 @@ class TestItemKnnOfFew(RankerLaws):
     settings: ClassVar = {"k": 12, "shrinkage": 2.0}
 
 
-def slow_reference(log: Events, k: int | None, shrinkage: float) -> FloatArray:
+def slow_reference(log: Interactions, k: int | None, shrinkage: float) -> FloatArray:
     """(n_items, n_items) neighbours' weights, in loops and dense float64: the definition."""
     users = [{int(u) for u in log.user[log.item == item]} for item in range(log.n_items)]
     weights = np.zeros((log.n_items, log.n_items))
@@ -86,10 +86,10 @@ def test_item_knn_by_hand() -> None:
 def test_nearest_items_by_hand() -> None:
     """Item 0 is with 1 twice, with 2 once; each of 1 and 2 has other company too."""
     user, item = np.array([0, 0, 1, 1, 2, 2, 3]), np.array([0, 1, 0, 1, 0, 2, 2])
-    events = make_events(user, item, np.arange(7), 4, 4)
+    interactions = make_interactions(user, item, np.arange(7), 4, 4)
 
     def scores(**how) -> list[float]:
-        return ItemKnn(**how).fit(events).score(queries([0]), None)[0].tolist()
+        return ItemKnn(**how).fit(interactions).score(queries([0]), None)[0].tolist()
 
     first, second = 2 / (3 * 2) ** 0.5, 1 / (3 * 2) ** 0.5
     assert scores() == pytest.approx([0, first, second, 0], abs=1e-6)

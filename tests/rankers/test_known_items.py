@@ -7,13 +7,13 @@ import pytest
 import torch
 from world import make_log
 
-from mmsrarec.data.dataset import Events, IntArray, make_events
-from mmsrarec.data.splits import Moments, moments_at
-from mmsrarec.rankers.base import CandidateGenerator, known_to, places
+from mmsrarec.data.dataset import IntArray, Interactions, make_interactions
+from mmsrarec.data.splits import Queries, queries_at
+from mmsrarec.rankers.base import CandidateGenerator, known_items, places
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
-from mmsrarec.rankers.ensemble.features import term
-from mmsrarec.rankers.ensemble.interleaved import Likeness, Widened, with_new
-from mmsrarec.rankers.ensemble.weighted import Together
+from mmsrarec.rankers.ensemble.features import ranking_feature
+from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, PaddedCatalogue, with_cold_items
+from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.registry import GENERATORS, Source, make_row
 from mmsrarec.recommend.ranking.fusion import Fused, Given
 from mmsrarec.retrieve.encoder import Encoder
@@ -29,43 +29,45 @@ TAKEN = np.array([code for code in range(OLD) if code != UNTAKEN])
 WEIGHTS = [1.0, 0.3, 0.0, -0.3]
 
 
-def log(n_items: int, *also: int) -> Events:
+def log(n_items: int, *also: int) -> Interactions:
     """The log of before in a catalogue of so many items; everybody went on to take what is named."""
     users, rest = np.arange(BEFORE.n_users), [np.full(BEFORE.n_users, code) for code in also]
     user = np.concatenate([BEFORE.user, *(users for _ in also)])
     item, late = np.concatenate([BEFORE.item, *rest]), BEFORE.time.max() + 1 + np.arange(len(also) * len(users))
-    return make_events(user, item, np.concatenate([BEFORE.time, late]), BEFORE.n_users, n_items)
+    return make_interactions(user, item, np.concatenate([BEFORE.time, late]), BEFORE.n_users, n_items)
 
 
-FITTED, NO_VALIDATION = log(OLD), moments_at(BEFORE, np.empty(0, dtype=np.int64))
+FITTED, NO_VALIDATION = log(OLD), queries_at(BEFORE, np.empty(0, dtype=np.int64))
 MADE: dict[EncoderName, Encoder] = {}
 
 
 def encoder(name: EncoderName) -> Encoder:
     """Trained before anything joined, and kept."""
     if name not in MADE:
-        settings = RetrieveSettings(encoder=name, dims=8, blocks=1, epochs=2, content_dims=4)
+        settings = RetrieveSettings(encoder=name, embedding_size=8, n_layers=1, epochs=2, content_size=4)
         content = torch.randn(OLD, 4, generator=torch.Generator().manual_seed(0))
         MADE[name] = train_encoder(FITTED, NO_VALIDATION, settings, 0, content=content)
     return MADE[name]
 
 
-def generator(name: str, train: Events) -> CandidateGenerator:
-    """As a run serves it: what is fitted in a moment is fitted on the log at hand, encoders are loaded."""
+def generator(name: str, train: Interactions) -> CandidateGenerator:
+    """As a run serves it: what is fitted in a query is fitted on the log at hand, encoders are loaded."""
     source = Source(train, 0, encoder, lambda: pytest.fail("no generator asks"))
-    return Widened(make_row(name, source), train.n_items)
+    return PaddedCatalogue(make_row(name, source), train.n_items)
 
 
-def moments(*histories: Sequence[int]) -> Moments:
+def queries(*histories: Sequence[int]) -> Queries:
     m = len(histories)
     codes = tuple(np.array(history, dtype=np.int64) for history in histories)
-    return Moments(np.full(m, -1), np.full(m, 10**6), np.full(m, -1), codes)
+    return Queries(np.full(m, -1), np.full(m, 10**6), np.full(m, -1), codes)
 
 
-PEOPLE = moments([0, 1, 2], [5], [3, 9, 20, 7])
+PEOPLE = queries([0, 1, 2], [5], [3, 9, 20, 7])
 
 
-def fused(name: str, train: Events, weights: tuple[float, ...], p: Sequence[float], codes: IntArray) -> np.ndarray:
+def fused(
+    name: str, train: Interactions, weights: tuple[float, ...], p: Sequence[float], codes: IntArray
+) -> np.ndarray:
     """Logits for whom the terms that are known tell something of those that are not."""
     logit = Logit(weights, (0.0, -2.0), ((1.0, 0.3), (0.3, 1.0)))
     ranker = Given(np.tile(p, (len(PEOPLE), 1)))
@@ -76,15 +78,15 @@ def fused(name: str, train: Events, weights: tuple[float, ...], p: Sequence[floa
 @pytest.mark.parametrize("name", GENERATORS)
 def test_a_generator_knows_what_it_was_fitted_on(name: str) -> None:
     expected = EVERY if name == CONTENT_SASREC else TAKEN
-    assert np.flatnonzero(known_to(make_row(name, Source(FITTED, 0, encoder, None)), OLD)).tolist() == [*expected]  # pyright: ignore
+    assert np.flatnonzero(known_items(make_row(name, Source(FITTED, 0, encoder, None)), OLD)).tolist() == [*expected]  # pyright: ignore
     joined = log(OLD + 1, UNTAKEN, NEW)
-    known = np.flatnonzero(known_to(generator(name, joined), OLD + 1)).tolist()
+    known = np.flatnonzero(known_items(generator(name, joined), OLD + 1)).tolist()
     assert known == ([*expected] if name in ENCODERS else [*range(OLD + 1)])
 
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_an_item_that_joins_changes_nothing_that_is_said_of_others(name: str) -> None:
-    before, after = (term(generator(name, log(n)), PEOPLE) for n in (OLD, OLD + 3))
+    before, after = (ranking_feature(generator(name, log(n)), PEOPLE) for n in (OLD, OLD + 3))
     np.testing.assert_array_equal(after[:, :OLD], before)
     assert np.isnan(after[:, OLD:]).all()
     assert np.isfinite(before[:, TAKEN]).all()
@@ -93,7 +95,7 @@ def test_an_item_that_joins_changes_nothing_that_is_said_of_others(name: str) ->
 @pytest.mark.parametrize("name", ENCODERS)
 def test_an_encoder_says_the_same_after_the_log_went_on(name: str) -> None:
     """It was not trained on what the log says since; people have the same history."""
-    before, after = (term(generator(name, train), PEOPLE) for train in (FITTED, log(OLD + 1, UNTAKEN, NEW)))
+    before, after = (ranking_feature(generator(name, train), PEOPLE) for train in (FITTED, log(OLD + 1, UNTAKEN, NEW)))
     np.testing.assert_array_equal(after[:, :OLD], before)
     assert np.isnan(after[:, NEW]).all()
     assert np.isnan(after[:, UNTAKEN]).all() == (name != CONTENT_SASREC)
@@ -127,11 +129,11 @@ def test_the_scores_of_old_items_stay_when_one_joins(name: str, weight: float) -
 @pytest.mark.parametrize("sold", [False, True])
 def test_new_items_are_proposed_whoever_proposes(sold: bool) -> None:
     train = log(OLD + 1, *([NEW] if sold else []))
-    words = Likeness([("blue",) if code == UNTAKEN else ("red",) for code in range(OLD + 1)])
+    words = KeywordOverlap([("blue",) if code == UNTAKEN else ("red",) for code in range(OLD + 1)])
     for names in (*((name,) for name in GENERATORS), ("als", "sasrec"), GENERATORS):
         made = [generator(name, train) for name in names]
         logit = Logit((0.5,) * len(made), (0.0,) * len(made), ((0.0,) * len(made),) * len(made))
-        scores = with_new(Together.of(made, logit, OLD + 1), None, words, OLD + 1, 8).score(PEOPLE, None)
+        scores = with_cold_items(WeightedEnsemble.of(made, logit, OLD + 1), None, words, OLD + 1, 8).score(PEOPLE, None)
         assert np.isfinite(scores).all()
         if not sold or len(names) > 1 or names[0] in ENCODERS:  # else the generator knows it by now
             assert (np.argsort(-scores, axis=1, kind="stable")[:, :8] == NEW).any(axis=1).all()
@@ -147,4 +149,4 @@ def test_an_encoder_that_does_not_say_what_it_saw_goes_by_the_log() -> None:
     """As those of older runs do not."""
     old = Encoder(encoder("sasrec").model, encoder("sasrec").settings)
     row = make_row("sasrec", Source(log(OLD + 1, NEW), 0, lambda name: old, None))  # pyright: ignore
-    assert np.flatnonzero(known_to(row, OLD + 1)).tolist() == [*TAKEN]
+    assert np.flatnonzero(known_items(row, OLD + 1)).tolist() == [*TAKEN]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from world import Bag
 
-from mmsrarec.data.dataset import Events, make_events
+from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.neighbours_only import NeighboursOnly
@@ -29,10 +29,10 @@ class TestNeighboursOnly(RankerLaws):
     learns_taste = False  # two camps are not told apart by an encoder of another log
     encoders: ClassVar[dict[int, Encoder]] = {}
 
-    def fitted(self, interactions: Events, seed: int = 0) -> RankerBase:
+    def fitted(self, interactions: Interactions, seed: int = 0) -> RankerBase:
         n_items = interactions.n_items
         if n_items not in self.encoders:
-            trained = Sasrec(dims=8, blocks=1, heads=1, epochs=4, lr=0.01, batch=64).fit(tiny_log(n_items=n_items))
+            trained = Sasrec(embedding_size=8, n_layers=1, n_heads=1, epochs=4, learning_rate=0.01, batch_size=64).fit(tiny_log(n_items=n_items))
             self.encoders[n_items] = trained.encoder
         return self.ranker(encoder=self.encoders[n_items], **self.settings).fit(interactions, seed=seed)
 
@@ -40,7 +40,7 @@ class TestNeighboursOnly(RankerLaws):
 def test_neighbours_find_the_rule_of_the_world() -> None:
     """Everyone goes round the items, from a place and at a time of their own."""
     user, step = np.repeat(np.arange(N_USERS), 12), np.tile(np.arange(12), N_USERS)
-    split = leave_one_out(make_events(user, (user * 7 + step) % N_ITEMS, user * 5 + step * 2, N_USERS, N_ITEMS))
+    split = leave_one_out(make_interactions(user, (user * 7 + step) % N_ITEMS, user * 5 + step * 2, N_USERS, N_ITEMS))
     row = NeighboursOnly.of(Neighbours(split.train, Bag(N_ITEMS)), n_next=2, k=10)
     late = split.test.pick(np.arange(30, N_USERS))  # the first ones have too few before them
     assert (row.score(late, None).argmax(1) == late.target).mean() > 0.6  # chance: 1 / 50

@@ -18,7 +18,7 @@ from mmsrarec.rankers.registry import Source, candidate_generators, make_row, pl
 from mmsrarec.rankers.settings import BaselineSettings, space_of
 from mmsrarec.runs.fitted_rankers import load_fitted, ranker_key, ranker_part
 from mmsrarec.runs.recipe import Recipe, load_recipe, to_toml
-from mmsrarec.study.model_names import check_proposers, check_rows, obeys_clock
+from mmsrarec.study.model_names import check_generators, check_rows, obeys_clock
 from mmsrarec.testing import RankerLaws, queries
 
 SOURCE = '''
@@ -173,8 +173,8 @@ def test_it_may_propose_and_a_run_keeps_it(install: Install, drawn: Dataset, tmp
     install(near_proposing="near_shop:Proposing")
     names = ["near-proposing", "als", "mmsrarec"]
     assert candidate_generators(names) == ["als", "near-proposing"]
-    check_proposers(["near-proposing", "mmsrarec"])
-    source = Source(drawn.events, 0, lambda name: pytest.fail(name), lambda: pytest.fail("stage 2"))
+    check_generators(["near-proposing", "mmsrarec"])
+    source = Source(drawn.interactions, 0, lambda name: pytest.fail(name), lambda: pytest.fail("stage 2"))
     made, folder = make_row("near-proposing", source), tmp_path / ranker_part("all", "near-proposing")
     folder.parent.mkdir(parents=True)
     with writing(folder, kind="ranker", key=ranker_key("near-proposing", source)) as draft:

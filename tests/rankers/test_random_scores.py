@@ -14,10 +14,10 @@ class TestRandom(RankerLaws):
 
 
 def test_random_reads_chance_and_keeps_its_word() -> None:
-    events = tiny_log(n_users=2000)
-    test = leave_one_out(events).test
-    asked = published_candidates(test, events, 0)
-    first, same, other = (Random().fit(events, seed=seed) for seed in (1, 1, 2))
+    interactions = tiny_log(n_users=2000)
+    test = leave_one_out(interactions).test
+    asked = published_candidates(test, interactions, 0)
+    first, same, other = (Random().fit(interactions, seed=seed) for seed in (1, 1, 2))
     assert evaluate_published(first, test, asked)["AUC"].mean() == pytest.approx(0.5, abs=0.03)
     assert (first.score(test, None) == same.score(test, None)).all()
     assert (first.score(test, None) != other.score(test, None)).any()

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers import RankerBase, RankerSettings
 from mmsrarec.testing import RankerLaws, grown, queries, tiny_log
@@ -27,12 +27,12 @@ class LastItem(RankerBase):
     name = "last-item"
     Settings = LastItemSettings
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         self.places = np.arange(interactions.n_items) / self.settings.width
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        scores = np.zeros((len(moments), self.n_items))
-        for row, history in zip(scores, moments.history, strict=True):
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        scores = np.zeros((len(queries), self.n_items))
+        for row, history in zip(scores, queries.history, strict=True):
             if len(known := history[history < self.n_items]):
                 row[:] = -np.abs(self.places - self.places[known[-1]])
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)

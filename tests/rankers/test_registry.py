@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from mmsrarec.data.dataset import Events
+from mmsrarec.data.dataset import Interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.built_in import BUILT_IN
@@ -23,7 +23,7 @@ from mmsrarec.rankers.registry import (
 )
 from mmsrarec.rankers.settings import BaselineSettings
 from mmsrarec.retrieve.settings import ENCODERS
-from mmsrarec.study.model_names import check_proposers, check_rows, needs_stage_2, obeys_clock
+from mmsrarec.study.model_names import check_generators, check_rows, needs_stage_2, obeys_clock
 from mmsrarec.testing import tiny_log
 
 SETTINGS = {
@@ -40,7 +40,7 @@ def refuse(*asked: object) -> None:
     raise AssertionError("a ranker of the log alone asked for stage 2")
 
 
-def source(train: Events, **tables: object) -> Source:
+def source(train: Interactions, **tables: object) -> Source:
     return Source(train, 0, refuse, refuse, BaselineSettings.model_validate(tables))  # type: ignore[arg-type]
 
 
@@ -79,9 +79,9 @@ def test_names_are_checked_before_anything_is_made() -> None:
     with pytest.raises(MmsrarecError, match=r'EASE needs 40.0 GB for 100,000 items .*leave "ease" out'):
         check_rows(["ease"], 100_000)
     check_rows(["als"], 100_000)
-    check_proposers(["als", "mmsrarec"])
+    check_generators(["als", "mmsrarec"])
     with pytest.raises(MmsrarecError, match=r"full ranking needs a generator among evaluate.rows: sequential-rules"):
-        check_proposers(["popularity", "mmsrarec"])
+        check_generators(["popularity", "mmsrarec"])
     with pytest.raises(MmsrarecError, match=r'no ranker "eaes" is installed: choose from random'):
         ranker_class("eaes")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmsrarec.data.dataset import Events, make_events
+from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.ranker_base import RankerBase
@@ -21,17 +21,17 @@ N_USERS, N_ITEMS = 60, 50
 class SequenceLaws(RankerLaws):
     """Fits with seed 0 are kept, for each costs seconds."""
 
-    settings: ClassVar = {"dims": 8, "blocks": 1, "heads": 1, "epochs": 4, "lr": 0.01, "batch": 64}
+    settings: ClassVar = {"embedding_size": 8, "n_layers": 1, "n_heads": 1, "epochs": 4, "learning_rate": 0.01, "batch_size": 64}
     learns_taste = False  # four passes are too few for that
     kept: ClassVar[dict[tuple[str, str], RankerBase]] = {}
 
-    def fitted(self, interactions: Events, seed: int = 0) -> RankerBase:
+    def fitted(self, interactions: Interactions, seed: int = 0) -> RankerBase:
         place = (self.ranker.name, interactions.digest)
         if seed or place not in self.kept:
             self.kept[place] = self.trained(interactions, seed)
         return self.kept[place]
 
-    def trained(self, interactions: Events, seed: int) -> RankerBase:
+    def trained(self, interactions: Interactions, seed: int) -> RankerBase:
         return super().fitted(interactions, seed)
 
 
@@ -50,7 +50,7 @@ class TestBert4rec(SequenceLaws):
 class TestContentSasrec(SequenceLaws):
     ranker = ContentSasrec
 
-    def trained(self, interactions: Events, seed: int) -> RankerBase:
+    def trained(self, interactions: Interactions, seed: int) -> RankerBase:
         drawn = torch.Generator().manual_seed(0)
         content = torch.randn(interactions.n_items, 64, generator=drawn)
         return self.ranker(content=content, **self.settings).fit(interactions, seed=seed)
@@ -58,19 +58,21 @@ class TestContentSasrec(SequenceLaws):
 
 def test_a_model_of_content_wants_the_content() -> None:
     with pytest.raises(MmsrarecError, match="tell it their content"):
-        ContentSasrec(epochs=1, dims=8).fit(tiny_log())
+        ContentSasrec(epochs=1, embedding_size=8).fit(tiny_log())
 
 
 def test_settings_that_do_not_fit_together_are_refused() -> None:
     with pytest.raises(MmsrarecError, match=r"heads \(2\) must divide dims \(9\)"):
-        Sasrec(dims=9).fit(tiny_log())
+        Sasrec(embedding_size=9).fit(tiny_log())
 
 
 def test_an_encoder_that_is_trained_already_ranks_by_its_own_scores() -> None:
     """Everyone goes round the items, from a place and at a time of their own."""
     user, step = np.repeat(np.arange(N_USERS), 12), np.tile(np.arange(12), N_USERS)
-    split = leave_one_out(make_events(user, (user * 7 + step) % N_ITEMS, user * 5 + step * 2, N_USERS, N_ITEMS))
-    tiny = RetrieveSettings(dims=16, blocks=1, length=6, lr=0.01, batch=64, epochs=30, dropout=0.0)
+    split = leave_one_out(make_interactions(user, (user * 7 + step) % N_ITEMS, user * 5 + step * 2, N_USERS, N_ITEMS))
+    tiny = RetrieveSettings(
+        embedding_size=16, n_layers=1, max_length=6, learning_rate=0.01, batch_size=64, epochs=30, dropout=0.0
+    )
     encoder = train_encoder(split.train, split.valid, tiny, seed=0)
     row = SequenceRanker.of(encoder)
     assert (row.name, type(row)) == ("sasrec", Sasrec)
@@ -81,7 +83,7 @@ def test_an_encoder_that_is_trained_already_ranks_by_its_own_scores() -> None:
 
 def test_the_passes_are_chosen_on_what_is_held_back_and_then_nothing_is_held_back() -> None:
     log = tiny_log(n_users=120)
-    row = Sasrec(dims=16, blocks=1, epochs=12, lr=0.01, batch=64).fit(log)
+    row = Sasrec(embedding_size=16, n_layers=1, epochs=12, learning_rate=0.01, batch_size=64).fit(log)
     assert 1 <= len(row.encoder.curve) <= 12
     assert row.encoder.known is not None
     assert (row.encoder.known == (log.counts > 0)).all()

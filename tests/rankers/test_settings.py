@@ -36,21 +36,21 @@ def test_unknown_tables_and_keys_are_refused() -> None:
 
 
 def test_a_sequence_model_has_its_own_settings_and_stage_2s_are_those_of_retrieve() -> None:
-    own = RetrieveSettings(dims=16, lr=0.01)
-    tables = BaselineSettings.model_validate({"gru4rec": {"dims": 32, "dropout": 0.5}, "sasrec": {}})
+    own = RetrieveSettings(embedding_size=16, learning_rate=0.01)
+    tables = BaselineSettings.model_validate({"gru4rec": {"embedding_size": 32, "dropout": 0.5}, "sasrec": {}})
     found = encoder_settings(own, tables, "gru4rec")
-    assert (found.encoder, found.dims, found.dropout, found.lr) == ("gru4rec", 32, 0.5, 0.01)
+    assert (found.encoder, found.embedding_size, found.dropout, found.learning_rate) == ("gru4rec", 32, 0.5, 0.01)
     assert encoder_settings(own, tables, "sasrec") is own
     assert encoder_settings(own, tables, "bert4rec") == own.model_copy(update={"encoder": "bert4rec"})
-    with pytest.raises(MmsrarecError, match=r"sasrec is the encoder of stage 2, set retrieve\.lr instead"):
-        encoder_settings(own, BaselineSettings.model_validate({"sasrec": {"lr": 0.1}}), "sasrec")
+    with pytest.raises(MmsrarecError, match=r"sasrec is the encoder of stage 2, set retrieve\.learning_rate instead"):
+        encoder_settings(own, BaselineSettings.model_validate({"sasrec": {"learning_rate": 0.1}}), "sasrec")
     with pytest.raises(MmsrarecError, match=r"evaluate\.baselines\.bert4rec.*heads \(2\) must divide dims \(9\)"):
-        encoder_settings(own, BaselineSettings.model_validate({"bert4rec": {"dims": 9}}), "bert4rec")
+        encoder_settings(own, BaselineSettings.model_validate({"bert4rec": {"embedding_size": 9}}), "bert4rec")
 
 
 def test_tables_of_baselines_are_read_and_written(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(
-        'name = "a"\ndata = "d"\n[evaluate.baselines.als]\nalpha = 5\n[evaluate.baselines.gru4rec]\nlr = 0.01\n'
+        'name = "a"\ndata = "d"\n[evaluate.baselines.als]\nalpha = 5\n[evaluate.baselines.gru4rec]\nlearning_rate = 0.01\n'
     )
     recipe = load_recipe(tmp_path / "a.toml", ["evaluate.baselines.item_knn.k=20", "evaluate.tune_baselines=4"])
     assert (recipe.evaluate.baselines.als.alpha, recipe.evaluate.baselines.item_knn.k) == (5, 20)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from people import people
 
-from mmsrarec.data.dataset import Events, FloatArray
+from mmsrarec.data.dataset import FloatArray, Interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.rankers.user_knn import UserKnn
@@ -20,7 +20,7 @@ class TestUserKnn(RankerLaws):
     settings: ClassVar = {"k": 10}
 
 
-def slow_reference(log: Events, history: list[int], k: int) -> FloatArray:
+def slow_reference(log: Interactions, history: list[int], k: int) -> FloatArray:
     """(n_items,) scores of a history, in loops: the definition."""
     consumed = np.array([np.isin(np.arange(log.n_items), log.items_of(user)) for user in range(log.n_users)], float)
     people_of = np.maximum(consumed.sum(axis=0), 1)

@@ -7,10 +7,12 @@ from pydantic import ValidationError
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.ablations import VARIANTS, Variant, sweep_of, variant_named
-from mmsrarec.recommend.settings import RecommendSettings, Shows
+from mmsrarec.recommend.settings import PromptFields, RecommendSettings
 from mmsrarec.retrieve.settings import RetrieveSettings
 
-RECIPE = RecommendSettings(shows=Shows(trend=True, alike=False), history=3, lr=1e-4, layers=20)
+RECIPE = RecommendSettings(
+    prompt_fields=PromptFields(trend=True, neighbour_votes=False), history=3, learning_rate=1e-4, layers=20
+)
 
 
 def changed(name: str) -> dict[str, Any]:
@@ -26,11 +28,14 @@ def test_settings_change_by_name() -> None:
     assert changed("yes or no alone") == {"loss": "yesno"}
     assert changed("without multi-task") == {"tasks": {"foresee": 0, "recognise": 0, "profile": 0}}
     assert changed("untrained") == {"layers": None}
-    assert changed("with transitions") == {"shows": RECIPE.shows.model_dump() | {"transitions": True}}
+    assert changed("with transitions") == {"prompt_fields": RECIPE.prompt_fields.model_dump() | {"transitions": True}}
 
 
 def test_plain_fine_tuning_shows_what_its_name_says() -> None:
-    shown = {name: {k for k, on in changed(name)["shows"].items() if on} for name in ("titles", "titles and pictures")}
+    shown = {
+        name: {k for k, on in changed(name)["prompt_fields"].items() if on}
+        for name in ("titles", "titles and pictures")
+    }
     assert shown == {"titles": {"titles"}, "titles and pictures": {"titles", "pictures"}}
 
 
@@ -42,7 +47,7 @@ def test_every_variant_is_a_whole_recipe() -> None:
 
 
 def test_a_variant_is_held_to_the_ranges_of_the_settings() -> None:
-    for wrong in ({"lr": 7}, {"rate": 0.1}):
+    for wrong in ({"learning_rate": 7}, {"rate": 0.1}):
         with pytest.raises(ValidationError):
             Variant(settings=wrong).applied(RECIPE)
     with pytest.raises(MmsrarecError, match='unknown variant "most": choose from whole, titles'):
@@ -51,8 +56,8 @@ def test_a_variant_is_held_to_the_ranges_of_the_settings() -> None:
 
 def test_points_of_sweeps_and_encoders_are_variants() -> None:
     assert changed("history 7") == {"history": 7}
-    asked = RetrieveSettings(k=3, dims=16)
-    assert variant_named("k 9").asks(asked) == RetrieveSettings(k=9, dims=16)
+    asked = RetrieveSettings(k=3, embedding_size=16)
+    assert variant_named("k 9").asks(asked) == RetrieveSettings(k=9, embedding_size=16)
     assert changed("k 9") == changed("stage 2 with GRU4Rec") == {}
     assert variant_named("stage 2 with GRU4Rec").asks(asked).encoder == "gru4rec"
     for wrong in ("k 0", "k", "history 1.5", "k 100", "layers 3"):

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tiny import tiny_mllm
 from world import make_dataset, make_evidence, make_log, make_prompts, make_retrieval, only
 
-from mmsrarec.models.packing.packed_prompt import Pack
-from mmsrarec.recommend.explain import explain, explain_all, explaining_packs, log_odds, statements_of
-from mmsrarec.recommend.prompt.preferences import Wishes
-from mmsrarec.recommend.prompt.prompt_context import Evidence, Voice
+from mmsrarec.models.packing.packed_prompt import PackedPrompt
+from mmsrarec.recommend.explain import explain, explain_all, explanation_prompts, facts_of, log_odds
+from mmsrarec.recommend.prompt.preferences import UserPreferences
+from mmsrarec.recommend.prompt.prompt_context import PromptContext, Vote
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.recommend.training.fine_tuning import tune
@@ -23,19 +23,19 @@ from mmsrarec.recommend.training.fine_tuning import tune
 MLLM = tiny_mllm()
 DATASET = make_dataset(make_log(np.random.default_rng(0)))
 PROMPTS = make_prompts(MLLM, DATASET, visual_tokens=2)
-ASKED = Evidence(
+ASKED = PromptContext(
     history=(3, 4, 9),
     similar=(5, 7),
     similar_people=(5, 9),
     candidates=(11,),
     popularity=(6,),
-    alike=(3,),
-    alike_people=(5,),
+    neighbour_votes=(3,),
+    vote_people=(5,),
 )
 
 
-def score(prompts: Prompts, evidence: Evidence, hide=None) -> float:
-    return float(score_packs(prompts, [prompts.render(evidence, hide)])[0][0])
+def score(prompts: Prompts, context: PromptContext, hide=None) -> float:
+    return float(score_packs(prompts, [prompts.render(context, hide)])[0][0])
 
 
 def test_every_reason_is_measured_by_leaving_it_out() -> None:
@@ -50,7 +50,7 @@ def test_every_reason_is_measured_by_leaving_it_out() -> None:
         ("similar", "i7"): score(PROMPTS, replace(ASKED, similar=(5,))),
         ("keywords", None): score(PROMPTS, ASKED, "keywords"),
         ("picture", None): score(PROMPTS, ASKED, "picture"),
-        ("alike", None): score(PROMPTS, ASKED, "alike"),
+        ("neighbour_votes", None): score(PROMPTS, ASKED, "neighbour_votes"),
         ("popularity", None): score(PROMPTS, ASKED, "popularity"),
     }
     for reason, value in without.items():
@@ -63,36 +63,47 @@ def test_reasons_are_said_in_words() -> None:
     assert texts["history", "i3"] == f"had {DATASET.items[3].title}"
     assert texts["similar", "i7"] == f"similar people took {DATASET.items[7].title} next"
     assert texts["popularity", None] == "taken before by very many"
-    assert texts["alike", None] == "taken next by a few alike"
+    assert texts["neighbour_votes", None] == "taken next by a few alike"
     assert texts["keywords", None].startswith("it is ")
 
 
-@pytest.mark.parametrize("signal", ["titles", "text_keywords", "pictures", "similar", "alike", "popularity"])
+@pytest.mark.parametrize("signal", ["titles", "text_keywords", "pictures", "similar", "neighbour_votes", "popularity"])
 def test_what_is_not_shown_is_no_reason(signal: str) -> None:
     kind = {"text_keywords": "keywords", "pictures": "picture", "titles": None}.get(signal, signal)
-    prompts = make_prompts(MLLM, DATASET, shows=only(**{signal: True}).model_dump())
+    prompts = make_prompts(MLLM, DATASET, prompt_fields=only(**{signal: True}).model_dump())
     assert {reason.kind for reason in explain(prompts, ASKED)[1]} == {"history", kind} - {None}
 
 
 def test_somebody_new_is_told_what_speaks_of_the_item() -> None:
     _, reasons = explain(PROMPTS, replace(ASKED, history=(), similar=(), candidates=(12,)))
-    assert {reason.kind for reason in reasons} == {"keywords", "alike", "popularity"}  # item 12 has no picture
+    assert {reason.kind for reason in reasons} == {
+        "keywords",
+        "neighbour_votes",
+        "popularity",
+    }  # item 12 has no picture
 
 
-def one_by_one(prompts: Prompts, evidence: Evidence, kind: str, item: int | None) -> Evidence | None:
-    """The evidence without a reason of the asker's, made by hand."""
+def one_by_one(prompts: Prompts, context: PromptContext, kind: str, item: int | None) -> PromptContext | None:
+    """The prompt context without a reason of the asker's, made by hand."""
     if kind in ("history", "similar"):
-        return replace(evidence, **{kind: tuple(code for code in getattr(evidence, kind) if code != item)})
-    return replace(evidence, voices=()) if kind == "similar_keywords" else None
+        return replace(context, **{kind: tuple(code for code in getattr(context, kind) if code != item)})
+    return replace(context, votes=()) if kind == "similar_keywords" else None
 
 
 def test_many_explained_together_equal_each_explained_alone() -> None:
     """And both equal prompts that are rendered whole, one at a time."""
-    prompts, rng = make_prompts(MLLM, DATASET, shows=OPTIONS, similar_tokens=200), np.random.default_rng(2)
+    prompts, rng = make_prompts(MLLM, DATASET, prompt_fields=OPTIONS, similar_tokens=200), np.random.default_rng(2)
     many = replace(
-        WORDY, candidates=(11, 2, 12, 6), popularity=(6, 0, 3, 1), alike=(2, 0, 1, 4), alike_people=(5, 0, 5, 9),
-        follows=(3, 0, 1, 2), follows_people=(6, 0, 5, 7), recency=(7, 1, 2, 3), trend=(3, 0, 1, 2),
-    )  # fmt: skip
+        WORDY,
+        candidates=(11, 2, 12, 6),
+        popularity=(6, 0, 3, 1),
+        neighbour_votes=(2, 0, 1, 4),
+        vote_people=(5, 0, 5, 9),
+        follows=(3, 0, 1, 2),
+        follows_people=(6, 0, 5, 7),
+        recency=(7, 1, 2, 3),
+        trend=(3, 0, 1, 2),
+    )
     together = explain_all(prompts, many)
     assert len(together) == 4
     for place in rng.permutation(4):
@@ -113,46 +124,67 @@ def test_many_explained_together_equal_each_explained_alone() -> None:
 
 @pytest.mark.parametrize("batch_tokens", [1, 8192])
 def test_reasons_through_a_tree_are_those_of_packs(batch_tokens: int) -> None:
-    """With all that a prompt can say, and wishes."""
-    prompts = make_prompts(MLLM, DATASET, shows=OPTIONS, similar_tokens=200, visual_tokens=2)
+    """With all that a prompt can say, and preferences."""
+    prompts = make_prompts(MLLM, DATASET, prompt_fields=OPTIONS, similar_tokens=200, visual_tokens=2)
     ranked = make_evidence(np.random.default_rng(4), 30, 7)
     ranked = replace(
-        WORDY, candidates=ranked.candidates, popularity=ranked.popularity, alike=ranked.alike, alike_people=(5,) * 7,
-        follows=(3,) * 7, follows_people=(6,) * 7, recency=(1,) * 7, trend=(0,) * 7,
-        wishes=Wishes(("clay", "oak"), ("steel",)),
-    )  # fmt: skip
+        WORDY,
+        candidates=ranked.candidates,
+        popularity=ranked.popularity,
+        neighbour_votes=ranked.neighbour_votes,
+        vote_people=(5,) * 7,
+        follows=(3,) * 7,
+        follows_people=(6,) * 7,
+        recency=(1,) * 7,
+        trend=(0,) * 7,
+        preferences=UserPreferences(("clay", "oak"), ("steel",)),
+    )
     top = ranked.pick([4, 0, 5])
-    asker, own = statements_of(prompts, top, each_keyword=True)
-    whole, *less = score_packs(prompts, explaining_packs(prompts, top, asker, own))  # in packs, nothing remembered
+    about_user, own = facts_of(prompts, top, each_keyword=True)
+    whole, *less = score_packs(
+        prompts, explanation_prompts(prompts, top, about_user, own)
+    )  # in packs, nothing remembered
     found = explain_all(prompts, top, batch_tokens, each_keyword=True)
     drops, kinds = [], set()
     for place, (total, reasons) in enumerate(found):
         assert total == pytest.approx(whole[place], abs=1e-4)
         weights = {(one.kind, one.text): one.weight for reason in reasons for one in (reason, *reason.parts)}
-        for statement, scores in zip(asker, less, strict=True):
+        for fact, scores in zip(about_user, less, strict=True):
             drop = log_odds(float(whole[place])) - log_odds(float(scores[place]))
-            assert weights[statement.kind, statement.text] == pytest.approx(drop, abs=1e-3)
+            assert weights[fact.kind, fact.text] == pytest.approx(drop, abs=1e-3)
             drops.append(drop)
         at = 3 + sum(map(len, own[:place]))
-        for statement, value in zip(own[place], whole[at : at + len(own[place])], strict=True):
+        for fact, value in zip(own[place], whole[at : at + len(own[place])], strict=True):
             drop = log_odds(float(whole[place])) - log_odds(float(value))
-            assert weights[statement.kind, statement.text] == pytest.approx(drop, abs=1e-3)
+            assert weights[fact.kind, fact.text] == pytest.approx(drop, abs=1e-3)
         kinds |= {kind for kind, _ in weights}
     assert np.std(drops) > 0.01
-    assert kinds >= {"history", "similar", "similar_keywords", "more", "less", "keywords", "picture", "alike", "trend"}
+    assert kinds >= {
+        "history",
+        "similar",
+        "similar_keywords",
+        "more",
+        "less",
+        "keywords",
+        "picture",
+        "neighbour_votes",
+        "trend",
+    }
 
 
 def test_a_reason_of_the_asker_is_one_pack_whoever_is_explained() -> None:
     for n in (1, 5):
-        evidence = replace(ASKED, candidates=(11,) * n, popularity=(6,) * n, alike=(2,) * n, alike_people=(5,) * n)
-        asker, own = statements_of(PROMPTS, evidence)
-        packs = explaining_packs(PROMPTS, evidence, asker, own)
+        context = replace(
+            ASKED, candidates=(11,) * n, popularity=(6,) * n, neighbour_votes=(2,) * n, vote_people=(5,) * n
+        )
+        about_user, own = facts_of(PROMPTS, context)
+        packs = explanation_prompts(PROMPTS, context, about_user, own)
         assert len(packs) == 1 + 3 + 2
         assert [len(pack.candidates) for pack in packs] == [n * (1 + 4)] + [n] * 5
 
 
 def test_keywords_are_weighed_one_by_one_as_well() -> None:
-    prompts = make_prompts(MLLM, DATASET, shows=OPTIONS, similar_tokens=200)
+    prompts = make_prompts(MLLM, DATASET, prompt_fields=OPTIONS, similar_tokens=200)
     _, reasons = explain(prompts, WORDY)
     by_kind = {reason.kind: reason for reason in reasons}
     words = {part.text: part.weight for part in by_kind["keywords"].parts}
@@ -161,7 +193,7 @@ def test_keywords_are_weighed_one_by_one_as_well() -> None:
     for word, weight in words.items():
         shared, candidate = prompts.shared(WORDY), prompts.candidate(WORDY, 0, unsaid=(word,))
         assert len(candidate.ids) < len(prompts.candidate(WORDY, 0).ids)
-        (scores,) = score_packs(prompts, [Pack(shared, [candidate])])
+        (scores,) = score_packs(prompts, [PackedPrompt(shared, [candidate])])
         assert weight == pytest.approx(total - log_odds(float(scores[0])), abs=1e-3)
     assert {part.text for part in by_kind["similar_keywords"].parts} == set(prompts.similar_keywords(WORDY, 5))
     assert not any(reason.parts for _, told in explain_all(prompts, WORDY) for reason in told)
@@ -173,20 +205,20 @@ def test_without_the_top_reason_the_score_falls_further_than_without_another(tmp
     prompts = make_prompts(
         tiny_mllm(4), make_dataset(log), packs=120, batch=8, negatives=5, rank=8, lr=1e-2, history=3, visual_tokens=2
     )
-    retrieval = make_retrieval(log, crowd=10)
+    retrieval = make_retrieval(log, n_vote_neighbours=10)
     tune(prompts, retrieval, prompts.settings, 7, tmp_path / "adapter", tmp_path / "work")
     rng, single, double = np.random.default_rng(3), [], []
     for _ in range(30):
-        evidence = make_evidence(rng, log.n_items, 1)
-        asker, own = statements_of(prompts, evidence)
-        statements = [*asker, *own[0]]
-        ((total, reasons),) = explain_all(prompts, evidence)
-        place_of = {statement.text: place for place, statement in enumerate(statements)}
+        context = make_evidence(rng, log.n_items, 1)
+        about_user, own = facts_of(prompts, context)
+        facts = [*about_user, *own[0]]
+        ((total, reasons),) = explain_all(prompts, context)
+        place_of = {fact.text: place for place, fact in enumerate(facts)}
         order = [place_of[reason.text] for reason in reasons]
 
-        def drop(*left_out: int, statements=statements, evidence=evidence, total=total) -> float:
-            cut = reduce(or_, (statements[place].cut for place in left_out))
-            pack = Pack(cut.shared(prompts, evidence), [cut.candidate(prompts, evidence, 0)])
+        def drop(*left_out: int, facts=facts, context=context, total=total) -> float:
+            cut = reduce(or_, (facts[place].cut for place in left_out))
+            pack = PackedPrompt(cut.shared(prompts, context), [cut.candidate(prompts, context, 0)])
             return log_odds(total) - log_odds(float(score_packs(prompts, [pack])[0][0]))
 
         some, pair = int(rng.choice(order)), rng.choice(order, 2, replace=False)
@@ -208,13 +240,13 @@ WORDY = replace(
     follows_people=(6,),
     recency=(7,),
     trend=(3,),
-    voices=(Voice(12, 0.9, frozenset(range(5))), Voice(16, 0.8, frozenset({1, 2}))),
+    votes=(Vote(12, 0.9, frozenset(range(5))), Vote(16, 0.8, frozenset({1, 2}))),
 )
 OPTIONS = {"similar_keywords": True, "follows": True, "recency": True, "trend": True}
 
 
 def test_options_are_reasons_of_their_own() -> None:
-    prompts = make_prompts(MLLM, DATASET, shows=OPTIONS, similar_tokens=200)
+    prompts = make_prompts(MLLM, DATASET, prompt_fields=OPTIONS, similar_tokens=200)
     texts = {reason.kind: reason.text for reason in explain(prompts, WORDY)[1]}
     assert texts["follows"] == "it often follows what they had last"
     assert texts["recency"] == "taken just now"
@@ -227,23 +259,23 @@ def test_options_are_reasons_of_their_own() -> None:
 
 @pytest.mark.parametrize("people", [0, 1, 4, 5])
 def test_a_reason_names_nothing_that_fewer_than_five_people_stand_behind(people: int) -> None:
-    prompts = make_prompts(MLLM, DATASET, shows=OPTIONS, similar_tokens=200)
-    few = (Voice(12, 0.9, frozenset(range(people))),)
-    shy = replace(WORDY, similar_people=(people, 9), alike_people=(people,), follows_people=(people,), voices=few)
+    prompts = make_prompts(MLLM, DATASET, prompt_fields=OPTIONS, similar_tokens=200)
+    few = (Vote(12, 0.9, frozenset(range(people))),)
+    shy = replace(WORDY, similar_people=(people, 9), vote_people=(people,), follows_people=(people,), votes=few)
     reasons = explain(prompts, shy)[1]
     named = {reason.item_id for reason in reasons if reason.kind == "similar"}
     assert named == ({"i5", "i7"} if people >= 5 else {"i7"})
-    kinds = {reason.kind for reason in reasons} & {"alike", "follows", "similar_keywords"}
-    assert kinds == ({"alike", "follows", "similar_keywords"} if people >= 5 else set())
-    nobody = explain(prompts, replace(shy, alike=(0,), follows=(0,)))[1]
-    assert {"alike", "follows"} <= {reason.kind for reason in nobody}  # that nobody did so is said of nobody
+    kinds = {reason.kind for reason in reasons} & {"neighbour_votes", "follows", "similar_keywords"}
+    assert kinds == ({"neighbour_votes", "follows", "similar_keywords"} if people >= 5 else set())
+    nobody = explain(prompts, replace(shy, neighbour_votes=(0,), follows=(0,)))[1]
+    assert {"neighbour_votes", "follows"} <= {reason.kind for reason in nobody}  # that nobody did so is said of nobody
 
 
 def test_how_many_people_a_reason_needs_can_be_set() -> None:
-    prompts = make_prompts(MLLM, DATASET, min_people=10)
-    assert not {reason.kind for reason in explain(prompts, ASKED)[1]} & {"similar", "alike"}
+    prompts = make_prompts(MLLM, DATASET, k_anonymity=10)
+    assert not {reason.kind for reason in explain(prompts, ASKED)[1]} & {"similar", "neighbour_votes"}
 
 
 def test_what_nobody_counted_is_not_named() -> None:
-    uncounted = replace(ASKED, similar_people=(), alike_people=())
-    assert not {reason.kind for reason in explain(PROMPTS, uncounted)[1]} & {"similar", "alike"}
+    uncounted = replace(ASKED, similar_people=(), vote_people=())
+    assert not {reason.kind for reason in explain(PROMPTS, uncounted)[1]} & {"similar", "neighbour_votes"}

@@ -1,23 +1,23 @@
-"""The collaborative context: only what neighbours took before the moment, weighed and cut."""
+"""The collaborative context: only what neighbours took before the query, weighed and cut."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmsrarec.data.dataset import make_events
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import make_interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve import collaborative_context
-from mmsrarec.retrieve.collaborative_context import Voices, blocks, next_items, rarity, share_levels, weigh_keywords
+from mmsrarec.retrieve.collaborative_context import Votes, blocks, next_items, rarity, share_levels, weigh_keywords
 from mmsrarec.retrieve.neighbours import Found
 
-TRAIN = make_events(*(np.array(a) for a in ([0, 0, 0, 1, 1], [5, 6, 7, 8, 9], [1, 2, 3, 1, 2])), 2, 10)
+TRAIN = make_interactions(*(np.array(a) for a in ([0, 0, 0, 1, 1], [5, 6, 7, 8, 9], [1, 2, 3, 1, 2])), 2, 10)
 NO_HISTORY = np.array([], dtype=int)
 
 
-def asked(time: int) -> Moments:
-    return Moments(np.array([-1]), np.array([time]), np.array([-1]), (NO_HISTORY,))
+def asked(time: int) -> Queries:
+    return Queries(np.array([-1]), np.array([time]), np.array([-1]), (NO_HISTORY,))
 
 
 def found(*rows: int) -> Found:
@@ -34,12 +34,12 @@ class Words:
 
 
 def collaborative_items(items, similarity, history, limit: int) -> tuple[int, ...]:
-    voices = Voices.of(items, similarity, np.arange(len(items)))
-    return tuple(code for code, _ in voices.ranked(history)[:limit])
+    votes = Votes.of(items, similarity, np.arange(len(items)))
+    return tuple(code for code, _ in votes.ranked(history)[:limit])
 
 
 def collaborative_keywords(items, words: Words, similarity, history, budget: int, rare=None) -> tuple[str, ...]:
-    ranked = Voices.of(items, similarity, np.arange(len(items))).ranked(history)
+    ranked = Votes.of(items, similarity, np.arange(len(items))).ranked(history)
     return tuple(weigh_keywords(ranked, words.united, rare)[:budget])
 
 
@@ -103,44 +103,44 @@ def test_the_laws_of_the_context(items, history, budget, seed):
     assert cut == every[:budget]
 
 
-PAIRS = Voices(np.array([4, 4, 7, 4, 2]), np.array([0.5, 0.25, 1.0, 0.25, 0.5]), np.array([1, 1, 1, 8, 3]))
+PAIRS = Votes(np.array([4, 4, 7, 4, 2]), np.array([0.5, 0.25, 1.0, 0.25, 0.5]), np.array([1, 1, 1, 8, 3]))
 
 
 def test_voices_know_how_much_is_said_and_by_how_many():
     assert PAIRS.ranked(NO_HISTORY) == [(4, 1.0), (7, 1.0), (2, 0.5)]
     assert PAIRS.ranked(np.array([4, -1])) == [(7, 1.0), (2, 0.5)]
     assert PAIRS.people(np.array([4, 7, 2, 0])).tolist() == [2, 1, 1, 0]
-    assert Voices.none().ranked(NO_HISTORY) == []
-    assert Voices.none().people(np.array([1])).tolist() == [0]
+    assert Votes.none().ranked(NO_HISTORY) == []
+    assert Votes.none().people(np.array([1])).tolist() == [0]
 
 
 def test_what_weighs_nothing_says_nothing():
-    voices = Voices.of(np.array([[1, -1], [2, 3]]), np.array([0.5, -0.2]), np.array([9, 6]))
-    assert (voices.item.tolist(), voices.weight.tolist(), voices.person.tolist()) == ([1], [0.5**4], [9])
+    votes = Votes.of(np.array([[1, -1], [2, 3]]), np.array([0.5, -0.2]), np.array([9, 6]))
+    assert (votes.item.tolist(), votes.weight.tolist(), votes.person.tolist()) == ([1], [0.5**4], [9])
 
 
 def test_two_sources_weigh_the_same_whatever_they_count_in():
-    other = Voices(np.array([2, 9]), np.array([300.0, 100.0]), np.array([3, 5]))
+    other = Votes(np.array([2, 9]), np.array([300.0, 100.0]), np.array([3, 5]))
     both = PAIRS.joined(other)
     codes, weights = zip(*both.ranked(NO_HISTORY), strict=True)
     assert codes == (2, 4, 7, 9)
     assert weights == pytest.approx((0.2 + 0.75, 0.4, 0.4, 0.25))
     assert both.people(np.array([2, 9])).tolist() == [1, 1]  # person 3 is one, in both sources
-    for alone in (PAIRS.joined(Voices.none()), Voices.none().joined(PAIRS)):
+    for alone in (PAIRS.joined(Votes.none()), Votes.none().joined(PAIRS)):
         assert [code for code, _ in alone.ranked(NO_HISTORY)] == [4, 7, 2]
-    assert not len(Voices.none().joined(Voices.none()).item)
+    assert not len(Votes.none().joined(Votes.none()).item)
 
 
 def test_levels_are_shares_of_the_heaviest():
     assert share_levels(PAIRS, np.array([4, 7, 2, 5]), (0.1, 0.5, 0.75)).tolist() == [4, 4, 3, 0]
-    assert share_levels(Voices.none(), np.array([4, 7]), (0.5,)).tolist() == [0, 0]
+    assert share_levels(Votes.none(), np.array([4, 7]), (0.5,)).tolist() == [0, 0]
     assert share_levels(PAIRS, np.array([], dtype=int), (0.5,)).shape == (0,)
 
 
 @pytest.mark.parametrize(
     ("moments", "takings", "sizes"), [(5, 2_000_000, [2, 2, 1]), (3, 9_000_000, [1, 1, 1]), (0, 1, [])]
 )
-def test_blocks_cover_all_moments_in_order(moments: int, takings: int, sizes: list[int]):
-    parts = list(blocks(moments, takings))
+def test_blocks_cover_all_moments_in_order(queries: int, takings: int, sizes: list[int]):
+    parts = list(blocks(queries, takings))
     assert [len(part) for part in parts] == sizes
-    assert [number for part in parts for number in part.tolist()] == list(range(moments))
+    assert [number for part in parts for number in part.tolist()] == list(range(queries))

@@ -1,4 +1,4 @@
-"""The encoder: gives a moment the vector of its own last items, whichever sequence model is behind it."""
+"""The encoder: gives a query the vector of its own last items, whichever sequence model is behind it."""
 
 import json
 
@@ -23,7 +23,7 @@ def split():
 @pytest.fixture(scope="module", params=ENCODERS)
 def encoder(split, request) -> Encoder:
     settings = SMALL.model_copy(update={"encoder": request.param, "epochs": 8})
-    content = torch.eye(split.train.n_items, settings.content_dims)
+    content = torch.eye(split.train.n_items, settings.content_size)
     return train_encoder(split.train, split.valid, settings, seed=0, content=content)
 
 
@@ -45,11 +45,11 @@ def test_a_long_history_is_read_from_its_end(encoder):
 
 
 def test_a_history_alone_and_in_a_crowd_have_the_same_vector(encoder, split):
-    crowd = encoder.encode(split.valid.history)
+    n_vote_neighbours = encoder.encode(split.valid.history)
     alone = np.concatenate([encoder.encode([h]) for h in split.valid.history])
-    np.testing.assert_allclose(crowd, alone, atol=1e-5)
-    order = np.random.default_rng(0).permutation(len(crowd))
-    np.testing.assert_array_equal(encoder.encode([split.valid.history[i] for i in order]), crowd[order])
+    np.testing.assert_allclose(n_vote_neighbours, alone, atol=1e-5)
+    order = np.random.default_rng(0).permutation(len(n_vote_neighbours))
+    np.testing.assert_array_equal(encoder.encode([split.valid.history[i] for i in order]), n_vote_neighbours[order])
 
 
 def test_empty_and_unknown_histories_work(encoder):
@@ -89,6 +89,6 @@ def test_what_another_version_saved_is_refused(tmp_path, other):
 
 def test_settings_refuse_what_cannot_work():
     with pytest.raises(ValueError, match="must divide"):
-        RetrieveSettings(dims=10, heads=3)
+        RetrieveSettings(embedding_size=10, n_heads=3)
     with pytest.raises(ValueError, match="Extra inputs"):
         RetrieveSettings.model_validate({"dimensions": 3})

@@ -1,4 +1,4 @@
-"""Counts, last times, trends and transitions agree with a look at every event, and know nothing they must not."""
+"""Counts, last times, trends and transitions agree with a look at every interaction, and know nothing they must not."""
 
 from fractions import Fraction
 
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsrarec.data.dataset import Events, make_events
-from mmsrarec.data.splits import Moments, moments_at
+from mmsrarec.data.dataset import Interactions, make_interactions
+from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.retrieve.item_time_index import Past
+from mmsrarec.retrieve.item_time_index import ItemTimeIndex
 from mmsrarec.retrieve.signals import transitions as transitions_module
 from mmsrarec.retrieve.signals import trend as trend_module
 from mmsrarec.retrieve.signals.transitions import FOLLOWS, transitions
@@ -19,46 +19,46 @@ from mmsrarec.retrieve.signals.trend import RECENCY, TREND, recency_levels, tren
 ITEMS = np.arange(6)
 
 
-def random_events(seed: int, n: int = 80) -> Events:
+def random_interactions(seed: int, n: int = 80) -> Interactions:
     rng = np.random.default_rng(seed)
-    return make_events(rng.integers(8, size=n), rng.integers(5, size=n), rng.integers(20, size=n), 8, 6)
+    return make_interactions(rng.integers(8, size=n), rng.integers(5, size=n), rng.integers(20, size=n), 8, 6)
 
 
-def at(user: int, time: int, history=(0, 1)) -> Moments:
-    return Moments(np.array([user]), np.array([time]), np.array([-1]), (np.array(history, dtype=int),))
+def at(user: int, time: int, history=(0, 1)) -> Queries:
+    return Queries(np.array([user]), np.array([time]), np.array([-1]), (np.array(history, dtype=int),))
 
 
-def signals(events: Events, moment: Moments) -> list:
-    """All that the signals of this file say at one moment."""
-    past, everything = Past(events), ITEMS[None, :]
-    voices = transitions(past, moment, 0, {int(moment.user[0])}, window=3)
-    said = [recency_levels(past, moment, everything), trend_levels(past, moment, everything)]
-    return [*(levels.tolist() for levels in said), voices.ranked(np.array([])), voices.people(ITEMS).tolist()]
+def signals(interactions: Interactions, query: Queries) -> list:
+    """All that the signals of this file say at one query."""
+    past, everything = ItemTimeIndex(interactions), ITEMS[None, :]
+    votes = transitions(past, query, 0, {int(query.user[0])}, window=3)
+    said = [recency_levels(past, query, everything), trend_levels(past, query, everything)]
+    return [*(levels.tolist() for levels in said), votes.ranked(np.array([])), votes.people(ITEMS).tolist()]
 
 
 @given(st.integers(0, 10_000), st.integers(-1, 7), st.integers(0, 21))
 @settings(max_examples=30, deadline=None)
 def test_the_past_is_what_a_look_at_every_event_shows(seed: int, user: int, time: int) -> None:
-    events = random_events(seed)
-    past = Past(events)
-    others = (events.user != user) & (events.time < time)
-    counts = [int((others & (events.item == item)).sum()) for item in ITEMS]
-    last = [max(events.time[others & (events.item == item)].tolist(), default=-1) for item in ITEMS]
+    interactions = random_interactions(seed)
+    past = ItemTimeIndex(interactions)
+    others = (interactions.user != user) & (interactions.time < time)
+    counts = [int((others & (interactions.item == item)).sum()) for item in ITEMS]
+    last = [max(interactions.time[others & (interactions.item == item)].tolist(), default=-1) for item in ITEMS]
     assert past.by_others(ITEMS, user, time).tolist() == counts
     assert past.last_by_others(ITEMS, user, time).tolist() == last
-    assert past.until(time) == (events.time < time).sum()
+    assert past.until(time) == (interactions.time < time).sum()
 
 
 @given(st.integers(0, 10_000), st.integers(-1, 7), st.integers(0, 21))
 @settings(max_examples=30, deadline=None)
 def test_the_words_follow_their_definitions(seed: int, user: int, time: int) -> None:
-    events, moment = random_events(seed), at(user, time)
-    others = np.flatnonzero((events.user != user) & (events.time < time))
-    when = np.sort(events.time[others])
-    recency = recency_levels(Past(events), moment, ITEMS[None])[0]
-    trend = trend_levels(Past(events), moment, ITEMS[None])[0]
+    interactions, query = random_interactions(seed), at(user, time)
+    others = np.flatnonzero((interactions.user != user) & (interactions.time < time))
+    when = np.sort(interactions.time[others])
+    recency = recency_levels(ItemTimeIndex(interactions), query, ITEMS[None])[0]
+    trend = trend_levels(ItemTimeIndex(interactions), query, ITEMS[None])[0]
     for item in ITEMS:
-        mine = events.time[others][events.item[others] == item]
+        mine = interactions.time[others][interactions.item[others] == item]
         if not len(mine):
             assert (recency[item], trend[item]) == (0, 0)
             continue
@@ -74,69 +74,73 @@ def test_the_words_follow_their_definitions(seed: int, user: int, time: int) -> 
 @given(st.integers(0, 10_000), st.integers(-1, 7), st.integers(0, 21), st.integers(1, 4))
 @settings(max_examples=30, deadline=None)
 def test_transitions_are_those_of_others_before_the_moment(seed: int, user: int, time: int, window: int) -> None:
-    events, moment = random_events(seed), at(user, time, (3, 1, 0))
+    interactions, query = random_interactions(seed), at(user, time, (3, 1, 0))
     weight, people = np.zeros(6), [set() for _ in ITEMS]
     for back, had in enumerate((0, 1, 3)[:window], start=1):
-        for row in np.flatnonzero((events.item == had) & (events.user != user)):
+        for row in np.flatnonzero((interactions.item == had) & (interactions.user != user)):
             for step in range(1, window + 1):
                 after = row + step
-                if after < len(events) and events.user[after] == events.user[row] and events.time[after] < time:
-                    weight[events.item[after]] += 1 / (step * back)
-                    people[events.item[after]].add(events.user[after])
-    voices = transitions(Past(events), moment, 0, {user}, window)
-    np.testing.assert_allclose(np.bincount(voices.item, voices.weight, 6), weight)
-    assert voices.people(ITEMS).tolist() == [len(who) for who in people]
+                if (
+                    after < len(interactions)
+                    and interactions.user[after] == interactions.user[row]
+                    and interactions.time[after] < time
+                ):
+                    weight[interactions.item[after]] += 1 / (step * back)
+                    people[interactions.item[after]].add(interactions.user[after])
+    votes = transitions(ItemTimeIndex(interactions), query, 0, {user}, window)
+    np.testing.assert_allclose(np.bincount(votes.item, votes.weight, 6), weight)
+    assert votes.people(ITEMS).tolist() == [len(who) for who in people]
 
 
 @given(st.integers(0, 10_000), st.integers(-1, 7), st.integers(0, 21))
 @settings(max_examples=30, deadline=None)
 def test_events_at_or_after_the_moment_and_own_events_change_nothing(seed: int, user: int, time: int) -> None:
-    events, rng = random_events(seed), np.random.default_rng(seed)
-    moment = at(user, time)
-    known = signals(events, moment)
+    interactions, rng = random_interactions(seed), np.random.default_rng(seed)
+    query = at(user, time)
+    known = signals(interactions, query)
     more = 30
-    later = make_events(
-        np.append(events.user, rng.integers(8, size=more)),
-        np.append(events.item, rng.integers(6, size=more)),
-        np.append(events.time, time + rng.integers(3, size=more)),
+    later = make_interactions(
+        np.append(interactions.user, rng.integers(8, size=more)),
+        np.append(interactions.item, rng.integers(6, size=more)),
+        np.append(interactions.time, time + rng.integers(3, size=more)),
         8,
         6,
     )
-    assert signals(later, moment) == known
+    assert signals(later, query) == known
     if user >= 0:
-        own = make_events(
-            np.append(events.user, np.full(more, user)),
-            np.append(events.item, rng.integers(6, size=more)),
-            np.append(events.time, rng.integers(25, size=more)),
+        own = make_interactions(
+            np.append(interactions.user, np.full(more, user)),
+            np.append(interactions.item, rng.integers(6, size=more)),
+            np.append(interactions.time, rng.integers(25, size=more)),
             8,
             6,
         )
-        assert signals(own, moment) == known
-        assert signals(events.where(events.user != user), moment) == known
+        assert signals(own, query) == known
+        assert signals(interactions.where(interactions.user != user), query) == known
 
 
 def test_the_guards_are_what_holds_the_future_and_oneself_back(monkeypatch) -> None:
     """Without the clock, or as somebody else, other things are said."""
-    events = random_events(0)
-    moments = moments_at(events, np.arange(10, len(events)))
-    one = [moments.pick(np.array([i])) for i in range(len(moments))]
-    known = [signals(events, moment) for moment in one]
-    strangers = [signals(events, Moments(np.array([-1]), m.time, m.target, m.history)) for m in one]
+    interactions = random_interactions(0)
+    queries = queries_at(interactions, np.arange(10, len(interactions)))
+    one = [queries.pick(np.array([i])) for i in range(len(queries))]
+    known = [signals(interactions, query) for query in one]
+    strangers = [signals(interactions, Queries(np.array([-1]), m.time, m.target, m.history)) for m in one]
     for part in range(3):
         assert any(a[part] != b[part] for a, b in zip(known, strangers, strict=True))
     for module in (trend_module, transitions_module):
         monkeypatch.setattr(module, "clock", lambda m: np.full(len(m), 99))
-    blind = [signals(events, moment) for moment in one]
+    blind = [signals(interactions, query) for query in one]
     for part in range(3):
         assert any(a[part] != b[part] for a, b in zip(known, blind, strict=True))
 
 
 def test_recency_counts_events_not_seconds() -> None:
-    # items 0, 1, 2 are taken 1, 10 and 100 events before the moment; 3 never
+    # items 0, 1, 2 are taken 1, 10 and 100 interactions before the query; 3 never
     item = np.full(101, 5)
     item[[0, 90, 99]] = [2, 1, 0]
-    events = make_events(np.arange(101), item, np.arange(101) ** 2, 101, 6)
-    told = recency_levels(Past(events), at(-1, 101**2), ITEMS[None])[0]
+    interactions = make_interactions(np.arange(101), item, np.arange(101) ** 2, 101, 6)
+    told = recency_levels(ItemTimeIndex(interactions), at(-1, 101**2), ITEMS[None])[0]
     # log(1 + 1), log(1 + 10) and log(1 + 100) as shares of log(1 + 101): .15, .52, .998, and 0 for the latest
     assert [RECENCY[level] for level in told[[0, 1, 2, 3, 5]]] == [
         "taken lately", "taken a while ago", "taken ages ago", "never taken", "taken just now",
@@ -150,16 +154,16 @@ def test_trends_are_told_by_the_newest_tenth() -> None:
     item[[90, 91, 92]] = 1
     item[[93, 94, 95]] = 2  # rising: new
     item[50] = 3  # once, long ago: too little to tell
-    events = make_events(np.arange(100), item, np.arange(100), 100, 6)
-    told = trend_levels(Past(events), at(-1, 100), ITEMS[None])[0]
+    interactions = make_interactions(np.arange(100), item, np.arange(100), 100, 6)
+    told = trend_levels(ItemTimeIndex(interactions), at(-1, 100), ITEMS[None])[0]
     assert [TREND[level] for level in told[:5]] == ["falling", "steady", "rising", "steady", "without a trend"]
-    assert trend_levels(Past(events), at(-1, 0), ITEMS[None])[0].tolist() == [0] * 6
+    assert trend_levels(ItemTimeIndex(interactions), at(-1, 0), ITEMS[None])[0].tolist() == [0] * 6
 
 
 def test_a_transition_needs_the_item_first_and_weighs_less_with_distance() -> None:
     # user 0 takes 1 2 3, user 1 takes 2 4
-    events = make_events(*(np.array(a) for a in ([0, 0, 0, 1, 1], [1, 2, 3, 2, 4], [1, 2, 3, 4, 5])), 2, 6)
-    past = Past(events)
+    interactions = make_interactions(*(np.array(a) for a in ([0, 0, 0, 1, 1], [1, 2, 3, 2, 4], [1, 2, 3, 4, 5])), 2, 6)
+    past = ItemTimeIndex(interactions)
     assert transitions(past, at(-1, 9, (2,)), 0, set(), 2).ranked(np.array([])) == [(3, 1.0), (4, 1.0)]
     assert transitions(past, at(-1, 9, (1, 2)), 0, set(), 2).ranked(np.array([])) == [(3, 1.25), (4, 1.0), (2, 0.5)]
     assert transitions(past, at(-1, 5, (2,)), 0, set(), 2).ranked(np.array([])) == [(3, 1.0)]
@@ -170,7 +174,7 @@ def test_a_transition_needs_the_item_first_and_weighs_less_with_distance() -> No
 
 def test_a_word_for_every_level_and_a_time_for_every_moment() -> None:
     assert all(len(set(words)) == len(words) for words in (RECENCY, TREND, FOLLOWS))
-    past = Past(random_events(0))
+    past = ItemTimeIndex(random_interactions(0))
     for asked in (recency_levels, trend_levels):
         with pytest.raises(MmsrarecError, match="no time"):
             asked(past, at(0, -1), ITEMS[None])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_neighbours import Bag, all_moments, random_events
+from test_neighbours import Bag, all_queries, random_interactions
 
-from mmsrarec.data.dataset import Events, make_events
-from mmsrarec.data.splits import Moments, moments_at
+from mmsrarec.data.dataset import Interactions, make_interactions
+from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve import neighbours as module
 from mmsrarec.retrieve.nearest_search import NumpySearch, TorchSearch, make_search, rounding
@@ -24,15 +24,15 @@ class Coarse:
         return np.array([corners[int(h.sum() + len(h)) % 5] for h in histories], dtype=np.float32).reshape(-1, 2)
 
 
-def slowly(index: Neighbours, moments: Moments, k: int) -> Found:
+def slowly(index: Neighbours, queries: Queries, k: int) -> Found:
     """The reference: every row's cosine, what is not allowed struck out, all of it sorted."""
-    train, m = index.train, len(moments)
-    rows = _unit(index.encoder.encode(all_moments(train).history))
+    train, m = index.train, len(queries)
+    rows = _unit(index.encoder.encode(all_queries(train).history))
     found = Found(np.full((m, k), -1), np.full((m, k), -1), np.zeros((m, k), dtype=np.float32))
-    for i, query in enumerate(_unit(index.encoder.encode(moments.history))):
-        near = cosines(rows, query)
-        near[train.time >= moments.time[i]] = -np.inf
-        for user in index.same_person(moments, i):
+    for i, query_vector in enumerate(_unit(index.encoder.encode(queries.history))):
+        near = cosines(rows, query_vector)
+        near[train.time >= queries.time[i]] = -np.inf
+        for user in index.same_person(queries, i):
             near[train.rows(user)] = -np.inf
         order = np.lexsort((train.user, train.item, -train.time, -near))  # stable: then the order of the file
         order = order[near[order] > -np.inf]
@@ -52,8 +52,8 @@ FAISS = find_spec("faiss") is not None
 WAYS = ["exact", "torch", pytest.param("faiss", marks=pytest.mark.skipif(not FAISS, reason="needs faiss-cpu"))]
 
 
-def indexed(events: Events, encoder, way: str) -> Neighbours:
-    index = Neighbours(events, encoder, "faiss" if way == "faiss" else "exact")
+def indexed(interactions: Interactions, encoder, way: str) -> Neighbours:
+    index = Neighbours(interactions, encoder, "faiss" if way == "faiss" else "exact")
     if way == "torch":
         index.search = TorchSearch(index.vectors, "cpu")
     return index
@@ -63,19 +63,21 @@ def indexed(events: Events, encoder, way: str) -> Neighbours:
 @given(st.integers(0, 10_000), st.integers(1, 6), st.booleans(), st.sampled_from([3, 25, 10**6]))
 @settings(max_examples=15, deadline=None)
 def test_all_ways_find_what_the_slow_way_finds(way, seed, k, coarse, seconds):
-    """Few seconds make times tie, the coarse encoder makes likeness tie; some moments are of people not in the data."""
+    """Few seconds make times tie, the coarse encoder makes likeness tie; some queries are of people not in the data."""
     rng = np.random.default_rng(seed)
-    events = make_events(rng.integers(12, size=100), rng.integers(6, size=100), rng.integers(seconds, size=100), 12, 6)
+    interactions = make_interactions(
+        rng.integers(12, size=100), rng.integers(6, size=100), rng.integers(seconds, size=100), 12, 6
+    )
     encoder = Coarse() if coarse else Bag(6)
-    moments = all_moments(events)
-    someone = np.where(rng.random(100) < 0.3, -1, moments.user)
-    moments = Moments(someone, moments.time, moments.target, moments.history)
-    index = indexed(events, encoder, way)
-    assert_same(index.find(moments, k), slowly(index, moments, k))
+    queries = all_queries(interactions)
+    someone = np.where(rng.random(100) < 0.3, -1, queries.user)
+    queries = Queries(someone, queries.time, queries.target, queries.history)
+    index = indexed(interactions, encoder, way)
+    assert_same(index.find(queries, k), slowly(index, queries, k))
 
 
 class Drift:
-    """An encoder of a direction that turns with every event: one busy account fills the whole neighbourhood."""
+    """An encoder of a direction that turns with every interaction: one busy account fills the whole neighbourhood."""
 
     def encode(self, histories):
         angle = np.array([(0 if len(h) and h[0] < 3 else 1) + len(h) / 4000 for h in histories])
@@ -84,16 +86,16 @@ class Drift:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_search_that_was_too_narrow_is_widened(way, monkeypatch):
-    """User 0 has 2,000 moments near the one asked about; the other neighbours lie behind them all."""
+    """User 0 has 2,000 queries near the one asked about; the other neighbours lie behind them all."""
     user = np.concatenate([np.zeros(2000, int), np.repeat(np.arange(1, 9), 20)])
     item = np.where(user == 0, np.arange(len(user)) % 3, 3 + np.arange(len(user)) % 3)
-    events = make_events(user, item, np.arange(len(user)), 9, 6)
-    index, widths = indexed(events, Drift(), way), []
+    interactions = make_interactions(user, item, np.arange(len(user)), 9, 6)
+    index, widths = indexed(interactions, Drift(), way), []
     propose = NumpySearch.propose
     monkeypatch.setattr(
         NumpySearch, "propose", lambda self, q, until, width: widths.append(width[0]) or propose(self, q, until, width)
     )
-    asked = Moments(np.array([-1, 3]), np.array([5000, 2100]), np.array([-1, -1]), (np.array([0]), np.array([4] * 9)))
+    asked = Queries(np.array([-1, 3]), np.array([5000, 2100]), np.array([-1, -1]), (np.array([0]), np.array([4] * 9)))
     found = index.find(asked, 5)
     assert_same(found, slowly(index, asked, 5))
     assert (found.user[0] >= 0).all()
@@ -102,18 +104,20 @@ def test_a_search_that_was_too_narrow_is_widened(way, monkeypatch):
 
 def test_what_is_left_out_lies_below_the_floor():
     rng = np.random.default_rng(0)
-    vectors, queries = (_unit(rng.normal(size=(n, 16)).astype(np.float32)) for n in (3000, 5))
+    vectors, query_vectors = (_unit(rng.normal(size=(n, 16)).astype(np.float32)) for n in (3000, 5))
     until, width = np.array([3000, 2999, 700, 31, 0]), np.array([40, 8, 8, 20, 5])
     ways = {"exact": NumpySearch(vectors), "torch": TorchSearch(vectors, "cpu")}
     if FAISS:
         ways["faiss"] = make_search("faiss", vectors)
     for name, way in ways.items():
-        for query, end, least, one in zip(queries, until, width, way.propose(queries, until, width), strict=True):
+        for query_vector, end, least, one in zip(
+            query_vectors, until, width, way.propose(query_vectors, until, width), strict=True
+        ):
             rest = np.delete(np.arange(end), one.numbers)
             assert len(np.unique(one.numbers)) == len(one.numbers) >= min(least, end), name
             assert (one.numbers < end).all()
             assert one.floor == -np.inf or len(rest)
-            assert (cosines(vectors[rest], query) <= one.floor + rounding(16)).all()
+            assert (cosines(vectors[rest], query_vector) <= one.floor + rounding(16)).all()
             assert len(one.numbers) <= max(3 * width.max(), 2 * 64), "little is proposed"
 
 
@@ -126,66 +130,66 @@ def test_equal_vectors_are_kept_once_in_the_order_of_time():
 
 
 def test_a_live_history_is_encoded_on_the_fly():
-    events = random_events(2, n=300)
-    index = Neighbours(events, Bag(6))
+    interactions = random_interactions(2, n=300)
+    index = Neighbours(interactions, Bag(6))
     history = [3, 1, 5]
-    asked = Moments(np.array([-1]), np.array([15]), np.array([-1]), (np.array(history),))
+    asked = Queries(np.array([-1]), np.array([15]), np.array([-1]), (np.array(history),))
     assert_same(index.neighbours(history, as_of=15, k=4), index.find(asked, 4))
-    known = index.neighbours(events.items_of(2)[:4], as_of=20, k=8, user=2)
+    known = index.neighbours(interactions.items_of(2)[:4], as_of=20, k=8, user=2)
     assert 2 not in known.user
-    assert (events.time[known.row[known.row >= 0]] < 20).all()
+    assert (interactions.time[known.row[known.row >= 0]] < 20).all()
     assert index.neighbours([], as_of=20, k=2).row.shape == (1, 2)  # somebody new
 
 
 @pytest.mark.parametrize("as_of", [None, -1, 12.5, True, "now"])
 def test_a_live_history_without_a_moment_is_refused(as_of):
-    index = Neighbours(random_events(0), Bag(6))
+    index = Neighbours(random_interactions(0), Bag(6))
     with pytest.raises(MmsrarecError, match="no time"):
         index.neighbours([1, 2], as_of, 3)
 
 
 def test_a_live_history_that_copies_an_account_does_not_find_it():
-    events = random_events(0, n=200)
-    index, copied = Neighbours(events, Bag(6)), events.items_of(4)
+    interactions = random_interactions(0, n=200)
+    index, copied = Neighbours(interactions, Bag(6)), interactions.items_of(4)
     assert len(copied) >= module.SHORTEST_COPY
     assert 4 not in index.neighbours(copied, 10**6, 20).user
     assert 4 in index.neighbours(copied[1:], 10**6, 20).user
 
 
 def test_a_saved_index_is_read_without_encoding(tmp_path):
-    events = random_events(3, n=200)
-    made, moments = Neighbours(events, Bag(6)), all_moments(events)
+    interactions = random_interactions(3, n=200)
+    made, queries = Neighbours(interactions, Bag(6)), all_queries(interactions)
 
     class Once(Bag):
         def encode(self, histories):
-            assert len(histories) == len(moments), "only the moments asked about are encoded"
+            assert len(histories) == len(queries), "only the moments asked about are encoded"
             return super().encode(histories)
 
-    moments = moments.pick(np.arange(7))
+    queries = queries.pick(np.arange(7))
     made.save(tmp_path)
-    assert_same(Neighbours.load(tmp_path, events, Once(6)).find(moments, 3), made.find(moments, 3))
-    assert_same(Neighbours.load(tmp_path / "older run", events, Bag(6)).find(moments, 3), made.find(moments, 3))
-    other = Events(events.user, (events.item + 1) % 6, events.time, 9, 6)
-    asked = all_moments(other).pick(np.arange(100))
+    assert_same(Neighbours.load(tmp_path, interactions, Once(6)).find(queries, 3), made.find(queries, 3))
+    assert_same(Neighbours.load(tmp_path / "older run", interactions, Bag(6)).find(queries, 3), made.find(queries, 3))
+    other = Interactions(interactions.user, (interactions.item + 1) % 6, interactions.time, 9, 6)
+    asked = all_queries(other).pick(np.arange(100))
     assert_same(Neighbours.load(tmp_path, other, Bag(6)).find(asked, 3), Neighbours(other, Bag(6)).find(asked, 3))
 
 
 def test_an_empty_log_has_no_neighbours(tmp_path):
-    events = random_events(0).where(np.zeros(60, bool))
-    index = Neighbours(events, Bag(6))
+    interactions = random_interactions(0).where(np.zeros(60, bool))
+    index = Neighbours(interactions, Bag(6))
     assert (index.neighbours([1], 5, 2).row == -1).all()
     index.save(tmp_path)
-    assert (Neighbours.load(tmp_path, events, Bag(6)).neighbours([1], 5, 2).row == -1).all()
+    assert (Neighbours.load(tmp_path, interactions, Bag(6)).neighbours([1], 5, 2).row == -1).all()
 
 
 def test_without_faiss_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "faiss", None)
     with pytest.raises(MmsrarecError, match="pip install faiss-cpu"):
-        Neighbours(random_events(0), Bag(6), "faiss")
+        Neighbours(random_interactions(0), Bag(6), "faiss")
 
 
 def test_moments_of_the_same_second_do_not_see_each_other():
-    events = make_events(np.arange(6), np.arange(6) % 3, np.full(6, 10), 6, 3)
-    index = Neighbours(events, Bag(3))
-    assert (index.find(moments_at(events, np.arange(6)), 3).row == -1).all()
+    interactions = make_interactions(np.arange(6), np.arange(6) % 3, np.full(6, 10), 6, 3)
+    index = Neighbours(interactions, Bag(3))
+    assert (index.find(queries_at(interactions, np.arange(6)), 3).row == -1).all()
     assert (index.neighbours([], 11, 6).row >= 0).all()

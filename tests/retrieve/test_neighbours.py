@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsrarec.data.dataset import Events, make_events
-from mmsrarec.data.splits import Moments, leave_one_out, moments_at
+from mmsrarec.data.dataset import Interactions, make_interactions
+from mmsrarec.data.splits import Queries, leave_one_out, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve import neighbours as module
 from mmsrarec.retrieve.collaborative_context import next_items
@@ -27,27 +27,31 @@ class Bag:
         return vectors
 
 
-def random_events(seed: int, n_users: int = 9, n_items: int = 6, n: int = 60) -> Events:
+def random_interactions(seed: int, n_users: int = 9, n_items: int = 6, n: int = 60) -> Interactions:
     rng = np.random.default_rng(seed)
-    return make_events(
+    return make_interactions(
         rng.integers(n_users, size=n), rng.integers(n_items, size=n), rng.integers(25, size=n), n_users, n_items
     )
 
 
-def all_moments(events: Events) -> Moments:
-    return moments_at(events, np.arange(len(events)))
+def all_queries(interactions: Interactions) -> Queries:
+    return queries_at(interactions, np.arange(len(interactions)))
 
 
-def by_hand(events: Events, moments: Moments, i: int, k: int) -> list[tuple[float, int, int]]:
+def by_hand(interactions: Interactions, queries: Queries, i: int, k: int) -> list[tuple[float, int, int]]:
     """The definition, one row at a time: (similarity, time, item) of the best row of each of the k nearest users."""
-    bag = Bag(events.n_items)
+    bag = Bag(interactions.n_items)
     unit = lambda v: v / np.linalg.norm(v)  # noqa: E731
-    query, best = unit(bag.encode([moments.history[i]])[0]), {}
-    for row, history in enumerate(all_moments(events).history):
-        user = int(events.user[row])
-        if user == moments.user[i] or events.time[row] >= moments.time[i]:
+    query_vector, best = unit(bag.encode([queries.history[i]])[0]), {}
+    for row, history in enumerate(all_queries(interactions).history):
+        user = int(interactions.user[row])
+        if user == queries.user[i] or interactions.time[row] >= queries.time[i]:
             continue
-        key = (float(query @ unit(bag.encode([history])[0])), int(events.time[row]), -int(events.item[row]))
+        key = (
+            float(query_vector @ unit(bag.encode([history])[0])),
+            int(interactions.time[row]),
+            -int(interactions.item[row]),
+        )
         best[user] = max(best.get(user, key), key)
     return sorted(best.values(), reverse=True)[:k]
 
@@ -55,105 +59,109 @@ def by_hand(events: Events, moments: Moments, i: int, k: int) -> list[tuple[floa
 @given(st.integers(0, 10_000), st.integers(1, 5), st.sampled_from([40, 10**7]))
 @settings(max_examples=25, deadline=None)
 def test_agrees_with_the_definition_whatever_the_block(seed, k, cells):
-    events = random_events(seed)
-    moments = all_moments(events)
+    interactions = random_interactions(seed)
+    queries = all_queries(interactions)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CELLS", cells)
         patch.setattr(module, "SHORTEST_COPY", 99)
-        found = Neighbours(events, Bag(events.n_items)).find(moments, k)
-    for i in range(len(moments)):
-        expected = by_hand(events, moments, i, k)
+        found = Neighbours(interactions, Bag(interactions.n_items)).find(queries, k)
+    for i in range(len(queries)):
+        expected = by_hand(interactions, queries, i, k)
         rows = found.row[i][found.row[i] >= 0]
-        assert list(zip(events.time[rows], -events.item[rows], strict=True)) == [key[1:] for key in expected]
+        assert list(zip(interactions.time[rows], -interactions.item[rows], strict=True)) == [
+            key[1:] for key in expected
+        ]
         np.testing.assert_allclose(found.similarity[i][: len(rows)], [key[0] for key in expected], atol=1e-6)
 
 
-def violations(events: Events, moments: Moments, found) -> dict[str, int]:
+def violations(interactions: Interactions, queries: Queries, found) -> dict[str, int]:
     """How often what was found breaks the clock, is the user itself, or names a user twice."""
     real = found.row >= 0
     repeated = sum(len(np.unique(u[r])) < r.sum() for u, r in zip(found.user, real, strict=True))
     return {
-        "future": int((events.time[found.row] >= moments.time[:, None])[real].sum()),
-        "self": int((found.user == moments.user[:, None])[real].sum()),
+        "future": int((interactions.time[found.row] >= queries.time[:, None])[real].sum()),
+        "self": int((found.user == queries.user[:, None])[real].sum()),
         "twice": int(repeated),
     }
 
 
 def test_never_the_future_never_the_user_itself_never_twice():
-    events = random_events(1, n=300)
-    found = Neighbours(events, Bag(6)).find(all_moments(events), 4)
-    assert violations(events, all_moments(events), found) == {"future": 0, "self": 0, "twice": 0}
+    interactions = random_interactions(1, n=300)
+    found = Neighbours(interactions, Bag(6)).find(all_queries(interactions), 4)
+    assert violations(interactions, all_queries(interactions), found) == {"future": 0, "self": 0, "twice": 0}
     assert (found.row >= 0).mean() > 0.5  # and this was no empty promise
 
 
 def test_the_guards_are_what_holds_the_leaks_back(monkeypatch):
     """Without the clock and without the exclusion of oneself, the very same check reports leaks."""
-    events = random_events(1, n=300)
-    moments, index = all_moments(events), Neighbours(events, Bag(6))
+    interactions = random_interactions(1, n=300)
+    queries, index = all_queries(interactions), Neighbours(interactions, Bag(6))
     monkeypatch.setattr(module, "clock", lambda m: np.full(len(m), 10**9))
-    assert violations(events, moments, index.find(moments, 4))["future"] > 0
+    assert violations(interactions, queries, index.find(queries, 4))["future"] > 0
     monkeypatch.undo()
     monkeypatch.setattr(Neighbours, "same_person", lambda self, m, i: set())
-    assert violations(events, moments, index.find(moments, 4))["self"] > 0
+    assert violations(interactions, queries, index.find(queries, 4))["self"] > 0
 
 
 def test_an_event_at_the_same_second_is_not_earlier():
-    events = make_events(*(np.array(a) for a in ([0, 0, 1, 1], [0, 1, 0, 2], [1, 5, 1, 5])), 2, 3)
-    moments = moments_at(events, np.array([1]))
-    index = Neighbours(events, Bag(3))
-    at_5 = index.find(moments, 1)
-    at_6 = index.find(Moments(moments.user, moments.time + 1, moments.target, moments.history), 1)
-    assert events.time[at_5.row[0, 0]] == 1
-    assert events.time[at_6.row[0, 0]] == 5
+    interactions = make_interactions(*(np.array(a) for a in ([0, 0, 1, 1], [0, 1, 0, 2], [1, 5, 1, 5])), 2, 3)
+    queries = queries_at(interactions, np.array([1]))
+    index = Neighbours(interactions, Bag(3))
+    at_5 = index.find(queries, 1)
+    at_6 = index.find(Queries(queries.user, queries.time + 1, queries.target, queries.history), 1)
+    assert interactions.time[at_5.row[0, 0]] == 1
+    assert interactions.time[at_6.row[0, 0]] == 5
 
 
 COPIED = [0, 1, 2, 3, 4, 5, 0]
 
 
-def world_with_a_copy() -> Events:
+def world_with_a_copy() -> Interactions:
     """Users 0 and 1 did the same things, a little apart; users 2 to 5 did others."""
     rng = np.random.default_rng(0)
     other = rng.integers(6, size=4 * 7)
     user = np.concatenate([np.zeros(7, int), np.ones(7, int), np.repeat(np.arange(2, 6), 7)])
     time = np.concatenate([np.arange(7) * 10 + 5, np.arange(7) * 10, np.tile(np.arange(7) * 10, 4)])
-    return make_events(user, np.concatenate([COPIED, COPIED, other]), time, 6, 6)
+    return make_interactions(user, np.concatenate([COPIED, COPIED, other]), time, 6, 6)
 
 
 @pytest.mark.parametrize("guarded", [True, False])
 @pytest.mark.parametrize("case", ["training", "leave-one-out", "user held out", "not in the data"])
 def test_a_copy_of_the_account_is_no_neighbour(case, guarded, monkeypatch):
-    events = world_with_a_copy()
+    interactions = world_with_a_copy()
     if case == "training":
-        train, moments = events, moments_at(events, np.arange(3, 7))
+        train, queries = interactions, queries_at(interactions, np.arange(3, 7))
     elif case == "leave-one-out":
-        split = leave_one_out(events)
-        train, moments = split.train, split.test.pick(np.array([0]))
-    else:  # the copy keeps all its events, also the one to be predicted
-        train, moments = events.where(events.user != 0), moments_at(events, np.array([6]))
+        split = leave_one_out(interactions)
+        train, queries = split.train, split.test.pick(np.array([0]))
+    else:  # the copy keeps all its interactions, also the one to be predicted
+        train, queries = interactions.where(interactions.user != 0), queries_at(interactions, np.array([6]))
         if case == "not in the data":
-            moments = Moments(np.array([-1]), moments.time, np.array([-1]), moments.history)
+            queries = Queries(np.array([-1]), queries.time, np.array([-1]), queries.history)
     if not guarded:
         monkeypatch.setattr(module, "SHORTEST_COPY", 99)
-    found = Neighbours(train, Bag(6)).find(moments, 5)
+    found = Neighbours(train, Bag(6)).find(queries, 5)
     assert (found.row >= 0).any()
     assert (1 in found.user) != guarded
 
 
 def test_a_short_common_sequence_makes_no_copy():
-    events = make_events(*(np.array(a) for a in ([0, 0, 0, 1, 1, 1], [0, 1, 2] * 2, [10, 20, 30, 1, 2, 3])), 2, 3)
-    assert Neighbours(events, Bag(3)).find(moments_at(events, np.array([2])), 1).user[0, 0] == 1
+    interactions = make_interactions(
+        *(np.array(a) for a in ([0, 0, 0, 1, 1, 1], [0, 1, 2] * 2, [10, 20, 30, 1, 2, 3])), 2, 3
+    )
+    assert Neighbours(interactions, Bag(3)).find(queries_at(interactions, np.array([2])), 1).user[0, 0] == 1
 
 
 @pytest.mark.parametrize("guarded", [True, False])
 def test_a_planted_item_of_held_out_events_never_shows(guarded):
-    """Item 6 is everybody's last event and nothing else."""
-    events = random_events(3, n=200)
-    last = np.append(np.flatnonzero(np.diff(events.user)), len(events) - 1)
-    item = events.item.copy()
+    """Item 6 is everybody's last interaction and nothing else."""
+    interactions = random_interactions(3, n=200)
+    last = np.append(np.flatnonzero(np.diff(interactions.user)), len(interactions) - 1)
+    item = interactions.item.copy()
     item[last] = 6
-    events = Events(events.user, item, events.time, 9, 7)
-    split = leave_one_out(events)
-    train = split.train if guarded else events
+    interactions = Interactions(interactions.user, item, interactions.time, 9, 7)
+    split = leave_one_out(interactions)
+    train = split.train if guarded else interactions
     found = Neighbours(train, Bag(7)).find(split.test, 5)
     assert (6 in next_items(found, train, split.test, 5)) != guarded
 
@@ -161,48 +169,48 @@ def test_a_planted_item_of_held_out_events_never_shows(guarded):
 @given(st.integers(0, 10_000))
 @settings(max_examples=15, deadline=None)
 def test_the_order_of_users_changes_nothing(seed):
-    events = random_events(seed)
+    interactions = random_interactions(seed)
     new_code = np.random.default_rng(seed).permutation(9)
-    renamed = make_events(new_code[events.user], events.item, events.time, 9, 6)
-    moments = all_moments(events)
-    moved = Moments(new_code[moments.user], moments.time, moments.target, moments.history)
-    a, b = Neighbours(events, Bag(6)).find(moments, 3), Neighbours(renamed, Bag(6)).find(moved, 3)
+    renamed = make_interactions(new_code[interactions.user], interactions.item, interactions.time, 9, 6)
+    queries = all_queries(interactions)
+    moved = Queries(new_code[queries.user], queries.time, queries.target, queries.history)
+    a, b = Neighbours(interactions, Bag(6)).find(queries, 3), Neighbours(renamed, Bag(6)).find(moved, 3)
     np.testing.assert_array_equal(a.similarity, b.similarity)
-    items = next_items(a, events, moments, 1)[..., 0], next_items(b, renamed, moved, 1)[..., 0]
+    items = next_items(a, interactions, queries, 1)[..., 0], next_items(b, renamed, moved, 1)[..., 0]
     np.testing.assert_array_equal(*items)
 
 
 def test_a_moment_asked_alone_or_as_a_test_moment_gets_the_same():
-    """One function: where a moment comes from (training or test), and what it is asked with, does not matter."""
-    events = random_events(5, n=120)
-    index, moments = Neighbours(events, Bag(6)), all_moments(events)
-    together = index.find(moments, 3)
+    """One function: where a query comes from (training or test), and what it is asked with, does not matter."""
+    interactions = random_interactions(5, n=120)
+    index, queries = Neighbours(interactions, Bag(6)), all_queries(interactions)
+    together = index.find(queries, 3)
     for i in (20, 57, 119):
-        alone = index.find(moments.pick(np.array([i])), 3)
+        alone = index.find(queries.pick(np.array([i])), 3)
         np.testing.assert_array_equal(alone.row[0], together.row[i])
-    no_answer = Moments(moments.user, moments.time, np.full(len(moments), -1), moments.history)
+    no_answer = Queries(queries.user, queries.time, np.full(len(queries), -1), queries.history)
     np.testing.assert_array_equal(index.find(no_answer, 3).row, together.row)
 
 
 def test_nobody_earlier_means_minus_one():
-    events = random_events(0)
-    first = Moments(np.array([-1]), np.array([0]), np.array([-1]), (np.array([1, 2]),))
-    found = Neighbours(events, Bag(6)).find(first, 20)
+    interactions = random_interactions(0)
+    first = Queries(np.array([-1]), np.array([0]), np.array([-1]), (np.array([1, 2]),))
+    found = Neighbours(interactions, Bag(6)).find(first, 20)
     assert (found.user == -1).all()
     assert (found.row == -1).all()
     assert (found.similarity == 0).all()
-    later = Moments(first.user, np.array([10**6]), first.target, first.history)
-    assert (Neighbours(events, Bag(6)).find(later, 20).row >= 0).sum() == len(np.unique(events.user))
-    assert Neighbours(events, Bag(6)).find(later.pick(np.array([], int)), 2).row.shape == (0, 2)
+    later = Queries(first.user, np.array([10**6]), first.target, first.history)
+    assert (Neighbours(interactions, Bag(6)).find(later, 20).row >= 0).sum() == len(np.unique(interactions.user))
+    assert Neighbours(interactions, Bag(6)).find(later.pick(np.array([], int)), 2).row.shape == (0, 2)
 
 
 @pytest.mark.parametrize(
     "time", [np.array([-1]), np.array([np.nan]), np.array([], int), np.array([np.datetime64("NaT")])]
 )
 def test_refuses_a_moment_without_a_time(time):
-    events = random_events(0)
-    moment = Moments(np.array([0]), time, np.array([-1]), (np.array([1]),))
+    interactions = random_interactions(0)
+    query = Queries(np.array([0]), time, np.array([-1]), (np.array([1]),))
     with pytest.raises(MmsrarecError, match="no time"):
-        Neighbours(events, Bag(6)).find(moment, 1)
+        Neighbours(interactions, Bag(6)).find(query, 1)
     with pytest.raises(MmsrarecError, match="no time"):
-        clock(moment)
+        clock(query)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from rounds import SMALL, rounds, same
 
-from mmsrarec.data.splits import Moments, leave_one_out, moments_at, with_validation
+from mmsrarec.data.splits import Queries, leave_one_out, queries_at, with_validation
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve.encoder import new_model
 from mmsrarec.retrieve.settings import ENCODERS, EncoderName, RetrieveSettings
@@ -19,7 +19,7 @@ def small(encoder: EncoderName = "sasrec", **changes) -> RetrieveSettings:
 
 
 NOBODY = np.array([], dtype=int)
-CONTENT = torch.eye(30, SMALL.content_dims)
+CONTENT = torch.eye(30, SMALL.content_size)
 """Every item is unlike the others; of no interest to models that know ids alone."""
 
 
@@ -34,7 +34,7 @@ def test_learns_the_rule(name):
     assert hit_rate(small(name, epochs=passes)) > 0.95  # chance: 1 / 30
 
 
-@pytest.mark.parametrize("how", [{"loss": "sampled", "negatives": 10}, {"products": "bfloat16"}])
+@pytest.mark.parametrize("how", [{"loss": "sampled", "negatives": 10}, {"logits_dtype": "bfloat16"}])
 def test_learns_the_rule_by_a_cheaper_loss(how):
     assert hit_rate(small(**how, epochs=20)) > 0.95
 
@@ -42,8 +42,8 @@ def test_learns_the_rule_by_a_cheaper_loss(how):
 def hit_rate(settings: RetrieveSettings) -> float:
     """How often the item ranked first is the one taken, after all passes: nobody is there to stop earlier."""
     split = leave_one_out(rounds(n_users=120))
-    settings = settings.model_copy(update={"dims": 32, "dropout": 0.0})
-    learnt = train_encoder(split.train, moments_at(split.train, NOBODY), settings, seed=1, content=CONTENT)
+    settings = settings.model_copy(update={"embedding_size": 32, "dropout": 0.0})
+    learnt = train_encoder(split.train, queries_at(split.train, NOBODY), settings, seed=1, content=CONTENT)
     return float((learnt.scores(split.test.history).argmax(1) == split.test.target).mean())
 
 
@@ -82,17 +82,19 @@ def test_the_average_moves_its_share_towards_the_weights():
 def test_a_pass_of_one_step_is_kept_whole(split):
     """Nothing is averaged away where there is nothing to average: Adam's first step is as long as its rate."""
     one = small(epochs=1, batch=10_000, dropout=0.0)
-    trained = train_encoder(split.train, moments_at(split.train, NOBODY), one, seed=0).model
+    trained = train_encoder(split.train, queries_at(split.train, NOBODY), one, seed=0).model
     untrained = new_model(30, one).reset(torch.Generator().manual_seed(0))
-    assert (trained.items.weight - untrained.items.weight).abs().max().item() == pytest.approx(one.lr, rel=0.05)
+    assert (trained.items.weight - untrained.items.weight).abs().max().item() == pytest.approx(
+        one.learning_rate, rel=0.05
+    )
 
 
 def test_a_sample_of_more_items_comes_nearer_to_the_whole_softmax():
-    events = rounds(n_items=400)
+    interactions = rounds(n_items=400)
     model = new_model(400, SMALL).reset(torch.Generator().manual_seed(0)).eval()
     with torch.no_grad():
         model.items.weight.mul_(10)  # scores that differ
-    items = next(_batches(events, small(batch=200), model.pad, np.random.default_rng(0)))
+    items = next(_batches(interactions, small(batch=200), model.pad, np.random.default_rng(0)))
 
     def loss(negatives: int) -> float:
         settings, rng = small(loss="sampled", negatives=negatives), np.random.default_rng(1)
@@ -106,13 +108,13 @@ def test_a_sample_of_more_items_comes_nearer_to_the_whole_softmax():
 
 
 def test_every_event_is_a_target_once_a_pass_also_of_long_histories():
-    events = rounds(n_users=3, n_items=50, length=45)
+    interactions = rounds(n_users=3, n_items=50, length=45)
     rng = np.random.default_rng(0)
-    passes = [list(_batches(events, SMALL, pad=50, rng=rng)) for _ in range(2)]
+    passes = [list(_batches(interactions, SMALL, pad=50, rng=rng)) for _ in range(2)]
     for batches in passes:
         targets = np.concatenate([b[b != 50] for b in batches])
-        np.testing.assert_array_equal(np.bincount(targets, minlength=50), events.counts)
-        assert all(b.shape[1] <= SMALL.length + 1 and (b[:, 0] < 50).all() for b in batches)
+        np.testing.assert_array_equal(np.bincount(targets, minlength=50), interactions.counts)
+        assert all(b.shape[1] <= SMALL.max_length + 1 and (b[:, 0] < 50).all() for b in batches)
     firsts = [sorted(row[0] for b in batches for row in b) for batches in passes]
     assert firsts[0] != firsts[1]  # cut at other places
 
@@ -123,21 +125,21 @@ def test_every_place_is_trained(name):
     untrained = new_model(30, small(name)).reset(torch.Generator().manual_seed(0))
     trained = train_encoder(split.train, split.valid, small(name, epochs=1, weight_decay=0), seed=0).model
     moved = (trained.state_dict()["positions.weight"] - untrained.state_dict()["positions.weight"]).abs().amax(1)
-    assert moved.shape == (SMALL.length + 1,)
+    assert moved.shape == (SMALL.max_length + 1,)
     assert (moved > 1e-3).all()
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_nothing_of_validation_is_learnt(split, name):
     """The targets of validation choose when to stop; with the stop fixed, they change no weight."""
-    wrong = Moments(split.valid.user, split.valid.time, (split.valid.target + 5) % 30, split.valid.history)
+    wrong = Queries(split.valid.user, split.valid.time, (split.valid.target + 5) % 30, split.valid.history)
     one = small(name, epochs=1)
     right, other = (train_encoder(split.train, valid, one, 0, content=CONTENT) for valid in (split.valid, wrong))
     assert same(right, other)
 
 
 def test_works_without_validation_and_refuses_no_events(split):
-    nobody = moments_at(split.train, NOBODY)
+    nobody = queries_at(split.train, NOBODY)
     assert len(train_encoder(split.train, nobody, small(epochs=2), 0).curve) == 2
     with pytest.raises(MmsrarecError, match="no training events"):
         train_encoder(split.train.where(np.zeros(len(split.train), bool)), nobody, SMALL, 0)
@@ -148,5 +150,5 @@ def test_trained_anew_it_knows_the_validation_events_and_no_more(split):
     known = with_validation(split, rounds())
     again = refit(chosen, known, 0)
     assert len(again.curve) == chosen.best_pass
-    assert same(again, train_encoder(known, moments_at(known, NOBODY), small(epochs=chosen.best_pass, patience=2), 0))
+    assert same(again, train_encoder(known, queries_at(known, NOBODY), small(epochs=chosen.best_pass, patience=2), 0))
     assert not same(again, chosen)

@@ -40,9 +40,9 @@ def write(folder: Path, name: str, told: list[str]) -> None:
     (folder / "data" / name).write_text("".join(told))
 
 
-def remove(folder: Path, item: str, events: bool = True) -> None:
+def remove(folder: Path, item: str, interactions: bool = True) -> None:
     write(folder, "items.jsonl", [one for one in lines(folder, "items.jsonl") if json.loads(one)["item_id"] != item])
-    if events:
+    if interactions:
         kept = [one for one in lines(folder, "interactions.csv") if one.split(",")[1] != item]
         write(folder, "interactions.csv", kept)
 
@@ -100,7 +100,7 @@ def test_an_item_that_left_is_recommended_no_more_and_still_speaks(mine: Path) -
 def test_an_item_whose_line_alone_is_gone_still_speaks(mine: Path) -> None:
     before = answers(mine)
     gone = max(before, key=before.__getitem__)
-    remove(mine, gone, events=False)
+    remove(mine, gone, interactions=False)
     assert answers(mine).keys() == before.keys() - {gone}
     assert update(mine / "run", Progress())["removed_items"] == [gone]
 
@@ -243,7 +243,7 @@ def test_codes_mean_what_they_meant(finished: Path, tmp_path: Path) -> None:
     loaded = KeptLog.load(tmp_path)
     assert (loaded.user_ids, loaded.item_ids, loaded.times) == (kept.user_ids, kept.item_ids, kept.times)
     for name in ("user", "item", "time"):
-        assert (getattr(loaded.events, name) == getattr(kept.events, name)).all()
+        assert (getattr(loaded.interactions, name) == getattr(kept.interactions, name)).all()
     turned = align(dataset, kept.user_ids[::-1], kept.item_ids[::-1])
     assert [item.item_id for item in turned.items] == list(kept.item_ids[::-1])
     back = align(turned, kept.user_ids, kept.item_ids)
@@ -253,7 +253,7 @@ def test_codes_mean_what_they_meant(finished: Path, tmp_path: Path) -> None:
     wider = align(dataset, ["ghost", *kept.user_ids], ["gone", *kept.item_ids], {"gone": Item("gone", "A thing")})
     assert wider.items[0].title == "A thing"
     assert wider.user_ids[0] == "ghost"
-    assert len(wider.events) == len(dataset.events)
+    assert len(wider.interactions) == len(dataset.interactions)
     narrow = align(dataset, ["ghost", *kept.user_ids], ["gone", *kept.item_ids])
     assert log_digest(narrow) == log_digest(dataset)
 

@@ -19,8 +19,8 @@ from mmsrarec.models.packing.answer_likelihood import token_log_probs
 from mmsrarec.recommend.explain import explain_all
 from mmsrarec.recommend.ranking.item_states import mean_states
 from mmsrarec.recommend.ranking.scorer import score_packs
-from mmsrarec.recommend.training.fine_tuning import School
-from mmsrarec.recommend.training.training_plan import CHOOSE, Lessons
+from mmsrarec.recommend.training.fine_tuning import RankingObjective
+from mmsrarec.recommend.training.training_plan import CHOOSE, TrainingPlan
 from mmsrarec.retrieve.encoder import Encoder, new_model
 from mmsrarec.retrieve.nearest_search import NumpySearch, TorchSearch
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
@@ -78,12 +78,12 @@ def test_a_stopped_training_goes_on_there(tmp_path: Path, device: str) -> None:
 
 
 def test_pictures_that_are_known_and_new_ones_go_together(drawn: Dataset, tmp_path: Path, device: str) -> None:
-    expected, _ = image_features.see_catalogue(tiny_mllm(), drawn, 4)
+    expected, _ = image_features.encode_catalogue_images(tiny_mllm(), drawn, 4)
     mllm = there(tiny_mllm(), device)
     image_features.save(dict(list(expected.items())[:5]), tmp_path / "known", drawn)
     known = image_features.load_known(tmp_path / "known")
     assert len(known) == 5
-    features, _ = image_features.see_catalogue(mllm, drawn, 4, known=known)
+    features, _ = image_features.encode_catalogue_images(mllm, drawn, 4, known=known)
     image_features.save(features, tmp_path / "all", drawn)
     assert features.keys() == expected.keys()
     for code, seen in expected.items():
@@ -92,12 +92,12 @@ def test_pictures_that_are_known_and_new_ones_go_together(drawn: Dataset, tmp_pa
 
 
 def test_ranking_and_its_reasons_are_those_of_a_cpu(device: str) -> None:
-    evidence = make_evidence(np.random.default_rng(1), 30, 4)
+    context = make_evidence(np.random.default_rng(1), 30, 4)
     found = []
     for mllm in (tiny_mllm(), there(tiny_mllm(), device)):
         prompts = make_prompts(mllm, DATASET, visual_tokens=2)
-        scores = score_packs(prompts, [prompts.render(evidence)] * 2)
-        ((_, reasons), *_) = explain_all(prompts, evidence)
+        scores = score_packs(prompts, [prompts.render(context)] * 2)
+        ((_, reasons), *_) = explain_all(prompts, context)
         states = mean_states(prompts, [prompts.item(code) for code in (1, 2)], 512)
         found.append((np.array(scores), [one.text for one in reasons], states))
     np.testing.assert_allclose(found[1][0], found[0][0], atol=1e-6)
@@ -107,15 +107,17 @@ def test_ranking_and_its_reasons_are_those_of_a_cpu(device: str) -> None:
 
 
 def test_a_step_of_training_is_that_of_a_cpu(device: str) -> None:
-    evidence = [make_evidence(np.random.default_rng(seed), 30, 4) for seed in (1, 2)]
+    context = [make_evidence(np.random.default_rng(seed), 30, 4) for seed in (1, 2)]
     found = []
     for mllm in (tiny_mllm(), there(tiny_mllm(), device)):
         prompts = make_prompts(mllm, DATASET, visual_tokens=2)
         trainer = Trainer(add_adapter(mllm, 2, 0, seed=0), 1e-2, 3)
-        packs = [prompts.render(one) for one in evidence]
-        lessons = Lessons({CHOOSE: packs}, np.array([0, 2]), [])
-        taught = torch.zeros(2, 4)
-        loss, told = School(prompts, prompts.settings, lessons, taught).loss(CHOOSE, np.array([0, 1]))
+        packs = [prompts.render(one) for one in context]
+        training_plan = TrainingPlan({CHOOSE: packs}, np.array([0, 2]), [])
+        teacher_logits = torch.zeros(2, 4)
+        loss, told = RankingObjective(prompts, prompts.settings, training_plan, teacher_logits).loss(
+            CHOOSE, np.array([0, 1])
+        )
         trainer.step(loss)
         found.append((told["loss"], {name: w.detach().cpu() for name, w in trainer.weights.items()}))
     assert found[1][0] == pytest.approx(found[0][0], abs=1e-6)
@@ -135,7 +137,7 @@ def test_answers_are_as_likely_as_on_a_cpu(device: str) -> None:
 def test_a_sequence_model_is_loaded_onto_the_device_that_is_asked_for(
     name: EncoderName, tmp_path: Path, device: str
 ) -> None:
-    settings = RetrieveSettings(encoder=name, dims=8, blocks=1, content_dims=4)
+    settings = RetrieveSettings(encoder=name, embedding_size=8, n_layers=1, content_size=4)
     torch.manual_seed(0)
     made = Encoder(new_model(20, settings), settings, ((1.0, 0.5),), np.arange(20) % 3 > 0)
     made.save(tmp_path)

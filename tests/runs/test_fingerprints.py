@@ -28,7 +28,7 @@ def test_how_the_work_is_done_is_no_reason_to_do_it_again(how: str, mine: Path, 
 
 def test_a_setting_of_stage_3_touches_stage_3_and_its_rows(mine: Path) -> None:
     before = report_of(mine)
-    _, said = go(mine, "recommend.lr=0.02")
+    _, said = go(mine, "recommend.learning_rate=0.02")
     splits = ("leave-one-out", "user-8-1-1")
     assert done(said) == {f"recommend/{split}/{variant}" for split in splits for variant in ("titles", "whole")}
     assert {line.partition(",")[0] for line in evaluated(said)} == set(TUNED)
@@ -42,12 +42,12 @@ def test_a_setting_of_stage_3_touches_stage_3_and_its_rows(mine: Path) -> None:
 
 def test_a_setting_of_the_encoder_leaves_stage_1_alone(mine: Path) -> None:
     few = ("evaluate.splits=['leave-one-out']", "evaluate.rows=['sasrec', 'mmsrarec']")
-    _, said = go(mine, "retrieve.lr=0.002", *few)
+    _, said = go(mine, "retrieve.learning_rate=0.002", *few)
     assert done(said) == {"retrieve/leave-one-out", "recommend/leave-one-out/whole"}
     assert "summarize: up to date" in said
 
 
-@pytest.mark.parametrize("asked", ["k=1", "crowd=7"])
+@pytest.mark.parametrize("asked", ["k=1", "n_vote_neighbours=7"])
 def test_who_is_asked_leaves_the_encoder_alone(asked: str, mine: Path) -> None:
     rows = "evaluate.rows=['sasrec', 'neighbours-only', 'mmsrarec']"
     _, said = go(mine, f"retrieve.{asked}", "evaluate.splits=['leave-one-out']", rows)
@@ -114,7 +114,7 @@ def test_a_search_is_made_once_and_again_where_more_is_tried(mine: Path, no_mode
     assert first["ndcg"] == max(one["ndcg"] for one in first["tries"])
     told = report_of(mine)["facts"][0]
     assert (told["tune_baselines"], told["settings"]["ease"]) == (2, first["chosen"])
-    assert any("gru4rec (dims" in note and "best of 2 tried" in note for note in report_of(mine)["notes"])
+    assert any("gru4rec (embedding_size" in note and "best of 2 tried" in note for note in report_of(mine)["notes"])
     _, said = go(mine, *few, "evaluate.tune_baselines=2")
     assert not done(said)
     assert not evaluated(said)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmsrarec.core.artefacts import writing
-from mmsrarec.data.dataset import Events
+from mmsrarec.data.dataset import Interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.rankers.registry import CLASSIC, Source, make_row, ranker_class
 from mmsrarec.rankers.settings import BaselineSettings
@@ -21,7 +21,7 @@ def refuse(*asked: object) -> None:
     raise AssertionError("a ranker of the log alone asked for stage 2")
 
 
-def source(train: Events, seed: int = 3, **tables: object) -> Source:
+def source(train: Interactions, seed: int = 3, **tables: object) -> Source:
     return Source(train, seed, refuse, refuse, BaselineSettings.model_validate(tables))  # type: ignore[arg-type]
 
 

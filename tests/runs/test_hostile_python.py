@@ -50,7 +50,7 @@ histories = st.one_of(
 )
 some = st.sampled_from([1, 3, 10, 60, 61, 10**6, np.int64(3), np.uint8(200)])
 counts = some | st.sampled_from([10**30, 0, -1, -(10**30), True, 2.0, 2.5, math.nan, math.inf, "3", None]) | oddities
-wishes = st.sampled_from([(), ["red"], ["clay", "mug"], "red", ["", " "], ["the"], None, ("x" * 500,)]) | oddities
+preferences = st.sampled_from([(), ["red"], ["clay", "mug"], "red", ["", " "], ["the"], None, ("x" * 500,)]) | oddities
 candidates = st.lists(known, max_size=5) | st.lists(known | scalars, max_size=4) | histories
 
 
@@ -62,7 +62,7 @@ def calls(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
         "recommend": {"k": counts, "reasons": st.booleans() | scalars},
         "score": {"candidates": candidates},
         "explain": {"item": known | scalars | oddities},
-    }[verb] | {"more": wishes, "less": wishes}
+    }[verb] | {"more": preferences, "less": preferences}
     needed = {"candidates", "item"}
     asked = {name: draw(value) for name, value in given.items() if name in needed or draw(st.booleans())}
     who = draw(st.sampled_from(["user", "history", "history", "history", "both", "nobody"]))

@@ -22,9 +22,9 @@ def scores(folder: Path) -> dict[str, float]:
 @pytest.mark.parametrize(
     "change",
     [
-        ("recommend.item_keywords=1", "recommend.history=1", "recommend.shows.popularity=false"),
+        ("recommend.item_keywords=1", "recommend.history=1", "recommend.prompt_fields.popularity=false"),
         ("seed=5",),
-        ("retrieve.k=1", "retrieve.crowd=3"),
+        ("retrieve.k=1", "retrieve.n_vote_neighbours=3"),
         ("model.dtype=bfloat16",),
     ],
 )
@@ -53,7 +53,7 @@ def test_a_stopped_run_leaves_the_finished_one_as_it_was(mine: Path, monkeypatch
 
     monkeypatch.setattr("mmsrarec.recommend.training.fine_tuning.tune", die)
     with pytest.raises(KeyboardInterrupt):
-        go(mine, "recommend.item_keywords=1", "recommend.lr=0.01")
+        go(mine, "recommend.item_keywords=1", "recommend.learning_rate=0.01")
     monkeypatch.undo()
     assert scores(mine) == before
     assert not Recommender.load(mine / "run").notes
@@ -78,15 +78,15 @@ def test_another_first_split_is_checked_and_served_by_its_own_models(mine: Path)
     go(mine, *other)
     assert report_of(mine)["served"]["fitted_on"].startswith("user-8-1-1")
     recommender = Recommender.load(mine / "run")
-    assert recommender.split == recommender.workspace.chosen_on == "user-8-1-1"
-    go(mine, *other, "retrieve.dims=8", stages=("retrieve",))
+    assert recommender.split == recommender.run_folder.chosen_on == "user-8-1-1"
+    go(mine, *other, "retrieve.embedding_size=8", stages=("retrieve",))
     go(mine, *other, stages=("summarize",))
     with pytest.raises(MmsrarecError, match=r"retrieve/user-8-1-1 was made again.*retrieve\.dims is 16 .* and 8 in"):
         Recommender.load(mine / "run")
 
 
 def test_an_encoder_trained_again_does_not_fit(mine: Path) -> None:
-    go(mine, "retrieve.lr=0.01", stages=("retrieve",))
+    go(mine, "retrieve.learning_rate=0.01", stages=("retrieve",))
     with pytest.raises(MmsrarecError, match=r"retrieve/leave-one-out was made again.*retrieve\.lr is"):
         Recommender.load(mine / "run")
 
@@ -113,7 +113,7 @@ def test_two_calls_do_not_work_in_one_folder(mine: Path) -> None:
     before = (mine / "run" / "recipe.toml").read_bytes()
     try:
         with pytest.raises(MmsrarecError, match="another process is working in"):
-            go(mine, "recommend.lr=0.5")
+            go(mine, "recommend.learning_rate=0.5")
     finally:
         leave.set()
         holder.join()

@@ -1,5 +1,6 @@
 """A recipe reads what is meant, and says in one line what is not understood."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.runs.recipe import SHIPPED, Recipe, find_recipe, load_recipe, parse_override, to_toml
+from mmsrarec.runs.recipe import SHIPPED, Recipe, _fields, find_recipe, load_recipe, parse_override, to_toml
+from mmsrarec.runs.renamed_settings import RENAMED_SETTINGS
 
 
 @pytest.fixture
@@ -74,8 +76,9 @@ def test_what_is_wrong_is_said_in_one_line(recipe_file: Path, override: str, mes
 
 
 def test_an_unknown_key_of_the_file_names_the_file(recipe_file: Path) -> None:
-    recipe_file.write_text(recipe_file.read_text() + "dimz = 8\n")
-    with pytest.raises(MmsrarecError, match=r"mine\.toml: unknown key retrieve\.dimz; did you mean retrieve\.dims\?"):
+    recipe_file.write_text(recipe_file.read_text() + "embedding_sise = 8\n")
+    said = r"mine\.toml: unknown key retrieve\.embedding_sise; did you mean retrieve\.embedding_size\?"
+    with pytest.raises(MmsrarecError, match=said):
         load_recipe(recipe_file)
 
 
@@ -94,7 +97,9 @@ def test_a_recipe_that_is_not_there_lists_the_shipped_ones() -> None:
 @given(seed=st.integers(0, 2**32 - 1), folder=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_recipe_survives_being_written(tmp_path: Path, seed: int, folder: str) -> None:
-    recipe = Recipe.model_validate({"name": "a", "data": f"/data/{folder}", "seed": seed, "retrieve": {"lr": 1e-05}})
+    recipe = Recipe.model_validate(
+        {"name": "a", "data": f"/data/{folder}", "seed": seed, "retrieve": {"learning_rate": 1e-05}}
+    )
     (tmp_path / "b.toml").write_text(to_toml(recipe), encoding="utf-8", newline="")
     assert load_recipe(tmp_path / "b.toml") == recipe
 
@@ -109,8 +114,16 @@ def test_shipped_recipes_are_valid(path: Path) -> None:
 @pytest.mark.parametrize("names", [("beauty", "sports", "toys"), ("baby", "games")])
 def test_recipes_of_one_family_differ_in_their_data_only(names: tuple[str, ...]) -> None:
     recipes = [load_recipe(f"amazon-{name}") for name in names]
-    assert [recipe.evaluate.published for recipe in recipes] in ([None] * 3, ["amazon-baby", "amazon-games"])
+    assert [recipe.evaluate.reference_results for recipe in recipes] in ([None] * 3, ["amazon-baby", "amazon-games"])
     first, *others = (
-        recipe.model_dump(exclude={"name": True, "data": True, "evaluate": {"published"}}) for recipe in recipes
+        recipe.model_dump(exclude={"name": True, "data": True, "evaluate": {"reference_results"}}) for recipe in recipes
     )
     assert others == [first] * len(others)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED_SETTINGS.items())
+def test_an_old_name_of_a_setting_is_an_error_that_names_the_new_one(recipe_file: Path, old: str, new: str) -> None:
+    said = rf"{re.escape(old)} is now called {re.escape(new)}$"
+    with pytest.raises(MmsrarecError, match=said):
+        load_recipe(recipe_file, [f"{old}=1"])
+    assert new in set(_fields(Recipe))

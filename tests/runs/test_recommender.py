@@ -20,7 +20,7 @@ def recommender(finished: Path) -> Recommender:
 
 def had(recommender: Recommender, user: str) -> list[str]:
     dataset = recommender.dataset
-    return [dataset.items[code].item_id for code in dataset.events.items_of(dataset.user_code[user])]
+    return [dataset.items[code].item_id for code in dataset.interactions.items_of(dataset.user_code[user])]
 
 
 def test_a_user_gets_the_best_of_what_it_has_not(recommender: Recommender) -> None:
@@ -44,8 +44,8 @@ def test_scores_of_named_items_are_those_of_the_recommendation(recommender: Reco
 
 
 def test_it_is_the_tuned_model_that_answers(recommender: Recommender) -> None:
-    workspace, user = recommender.workspace, recommender.dataset.user_ids[2]
-    untuned = Recommender(workspace, "leave-one-out", workspace.prompts("whole"))
+    run_folder, user = recommender.run_folder, recommender.dataset.user_ids[2]
+    untuned = Recommender(run_folder, "leave-one-out", run_folder.prompts("whole"))
     ids = [item.item_id for item in recommender.dataset.items]
     tuned, plain = (np.array(list(one.score(ids, user=user).values())) for one in (recommender, untuned))
     assert np.abs(tuned - plain).max() > 1e-4
@@ -65,7 +65,7 @@ def test_somebody_new_is_proposed_what_is_popular(recommender: Recommender) -> N
     counts = recommender.retrieval.train.counts
     codes = [recommender.dataset.item_code[answer.item_id] for answer in answers]
     assert len(codes) == 6
-    assert counts[codes].min() >= sorted(counts)[-7]  # the proposer hands six on
+    assert counts[codes].min() >= sorted(counts)[-7]  # the candidate generator hands six on
 
 
 def test_all_that_is_left_is_recommended(recommender: Recommender) -> None:
@@ -151,20 +151,20 @@ def test_the_command_line_says_the_same(
 
 
 def test_no_reason_names_what_fewer_than_five_people_did(recommender: Recommender) -> None:
-    """By the evidence behind each answer; what is named is compared with what the model was shown."""
+    """By the prompt context behind each answer; what is named is compared with what the model was shown."""
     dataset, named, hushed = recommender.dataset, 0, 0
     for user in dataset.user_ids[:8]:
         history = had(recommender, user)
         item = next(item.item_id for item in dataset.items if item.item_id not in history)
-        moment, codes = recommender._asked(user, None)[0], recommender._codes([item])
-        (evidence,) = recommender.retrieval.gather(moment, codes[None], recommender.prompts.settings)
+        query, codes = recommender._asked(user, None)[0], recommender._codes([item])
+        (context,) = recommender.retrieval.gather(query, codes[None], recommender.prompts.settings)
         reasons = recommender.explain(item, user=user).reasons
         told = {reason.item_id for reason in reasons if reason.kind == "similar"}
-        people = dict(zip(evidence.similar, evidence.similar_people, strict=True))
+        people = dict(zip(context.similar, context.similar_people, strict=True))
         assert told == {dataset.items[code].item_id for code, count in people.items() if count >= 5}
         named, hushed = named + len(told), hushed + len(people) - len(told)
-        alike = [reason for reason in reasons if reason.kind == "alike"]
-        assert bool(alike) == (evidence.alike[0] == 0 or evidence.alike_people[0] >= 5)
+        neighbour_votes = [reason for reason in reasons if reason.kind == "neighbour_votes"]
+        assert bool(neighbour_votes) == (context.neighbour_votes[0] == 0 or context.vote_people[0] >= 5)
     assert hushed > 0
 
 
@@ -194,7 +194,7 @@ def test_a_word_that_is_wished_for_or_not_counts_by_rule_too(
     shown = {item: recommender.prompts.shown_keywords(dataset.item_code[item]) for item in free}
     word = next(word for words in shown.values() for word in words)
     asked = recommender.score(free, user=user, **{kind: [word]})
-    monkeypatch.setattr("mmsrarec.recommend.prompt.preferences.WISHED", 0.0)
+    monkeypatch.setattr("mmsrarec.recommend.prompt.preferences.PREFERENCE_LOG_ODDS", 0.0)
     by_model = recommender.score(free, user=user, **{kind: [word]})
     for item in free:
         gained = log_odds(asked[item]) - log_odds(by_model[item])

@@ -12,7 +12,7 @@ from mmsrarec.models.backbone import mllm
 from mmsrarec.pipeline.run import Run
 from mmsrarec.runs.recipe import load_recipe
 from mmsrarec.runs.recommender import Recommender
-from mmsrarec.runs.run_folder import Workspace
+from mmsrarec.runs.run_folder import RunFolder
 
 
 def test_sweeps_and_another_encoder_are_ablations_like_others(mine: Path) -> None:
@@ -64,7 +64,9 @@ def test_the_small_ranker_learns_from_the_whole_and_recommends(mine: Path, monke
     assert done(said) == {"recommend/leave-one-out/small"}
     assert evaluated(said) == {"mmsrarec, small: published, leave-one-out"}
     assert "mmsrarec, small" in {pair["b"] for pair in report_of(mine)["pairs"]}
-    _, said = go(mine, small, "recommend.lr=2e-3", *few, stages=("recommend",))  # another teacher, another pupil
+    _, said = go(
+        mine, small, "recommend.learning_rate=2e-3", *few, stages=("recommend",)
+    )  # another teacher, another pupil
     assert done(said) == {f"recommend/leave-one-out/{variant}" for variant in ("titles", "whole", "small")}
 
     model = load_recipe(mine / "run" / "recipe.toml").model.name
@@ -79,10 +81,10 @@ def test_the_small_ranker_learns_from_the_whole_and_recommends(mine: Path, monke
 def test_embedded_small_is_the_embedded_model_with_a_ranker_of_its_own(mine: Path) -> None:
     names, first = ("embedded", "embedded-small"), "leave-one-out"
     recipes = [recipe_in(mine, f"model.name={name}") for name in names]
-    plain, small = (Run(Workspace(recipe, mine / "run"), Progress(io.StringIO())) for recipe in recipes)
+    plain, small = (Run(RunFolder(recipe, mine / "run"), Progress(io.StringIO())) for recipe in recipes)
     assert plain.stages.keys.pictures() == small.stages.keys.pictures()
     assert (plain.variants(first), small.variants(first)) == (["titles", "whole"], ["titles", "whole", "small"])
     assert small.variants("user-8-1-1") == ["titles", "whole"]
     told = (f"evaluate.ablations={['small']}", "evaluate.rows=['sasrec']")
-    asked = Run(Workspace(recipe_in(mine, *told), mine / "run"), Progress(io.StringIO()))
+    asked = Run(RunFolder(recipe_in(mine, *told), mine / "run"), Progress(io.StringIO()))
     assert asked.variants(first) == ["whole", "small"]

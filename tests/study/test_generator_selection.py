@@ -3,11 +3,11 @@
 import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE
-from mmsrarec.rankers.ensemble.interleaved import beside_new
+from mmsrarec.rankers.ensemble.interleaved import interleave_cold_items
 from mmsrarec.rankers.ensemble.two_stage import Reranked
-from mmsrarec.rankers.ensemble.weighted import Together
+from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.study.generator_selection import join
 
 USERS, ITEMS, N = 200, 60, 5
@@ -21,82 +21,87 @@ class Seer:
         self.scores = np.random.default_rng(seed).normal(size=(USERS, ITEMS))
         self.scores[sees, target[sees]] += 6
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        rows = self.scores[moments.user]
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        rows = self.scores[queries.user]
         return rows if candidates is None else np.take_along_axis(rows, candidates, axis=1)
 
 
-def world() -> tuple[Moments, dict[str, Seer]]:
+def run_view() -> tuple[Queries, dict[str, Seer]]:
     """One sees a half of the targets, another a quarter more, a third nothing."""
     rng = np.random.default_rng(0)
     target, users = rng.integers(0, ITEMS, USERS), np.arange(USERS)
     had = tuple(np.array([(code + 1) % ITEMS]) for code in target)
     sees = {"half": users[: USERS // 2], "quarter": users[USERS // 2 : 3 * USERS // 4], "blind": users[:0]}
     made = {name: Seer(name, target, seen, seed) for seed, (name, seen) in enumerate(sees.items())}
-    return Moments(users, users, target, had), made
+    return Queries(users, users, target, had), made
 
 
-def hits(generator, moments: Moments) -> float:
-    proposed = Reranked("", generator, generator, N).proposals(moments)
-    return float((proposed == moments.target[:, None]).any(axis=1).mean())
+def hits(generator, queries: Queries) -> float:
+    proposed = Reranked("", generator, generator, N).proposals(queries)
+    return float((proposed == queries.target[:, None]).any(axis=1).mean())
 
 
 def test_who_adds_targets_joins_and_who_adds_none_does_not() -> None:
-    moments, made = world()
-    found = join(made, moments, ITEMS, N, 0)
+    queries, made = run_view()
+    found = join(made, queries, ITEMS, N, 0)
     assert found.names[:2] == ("half", "quarter")
     assert found.logit.weights[0] > 0 < found.logit.weights[1]
     assert {"blind", "half", "half+quarter", "half+blind", "half+quarter+blind"} <= found.quality.keys()
-    both = Together.of([made[name] for name in found.names], found.logit, ITEMS)
-    assert found.quality["half"][f"HR@{N}"] == hits(made["half"], moments)
-    assert found.quality[found.name][f"HR@{N}"] > hits(made["half"], moments) + 0.1
-    assert hits(both, moments) > hits(made["half"], moments) + 0.1
+    both = WeightedEnsemble.of([made[name] for name in found.names], found.logit, ITEMS)
+    assert found.quality["half"][f"HR@{N}"] == hits(made["half"], queries)
+    assert found.quality[found.name][f"HR@{N}"] > hits(made["half"], queries) + 0.1
+    assert hits(both, queries) > hits(made["half"], queries) + 0.1
 
 
 def test_one_alone_where_no_other_may_join() -> None:
-    moments, made = world()
-    found = join(made, moments, ITEMS, N, 0, several=False)
+    queries, made = run_view()
+    found = join(made, queries, ITEMS, N, 0, several=False)
     assert (found.names, found.logit) == (("half",), ALONE)
     assert found.quality.keys() == made.keys()
 
 
 def test_nobody_joins_who_knows_it_all() -> None:
-    moments, made = world()
-    made = {"all": Seer("all", moments.target, np.arange(USERS), 9), "blind": made["blind"]}
-    made["all"].scores[np.arange(USERS), moments.target] = 99
-    found = join(made, moments, ITEMS, N, 0)
+    queries, made = run_view()
+    made = {"all": Seer("all", queries.target, np.arange(USERS), 9), "blind": made["blind"]}
+    made["all"].scores[np.arange(USERS), queries.target] = 99
+    found = join(made, queries, ITEMS, N, 0)
     assert (found.names, found.logit) == (("all",), ALONE)
 
 
 def test_what_was_had_is_never_proposed_and_counts_for_nothing() -> None:
-    moments, made = world()
+    queries, made = run_view()
     for one in made.values():
-        one.scores[np.arange(USERS), [had[0] for had in moments.history]] = 99
-    found = join(made, moments, ITEMS, N, 0)
+        one.scores[np.arange(USERS), [had[0] for had in queries.history]] = 99
+    found = join(made, queries, ITEMS, N, 0)
     assert found.quality["half+quarter"][f"HR@{N}"] > 0.6
 
 
 def test_a_large_catalogue_is_judged_on_some_of_the_moments(monkeypatch) -> None:
-    moments, made = world()
+    queries, made = run_view()
     monkeypatch.setattr("mmsrarec.study.generator_selection.MOST", 50 * ITEMS)
     asked: list[int] = []
     real = made["half"].score
-    made["half"].score = lambda moments, candidates: asked.append(len(moments)) or real(moments, candidates)
-    join(made, moments, ITEMS, N, 0)
+    made["half"].score = lambda queries, candidates: asked.append(len(queries)) or real(queries, candidates)
+    join(made, queries, ITEMS, N, 0)
     assert asked == [50]
 
 
 def test_new_items_are_found_by_whoever_stands_beside_and_by_nobody_else() -> None:
     """Half of the items are new. One that ranks all by chance proposes known ones only; beside it stands an oracle."""
-    moments, made = world()
+    queries, made = run_view()
     known = np.arange(ITEMS) < ITEMS // 2
     made["half"].known = known
-    oracle = Seer("oracle", moments.target, np.arange(USERS), 5)
-    alone = join({"half": made["half"]}, moments, ITEMS, N, 0)
+    oracle = Seer("oracle", queries.target, np.arange(USERS), 5)
+    alone = join({"half": made["half"]}, queries, ITEMS, N, 0)
     with_oracle = join(
-        {"half": made["half"]}, moments, ITEMS, N, 0, lambda generator: beside_new(generator, oracle, ~known, N)
+        {"half": made["half"]},
+        queries,
+        ITEMS,
+        N,
+        0,
+        lambda generator: interleave_cold_items(generator, oracle, ~known, N),
     )
-    new = ~known[moments.target]
+    new = ~known[queries.target]
     seen = np.arange(USERS) < USERS // 2
     assert alone.quality["half"][f"HR@{N}"] <= (~new).mean()
     assert with_oracle.quality["half"][f"HR@{N}"] >= (new | seen).mean() - 0.05

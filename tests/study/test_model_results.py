@@ -8,31 +8,30 @@ from numpy.typing import NDArray
 
 from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import known_to
-from mmsrarec.rankers.registry import make_row
+from mmsrarec.data.splits import Queries
+from mmsrarec.rankers.base import known_items
 from mmsrarec.runs.recipe import Recipe
-from mmsrarec.runs.run_folder import Kind, Workspace
-from mmsrarec.study.generator_selection import Choice
-from mmsrarec.study.model_names import notes
+from mmsrarec.runs.run_folder import Kind, RunFolder
+from mmsrarec.study.generator_selection import SelectedGenerators
+from mmsrarec.study.model_names import make_model, notes
 from mmsrarec.study.model_results import Comparison
 
 
 def comparison(data: Dataset, folder: Path, **settings) -> Comparison:
     recipe = Recipe.model_validate({"name": "a", "data": data.folder, "evaluate": settings})
-    workspace = Workspace(recipe, folder)
-    workspace.recorded = str  # whatever a row is made from, it is finished
-    mine = Comparison(workspace, "leave-one-out", Progress(), lambda done, total, label: None)
-    mine.proposers.words = [()] * len(data.items)  # stage 1 has not run
+    run_folder = RunFolder(recipe, folder)
+    run_folder.recorded = str  # whatever a row is made from, it is finished
+    mine = Comparison(run_folder, "leave-one-out", Progress(), lambda done, total, label: None)
+    mine.generators.words = [()] * len(data.items)  # stage 1 has not run
     return mine
 
 
 def watch_fitting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many events each row was fitted on, in turn."""
+    """How many interactions each row was fitted on, in turn."""
     fitted: list[int] = []
     monkeypatch.setattr(
-        "mmsrarec.study.model_scorers.make_row",
-        lambda name, source: fitted.append(len(source.train)) or make_row(name, source),
+        "mmsrarec.study.model_scorers.make_model",
+        lambda name, source, shown: fitted.append(len(source.train)) or make_model(name, source, shown),
     )
     return fitted
 
@@ -41,9 +40,9 @@ def test_a_generator_is_chosen_without_the_validation_events_and_then_fitted_on_
     drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = ["sequential-rules", "als"]
-    mine = comparison(drawn, tmp_path, rows=rows, fitted_on="train+validation", combine_proposers=False)
+    mine = comparison(drawn, tmp_path, rows=rows, fitted_on="train+validation", combine_generators=False)
     fitted = watch_fitting(monkeypatch)
-    chosen = mine.proposers.generator()
+    chosen = mine.generators.generator()
     train, test = len(mine.split.train), len(mine.split.test)
     assert fitted == [train, train, train + test]
     assert chosen.name in ("sequential-rules", "als")
@@ -85,15 +84,15 @@ class Oracle:
     name = "oracle"
 
     def __init__(self) -> None:
-        self.asked: list[Moments] = []
+        self.asked: list[Queries] = []
 
-    def as_new(self, items: NDArray[np.bool_]) -> "Oracle":
+    def as_cold(self, items: NDArray[np.bool_]) -> "Oracle":
         return self
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         assert candidates is not None
-        self.asked.append(moments)
-        return np.where((candidates == moments.target[:, None]) & (moments.target[:, None] % 2 == 0), 0.8, 0.3)
+        self.asked.append(queries)
+        return np.where((candidates == queries.target[:, None]) & (queries.target[:, None] % 2 == 0), 0.8, 0.3)
 
 
 @pytest.mark.parametrize("kind", ["published", "full"])
@@ -101,11 +100,11 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
     drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
     rows = ["sequential-rules", "popularity"]
-    mine = comparison(drawn, tmp_path, rows=rows, fitted_on="train+validation", fusion_users=50, propose=30)
+    mine = comparison(drawn, tmp_path, rows=rows, fitted_on="train+validation", fusion_users=50, n_candidates=30)
     fitted = watch_fitting(monkeypatch)
-    mine.proposers.choice = Choice(("sequential-rules",))
+    mine.generators.choice = SelectedGenerators(("sequential-rules",))
     oracle = Oracle()
-    learned = mine.proposers.fusion(kind, lambda: oracle)  # type: ignore[arg-type]
+    learned = mine.generators.fusion(kind, lambda: oracle)  # type: ignore[arg-type]
     assert fitted == [len(mine.split.train)]
     (asked,) = oracle.asked
     history = dict(zip(mine.split.valid.user.tolist(), mine.split.valid.history, strict=True))
@@ -113,22 +112,22 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
     assert 0 < len(asked) <= 50
     for user, time, had in zip(asked.user.tolist(), asked.time.tolist(), asked.history, strict=True):
         assert (time, had.tolist()) == (when[user], history[user].tolist())
-    assert learned.proposers == ("sequential-rules",)
-    assert learned.moments == len(asked)
+    assert learned.generators == ("sequential-rules",)
+    assert learned.queries == len(asked)
     assert learned.whole.weights[0] > 0.5
-    assert learned.helps
-    assert mine.proposers.fusion(kind, lambda: oracle) == learned  # type: ignore[arg-type]
+    assert learned.improves
+    assert mine.generators.fusion(kind, lambda: oracle) == learned  # type: ignore[arg-type]
     assert len(oracle.asked) == 1  # kept
 
 
 def test_whoever_proposes_most_targets_is_chosen(drawn: Dataset, tmp_path: Path) -> None:
-    mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7, combine_proposers=False)
-    choice = mine.proposers.choice
+    mine = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], n_candidates=7, combine_generators=False)
+    choice = mine.generators.choice
     assert choice.quality.keys() == {"sequential-rules", "als"}
     assert {tuple(values) for values in choice.quality.values()} == {("HR@7", "NDCG@10")}
     assert choice.quality[choice.name]["HR@7"] == max(values["HR@7"] for values in choice.quality.values())
     rules = mine.scorers.validated("sequential-rules")
-    proposed = mine.proposers.reranked(rules, rules, tested=False).proposals(mine.split.valid)
+    proposed = mine.generators.reranked(rules, rules, tested=False).proposals(mine.split.valid)
     share = (proposed == mine.split.valid.target[:, None]).any(axis=1).mean()
     assert choice.quality["sequential-rules"]["HR@7"] == pytest.approx(share, abs=0.05)  # ties are broken otherwise
 
@@ -141,15 +140,15 @@ def test_validation_takes_as_many_items_for_new_as_there_are(drawn: Dataset, tmp
     assert not hidden[counts == 0].any()
     for name in ("als", "sequential-rules"):
         validated, tested = mine.scorers.validated(name), mine.scorers.classic(name)
-        assert (known_to(validated, len(counts)) == (counts > 0) & ~hidden).all()
-        assert (known_to(tested, len(counts)) == (counts > 0)).all()
-    proposed = mine.proposers.reranked(mine.scorers.validated("als"), mine.scorers.validated("als"), tested=False)
+        assert (known_items(validated, len(counts)) == (counts > 0) & ~hidden).all()
+        assert (known_items(tested, len(counts)) == (counts > 0)).all()
+    proposed = mine.generators.reranked(mine.scorers.validated("als"), mine.scorers.validated("als"), tested=False)
     assert hidden[proposed.proposals(mine.split.valid)].any()  # they have their share of the proposals, as new ones do
 
 
 def test_a_choice_is_kept(drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7).proposers.choice
-    again = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], propose=7).proposers
+    first = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], n_candidates=7).generators.choice
+    again = comparison(drawn, tmp_path, rows=["sequential-rules", "als"], n_candidates=7).generators
     monkeypatch.setattr(again, "choose", lambda: pytest.fail("chosen twice"))
     assert again.choice == first
     assert len(first.names) == len(first.logit.weights)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mmsrarec.data.dataset import Item
-from mmsrarec.summarize.keyword_pruning import trim
+from mmsrarec.summarize.keyword_pruning import prune_keywords
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.summarizer import read_texts
 
@@ -26,38 +26,40 @@ ITEM = Item("1", "Oak", "A boat on a river in a storm.")
 
 
 def test_what_adds_to_the_title_comes_first_and_what_it_says_already_goes():
-    assert trim([ITEM], [("oak", "boat", "river")], embed, 0.0) == [("boat", "river")]
+    assert prune_keywords([ITEM], [("oak", "boat", "river")], embed, 0.0) == [("boat", "river")]
 
 
 def test_a_rich_item_keeps_more_than_a_poor_one():
     poor = Item("2", "Oak boat river", "A boat in a storm.")
     said = ("boat", "river", "storm")
-    rich_kept, poor_kept = trim([ITEM, poor], [said, said], embed, 0.0)
+    rich_kept, poor_kept = prune_keywords([ITEM, poor], [said, said], embed, 0.0)
     assert (len(rich_kept), poor_kept) == (3, ("storm",))
 
 
 def test_a_higher_price_keeps_less_and_the_best_always_stays():
-    kept = [trim([ITEM], [("boat", "river", "storm")], embed, price)[0] for price in (0.0, 0.1, 0.9)]
+    kept = [
+        prune_keywords([ITEM], [("boat", "river", "storm")], embed, keyword_cost)[0] for keyword_cost in (0.0, 0.1, 0.9)
+    ]
     assert [len(one) for one in kept] == sorted((len(one) for one in kept), reverse=True)
     assert len(kept[0]) == 3
     assert len(kept[-1]) == 1
-    assert trim([ITEM], [()], embed, 0.0) == [()]
-    assert trim([], [], embed, 0.0) == []
+    assert prune_keywords([ITEM], [()], embed, 0.0) == [()]
+    assert prune_keywords([], [], embed, 0.0) == []
 
 
 def test_what_categories_say_comes_first_where_they_are_most_of_the_information():
     item = Item("3", "Oak", "A boat on a river in a storm.", categories=("lamp", "night"))
     said = ("boat", "river", "lamp", "night")
-    assert set(trim([item], [said], embed, 0.0, share=0.8)[0][:2]) == {"lamp", "night"}
-    assert trim([item], [said], embed, 0.0)[0][0] in ("boat", "river")
+    assert set(prune_keywords([item], [said], embed, 0.0, share=0.8)[0][:2]) == {"lamp", "night"}
+    assert prune_keywords([item], [said], embed, 0.0)[0][0] in ("boat", "river")
 
 
 @given(said=st.lists(st.lists(st.sampled_from(WORDS), unique=True).map(tuple), min_size=1, max_size=5))
 @settings(max_examples=25, deadline=None)
 def test_an_item_is_judged_by_itself(said: list[tuple[str, ...]]):
     items = [Item(str(n), WORDS[n], " ".join(WORDS[: n + 2])) for n in range(len(said))]
-    together = trim(items, said, embed, 0.01)
-    assert together == [trim([item], [one], embed, 0.01)[0] for item, one in zip(items, said, strict=True)]
+    together = prune_keywords(items, said, embed, 0.01)
+    assert together == [prune_keywords([item], [one], embed, 0.01)[0] for item, one in zip(items, said, strict=True)]
     assert all(set(kept) <= set(one) for kept, one in zip(together, said, strict=True))
 
 
@@ -65,7 +67,7 @@ def test_answers_are_trimmed_where_a_price_is_set():
     answers = ["oak, boat, river, storm", None]
     plain = read_texts([ITEM, ITEM], answers, SummarizeSettings(), tuned=True)
     assert plain[0] == (("oak", "boat", "river", "storm"), "model")
-    priced = read_texts([ITEM, ITEM], answers, SummarizeSettings(price=0.0), tuned=True, embed=embed)
+    priced = read_texts([ITEM, ITEM], answers, SummarizeSettings(keyword_cost=0.0), tuned=True, embed=embed)
     assert priced[0] == (("boat", "river", "storm"), "model")
     assert priced[1][1] == "fallback"
     assert set(priced[1][0]) < set(plain[1][0])
@@ -74,6 +76,8 @@ def test_answers_are_trimmed_where_a_price_is_set():
 def test_the_embedded_sentence_embedding_orders_keywords():
     pytest.importorskip("sentence_transformers")
     item = Item("1", "Heat", "A detective hunts a crew of bank robbers in Los Angeles.")
-    (kept,) = [k for k, _ in read_texts([item], ["los, detective, robbers"], SummarizeSettings(price=0.001), True)]
+    (kept,) = [
+        k for k, _ in read_texts([item], ["los, detective, robbers"], SummarizeSettings(keyword_cost=0.001), True)
+    ]
     assert kept
     assert kept[0] != "los"

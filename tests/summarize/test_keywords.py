@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.summarize.keywords import Keywords, clean, exchanged, fallback, grounded, parse, same, stop_after
 
 
 def dataset_of(*items: Item) -> Dataset:
     none = pl.Series([], dtype=pl.Int64).to_numpy()
-    return Dataset("test", items, (), make_events(none, none, none, 0, len(items)))
+    return Dataset("test", items, (), make_interactions(none, none, none, 0, len(items)))
 
 
 @pytest.mark.parametrize(

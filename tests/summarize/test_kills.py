@@ -1,4 +1,4 @@
-"""Summarizing survives SIGKILL at any moment: every restart works, nothing recorded is lost or asked again."""
+"""Summarizing survives SIGKILL at any query: every restart works, nothing recorded is lost or asked again."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ import torch
 from tiny import tiny_mllm
 from torch import Tensor
 
-from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.models.backbone.image_features import blank
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
@@ -42,7 +42,7 @@ def make_data(folder: Path) -> Dataset:
             (folder / "images" / image).write_bytes(b"picture %d" % n)
         items.append(Item(str(n), f"Mug {n}", "of blue clay " * (n % 4), ("Kitchen",), image))
     nobody = torch.zeros(0, dtype=torch.int64).numpy()
-    return Dataset("test", tuple(items), (), make_events(nobody, nobody, nobody, 0, ITEMS), folder)
+    return Dataset("test", tuple(items), (), make_interactions(nobody, nobody, nobody, 0, ITEMS), folder)
 
 
 def features_of(mllm: Mllm, dataset: Dataset) -> dict[int, Tensor]:

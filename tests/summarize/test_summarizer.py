@@ -12,9 +12,9 @@ from PIL import Image
 from tiny import tiny_mllm
 from torch import Tensor
 
-from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.image_features import blank, see_catalogue, sha256
+from mmsrarec.models.backbone.image_features import blank, encode_catalogue_images, sha256
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
 from mmsrarec.summarize.answer_statistics import statistics
@@ -26,7 +26,7 @@ from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.summarizer import flag, read_image, read_text, summarize
 
 SETTINGS = SummarizeSettings(max_new_tokens_text=6, max_new_tokens_image=4)
-NOBODY = make_events(*[np.zeros(0, dtype=np.int64)] * 3, 0, 6)
+NOBODY = make_interactions(*[np.zeros(0, dtype=np.int64)] * 3, 0, 6)
 TITLES = ("Otter mug", "Parade lamp", "", "Winter plate", "Forest bag", "Legend clock")
 
 
@@ -82,7 +82,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def features(mllm: Mllm, dataset: Dataset) -> dict[int, Tensor]:
-    return see_catalogue(mllm, dataset, SETTINGS.visual_tokens)[0]
+    return encode_catalogue_images(mllm, dataset, SETTINGS.visual_tokens)[0]
 
 
 def test_each_part_is_asked_once_and_never_again(mllm, dataset, features, tmp_path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.rankers import RankerBase, RankerSettings
 from mmsrarec.testing import RankerLaws
 from mmsrarec.testing.ranker_laws import refusal
@@ -24,20 +24,20 @@ class TogetherSettings(RankerSettings):
     weight: float = Field(default=1.0, gt=0, description="factor of a count of users in common")
 
 
-class Together(RankerBase):
+class WeightedEnsemble(RankerBase):
     """An item's score is how many users it has in common with each item of the history."""
 
     name = "together"
     Settings = TogetherSettings
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         consumed = np.zeros((interactions.n_users, interactions.n_items))
         consumed[interactions.user, interactions.item] = self.settings.weight
         self.common = consumed.T @ consumed
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        scores = np.zeros((len(moments), self.n_items))
-        for row, history in zip(scores, moments.history, strict=True):
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        scores = np.zeros((len(queries), self.n_items))
+        for row, history in zip(scores, queries.history, strict=True):
             row[:] = self.common[history[history < self.n_items]].sum(axis=0)
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 
@@ -49,7 +49,7 @@ class Together(RankerBase):
 
 
 class TestTogether(RankerLaws):
-    ranker = Together
+    ranker = WeightedEnsemble
 
 
 class LooseSettings(BaseModel):
@@ -58,51 +58,51 @@ class LooseSettings(BaseModel):
     weight: float = 1.0
 
 
-class Loose(Together):
+class Loose(WeightedEnsemble):
     Settings = LooseSettings
 
 
-class Unfitted(Together):
-    def score(self, moments: Moments, candidates: IntArray | None = None) -> FloatArray:
-        return np.zeros((len(moments), 1))
+class Unfitted(WeightedEnsemble):
+    def score(self, queries: Queries, candidates: IntArray | None = None) -> FloatArray:
+        return np.zeros((len(queries), 1))
 
 
-class LooksAtCompany(Together):
+class LooksAtCompany(WeightedEnsemble):
     """Scores are relative to the best candidate."""
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        scores = super()._score(moments, candidates)
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        scores = super()._score(queries, candidates)
         return scores - scores.max(axis=1, keepdims=True, initial=0)
 
 
-class LooksAtTheBatch(Together):
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        return super()._score(moments, candidates) + len(moments)
+class LooksAtTheBatch(WeightedEnsemble):
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        return super()._score(queries, candidates) + len(queries)
 
 
-class NeedsSomebody(Together):
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        if not len(moments):
+class NeedsSomebody(WeightedEnsemble):
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        if not len(queries):
             return np.zeros((0,))
-        return super()._score(moments, candidates)
+        return super()._score(queries, candidates)
 
 
-class Drawn(Together):
+class Drawn(WeightedEnsemble):
     """Ignores its seed."""
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         super()._fit(interactions, seed)
         self.common = self.common + next(COUNTER)
 
 
-class Forgets(Together):
+class Forgets(WeightedEnsemble):
     """What is saved is rounded."""
 
     def _state(self) -> dict[str, NDArray[Any]]:
         return {"common": self.common * 1.000001}
 
 
-class TakesAnything(Together):
+class TakesAnything(WeightedEnsemble):
     """Loads whatever is there."""
 
     @classmethod
@@ -113,24 +113,24 @@ class TakesAnything(Together):
         return loaded
 
 
-class Tires(Together):
+class Tires(WeightedEnsemble):
     """Each scoring changes it."""
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         self.common *= 0.99
-        return super()._score(moments, candidates)
+        return super()._score(queries, candidates)
 
 
-class Cheats(Together):
+class Cheats(WeightedEnsemble):
     """Gives the target the best score."""
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        scores = super()._score(moments, None)
-        scores[np.arange(len(moments)), np.maximum(moments.target, 0)] += 99
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        scores = super()._score(queries, None)
+        scores[np.arange(len(queries)), np.maximum(queries.target, 0)] += 99
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 
 
-class KnowsAll(Together):
+class KnowsAll(WeightedEnsemble):
     """Claims to rank what nobody consumed."""
 
     @property
@@ -138,43 +138,43 @@ class KnowsAll(Together):
         return np.ones_like(super().known)
 
 
-class SaysNothing(Together):
+class SaysNothing(WeightedEnsemble):
     """Gives no score to an item that it declares to know."""
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        scores = super()._score(moments, None)
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        scores = super()._score(queries, None)
         scores[:, 0] = np.nan
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 
 
-class Stumbles(Together):
+class Stumbles(WeightedEnsemble):
     """Looks up items that joined later."""
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        for history in moments.history:
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        for history in queries.history:
             _ = self.common[history]
-        return super()._score(moments, candidates)
+        return super()._score(queries, candidates)
 
 
-class StrangersBreakIt(Together):
+class StrangersBreakIt(WeightedEnsemble):
     """Looks up users who joined later."""
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        _ = np.zeros(self.n_users)[moments.user]
-        return super()._score(moments, candidates)
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        _ = np.zeros(self.n_users)[queries.user]
+        return super()._score(queries, candidates)
 
 
-class SeesTheFuture(Together):
+class SeesTheFuture(WeightedEnsemble):
     """Declares that it looks at the past of a query alone, and counts everything."""
 
     needs_time: ClassVar[bool] = True
 
 
-class Popular(Together):
+class Popular(WeightedEnsemble):
     """Recommends the same to everybody."""
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        scores = np.tile(np.diagonal(self.common), (len(moments), 1))
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        scores = np.tile(np.diagonal(self.common), (len(queries), 1))
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 
 

@@ -245,14 +245,14 @@ def recommend(
     device: Device = None,
 ) -> dict[str, Any]:
     """What a user, or someone with the given history, would take next."""
-    who, wishes = _who(user, history, history_file), _wishes(more, less)
+    who, preferences = _who(user, history, history_file), _preferences(more, less)
     from mmsrarec.runs.recommender import Recommender
 
     recommender = Recommender.load(run, data, device)
     who = _known(who, history, recommender)
-    found = recommender.recommend(**who, k=k, **wishes, reasons=reasons, allow_seen=allow_seen, strict=strict)
+    found = recommender.recommend(**who, k=k, **preferences, reasons=reasons, allow_seen=allow_seen, strict=strict)
     notes = [*recommender.notes, *found.notes]
-    return {**who, **wishes, "left_out": found.left_out, "notes": notes, "recommendations": found}
+    return {**who, **preferences, "left_out": found.left_out, "notes": notes, "recommendations": found}
 
 
 @verb("explain", people=reasons)
@@ -268,13 +268,13 @@ def explain(
     device: Device = None,
 ) -> Any:
     """Why an item is, or is not, recommended to a user: what spoke for it and against it, each left out in turn."""
-    who, wishes = _who(user, history, history_file), _wishes(more, less)
+    who, preferences = _who(user, history, history_file), _preferences(more, less)
     from mmsrarec.runs.recommender import Recommender
 
     recommender = Recommender.load(run, data, device)
     for note in recommender.notes:
         remark(note)
-    return recommender.explain(**_known(who, history, recommender), item=item, **wishes)
+    return recommender.explain(**_known(who, history, recommender), item=item, **preferences)
 
 
 @verb("doctor")
@@ -317,7 +317,7 @@ def _core(text: str | None) -> tuple[int, int] | None:
     return int(user), int(item)
 
 
-def _wishes(more: list[str] | None, less: list[str] | None) -> dict[str, Any]:
+def _preferences(more: list[str] | None, less: list[str] | None) -> dict[str, Any]:
     """What is asked for; nothing where nothing is."""
     given = {"more": more, "less": less}
     parts = {name: [part.strip() for text in texts or () for part in text.split(",")] for name, texts in given.items()}

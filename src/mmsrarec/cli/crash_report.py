@@ -21,8 +21,8 @@ KEEP = 20
 LONGEST = 300
 """Letters of an error's own message that are shown in the line."""
 MEMORY = (
-    "lower runtime.score_tokens, runtime.generate_batch or recommend.batch, choose a smaller model, or close other "
-    "programs"
+    "lower runtime.score_tokens, runtime.generate_batch or recommend.batch_size, choose a smaller model, or close "
+    "other programs"
 )
 MODULES = {name.replace("-", "_"): name for name in NEEDED}
 

@@ -4,8 +4,8 @@ import ctypes
 import sys
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Every batch has a width of its own; what glibc keeps of the earlier ones, in pieces, comes to gigabytes."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
+    prune_keywords = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if prune_keywords is not None:
+        prune_keywords(0)

@@ -6,7 +6,7 @@ from types import TracebackType
 
 import psutil
 
-from mmsrarec.core.memory import give_back
+from mmsrarec.core.memory import release_memory
 
 SECONDS = 0.005
 """Between two looks at the process: a batch of a language model takes longer, and a look a hundredth of it."""
@@ -27,7 +27,7 @@ class PeakMemory:
 
     def __enter__(self) -> "PeakMemory":
         gc.collect()
-        give_back()
+        release_memory()
         self._gpu = _Gpu()
         self._start = self._peak = self._process.memory_info().rss
         self._watcher = threading.Thread(target=self._watch, daemon=True)

@@ -30,7 +30,7 @@ class Item:
 
 
 @dataclass(frozen=True, eq=False)
-class Events:
+class Interactions:
     """Interactions as codes, sorted by user, then time; ties keep the order of the file.
 
     user, item, time: (n,) int64. Codes index `Dataset.user_ids` and `Dataset.items`; time is in seconds, or in steps
@@ -48,12 +48,12 @@ class Events:
 
     @cached_property
     def offsets(self) -> IntArray:
-        """(n_users + 1,): the events of user u are rows offsets[u] to offsets[u + 1]."""
+        """(n_users + 1,): the interactions of user u are rows offsets[u] to offsets[u + 1]."""
         return np.searchsorted(self.user, np.arange(self.n_users + 1))
 
     @cached_property
     def counts(self) -> IntArray:
-        """(n_items,): events an item has."""
+        """(n_items,): interactions an item has."""
         return np.bincount(self.item, minlength=self.n_items)
 
     def rows(self, user: int) -> slice:
@@ -63,8 +63,8 @@ class Events:
         """The user's items, oldest first."""
         return self.item[self.rows(user)]
 
-    def where(self, keep: NDArray[np.bool_]) -> "Events":
-        return Events(self.user[keep], self.item[keep], self.time[keep], self.n_users, self.n_items)
+    def where(self, keep: NDArray[np.bool_]) -> "Interactions":
+        return Interactions(self.user[keep], self.item[keep], self.time[keep], self.n_users, self.n_items)
 
     @cached_property
     def digest(self) -> str:
@@ -82,19 +82,19 @@ class Events:
 class Dataset:
     """A catalogue and its log. `folder` holds images/; None for a data set that was never written.
 
-    times: what the times of the events are; where nothing is given, steps if all are small whole numbers.
+    times: what the times of the interactions are; where nothing is given, steps if all are small whole numbers.
     """
 
     name: str
     items: tuple[Item, ...]
     user_ids: tuple[str, ...]
-    events: Events
+    interactions: Interactions
     folder: Path | None = None
     times: Times = field(default=cast(Times, ""))  # filled in below, so that whoever reads it finds one of the two
 
     def __post_init__(self) -> None:
         if not self.times:
-            object.__setattr__(self, "times", "steps" if looks_like_steps(self.events.time) else "seconds")
+            object.__setattr__(self, "times", "steps" if looks_like_steps(self.interactions.time) else "seconds")
 
     @property
     def has_clock(self) -> bool:
@@ -114,11 +114,11 @@ class Dataset:
         return None if name is None or self.folder is None else self.folder / "images" / name
 
 
-def make_events(user: IntArray, item: IntArray, time: IntArray, n_users: int, n_items: int) -> Events:
+def make_interactions(user: IntArray, item: IntArray, time: IntArray, n_users: int, n_items: int) -> Interactions:
     """Sort rows given in file order by user, then time (stable), into Events."""
     order = np.lexsort((time, user))  # lexsort is stable: ties keep file order
     arrays = (np.asarray(a, dtype=np.int64)[order] for a in (user, item, time))
-    return Events(*arrays, n_users=n_users, n_items=n_items)
+    return Interactions(*arrays, n_users=n_users, n_items=n_items)
 
 
 def item_record(item: Item) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from mmsrarec.core.artefacts import MANIFEST, key, read_manifest, writing
-from mmsrarec.data.dataset import Dataset, Item, item_record, make_events
+from mmsrarec.data.dataset import Dataset, Item, item_record, make_interactions
 from mmsrarec.data.reading.files import Lines, find
 from mmsrarec.data.reading.interactions import ADVICE, read_log
 from mmsrarec.data.reading.line_faults import Fault
@@ -69,14 +69,14 @@ def load_known(folder: Path, known: Collection[str]) -> tuple[Dataset, frozenset
         row = int(np.argmin(read.taken))
         raise MmsrarecError(f"{path}, line {row + 2}: {read.reason(row)}; {ADVICE}")
     order = np.argsort(raw, kind="stable")  # before rounding to seconds, which would lose the order within one
-    events = make_events(user[order], item[order], read.seconds()[order], len(user_ids), len(items))
-    return Dataset(folder.resolve().name, items, tuple(user_ids), events, folder, read.times), frozenset(lost)
+    interactions = make_interactions(user[order], item[order], read.seconds()[order], len(user_ids), len(items))
+    return Dataset(folder.resolve().name, items, tuple(user_ids), interactions, folder, read.times), frozenset(lost)
 
 
 def save(dataset: Dataset, folder: Path) -> None:
     """Write a data folder, pictures included. All or nothing; a data folder that mmsrarec made there is replaced."""
-    events, content = dataset.events, hashlib.sha256()
-    for part in (events.user, events.item, events.time):
+    interactions, content = dataset.interactions, hashlib.sha256()
+    for part in (interactions.user, interactions.item, interactions.time):
         content.update(part.tobytes())
     content.update(json.dumps([dataset.user_ids, [item_record(item) for item in dataset.items]]).encode())
     with writing_data(folder, "save", times=dataset.times, content=content.hexdigest()) as new:
@@ -93,10 +93,10 @@ def write_tables(dataset: Dataset, folder: Path) -> None:
     """Write items.jsonl and interactions.csv into a folder that exists, and make its images/."""
     (folder / IMAGES).mkdir(exist_ok=True)
     (folder / ITEMS).write_text("".join(item_record(item) + "\n" for item in dataset.items), encoding="utf-8")
-    events = dataset.events
-    users = np.array(dataset.user_ids, dtype=object)[events.user]
-    items = np.array([item.item_id for item in dataset.items], dtype=object)[events.item]
-    columns = {"user_id": users.tolist(), "item_id": items.tolist(), "timestamp": events.time}
+    interactions = dataset.interactions
+    users = np.array(dataset.user_ids, dtype=object)[interactions.user]
+    items = np.array([item.item_id for item in dataset.items], dtype=object)[interactions.item]
+    columns = {"user_id": users.tolist(), "item_id": items.tolist(), "timestamp": interactions.time}
     schema = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64}
     pl.DataFrame(columns, schema=schema).write_csv(folder / INTERACTIONS)
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from mmsrarec.core.artefacts import file_hash
-from mmsrarec.data.dataset import Dataset, Events, IntArray, Item, make_events
+from mmsrarec.data.dataset import Dataset, IntArray, Interactions, Item, make_interactions
 from mmsrarec.data.units import Times
 from mmsrarec.errors import MmsrarecError
 
@@ -26,18 +26,18 @@ class KeptLog:
 
     user_ids: tuple[str, ...]
     item_ids: tuple[str, ...]
-    events: Events
+    interactions: Interactions
     times: Times = "seconds"
 
     @classmethod
     def of(cls, dataset: Dataset) -> "KeptLog":
         """The log of a data set as it is now."""
         item_ids = tuple(item.item_id for item in dataset.items)
-        return cls(dataset.user_ids, item_ids, dataset.events, dataset.times)
+        return cls(dataset.user_ids, item_ids, dataset.interactions, dataset.times)
 
     def save(self, folder: Path) -> None:
         """Write log.parquet: a row an interaction, ids and kind of time in its metadata."""
-        columns = {name: getattr(self.events, name) for name in ("user", "item", "time")}
+        columns = {name: getattr(self.interactions, name) for name in ("user", "item", "time")}
         ids = {"users": json.dumps(self.user_ids), "items": json.dumps(self.item_ids), "times": self.times}
         pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.Int64)).write_parquet(folder / LOG, metadata=ids)
 
@@ -49,16 +49,16 @@ class KeptLog:
             users, items = tuple(json.loads(ids["users"])), tuple(json.loads(ids["items"]))
             user, item, time = (table[name].to_numpy() for name in ("user", "item", "time"))
             times: Times = "steps" if ids["times"] == "steps" else "seconds"
-            return cls(users, items, make_events(user, item, time, len(users), len(items)), times)
+            return cls(users, items, make_interactions(user, item, time, len(users), len(items)), times)
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
             raise MmsrarecError(
                 f"{folder} does not keep the interactions that it was made from (made by an earlier version?): "
                 "make the run anew with mmsrarec run"
             ) from error
 
-    def widened(self, dataset: Dataset) -> Events:
+    def widened(self, dataset: Dataset) -> Interactions:
         """These interactions with the codes of a data set that has the same users and items first (`align`)."""
-        return replace(self.events, n_users=len(dataset.user_ids), n_items=len(dataset.items))
+        return replace(self.interactions, n_users=len(dataset.user_ids), n_items=len(dataset.items))
 
 
 def align(
@@ -93,20 +93,22 @@ def recoded(dataset: Dataset, items: tuple[Item, ...], user_ids: tuple[str, ...]
     user_place, item_place = places
     user = np.array([user_place[one] for one in dataset.user_ids], dtype=np.int64)
     item = np.array([item_place.get(one.item_id, -1) for one in dataset.items], dtype=np.int64)
-    old = dataset.events
-    events = make_events(_taken(user, old.user), _taken(item, old.item), old.time, len(user_ids), len(items))
-    return replace(dataset, items=items, user_ids=user_ids, events=events)
+    old = dataset.interactions
+    interactions = make_interactions(
+        _consumed(user, old.user), _consumed(item, old.item), old.time, len(user_ids), len(items)
+    )
+    return replace(dataset, items=items, user_ids=user_ids, interactions=interactions)
 
 
-def _taken(places: IntArray, codes: IntArray) -> IntArray:
+def _consumed(places: IntArray, codes: IntArray) -> IntArray:
     return places[codes] if len(codes) else codes
 
 
 def log_digest(dataset: Dataset) -> str:
     """sha256 of who interacted with what when, in the order of their codes, and of the ids that these stand for."""
-    events, digest = dataset.events, hashlib.sha256()
+    interactions, digest = dataset.interactions, hashlib.sha256()
     digest.update(json.dumps([dataset.user_ids, [item.item_id for item in dataset.items]]).encode())
-    for part in (events.user, events.item, events.time):
+    for part in (interactions.user, interactions.item, interactions.time):
         digest.update(np.ascontiguousarray(part, dtype="<i8").tobytes())
     return digest.hexdigest()
 

@@ -1,19 +1,19 @@
-"""The core of a log: users and items that have enough events, once those that have not are gone."""
+"""The core of a log: users and items that have enough interactions, once those that have not are gone."""
 
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import Dataset, IntArray, make_events
+from mmsrarec.data.dataset import Dataset, IntArray, make_interactions
 from mmsrarec.errors import MmsrarecError
 
 Core = tuple[int, int]
-"""Events a user has at least, and events an item has at least."""
+"""Events a user has at least, and interactions an item has at least."""
 
 
 def in_core(user: IntArray, item: IntArray, core: Core) -> NDArray[np.bool_]:
-    """(n,): which of n events are left when thin users and items are dropped until none is thin.
+    """(n,): which of n interactions are left when thin users and items are dropped until none is thin.
 
     The largest such set, whatever the order of dropping. Raises MmsrarecError where nothing is left.
     """
@@ -30,13 +30,13 @@ def in_core(user: IntArray, item: IntArray, core: Core) -> NDArray[np.bool_]:
 
 
 def drop_unused(dataset: Dataset) -> Dataset:
-    """The data set without users and items that have no event; the order of the others stays."""
-    events = dataset.events
-    users, user = np.unique(events.user, return_inverse=True)
-    items, item = np.unique(events.item, return_inverse=True)
+    """The data set without users and items that have no interaction; the order of the others stays."""
+    interactions = dataset.interactions
+    users, user = np.unique(interactions.user, return_inverse=True)
+    items, item = np.unique(interactions.item, return_inverse=True)
     return replace(
         dataset,
         items=tuple(dataset.items[code] for code in items),
         user_ids=tuple(dataset.user_ids[code] for code in users),
-        events=make_events(user, item, events.time, len(users), len(items)),
+        interactions=make_interactions(user, item, interactions.time, len(users), len(items)),
     )

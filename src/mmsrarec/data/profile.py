@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from mmsrarec.data.dataset import Dataset, Events
+from mmsrarec.data.dataset import Dataset, Interactions
 from mmsrarec.data.images import usable_pictures
 from mmsrarec.data.reading.line_faults import placeholders
 from mmsrarec.data.splits import CLOCKED_SPLITS, Split, SplitName, make_split
@@ -15,44 +15,45 @@ def check(dataset: Dataset, seed: int = 0) -> dict[str, Any]:
 
     Splits that need a clock are left out where times are steps.
     """
-    events = dataset.events
-    lengths = np.diff(events.offsets)
+    interactions = dataset.interactions
+    lengths = np.diff(interactions.offsets)
     _, broken = usable_pictures(dataset)
     splits = (name for name in get_args(SplitName) if dataset.has_clock or name not in CLOCKED_SPLITS)
     return {
         "items": len(dataset.items),
         "users": len(dataset.user_ids),
-        "events": len(events),
+        "events": len(interactions),
         "items_without_image": sum(item.image is None for item in dataset.items),
         "items_without_text": sum(not item.text for item in dataset.items),
-        "items_without_events": int((events.counts == 0).sum()),
+        "items_without_events": int((interactions.counts == 0).sum()),
         "broken_images": {dataset.items[code].item_id: reason for code, reason in broken.items()},
         "median_events_per_user": float(np.median(lengths)) if len(lengths) else 0.0,
-        "tie_share": tie_share(events),
-        "repeat_share": _repeat_share(events),
+        "tie_share": tie_share(interactions),
+        "repeat_share": _repeat_share(interactions),
         "placeholder_users": placeholders(dataset.user_ids, lengths),
-        "placeholder_items": placeholders([item.item_id for item in dataset.items], events.counts),
+        "placeholder_items": placeholders([item.item_id for item in dataset.items], interactions.counts),
         "times": dataset.times,
-        "first_time": int(events.time.min()) if len(events) else None,
-        "last_time": int(events.time.max()) if len(events) else None,
-        "cold_share": {name: cold_share(make_split(name, events, seed)) for name in splits},
+        "first_time": int(interactions.time.min()) if len(interactions) else None,
+        "last_time": int(interactions.time.max()) if len(interactions) else None,
+        "cold_share": {name: cold_share(make_split(name, interactions, seed)) for name in splits},
     }
 
 
-def tie_share(events: Events) -> float:
-    """Share of events in the same second as another event of the same user: their order is the file's, no more."""
-    if len(events) < 2:
+def tie_share(interactions: Interactions) -> float:
+    """Share of interactions in the same second as another interaction of the same user: their order is the file's, no
+    more."""
+    if len(interactions) < 2:
         return 0.0
-    same = (np.diff(events.user) == 0) & (np.diff(events.time) == 0)
+    same = (np.diff(interactions.user) == 0) & (np.diff(interactions.time) == 0)
     return float((np.append(same, False) | np.insert(same, 0, False)).mean())
 
 
 def cold_share(split: Split) -> float:
-    """Share of test moments whose target nobody has in training."""
+    """Share of test queries whose target nobody has in training."""
     return float((split.train.counts[split.test.target] == 0).mean()) if len(split.test) else 0.0
 
 
-def _repeat_share(events: Events) -> float:
-    """Share of events with an item the user had before."""
-    pairs = np.unique(events.user * max(events.n_items, 1) + events.item)
-    return 1 - len(pairs) / len(events) if len(events) else 0.0
+def _repeat_share(interactions: Interactions) -> float:
+    """Share of interactions with an item the user had before."""
+    pairs = np.unique(interactions.user * max(interactions.n_items, 1) + interactions.item)
+    return 1 - len(pairs) / len(interactions) if len(interactions) else 0.0

@@ -1,8 +1,8 @@
 """What timestamps count: seconds since 1970 or a part of them, told apart by their magnitude, or steps.
 
 A plausible time lies between 1990 and a year from now; the ranges of the units are far apart, so most rows tell the
-unit and the few that lie elsewhere are set aside. Steps are small whole numbers that order events and say nothing of
-when they happened.
+unit and the few that lie elsewhere are set aside. Steps are small whole numbers that order interactions and say nothing
+of when they happened.
 """
 
 import time

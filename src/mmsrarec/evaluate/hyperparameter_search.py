@@ -10,11 +10,11 @@ import numpy as np
 
 from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Count
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.evaluate.settings import EvaluateSettings
-from mmsrarec.rankers.base import Scorer
+from mmsrarec.rankers.base import Ranker
 from mmsrarec.rankers.settings import BaselineSettings, space_of
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import RetrieveSettings
@@ -57,8 +57,8 @@ def best_of(tries: Sequence[Try]) -> Try:
 def search(
     name: str,
     baselines: BaselineSettings,
-    make: Callable[[BaselineSettings], Scorer],
-    valid: Moments,
+    make: Callable[[BaselineSettings], Ranker],
+    valid: Queries,
     n_items: int,
     n: int,
     seed: int,
@@ -107,8 +107,8 @@ def search_encoder(
     return Encoder.load(work), tries
 
 
-def some_of(valid: Moments, seed: int) -> Moments:
-    """At most MOST_VALIDATED of the moments, drawn."""
+def some_of(valid: Queries, seed: int) -> Queries:
+    """At most MOST_VALIDATED of the queries, drawn."""
     if len(valid) <= MOST_VALIDATED:
         return valid
     chosen = np.random.default_rng([seed, 12]).choice(len(valid), MOST_VALIDATED, replace=False)

@@ -11,7 +11,7 @@ PUBLISHED = ("HR@5", "NDCG@5", "MRR@5", "AUC")
 FULL = ("HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR")
 
 
-def count_rivals(
+def count_competitors(
     target: FloatArray, others: FloatArray, allowed: NDArray[np.bool_] | None = None
 ) -> tuple[IntArray, IntArray]:
     """How many others stand above the target, and how many beside it.
@@ -33,7 +33,7 @@ def measure(
 ) -> dict[str, FloatArray]:
     """Per-user metrics from ranks: each the expectation over uniformly random orders of the tied.
 
-    above, tied: (m,) as `count_rivals` gives them; n_others: how many items the target was ranked against. names:
+    above, tied: (m,) as `count_competitors` gives them; n_others: how many items the target was ranked against. names:
     "HR@k", "NDCG@k", "MRR@k", "MRR" or "AUC". Returns name -> (m,), each in [0, 1].
     With one relevant item at rank r, HR@k = [r <= k], NDCG@k = [r <= k] / log2(r + 1), MRR@k = [r <= k] / r, and AUC
     is the share of others below the target.

@@ -5,12 +5,12 @@ Percent in the papers, shares here. Their candidates, users and training were th
 
 from typing import Literal, NamedTuple
 
-PublishedName = Literal["microlens", "amazon-baby", "amazon-games"]
+ReferenceName = Literal["microlens", "amazon-baby", "amazon-games"]
 PAPER = "MMSRARec, arXiv 2512.20916, table 4"
 GRAPH = "MGRASRec, arXiv 2610.11228"
 
 
-class Published(NamedTuple):
+class ReferenceResult(NamedTuple):
     """A published row: model, where it is from, and the share of each metric in percent."""
 
     model: str
@@ -42,15 +42,17 @@ _GRAPH = {
     "MGRASRec, 7B": ((89.55, 83.07, 62.65), (85.54, 77.40, 56.59), (91.96, 89.47, 69.94)),
 }
 """AUC, HR@5, MRR@5 on the same, in the same order of data."""
-_DATA: tuple[PublishedName, ...] = ("microlens", "amazon-baby", "amazon-games")
+_DATA: tuple[ReferenceName, ...] = ("microlens", "amazon-baby", "amazon-games")
 
 
-def published_rows(data: PublishedName) -> list[Published]:
+def reference_rows(data: ReferenceName) -> list[ReferenceResult]:
     """What the papers print for one data set, metrics as shares of one."""
     place = _DATA.index(data)
     tables = ((PAPER, ("HR@5", "AUC", "NDCG@5"), _TABLE_4), (GRAPH, ("AUC", "HR@5", "MRR@5"), _GRAPH))
     return [
-        Published(model, source, {name: percent / 100 for name, percent in zip(names, figures[place], strict=True)})
+        ReferenceResult(
+            model, source, {name: percent / 100 for name, percent in zip(names, figures[place], strict=True)}
+        )
         for source, names, table in tables
         for model, figures in table.items()
     ]

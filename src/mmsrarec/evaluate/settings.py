@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmsrarec.data.splits import RepeatConsumption, SplitName
-from mmsrarec.evaluate.reference_results import PublishedName
+from mmsrarec.evaluate.reference_results import ReferenceName
 from mmsrarec.rankers.settings import BaselineSettings
 
 
@@ -84,16 +84,16 @@ class EvaluateSettings(BaseModel):
         description="settings tried for each baseline, the recipe's own among them, of which the one with the best "
         "validation NDCG@10 in full ranking is kept; 0: no search",
     )
-    published: PublishedName | None = Field(
+    reference_results: ReferenceName | None = Field(
         default=None, description="whose published figures the report shows beside its own: the data they were made on"
     )
     negatives: int = Field(
         default=20, ge=1, le=10_000, description="items never taken, beside the taken one (published: 20)"
     )
-    propose: int = Field(
+    n_candidates: int = Field(
         default=50, ge=1, description="items that the generator hands to the language model in full ranking"
     )
-    combine_proposers: bool = Field(
+    combine_generators: bool = Field(
         default=True, description="let several generators propose together, where that finds more validation targets"
     )
     fusion_users: int = Field(
@@ -103,7 +103,7 @@ class EvaluateSettings(BaseModel):
         "no fusion",
     )
     shown_users: int = Field(default=10, ge=0, le=1000, description="users whose answers the report shows whole")
-    repeats: int = Field(
+    n_seeds: int = Field(
         default=1,
         ge=1,
         le=100,

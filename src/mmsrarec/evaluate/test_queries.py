@@ -1,6 +1,6 @@
 """Whom a table asks: who is sealed, who is left out and why, and what is wrong before any work begins.
 
-A query is a test moment. Each table asks all of them but those whom its rules leave out, and says how many those are:
+A query is a test query. Each table asks all of them but those whom its rules leave out, and says how many those are:
 
 - sealed users, a share of all by a hash of their id, until the table is final (`evaluate.sealed`). Figures of the rest
   compare with published ones within their intervals, and are drawn among the same candidates; `evaluate.open_sealed`
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import Dataset, Events, IntArray
-from mmsrarec.data.splits import Moments, Split
+from mmsrarec.data.dataset import Dataset, IntArray, Interactions
+from mmsrarec.data.splits import Queries, Split
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocols import enough_untouched
 from mmsrarec.evaluate.settings import EvaluateSettings
@@ -40,7 +40,7 @@ def sealed_users(user_ids: Sequence[str], share: float) -> NDArray[np.bool_]:
     return sealed & (not sealed.all())
 
 
-def open_rows(test: Moments, user_ids: Sequence[str], settings: EvaluateSettings) -> tuple[IntArray, IntArray]:
+def open_rows(test: Queries, user_ids: Sequence[str], settings: EvaluateSettings) -> tuple[IntArray, IntArray]:
     """Rows of the test whom a table may ask, and those that are sealed; after `evaluate.open_sealed` everybody may be
     asked, and the sealed ones are told apart."""
     sealed = sealed_users([user_ids[int(code)] for code in test.user], settings.sealed)
@@ -63,20 +63,20 @@ def check_queries(split: Split, dataset: Dataset, settings: EvaluateSettings) ->
 
     Raises MmsrarecError where nobody can be asked, or nothing can be learned.
     """
-    events, test, said = dataset.events, split.test, []
+    interactions, test, said = dataset.interactions, split.test, []
     if settings.tune_baselines and not len(split.valid.rankable):
         raise MmsrarecError(
             f"{split.name}: every validation target was had before, so evaluate.tune_baselines has nothing to choose "
             "by: set it to 0, or evaluate.repeat_consumption=allow"
         )
-    said += _negatives(split.name, test, events, settings.negatives)
+    said += _negatives(split.name, test, interactions, settings.negatives)
     said += _repeats(split, settings)
     nothing_left = np.flatnonzero(without_negatives(split.train))
     trained = np.flatnonzero(np.diff(split.train.offsets) >= 2)
     if len(nothing_left) and len(nothing_left) == len(trained):
         raise MmsrarecError(
-            f"{split.name}: every user to learn from has taken all {events.n_items} items, so there is no negative: "
-            "add items, or users who took fewer"
+            f"{split.name}: every user to learn from has taken all {interactions.n_items} items, so there is no "
+            "negative: add items, or users who took fewer"
         )
     if len(nothing_left):
         named = ", ".join(f'"{dataset.user_ids[code]}"' for code in nothing_left[:3])
@@ -87,17 +87,18 @@ def check_queries(split: Split, dataset: Dataset, settings: EvaluateSettings) ->
     return said
 
 
-def _negatives(name: str, test: Moments, events: Events, wanted: int) -> list[str]:
-    if events.n_items <= wanted:
+def _negatives(name: str, test: Queries, interactions: Interactions, wanted: int) -> list[str]:
+    if interactions.n_items <= wanted:
         raise MmsrarecError(
             f"the published protocol puts each target among {wanted} items that its user never took, but the catalogue "
-            f"has {events.n_items} items in all: set evaluate.negatives to {max(events.n_items // 2, 1)} or less"
+            f"has {interactions.n_items} items in all: set evaluate.negatives to "
+            f"{max(interactions.n_items // 2, 1)} or less"
         )
-    left_out = int((~enough_untouched(test, events, wanted)).sum())
+    left_out = int((~enough_untouched(test, interactions, wanted)).sum())
     if left_out == len(test):
         raise MmsrarecError(
-            f"{name}: none of {len(test)} test users leaves {wanted} of {events.n_items} items untouched, which the "
-            "published protocol draws as negatives: set evaluate.negatives lower"
+            f"{name}: none of {len(test)} test users leaves {wanted} of {interactions.n_items} items untouched, which "
+            "the published protocol draws as negatives: set evaluate.negatives lower"
         )
     if not left_out:
         return []

@@ -12,21 +12,21 @@ import numpy as np
 from mmsrarec.core import artefacts
 from mmsrarec.core.json_values import plain
 from mmsrarec.core.progress import Progress
-from mmsrarec.data.dataset import Events
-from mmsrarec.data.splits import Moments, Split, SplitName
+from mmsrarec.data.dataset import Interactions
+from mmsrarec.data.splits import Queries, Split, SplitName
 from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
 from mmsrarec.evaluate.leaks import context_leaks, held_out_leaks, ranking_leaks, stored_leaks
 from mmsrarec.evaluate.leaks.finding import SURE, Finding
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.models.backbone.image_features import load_hashes
-from mmsrarec.rankers.base import Scorer
+from mmsrarec.rankers.base import Ranker
 from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.prompt.prompt_context import Retrieval, sample_training
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.training import MOST_VALIDATED
-from mmsrarec.runs.run_folder import Workspace, adapter_part
+from mmsrarec.runs.run_folder import RunFolder, adapter_part
 from mmsrarec.study.comparison import LEAKS, checked_parts
 from mmsrarec.study.model_results import Comparison
 from mmsrarec.summarize.answer_store import read
@@ -39,35 +39,35 @@ FEW = 4
 """Users whose candidates the language model is asked about one by one."""
 
 
-class RunWorld:
+class RunFolderView:
     """A log as a run sees it."""
 
-    def __init__(self, workspace: Workspace, name: SplitName, prompts: Prompts | None):
-        self.workspace, self.prompts = workspace, prompts
+    def __init__(self, run_folder: RunFolder, name: SplitName, prompts: Prompts | None):
+        self.run_folder, self.prompts = run_folder, prompts
         self.name: SplitName = name
 
     @property
     def split(self) -> Split:
-        return self.workspace.split(self.name)
+        return self.run_folder.split(self.name)
 
     @property
     def retrieval(self) -> Retrieval:
-        return self.workspace.retrieval(self.name)
+        return self.run_folder.retrieval(self.name)
 
     @cached_property
     def comparison(self) -> Comparison:
-        found = Comparison(self.workspace, self.name, Progress(), lambda done, total, label: None)
+        found = Comparison(self.run_folder, self.name, Progress(), lambda done, total, label: None)
         # settings that a search chose on validation stay as they are, like all that was trained: nothing is searched
         # anew by a log that a check changed, nor kept in the run's folder
-        chosen = chosen_baselines(self.workspace.folder, self.name, self.workspace.recipe.evaluate)
+        chosen = chosen_baselines(self.run_folder.folder, self.name, self.run_folder.recipe.evaluate)
         found.scorers.baselines_of = lambda name: chosen
         return found
 
-    def row(self, name: str) -> Scorer:
+    def row(self, name: str) -> Ranker:
         if name != "mmsrarec":
             return self.comparison.scorers.classic(name)
         assert self.prompts is not None
-        return MllmScorer(name, self.prompts, self.retrieval, self.workspace.recipe.runtime.score_tokens)
+        return MllmScorer(name, self.prompts, self.retrieval, self.run_folder.recipe.runtime.score_tokens)
 
 
 def check_run(folder: Path, users: int = 40, fast: bool = False, say: Progress | None = None) -> dict[str, Any]:
@@ -76,15 +76,15 @@ def check_run(folder: Path, users: int = 40, fast: bool = False, say: Progress |
     users: test users that the language model is asked about, in float32, where it is tuned; fast: it is not asked.
     Raises MmsrarecError where there is no such run.
     """
-    say, workspace = say or Progress(), Workspace.open(folder)
+    say, run_folder = say or Progress(), RunFolder.open(folder)
     findings: list[Finding] = []
-    for number, name in enumerate(workspace.recipe.evaluate.splits):
+    for number, name in enumerate(run_folder.recipe.evaluate.splits):
         tuned = artefacts.is_whole(folder / adapter_part(name, "whole"))
-        prompts = _in_float32(workspace).tuned(name, "whole") if tuned and not fast and not number else None
-        for finding in check_split(workspace, name, prompts, users):
+        prompts = _in_float32(run_folder).tuned(name, "whole") if tuned and not fast and not number else None
+        for finding in check_split(run_folder, name, prompts, users):
             findings.append(replace(finding, split=name))
             say(f"{name}, {finding.check}: {VERDICT[finding.passed]}")
-    findings.append(keywords(workspace))
+    findings.append(keywords(run_folder))
     failed = [finding for finding in findings if finding.passed is False]
     answer = plain(
         {
@@ -96,7 +96,7 @@ def check_run(folder: Path, users: int = 40, fast: bool = False, say: Progress |
     )
     file = folder / LEAKS
     file.parent.mkdir(exist_ok=True)
-    kept = answer | {"parts": checked_parts(workspace)}
+    kept = answer | {"parts": checked_parts(run_folder)}
     artefacts.atomic_write(file, (json.dumps(kept, indent=1, ensure_ascii=False) + "\n").encode())
     return answer
 
@@ -104,34 +104,34 @@ def check_run(folder: Path, users: int = 40, fast: bool = False, say: Progress |
 VERDICT = {True: "green", False: "FAILED", None: "reported only"}
 
 
-def check_split(workspace: Workspace, name: SplitName, prompts: Prompts | None, users: int) -> Iterator[Finding]:
+def check_split(run_folder: RunFolder, name: SplitName, prompts: Prompts | None, users: int) -> Iterator[Finding]:
     """The findings on one split, the cheap ones first."""
 
-    recipe, log, world = workspace.recipe, workspace.dataset.events, RunWorld(workspace, name, prompts)
+    recipe, log, run_view = run_folder.recipe, run_folder.dataset.interactions, RunFolderView(run_folder, name, prompts)
 
-    def build(changed: Events) -> RunWorld:
-        return world if changed is log else RunWorld(workspace.with_log(changed), name, prompts)
+    def build(changed: Interactions) -> RunFolderView:
+        return run_view if changed is log else RunFolderView(run_folder.with_log(changed), name, prompts)
 
     seed, ranker = recipe.seed, recipe.recommend
-    split, retrieval, asked = world.split, world.retrieval, world.comparison.candidates
+    split, retrieval, asked = run_view.split, run_view.retrieval, run_view.comparison.candidates
     queries = split.test.pick(asked.rows)  # sealed users are no business of a check either
     rng = np.random.default_rng(seed)
-    _, _, place = sample_training(split.train, ranker.packs, ranker.negatives, rng)
+    _, _, place = sample_training(split.train, ranker.n_examples, ranker.negatives, rng)
     yield held_out_leaks.split_apart(split)
     yield ranking_leaks.places(asked, place, ranker.negatives, seed)
     yield ranking_leaks.constant(queries, asked)
     yield ranking_leaks.not_a_number(queries, asked)
-    yield context_leaks.without_a_moment(retrieval, queries, ranker)
+    yield context_leaks.without_a_query(retrieval, queries, ranker)
     yield context_leaks.itself(retrieval, split, seed)
-    yield context_leaks.agreement(retrieval.gather, retrieval.gather, split, ranker, ranker.packs, seed)
-    yield ranking_leaks.context_alone(world.row("context-only"), queries, asked)
+    yield context_leaks.agreement(retrieval.gather, retrieval.gather, split, ranker, ranker.n_examples, seed)
+    yield ranking_leaks.context_alone(run_view.row("context-only"), queries, asked)
     few = np.sort(rng.permutation(len(queries))[:users])
     test, items = queries.pick(few), asked.items[few]
     first = test.pick(np.arange(len(test))[:FEW])
-    cheap = [world.row(row) for row in CHEAP]
+    cheap = [run_view.row(row) for row in CHEAP]
     yield ranking_leaks.order(cheap, test, items, seed)
     yield ranking_leaks.batch(cheap, first, items[:FEW])
-    yield from choices(world)
+    yield from choices(run_view)
     yield context_leaks.held_out_item(log, build, ranker, seed)
     yield context_leaks.clock(log, build, ranker, seed)
     yield held_out_leaks.statistics(log, build, asked, CHEAP, ranker, seed)
@@ -141,30 +141,30 @@ def check_split(workspace: Workspace, name: SplitName, prompts: Prompts | None, 
         hint = "ask for it without --fast, on the first split, after mmsrarec train"
         yield Finding("the language model", None, {}, "its order, batches, labels and titles were not checked", hint)
         return
-    model = world.row("mmsrarec")
+    model = run_view.row("mmsrarec")
     yield ranking_leaks.order([model], first, items[:FEW], seed)
     yield ranking_leaks.batch([model], first, items[:FEW])
     yield held_out_leaks.labels(log, build, asked, ("mmsrarec",), seed, few)
-    features, titled = prompts.features, ranking_leaks.renamed(workspace.dataset, seed)
+    features, titled = prompts.features, ranking_leaks.renamed(run_folder.dataset, seed)
     strange = Prompts(prompts.mllm, titled, prompts.keywords, features, prompts.settings)
     stranger = MllmScorer("mmsrarec, renamed titles", strange, retrieval, recipe.runtime.score_tokens)
     yield ranking_leaks.memorised_titles(model, stranger, test, asked.pick(few))
 
 
-def choices(world: RunWorld) -> Iterator[Finding]:
+def choices(run_view: RunFolderView) -> Iterator[Finding]:
     """What was chosen on the way, on validation."""
-    workspace, split = world.workspace, world.split
-    encoder = workspace.encoder(world.name)
-    valid, tested = split.valid.rankable, world.comparison.queries["full"]
+    run_folder, split = run_view.run_folder, run_view.split
+    encoder = run_folder.encoder(run_view.name)
+    valid, tested = split.valid.rankable, run_view.comparison.queries["full"]
     if len(valid) and len(tested):
         yield early_stopping(encoder, valid, tested)
-    for file in workspace.folder.glob(f"evaluate/generators/{world.name}-*.json"):
-        found = world.comparison.proposers.choose().quality
+    for file in run_folder.folder.glob(f"evaluate/generators/{run_view.name}-*.json"):
+        found = run_view.comparison.generators.choose().quality
         if quality := {name: next(iter(values.values())) for name, values in found.items()}:
             yield stored_leaks.chosen_generator("+".join(json.loads(file.read_text())["names"]), quality)
 
 
-def early_stopping(encoder: Encoder, valid: Moments, tested: Moments) -> Finding:
+def early_stopping(encoder: Encoder, valid: Queries, tested: Queries) -> Finding:
     """Whether an encoder's curve is of validation."""
     row = SequenceRanker.of(encoder)
     found = evaluate_full(row, valid, encoder.n_items)["NDCG@10"]
@@ -174,25 +174,25 @@ def early_stopping(encoder: Encoder, valid: Moments, tested: Moments) -> Finding
     return stored_leaks.early_stopping(best, float(found.mean()), float(test), stored_leaks.SAME + sampled)
 
 
-def keywords(workspace: Workspace) -> Finding:
+def keywords(run_folder: RunFolder) -> Finding:
     """Stage 1, where it is finished: no model is asked."""
-    if not artefacts.is_whole(workspace.folder / "summarize"):
+    if not artefacts.is_whole(run_folder.folder / "summarize"):
         return Finding("keywords", None, {}, "stage 1 is not there to be checked", "mmsrarec summarize makes it")
     answers: dict[str, set[str]] = {}
-    for _, _, _, _, content, answer, _ in read(workspace.folder / "summaries.sqlite")[0]:
+    for _, _, _, _, content, answer, _ in read(run_folder.folder / "summaries.sqlite")[0]:
         answers.setdefault(content, set()).add(answer)
-    settings = workspace.recipe.summarize
-    dataset, file = workspace.dataset, workspace.folder / "pictures" / "features.safetensors"
+    settings = run_folder.recipe.summarize
+    dataset, file = run_folder.dataset, run_folder.folder / "pictures" / "features.safetensors"
     seen = load_hashes(file, dataset)
-    words = CatalogueWords.load(workspace.folder / "summarize")
+    words = CatalogueWords.load(run_folder.folder / "summarize")
     spoken = lexicons(dataset.items, settings.language, words)
     return stored_leaks.keywords(
-        dataset, workspace.keywords, answers, settings, settings.tune is not None, seen, spoken
+        dataset, run_folder.keywords, answers, settings, settings.tune is not None, seen, spoken
     )
 
 
-def _in_float32(workspace: Workspace) -> Workspace:
+def _in_float32(run_folder: RunFolder) -> RunFolder:
     """The same run with a language model that computes in float32, so that equal scores are equal."""
-    recipe = workspace.recipe
+    recipe = run_folder.recipe
     model = recipe.model.model_copy(update={"dtype": "float32"})
-    return Workspace(recipe.model_copy(update={"model": model}), workspace.folder)
+    return RunFolder(recipe.model_copy(update={"model": model}), run_folder.folder)

@@ -14,13 +14,13 @@ import numpy as np
 
 from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Count, Progress
-from mmsrarec.data.dataset import Dataset, Events
+from mmsrarec.data.dataset import Dataset, Interactions
 from mmsrarec.data.splits import EVERYTHING, SplitName, check_clock, check_split, make_split
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.test_queries import check_queries
 from mmsrarec.models import processes
 from mmsrarec.models.devices import check_device
-from mmsrarec.pipeline.steps import Shard, Stages
+from mmsrarec.pipeline.steps import Shard, Steps
 from mmsrarec.rankers.registry import candidate_generators, made_from_log
 from mmsrarec.rankers.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
@@ -29,16 +29,16 @@ from mmsrarec.runs.current_catalogue import open_catalogue, present_only
 from mmsrarec.runs.fitted_rankers import served_source
 from mmsrarec.runs.provenance import RECIPE
 from mmsrarec.runs.recipe import Recipe, to_toml
-from mmsrarec.runs.run_folder import MSR, SEEDS, Workspace, adapter_part, msr_part, on_device
+from mmsrarec.runs.run_folder import MSR, SEEDS, RunFolder, adapter_part, msr_part, on_device
 from mmsrarec.study.comparison import compare
-from mmsrarec.study.model_names import TRAINED, check_proposers, check_rows, needs_stage_2
+from mmsrarec.study.model_names import TRAINED, check_generators, check_rows, needs_stage_2
 from mmsrarec.study.model_scorers import Scorers
 from mmsrarec.study.report.summary_page import write_page
 from mmsrarec.summarize.language.detection import CatalogueWords
 
 STAGES = ("pictures", "tune", "summarize", "retrieve", "recommend", "evaluate")
 CLOCKED = ("recency", "trend")
-"""Of `recommend.shows`: what speaks of real times."""
+"""Of `recommend.prompt_fields`: what speaks of real times."""
 MAKERS = {
     "pictures": ("summarize", "summarize"),
     "summarize": ("summarize", "summarize"),
@@ -69,13 +69,13 @@ def run(
         if name not in STAGES:
             raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
     device = check_device(recipe.runtime.device)  # whatever is wrong is said before anything is written
-    dataset = Workspace(recipe, out).dataset
+    dataset = RunFolder(recipe, out).dataset
     recipe = without_clock(on_device(recipe, device), dataset, progress)
     check_recipe(recipe, dataset, stages, progress)
-    workspace = Workspace(recipe, out, dataset)
+    run_folder = RunFolder(recipe, out, dataset)
     processes.join(device)
     with nullcontext() if shard else processes.holding_run(out):
-        work = Run(workspace, progress, shard, retune)
+        work = Run(run_folder, progress, shard, retune)
         work.check_inputs(stages)
         done = work.all(stages)
         if shard is None and processes.is_first():
@@ -86,39 +86,42 @@ def run(
 def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | None, say: Progress) -> None:
     """Raise MmsrarecError for what can be known to fail before any work is done, and say what is left out."""
     check_rows(recipe.evaluate.rows, len(dataset.items))
-    timed = [name for name in recipe.evaluate.ablations if any(map(variant_named(name).shows.get, CLOCKED))]
+    timed = [name for name in recipe.evaluate.ablations if any(map(variant_named(name).prompt_fields.get, CLOCKED))]
     check_clock(dataset, recipe.evaluate.splits, [f'evaluate.ablations "{name}"' for name in timed])
     for name in ENCODERS:
         encoder_settings(recipe.retrieve, recipe.evaluate.baselines, name)
     for name in recipe.evaluate.splits:
-        split = make_split(name, dataset.events, recipe.seed, recipe.evaluate.repeat_consumption)
+        split = make_split(name, dataset.interactions, recipe.seed, recipe.evaluate.repeat_consumption)
         check_split(split)
         if {"recommend", "evaluate"} & {*(stages or STAGES)}:
             for said in check_queries(split, dataset, recipe.evaluate):
                 say(said)
     if stages is None or "evaluate" in stages:
-        check_proposers(recipe.evaluate.rows)
+        check_generators(recipe.evaluate.rows)
     for name in recipe.evaluate.ablations:
         variant_named(name)
 
 
 def without_clock(recipe: Recipe, dataset: Dataset, say: Progress) -> Recipe:
     """The recipe without what needs real times, where the times of the data are steps."""
-    shows = recipe.recommend.shows
-    off = [] if dataset.has_clock else [name for name in CLOCKED if getattr(shows, name)]
+    prompt_fields = recipe.recommend.prompt_fields
+    off = [] if dataset.has_clock else [name for name in CLOCKED if getattr(prompt_fields, name)]
     if not off:
         return recipe
-    say(f"the times of {dataset.name} are steps, so recommend.shows.{' and '.join(off)} cannot be said: switched off")
-    shows = shows.model_copy(update=dict.fromkeys(off, False))
-    return recipe.model_copy(update={"recommend": recipe.recommend.model_copy(update={"shows": shows})})
+    say(
+        f"the times of {dataset.name} are steps, so recommend.prompt_fields.{' and '.join(off)} cannot be said: "
+        "switched off"
+    )
+    prompt_fields = prompt_fields.model_copy(update=dict.fromkeys(off, False))
+    return recipe.model_copy(update={"recommend": recipe.recommend.model_copy(update={"prompt_fields": prompt_fields})})
 
 
-def run_again(workspace: Workspace, progress: Progress, stages: tuple[str, ...]) -> None:
-    """What is behind stage 1, in a workspace that has stage 1 already."""
-    workspace.folder.mkdir(parents=True, exist_ok=True)
-    Run(workspace, progress).all(stages)
+def run_again(run_folder: RunFolder, progress: Progress, stages: tuple[str, ...]) -> None:
+    """What is behind stage 1, in a run folder that has stage 1 already."""
+    run_folder.folder.mkdir(parents=True, exist_ok=True)
+    Run(run_folder, progress).all(stages)
     if processes.is_first():
-        artefacts.atomic_write(workspace.folder / RECIPE, to_toml(workspace.recipe).encode())
+        artefacts.atomic_write(run_folder.folder / RECIPE, to_toml(run_folder.recipe).encode())
 
 
 def update(out: Path, progress: Progress, data: Path | None = None) -> dict:
@@ -130,19 +133,19 @@ def update(out: Path, progress: Progress, data: Path | None = None) -> dict:
     with processes.holding_run(out):
         catalogue = open_catalogue(out, data)
         if not catalogue.present:
-            raise MmsrarecError(f"{catalogue.workspace.recipe.data} is not there: name the data folder with --data")
-        workspace = catalogue.workspace
+            raise MmsrarecError(f"{catalogue.run_folder.recipe.data} is not there: name the data folder with --data")
+        run_folder = catalogue.run_folder
         words = CatalogueWords.load(out / "summarize")  # what joins changes nothing of what the ranker has learned
-        done = Run(workspace, progress, words=words).all(("summarize",))
-    since = joined(workspace.logs[catalogue.split], workspace.dataset.events)
+        done = Run(run_folder, progress, words=words).all(("summarize",))
+    since = joined(run_folder.logs[catalogue.split], run_folder.dataset.interactions)
     progress(f"the sequence encoder and the ranking model stay as they are; mmsrarec refit {out} trains them anew")
-    left = [workspace.dataset.items[code].item_id for code in np.flatnonzero(~catalogue.available)]
+    left = [run_folder.dataset.items[code].item_id for code in np.flatnonzero(~catalogue.available)]
     gone = sorted(set(left) - set(catalogue.new))
     facts = {"edited_items": list(catalogue.edited), "removed_items": gone, "interactions_since": since}
     return {"new_items": list(catalogue.new), **facts, **done}
 
 
-def joined(before: Events, now: Events) -> int:
+def joined(before: Interactions, now: Interactions) -> int:
     """Interactions that were not there before, however many left."""
     kinds = [
         Counter(zip(log.user.tolist(), log.item.tolist(), log.time.tolist(), strict=True)) for log in (before, now)
@@ -160,10 +163,10 @@ def refit(out: Path, progress: Progress, data: Path | None = None, device: str |
     update(out, progress, data)
     with processes.holding_run(out):
         catalogue = open_catalogue(out, data, check_device(device) if device else None)
-        workspace = catalogue.workspace
-        fresh = Workspace(workspace.recipe, out, present_only(catalogue))
+        run_folder = catalogue.run_folder
+        fresh = RunFolder(run_folder.recipe, out, present_only(catalogue))
         work, variant = Run(fresh, progress), fresh.served
-        before, after = len(workspace.logs[catalogue.split]), len(fresh.dataset.events)
+        before, after = len(run_folder.logs[catalogue.split]), len(fresh.dataset.interactions)
         progress(f"{out} was made from {before} interactions, and is refitted on the {after} that are there now")
         started = time.monotonic()
         work.stages.retrieve(EVERYTHING, [variant])
@@ -171,12 +174,12 @@ def refit(out: Path, progress: Progress, data: Path | None = None, device: str |
             if name:
                 work.stages.recommend(EVERYTHING, name)
         if learned := fresh.fusion(fresh.chosen_on, "full"):
-            names, source = filter(made_from_log, learned.proposers), served_source(fresh, EVERYTHING)
+            names, source = filter(made_from_log, learned.generators), served_source(fresh, EVERYTHING)
             work.stages.rankers(EVERYTHING, list(names), lambda name: source)
         told = (out / "evaluate" / "report.json").is_file()  # the report says what is served
-        report = Run(Workspace.open(out, device), progress).evaluate() if told else {}
-    events = fresh.dataset.events
-    facts = {"interactions": len(events), "users": events.n_users, "items": events.n_items}
+        report = Run(RunFolder.open(out, device), progress).evaluate() if told else {}
+    interactions = fresh.dataset.interactions
+    facts = {"interactions": len(interactions), "users": interactions.n_users, "items": interactions.n_items}
     return {"run": str(out), **facts, **report, "seconds": round(time.monotonic() - started, 1)}
 
 
@@ -185,15 +188,15 @@ class Run:
 
     def __init__(
         self,
-        workspace: Workspace,
+        run_folder: RunFolder,
         progress: Progress,
         shard: Shard | None = None,
         retune: bool = False,
         words: CatalogueWords | None = None,
     ):
-        self.workspace, self.say, self.shard = workspace, progress, shard
-        self.recipe, self.out = workspace.recipe, workspace.folder
-        self.stages = Stages(workspace, progress, shard, retune, words)
+        self.run_folder, self.say, self.shard = run_folder, progress, shard
+        self.recipe, self.out = run_folder.recipe, run_folder.folder
+        self.stages = Steps(run_folder, progress, shard, retune, words)
         if self.recipe.runtime.threads:
             import torch
 
@@ -214,7 +217,7 @@ class Run:
 
     def needs(self, stages: tuple[str, ...]) -> Iterator[str]:
         """The parts that the stages are made from, or are, in the order in which they are made."""
-        evaluate, work = self.recipe.evaluate, self.workspace
+        evaluate, work = self.recipe.evaluate, self.run_folder
         ranks, measures = "recommend" in stages, "evaluate" in stages
         rows, variants = evaluate.rows, {split: self.variants(split) for split in evaluate.splits}
         content = CONTENT_SASREC in (*rows, self.recipe.retrieve.encoder)
@@ -225,7 +228,7 @@ class Run:
             if ranks or measures:
                 if variants[split] or MSR in rows or any(map(needs_stage_2, rows)):
                     yield f"retrieve/{split}"
-                searched: set[EncoderName] = {work.searches_with(variant) for variant in variants[split]}
+                searched: set[EncoderName] = {work.retrieval_encoder(variant) for variant in variants[split]}
                 named: set[EncoderName] = {name for name in ENCODERS if measures and name in rows}
                 yield from sorted(work.encoder_part(split, name) for name in searched | named)
                 if work.refits:
@@ -246,10 +249,10 @@ class Run:
                 done["summarize"] = self.stages.summarize("summarize")
                 if self.shard is not None:
                     return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}
-                if "summarize-untuned" in map(self.workspace.summaries, self.recipe.evaluate.ablations):
+                if "summarize-untuned" in map(self.run_folder.summaries, self.recipe.evaluate.ablations):
                     self.stages.summarize("summarize-untuned")
                 if processes.is_first():
-                    write_page(self.workspace)
+                    write_page(self.run_folder)
             for split in splits if "retrieve" in stages else ():
                 self.stages.retrieve(split, self.variants(split))
         for split in splits if "recommend" in stages else ():
@@ -258,9 +261,9 @@ class Run:
             if MSR in self.recipe.evaluate.rows:
                 self.stages.msr(split)
         behind = tuple(stage for stage in ("retrieve", "recommend", "evaluate") if stage in stages)
-        for number in range(1, self.recipe.evaluate.repeats if behind else 0):
+        for number in range(1, self.recipe.evaluate.n_seeds if behind else 0):
             with processes.first_alone():
-                other = self.workspace.repeat(self.recipe.seed + number)
+                other = self.run_folder.repeat(self.recipe.seed + number)
             self.say(f"once more with seed {other.recipe.seed}")
             run_again(other, self.say, behind)
         if "evaluate" in stages and processes.is_first():
@@ -281,7 +284,7 @@ class Run:
         evaluate = self.recipe.evaluate
         rows = [TRAINED.get(row) for row in evaluate.rows]
         first = split == evaluate.splits[0]
-        served = [self.workspace.served] if "whole" in rows else []
+        served = [self.run_folder.served] if "whole" in rows else []
         found = [variant for variant in (*rows, *(*evaluate.ablations, *served) * first) if variant]
         teachers = [teacher for variant in found if (teacher := variant_named(variant).teacher) not in (None, *found)]
         return list(dict.fromkeys((*teachers, *found)))
@@ -289,17 +292,17 @@ class Run:
     def evaluate(self) -> dict:
         with self.say.counting() as count:
             self.keep_rankers(count)
-            summary = compare(self.workspace, self.variants, self.say, count)
+            summary = compare(self.run_folder, self.variants, self.say, count)
         artefacts.atomic_write(self.out / "manifest.json", json.dumps(self.manifest(), indent=1).encode())
         return summary
 
     def keep_rankers(self, count: Count) -> None:
         """Fit the rankers that may propose to the language model or be fused with it, as they are tested and served."""
-        evaluate, split = self.recipe.evaluate, self.workspace.chosen_on
+        evaluate, split = self.recipe.evaluate, self.run_folder.chosen_on
         fused = "mmsrarec" in evaluate.rows and evaluate.fusion_users > 0
         if fused and self.out.parent.name != SEEDS:  # a run with another seed is never served
             names = [name for name in candidate_generators(evaluate.rows) if made_from_log(name)]
-            self.stages.rankers(split, names, Scorers(self.workspace, split, count).source)
+            self.stages.rankers(split, names, Scorers(self.run_folder, split, count).source)
 
     def manifest(self) -> dict:
         """Every finished artefact and its key."""

@@ -36,9 +36,9 @@ from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
 from mmsrarec.retrieve.training import refit, train_encoder
-from mmsrarec.runs.fingerprints import Keys
+from mmsrarec.runs.fingerprints import Fingerprints
 from mmsrarec.runs.fitted_rankers import ranker_key, ranker_part
-from mmsrarec.runs.run_folder import Part, Workspace, adapter_part, msr_part
+from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
 from mmsrarec.study.mllm_msr.part import ASKED, train_msr
 from mmsrarec.study.report.summary_page import heldout_means
 from mmsrarec.summarize.answer_statistics import statistics
@@ -52,8 +52,8 @@ PROJECTOR = "projector.safetensors"
 Shard = tuple[int, int]
 
 
-class Stages:
-    """What a run makes, part by part, in its workspace.
+class Steps:
+    """What a run makes, part by part, in its run folder.
 
     shard (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own. retune: tune the
     summaries again where the catalogue has changed since they were tuned. words: what the whole catalogue told when it
@@ -62,15 +62,15 @@ class Stages:
 
     def __init__(
         self,
-        workspace: Workspace,
+        run_folder: RunFolder,
         say: Progress,
         shard: Shard | None = None,
         retune: bool = False,
         words: CatalogueWords | None = None,
     ):
-        self.workspace, self.say, self.shard, self.retune, self.words = workspace, say, shard, retune, words
-        self.recipe, self.out = workspace.recipe, workspace.folder
-        self.keys = Keys(workspace)
+        self.run_folder, self.say, self.shard, self.retune, self.words = run_folder, say, shard, retune, words
+        self.recipe, self.out = run_folder.recipe, run_folder.folder
+        self.keys = Fingerprints(run_folder)
 
     def pictures(self) -> None:
         """What the model sees of the pictures. What it saw and learned before a change of the catalogue is kept."""
@@ -82,7 +82,7 @@ class Stages:
             before = self.out / "pictures"
             kept = artefacts.inputs_of(before).get("learned") == learned
             with self.say.counting() as count:
-                mllm, data = self.workspace.mllm, self.workspace.dataset
+                mllm, data = self.run_folder.mllm, self.run_folder.dataset
                 if not mllm.sees:
                     self.say(f"this model reads no pictures: {recipe.model.name} summarizes and ranks by texts only")
                 if recipe.model.warm_up_steps and kept and (before / PROJECTOR).exists():
@@ -91,7 +91,7 @@ class Stages:
                 elif recipe.model.warm_up_steps:
                     self.warm_up(mllm, folder, count)
                 known = image_features.load_known(before / "features.safetensors") if kept else None
-                features, rejected = image_features.see_catalogue(
+                features, rejected = image_features.encode_catalogue_images(
                     mllm, data, settings.visual_tokens, progress=count, known=known
                 )
             image_features.save(features, folder / "features.safetensors", data)
@@ -102,7 +102,7 @@ class Stages:
 
     def warm_up(self, mllm: Mllm, folder: Path, count: Count) -> None:
         """Let the projector learn what the catalogue's pictures show, by the categories of their items."""
-        data, steps = self.workspace.dataset, self.recipe.model.warm_up_steps
+        data, steps = self.run_folder.dataset, self.recipe.model.warm_up_steps
         usable, _ = usable_pictures(data)
         codes = [code for code in usable if data.items[code].categories]
         opened = [open_picture(usable[code], usable[code].parent) for code in codes]
@@ -116,7 +116,7 @@ class Stages:
     def tune(self) -> dict:
         """Tune the summarising policy. It is kept when the catalogue changes: a policy is for items to come."""
         try:
-            from mmsrarec.summarize.tuning.policy import Work, tune  # brings TRL along, which only this needs
+            from mmsrarec.summarize.tuning.policy import TuningContext, tune  # brings TRL along, which only this needs
         except ImportError as missing:
             hint = "pip install 'mmsrarec[tune]'"
             raise MmsrarecError(f"tuning the summaries needs the package {missing.name}: {hint}") from None
@@ -130,10 +130,10 @@ class Stages:
                 work = self.out / "unfinished" / f"{key[:16]}-{self.keys.catalogue[:8]}"
                 runtime = recipe.runtime
                 with self.say.counting() as count:
-                    given = Work(
+                    given = TuningContext(
                         load=lambda: Mllm.load(recipe.model, recipe.runtime.device),
-                        dataset=self.workspace.dataset,
-                        features=self.workspace.features,
+                        dataset=self.run_folder.dataset,
+                        features=self.run_folder.features,
                         settings=settings,
                         seed=recipe.seed,
                         folder=work,
@@ -160,13 +160,13 @@ class Stages:
         else:
             with self.stage(part, key, {artefacts.MADE_BY: self.keys.summarized_by(tuned)}) as folder:
                 assert folder is not None
-                items = self.workspace.dataset.items
+                items = self.run_folder.dataset.items
                 save_items(items, folder)
                 self.words = self.words or CatalogueWords.of(items, self.recipe.summarize.language)
                 self.words.save(folder)
                 keywords, model = self.ask(tuned, self.out / "summaries.sqlite")
-                keywords.save(folder / "keywords.parquet", self.workspace.dataset, model)
-                facts = statistics(keywords, self.workspace.dataset)
+                keywords.save(folder / "keywords.parquet", self.run_folder.dataset, model)
+                facts = statistics(keywords, self.run_folder.dataset)
                 (folder / "statistics.json").write_text(json.dumps(facts, indent=1))
         return json.loads((self.out / part / "statistics.json").read_text())
 
@@ -175,16 +175,16 @@ class Stages:
         with Store(file) as store:
             for other in sorted(self.out.glob("summaries-*-of-*.sqlite")) if self.shard is None else ():
                 self.say(f"{store.adopt(other)['answers']} answers taken from {other.name}")
-        mllm = self.workspace.policy() if tuned else self.workspace.mllm
+        mllm = self.run_folder.policy() if tuned else self.run_folder.mllm
         projector = self.out / "pictures" / PROJECTOR
         eye = artefacts.file_hash(projector)[:12] if projector.exists() else ""
         with self.say.counting() as count:
             keywords = summarize(
-                self.workspace.dataset,
+                self.run_folder.dataset,
                 mllm,
                 self.recipe.summarize,
                 file,
-                self.workspace.features,
+                self.run_folder.features,
                 self.recipe.runtime.generate_batch,
                 count,
                 eye,
@@ -197,20 +197,20 @@ class Stages:
     def retrieve(self, split: Part, variants: Collection[str]) -> None:
         """Stage 2's encoder, and the sequence models that are rows of the table or that variants search with."""
         evaluate, own = self.recipe.evaluate, self.recipe.retrieve.encoder
-        searched = {self.workspace.searches_with(variant) for variant in variants}
+        searched = {self.run_folder.retrieval_encoder(variant) for variant in variants}
         self.encoder(split, own)
         for name in ENCODERS:
             asked = name in evaluate.rows
             if (asked or name in searched) and name != own:
                 self.encoder(split, name)
-            if asked and self.workspace.refits and split != EVERYTHING:
+            if asked and self.run_folder.refits and split != EVERYTHING:
                 self.encoder(split, name, refitted=True)
 
     def encoder(self, split: Part, name: EncoderName, refitted: bool = False) -> None:
         """Train a sequence model; or train one anew, for as many passes as it was best after on validation, on the
-        validation events as well or, to be served, on everything."""
-        workspace, seed, device = self.workspace, self.recipe.seed, self.recipe.runtime.device
-        part, key = workspace.encoder_part(split, name, refitted), self.keys.encoder(split, name, refitted)
+        validation interactions as well or, to be served, on everything."""
+        run_folder, seed, device = self.run_folder, self.recipe.seed, self.recipe.runtime.device
+        part, key = run_folder.encoder_part(split, name, refitted), self.keys.encoder(split, name, refitted)
         with self.stage(part, key) as folder:
             if folder is None:
                 return
@@ -219,7 +219,7 @@ class Stages:
             settings = encoder_settings(self.recipe.retrieve, evaluate.baselines, name)
             before: Encoder | None = None
             if refitted or split == EVERYTHING:
-                before = workspace.encoder(workspace.chosen_on if split == EVERYTHING else split, name)
+                before = run_folder.encoder(run_folder.chosen_on if split == EVERYTHING else split, name)
             tried = evaluate.tune_baselines if name != self.recipe.retrieve.encoder and before is None else 0
             what = "everything" if split == EVERYTHING else f"{split}{', validation events included' * refitted}"
             passes = before.best_pass if before else settings.epochs * max(tried, 1)
@@ -228,7 +228,7 @@ class Stages:
                 def tell(number: int, loss: float, ndcg: float) -> None:
                     task.advance(1, f"loss {loss:.3f}" + (f", validation NDCG@10 {ndcg:.4f}" if before is None else ""))
 
-                parts = workspace.split(split)
+                parts = run_folder.split(split)
 
                 def train(settings: RetrieveSettings) -> Encoder:
                     return train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
@@ -241,11 +241,11 @@ class Stages:
                 elif before is None:
                     encoder = train(settings)
                 else:
-                    encoder = refit(before, workspace.fitted(split), seed, tell, device, content)
+                    encoder = refit(before, run_folder.fitted(split), seed, tell, device, content)
             encoder.save(folder)
             if part == f"retrieve/{split}":
                 Neighbours(parts.train, encoder, device=device).save(folder)
-                KeptLog.of(workspace.dataset).save(folder)
+                KeptLog.of(run_folder.dataset).save(folder)
 
     def rankers(self, split: Part, names: Collection[str], source: Callable[[str], Source]) -> None:
         """Fit rankers that are made from the log alone, and keep them for whoever ranks by them.
@@ -264,28 +264,28 @@ class Stages:
     @cached_property
     def content(self) -> Tensor:
         """(items, content_dims): what the untuned backbone makes of each item."""
-        workspace = self.workspace
-        prompts = workspace.prompts("whole", workspace.ranker("whole"))
-        states = item_states(prompts, workspace.item_file, self.recipe.runtime.score_tokens)
-        return whitened(states, self.recipe.retrieve.content_dims)
+        run_folder = self.run_folder
+        prompts = run_folder.prompts("whole", run_folder.ranker("whole"))
+        states = item_states(prompts, run_folder.item_file, self.recipe.runtime.score_tokens)
+        return whitened(states, self.recipe.retrieve.content_size)
 
     def recommend(self, split: Part, variant: str) -> None:
         """Train the adapter of a variant of stage 3."""
         changes, key = variant_named(variant), self.keys.recommend(split, variant)
-        workspace, seed, settings = self.workspace, self.recipe.seed, self.workspace.recommend_settings(variant)
-        inputs = [workspace.summaries(variant), f"retrieve/{split}"]
+        run_folder, seed, settings = self.run_folder, self.recipe.seed, self.run_folder.recommend_settings(variant)
+        inputs = [run_folder.summaries(variant), f"retrieve/{split}"]
         if split == EVERYTHING:  # of no use once the ranker that was evaluated is another one
-            inputs.append(adapter_part(workspace.chosen_on, variant))
+            inputs.append(adapter_part(run_folder.chosen_on, variant))
         with self.stage(adapter_part(split, variant), key, self.made_from(inputs)) as folder:
             if folder is None:
                 return
             work, facts = self.out / "unfinished" / key[:16], {"steps": 0}
             if changes.trained:
-                prompts = workspace.prompts(variant, workspace.ranker(variant))
-                taught = partial(workspace.tuned, split, changes.teacher) if changes.teacher else None
-                asked, adapter = workspace.retrieval(split, variant), folder / "adapter"
+                prompts = run_folder.prompts(variant, run_folder.ranker(variant))
+                teacher_logits = partial(run_folder.tuned, split, changes.teacher) if changes.teacher else None
+                asked, adapter = run_folder.retrieval(split, variant), folder / "adapter"
                 with self.say.counting(f"tuning, {split}, {variant}") as count:
-                    facts = ranker.tune(prompts, asked, settings, seed, adapter, work, count, taught)
+                    facts = ranker.tune(prompts, asked, settings, seed, adapter, work, count, teacher_logits)
             (folder / "training.json").write_text(json.dumps(facts))
             if processes.is_first():
                 shutil.rmtree(work, ignore_errors=True)
@@ -301,7 +301,7 @@ class Stages:
             if folder is not None:
                 work = self.out / "unfinished" / key[:16]
                 with self.say.counting() as count:
-                    train_msr(self.workspace, split, folder, work, count)
+                    train_msr(self.run_folder, split, folder, work, count)
                 shutil.rmtree(work, ignore_errors=True)
 
     @contextmanager

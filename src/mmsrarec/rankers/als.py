@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.interaction_matrix import count_matrix, of_candidates, one_blas_thread, over_all_items, sequences
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
@@ -36,7 +36,7 @@ class Als(RankerBase):
     }
     proposes = True
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         with one_blas_thread():  # `implicit` warns of more
             self.model = self._untrained(seed)
             self.model.fit(self._consumed(sequences(interactions)), show_progress=False)
@@ -49,9 +49,9 @@ class Als(RankerBase):
         # one thread: the sums of several would differ from run to run
         return AlternatingLeastSquares(**self.settings.model_dump(), random_state=seed, num_threads=1)
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         with one_blas_thread():
-            users = self.model.recalculate_user(np.arange(len(moments)), self._consumed(moments.history))
+            users = self.model.recalculate_user(np.arange(len(queries)), self._consumed(queries.history))
             return of_candidates(over_all_items(np.asarray(users @ self.model.item_factors.T), self.known), candidates)
 
     def _consumed(self, histories: Sequence[IntArray]) -> Any:

@@ -6,21 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 
 
-class Scorer(Protocol):
-    """Whatever ranks. A score may depend on the moment and the item, never on the other candidates or moments."""
+class Ranker(Protocol):
+    """Whatever ranks. A score may depend on the query and the item, never on the other candidates or queries."""
 
     @property
     def name(self) -> str: ...
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         """Higher is better. candidates: (m, c) item codes -> (m, c); None: every item -> (m, n_items)."""
         ...
 
 
-class CandidateGenerator(Scorer, Protocol):
+class CandidateGenerator(Ranker, Protocol):
     """A scorer that declares what it can rank, so that others can be ranked beside it."""
 
     @property
@@ -51,7 +51,7 @@ class RanksEverything:
         return False
 
 
-def known_to(generator: CandidateGenerator, n_items: int) -> NDArray[np.bool_]:
+def known_items(generator: CandidateGenerator, n_items: int) -> NDArray[np.bool_]:
     """The items that a generator can rank.
 
     Args:
@@ -68,29 +68,29 @@ def known_to(generator: CandidateGenerator, n_items: int) -> NDArray[np.bool_]:
     return known
 
 
-def unseen(generator: Scorer, moments: Moments) -> FloatArray:
+def unseen(generator: Ranker, queries: Queries) -> FloatArray:
     """(m, n_items) float64 scores of a generator, -inf for what may not be recommended."""
-    return not_had(generator.score(moments, None), moments)
+    return mask_seen(generator.score(queries, None), queries)
 
 
-def not_had(scores: FloatArray, moments: Moments) -> FloatArray:
-    """(m, n_items): the scores as float64, -inf for what may not be recommended (`Moments.excluded`) and where there is
+def mask_seen(scores: FloatArray, queries: Queries) -> FloatArray:
+    """(m, n_items): the scores as float64, -inf for what may not be recommended (`Queries.excluded`) and where there is
     none (NaN)."""
     found = np.array(scores, dtype=np.float64)
     found[np.isnan(found)] = -np.inf
-    for row, excluded in zip(found, moments.excluded, strict=True):
+    for row, excluded in zip(found, queries.excluded, strict=True):
         row[excluded] = -np.inf
     return found
 
 
-def places(generator: CandidateGenerator, moments: Moments) -> FloatArray:
-    """(m, n_items): each item's place by a generator among those that it knows (`known_to`), NaN for all others.
+def places(generator: CandidateGenerator, queries: Queries) -> FloatArray:
+    """(m, n_items): each item's place by a generator among those that it knows (`known_items`), NaN for all others.
 
     1 is the best, tied items have their mean, and what may not be recommended is last.
     """
-    scores = np.asarray(generator.score(moments, None))
-    told = known_to(generator, scores.shape[1]) & ~np.isnan(scores)
-    found = not_had(scores, moments)
+    scores = np.asarray(generator.score(queries, None))
+    told = known_items(generator, scores.shape[1]) & ~np.isnan(scores)
+    found = mask_seen(scores, queries)
     for row, known in zip(found, told, strict=True):
         _, where, count = np.unique(-row[known], return_inverse=True, return_counts=True)
         row[known] = (np.cumsum(count) - (count - 1) / 2)[where.ravel()]

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, one_blas_thread, over_all_items, sequences
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
@@ -28,7 +28,7 @@ class Ease(RankerBase):
 
     Time grows with the cube of the number of items: a minute or two for 20,000. Memory: 4 n_items**2 bytes, and as much
     on disk where it is saved.
-    l2: of 10, 100 and 500, the best on validation events of Amazon Beauty.
+    l2: of 10, 100 and 500, the best on validation interactions of Amazon Beauty.
     """
 
     name = "ease"
@@ -42,7 +42,7 @@ class Ease(RankerBase):
             size = f"{4 * n_items**2 / 1e9:.1f} GB for {n_items:,} items (at most {MOST_ITEMS:,})"
             raise MmsrarecError(f'EASE needs {size}: leave "ease" out of evaluate.rows')
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         self.check_size(self.n_items)
         # of unknown items the matrix would say nothing, at the same price
         users, n_known = binary_matrix(sequences(interactions), self.n_items)[:, self.known], int(self.known.sum())
@@ -63,8 +63,8 @@ class Ease(RankerBase):
         matrix[np.diag_indices_from(matrix)] = 0
         self.weights: NDArray[np.float32] = matrix
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        consumed = binary_matrix(moments.history, self.n_items)[:, self.known]
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        consumed = binary_matrix(queries.history, self.n_items)[:, self.known]
         return of_candidates(over_all_items(np.asarray(consumed @ self.weights), self.known), candidates)
 
     def _state(self) -> dict[str, NDArray[Any]]:

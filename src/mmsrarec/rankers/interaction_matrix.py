@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.errors import MmsrarecError
 
 
@@ -41,7 +41,7 @@ def binary_matrix(histories: Sequence[IntArray], n_items: int) -> Any:
     return matrix
 
 
-def sequences(train: Events) -> list[IntArray]:
+def sequences(train: Interactions) -> list[IntArray]:
     """Every user's training items, oldest first."""
     return [train.items_of(user) for user in range(train.n_users)]
 

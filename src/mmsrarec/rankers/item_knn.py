@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, sequences
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
@@ -40,7 +40,7 @@ class ItemKnn(RankerBase):
     Settings = ItemKnnSettings
     search_space: ClassVar = {"k": (10, 20, 50, 100, 200, None), "shrinkage": (0.0, 1.0, 5.0, 10.0, 50.0, 100.0)}
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         from scipy.sparse import vstack
 
         users = binary_matrix(sequences(interactions), self.n_items)
@@ -78,8 +78,8 @@ class ItemKnn(RankerBase):
             block.eliminate_zeros()
         return block
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        return of_candidates((binary_matrix(moments.history, self.n_items) @ self.similarity).toarray(), candidates)
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        return of_candidates((binary_matrix(queries.history, self.n_items) @ self.similarity).toarray(), candidates)
 
     def _state(self) -> dict[str, NDArray[Any]]:
         return csr_arrays(self.similarity, "similarity")

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import log_arrays, log_from
 from mmsrarec.rankers.sequence_model import Sasrec
-from mmsrarec.retrieve.collaborative_context import crowds, item_weights
+from mmsrarec.retrieve.collaborative_context import item_weights, voting_neighbours
 from mmsrarec.retrieve.neighbours import Encodes, Neighbours
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class NeighboursOnly(RankerBase):
     def from_source(cls, source: "Source") -> "RankerBase":
         index = source.retrieval()
         settings, n_users = index.settings, index.train.n_users
-        return cls.of(index.neighbours, n_next=settings.crowd_next, k=settings.crowd_of(n_users))
+        return cls.of(index.neighbours, n_next=settings.n_vote_items, k=settings.n_vote_neighbours_of(n_users))
 
     @classmethod
     def of(cls, neighbours: Neighbours, **values: Any) -> "NeighboursOnly":
@@ -58,20 +58,22 @@ class NeighboursOnly(RankerBase):
         return ranker
 
     @property
-    def train(self) -> Events:
+    def train(self) -> Interactions:
         """The interactions that neighbours come from."""
         return self.neighbours.train
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         encoder = self.encoder or Sasrec().fit(interactions, seed=seed).encoder
         self.neighbours = Neighbours(interactions, encoder)
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         """(m, c) candidates -> (m, c) sums of weights, 0 for what no neighbour consumed; None -> (m, n_items)."""
         width = self.n_items if candidates is None else candidates.shape[1]
-        scores = np.zeros((len(moments), width))
+        scores = np.zeros((len(queries), width))
         settings = self.settings
-        for these, _, found, items in crowds(self.neighbours, self.train, moments, settings.k, settings.n_next):
+        for these, _, found, items in voting_neighbours(
+            self.neighbours, self.train, queries, settings.k, settings.n_next
+        ):
             weights = item_weights(items, found.similarity)
             for place, i in enumerate(these.tolist()):
                 consumed = np.maximum(items[place].ravel(), 0)

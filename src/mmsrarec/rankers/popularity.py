@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import log_arrays, log_from
 
@@ -17,12 +17,12 @@ class Popularity(RankerBase):
 
     name = "popularity"
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         self.counts = interactions.counts.astype(float)
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         if candidates is None:
-            return np.broadcast_to(self.counts, (len(moments), len(self.counts)))
+            return np.broadcast_to(self.counts, (len(queries), len(self.counts)))
         return self.counts[candidates]
 
     def _state(self) -> dict[str, NDArray[Any]]:
@@ -38,24 +38,24 @@ class PopularityAsOf(RankerBase):
     name = "popularity-as-of"
     needs_time = True
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         self.train = interactions
         self.items = interactions.item[interactions.by_time]
         self.times = interactions.time[interactions.by_time]
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         width = self.n_items if candidates is None else candidates.shape[1]
-        scores = np.empty((len(moments), width))
+        scores = np.empty((len(queries), width))
         counts = np.zeros(self.n_items)
         start = end = 0
-        for row in np.argsort(moments.time, kind="stable"):  # one pass over the log serves all queries
-            time = int(moments.time[row])
+        for row in np.argsort(queries.time, kind="stable"):  # one pass over the log serves all queries
+            time = int(queries.time[row])
             since = self._since(time)
             first, now = np.searchsorted(self.times, [since, time]).tolist()
             np.add.at(counts, self.items[end:now], 1)
             np.subtract.at(counts, self.items[start:first], 1)
             start, end = first, now
-            others = counts - self._own(int(moments.user[row]), since, time)
+            others = counts - self._own(int(queries.user[row]), since, time)
             scores[row] = others if candidates is None else others[candidates[row]]
         return scores
 
@@ -90,7 +90,7 @@ class RecentPopularity(PopularityAsOf):
     Settings = RecentPopularitySettings
     search_space: ClassVar = {"share": (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)}
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         super()._fit(interactions, seed)
         self.latest = max(1, round(self.settings.share * len(interactions)))
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.ranker_base import RankerBase
 
 
@@ -16,12 +16,12 @@ class Random(RankerBase):
     name = "random"
     ranks_new_items = True
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         self.seed = seed
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         rows = []
-        for row, (user, time) in enumerate(zip(moments.user, moments.time, strict=True)):
+        for row, (user, time) in enumerate(zip(queries.user, queries.time, strict=True)):
             entropy = [self.seed, int(user) % 2**32, int(time) % 2**64]  # seeds are never negative
             drawn = np.random.default_rng(entropy).random(self.n_items)
             rows.append(drawn if candidates is None else drawn[candidates[row]])

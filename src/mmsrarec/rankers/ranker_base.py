@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.saved_arrays import load_arrays, save_arrays
 
@@ -88,7 +88,7 @@ class RankerBase(ABC):
         """Fitted for one split of a run: by the source's interactions, seed and settings."""
         return cls(source.baselines.settings(cls.name)).fit(source.train, seed=source.seed)
 
-    def fit(self, interactions: Events, seed: int = 0) -> Self:
+    def fit(self, interactions: Interactions, seed: int = 0) -> Self:
         """Fit on the interactions; what was fitted before is forgotten.
 
         Args:
@@ -113,11 +113,11 @@ class RankerBase(ABC):
         """Size of the catalogue that it was fitted on."""
         return len(self.known)
 
-    def score(self, moments: Moments, candidates: IntArray | None = None) -> FloatArray:
+    def score(self, queries: Queries, candidates: IntArray | None = None) -> FloatArray:
         """Score items for each query; higher is better.
 
         Args:
-            moments: m queries. Items of a history that joined after the fit are passed over.
+            queries: m queries. Items of a history that joined after the fit are passed over.
             candidates: (m, c) item codes below `n_items`; None: every item that it was fitted on.
 
         Returns:
@@ -128,7 +128,7 @@ class RankerBase(ABC):
             MmsrarecError: It is not fitted.
         """
         _ = self.known
-        return self._score(moments, candidates)
+        return self._score(queries, candidates)
 
     def save(self, folder: Path) -> None:
         """Write what was fitted: ranker.json, and each array as a file of its own; nothing is pickled."""
@@ -159,11 +159,11 @@ class RankerBase(ABC):
         return ranker
 
     @abstractmethod
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         """Learn from the interactions. `n_items` and `known` are there already."""
 
     @abstractmethod
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         """As `score`."""
 
     @abstractmethod

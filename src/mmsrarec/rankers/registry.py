@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mmsrarec.data.dataset import Events
+from mmsrarec.data.dataset import Interactions
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.built_in import BUILT_IN
 from mmsrarec.rankers.plugins import plugin_class, plugins
@@ -26,10 +26,10 @@ does."""
 
 
 class NeighbourIndex(Protocol):
-    """Stage 2 ready for use: the training log, its index of moments, and how much is asked of it."""
+    """Stage 2 ready for use: the training log, its index of queries, and how much is asked of it."""
 
     @property
-    def train(self) -> Events: ...
+    def train(self) -> Interactions: ...
     @property
     def neighbours(self) -> Neighbours: ...
     @property
@@ -48,7 +48,7 @@ class Source:
         baselines: Settings of the rankers that are made from the log.
     """
 
-    train: Events
+    train: Interactions
     seed: int
     encoder: "Callable[[EncoderName], Encoder]"
     retrieval: Callable[[], NeighbourIndex]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import Events
+from mmsrarec.data.dataset import Interactions
 
 MAPPED_BYTES = 16_000_000
 """Size of a file from which on it is mapped, so that opening takes no time and processes share its memory."""
@@ -43,11 +43,11 @@ def csr_from(arrays: Mapping[str, NDArray[Any]], name: str) -> Any:
     return sparse_rows((data, indices, indptr), tuple(arrays[f"{name}_shape"].tolist()))
 
 
-def log_arrays(interactions: Events) -> dict[str, NDArray[Any]]:
+def log_arrays(interactions: Interactions) -> dict[str, NDArray[Any]]:
     """Interactions as arrays."""
     return {"user": interactions.user, "item": interactions.item, "time": interactions.time}
 
 
-def log_from(arrays: Mapping[str, NDArray[Any]], n_users: int, n_items: int) -> Events:
+def log_from(arrays: Mapping[str, NDArray[Any]], n_users: int, n_items: int) -> Interactions:
     """The interactions that `log_arrays` took apart."""
-    return Events(arrays["user"], arrays["item"], arrays["time"], n_users, n_items)
+    return Interactions(arrays["user"], arrays["item"], arrays["time"], n_users, n_items)

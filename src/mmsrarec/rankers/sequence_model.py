@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments, moments_at
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
@@ -20,21 +20,21 @@ if TYPE_CHECKING:  # torch comes along only where a model is trained or loaded
     from mmsrarec.retrieve.encoder import Encoder
 
 
-class SequenceRowSettings(RankerSettings):
+class SequenceModelSettings(RankerSettings):
     """What a sequence model that is a row only has of its own; whatever is not set is as in [retrieve]."""
 
-    dims: int | None = Field(default=None, ge=2, le=1024, description="size of a user's and an item's vector")
-    blocks: int | None = Field(default=None, ge=1, le=12, description="transformer blocks, or recurrent layers")
-    heads: int | None = Field(default=None, ge=1, le=16, description="attention heads; divides dims")
-    length: int | None = Field(default=None, ge=1, le=1000, description="items of a history that are read")
+    embedding_size: int | None = Field(default=None, ge=2, le=1024, description="size of a user's and an item's vector")
+    n_layers: int | None = Field(default=None, ge=1, le=12, description="transformer blocks, or recurrent layers")
+    n_heads: int | None = Field(default=None, ge=1, le=16, description="attention heads; divides dims")
+    max_length: int | None = Field(default=None, ge=1, le=1000, description="items of a history that are read")
     dropout: float | None = Field(default=None, ge=0, lt=1, description="share of activations dropped in training")
-    lr: float | None = Field(default=None, gt=0, le=1, description="learning rate of AdamW")
+    learning_rate: float | None = Field(default=None, gt=0, le=1, description="learning rate of AdamW")
     weight_decay: float | None = Field(default=None, ge=0, le=10, description="decay of AdamW")
-    batch: int | None = Field(default=None, ge=1, description="events a training step, about")
+    batch_size: int | None = Field(default=None, ge=1, description="events a training step, about")
     epochs: int | None = Field(default=None, ge=1, description="passes over the training events, at most")
     patience: int | None = Field(default=None, ge=1, description="passes without a better validation NDCG@10")
-    hidden: float | None = Field(default=None, gt=0, lt=1, description="share of items hidden; only bert4rec")
-    without_id: float | None = Field(
+    mask_prob: float | None = Field(default=None, gt=0, lt=1, description="share of items hidden; only bert4rec")
+    id_dropout: float | None = Field(
         default=None, ge=0, le=1, description="share of items known by content alone; only content-sasrec"
     )
 
@@ -51,8 +51,12 @@ def whole_settings(name: str, own: BaseModel) -> RetrieveSettings:
 class SequenceRanker(RankerBase):
     """Scores items by a trained sequence model, be it the one that stage 2 searches with or another."""
 
-    Settings = SequenceRowSettings
-    search_space: ClassVar = {"dropout": (0.1, 0.2, 0.3, 0.5), "lr": (5e-4, 1e-3, 2e-3), "dims": (32, 64, 128)}
+    Settings = SequenceModelSettings
+    search_space: ClassVar = {
+        "dropout": (0.1, 0.2, 0.3, 0.5),
+        "learning_rate": (5e-4, 1e-3, 2e-3),
+        "embedding_size": (32, 64, 128),
+    }
     from_log = False
     proposes = True
     logits = True
@@ -75,7 +79,7 @@ class SequenceRanker(RankerBase):
         return cls.of(source.encoder(cast("EncoderName", cls.name)), source.train)
 
     @classmethod
-    def of(cls, encoder: "Encoder", train: Events | None = None) -> "SequenceRanker":
+    def of(cls, encoder: "Encoder", train: Interactions | None = None) -> "SequenceRanker":
         """The ranker of an encoder that is trained already.
 
         Args:
@@ -92,7 +96,7 @@ class SequenceRanker(RankerBase):
             ranker._known = train.counts[: encoder.n_items] > 0
         return ranker
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         """Choose the number of passes on each user's last interaction, then train anew on all of them."""
         from mmsrarec.retrieve.training import refit, train_encoder
 
@@ -101,18 +105,18 @@ class SequenceRanker(RankerBase):
         rest = np.ones(len(interactions), dtype=bool)
         rest[last] = False
         before = train_encoder(
-            interactions.where(rest), moments_at(interactions, last), settings, seed, None, self.device, self.content
+            interactions.where(rest), queries_at(interactions, last), settings, seed, None, self.device, self.content
         )
         self.encoder = refit(before, interactions, seed, lambda *told: None, self.device, self.content)
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         """(m, c) candidates -> (m, c) logits; None -> (m, n_items)."""
         if candidates is None:
-            return self.encoder.scores(moments.history)
+            return self.encoder.scores(queries.history)
         scores = np.zeros(candidates.shape, dtype=np.float32)
-        for begin in range(0, len(moments), 1024):  # a block of full rankings at a time, whatever m
+        for begin in range(0, len(queries), 1024):  # a block of full rankings at a time, whatever m
             rows = slice(begin, begin + 1024)
-            scores[rows] = np.take_along_axis(self.encoder.scores(moments.history[rows]), candidates[rows], axis=1)
+            scores[rows] = np.take_along_axis(self.encoder.scores(queries.history[rows]), candidates[rows], axis=1)
         return scores
 
     def save(self, folder: Path) -> None:
@@ -158,4 +162,4 @@ class ContentSasrec(SequenceRanker):
 
     name = "content-sasrec"
     ranks_new_items = True
-    search_space: ClassVar = {**SequenceRanker.search_space, "without_id": (0.1, 0.25, 0.5)}
+    search_space: ClassVar = {**SequenceRanker.search_space, "id_dropout": (0.1, 0.25, 0.5)}

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 
 
@@ -29,7 +29,7 @@ class SequentialRules(RankerBase):
     search_space: ClassVar = {"window": (1, 2, 3, 4, 6, 8, 10, 15)}
     proposes = True
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         user, item = interactions.user, interactions.item
         pairs, weights = [], []
         for step in range(1, self.settings.window + 1):
@@ -41,9 +41,9 @@ class SequentialRules(RankerBase):
         first, self.second = np.divmod(rules, self.n_items)
         self.offsets = np.searchsorted(first, np.arange(self.n_items + 1))
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        scores = np.zeros((len(moments), self.n_items))
-        for row, history in enumerate(moments.history):
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        scores = np.zeros((len(queries), self.n_items))
+        for row, history in enumerate(queries.history):
             for back, item in enumerate(history[::-1][: self.settings.window], start=1):
                 if item >= self.n_items:  # joined later: it has its place, and no rules
                     continue

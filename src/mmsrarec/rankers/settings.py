@@ -16,7 +16,7 @@ from mmsrarec.rankers.ease import EaseSettings
 from mmsrarec.rankers.item_knn import ItemKnnSettings
 from mmsrarec.rankers.plugins import plugin_class, plugins
 from mmsrarec.rankers.popularity import RecentPopularitySettings
-from mmsrarec.rankers.sequence_model import SequenceRowSettings
+from mmsrarec.rankers.sequence_model import SequenceModelSettings
 from mmsrarec.rankers.sequential_rules import SequentialRulesSettings
 from mmsrarec.rankers.user_knn import UserKnnSettings
 from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
@@ -33,10 +33,10 @@ class BaselineSettings(BaseModel):
     user_knn: UserKnnSettings = UserKnnSettings()
     sequential_rules: SequentialRulesSettings = SequentialRulesSettings()
     recent_popularity: RecentPopularitySettings = RecentPopularitySettings()
-    sasrec: SequenceRowSettings = SequenceRowSettings()
-    gru4rec: SequenceRowSettings = SequenceRowSettings()
-    bert4rec: SequenceRowSettings = SequenceRowSettings()
-    content_sasrec: SequenceRowSettings = SequenceRowSettings()
+    sasrec: SequenceModelSettings = SequenceModelSettings()
+    gru4rec: SequenceModelSettings = SequenceModelSettings()
+    bert4rec: SequenceModelSettings = SequenceModelSettings()
+    content_sasrec: SequenceModelSettings = SequenceModelSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -68,7 +68,7 @@ class BaselineSettings(BaseModel):
         own = getattr(self, table_of(row), None)
         if own is None and row in plugins() and row not in BUILT_IN:
             own = self.settings(row)
-        return own.model_dump(exclude_none=isinstance(own, SequenceRowSettings)) if own is not None else {}
+        return own.model_dump(exclude_none=isinstance(own, SequenceModelSettings)) if own is not None else {}
 
     def with_row(self, row: str, values: Mapping[str, Any]) -> "BaselineSettings":
         """The same with other values for a row."""

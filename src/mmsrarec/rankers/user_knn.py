@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, sequences
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
@@ -33,7 +33,7 @@ class UserKnn(RankerBase):
     Settings = UserKnnSettings
     search_space: ClassVar = {"k": (5, 10, 20, 50, 100, 200, 500)}
 
-    def _fit(self, interactions: Events, seed: int) -> None:
+    def _fit(self, interactions: Interactions, seed: int) -> None:
         users = binary_matrix(sequences(interactions), self.n_items)
         people = np.maximum(np.bincount(users.indices, minlength=self.n_items), 1)
         self._index(users, np.log(max(len(np.unique(interactions.user)), 1) / people))
@@ -43,9 +43,9 @@ class UserKnn(RankerBase):
         self.users, self.idf = users, idf
         self.by_item = self._weigh(users).T.tocsr()
 
-    def _score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
-        similar = self._weigh(binary_matrix(moments.history, self.n_items)) @ self.by_item
-        for row, user in enumerate(moments.user):
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        similar = self._weigh(binary_matrix(queries.history, self.n_items)) @ self.by_item
+        for row, user in enumerate(queries.user):
             part = slice(similar.indptr[row], similar.indptr[row + 1])
             values = np.where(similar.indices[part] == user, 0, similar.data[part])
             values[np.lexsort((similar.indices[part], -values))[self.settings.k :]] = 0

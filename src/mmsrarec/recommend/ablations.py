@@ -11,19 +11,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.recommend.settings import RecommendSettings, Shows, Tasks
+from mmsrarec.recommend.settings import PromptFields, RecommendSettings, Tasks
 from mmsrarec.retrieve.settings import RetrieveSettings
 
 
 @dataclass(frozen=True)
 class Variant:
-    """shows: switches of `Shows`; settings: other fields of `RecommendSettings`; retrieve: fields of `RetrieveSettings`
-    that say who is asked, the encoder among them; what is named nowhere stays as the recipe has it. keywords: of the
-    tuned policy, of the untuned one (stage 1 without its RL), or each item's taken from another item. trained: with an
-    adapter; without, the model is asked as it is. teacher: the variant whose scores are learned beside the own loss.
+    """shows: switches of `PromptFields`; settings: other fields of `RecommendSettings`; retrieve: fields of
+    `RetrieveSettings` that say who is asked, the encoder among them; what is named nowhere stays as the recipe has it.
+    keywords: of the tuned policy, of the untuned one (stage 1 without its RL), or each item's taken from another item.
+    trained: with an adapter; without, the model is asked as it is. teacher: the variant whose scores are learned beside
+    the own loss.
     """
 
-    shows: Mapping[str, bool] = field(default_factory=dict)
+    prompt_fields: Mapping[str, bool] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     retrieve: Mapping[str, Any] = field(default_factory=dict)
     keywords: Literal["tuned", "untuned", "exchanged"] = "tuned"
@@ -32,8 +33,10 @@ class Variant:
 
     def applied(self, settings: RecommendSettings) -> RecommendSettings:
         """The recipe's settings with what the variant changes."""
-        shows = settings.shows.model_dump() | dict(self.shows)
-        return RecommendSettings.model_validate(settings.model_dump() | dict(self.settings) | {"shows": shows})
+        prompt_fields = settings.prompt_fields.model_dump() | dict(self.prompt_fields)
+        return RecommendSettings.model_validate(
+            settings.model_dump() | dict(self.settings) | {"prompt_fields": prompt_fields}
+        )
 
     def asks(self, settings: RetrieveSettings) -> RetrieveSettings:
         """Stage 2's settings with what the variant changes."""
@@ -41,30 +44,30 @@ class Variant:
 
 
 def _only(*shown: str) -> dict[str, bool]:
-    return {name: name in shown for name in Shows.model_fields}
+    return {name: name in shown for name in PromptFields.model_fields}
 
 
 def _without(*hidden: str) -> Variant:
-    return Variant(shows=dict.fromkeys(hidden, False))
+    return Variant(prompt_fields=dict.fromkeys(hidden, False))
 
 
 VARIANTS: dict[str, Variant] = {
     "whole": Variant(),
-    "titles": Variant(shows=_only("titles")),
-    "titles and pictures": Variant(shows=_only("titles", "pictures")),
+    "titles": Variant(prompt_fields=_only("titles")),
+    "titles and pictures": Variant(prompt_fields=_only("titles", "pictures")),
     "without pictures": _without("image_keywords", "pictures"),
     "without texts": _without("text_keywords", "descriptions"),
     "without stage 1": _without("text_keywords", "image_keywords"),
-    "without stage 2": _without("similar", "similar_keywords", "transitions", "alike", "follows"),
-    "without counts in words": _without("alike", "follows", "popularity", "recency", "trend"),
-    "collaborative keywords": Variant(shows={"similar": False, "similar_keywords": True}),
-    "items and keywords": Variant(shows={"similar": True, "similar_keywords": True}),
-    "with transitions": Variant(shows={"transitions": True}),
-    "with follows in words": Variant(shows={"follows": True}),
-    "with recency in words": Variant(shows={"recency": True}),
-    "with trend in words": Variant(shows={"trend": True}),
-    "without lone voices": _without("lone_voices"),
-    "raw descriptions": Variant(shows={"text_keywords": False, "image_keywords": False, "descriptions": True}),
+    "without stage 2": _without("similar", "similar_keywords", "transitions", "neighbour_votes", "follows"),
+    "without counts in words": _without("neighbour_votes", "follows", "popularity", "recency", "trend"),
+    "collaborative keywords": Variant(prompt_fields={"similar": False, "similar_keywords": True}),
+    "items and keywords": Variant(prompt_fields={"similar": True, "similar_keywords": True}),
+    "with transitions": Variant(prompt_fields={"transitions": True}),
+    "with follows in words": Variant(prompt_fields={"follows": True}),
+    "with recency in words": Variant(prompt_fields={"recency": True}),
+    "with trend in words": Variant(prompt_fields={"trend": True}),
+    "without lone voices": _without("rare_votes"),
+    "raw descriptions": Variant(prompt_fields={"text_keywords": False, "image_keywords": False, "descriptions": True}),
     "untuned keywords": Variant(keywords="untuned"),
     "random keywords": Variant(keywords="exchanged"),
     "yes or no alone": Variant(settings={"loss": "yesno"}),

@@ -2,7 +2,7 @@
 
 Of a pack with k explained candidates, leaving out something of who is asking is a pack with all k; leaving out
 something of a candidate is one more candidate in the pack that has everything. All packs are scored together, through a
-`Tree`: a prompt is the whole one up to what it leaves out, and only what comes after that is computed for it.
+`PrefixTree`: a prompt is the whole one up to what it leaves out, and only what comes after that is computed for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmsrarec.models.packing.packed_prompt import Pack
-from mmsrarec.models.packing.prefix_tree import Tree
-from mmsrarec.recommend.prompt.explanation_units import Cut, Statement, of_asker, of_candidate
-from mmsrarec.recommend.prompt.prompt_context import Evidence
+from mmsrarec.models.packing.packed_prompt import PackedPrompt
+from mmsrarec.models.packing.prefix_tree import PrefixTree
+from mmsrarec.recommend.prompt.explanation_units import Mask, PromptFact, candidate_facts, user_facts
+from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
 
@@ -26,7 +26,7 @@ ones take longer, for the memory that they ask for."""
 class Reason:
     """Something the model was shown. weight: how far the log-odds of yes fall without it; negative: it spoke against.
 
-    kind: as of a `Statement`. item_id: of a history or similar item. parts: where asked for, the keywords of a reason
+    kind: as of a `PromptFact`. item_id: of a history or similar item. parts: where asked for, the keywords of a reason
     that is made of several, each left out alone; their weights need not add up to that of all.
     """
 
@@ -37,75 +37,75 @@ class Reason:
     parts: "tuple[Reason, ...]" = ()
 
 
-def explain(prompts: Prompts, evidence: Evidence) -> tuple[float, list[Reason]]:
-    """The score of the one candidate in `evidence`, and its reasons, keywords also one by one."""
-    (found,) = explain_all(prompts, evidence, each_keyword=True)
+def explain(prompts: Prompts, context: PromptContext) -> tuple[float, list[Reason]]:
+    """The score of the one candidate in `context`, and its reasons, keywords also one by one."""
+    (found,) = explain_all(prompts, context, each_keyword=True)
     return found
 
 
 def explain_all(
     prompts: Prompts,
-    evidence: Evidence,
+    context: PromptContext,
     batch_tokens: int = 8192,
     each_keyword: bool = False,
 ) -> list[tuple[float, list[Reason]]]:
-    """The score of each candidate in `evidence`, and its reasons by weight, heaviest first.
+    """The score of each candidate in `context`, and its reasons by weight, heaviest first.
 
-    What similar people took is named only where at least `min_people` distinct ones stand behind it. each_keyword:
+    What similar people took is named only where at least `k_anonymity` distinct ones stand behind it. each_keyword:
     keywords are measured one by one as well, as parts of the reason that holds them all. The score is what the weights
-    are differences from. It is computed as these are, through a tree, and is no rank's: see `score_evidence`.
+    are differences from. It is computed as these are, through a tree, and is no rank's: see `score_contexts`.
     """
-    asker, own = statements_of(prompts, evidence, each_keyword)
-    packs = explaining_packs(prompts, evidence, asker, own)
-    tree = Tree() if prompts.mllm.packs else None
+    about_user, own = facts_of(prompts, context, each_keyword)
+    packs = explanation_prompts(prompts, context, about_user, own)
+    tree = PrefixTree() if prompts.mllm.packs else None
     if tree is not None:
-        score_packs(prompts, [prompts.render(evidence)], batch_tokens, tree=tree)
+        score_packs(prompts, [prompts.render(context)], batch_tokens, tree=tree)
     scored = score_packs(prompts, packs, min(batch_tokens, TOGETHER), tree=tree)
     logits = [np.array([log_odds(float(p)) for p in scores]) for scores in scored]
-    n = len(evidence.candidates)
+    n = len(context.candidates)
     whole, rest = logits[0][:n], np.split(logits[0][n:], np.cumsum([len(mine) for mine in own])[:-1])
     found = []
     for place, (mine, values) in enumerate(zip(own, rest, strict=True)):
         without = [part[place] for part in logits[1:]] + values.tolist()
         drops = {
-            statement: round(float(whole[place] - value), 4)
-            for statement, value in zip([*asker, *mine], without, strict=True)
+            fact: round(float(whole[place] - value), 4)
+            for fact, value in zip([*about_user, *mine], without, strict=True)
         }
-        reasons = [_reason(prompts, statement, drops) for statement in drops if not statement.part]
+        reasons = [_reason(prompts, fact, drops) for fact in drops if not fact.part]
         found.append((float(1 / (1 + np.exp(-whole[place]))), sorted(reasons, key=lambda reason: -reason.weight)))
     return found
 
 
-def statements_of(
-    prompts: Prompts, evidence: Evidence, each_keyword: bool = False
-) -> tuple[list[Statement], list[list[Statement]]]:
+def facts_of(
+    prompts: Prompts, context: PromptContext, each_keyword: bool = False
+) -> tuple[list[PromptFact], list[list[PromptFact]]]:
     """What the prompt says of who is asking, and of each candidate."""
 
-    def spread(statements: Sequence[Statement]) -> list[Statement]:
-        return [one for whole in statements for one in (whole, *(whole.each() if each_keyword else ()))]
+    def spread(facts: Sequence[PromptFact]) -> list[PromptFact]:
+        return [one for whole in facts for one in (whole, *(whole.each() if each_keyword else ()))]
 
-    places = range(len(evidence.candidates))
-    own = [spread(list(of_candidate(prompts, evidence, place))) for place in places]
-    return spread(list(of_asker(prompts, evidence))), own
+    places = range(len(context.candidates))
+    own = [spread(list(candidate_facts(prompts, context, place))) for place in places]
+    return spread(list(user_facts(prompts, context))), own
 
 
-def explaining_packs(
-    prompts: Prompts, evidence: Evidence, asker: Sequence[Statement], own: Sequence[Sequence[Statement]]
-) -> list[Pack]:
+def explanation_prompts(
+    prompts: Prompts, context: PromptContext, about_user: Sequence[PromptFact], own: Sequence[Sequence[PromptFact]]
+) -> list[PackedPrompt]:
     """A pack with everything: the candidates, then each once more for each statement of its own; and a pack for each
     statement of the asker."""
-    nothing = Cut()
-    whole = [nothing.candidate(prompts, evidence, place) for place in range(len(own))]
-    less = [one.cut.candidate(prompts, evidence, place) for place, mine in enumerate(own) for one in mine]
-    first = Pack(nothing.shared(prompts, evidence), [*whole, *less])
-    return [first, *(Pack(one.cut.shared(prompts, evidence), whole) for one in asker)]
+    nothing = Mask()
+    whole = [nothing.candidate(prompts, context, place) for place in range(len(own))]
+    less = [one.cut.candidate(prompts, context, place) for place, mine in enumerate(own) for one in mine]
+    first = PackedPrompt(nothing.shared(prompts, context), [*whole, *less])
+    return [first, *(PackedPrompt(one.cut.shared(prompts, context), whole) for one in about_user)]
 
 
-def _reason(prompts: Prompts, statement: Statement, drops: Mapping[Statement, float]) -> Reason:
-    item_id = None if statement.item is None else prompts.dataset.items[statement.item].item_id
-    parts = [Reason(part.kind, part.text, drops[part]) for part in statement.each() if part in drops]
+def _reason(prompts: Prompts, fact: PromptFact, drops: Mapping[PromptFact, float]) -> Reason:
+    item_id = None if fact.item is None else prompts.dataset.items[fact.item].item_id
+    parts = [Reason(part.kind, part.text, drops[part]) for part in fact.each() if part in drops]
     parts.sort(key=lambda part: -part.weight)
-    return Reason(statement.kind, statement.text, drops[statement], item_id, tuple(parts))
+    return Reason(fact.kind, fact.text, drops[fact], item_id, tuple(parts))
 
 
 def log_odds(p: float) -> float:

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmsrarec.models.backbone.settings import Keep
+from mmsrarec.models.backbone.settings import LayerSelection
 
 
-class Shows(BaseModel):
+class PromptFields(BaseModel):
     """What a prompt shows. Each switch is an ablation: with it off, exactly its signal is gone."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -17,7 +17,9 @@ class Shows(BaseModel):
     image_keywords: bool = Field(default=True, description="stage 1's keywords of the pictures")
     pictures: bool = Field(default=True, description="the candidate's picture itself, as visual tokens")
     similar: bool = Field(default=True, description="what similar users took next (stage 2)")
-    alike: bool = Field(default=True, description="in words, how many similar users took the candidate next [ours]")
+    neighbour_votes: bool = Field(
+        default=True, description="in words, how many similar users took the candidate next [ours]"
+    )
     popularity: bool = Field(default=True, description="in words, how many people took the candidate before [ours]")
     similar_keywords: bool = Field(
         default=False, description="keywords of what similar users took next, by weight and rarity: the paper's context"
@@ -32,7 +34,7 @@ class Shows(BaseModel):
     )
     recency: bool = Field(default=False, description="in words, when the candidate was last taken [ours]")
     trend: bool = Field(default=False, description="in words, whether the candidate is rising [ours]")
-    lone_voices: bool = Field(
+    rare_votes: bool = Field(
         default=True,
         description="also items and keywords that fewer than min_people similar users stand behind; reasons never "
         "name those",
@@ -58,13 +60,13 @@ class RecommendSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    shows: Shows = Shows()
+    prompt_fields: PromptFields = PromptFields()
     history: int = Field(default=5, ge=1, le=50, description="items of history in a prompt, the newest (the paper's n)")
     similar_items: int = Field(default=5, ge=0, le=50, description="items that similar users took next, in a prompt")
     similar_tokens: int = Field(
         default=48, ge=0, le=1024, description="tokens of the keywords of what similar users took next, in a prompt"
     )
-    min_people: int = Field(
+    k_anonymity: int = Field(
         default=5,
         ge=1,
         le=1000,
@@ -79,13 +81,13 @@ class RecommendSettings(BaseModel):
         default=24, ge=1, le=512, description="tokens of a description in a prompt, where descriptions are shown"
     )
     visual_tokens: int = Field(default=1, ge=1, le=49, description="visual tokens of a candidate's picture")
-    packs: int = Field(
+    n_examples: int = Field(
         default=1500, ge=1, description="training examples: one moment with its positive and its negatives"
     )
     negatives: int = Field(
         default=7, ge=1, le=63, description="negatives in a training pack, items the user never took"
     )
-    wishes: float = Field(
+    preference_rate: float = Field(
         default=0.25,
         ge=0,
         le=1,
@@ -104,14 +106,14 @@ class RecommendSettings(BaseModel):
         description="share of a pack's negatives that the encoder of stage 2 ranks among its 100 highest at that "
         "moment; the rest are uniform [ours]",
     )
-    late: float = Field(
+    recency_power: float = Field(
         default=0.0,
         ge=0,
         le=20,
         description="how much more often late moments are trained on: the one at share x of a history as often as "
         "x**late; tests are asked at the end [ours]",
     )
-    as_new: float = Field(
+    cold_item_rate: float = Field(
         default=0.15,
         ge=0,
         le=1,
@@ -123,14 +125,16 @@ class RecommendSettings(BaseModel):
         description="yesno: cross-entropy of the answer (published); softmax over the pack [ours]; their sum",
     )
     tasks: Tasks = Tasks()
-    lr: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of AdamW")
-    batch: int = Field(default=8, ge=1, le=256, description="packs in a step")
+    learning_rate: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of AdamW")
+    batch_size: int = Field(default=8, ge=1, le=256, description="packs in a step")
     rank: int = Field(default=8, ge=1, le=256, description="rank of the LoRA adapter")
     epochs: int = Field(default=1, ge=1, le=100, description="times that every pack is trained on")
     layers: int | None = Field(
         default=None, ge=1, description="layers of the language model that rank; not set: all [ours]"
     )
-    keep: Keep = Field(default="lowest", description="which layers rank: the lowest, or evenly spaced ones [ours]")
+    layer_selection: LayerSelection = Field(
+        default="lowest", description="which layers rank: the lowest, or evenly spaced ones [ours]"
+    )
     first_layer: int = Field(
         default=18, ge=0, description="LoRA sits on this layer and those above; the backward ends here"
     )

@@ -1,4 +1,4 @@
-"""The collaborative context: what a moment's neighbours took next, as items and as keywords (stage 2)."""
+"""The collaborative context: what a query's neighbours took next, as items and as keywords (stage 2)."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,12 +8,13 @@ from typing import Protocol
 
 import numpy as np
 
-from mmsrarec.data.dataset import Events, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.retrieve.neighbours import Found, Neighbours, clock
 
 SHARPNESS = 4
-"""Power of a neighbour's cosine: a crowd may be large, and those who are most alike still speak loudest [ours]."""
+"""Power of a neighbour's cosine: a voting neighbours may be large, and those who are most alike still speak loudest
+[extension]."""
 
 TAKINGS = 4_000_000
 """Items that neighbours took next, held at once: 32 MB."""
@@ -26,7 +27,7 @@ class HasKeywords(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Voices:
+class Votes:
     """What people took next, an entry for every taking: item (n,) codes, weight (n,), person (n,) user codes."""
 
     item: IntArray
@@ -34,24 +35,24 @@ class Voices:
     person: IntArray
 
     @classmethod
-    def none(cls) -> "Voices":
+    def none(cls) -> "Votes":
         return cls(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64))
 
     @classmethod
-    def of(cls, items: IntArray, similarity: FloatArray, users: IntArray) -> "Voices":
+    def of(cls, items: IntArray, similarity: FloatArray, users: IntArray) -> "Votes":
         """items: (k, n_next) from `next_items`, similarity and users: (k,). What weighs nothing is left out."""
         weight = item_weights(items, similarity).ravel()
         real = weight > 0
         return cls(items.ravel()[real], weight[real], np.repeat(users, items.shape[1])[real])
 
-    def joined(self, other: "Voices") -> "Voices":
+    def joined(self, other: "Votes") -> "Votes":
         """Two sources as one, each weighing 1 in all."""
         parts = [one for one in (self, other) if len(one.item)]
         if not parts:
             return self
         weight = np.concatenate([one.weight / one.weight.sum() for one in parts])
         item, person = (np.concatenate([getattr(one, name) for one in parts]) for name in ("item", "person"))
-        return Voices(item, weight, person)
+        return Votes(item, weight, person)
 
     def ranked(self, history: IntArray) -> list[tuple[int, float]]:
         """(code, weight) of each item that is none of the history, the heaviest first; equals: the first met."""
@@ -67,38 +68,39 @@ class Voices:
         return (self.item[first] == np.asarray(codes)[:, None]).sum(axis=1)
 
 
-def share_levels(voices: Voices, candidates: IntArray, shares: Sequence[float]) -> IntArray:
+def share_levels(votes: Votes, candidates: IntArray, shares: Sequence[float]) -> IntArray:
     """(c,) item codes -> (c,) levels: 0 for what nobody took, else 1 + how many of the shares its weight reaches, as a
     share of the heaviest item's."""
-    per_item = np.bincount(voices.item, voices.weight, int(candidates.max(initial=0)) + 1)
+    per_item = np.bincount(votes.item, votes.weight, int(candidates.max(initial=0)) + 1)
     share = per_item[candidates] / max(float(per_item.max()), 1e-12)
     return np.where(share > 0, 1 + np.searchsorted(shares, share, side="right"), 0)
 
 
-def blocks(moments: int, takings: int) -> Iterator[IntArray]:
-    """Numbers of moments, few enough at a time that what a crowd took next, so many `takings` a moment, fits."""
+def blocks(queries: int, takings: int) -> Iterator[IntArray]:
+    """Numbers of queries, few enough at a time that what a voting neighbours took next, so many `takings` a query,
+    fits."""
     size = max(1, TAKINGS // takings)
-    for begin in range(0, moments, size):
-        yield np.arange(begin, min(begin + size, moments))
+    for begin in range(0, queries, size):
+        yield np.arange(begin, min(begin + size, queries))
 
 
-def crowds(
-    neighbours: Neighbours, train: Events, moments: Moments, k: int, n_next: int
-) -> Iterator[tuple[IntArray, Moments, Found, IntArray]]:
-    """What the k nearest of each moment took next, few moments at a time: their numbers, the moments, who is nearest,
+def voting_neighbours(
+    neighbours: Neighbours, train: Interactions, queries: Queries, k: int, n_next: int
+) -> Iterator[tuple[IntArray, Queries, Found, IntArray]]:
+    """What the k nearest of each query took next, few queries at a time: their numbers, the queries, who is nearest,
     and (m, k, n_next) codes as `next_items` gives them."""
-    for these in blocks(len(moments), k * n_next):
-        asked = moments.pick(these)
+    for these in blocks(len(queries), k * n_next):
+        asked = queries.pick(these)
         found = neighbours.find(asked, k)
         yield these, asked, found, next_items(found, train, asked, n_next)
 
 
-def next_items(found: Found, train: Events, moments: Moments, n_next: int) -> IntArray:
+def next_items(found: Found, train: Interactions, queries: Queries, n_next: int) -> IntArray:
     """(m, k, n_next) codes of the items each neighbour took from its row on, in order; -1 where there is none.
 
-    Only events strictly before the moment count: a neighbour's later events are the future.
+    Only interactions strictly before the query count: a neighbour's later interactions are the future.
     """
-    time = clock(moments)[:, None, None]
+    time = clock(queries)[:, None, None]
     rows = found.row[:, :, None] + np.arange(n_next)
     inside = np.minimum(rows, len(train) - 1)
     real = (found.row[:, :, None] >= 0) & (rows < len(train))

@@ -55,14 +55,14 @@ class Encoder:
         Only the last `settings.length` items are read, unknown ones skipped. An empty history gets the state of someone
         unknown. Equal readings get bit-equal rows: each is computed once, in an order that depends on them only.
         """
-        vectors = np.zeros((len(histories), self.settings.dims), dtype=np.float32)
+        vectors = np.zeros((len(histories), self.settings.embedding_size), dtype=np.float32)
         if not len(histories):
             return vectors
-        tokens = self.model.read(histories, self.settings.length)
+        tokens = self.model.read(histories, self.settings.max_length)
         tokens, place = np.unique(tokens, axis=0, return_inverse=True)
         last = (tokens < self.n_items).sum(axis=1)
         by_length = np.argsort(last, kind="stable")  # short ones together: little padding
-        states = np.zeros((len(tokens), self.settings.dims), dtype=np.float32)
+        states = np.zeros((len(tokens), self.settings.embedding_size), dtype=np.float32)
         device = self.model.scale.device  # not of items.weight, which content-sasrec makes anew each time
         self.model.eval()
         begin = 0
@@ -120,9 +120,11 @@ class Encoder:
 def new_model(n_items: int, s: RetrieveSettings) -> SequenceModel:
     """The model that the settings name, untrained."""
     if s.encoder == "gru4rec":
-        return GRU4Rec(n_items, s.dims, s.blocks, s.dropout)
+        return GRU4Rec(n_items, s.embedding_size, s.n_layers, s.dropout)
     if s.encoder == "bert4rec":
-        return BERT4Rec(n_items, s.length, s.dims, s.blocks, s.heads, s.dropout, s.hidden)
+        return BERT4Rec(n_items, s.max_length, s.embedding_size, s.n_layers, s.n_heads, s.dropout, s.mask_prob)
     if s.encoder == CONTENT_SASREC:
-        return ContentSASRec(n_items, s.length, s.dims, s.blocks, s.heads, s.dropout, s.content_dims, s.without_id)
-    return SASRec(n_items, s.length, s.dims, s.blocks, s.heads, s.dropout)
+        return ContentSASRec(
+            n_items, s.max_length, s.embedding_size, s.n_layers, s.n_heads, s.dropout, s.content_size, s.id_dropout
+        )
+    return SASRec(n_items, s.max_length, s.embedding_size, s.n_layers, s.n_heads, s.dropout)

@@ -1,17 +1,17 @@
-"""The log by item and time: what others had done with an item before a moment, found by binary search."""
+"""The log by item and time: what others had done with an item before a query, found by binary search."""
 
 import numpy as np
 
-from mmsrarec.data.dataset import Events, IntArray
+from mmsrarec.data.dataset import IntArray, Interactions
 
 
-class Past:
-    """Training events sorted by item, then time.
+class ItemTimeIndex:
+    """Training interactions sorted by item, then time.
 
     rows: (n,) row numbers in that order; keys: (n,), item and time as one ascending number.
     """
 
-    def __init__(self, train: Events) -> None:
+    def __init__(self, train: Interactions) -> None:
         self.train = train
         self.times = train.time[train.by_time]
         self.distinct, when = np.unique(train.time, return_inverse=True)
@@ -26,21 +26,22 @@ class Past:
         return int(np.searchsorted(self.times, time, side="left"))
 
     def before(self, items: IntArray, time: int) -> tuple[IntArray, IntArray]:
-        """(c,) items -> where in `rows` the events of each begin, and where those strictly before the time end."""
+        """(c,) items -> where in `rows` the interactions of each begin, and where those strictly before the time
+        end."""
         first = items * (len(self.distinct) + 1)
         return np.searchsorted(self.keys, first), np.searchsorted(
             self.keys, first + np.searchsorted(self.distinct, time, side="left")
         )
 
     def own(self, user: int, time: int) -> IntArray:
-        """Rows of the user's own events strictly before a time; none for somebody who is not in the data."""
+        """Rows of the user's own interactions strictly before a time; none for somebody who is not in the data."""
         if not 0 <= user < self.train.n_users:
             return np.zeros(0, dtype=np.int64)
         rows = np.arange(self.train.offsets[user], self.train.offsets[user + 1])
         return rows[self.train.time[rows] < time]
 
     def by_others(self, items: IntArray, user: int, time: int) -> IntArray:
-        """(c,): events of each item strictly before a time by others than the user."""
+        """(c,): interactions of each item strictly before a time by others than the user."""
         begin, end = self.before(items, time)
         own = self.train.item[self.own(user, time)]
         return end - begin - (own[None, :] == items[:, None]).sum(axis=1)

@@ -1,6 +1,6 @@
 """Which vectors are nearest to a query: by numpy, the reference, by torch on a GPU, or by faiss (stage 2).
 
-Vectors stand in time order, so that what a moment may see is a prefix: the clock costs nothing. Whoever searches only
+Vectors stand in time order, so that what a query may see is a prefix: the clock costs nothing. Whoever searches only
 proposes; `neighbours` computes the proposed cosines again, so that all searches find the same to the last bit.
 """
 

@@ -1,7 +1,7 @@
-"""Find similar users: the exact nearest moments of the training data, under the clock rule (stage 2).
+"""Find similar users: the exact nearest queries of the training data, under the temporal leakage rule (stage 2).
 
 A training row stands for "this user, with what it had before the row, then took the row's item". A row can be a
-neighbour of a moment only if it happened strictly earlier, to somebody else.
+neighbour of a query only if it happened strictly earlier, to somebody else.
 """
 
 from collections import defaultdict
@@ -13,12 +13,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmsrarec.data.dataset import Events, IntArray
-from mmsrarec.data.splits import Moments, moments_at
+from mmsrarec.data.dataset import IntArray, Interactions
+from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve.nearest_search import Float32Array, NumpySearch, Proposed, SearchName, make_search, rounding
 
-SHORTEST_COPY = 5  # events: shorter sequences are shared by chance, not because one person has two accounts
+SHORTEST_COPY = 5  # interactions: shorter sequences are shared by chance, not because one person has two accounts
 CELLS = 16_000_000  # similarities held at once: 64 MB
 FILE = "moments.safetensors"
 
@@ -33,9 +33,9 @@ class Encodes(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The neighbours of m moments, nearest first.
+    """The neighbours of m queries, nearest first.
 
-    user: (m, k) codes. row: (m, k) row numbers, in the training events, of what each neighbour took *next*.
+    user: (m, k) codes. row: (m, k) row numbers, in the training interactions, of what each neighbour took *next*.
     similarity: (m, k) cosine, float32. Where there are fewer than k: -1, -1 and 0.
     """
 
@@ -44,10 +44,10 @@ class Found:
     similarity: Float32Array
 
 
-def clock(moments: Moments) -> IntArray:
-    """(m,) the moments' times. Raises MmsrarecError if one has none: without a clock, nothing may be retrieved."""
-    time = np.asarray(moments.time)
-    if time.shape != (len(moments),) or not np.issubdtype(time.dtype, np.integer) or (time < 0).any():
+def clock(queries: Queries) -> IntArray:
+    """(m,) the queries' times. Raises MmsrarecError if one has none: without a clock, nothing may be retrieved."""
+    time = np.asarray(queries.time)
+    if time.shape != (len(queries),) or not np.issubdtype(time.dtype, np.integer) or (time < 0).any():
         raise MmsrarecError(
             "a moment has no time (seconds since 1970): give one, so that no context comes from its future"
         )
@@ -55,7 +55,7 @@ def clock(moments: Moments) -> IntArray:
 
 
 class Neighbours:
-    """An index of every training moment. Building it encodes each training row's history once.
+    """An index of every training query. Building it encodes each training row's history once.
 
     vectors: (p, d) float32, the distinct ones of length one, in the order in which they first happened. starts:
     (p + 1,), the rows of vector v are rows[starts[v] : starts[v + 1]], latest first.
@@ -63,7 +63,7 @@ class Neighbours:
 
     def __init__(
         self,
-        train: Events,
+        train: Interactions,
         encoder: Encodes,
         index: SearchName = "exact",
         device: str = "cpu",
@@ -75,7 +75,7 @@ class Neighbours:
         """
         self.train, self.encoder = train, encoder
         self.vectors, self.place = made or distinct(
-            _unit(encoder.encode(moments_at(train, np.arange(len(train))).history)), train.by_time
+            _unit(encoder.encode(queries_at(train, np.arange(len(train))).history)), train.by_time
         )
         self.reference = NumpySearch(self.vectors)
         self.search = make_search(index, self.vectors, device)
@@ -100,7 +100,7 @@ class Neighbours:
                     self.copies[sequence.tobytes()].append(int(user))
 
     def save(self, folder: Path) -> None:
-        """Write moments.safetensors, so that `load` need not encode the log again."""
+        """Write queries.safetensors, so that `load` need not encode the log again."""
         from safetensors.numpy import save_file
 
         made = {"vectors": self.vectors, "place": self.place.astype(np.int32)}
@@ -108,7 +108,7 @@ class Neighbours:
 
     @classmethod
     def load(
-        cls, folder: Path, train: Events, encoder: Encodes, index: SearchName = "exact", device: str = "cpu"
+        cls, folder: Path, train: Interactions, encoder: Encodes, index: SearchName = "exact", device: str = "cpu"
     ) -> "Neighbours":
         """The saved index of `train`; built anew where none was saved, or another log's."""
         from safetensors import safe_open
@@ -121,28 +121,28 @@ class Neighbours:
         return cls(train, encoder, index, device)
 
     def neighbours(self, history: ArrayLike, as_of: int | None, k: int = 3, user: int = -1) -> Found:
-        """The k nearest users of one history as it stands at a moment: item codes, oldest first; (1, k) neighbours.
+        """The k nearest users of one history as it stands at a query: item codes, oldest first; (1, k) neighbours.
 
         as_of: seconds since 1970; only what happened strictly before counts. user: whose history it is, -1 for somebody
-        who is not in the data. Raises MmsrarecError without a moment.
+        who is not in the data. Raises MmsrarecError without a query.
         """
-        one = Moments(np.array([user]), np.array([as_of]), np.array([-1]), (np.asarray(history, dtype=np.int64),))
+        one = Queries(np.array([user]), np.array([as_of]), np.array([-1]), (np.asarray(history, dtype=np.int64),))
         return self.find(one, k)
 
-    def find(self, moments: Moments, k: int) -> Found:
-        """The k nearest users of each moment, each by its own nearest earlier row; equally near: the latest first.
+    def find(self, queries: Queries, k: int) -> Found:
+        """The k nearest users of each query, each by its own nearest earlier row; equally near: the latest first.
 
-        Raises MmsrarecError if a moment has no time.
+        Raises MmsrarecError if a query has no time.
         """
-        m, time = len(moments), clock(moments)
+        m, time = len(queries), clock(queries)
         found = Found(
             np.full((m, k), -1, dtype=np.int64), np.full((m, k), -1, dtype=np.int64), np.zeros((m, k), dtype=np.float32)
         )
         if not m or not len(self.train):
             return found
-        queries = _unit(self.encoder.encode(moments.history))
+        query_vectors = _unit(self.encoder.encode(queries.history))
         until = np.searchsorted(self.first, time)
-        same = [self.same_person(moments, i) for i in range(m)]
+        same = [self.same_person(queries, i) for i in range(m)]
         # the nearest vectors are mostly the user's own, which do not count
         own = np.array([sum(self.train.rows(user).stop - self.train.rows(user).start for user in who) for who in same])
         width = own + 4 * k
@@ -151,22 +151,22 @@ class Neighbours:
         while begin < m:
             block = max(1, CELLS // max(int(until[by_time[min(begin + 255, m - 1)]]), 1))
             these = by_time[begin : begin + min(block, 256)]
-            proposed = self.search.propose(queries[these], until[these], width[these])
+            proposed = self.search.propose(query_vectors[these], until[these], width[these])
             for i, one in zip(these.tolist(), proposed, strict=True):
                 wider = int(width[i])
-                while not self._take(found, i, one, queries[i], int(time[i]), same[i]):
+                while not self._take(found, i, one, query_vectors[i], int(time[i]), same[i]):
                     wider *= 8
-                    (one,) = self.reference.propose(queries[i : i + 1], until[i : i + 1], np.array([wider]))
+                    (one,) = self.reference.propose(query_vectors[i : i + 1], until[i : i + 1], np.array([wider]))
             begin += len(these)
         return found
 
-    def same_person(self, moments: Moments, i: int) -> set[int]:
-        """Codes of the moment's user and of accounts that copy it: the same whole sequence, as far as it is known.
+    def same_person(self, queries: Queries, i: int) -> set[int]:
+        """Codes of the query's user and of accounts that copy it: the same whole sequence, as far as it is known.
 
-        What is known of the moment's user is its training sequence and its history. An account that holds the history
-        and one event more is a copy as well: the event would be the answer.
+        What is known of the query's user is its training sequence and its history. An account that holds the history
+        and one interaction more is a copy as well: the interaction would be the answer.
         """
-        user, history = int(moments.user[i]), np.asarray(moments.history[i], dtype=np.int64)
+        user, history = int(queries.user[i]), np.asarray(queries.history[i], dtype=np.int64)
         alike = set(self.copies.get(history.tobytes(), ()))
         if 0 <= user < self.train.n_users:
             own = self.train.items_of(user)
@@ -174,10 +174,12 @@ class Neighbours:
             alike |= {user} | {v for v in twins if len(self.train.items_of(v)) == len(own)}
         return alike
 
-    def _take(self, found: Found, i: int, proposed: Proposed, query: Float32Array, time: int, same: set[int]) -> bool:
-        """Fill in moment i from the proposed vectors; False where a vector that is left out may be nearer."""
+    def _take(
+        self, found: Found, i: int, proposed: Proposed, query_vector: Float32Array, time: int, same: set[int]
+    ) -> bool:
+        """Fill in query i from the proposed vectors; False where a vector that is left out may be nearer."""
         k, numbers = found.row.shape[1], proposed.numbers
-        near = cosines(self.vectors[numbers], query)
+        near = cosines(self.vectors[numbers], query_vector)
         past = np.searchsorted(self.times, time)
         begin = np.searchsorted(self.keys, numbers * (len(self.times) + 1) + len(self.times) - past)
         # so many rows hold k users that count, however often one user has this very vector
@@ -190,7 +192,7 @@ class Neighbours:
         _, first = np.unique(users[order], return_index=True)
         best = order[np.sort(first)[:k]]
         if proposed.floor > -np.inf:
-            enough = proposed.floor + rounding(len(query))
+            enough = proposed.floor + rounding(len(query_vector))
             if len(best) < k or near[best[-1]] <= enough:
                 return False
         found.user[i, : len(best)], found.row[i, : len(best)] = users[best], rows[best]
@@ -216,9 +218,9 @@ def distinct(vectors: Float32Array, order: IntArray) -> tuple[Float32Array, IntA
     return ordered[first[by_first]], place
 
 
-def cosines(vectors: Float32Array, query: Float32Array) -> Float32Array:
+def cosines(vectors: Float32Array, query_vector: Float32Array) -> Float32Array:
     """(p, d) and (d,), all of length one -> (p,) cosines, right to the last bit of float32 whoever stands beside."""
-    return (vectors.astype(np.float64) * query.astype(np.float64)).sum(axis=1).astype(np.float32)
+    return (vectors.astype(np.float64) * query_vector.astype(np.float64)).sum(axis=1).astype(np.float32)
 
 
 def _unit(vectors: Float32Array) -> Float32Array:

@@ -18,16 +18,16 @@ class EncoderSettings(BaseModel):
     encoder: EncoderName = Field(
         default="sasrec", description="the sequence model whose state after a history is the user's embedding"
     )
-    dims: int = Field(default=64, ge=2, le=1024, description="size of a user's and an item's vector")
-    blocks: int = Field(default=2, ge=1, le=12, description="transformer blocks of the encoder, or recurrent layers")
-    heads: int = Field(default=2, ge=1, le=16, description="attention heads; divides dims; not of gru4rec")
-    length: int = Field(
+    embedding_size: int = Field(default=64, ge=2, le=1024, description="size of a user's and an item's vector")
+    n_layers: int = Field(default=2, ge=1, le=12, description="transformer blocks of the encoder, or recurrent layers")
+    n_heads: int = Field(default=2, ge=1, le=16, description="attention heads; divides dims; not of gru4rec")
+    max_length: int = Field(
         default=50, ge=1, le=1000, description="items: how much of a history the encoder reads, from its end"
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="share of activations dropped while training")
-    lr: float = Field(default=1e-3, gt=0, le=1, description="learning rate of AdamW")
+    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="learning rate of AdamW")
     weight_decay: float = Field(default=0.0, ge=0, le=10, description="decay of AdamW")
-    batch: int = Field(
+    batch_size: int = Field(
         default=512, ge=1, description="events a training step, about: whole windows of up to `length` events"
     )
     epochs: int = Field(default=100, ge=1, description="passes over the training events, at most")
@@ -38,17 +38,17 @@ class EncoderSettings(BaseModel):
         default="softmax", description="cross-entropy over all items, or over a sample"
     )
     negatives: int = Field(default=256, ge=1, description="items sampled a training step; only where loss is sampled")
-    products: Literal["float32", "bfloat16"] = Field(
+    logits_dtype: Literal["float32", "bfloat16"] = Field(
         default="float32", description="number format of the scores of all items while training; only softmax"
     )
-    hidden: float = Field(
+    mask_prob: float = Field(
         default=0.3, gt=0, lt=1, description="share of a window's items hidden while training; only bert4rec"
     )
 
-    content_dims: int = Field(
+    content_size: int = Field(
         default=64, ge=1, le=1024, description="principal components of what an item is; only content-sasrec"
     )
-    without_id: float = Field(
+    id_dropout: float = Field(
         default=0.5,
         ge=0,
         le=1,
@@ -57,8 +57,8 @@ class EncoderSettings(BaseModel):
 
     @model_validator(mode="after")
     def _heads_divide_dims(self) -> "EncoderSettings":
-        if self.dims % self.heads:
-            raise ValueError(f"heads ({self.heads}) must divide dims ({self.dims})")
+        if self.embedding_size % self.n_heads:
+            raise ValueError(f"heads ({self.n_heads}) must divide dims ({self.embedding_size})")
         return self
 
 
@@ -70,14 +70,16 @@ class RetrieveSettings(EncoderSettings):
     )
     k: int = Field(default=3, ge=1, le=100, description="neighbours: similar users a moment is given")
     next_items: int = Field(default=3, ge=1, le=50, description="items of a neighbour that count as what it took next")
-    crowd: int | None = Field(
+    n_vote_neighbours: int | None = Field(
         default=None,
         ge=1,
         le=20000,
         description="similar users asked about a candidate, to say it in words; not set: a sixth of all, 50 to 5000",
     )
-    crowd_next: int = Field(default=10, ge=1, le=50, description="items of each of the crowd that count as taken next")
+    n_vote_items: int = Field(
+        default=10, ge=1, le=50, description="items of each of the crowd that count as taken next"
+    )
 
-    def crowd_of(self, users: int) -> int:
+    def n_vote_neighbours_of(self, users: int) -> int:
         """Similar users asked about a candidate, of so many in the training log."""
-        return self.crowd if self.crowd is not None else min(max(users // 6, 50), 5000)
+        return self.n_vote_neighbours if self.n_vote_neighbours is not None else min(max(users // 6, 50), 5000)

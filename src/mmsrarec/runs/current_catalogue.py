@@ -19,11 +19,11 @@ from mmsrarec.data.identity import KeptLog, align, load_items, recoded
 from mmsrarec.data.reading.files import find
 from mmsrarec.data.splits import EVERYTHING
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.runs.provenance import made, served_on, served_variant
-from mmsrarec.runs.run_folder import Part, Workspace, adapter_part, on_device
+from mmsrarec.runs.provenance import made, served_on, serving_variant
+from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, on_device
 from mmsrarec.summarize.keywords import items_of
 
-ALIKE = 0.1
+UNCHANGED_SHARE = 0.1
 """Share of a run's items that a data folder must have, described as the run knows them, to count as its data."""
 
 
@@ -32,7 +32,7 @@ class Catalogue:
     """What a run answers about.
 
     Attributes:
-        workspace: The run; its dataset is the catalogue as it is now, its logs what the models were made from.
+        run folder: The run; its dataset is the catalogue as it is now, its logs what the models were made from.
         split: Whose models answer: those of the evaluated split, or refitted on everything.
         available: (items,) what may be recommended.
         new: Ids of items that joined and were not summarized yet.
@@ -40,7 +40,7 @@ class Catalogue:
         present: Whether the data folder is there.
     """
 
-    workspace: Workspace
+    run_folder: RunFolder
     split: Part
     available: NDArray[np.bool_]
     new: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ def open_catalogue(folder: Path, data: Path | None = None, device: str | None = 
     """
     found = made(folder)
     notes = list(found.notes)
-    variant = served_variant(found.recipe)
+    variant = serving_variant(found.recipe)
     split = served_on(folder, found.split, variant)
     if split != EVERYTHING and is_whole(folder / adapter_part(EVERYTHING, variant)):
         notes.append(f"{folder} was made anew after it was refitted: mmsrarec refit {folder} refits it")
@@ -72,7 +72,7 @@ def open_catalogue(folder: Path, data: Path | None = None, device: str | None = 
     now, lost = _load(place, data is not None, folder, kept, known, notes)
     if now is None:
         items = tuple(gone[name] for name in kept.item_ids)
-        dataset = Dataset(place.name, items, kept.user_ids, kept.events, None, kept.times)
+        dataset = Dataset(place.name, items, kept.user_ids, kept.interactions, None, kept.times)
     else:
         described = tuple(gone[item.item_id] if item.item_id in lost else item for item in now.items)
         dataset = align(replace(now, items=described), kept.user_ids, kept.item_ids, gone)
@@ -88,8 +88,8 @@ def open_catalogue(folder: Path, data: Path | None = None, device: str | None = 
         *_note(left, f"no longer in {place}: not recommended, and still known where somebody had them"),
         *_note(edited, f"edited since they were summarized: answers use the old keywords until {advice}"),
     ]
-    workspace = Workspace(recipe, folder, dataset, {split: kept.widened(dataset)}, notes)
-    return Catalogue(workspace, split, available, new, edited, now is not None)
+    run_folder = RunFolder(recipe, folder, dataset, {split: kept.widened(dataset)}, notes)
+    return Catalogue(run_folder, split, available, new, edited, now is not None)
 
 
 def _load(
@@ -108,7 +108,7 @@ def _load(
     codes = now.item_code
     held = [one for one in kept.item_ids if one in codes and one not in lost]
     alike = sum(not _edited(now.items[codes[one]], known.get(one)) for one in held)
-    if alike < ALIKE * len(kept.item_ids):
+    if alike < UNCHANGED_SHARE * len(kept.item_ids):
         raise MmsrarecError(
             f"{place} holds other data than {folder} was made from: it has {alike} of the run's {len(kept.item_ids)} "
             "items as they were; name the right folder with --data, or make a new run with mmsrarec run"
@@ -134,7 +134,7 @@ def present_only(catalogue: Catalogue) -> Dataset:
     Interactions with items that left are the data folder's no more, so they go as well. Users and items keep their
     order.
     """
-    dataset, new = catalogue.workspace.dataset, set(catalogue.new)
+    dataset, new = catalogue.run_folder.dataset, set(catalogue.new)
     pairs = zip(dataset.items, catalogue.available.tolist(), strict=True)
     items = tuple(item for item, available in pairs if available or item.item_id in new)
     return recoded(dataset, items, dataset.user_ids)

@@ -11,19 +11,27 @@ from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.rankers.settings import encoder_settings, space_of
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC, EncoderName, EncoderSettings, RetrieveSettings
-from mmsrarec.runs.run_folder import Part, Workspace, adapter_part, msr_part
+from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings
 
-LESSONS = 2
+TRAINING_PLAN = 2
 """Raised where the same settings draw other training examples, or word a prompt otherwise, than they did."""
 
 
-ITEM = {"shows", "item_keywords", "title_tokens", "description_tokens", "visual_tokens", "layers", "keep"}
+ITEM = {
+    "prompt_fields",
+    "item_keywords",
+    "title_tokens",
+    "description_tokens",
+    "visual_tokens",
+    "layers",
+    "layer_selection",
+}
 """Settings of stage 3 that say what the backbone is shown of an item by itself, and which of its layers look."""
 
 
-class Keys:
+class Fingerprints:
     """A part of a run is up to date where its manifest holds the key given here.
 
     A key holds what its part was made from and nothing else: the log, what is written of the items, their pictures, the
@@ -31,23 +39,23 @@ class Keys:
     where they are not.
     """
 
-    def __init__(self, workspace: Workspace):
-        self.workspace, self.recipe = workspace, workspace.recipe
+    def __init__(self, run_folder: RunFolder):
+        self.run_folder, self.recipe = run_folder, run_folder.recipe
 
     @cached_property
     def log(self) -> str:
         """Who interacted with what when, and the order in which the codes of users and items stand."""
-        return log_digest(self.workspace.dataset)
+        return log_digest(self.run_folder.dataset)
 
     @cached_property
     def texts(self) -> str:
         """What is written of the items."""
-        return text_digest(self.workspace.dataset.items)
+        return text_digest(self.run_folder.dataset.items)
 
     @cached_property
     def images(self) -> str:
         """The pictures of the items."""
-        return artefacts.key(images=picture_digests(self.workspace.dataset))
+        return artefacts.key(images=picture_digests(self.run_folder.dataset))
 
     @property
     def catalogue(self) -> str:
@@ -88,67 +96,67 @@ class Keys:
         again = artefacts.key(part="tune", version=1, data=self.catalogue, **made_from)
         if self.tuned_on_other_data():
             return again if retune else first
-        return again if artefacts.is_current(self.workspace.folder / "tune", again) else first
+        return again if artefacts.is_current(self.run_folder.folder / "tune", again) else first
 
     def tuned_on_other_data(self) -> bool:
         """Whether the policy was tuned before the catalogue was as it is; also true where none was tuned."""
-        return artefacts.inputs_of(self.workspace.folder / "tune").get("data") != self.catalogue
+        return artefacts.inputs_of(self.run_folder.folder / "tune").get("data") != self.catalogue
 
     def summarize(self, part: str, tuned: bool) -> str:
         """Of the keywords. tuned: whether the tuned policy writes them."""
-        pictures = self.workspace.recorded("pictures")
+        pictures = self.run_folder.recorded("pictures")
         return self.of(part, made_by=self.summarized_by(tuned), texts=self.texts, pictures=pictures)
 
     def summarized_by(self, tuned: bool) -> str:
         """Of how keywords are made, whatever the items: what the ranker was trained to read."""
         settings = self.recipe.summarize
-        policy = {"policy": self.workspace.recorded("tune")} if tuned else {}
+        policy = {"policy": self.run_folder.recorded("tune")} if tuned else {}
         told = settings.model_dump(exclude={"tune", *unused(settings)})
         return artefacts.key(settings=told, prompts=prompts.ASKED, learned=self.learned(), **policy)
 
     def encoder(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """Of a sequence model, stage 2's encoder among them."""
-        part, settings = self.workspace.encoder_part(split, name, refit), set(EncoderSettings.model_fields)
+        part, settings = self.run_folder.encoder_part(split, name, refit), set(EncoderSettings.model_fields)
         items: dict[str, Any] = {}
         if name == CONTENT_SASREC:
-            told = self.workspace.recommend_settings("whole").model_dump(include=ITEM)
+            told = self.run_folder.recommend_settings("whole").model_dump(include=ITEM)
             items = {"told": told, "model": self.model, "texts": self.texts}
-            items |= {made: self.workspace.recorded(made) for made in ("pictures", "summarize")}
+            items |= {made: self.run_folder.recorded(made) for made in ("pictures", "summarize")}
         else:
-            settings -= {"content_dims", "without_id"}
+            settings -= {"content_size", "id_dropout"}
         evaluate = self.recipe.evaluate
         trained = encoder_settings(self.recipe.retrieve, evaluate.baselines, name).model_dump(include=settings)
         if name != self.recipe.retrieve.encoder and searched(name, evaluate):
             items["search"] = [evaluate.tune_baselines, space_of(name), VERSION]
-        valid = self.workspace.split(split).valid
+        valid = self.run_folder.split(split).valid
         if valid.allow_seen or valid.repeated.any():  # what decides when training stops
             items["repeat_consumption"] = evaluate.repeat_consumption
-        passes = self.workspace.encoder(self.workspace.chosen_on, name).best_pass if split == EVERYTHING else None
+        passes = self.run_folder.encoder(self.run_folder.chosen_on, name).best_pass if split == EVERYTHING else None
         return self.of(part, settings=trained, log=self.log, items=items, passes=passes)
 
     def recommend(self, split: Part, variant: str) -> str:
         """Of a variant's adapter."""
-        workspace, changes = self.workspace, variant_named(variant)
+        run_folder, changes = self.run_folder, variant_named(variant)
         made_from: dict[str, Any] = {
             "model": self.model,
             "texts": self.texts,
-            "summarize": workspace.recorded(workspace.summaries(variant)),
-            "retrieve": workspace.recorded(f"retrieve/{split}"),
+            "summarize": run_folder.recorded(run_folder.summaries(variant)),
+            "retrieve": run_folder.recorded(f"retrieve/{split}"),
             "asked": asked_of_stage_2(self.recipe.retrieve),
-            "lessons": LESSONS,
+            "training_plan": TRAINING_PLAN,
         }
         if changes.retrieve:
-            encoder = workspace.recorded(workspace.encoder_part(split, workspace.searches_with(variant)))
+            encoder = run_folder.recorded(run_folder.encoder_part(split, run_folder.retrieval_encoder(variant)))
             made_from["retrieve"] = artefacts.key(own=made_from["retrieve"], changed=changes.retrieve, encoder=encoder)
         if changes.teacher:
-            made_from["teacher"] = workspace.recorded(adapter_part(split, changes.teacher))
-        return self.of(adapter_part(split, variant), settings=workspace.recommend_settings(variant), **made_from)
+            made_from["teacher"] = run_folder.recorded(adapter_part(split, changes.teacher))
+        return self.of(adapter_part(split, variant), settings=run_folder.recommend_settings(variant), **made_from)
 
     def msr(self, split: SplitName, asked: tuple[str, ...]) -> str:
         """Of what the row of MLLM-MSR is trained to. asked: all the words of its prompts."""
         recipe = self.recipe
-        made_from = {name: self.workspace.recorded(name) for name in ("pictures", f"retrieve/{split}")}
-        told, lessons = recipe.evaluate.mllm_msr, LESSONS
+        made_from = {name: self.run_folder.recorded(name) for name in ("pictures", f"retrieve/{split}")}
+        told, training_plan = recipe.evaluate.mllm_msr, TRAINING_PLAN
         return self.of(
             msr_part(split),
             model=self.model,
@@ -156,16 +164,16 @@ class Keys:
             settings=recipe.recommend,
             msr=told,
             prompts=asked,
-            lessons=lessons,
+            training_plan=training_plan,
             **made_from,
         )
 
 
 def unused(settings: SummarizeSettings) -> set[str]:
     """Settings that change nothing as the others are."""
-    if settings.price is not None:
+    if settings.keyword_cost is not None:
         return set()
-    return {"price", "phi"} if settings.tune else {"price", "phi", "categories"}
+    return {"keyword_cost", "embedding_model"} if settings.tune else {"keyword_cost", "embedding_model", "categories"}
 
 
 def asked_of_stage_2(settings: RetrieveSettings) -> dict[str, Any]:

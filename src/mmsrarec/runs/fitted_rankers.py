@@ -7,12 +7,12 @@ from pathlib import Path
 
 from mmsrarec.core import artefacts
 from mmsrarec.core.terminal import remark
-from mmsrarec.data.dataset import Events
+from mmsrarec.data.dataset import Interactions
 from mmsrarec.data.splits import EVERYTHING
 from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
 from mmsrarec.rankers.ranker_base import RankerBase, saved_record
 from mmsrarec.rankers.registry import Source, make_row, ranker_class, version_of
-from mmsrarec.runs.run_folder import Part, Workspace
+from mmsrarec.runs.run_folder import Part, RunFolder
 
 
 def ranker_part(split: Part, name: str) -> str:
@@ -52,20 +52,20 @@ def load_fitted(run: Path, split: Part, name: str, source: Source) -> RankerBase
     return ranker.load(folder)
 
 
-def served_source(workspace: Workspace, split: Part) -> Source:
+def served_source(run_folder: RunFolder, split: Part) -> Source:
     """What the rankers that a run answers with are made from, as they were evaluated."""
-    baselines = chosen_baselines(workspace.folder, workspace.chosen_on, workspace.recipe.evaluate)
-    encoder = partial(workspace.encoder, split, refit=workspace.refits)
-    retrieval = partial(workspace.retrieval, split)
-    return Source(workspace.fitted(split), workspace.recipe.seed, encoder, retrieval, baselines)
+    baselines = chosen_baselines(run_folder.folder, run_folder.chosen_on, run_folder.recipe.evaluate)
+    encoder = partial(run_folder.encoder, split, refit=run_folder.refits)
+    retrieval = partial(run_folder.retrieval, split)
+    return Source(run_folder.fitted(split), run_folder.recipe.seed, encoder, retrieval, baselines)
 
 
-def served_rankers(workspace: Workspace, split: Part, names: Sequence[str]) -> list[RankerBase]:
+def served_rankers(run_folder: RunFolder, split: Part, names: Sequence[str]) -> list[RankerBase]:
     """The rankers that a run answers with, loaded.
 
     A run of an earlier version keeps none that is made from the log: then they are fitted, and a remark says so.
     """
-    source, run = served_source(workspace, split), workspace.folder
+    source, run = served_source(run_folder, split), run_folder.folder
     rankers, missing = [], []
     for name in names:
         ranker = load_fitted(run, split, name, source)
@@ -81,7 +81,7 @@ def served_rankers(workspace: Workspace, split: Part, names: Sequence[str]) -> l
     return rankers
 
 
-def _as_fitted(folder: Path, train: Events) -> Events | None:
+def _as_fitted(folder: Path, train: Interactions) -> Interactions | None:
     """The log with as many users and items as there were when the ranker of the folder was fitted; None: unknown."""
     try:
         record = saved_record(folder)

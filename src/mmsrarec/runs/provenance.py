@@ -152,7 +152,7 @@ def _may_serve(folder: Path, part: str) -> bool:
         return True  # of another version: opening it says so
 
 
-def served_variant(recipe: Recipe) -> str:
+def serving_variant(recipe: Recipe) -> str:
     """The variant of stage 3 that recommends and explains."""
     return "small" if recipe.model.name == "embedded-small" else "whole"
 
@@ -172,7 +172,7 @@ def served_on(folder: Path, split: SplitName, variant: str) -> SplitName | Every
 
 def served_adapter(recipe: Recipe) -> str:
     """The part of a run that a finished run of this recipe answers by."""
-    return f"recommend/{recipe.evaluate.splits[0]}/{served_variant(recipe)}"
+    return f"recommend/{recipe.evaluate.splits[0]}/{serving_variant(recipe)}"
 
 
 def _made(recipe: Recipe, part: str, *notes: str) -> Made:

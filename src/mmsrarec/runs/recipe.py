@@ -5,7 +5,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,6 +14,7 @@ from mmsrarec.evaluate.settings import EvaluateSettings
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.settings import RetrieveSettings
+from mmsrarec.runs.renamed_settings import RENAMED_SETTINGS
 from mmsrarec.summarize.settings import SummarizeSettings
 
 PACKAGE = Path(__file__).parents[1]
@@ -136,6 +137,9 @@ def _explain(error: ValidationError, path: str, origin: Mapping[str, str]) -> st
     where = next((text for name, text in origin.items() if _overlap(name, dotted)), path)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if problem["type"] == "extra_forbidden":
+        old = next((name for name in origin if name in RENAMED_SETTINGS and _overlap(name, dotted)), dotted)
+        if old in RENAMED_SETTINGS:
+            return f"{where}: {old} is now called {RENAMED_SETTINGS[old]}{more}"
         known = list(_fields(Recipe))
         near = [name for name in known if name.rpartition(".")[2] == dotted.rpartition(".")[2]]
         near = near or difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
@@ -158,8 +162,9 @@ def _fields(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
     """Every key a recipe may have, dotted."""
     for name, field in model.model_fields.items():
         yield f"{prefix}{name}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _fields(field.annotation, f"{prefix}{name}.")
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _fields(kind, f"{prefix}{name}.")
 
 
 def _siblings(dotted: str, known: list[str]) -> list[str]:

@@ -11,18 +11,30 @@ from numpy.typing import NDArray
 from mmsrarec.core.artefacts import read_manifest
 from mmsrarec.core.terminal import remark
 from mmsrarec.data.dataset import FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.devices import check_device
-from mmsrarec.rankers.base import CandidateGenerator, Scorer, places
-from mmsrarec.rankers.ensemble.interleaved import Likeness, Only, Turns, Widened, with_new
+from mmsrarec.rankers.base import CandidateGenerator, Ranker, places
+from mmsrarec.rankers.ensemble.interleaved import (
+    Interleaved,
+    KeywordOverlap,
+    PaddedCatalogue,
+    Restricted,
+    with_cold_items,
+)
 from mmsrarec.rankers.ensemble.two_stage import Reranked
-from mmsrarec.rankers.ensemble.weighted import Together
+from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.popularity import PopularityAsOf
 from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
-from mmsrarec.recommend.prompt.preferences import UNASKED, Wishes, carries, tilt, without_effect
-from mmsrarec.recommend.prompt.prompt_context import Evidence
+from mmsrarec.recommend.prompt.preferences import (
+    NO_PREFERENCES,
+    UserPreferences,
+    carries,
+    preference_bonus,
+    without_effect,
+)
+from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import Fused, Fusion, Given
 from mmsrarec.recommend.ranking.scorer import MllmScorer
@@ -38,7 +50,7 @@ from mmsrarec.runs.arguments import (
 )
 from mmsrarec.runs.current_catalogue import open_catalogue
 from mmsrarec.runs.fitted_rankers import served_rankers
-from mmsrarec.runs.run_folder import Part, Workspace, adapter_part
+from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part
 
 SHOWN_REASONS = 3
 SURE = 36.0
@@ -49,9 +61,9 @@ SURE = 36.0
 class Recommendation:
     """score: what it is ranked by, in (0, 1). because: the heaviest reasons, each measured by leaving it out.
 
-    The score is p(yes) / (p(yes) + p(no)), or where the run's fusion with its proposers helped on validation users, the
-    logistic function of the fused score, which compares items of one answer and is no probability. Reasons are of the
-    language model's part; a fused answer ends them with the proposers' places.
+    The score is p(yes) / (p(yes) + p(no)), or where the run's fusion with its candidate generators helped on validation
+    users, the logistic function of the fused score, which compares items of one answer and is no probability. Reasons
+    are of the language model's part; a fused answer ends them with the candidate generators' places.
     """
 
     item_id: str
@@ -96,13 +108,13 @@ class Recommender:
 
     def __init__(
         self,
-        workspace: Workspace,
+        run_folder: RunFolder,
         split: Part,
         prompts: Prompts,
-        generator: Scorer | None = None,
+        generator: Ranker | None = None,
         available: NDArray[np.bool_] | None = None,
     ):
-        """Of a workspace whose dataset is the catalogue to recommend from.
+        """Of a run folder whose dataset is the catalogue to recommend from.
 
         Args:
             split: Whose models answer.
@@ -110,17 +122,17 @@ class Recommender:
                 run's validation users when its fusion was learned, or else, without fusion, its sequence encoder.
             available: (items,) what may be recommended; everything unless given.
         """
-        self.workspace, self.dataset, self.prompts = workspace, workspace.dataset, prompts
+        self.run_folder, self.dataset, self.prompts = run_folder, run_folder.dataset, prompts
         self.split: Part = split
-        self.notes = tuple(workspace.notes)
+        self.notes = tuple(run_folder.notes)
         self.available = np.ones(len(self.dataset.items), dtype=bool) if available is None else available
-        self.retrieval = workspace.retrieval(split)
-        self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, workspace.recipe.runtime.score_tokens)
-        learned = None if generator else workspace.fusion(workspace.chosen_on, "full")
-        self.fusion = learned if learned and learned.helps and workspace.served == "whole" else None
-        made = self._made(learned.proposers) if learned else ()
-        self.proposers: tuple[CandidateGenerator, ...] = made if self.fusion else ()
-        self.generator: Scorer = generator or self._proposer(made, learned)
+        self.retrieval = run_folder.retrieval(split)
+        self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, run_folder.recipe.runtime.score_tokens)
+        learned = None if generator else run_folder.fusion(run_folder.chosen_on, "full")
+        self.fusion = learned if learned and learned.improves and run_folder.served == "whole" else None
+        made = self._made(learned.generators) if learned else ()
+        self.generators: tuple[CandidateGenerator, ...] = made if self.fusion else ()
+        self.generator: Ranker = generator or self._proposer(made, learned)
         self.cold_generator = PopularityAsOf().fit(self.retrieval.train)
 
     @classmethod
@@ -137,10 +149,10 @@ class Recommender:
         """
         place = None if data is None else checked_folder("data", data)
         catalogue = open_catalogue(checked_folder("run", run), place, None if device is None else check_device(device))
-        workspace = catalogue.workspace
-        check_device(workspace.recipe.runtime.device)
-        prompts = workspace.tuned(catalogue.split, workspace.served)
-        return cls(workspace, catalogue.split, prompts, available=catalogue.available)
+        run_folder = catalogue.run_folder
+        check_device(run_folder.recipe.runtime.device)
+        prompts = run_folder.tuned(catalogue.split, run_folder.served)
+        return cls(run_folder, catalogue.split, prompts, available=catalogue.available)
 
     def recommend(
         self,
@@ -169,11 +181,11 @@ class Recommender:
         Raises:
             MmsrarecError: Nobody of that id, no known item in the history, or an argument of another kind.
         """
-        k, wishes, reasons = checked_count("k", k), self._wishes(more, less), checked_flag("reasons", reasons)
-        moment, left_out = self._asked(user, history, checked_flag("strict", strict))
+        k, preferences, reasons = checked_count("k", k), self._preferences(more, less), checked_flag("reasons", reasons)
+        query, left_out = self._asked(user, history, checked_flag("strict", strict))
         if allow_seen is not None:
-            moment = replace(moment, allow_seen=checked_flag("allow_seen", allow_seen))
-        return self.answer(moment, k, wishes, reasons, left_out)
+            query = replace(query, allow_seen=checked_flag("allow_seen", allow_seen))
+        return self.answer(query, k, preferences, reasons, left_out)
 
     def score(
         self,
@@ -184,38 +196,40 @@ class Recommender:
         less: Sequence[str] = (),
     ) -> dict[str, float]:
         """{item id: score} of the named candidates. Raises MmsrarecError that lists unknown ids."""
-        ids, wishes = checked_ids("candidates", candidates), self._wishes(more, less)
+        ids, preferences = checked_ids("candidates", candidates), self._preferences(more, less)
         if not ids and user is None and history is None:
             return {}
-        (moment, left_out), codes = self._asked(user, history), self._codes(ids)
+        (query, left_out), codes = self._asked(user, history), self._codes(ids)
         self._remark(left_out)
         if not ids:
             return {}
-        scores = self._scores(moment, self._gather(moment, codes, wishes), wishes)
+        scores = self._scores(query, self._gather(query, codes, preferences), preferences)
         return dict(zip(ids, scores.tolist(), strict=True))
 
-    def _scores(self, moment: Moments, evidence: Evidence, wishes: Wishes = UNASKED) -> FloatArray:
-        """(c,) in (0, 1): fused where the run is and the moment has a history, else the language model's; wishes tilt
-        either."""
-        even = np.full(len(evidence.candidates), 0.5)
-        p = self.scorer.score_evidence([evidence])[0] if self._asks(moment) else even
-        if fusion := self._fusion_at(moment):
-            fused = Fused("mmsrarec", Given(p[None]), self.proposers, fusion.whole)
-            logits = fused.score(moment, np.array([evidence.candidates], dtype=np.int64))[0]
+    def _scores(
+        self, query: Queries, context: PromptContext, preferences: UserPreferences = NO_PREFERENCES
+    ) -> FloatArray:
+        """(c,) in (0, 1): fused where the run is and the query has a history, else the language model's; preferences
+        tilt either."""
+        even = np.full(len(context.candidates), 0.5)
+        p = self.scorer.score_contexts([context])[0] if self._asks(query) else even
+        if fusion := self._fusion_at(query):
+            fused = Fused("mmsrarec", Given(p[None]), self.generators, fusion.whole)
+            logits = fused.score(query, np.array([context.candidates], dtype=np.int64))[0]
         else:
             logits = np.array([log_odds(float(one)) for one in p], dtype=np.float64)
-        if wishes:
-            logits = logits + tilt(wishes, map(self.prompts.shown_keywords, evidence.candidates))
+        if preferences:
+            logits = logits + preference_bonus(preferences, map(self.prompts.shown_keywords, context.candidates))
         return 1 / (1 + np.exp(-np.clip(logits, -SURE, SURE)))
 
-    def _fusion_at(self, moment: Moments) -> Fusion | None:
+    def _fusion_at(self, query: Queries) -> Fusion | None:
         """Proposers know nothing of somebody without a history."""
-        return self.fusion if len(moment.history[0]) else None
+        return self.fusion if len(query.history[0]) else None
 
-    def _asks(self, moment: Moments) -> bool:
+    def _asks(self, query: Queries) -> bool:
         """Whether the language model has a part in the order."""
-        fusion = self._fusion_at(moment)
-        return fusion is None or fusion.speaks
+        fusion = self._fusion_at(query)
+        return fusion is None or fusion.uses_lm
 
     def explain(
         self,
@@ -227,57 +241,57 @@ class Recommender:
     ) -> Explanation:
         """Why the item is, or is not, for them: each thing the model was shown, and how far the log-odds of yes fall
         without it."""
-        item_id, wishes = checked_id("item", item), self._wishes(more, less)
+        item_id, preferences = checked_id("item", item), self._preferences(more, less)
         codes = self._codes([item_id])
-        moment, left_out = self._asked(user, history)
+        query, left_out = self._asked(user, history)
         self._remark(left_out)
-        evidence = self._gather(moment, codes, wishes)
-        (score,) = self.scorer.score_evidence([evidence])[0].tolist()  # as it is ranked
-        _, reasons = explain(self.prompts, evidence)
-        return Explanation(item_id, self.dataset.items[evidence.candidates[0]].title, score, reasons)
+        context = self._gather(query, codes, preferences)
+        (score,) = self.scorer.score_contexts([context])[0].tolist()  # as it is ranked
+        _, reasons = explain(self.prompts, context)
+        return Explanation(item_id, self.dataset.items[context.candidates[0]].title, score, reasons)
 
     def answer(
         self,
-        moment: Moments,
+        query: Queries,
         k: int,
-        wishes: Wishes = UNASKED,
+        preferences: UserPreferences = NO_PREFERENCES,
         reasons: bool = True,
         left_out: Sequence[str] = (),
     ) -> Recommendations:
-        """The k best items at one moment, (1,). Someone without a history is proposed what is popular.
+        """The k best items at one query, (1,). Someone without a history is proposed what is popular.
 
         Where more is asked of something, items that carry it are proposed in turns with the others.
         """
-        notes = [*self._unmet(wishes), *self._ignored(left_out)]
+        notes = [*self._unmet(preferences), *self._ignored(left_out)]
         may = self.available.copy()
-        may[moment.excluded[0]] = False
+        may[query.excluded[0]] = False
         if not may.any():
             why = "they had everything that may be recommended; allow_seen=True (--allow-seen) offers it again"
             return Recommendations([], left_out, [*notes, f"nothing is left to recommend: {why}"])
-        generator: Scorer = self.generator if len(moment.history[0]) else self.cold_generator
-        if wishes.more:
-            carrying = np.array([carries(words, wishes.more, wishes.lexicon) for words in self._shown])
-            generator = Turns(generator, Only(generator, carrying))
-        n = min(max(self.workspace.recipe.evaluate.propose, k), int(may.sum()))
-        proposed = Reranked("mmsrarec", Only(generator, may), self.scorer, n).proposals(moment)[0]
-        evidence = self._gather(moment, proposed, wishes)
-        scores = self._scores(moment, evidence, wishes)  # whatever is shown of them
+        generator: Ranker = self.generator if len(query.history[0]) else self.cold_generator
+        if preferences.more:
+            carrying = np.array([carries(words, preferences.more, preferences.lexicon) for words in self._shown])
+            generator = Interleaved(generator, Restricted(generator, carrying))
+        n = min(max(self.run_folder.recipe.evaluate.n_candidates, k), int(may.sum()))
+        proposed = Reranked("mmsrarec", Restricted(generator, may), self.scorer, n).proposals(query)[0]
+        context = self._gather(query, proposed, preferences)
+        scores = self._scores(query, context, preferences)  # whatever is shown of them
         best = np.argsort(-scores, kind="stable")[:k]
         carried: Sequence[Sequence[Reason]] = [()] * len(best)
         if reasons:
-            explained = explain_all(self.prompts, evidence.pick(best), self.scorer.batch_tokens)
+            explained = explain_all(self.prompts, context.pick(best), self.scorer.batch_tokens)
             carried = [found for _, found in explained]
-        proposers = self.proposers if self._fusion_at(moment) else ()
-        told = [(one.name, places(one, moment)[0]) for one in proposers]
+        generators = self.generators if self._fusion_at(query) else ()
+        told = [(one.name, places(one, query)[0]) for one in generators]
         items = [
-            self._recommendation(int(proposed[place]), float(scores[place]), found, told, wishes)
+            self._recommendation(int(proposed[place]), float(scores[place]), found, told, preferences)
             for place, found in zip(best, carried, strict=True)
         ]
         return Recommendations(items, left_out, notes)
 
-    def _unmet(self, wishes: Wishes) -> list[str]:
+    def _unmet(self, preferences: UserPreferences) -> list[str]:
         """What is said of typed keywords that no item carries."""
-        words = without_effect(wishes, self._shown)
+        words = without_effect(preferences, self._shown)
         return [f"no item carries {', '.join(words)}: asking for it changes nothing"] if words else []
 
     def _ignored(self, left_out: Sequence[str]) -> list[str]:
@@ -291,20 +305,24 @@ class Recommender:
         for note in self._ignored(left_out):
             remark(note)
 
-    def _proposer(self, made: Sequence[CandidateGenerator], learned: Fusion | None) -> Scorer:
+    def _proposer(self, made: Sequence[CandidateGenerator], learned: Fusion | None) -> Ranker:
         """Those who were chosen to propose, or the run's sequence encoder; and what nobody took, which they cannot
         know."""
         n_items, named = len(self.dataset.items), {one.name: one for one in made}
-        known: CandidateGenerator = SequenceRanker.of(self.workspace.encoder(self.split), self.retrieval.train)
+        known: CandidateGenerator = SequenceRanker.of(self.run_folder.encoder(self.split), self.retrieval.train)
         if learned:
-            known = Together.of([named[name] for name in learned.proposing], learned.together, n_items)
-        words = Likeness(list(map(self.workspace.keywords.united, range(n_items))))
-        return with_new(known, named.get(CONTENT_SASREC), words, n_items, self.workspace.recipe.evaluate.propose)
+            known = WeightedEnsemble.of(
+                [named[name] for name in learned.proposing_generators], learned.together, n_items
+            )
+        words = KeywordOverlap(list(map(self.run_folder.keywords.united, range(n_items))))
+        return with_cold_items(
+            known, named.get(CONTENT_SASREC), words, n_items, self.run_folder.recipe.evaluate.n_candidates
+        )
 
     def _made(self, names: Sequence[str]) -> tuple[CandidateGenerator, ...]:
-        """Those proposers, one by one, for all items that are there now."""
-        rankers = served_rankers(self.workspace, self.split, names)
-        return tuple(Widened(ranker, len(self.dataset.items)) for ranker in rankers)
+        """Those candidate generators, one by one, for all items that are there now."""
+        rankers = served_rankers(self.run_folder, self.split, names)
+        return tuple(PaddedCatalogue(ranker, len(self.dataset.items)) for ranker in rankers)
 
     @cached_property
     def _shown(self) -> list[tuple[str, ...]]:
@@ -317,63 +335,65 @@ class Recommender:
         score: float,
         reasons: Sequence[Reason],
         told: Sequence[tuple[str, FloatArray]],
-        wishes: Wishes,
+        preferences: UserPreferences,
     ) -> Recommendation:
-        """told: whose places joined in, NaN of what they cannot know. A wish that the item meets is the first reason:
-        it counts by rule."""
-        item, keywords = self.dataset.items[code], self.workspace.keywords.united(code)
-        met = [word for word in wishes.more if carries(self.prompts.shown_keywords(code), [word], wishes.lexicon)]
+        """told: whose places joined in, NaN of what they cannot know. A preference that the item meets is the first
+        reason: it counts by rule."""
+        item, keywords = self.dataset.items[code], self.run_folder.keywords.united(code)
+        met = [
+            word for word in preferences.more if carries(self.prompts.shown_keywords(code), [word], preferences.lexicon)
+        ]
         because = (f"you asked for more {', '.join(met)}",) if met else ()
         because += tuple(one.text for one in reasons if one.weight > 0 and one.kind != "more")[:SHOWN_REASONS]
         if said := [f"{place[code]:.0f} by {name}" for name, place in told if not np.isnan(place[code])]:
             because += (f"place {', '.join(said)}",)
         return Recommendation(item.item_id, item.title, score, keywords, because)
 
-    def _gather(self, moment: Moments, codes: IntArray, wishes: Wishes) -> Evidence:
-        """What the model is told; of wishes only where it has learned what they are."""
-        (evidence,) = self.retrieval.gather(moment, codes[None], self.prompts.settings)
-        return replace(evidence, wishes=wishes if wishes and self._obeys else UNASKED)
+    def _gather(self, query: Queries, codes: IntArray, preferences: UserPreferences) -> PromptContext:
+        """What the model is told; of preferences only where it has learned what they are."""
+        (context,) = self.retrieval.gather(query, codes[None], self.prompts.settings)
+        return replace(context, preferences=preferences if preferences and self._obeys else NO_PREFERENCES)
 
     @cached_property
     def _obeys(self) -> bool:
         """By what the adapter was trained with, which an older recipe does not say."""
-        manifest = read_manifest(self.workspace.folder / adapter_part(self.split, self.workspace.served))
-        return bool(manifest["settings"].get("recommend", {}).get("wishes"))
+        manifest = read_manifest(self.run_folder.folder / adapter_part(self.split, self.run_folder.served))
+        return bool(manifest["settings"].get("recommend", {}).get("preference_rate"))
 
-    def _wishes(self, more: object, less: object) -> Wishes:
+    def _preferences(self, more: object, less: object) -> UserPreferences:
         """What is typed, as the languages of the catalogue read it."""
-        lexicon = self.workspace.keywords.lexicon
-        return Wishes.of(checked_words("more", more), checked_words("less", less), lexicon)
+        lexicon = self.run_folder.keywords.lexicon
+        return UserPreferences.of(checked_words("more", more), checked_words("less", less), lexicon)
 
     def _asked(
         self, user: str | int | None, history: ItemIds | None, strict: bool = False
-    ) -> tuple[Moments, tuple[str, ...]]:
+    ) -> tuple[Queries, tuple[str, ...]]:
         """Now: after everything in the log; and the ids of the history that are not known.
 
         Raises MmsrarecError for a user who is not there, and a history of which nothing is.
         """
         if (user is None) == (history is None):
             raise MmsrarecError("give a user or a history, one of the two")
-        events, name = self.dataset.events, self.dataset.name
-        now = np.array([int(events.time.max(initial=0)) + 1])
+        interactions, name = self.dataset.interactions, self.dataset.name
+        now = np.array([int(interactions.time.max(initial=0)) + 1])
         if user is not None:
             known = checked_id("user", user)
             if known not in self.dataset.user_code:
                 raise MmsrarecError(f'no user "{known}" in {name}: give a history of item ids instead')
             code = self.dataset.user_code[known]
-            return self._moment(code, now, events.items_of(code)), ()
+            return self._query(code, now, interactions.items_of(code)), ()
         assert history is not None
         ids = checked_ids("history", history)
         left_out = tuple(dict.fromkeys(one for one in ids if one not in self.dataset.item_code))
         kept = [one for one in ids if one in self.dataset.item_code]
         if left_out and (strict or not kept):
             raise MmsrarecError(f"no such items in {name}: {', '.join(left_out[:10])}")
-        return self._moment(-1, now, self._codes(kept)), left_out
+        return self._query(-1, now, self._codes(kept)), left_out
 
-    def _moment(self, user: int, now: IntArray, history: IntArray) -> Moments:
+    def _query(self, user: int, now: IntArray, history: IntArray) -> Queries:
         """Whether what they had may be recommended again is as the run was evaluated."""
-        again = self.workspace.recipe.evaluate.repeat_consumption == "allow"
-        return Moments(np.array([user]), now, np.array([-1]), (history,), again)
+        again = self.run_folder.recipe.evaluate.repeat_consumption == "allow"
+        return Queries(np.array([user]), now, np.array([-1]), (history,), again)
 
     def _codes(self, item_ids: Sequence[str]) -> IntArray:
         unknown = [item_id for item_id in item_ids if item_id not in self.dataset.item_code]

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from mmsrarec.core.artefacts import inputs_of, is_current, is_whole, link_or_copy, read_manifest
-from mmsrarec.data.dataset import Dataset, Events, Item
+from mmsrarec.data.dataset import Dataset, Interactions, Item
 from mmsrarec.data.folder import load
 from mmsrarec.data.identity import KeptLog, align, load_items
 from mmsrarec.data.splits import EVERYTHING, Everything, Split, SplitName, make_split, with_validation
@@ -31,7 +31,7 @@ from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName
-from mmsrarec.runs.provenance import made, served_variant
+from mmsrarec.runs.provenance import made, serving_variant
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.summarize.keywords import Keywords, exchanged
 
@@ -49,7 +49,7 @@ Part = SplitName | Everything
 """What the parts behind stage 1 are made on: a split, or when all choices are made, everything."""
 
 
-class Workspace:
+class RunFolder:
     """What a recipe's stages left in a folder, ready for use.
 
     dataset: the items, and who interacted with what, as the parts are or will be made from them; loaded from the
@@ -61,7 +61,7 @@ class Workspace:
         recipe: Recipe,
         folder: Path,
         dataset: Dataset | None = None,
-        logs: dict[Part, Events] | None = None,
+        logs: dict[Part, Interactions] | None = None,
         notes: Sequence[str] = (),
     ):
         self.recipe, self.folder, self.logs, self.notes = recipe, folder, logs or {}, list(notes)
@@ -74,7 +74,7 @@ class Workspace:
         self._keywords = cache(self._load_keywords)
 
     @classmethod
-    def open(cls, folder: Path, device: str | None = None) -> "Workspace":
+    def open(cls, folder: Path, device: str | None = None) -> "RunFolder":
         """A finished run as it was made: the items and interactions that its parts were made from.
 
         Raises MmsrarecError where there is none, or one of another version, or its parts do not belong together.
@@ -83,18 +83,18 @@ class Workspace:
         kept, known = KeptLog.load(folder / "retrieve" / found.split), load_items(folder / "summarize")
         items = tuple(known.get(name) or Item(name) for name in kept.item_ids)
         place = found.recipe.data if found.recipe.data.is_dir() else None
-        dataset = Dataset(found.recipe.data.name, items, kept.user_ids, kept.events, place, kept.times)
+        dataset = Dataset(found.recipe.data.name, items, kept.user_ids, kept.interactions, place, kept.times)
         return cls(on_device(found.recipe, device), folder, dataset, notes=found.notes)
 
-    def with_log(self, events: Events) -> "Workspace":
+    def with_log(self, interactions: Interactions) -> "RunFolder":
         """The same run as it would see another log; what is trained stays as it is."""
-        return Workspace(self.recipe, self.folder, replace(self.dataset, events=events))
+        return RunFolder(self.recipe, self.folder, replace(self.dataset, interactions=interactions))
 
-    def repeat(self, seed: int) -> "Workspace":
+    def repeat(self, seed: int) -> "RunFolder":
         """A run of the same recipe with another seed, inside this one, that shares its finished stage 1."""
-        evaluate = self.recipe.evaluate.model_copy(update={"repeats": 1, "shown_users": 0})
+        evaluate = self.recipe.evaluate.model_copy(update={"n_seeds": 1, "shown_users": 0})
         recipe = self.recipe.model_copy(update={"seed": seed, "evaluate": evaluate})
-        other = Workspace(recipe, self.folder / SEEDS / str(seed), self.dataset)
+        other = RunFolder(recipe, self.folder / SEEDS / str(seed), self.dataset)
         for part in STAGE_1:
             mine, theirs = self.folder / part, other.folder / part
             if is_whole(mine) and not is_current(theirs, read_manifest(mine)["key"]):
@@ -142,8 +142,8 @@ class Workspace:
         return Keywords.load(self._finished(part) / "keywords.parquet", self.dataset)
 
     def _split(self, name: Part) -> Split:
-        events = self.logs.get(name, self.dataset.events)
-        return make_split(name, events, self.recipe.seed, self.recipe.evaluate.repeat_consumption)
+        interactions = self.logs.get(name, self.dataset.interactions)
+        return make_split(name, interactions, self.recipe.seed, self.recipe.evaluate.repeat_consumption)
 
     @property
     def chosen_on(self) -> SplitName:
@@ -152,20 +152,20 @@ class Workspace:
 
     @property
     def refits(self) -> bool:
-        """Whether rows without a language model are fitted on the validation events as well."""
+        """Whether rows without a language model are fitted on the validation interactions as well."""
         return self.recipe.evaluate.fitted_on == "train+validation"
 
-    def fitted(self, split: Part) -> Events:
-        """The events that rows without a language model are fitted on, to be tested or served."""
+    def fitted(self, split: Part) -> Interactions:
+        """The interactions that rows without a language model are fitted on, to be tested or served."""
         parts = self.split(split)
         if split == EVERYTHING or not self.refits:
             return parts.train
-        return with_validation(parts, self.logs.get(split, self.dataset.events))
+        return with_validation(parts, self.logs.get(split, self.dataset.interactions))
 
     def encoder_part(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """The folder of a sequence model inside the run: stage 2's own, or beside it one that is a row only.
 
-        refit: trained on the validation events as well, which stage 2's own never is.
+        refit: trained on the validation interactions as well, which stage 2's own never is.
         """
         if refit:
             return f"sequence/{split}/{name}-refit"
@@ -181,7 +181,7 @@ class Workspace:
         return Retrieval(self.split(split).train, self._index(split, settings.encoder), settings)
 
     def _find_index(self, split: Part, encoder: EncoderName) -> Neighbours:
-        """All training moments as an encoder sees them; what stage 2's own sees is kept in the run."""
+        """All training queries as an encoder sees them; what stage 2's own sees is kept in the run."""
         train, device, own = self.split(split).train, self.recipe.runtime.device, self.recipe.retrieve
         if encoder != own.encoder:
             return Neighbours(train, self.encoder(split, encoder), own.index, device)
@@ -191,13 +191,13 @@ class Workspace:
         """The recipe's settings with what the variant changes."""
         return variant_named(variant).applied(self.recipe.recommend)
 
-    def searches_with(self, variant: str) -> EncoderName:
+    def retrieval_encoder(self, variant: str) -> EncoderName:
         """The sequence model whose similar users a variant is shown."""
         return variant_named(variant).asks(self.recipe.retrieve).encoder
 
     def prompts(self, variant: str, mllm: Mllm | None = None) -> Prompts:
         settings = self.recommend_settings(variant)
-        features = image_features.pool(self.features, settings.visual_tokens) if settings.shows.pictures else {}
+        features = image_features.pool(self.features, settings.visual_tokens) if settings.prompt_fields.pictures else {}
         keywords = self._keywords(self.summaries(variant))
         if variant_named(variant).keywords == "exchanged":
             keywords = exchanged(keywords, np.random.default_rng(self.recipe.seed))
@@ -206,12 +206,12 @@ class Workspace:
     @property
     def served(self) -> str:
         """The variant that recommends and explains."""
-        return served_variant(self.recipe)
+        return serving_variant(self.recipe)
 
     def ranker(self, variant: str) -> Mllm:
         """A fresh model for stage 3, as deep as the variant wants it."""
         settings = self.recommend_settings(variant)
-        return self._fresh_model().shorten(settings.layers, settings.keep)
+        return self._fresh_model().shorten(settings.layers, settings.layer_selection)
 
     def tuned(self, split: Part, variant: str) -> Prompts:
         """Prompts on a model of their own, into which the variant's adapter is merged, if it has one."""
@@ -226,7 +226,8 @@ class Workspace:
         return self.folder / "items.safetensors"
 
     def fusion(self, split: SplitName, kind: Kind) -> Fusion | None:
-        """What was learned about fusing this very adapter with the proposers; None where that was not done."""
+        """What was learned about fusing this very adapter with the candidate generators; None where that was not
+        done."""
         folder = self.folder / fusion_part(split, kind)
         adapter = self.folder / adapter_part(split, "whole")
         if not (is_whole(folder) and is_whole(adapter)):
@@ -251,7 +252,7 @@ def on_device(recipe: Recipe, device: str | None) -> Recipe:
 
 
 def fusion_part(split: SplitName, kind: Kind) -> str:
-    """The folder of what was learned about fusing with the proposers, inside a run."""
+    """The folder of what was learned about fusing with the candidate generators, inside a run."""
     return f"evaluate/fusion/{split}/{kind}"
 
 

@@ -10,17 +10,17 @@ import numpy as np
 from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Progress
 from mmsrarec.evaluate.protocols import ndcg_of_lists, published_candidates
-from mmsrarec.rankers.base import CandidateGenerator, Scorer
+from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
-from mmsrarec.rankers.ensemble.interleaved import Likeness, with_new
+from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, with_cold_items
 from mmsrarec.rankers.ensemble.two_stage import Reranked, parts_of
-from mmsrarec.rankers.ensemble.weighted import Together
+from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.registry import candidate_generators
-from mmsrarec.recommend.ranking.fusion import Fused, Fusion, learn, terms
+from mmsrarec.recommend.ranking.fusion import Fused, Fusion, learn, ranking_features
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.runs.run_folder import Kind, adapter_part, fusion_part
-from mmsrarec.study.generator_selection import Choice, join, some
+from mmsrarec.study.generator_selection import SelectedGenerators, join, some
 from mmsrarec.study.model_scorers import Scorers
 
 FUSION = 9
@@ -29,13 +29,13 @@ Tuned = Callable[[], MllmScorer]
 """Loads the whole variant where it is asked for."""
 
 
-class Proposers:
+class CandidateGenerators:
     """The rows that may propose, which of them does, and its weight beside the language model's."""
 
     def __init__(self, scorers: Scorers, say: Progress):
         self.scorers, self.say = scorers, say
-        self.workspace, self.recipe, self.split = scorers.workspace, scorers.recipe, scorers.split
-        self.n_items = len(self.workspace.dataset.items)
+        self.run_folder, self.recipe, self.split = scorers.run_folder, scorers.recipe, scorers.split
+        self.n_items = len(self.run_folder.dataset.items)
 
     @property
     def names(self) -> list[str]:
@@ -45,32 +45,37 @@ class Proposers:
     @property
     def proposed(self) -> int:
         """Items that are proposed."""
-        return min(self.recipe.evaluate.propose, self.n_items // 2)
+        return min(self.recipe.evaluate.n_candidates, self.n_items // 2)
 
     @cached_property
-    def choice(self) -> Choice:
-        """The proposer of the most validation targets, be it several together; kept, for it costs full rankings."""
-        combine, seed = self.recipe.evaluate.combine_proposers, self.recipe.seed
+    def choice(self) -> SelectedGenerators:
+        """The candidate generator of the most validation targets, be it several together; kept, for it costs full
+        rankings."""
+        combine, seed = self.recipe.evaluate.combine_generators, self.recipe.seed
         made_from = [key for name in self.names for key in self.scorers.inputs(name, "whole")]
-        words, log, repeats = self.words, self.workspace.dataset.events.digest, self.recipe.evaluate.repeat_consumption
-        asked = {"propose": self.proposed, "seed": seed, "combine": combine, "repeats": repeats}
+        words, log, repeats = (
+            self.words,
+            self.run_folder.dataset.interactions.digest,
+            self.recipe.evaluate.repeat_consumption,
+        )
+        asked = {"n_candidates": self.proposed, "seed": seed, "combine": combine, "repeats": repeats}
         key = artefacts.key(made_from=made_from, words=words, log=log, version=6, **asked)
-        file = self.workspace.folder / "evaluate" / "generators" / f"{self.scorers.name}-{key[:12]}.json"
+        file = self.run_folder.folder / "evaluate" / "generators" / f"{self.scorers.name}-{key[:12]}.json"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             artefacts.atomic_write(file, json.dumps(asdict(self.choose()), indent=1).encode())
         record = json.loads(file.read_text())
-        return Choice(tuple(record["names"]), Logit.load(record["logit"]), record["quality"])
+        return SelectedGenerators(tuple(record["names"]), Logit.load(record["logit"]), record["quality"])
 
-    def choose(self) -> Choice:
-        """By full rankings of validation users, none of whose events was seen by whoever ranks."""
+    def choose(self) -> SelectedGenerators:
+        """By full rankings of validation users, none of whose interactions was seen by whoever ranks."""
         made = {name: self.scorers.validated(name) for name in self.names}
-        beside, combine = partial(self.beside_new, tested=False), self.recipe.evaluate.combine_proposers
+        beside, combine = partial(self.interleave_cold_items, tested=False), self.recipe.evaluate.combine_generators
         valid, own = self.split.valid.rankable, self.recipe.retrieve.encoder
         if not len(valid):
             first = own if own in made else self.names[0]
             self.say(f"{first} proposes: every validation target was had before, so there is nothing to choose by")
-            return Choice((first,))
+            return SelectedGenerators((first,))
         return join(made, valid, self.n_items, self.proposed, self.recipe.seed, beside, combine)
 
     @property
@@ -81,7 +86,7 @@ class Proposers:
     def generator(self, tested: bool = True) -> CandidateGenerator:
         """Whoever proposes, as it is tested, or as validation may know it."""
         made = self.made(tested)
-        return Together.of([made(name) for name in self.choice.names], self.choice.logit, self.n_items)
+        return WeightedEnsemble.of([made(name) for name in self.choice.names], self.choice.logit, self.n_items)
 
     def made(self, tested: bool) -> Callable[[str], CandidateGenerator]:
         """Makes rows as they are tested, or as validation may know them."""
@@ -90,16 +95,16 @@ class Proposers:
     @cached_property
     def words(self) -> list[tuple[str, ...]]:
         """The keywords of every item."""
-        return list(map(self.workspace.keywords.united, range(self.n_items)))
+        return list(map(self.run_folder.keywords.united, range(self.n_items)))
 
-    def reranked(self, generator: CandidateGenerator, ranker: Scorer, tested: bool = True) -> Reranked:
+    def reranked(self, generator: CandidateGenerator, ranker: Ranker, tested: bool = True) -> Reranked:
         """The ranker's order of what the generator proposes, and of what nobody took yet, as a run is served."""
-        return Reranked("mmsrarec", self.beside_new(generator, tested), ranker, self.proposed)
+        return Reranked("mmsrarec", self.interleave_cold_items(generator, tested), ranker, self.proposed)
 
-    def beside_new(self, generator: CandidateGenerator, tested: bool = True) -> Scorer:
+    def interleave_cold_items(self, generator: CandidateGenerator, tested: bool = True) -> Ranker:
         """The generator, and beside it what nobody took yet."""
-        by_content, by_words = self.by_content(tested), Likeness(self.words)
-        return with_new(generator, by_content, by_words, self.n_items, self.proposed)
+        by_content, by_words = self.by_content(tested), KeywordOverlap(self.words)
+        return with_cold_items(generator, by_content, by_words, self.n_items, self.proposed)
 
     def by_content(self, tested: bool) -> CandidateGenerator | None:
         """The row that ranks new items by what they are, as it is tested, or as validation may know it; None where the
@@ -127,29 +132,30 @@ class Proposers:
         """The language model and whoever proposes together."""
         return Fused("mmsrarec", tuned(), self.parts(generator), self.fusion(kind, tuned).whole)
 
-    def fused_alone(self, kind: Kind, generator: CandidateGenerator, tuned: Tuned) -> Together:
-        """The proposer's own parts together: what the language model adds is above it."""
-        return Together(self.parts(generator), self.fusion(kind, tuned).without, self.n_items)
+    def fused_alone(self, kind: Kind, generator: CandidateGenerator, tuned: Tuned) -> WeightedEnsemble:
+        """The candidate generator's own parts together: what the language model adds is above it."""
+        return WeightedEnsemble(self.parts(generator), self.fusion(kind, tuned).without, self.n_items)
 
     def fusion(self, kind: Kind, tuned: Tuned) -> Fusion:
-        """The weights of the language model and of the proposers, learned by `learn` unless they are there."""
+        """The weights of the language model and of the candidate generators, learned by `learn` unless they are
+        there."""
         settings, name = self.recipe.evaluate, self.scorers.name
-        adapter = self.workspace.recorded(adapter_part(name, "whole"))
+        adapter = self.run_folder.recorded(adapter_part(name, "whole"))
         train = artefacts.key(
             train=self.split.train.digest,
-            log=self.workspace.dataset.events.digest,
+            log=self.run_folder.dataset.interactions.digest,
             repeats=self.recipe.evaluate.repeat_consumption,
             words=self.words if kind == "full" else (),
         )
         key = artefacts.key(
             made_from=[adapter, *self.inputs(), train],
-            proposer=self.chosen,
+            generator=self.chosen,
             candidates=settings.negatives if kind == "published" else self.proposed,
             users=settings.fusion_users,
             seed=self.recipe.seed,
             version=FUSION,
         )
-        folder = self.workspace.folder / fusion_part(name, kind)
+        folder = self.run_folder.folder / fusion_part(name, kind)
         if not artefacts.is_current(folder, key):
             self.say(f"fusing with {self.chosen}: {kind}, {name}")
             learned = self.learn(kind, tuned())
@@ -159,33 +165,33 @@ class Proposers:
         return Fusion.load(folder)
 
     def learn(self, kind: Kind, scorer: MllmScorer) -> Fusion:
-        """The weights of both on validation moments, at most `evaluate.fusion_users`.
+        """The weights of both on validation queries, at most `evaluate.fusion_users`.
 
-        The proposers are fitted on the training events for it, also where they are fitted on the validation events as
-        well (`evaluate.fitted_on`) for the row that the weights are then used in: the moments must be new to them. Some
-        items are made new (`Scorers.hidden`).
+        The candidate generators are fitted on the training interactions for it, also where they are fitted on the
+        validation interactions as well (`evaluate.fitted_on`) for the row that the weights are then used in: the
+        queries must be new to them. Some items are made new (`Scorers.hidden`).
         """
         settings, seed, valid, hidden = self.recipe.evaluate, self.recipe.seed, self.split.valid, self.scorers.hidden
-        scorer = scorer.as_new(hidden) if hidden.any() else scorer
+        scorer = scorer.as_cold(hidden) if hidden.any() else scorer
         generator = self.generator(tested=False)
         if kind == "full":
             valid = some(valid.rankable, self.n_items, seed)
         order = np.random.default_rng(seed).permutation(len(valid))
         if kind == "published":
-            moments = valid.pick(np.sort(order[: settings.fusion_users]))
-            asked = published_candidates(moments, self.workspace.dataset.events, seed, settings.negatives)
-            moments = moments.pick(asked.rows).naming(asked.items)
-            candidates, place, looked_at = asked.items, asked.place, len(moments)
+            queries = valid.pick(np.sort(order[: settings.fusion_users]))
+            asked = published_candidates(queries, self.run_folder.dataset.interactions, seed, settings.negatives)
+            queries = queries.pick(asked.rows).naming(asked.items)
+            candidates, place, looked_at = asked.items, asked.place, len(queries)
         else:
             proposed = self.reranked(generator, scorer, tested=False).proposals(valid)
             hit = proposed == valid.target[:, None]
             rows = np.sort(order[hit.any(axis=1)[order]][: settings.fusion_users])
-            moments, candidates, place = valid.pick(rows), proposed[rows], hit[rows].argmax(axis=1)
+            queries, candidates, place = valid.pick(rows), proposed[rows], hit[rows].argmax(axis=1)
             looked_at = len(valid)
         parts = self.parts(generator, tested=False)
         x = np.zeros((0, 1, 1 + len(parts)))
-        if len(moments):
-            x = np.stack(terms(scorer, parts, moments, candidates), axis=2)
+        if len(queries):
+            x = np.stack(ranking_features(scorer, parts, queries, candidates), axis=2)
         quality = ndcg_of_lists(5 if kind == "published" else 10)
         names, choice = [part.name for part in parts], self.choice
         return learn(x, place, names, looked_at, quality, choice.names, choice.logit)

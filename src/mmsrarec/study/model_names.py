@@ -30,7 +30,7 @@ def needs_stage_2(name: str) -> bool:
     return name == CONTEXT or (is_ranker(name) and not made_from_log(name))
 
 
-def check_proposers(names: Collection[str]) -> None:
+def check_generators(names: Collection[str]) -> None:
     """Raise MmsrarecError where nobody proposes what the language model is to re-rank."""
     if "mmsrarec" in names and not candidate_generators(names):
         raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")

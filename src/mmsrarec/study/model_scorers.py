@@ -21,8 +21,8 @@ from mmsrarec.evaluate.hyperparameter_search import (
     search_folder,
     searched,
 )
-from mmsrarec.rankers.base import CandidateGenerator, Scorer
-from mmsrarec.rankers.ensemble.interleaved import Blind
+from mmsrarec.rankers.base import CandidateGenerator, Ranker
+from mmsrarec.rankers.ensemble.interleaved import HiddenItems
 from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.rankers.registry import Source, made_from_log, make_row, version_of
 from mmsrarec.rankers.settings import BaselineSettings, encoder_settings, space_of
@@ -32,30 +32,30 @@ from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
 from mmsrarec.runs.fingerprints import asked_of_stage_2
 from mmsrarec.runs.fitted_rankers import load_fitted
-from mmsrarec.runs.run_folder import MSR, Workspace, adapter_part, msr_part
+from mmsrarec.runs.run_folder import MSR, RunFolder, adapter_part, msr_part
 from mmsrarec.study.mllm_msr.part import load_msr
 from mmsrarec.study.model_names import CONTEXT, TRAINED, is_ablation, needs_stage_2
 
-SHOWN = {"similar_items": True, "min_people": True, "transition_window": True,
-         "shows": {"transitions", "lone_voices"}}  # fmt: skip
+SHOWN = {"similar_items": True, "k_anonymity": True, "transition_window": True,
+         "prompt_fields": {"transitions", "rare_votes"}}  # fmt: skip
 """Settings that say which collaborative items a prompt shows."""
 
 
 class Scorers:
-    """The models of one split's rows. fitted: the events that those without a language model are tested with."""
+    """The models of one split's rows. fitted: the interactions that those without a language model are tested with."""
 
-    def __init__(self, workspace: Workspace, name: SplitName, count: Count):
-        self.workspace, self.recipe, self.count = workspace, workspace.recipe, count
+    def __init__(self, run_folder: RunFolder, name: SplitName, count: Count):
+        self.run_folder, self.recipe, self.count = run_folder, run_folder.recipe, count
         self.name: SplitName = name
-        self.split: Split = workspace.split(name)
+        self.split: Split = run_folder.split(name)
         self.baselines_of: Callable[[str], BaselineSettings] = cache(self._baselines_of)
         self.refit = self.recipe.evaluate.fitted_on == "train+validation"
-        self.fitted = with_validation(self.split, workspace.dataset.events) if self.refit else self.split.train
+        self.fitted = with_validation(self.split, run_folder.dataset.interactions) if self.refit else self.split.train
 
-    def classic(self, name: str) -> Scorer:
+    def classic(self, name: str) -> Ranker:
         """A row without a language model, as it is tested."""
         if name == CONTEXT:
-            return ContextOnly(self.workspace.retrieval(self.name), self.recipe.recommend)
+            return ContextOnly(self.run_folder.retrieval(self.name), self.recipe.recommend)
         return self.tested(name)
 
     def tested(self, name: str) -> CandidateGenerator:
@@ -78,20 +78,20 @@ class Scorers:
         nothing."""
 
         def encoder(name: EncoderName) -> Encoder:
-            return self.workspace.encoder(self.name, name).without_ids(self.hidden)
+            return self.run_folder.encoder(self.name, name).without_ids(self.hidden)
 
         ranker = self._ranker(name, replace(self.source(name), train=self.split.train, encoder=encoder))
-        return ranker if name == CONTENT_SASREC else Blind(ranker, self.hidden)
+        return ranker if name == CONTENT_SASREC else HiddenItems(ranker, self.hidden)
 
     def source(self, name: str) -> Source:
         """What a ranker is made from to be tested."""
-        encoder = partial(self.workspace.encoder, self.name, refit=self.refit)
-        retrieval = partial(self.workspace.retrieval, self.name)
+        encoder = partial(self.run_folder.encoder, self.name, refit=self.refit)
+        retrieval = partial(self.run_folder.retrieval, self.name)
         return Source(self.fitted, self.recipe.seed, encoder, retrieval, self.baselines_of(name))
 
     def _ranker(self, name: str, source: Source) -> RankerBase:
-        """The one that the run keeps, where it was fitted on these events; else fitted anew."""
-        return load_fitted(self.workspace.folder, self.name, name, source) or make_row(name, source)
+        """The one that the run keeps, where it was fitted on these interactions; else fitted anew."""
+        return load_fitted(self.run_folder.folder, self.name, name, source) or make_row(name, source)
 
     def _baselines_of(self, name: str) -> BaselineSettings:
         """The settings of a row made from the log: the recipe's, or what a search on validation chose; kept."""
@@ -100,7 +100,7 @@ class Scorers:
             return evaluate.baselines
         key = artefacts.key(
             train=self.split.train.digest,
-            log=self.workspace.dataset.events.digest,
+            log=self.run_folder.dataset.interactions.digest,
             own=evaluate.baselines.of(name),
             space=space_of(name),
             n=evaluate.tune_baselines,
@@ -109,10 +109,10 @@ class Scorers:
             version=VERSION,
             **{f"ranker_{fact}": value for fact, value in version_of(name).items()},
         )
-        folder = search_folder(self.workspace.folder, self.name, name)
+        folder = search_folder(self.run_folder.folder, self.name, name)
         if not artefacts.is_current(folder, key):
 
-            def make(baselines: BaselineSettings) -> Scorer:
+            def make(baselines: BaselineSettings) -> Ranker:
                 return make_row(name, replace(source, baselines=baselines))
 
             source = Source(self.split.train, seed, _nothing, _nothing)
@@ -128,11 +128,11 @@ class Scorers:
         if not searched(name, self.recipe.evaluate) or name == self.recipe.retrieve.encoder:
             return []
         if name in ENCODERS:
-            return load_tries(self.workspace.folder / self.workspace.encoder_part(self.name, name))
+            return load_tries(self.run_folder.folder / self.run_folder.encoder_part(self.name, name))
         if not made_from_log(name):
             return []
         self.baselines_of(name)
-        return load_tries(search_folder(self.workspace.folder, self.name, name))
+        return load_tries(search_folder(self.run_folder.folder, self.name, name))
 
     def settings(self, name: str) -> dict[str, Any]:
         """The settings that a row of the table has; {} for one without any."""
@@ -145,17 +145,17 @@ class Scorers:
 
     def tuned(self, variant: str) -> MllmScorer:
         """The language model with a variant's adapter."""
-        prompts = self.workspace.tuned(self.name, variant)
-        retrieval = self.workspace.retrieval(self.name, variant)
+        prompts = self.run_folder.tuned(self.name, variant)
+        retrieval = self.run_folder.retrieval(self.name, variant)
         batch = self.recipe.runtime.score_tokens
         return MllmScorer(variant, prompts, retrieval, batch, self.count, keep=variant == "whole")
 
     def msr(self) -> MllmScorer:
-        return load_msr(self.workspace, self.name, self.workspace.folder / msr_part(self.name), self.count)
+        return load_msr(self.run_folder, self.name, self.run_folder.folder / msr_part(self.name), self.count)
 
     def inputs(self, model: str, variant: str) -> list[str]:
         """Keys of what a row is made from. Raises MmsrarecError where a part of the run is not finished."""
-        recorded = self.workspace.recorded
+        recorded = self.run_folder.recorded
         if "+" in model:
             return [key for part in model.split("+") for key in self.inputs(part, variant)]
         if model in TRAINED:
@@ -167,7 +167,7 @@ class Scorers:
             shown = self.recipe.recommend.model_dump(include=SHOWN)
             return [*self.inputs("neighbours-only", variant), artefacts.key(shown=shown)]
         if model in ENCODERS:
-            return [recorded(self.workspace.encoder_part(self.name, model, self.refit))]
+            return [recorded(self.run_folder.encoder_part(self.name, model, self.refit))]
         if needs_stage_2(model):
             return [recorded(f"retrieve/{self.name}"), artefacts.key(asked=asked_of_stage_2(self.recipe.retrieve))]
         settings = self.baselines_of(model).of(model)

@@ -20,7 +20,7 @@ ranking for this row added to the process at its peak (`memory.PeakMemory`)."""
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class ModelResult:
     """One model under one protocol on one split.
 
     user: (m,) codes of the test users. metrics: name -> (m,) per-user values. cost: any of COSTS. coverage: the share
@@ -51,7 +51,7 @@ class Row:
         return self.model if self.variant in ("", "whole") else f"{self.model}, {self.variant}"
 
 
-def save_row(folder: Path, row: Row) -> Path:
+def save_row(folder: Path, row: ModelResult) -> Path:
     """Write the row as one JSON file, named after what it is; returns the path. The same row overwrites itself."""
     name = "--".join((row.protocol, row.split, row.model, row.variant or "whole", str(row.seed)))
     path = folder / (re.sub(r"[^\w.-]+", "_", name) + ".json")
@@ -64,20 +64,20 @@ def save_row(folder: Path, row: Row) -> Path:
     return path
 
 
-def load_row(path: Path) -> Row:
+def load_row(path: Path) -> ModelResult:
     """Read what `save_row` wrote. Raises MmsrarecError when the file is not such a row."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         record["user"] = np.asarray(record["user"], dtype=np.int64)
         record["metrics"] = {key: np.asarray(values, dtype=float) for key, values in record["metrics"].items()}
         record["slices"] = {key: np.asarray(values, dtype=bool) for key, values in record["slices"].items()}
-        return Row(**record)
+        return ModelResult(**record)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as broken:
         raise MmsrarecError(f"{path} is not a row of figures: remove it and evaluate again ({broken})") from broken
 
 
 def row_metrics(
-    row: Row, mask: NDArray[np.bool_] | None = None, seed: int = 0, resamples: int = RESAMPLES
+    row: ModelResult, mask: NDArray[np.bool_] | None = None, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Interval]:
     """Each metric's mean and 95 % interval over the users, or over those of the (m,) mask; {} if it holds nobody."""
     keep = np.ones(len(row.user), dtype=bool) if mask is None else mask
@@ -96,7 +96,7 @@ def corrected(pairs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def compare_rows(
-    a: Row, b: Row, metrics: Sequence[str] | None = None, seed: int = 0, resamples: int = RESAMPLES
+    a: ModelResult, b: ModelResult, metrics: Sequence[str] | None = None, seed: int = 0, resamples: int = RESAMPLES
 ) -> list[dict[str, Any]]:
     """Paired tests of two rows, one entry of report.json's "pairs" a metric (all they share where None)."""
     if (a.protocol, a.split) != (b.protocol, b.split) or not np.array_equal(a.user, b.user):

@@ -1,4 +1,4 @@
-"""What the report shows beside its tables: single users whole, and, on a drawn catalogue, each signal alone."""
+"""What the report shows beside its tables: single users whole, and, on a synthetic catalogue, each signal alone."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,13 +7,13 @@ import numpy as np
 from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Count
 from mmsrarec.data.splits import SplitName
-from mmsrarec.data.synthetic.ground_truth import ANSWERS, ATTRIBUTES, Answers, Attribute, attribute_pairs
+from mmsrarec.data.synthetic.ground_truth import ANSWERS, ATTRIBUTES, Attribute, GroundTruth, attribute_pairs
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.test_queries import open_rows
-from mmsrarec.rankers.base import Scorer
+from mmsrarec.rankers.base import Ranker
 from mmsrarec.runs.recommender import Recommender
-from mmsrarec.runs.run_folder import Workspace, adapter_part
-from mmsrarec.study.report.user_examples import ShownItem, ShownUser, small_picture
+from mmsrarec.runs.run_folder import RunFolder, adapter_part
+from mmsrarec.study.report.user_examples import ItemCard, UserCard, small_picture
 
 PAIRS = 100
 """Pairs of items that an attribute is tried on."""
@@ -22,33 +22,33 @@ RECOMMENDED = 3
 
 
 def attributes(
-    workspace: Workspace,
+    run_folder: RunFolder,
     split: SplitName,
     variants: list[str],
-    tuned: Callable[[str], Scorer],
+    tuned: Callable[[str], Ranker],
 ) -> dict[str, float]:
-    """On a drawn catalogue, the share of pairs that each variant puts in the right order; {} on other data.
+    """On a synthetic catalogue, the share of pairs that each variant puts in the right order; {} on other data.
 
     The two items of a pair differ in one attribute only: one matches what the shopper wants, the other does not. Chance
     is .5. tuned: the scorer of a variant.
     """
-    folder = workspace.dataset.folder
+    folder = run_folder.dataset.folder
     if folder is None or not (folder / ANSWERS).exists():
         return {}
     try:
-        answers, found = Answers.load(workspace.dataset), {}
-    except MmsrarecError:  # a drawn catalogue that was changed since: its answers are of other items
+        answers, found = GroundTruth.load(run_folder.dataset), {}
+    except MmsrarecError:  # a synthetic catalogue that was changed since: its answers are of other items
         return {}
     for variant in variants:
-        asked = workspace.recipe.evaluate.model_dump(include={"sealed", "open_sealed"})
-        key = artefacts.key(made_from=workspace.recorded(adapter_part(split, variant)), pairs=PAIRS, asked=asked)
-        scorer: Scorer | None = None
+        asked = run_folder.recipe.evaluate.model_dump(include={"sealed", "open_sealed"})
+        key = artefacts.key(made_from=run_folder.recorded(adapter_part(split, variant)), pairs=PAIRS, asked=asked)
+        scorer: Ranker | None = None
         for attribute in ATTRIBUTES:
             name = f"{variant}-{attribute}-{key[:12]}.txt".replace(" ", "-")
-            file = workspace.folder / "evaluate" / "attributes" / name
+            file = run_folder.folder / "evaluate" / "attributes" / name
             if not file.exists():
                 scorer = scorer or tuned(variant)
-                if (share := told_apart(workspace, split, answers, attribute, scorer)) is None:
+                if (share := told_apart(run_folder, split, answers, attribute, scorer)) is None:
                     continue
                 file.parent.mkdir(parents=True, exist_ok=True)
                 artefacts.atomic_write(file, f"{share:.3f}".encode())
@@ -57,16 +57,16 @@ def attributes(
 
 
 def told_apart(
-    workspace: Workspace, split: SplitName, answers: Answers, attribute: Attribute, scorer: Scorer
+    run_folder: RunFolder, split: SplitName, answers: GroundTruth, attribute: Attribute, scorer: Ranker
 ) -> float | None:
     """Share of pairs in the right order, of test users who are not sealed; None where the catalogue has no such pair.
 
     Motif and material are tried on new items, where nothing but content can tell, and on shoppers who lean to them.
     """
-    test, rng = workspace.split(split).test, np.random.default_rng(workspace.recipe.seed)
-    test = test.pick(open_rows(test, workspace.dataset.user_ids, workspace.recipe.evaluate)[0])
+    test, rng = run_folder.split(split).test, np.random.default_rng(run_folder.recipe.seed)
+    test = test.pick(open_rows(test, run_folder.dataset.user_ids, run_folder.recipe.evaluate)[0])
     new = attribute != "series"
-    rows, right, wrong = attribute_pairs(workspace.dataset, answers, test, attribute, rng, new=new)
+    rows, right, wrong = attribute_pairs(run_folder.dataset, answers, test, attribute, rng, new=new)
     if new:
         leans = answers.leans_motif[test.user[rows]] == (attribute == "motif")
         rows, right, wrong = rows[leans], right[leans], wrong[leans]
@@ -77,35 +77,35 @@ def told_apart(
     return float((scores[:, 0] > scores[:, 1]).mean())
 
 
-def drawn_users(workspace: Workspace, split: SplitName) -> list[int]:
+def attribute_users(run_folder: RunFolder, split: SplitName) -> list[int]:
     """Test users that the report shows whole, as rows of the test: `evaluate.shown_users` of them, none sealed."""
-    test = workspace.split(split).test
-    order = np.random.default_rng(workspace.recipe.seed).permutation(len(test))
-    order = order[np.isin(order, open_rows(test, workspace.dataset.user_ids, workspace.recipe.evaluate)[0])]
-    return np.sort(order[: workspace.recipe.evaluate.shown_users]).tolist()
+    test = run_folder.split(split).test
+    order = np.random.default_rng(run_folder.recipe.seed).permutation(len(test))
+    order = order[np.isin(order, open_rows(test, run_folder.dataset.user_ids, run_folder.recipe.evaluate)[0])]
+    return np.sort(order[: run_folder.recipe.evaluate.shown_users]).tolist()
 
 
-def shown_users(workspace: Workspace, split: SplitName, rows: Mapping[int, str], count: Count) -> list[ShownUser]:
+def shown_users(run_folder: RunFolder, split: SplitName, rows: Mapping[int, str], count: Count) -> list[UserCard]:
     """Test users whole: what they had, what is recommended and why, what they took. rows: of the test, each with a
     sentence to say beside."""
     if not rows:
         return []
-    test = workspace.split(split).test
-    recommender = Recommender(workspace, split, workspace.tuned(split, workspace.served))
-    prompts, code_of = recommender.prompts, workspace.dataset.item_code
+    test = run_folder.split(split).test
+    recommender = Recommender(run_folder, split, run_folder.tuned(split, run_folder.served))
+    prompts, code_of = recommender.prompts, run_folder.dataset.item_code
     shown = []
     for number, (row, note) in enumerate(rows.items()):
-        moment = test.pick(np.array([row]))
-        (evidence,) = recommender.retrieval.gather(moment, moment.target[:, None], prompts.settings)
-        similar = [word for code in evidence.similar for word in prompts.shown_keywords(code)]
-        answers = recommender.answer(moment, RECOMMENDED)
+        query = test.pick(np.array([row]))
+        (context,) = recommender.retrieval.gather(query, query.target[:, None], prompts.settings)
+        similar = [word for code in context.similar for word in prompts.shown_keywords(code)]
+        answers = recommender.answer(query, RECOMMENDED)
         shown.append(
-            ShownUser(
-                name=f"User {workspace.dataset.user_ids[int(moment.user[0])]}",
-                history=[shown_item(workspace, code) for code in evidence.history],
+            UserCard(
+                name=f"User {run_folder.dataset.user_ids[int(query.user[0])]}",
+                history=[shown_item(run_folder, code) for code in context.history],
                 similar=list(dict.fromkeys(similar)),
-                recommendations=[shown_item(workspace, code_of[a.item_id], a.score, a.because) for a in answers],
-                taken=shown_item(workspace, int(moment.target[0])),
+                recommendations=[shown_item(run_folder, code_of[a.item_id], a.score, a.because) for a in answers],
+                taken=shown_item(run_folder, int(query.target[0])),
                 note=note,
             )
         )
@@ -113,6 +113,6 @@ def shown_users(workspace: Workspace, split: SplitName, rows: Mapping[int, str],
     return shown
 
 
-def shown_item(workspace: Workspace, code: int, score: float | None = None, because: tuple[str, ...] = ()) -> ShownItem:
-    item, picture = workspace.dataset.items[code], small_picture(workspace.dataset, code)
-    return ShownItem(item.title, workspace.keywords.united(code), picture, score, because, item.item_id)
+def shown_item(run_folder: RunFolder, code: int, score: float | None = None, because: tuple[str, ...] = ()) -> ItemCard:
+    item, picture = run_folder.dataset.items[code], small_picture(run_folder.dataset, code)
+    return ItemCard(item.title, run_folder.keywords.united(code), picture, score, because, item.item_id)

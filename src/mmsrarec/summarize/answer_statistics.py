@@ -67,7 +67,7 @@ def spoken(keywords: Keywords, dataset: Dataset) -> dict[str, float]:
     """
     languages = Counter(keywords.languages)
     scripts = Counter(script for item in dataset.items if (script := script_of_text(written(item))))
-    fallen = Counter(
+    largest_losses = Counter(
         language
         for language, (_, source) in zip(keywords.languages, keywords.source, strict=True)
         if source == "fallback"
@@ -78,6 +78,6 @@ def spoken(keywords: Keywords, dataset: Dataset) -> dict[str, float]:
     return {
         **{f"items in {language}": languages[language] for language in order},
         **{f"items in {script} letters": count for script, count in scripts.most_common()},
-        **{f"fallback in {language}": fallen[language] / languages[language] for language in order},
+        **{f"fallback in {language}": largest_losses[language] / languages[language] for language in order},
         **{f"no keywords in {language}": bare[language] / languages[language] for language in order},
     }

@@ -1,4 +1,4 @@
-"""Keywords put in order of what they tell, and those that do not pay for their tokens dropped [ours].
+"""Keywords put in order of what they tell, and those that do not pay for their tokens dropped [extension].
 
 The information reward (`rewards.Information`, bounded) judges single lists here as it judges answers in tuning: what
 keywords add to the title. So a rich item keeps more keywords than a poor one, whoever said them, and a later prompt
@@ -15,8 +15,8 @@ LETTERS = 4
 """Letters of a token, about, whoever counts them: keywords are the same for every tokenizer."""
 
 
-def trim(
-    items: Sequence[Item], keywords: Sequence[tuple[str, ...]], embed: Embed, price: float, share: float = 0.0
+def prune_keywords(
+    items: Sequence[Item], keywords: Sequence[tuple[str, ...]], embed: Embed, keyword_cost: float, share: float = 0.0
 ) -> list[tuple[str, ...]]:
     """Of each item's text keywords those that pay, the most telling first.
 
@@ -42,7 +42,7 @@ def trim(
         )
         worth: dict[int, list[float]] = {}
         for (place, said), value in zip(asked, told, strict=True):
-            paid = (value or 0.0) - price * len(", ".join(said)) / LETTERS
+            paid = (value or 0.0) - keyword_cost * len(", ".join(said)) / LETTERS
             worth.setdefault(place, []).append(round(paid, 5))  # how a batch was rounded decides no tie
         going = []
         for place, values in worth.items():

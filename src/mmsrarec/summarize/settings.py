@@ -6,14 +6,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class TuneSettings(BaseModel):
-    """How the summarising policy is tuned: best of n samples first, then GRPO. What the paper leaves open is [ours]."""
+    """How the summarising policy is tuned: best of n samples first, then GRPO. What the paper leaves open is
+    [extension]."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     form: Literal["bounded", "published"] = Field(
         default="bounded", description="published: the paper's formulas as they stand; bounded [ours]: see rewards.py"
     )
-    given: Literal["title", "nothing"] = Field(
+    conditioning: Literal["title", "nothing"] = Field(
         default="title", description="what a reader knows without the keywords; later prompts show the title anyway"
     )
     shared_by: int = Field(
@@ -29,13 +30,13 @@ class TuneSettings(BaseModel):
         description="gamma: weight of the length reward; published: about 0.02, as it counts keywords",
     )
     image: float = Field(default=0.25, ge=0, description="weight of the image information reward [ours]; 0: none")
-    phi: str = Field(default="embedded", description='sentence embedding: "embedded", or a name or folder')
+    embedding_model: str = Field(default="embedded", description='sentence embedding: "embedded", or a name or folder')
     language_model: str = Field(
         default="embedded", description='P of the reconstruction: "embedded" (the untuned model itself), or a name'
     )
     items: int = Field(default=200, ge=1, description="items of each modality that are tuned on, at most")
-    heldout: float = Field(default=0.2, gt=0, lt=1, description="share of the items kept out of tuning")
-    heldout_items: int = Field(default=100, ge=1, description="held-out items of each modality measured, at most")
+    held_out: float = Field(default=0.2, gt=0, lt=1, description="share of the items kept out of tuning")
+    held_out_items: int = Field(default=100, ge=1, description="held-out items of each modality measured, at most")
     samples: int = Field(default=4, ge=0, le=64, description="answers of the untuned model to choose from; 0: no start")
     epochs: int = Field(default=3, ge=1, description="passes over the chosen answers")
     steps: int = Field(default=40, ge=0, description="GRPO steps after the warm start; 0: none")
@@ -43,8 +44,10 @@ class TuneSettings(BaseModel):
     group: int = Field(default=8, ge=2, le=64, description="answers to a prompt that are compared with each other")
     temperature: float = Field(default=0.9, gt=0, le=2, description="of all sampling")
     kl: float = Field(default=0.0, ge=0, description="weight of the KL divergence from the warm-started policy")
-    lr_start: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of the warm start")
-    lr: float = Field(default=2e-4, gt=0, lt=1, description="peak learning rate of GRPO")
+    warm_start_learning_rate: float = Field(
+        default=1e-3, gt=0, lt=1, description="peak learning rate of the warm start"
+    )
+    learning_rate: float = Field(default=2e-4, gt=0, lt=1, description="peak learning rate of GRPO")
     rank: int = Field(default=16, ge=1, le=256, description="rank of the LoRA adapter")
     first_layer: int = Field(default=10, ge=0, description="LoRA sits on this layer of the language model and above")
 
@@ -83,14 +86,14 @@ class SummarizeSettings(BaseModel):
         description="share of an item's information that its categories make, in price and in tuning; the rest is all "
         "its text: they are what items have in common, and drown in a long text [ours]",
     )
-    price: float | None = Field(
+    keyword_cost: float | None = Field(
         default=None,
         ge=0,
         lt=1,
         description="information (a cosine) that four letters of a text keyword, about a token, must bring; the most "
         "telling come first, what does not pay is dropped; not set: all keywords, as they were said [ours]",
     )
-    phi: str = Field(
+    embedding_model: str = Field(
         default="embedded", description='sentence embedding that price asks: "embedded", or a name or folder'
     )
     tune: TuneSettings | None = Field(

@@ -20,7 +20,7 @@ from mmsrarec.models.backbone.image_features import sha256
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.summarize.answer_store import Job, Store
 from mmsrarec.summarize.image_grounding import support
-from mmsrarec.summarize.keyword_pruning import trim
+from mmsrarec.summarize.keyword_pruning import prune_keywords
 from mmsrarec.summarize.keywords import Keywords, Source, distinct, fallback, grounded, parse, stop_after
 from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
 from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon
@@ -164,20 +164,24 @@ def read_texts(
         read_text(answer, item, limit, fewest, lexicon) if settings.texts and item_text(item) else ((), "none")
         for item, answer, lexicon in zip(items, answers, spoken, strict=True)
     ]
-    if settings.price is None:
+    if settings.keyword_cost is None:
         return found
-    phi, price, share = embed or load_phi(settings.phi), settings.price, settings.categories
-    paying = trim(items, [keywords for keywords, _ in found], phi, price, share)
+    embedding_model, keyword_cost, share = (
+        embed or load_embedding_model(settings.embedding_model),
+        settings.keyword_cost,
+        settings.categories,
+    )
+    paying = prune_keywords(items, [keywords for keywords, _ in found], embedding_model, keyword_cost, share)
     return [(keywords, source) for keywords, (_, source) in zip(paying, found, strict=True)]
 
 
-def load_phi(name: str) -> Embed:
+def load_embedding_model(name: str) -> Embed:
     """Raises MmsrarecError where the package that sentence embeddings need is missing."""
     try:
         from mmsrarec.models.backbone.text_embedder import Embedder
     except ImportError as missing:
-        hint = "pip install 'mmsrarec[tune]', or leave summarize.price out"
-        raise MmsrarecError(f"summarize.price needs the package {missing.name}: {hint}") from None
+        hint = "pip install 'mmsrarec[tune]', or leave summarize.keyword_cost out"
+        raise MmsrarecError(f"summarize.keyword_cost needs the package {missing.name}: {hint}") from None
     return Embedder(name)
 
 

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import Events, FloatArray, make_events
-from mmsrarec.data.splits import Moments, Split, leave_one_out
+from mmsrarec.data.dataset import FloatArray, Interactions, make_interactions
+from mmsrarec.data.splits import Queries, Split, leave_one_out
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.base import known_to, unseen
-from mmsrarec.rankers.ensemble.features import term
-from mmsrarec.rankers.ensemble.interleaved import Widened
+from mmsrarec.rankers.base import known_items, unseen
+from mmsrarec.rankers.ensemble.features import ranking_feature
+from mmsrarec.rankers.ensemble.interleaved import PaddedCatalogue
 from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.testing.logs import checkerboard, grown, queries, tiny_log
 
@@ -38,7 +38,7 @@ class RankerLaws:
     rtol: ClassVar[float] = 1e-4
     atol: ClassVar[float] = 1e-5
 
-    def fitted(self, interactions: Events, seed: int = 0) -> RankerBase:
+    def fitted(self, interactions: Interactions, seed: int = 0) -> RankerBase:
         """The ranker, fitted. Override it where a fit needs more than the interactions."""
         return self.ranker(**self.settings).fit(interactions, seed=seed)
 
@@ -132,7 +132,7 @@ class RankerLaws:
         split = self.split()
         ranker = self.fitted(split.train)
         test = split.test
-        other = Moments(test.user, test.time, np.roll(test.target, 1), test.history)
+        other = Queries(test.user, test.time, np.roll(test.target, 1), test.history)
         assert_array_equal(ranker.score(other, None), ranker.score(test, None))
 
     def test_it_declares_what_it_can_rank(self) -> None:
@@ -145,13 +145,13 @@ class RankerLaws:
     def test_of_what_it_does_not_know_nothing_is_said(self) -> None:
         split = self.split()
         ranker, n_items = self.fitted(split.train), split.train.n_items
-        wide = Widened(ranker, n_items + 2)
-        assert_array_equal(known_to(wide, n_items + 2), [*ranker.known, False, False])
+        wide = PaddedCatalogue(ranker, n_items + 2)
+        assert_array_equal(known_items(wide, n_items + 2), [*ranker.known, False, False])
         scores = wide.score(split.test, None)
         assert_array_equal(scores[:, :n_items], ranker.score(split.test, None))
         assert np.isnan(scores[:, n_items:]).all()
-        said = term(wide, split.test)
-        assert_array_equal(np.isnan(said), np.tile(~known_to(wide, n_items + 2), (len(said), 1)))
+        said = ranking_feature(wide, split.test)
+        assert_array_equal(np.isnan(said), np.tile(~known_items(wide, n_items + 2), (len(said), 1)))
 
     def test_items_that_joined_later_may_stand_in_a_history(self) -> None:
         split = self.split()
@@ -174,9 +174,9 @@ class RankerLaws:
         split = self.split()
         train, middle = split.train, int(np.median(split.train.time))
         test = split.test.pick(np.arange(10))
-        asked = Moments(test.user, np.full(len(test), middle), test.target, test.history)
+        asked = Queries(test.user, np.full(len(test), middle), test.target, test.history)
         items = np.where(train.time >= middle, (train.item + 7) % (train.n_items - UNCONSUMED), train.item)
-        other = make_events(train.user, items, train.time, train.n_users, train.n_items)
+        other = make_interactions(train.user, items, train.time, train.n_users, train.n_items)
         assert_array_equal(self.fitted(other).score(asked, None), self.fitted(train).score(asked, None))
 
     def test_the_checkerboard_is_learned(self) -> None:
@@ -186,7 +186,7 @@ class RankerLaws:
         board = checkerboard()
         histories = [board.items_of(user) for user in range(board.n_users)]
         users = np.arange(board.n_users)
-        asked = Moments(users, np.full(len(users), 10**6), np.full(len(users), -1), tuple(histories))
+        asked = Queries(users, np.full(len(users), 10**6), np.full(len(users), -1), tuple(histories))
         assert_array_equal(unseen(self.fitted(board), asked).argmax(axis=1), users)
 
 
@@ -199,6 +199,6 @@ def refusal(call: Callable[[], object]) -> str:
     raise AssertionError("no MmsrarecError was raised")
 
 
-def _copied(queries: Moments) -> list[NDArray[Any]]:
+def _copied(queries: Queries) -> list[NDArray[Any]]:
     """The arrays of queries."""
     return [array.copy() for array in (queries.user, queries.time, queries.target, *queries.history)]

@@ -73,9 +73,11 @@ def test_every_edition_is_read(reviews: list, sold: list, text: str, name: str, 
     dataset = load(tmp_path / "out")
     assert (report.items, report.users, report.interactions, report.rejects) == (2, 2, 4, 0)
     assert dataset.items == (Item("B01", "A child's cup", text, ("Baby", "Cups")), Item("B02"))
-    taken = [[dataset.items[i].item_id for i in dataset.events.items_of(dataset.user_code[u])] for u in ("u1", "u2")]
+    taken = [
+        [dataset.items[i].item_id for i in dataset.interactions.items_of(dataset.user_code[u])] for u in ("u1", "u2")
+    ]
     assert taken == [["B02", "B01"], ["B02", "B01"]]
-    assert sorted(dataset.events.time - 1_300_000_000) == [10, 20, 21, 30]
+    assert sorted(dataset.interactions.time - 1_300_000_000) == [10, 20, 21, 30]
 
 
 def test_the_core_is_taken_before_products_are_read(tmp_path: Path) -> None:

@@ -123,9 +123,9 @@ def test_unknown_times_among_milliseconds_are_set_aside(tmp_path: Path) -> None:
     report = import_amazon(CASES / "negative-times" / "reviews.jsonl", tmp_path / "out", max_rejects=0)
     assert (report.unknown_times, report.rejects, report.interactions, report.unit) == (2, 2, 28, "milliseconds")
     assert [row[1] for row in rejects_of(tmp_path / "out")] == ["4", "8"]
-    events = load(tmp_path / "out").events
-    assert events.time.min() >= 1_600_000_000
-    assert events.n_items == len(np.unique(events.item))  # who was in those lines alone is not there
+    interactions = load(tmp_path / "out").interactions
+    assert interactions.time.min() >= 1_600_000_000
+    assert interactions.n_items == len(np.unique(interactions.item))  # who was in those lines alone is not there
 
 
 @pytest.mark.parametrize("odd", ["0", "-1", "-62135596800", "", "NULL"])
@@ -184,7 +184,7 @@ def test_real_logs_of_steps_are_recognised(tmp_path: Path, name: str) -> None:
     assert report.times.startswith("steps")
     dataset = load(tmp_path / "out")
     assert (dataset.times, dataset.has_clock, load(source).times) == ("steps", False, "steps")
-    assert len(dataset.events) == sum(1 for _ in (source / "interactions.csv").open()) - 1
+    assert len(dataset.interactions) == sum(1 for _ in (source / "interactions.csv").open()) - 1
 
 
 def test_steps_are_declared_kept_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,9 +214,9 @@ def test_what_needs_a_clock_is_refused_for_steps(tmp_path: Path) -> None:
     import_tables(source_of(tmp_path / "a", ["u1,a,1", "u1,b,2", "u2,c,2"]), tmp_path / "steps")
     import_tables(source_of(tmp_path / "b", rows_of(20)), tmp_path / "seconds")
     steps, seconds = load(tmp_path / "steps"), load(tmp_path / "seconds")
-    check_clock(seconds, ["leave-one-out", "time-cut"], ["recommend.shows.recency"])
+    check_clock(seconds, ["leave-one-out", "time-cut"], ["recommend.prompt_fields.recency"])
     check_clock(steps, ["leave-one-out", "user-8-1-1"])
-    for splits, shown in ((["time-cut"], []), (["leave-one-out"], ["recommend.shows.trend"])):
+    for splits, shown in ((["time-cut"], []), (["leave-one-out"], ["recommend.prompt_fields.trend"])):
         with pytest.raises(MmsrarecError, match=r"are steps.*(time-cut|trend)"):
             check_clock(steps, splits, shown)
 

@@ -28,9 +28,11 @@ def test_users_items_and_titles_are_kept(tmp_path: Path) -> None:
         ("8", ""),
         ("9", ""),
     ]
-    taken = [[dataset.items[i].item_id for i in dataset.events.items_of(dataset.user_code[u])] for u in ("u1", "u3")]
+    taken = [
+        [dataset.items[i].item_id for i in dataset.interactions.items_of(dataset.user_code[u])] for u in ("u1", "u3")
+    ]
     assert taken == [["7", "007", "8"], ["9", "9", "7", "8", "007"]]
-    assert dataset.events.counts[0] == 0  # a title alone makes an item
+    assert dataset.interactions.counts[0] == 0  # a title alone makes an item
     assert json.loads((tmp_path / "out" / "import.json").read_text())["times"].startswith("steps, aligned at each user")
     assert report.tie_share == 0
 
@@ -38,7 +40,10 @@ def test_users_items_and_titles_are_kept(tmp_path: Path) -> None:
 def test_times_are_steps_that_end_together(tmp_path: Path) -> None:
     import_sequences(*source_of(tmp_path))
     dataset = load(tmp_path / "out")
-    times = {user: dataset.events.time[dataset.events.rows(code)].tolist() for user, code in dataset.user_code.items()}
+    times = {
+        user: dataset.interactions.time[dataset.interactions.rows(code)].tolist()
+        for user, code in dataset.user_code.items()
+    }
     assert times == {"u1": [3, 4, 5], "u2": [4, 5], "u3": [1, 2, 3, 4, 5]}
 
 
@@ -48,14 +53,14 @@ def test_the_clock_shows_a_test_moment_all_training_and_nobodys_held_out_event(t
     log = "".join(f"u{user} {' '.join('abcdefghi'[:n])}\n" for user, n in enumerate(lengths))
     folder = tmp_path_factory.mktemp("log")
     import_sequences(*source_of(folder, log, None))
-    events = load(folder / "out").events
-    split = leave_one_out(events)
-    assert events.time.min() == 1
-    last = events.time[events.offsets[1:] - 1]
+    interactions = load(folder / "out").interactions
+    split = leave_one_out(interactions)
+    assert interactions.time.min() == 1
+    last = interactions.time[interactions.offsets[1:] - 1]
     assert set(last) == {max(lengths)}
-    assert (split.test.time == max(lengths)).all()  # strictly before it lies no last event of anybody
+    assert (split.test.time == max(lengths)).all()  # strictly before it lies no last interaction of anybody
     kept = split.train.time[np.isin(split.train.user, split.test.user)]
-    assert (kept < max(lengths) - 1).all()  # and all training events, which validation sees too
+    assert (kept < max(lengths) - 1).all()  # and all training interactions, which validation sees too
 
 
 def test_faulty_lines_are_set_aside_with_file_line_and_reason(tmp_path: Path) -> None:
@@ -118,4 +123,4 @@ def test_published_logs_have_their_published_counts(
         pytest.skip("the log is not beside this checkout")
     report = import_sequences(source, tmp_path / "out", source.parent / titles if titles else None, max_rejects=0)
     assert (report.users, report.items, report.interactions) == counts
-    assert len(load(tmp_path / "out").events) == counts[2]
+    assert len(load(tmp_path / "out").interactions) == counts[2]

@@ -38,7 +38,7 @@ def test_a_clean_import(tmp_path: Path) -> None:
     report = import_tables(source_of(tmp_path), tmp_path / "out", max_rejects=0)
     dataset = load(tmp_path / "out")
     assert (report.items, report.users, report.interactions, report.rejects, report.duplicates) == (3, 5, 30, 0, 0)
-    assert len(dataset.events) == 30
+    assert len(dataset.interactions) == 30
     assert dataset.items[0].title == "Bond (1962)"
     assert dataset.items[0].text == "A spy."
     assert "secret" not in (tmp_path / "out" / "items.jsonl").read_text()
@@ -146,4 +146,4 @@ def test_real_tables_with_posters(movielens: Path, tmp_path: Path) -> None:
     assert round(report.tie_share, 3) == 0.237
     dataset = load(tmp_path / "out")
     assert dataset.items[0].title == "Toy Story (1995)"
-    assert len(dataset.events) == 90_274
+    assert len(dataset.interactions) == 90_274

@@ -46,7 +46,9 @@ def write(folder: Path, items: bytes, log: bytes) -> Path:
 
 
 def same(a: Dataset, b: Dataset) -> bool:
-    arrays = all((getattr(a.events, name) == getattr(b.events, name)).all() for name in ("user", "item", "time"))
+    arrays = all(
+        (getattr(a.interactions, name) == getattr(b.interactions, name)).all() for name in ("user", "item", "time")
+    )
     return (a.items, a.user_ids, a.times) == (b.items, b.user_ids, b.times) and arrays
 
 

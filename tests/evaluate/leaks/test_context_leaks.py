@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from leaky import FOREVER, SETTINGS, Future, Small, TooMuch, rounds, whole_log
 
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 from mmsrarec.evaluate.leaks import context_leaks, ranking_leaks
 from mmsrarec.evaluate.leaks.finding import Finding
 from mmsrarec.evaluate.protocols import published_candidates
 from mmsrarec.recommend.prompt import prompt_context
-from mmsrarec.recommend.prompt.prompt_context import Retrieval, Voice
+from mmsrarec.recommend.prompt.prompt_context import Retrieval, Vote
 from mmsrarec.recommend.ranking.context_only import ContextOnly
-from mmsrarec.recommend.settings import Shows
+from mmsrarec.recommend.settings import PromptFields
 from mmsrarec.retrieve import neighbours
 from mmsrarec.retrieve.signals import popularity_levels
 
@@ -29,15 +29,15 @@ def agreement(training, test=SOUND.retrieval.gather, settings=SETTINGS) -> Findi
 def test_a_held_out_item_shows_where_held_out_events_are_indexed():
     sound = context_leaks.held_out_item(LOG, Small, SETTINGS, 0)
     assert sound.passed
-    assert sound.measured["moments"] == 80 + context_leaks.MOMENTS
+    assert sound.measured["moments"] == 80 + context_leaks.QUERIES
     leaky = context_leaks.held_out_item(LOG, partial(Small, seen=whole_log), SETTINGS, 0)
     assert not leaky.passed
     assert leaky.measured["shown"] > 20
 
 
 def test_a_held_out_item_that_is_only_counted_is_found(monkeypatch):
-    def all_counted(train, moments, candidates, levels=popularity_levels.levels):
-        return levels(LOG_NOW[0], moments, candidates)
+    def all_counted(train, queries, candidates, levels=popularity_levels.levels):
+        return levels(LOG_NOW[0], queries, candidates)
 
     class Keeps(Small):
         def __init__(self, log):
@@ -52,7 +52,11 @@ def test_a_held_out_item_that_is_only_counted_is_found(monkeypatch):
 
 
 EVERY_WORD = SETTINGS.model_copy(
-    update={"shows": Shows(**dict.fromkeys(("transitions", "follows", "recency", "trend", "similar_keywords"), True))}
+    update={
+        "prompt_fields": PromptFields(
+            **dict.fromkeys(("transitions", "follows", "recency", "trend", "similar_keywords"), True)
+        )
+    }
 )
 
 
@@ -62,9 +66,9 @@ def test_every_word_about_a_candidate_is_looked_at(word, monkeypatch):
     assert context_leaks.clock(LOG, Small, EVERY_WORD, 0).passed
 
     class Says(Retrieval):
-        def gather(self, moments, candidates, settings):
+        def gather(self, queries, candidates, settings):
             return [replace(one, **{word: (1,) * len(one.candidates)})
-                    for one in super().gather(moments, candidates, settings)]  # fmt: skip
+                    for one in super().gather(queries, candidates, settings)]  # fmt: skip
 
     found = context_leaks.held_out_item(LOG, partial(Small, retrieval=Says), EVERY_WORD, 0)
     assert (found.passed, found.measured["shown"]) == (False, 0)
@@ -72,9 +76,9 @@ def test_every_word_about_a_candidate_is_looked_at(word, monkeypatch):
 
 def test_an_item_that_speaks_by_its_keywords_only_is_found():
     class Speaks(Retrieval):
-        def gather(self, moments, candidates, settings):
-            voices = (Voice(int(candidates[0, 0]), 1.0, frozenset({1})),)
-            return [replace(one, voices=voices) for one in super().gather(moments, candidates, settings)]
+        def gather(self, queries, candidates, settings):
+            votes = (Vote(int(candidates[0, 0]), 1.0, frozenset({1})),)
+            return [replace(one, votes=votes) for one in super().gather(queries, candidates, settings)]
 
     found = context_leaks.clock(LOG, partial(Small, retrieval=Speaks), EVERY_WORD, 0)
     assert (found.passed, found.measured["counted"]) == (False, 0)
@@ -92,12 +96,12 @@ def test_a_clock_that_is_off_is_found(ahead, monkeypatch):
 
 def test_retrieval_that_answers_without_a_moment_is_found():
     class Guesses(Retrieval):
-        def gather(self, moments, candidates, settings):
-            now = np.full(len(moments), FOREVER)
-            return super().gather(Moments(moments.user, now, moments.target, moments.history), candidates, settings)
+        def gather(self, queries, candidates, settings):
+            now = np.full(len(queries), FOREVER)
+            return super().gather(Queries(queries.user, now, queries.target, queries.history), candidates, settings)
 
-    assert context_leaks.without_a_moment(SOUND.retrieval, SOUND.split.test, SETTINGS).passed
-    found = context_leaks.without_a_moment(Small(LOG, retrieval=Guesses).retrieval, SOUND.split.test, SETTINGS)
+    assert context_leaks.without_a_query(SOUND.retrieval, SOUND.split.test, SETTINGS).passed
+    found = context_leaks.without_a_query(Small(LOG, retrieval=Guesses).retrieval, SOUND.split.test, SETTINGS)
     assert (found.passed, found.measured["answered"]) == (False, "none, not a number, missing")
 
 
@@ -106,7 +110,7 @@ def test_a_user_that_retrieves_itself_is_found(monkeypatch):
     assert sound.passed
     assert sound.measured["asked"] == 4 * 80
     find = neighbours.Neighbours.find
-    nameless = lambda self, m, k: find(self, Moments(np.full(len(m), -1), m.time, m.target, m.history), k)  # noqa: E731
+    nameless = lambda self, m, k: find(self, Queries(np.full(len(m), -1), m.time, m.target, m.history), k)  # noqa: E731
     monkeypatch.setattr(neighbours.Neighbours, "find", nameless)
     by_id = context_leaks.itself(SOUND.retrieval, SOUND.split, 0)
     assert (by_id.passed, by_id.measured["by sequence"]) == (False, 0)
@@ -134,24 +138,26 @@ def test_training_contexts_that_know_more_are_found(monkeypatch):
 
 def test_contexts_that_only_hold_their_targets_more_often_are_found():
     """The target, slipped in where others had taken it before, breaks no clock; the shares tell."""
-    world = Small(rounds(strays=0.6))  # or a sound context holds half of the targets already
+    run_view = Small(rounds(strays=0.6))  # or a sound context holds half of the targets already
 
-    def slipped(moments, candidates, settings):
-        gathered = world.retrieval.gather(moments, candidates, settings)
+    def slipped(queries, candidates, settings):
+        gathered = run_view.retrieval.gather(queries, candidates, settings)
         return [
             prompt_context.replace(one, similar=(target,)) if one.popularity[0] else one
-            for one, target in zip(gathered, moments.target.tolist(), strict=True)
+            for one, target in zip(gathered, queries.target.tolist(), strict=True)
         ]
 
-    sound, one = world.retrieval.gather, SETTINGS.model_copy(update={"similar_items": 1})
-    compared = partial(context_leaks.agreement, split=world.split, settings=one, packs=200, seed=0)
+    sound, one = run_view.retrieval.gather, SETTINGS.model_copy(update={"similar_items": 1})
+    compared = partial(context_leaks.agreement, split=run_view.split, settings=one, packs=200, seed=0)
     assert compared(sound, sound).passed
     for found in (compared(slipped, sound), compared(sound, slipped)):
         assert (found.passed, found.measured["contexts ahead of their time"]) == (False, 0)
 
 
 def test_the_shares_are_those_of_the_context():
-    shares = context_leaks.target_shares(SOUND.retrieval, SOUND.split, SETTINGS.model_copy(update={"packs": 200}), 0)
+    shares = context_leaks.target_shares(
+        SOUND.retrieval, SOUND.split, SETTINGS.model_copy(update={"n_examples": 200}), 0
+    )
     test = SOUND.split.test
     row = ContextOnly(SOUND.retrieval, SETTINGS).score(test, test.target[:, None])
     assert shares["context_share_test"] == pytest.approx(row.mean())

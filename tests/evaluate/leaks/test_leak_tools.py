@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from leaky import rounds
 from world import make_log
 
-from mmsrarec.data.splits import leave_one_out, moments_at, user_8_1_1
+from mmsrarec.data.splits import leave_one_out, queries_at, user_8_1_1
 from mmsrarec.evaluate.leaks import perturbations
 from mmsrarec.evaluate.leaks.finding import Finding, share_difference, uniform_p
 from mmsrarec.evaluate.protocols import published_candidates
@@ -17,21 +17,21 @@ from mmsrarec.evaluate.protocols import published_candidates
 @given(st.integers(0, 10_000))
 def test_what_others_took_before_is_counted_as_defined(seed):
     log = make_log(np.random.default_rng(seed), n_users=12, n_items=9, length=5)
-    moments = moments_at(log, np.arange(len(log)))
+    queries = queries_at(log, np.arange(len(log)))
     items = np.random.default_rng(seed).integers(-1, 9, (len(log), 3))
-    counts = perturbations.by_others_before(log, moments, items)
+    counts = perturbations.by_others_before(log, queries, items)
     for i, j in np.ndindex(items.shape):
-        known = (log.item == items[i, j]) & (log.time < moments.time[i]) & (log.user != moments.user[i])
+        known = (log.item == items[i, j]) & (log.time < queries.time[i]) & (log.user != queries.user[i])
         assert counts[i, j] == (known.sum() if items[i, j] >= 0 else 0)
 
 
 @pytest.mark.parametrize("split", [leave_one_out, lambda log: user_8_1_1(log, 0)])
 def test_the_rows_of_moments_are_where_their_targets_are(split):
     log = make_log(np.random.default_rng(0))
-    for moments in (split(log).valid, split(log).test):
-        rows = perturbations.rows_of(log, moments)
-        np.testing.assert_array_equal(log.item[rows], moments.target)
-        np.testing.assert_array_equal(log.time[rows], moments.time)
+    for queries in (split(log).valid, split(log).test):
+        rows = perturbations.rows_of(log, queries)
+        np.testing.assert_array_equal(log.item[rows], queries.target)
+        np.testing.assert_array_equal(log.time[rows], queries.time)
 
 
 def test_free_items_are_nowhere_and_nothing_else_moves():
@@ -68,9 +68,9 @@ def test_shuffled_ties_move_within_a_second_only():
     assert (changed.item != log.item).any()
     alone = np.append(True, np.diff(log.time) != 0) & np.append(np.diff(log.time) != 0, True)
     np.testing.assert_array_equal(changed.item[alone], log.item[alone])
-    for events in (log, changed):
-        order = np.lexsort((events.item, events.time, events.user))
-        np.testing.assert_array_equal(events.item[order], log.item[np.lexsort((log.item, log.time, log.user))])
+    for interactions in (log, changed):
+        order = np.lexsort((interactions.item, interactions.time, interactions.user))
+        np.testing.assert_array_equal(interactions.item[order], log.item[np.lexsort((log.item, log.time, log.user))])
 
 
 @pytest.mark.parametrize("counts", [[30, 25, 28, 33], [60, 20, 20, 16], [3, 0, 1, 0, 5]])

@@ -28,9 +28,9 @@ def test_an_answer_that_always_stands_first_is_found():
 
 
 def test_ties_that_are_won_are_found():
-    def generous(scorer, moments, candidates):
+    def generous(scorer, queries, candidates):
         """Counts only what stands above."""
-        scores = scorer.score(moments, candidates.items)
+        scores = scorer.score(queries, candidates.items)
         positive = np.take_along_axis(scores, candidates.place[:, None], axis=1)
         above = (scores > positive).sum(axis=1)
         return measure(above, np.zeros_like(above), candidates.items.shape[1] - 1, PUBLISHED)
@@ -41,16 +41,16 @@ def test_ties_that_are_won_are_found():
 
 
 def test_a_harness_that_takes_anything_is_found():
-    def careless(scorer, moments, candidates):
-        scores = np.nan_to_num(scorer.score(moments, candidates.items))
-        return evaluate_published(Table("mended", lambda *_: scores), moments, candidates)
+    def careless(scorer, queries, candidates):
+        scores = np.nan_to_num(scorer.score(queries, candidates.items))
+        return evaluate_published(Table("mended", lambda *_: scores), queries, candidates)
 
     assert ranking_leaks.not_a_number(TEST, ASKED).passed
     assert not ranking_leaks.not_a_number(TEST, ASKED, careless).passed
 
 
 def test_scores_that_hang_on_the_place_are_found():
-    by_place = Table("by place", lambda moments, items: items + np.linspace(0, 0.1, items.shape[1]))
+    by_place = Table("by place", lambda queries, items: items + np.linspace(0, 0.1, items.shape[1]))
     assert ranking_leaks.order([FINE], TEST, ASKED.items, 0).passed
     found = ranking_leaks.order([FINE, by_place], TEST, ASKED.items, 0)
     assert (found.passed, found.measured["random"]) == (False, 0)
@@ -59,7 +59,7 @@ def test_scores_that_hang_on_the_place_are_found():
 @pytest.mark.parametrize("axis", [0, 1])
 def test_scores_that_hang_on_the_others_are_found(axis):
     """Normed over the users of a batch, or over the candidates of a pack."""
-    normed = Table("normed", lambda moments, items: items - items.mean(axis=axis, keepdims=True))
+    normed = Table("normed", lambda queries, items: items - items.mean(axis=axis, keepdims=True))
     few, items = TEST.pick(np.arange(4)), ASKED.items[:4]
     assert ranking_leaks.batch([FINE], few, items).passed
     assert not ranking_leaks.batch([FINE, normed], few, items).passed
@@ -78,7 +78,7 @@ def test_renamed_titles_say_nothing_of_the_old_ones():
 
 
 def test_memorised_titles_are_reported_not_judged():
-    oracle = Table("oracle", lambda moments, items: (items == moments.target[:, None]).astype(float))
+    oracle = Table("oracle", lambda queries, items: (items == queries.target[:, None]).astype(float))
     found = ranking_leaks.memorised_titles(oracle, FINE, TEST, ASKED)
     assert found.passed is None
     assert (found.measured["HR@5"], found.measured["users"]) == (1.0, 80)

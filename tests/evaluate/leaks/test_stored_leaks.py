@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from world import make_dataset, make_keywords
 
-from mmsrarec.data.dataset import Dataset, make_events
+from mmsrarec.data.dataset import Dataset, make_interactions
 from mmsrarec.evaluate.leaks import stored_leaks
 from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.summarizer import read_text
 
 SETTINGS = SummarizeSettings()
-NOTHING = make_events([], [], [], 0, 12)  # type: ignore[arg-type]
+NOTHING = make_interactions([], [], [], 0, 12)  # type: ignore[arg-type]
 
 
 def answered(dataset: Dataset):

@@ -18,16 +18,16 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.synthetic.catalogue import MATERIALS
 from mmsrarec.models.backbone.adapter import WEIGHTS, Trainer, add_adapter, merge_adapter, trainable
-from mmsrarec.models.backbone.image_features import see_catalogue
-from mmsrarec.models.backbone.image_token_ids import PictureWords
+from mmsrarec.models.backbone.image_features import encode_catalogue_images
+from mmsrarec.models.backbone.image_token_ids import ImageTokenVocabulary
 from mmsrarec.models.backbone.mllm import Mllm, pool_grid
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.packing.answer_likelihood import packed_log_probs, token_log_probs
-from mmsrarec.models.packing.packed_prompt import Pack, Segment
+from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings, TuneSettings
-from mmsrarec.summarize.tuning.policy import Work, tune
-from mmsrarec.summarize.tuning.tuning_tasks import Asker, Subject
+from mmsrarec.summarize.tuning.policy import TuningContext, tune
+from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask
 
 
 def picture(width: int, height: int, colour: str) -> Image.Image:
@@ -100,8 +100,8 @@ def test_answers_are_weighed_alone_and_packed_and_depend_on_the_picture(mllm: Ml
     found = token_log_probs(mllm, asked, [a for _, a in rows], [f for f, _ in rows])
     assert all(bool(values.isfinite().all()) and bool((values <= 0).all()) for values in found)
     assert (found[0] - found[2]).abs().max() > 1e-2
-    words = PictureWords(mllm, dict(enumerate(features)))
-    packs = [Pack(Segment(words.fill(asked[0], code)), [Segment(a) for a in answers]) for code in range(3)]
+    words = ImageTokenVocabulary(mllm, dict(enumerate(features)))
+    packs = [PackedPrompt(TokenSpan(words.fill(asked[0], code)), [TokenSpan(a) for a in answers]) for code in range(3)]
     with words.spoken():
         packed = packed_log_probs(mllm, packs)
     for value, want in zip([v for values in packed for v in values], found, strict=True):
@@ -110,7 +110,7 @@ def test_answers_are_weighed_alone_and_packed_and_depend_on_the_picture(mllm: Ml
 
 def test_pictures_are_words(mllm: Mllm) -> None:
     features = dict(enumerate(mllm.see(PICTURES, 4)))
-    words, answer = PictureWords(mllm, features), mllm.encode("blue clay")
+    words, answer = ImageTokenVocabulary(mllm, features), mllm.encode("blue clay")
     plain = prompt_of(mllm, 4)
     for code, feature in features.items():
         filled = words.fill(plain, code)
@@ -132,7 +132,7 @@ def native(mllm: Mllm, ids: Tensor, shown: Image.Image, plain: bool) -> Tensor:
     plain: positions and looks in text order, and nothing of the picture but its tokens.
     """
     inputs = mllm.image_processor([shown], return_tensors="pt")
-    if mllm.sight.mutual and not plain:
+    if mllm.vision_layout.mutual and not plain:
         inputs["token_type_ids"] = (ids == mllm.image_token).int()
     if "image_grid_thw" in inputs:
         inputs["mm_token_type_ids"] = (ids == mllm.image_token).int()
@@ -198,7 +198,7 @@ def test_an_adapter_trains_the_language_model_and_leaves_the_eye_alone(name: str
     assert all(bool(weight.any()) for key, weight in names.items() if "lora_B" in key)
 
 
-def phi(texts: Sequence[str]) -> Tensor:
+def embedding_model(texts: Sequence[str]) -> Tensor:
     """A bag of letters: cheap, and like for like texts."""
     rows = torch.tensor([[float(text.lower().count(chr(97 + n))) for n in range(26)] for text in texts])
     return rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-6)
@@ -210,20 +210,24 @@ def test_a_policy_is_tuned_from_end_to_end(
 ) -> None:
     monkeypatch.setattr(prompts, "SHOTS", ())
     mllm = tiny_of(name)
-    features, rejected = see_catalogue(mllm, drawn, 4)
+    features, rejected = encode_catalogue_images(mllm, drawn, 4)
     assert len(features) > 20
     assert not rejected
     asked = [prompts.text_prompt(mllm, item, 24) for item in drawn.items[:20]]
     asked.append(prompt_of(mllm, 4))
-    taught = talking_mllm(asked, [f"{a}, {b}" for a in MATERIALS for b in ("home", "kitchen", "wear")], mllm=mllm)
+    teacher_logits = talking_mllm(
+        asked, [f"{a}, {b}" for a in MATERIALS for b in ("home", "kitchen", "wear")], mllm=mllm
+    )
     tuning = TuneSettings(
-        items=6, heldout_items=3, samples=2, epochs=1, steps=2, prompts=2, group=4, rank=2, first_layer=0,
-        lr=2e-2, lr_start=2e-2,
+        items=6, held_out_items=3, samples=2, epochs=1, steps=2, prompts=2, group=4, rank=2, first_layer=0,
+        learning_rate=2e-2, warm_start_learning_rate=2e-2,
     )  # fmt: skip
     settings = SummarizeSettings(
         visual_tokens=4, text_budget=24, max_new_tokens_text=8, max_new_tokens_image=6, tune=tuning
     )
-    work = Work(lambda: copy.deepcopy(taught), drawn, features, settings, 0, tmp_path / "work", embed=phi)
+    work = TuningContext(
+        lambda: copy.deepcopy(teacher_logits), drawn, features, settings, 0, tmp_path / "work", embed=embedding_model
+    )
     (tmp_path / "out").mkdir()
     facts = tune(work, tmp_path / "out")
     assert [entry["phase"] for entry in facts["curve"]] == ["warm start", "grpo", "grpo"]
@@ -238,9 +242,9 @@ def test_a_policy_is_tuned_from_end_to_end(
 
     policy = merge_adapter(work.load(), adapter)
     code = min(features)
-    question = Asker(taught, drawn, features, settings).prompt(Subject(0, "text", "", ""), False)
-    answer = taught.encode("clay, kitchen")
-    for asking, feature in ((question, None), (prompt_of(taught, 4), features[code])):
-        plain, tuned = (token_log_probs(m, [asking], [answer], [feature])[0] for m in (taught, policy))
+    question = PolicySummarizer(teacher_logits, drawn, features, settings).prompt(SummaryTask(0, "text", "", ""), False)
+    answer = teacher_logits.encode("clay, kitchen")
+    for asking, feature in ((question, None), (prompt_of(teacher_logits, 4), features[code])):
+        plain, tuned = (token_log_probs(m, [asking], [answer], [feature])[0] for m in (teacher_logits, policy))
         assert (plain - tuned).abs().max() > 1e-3
-    assert torch.equal(policy.see(PICTURES, 4), taught.see(PICTURES, 4))
+    assert torch.equal(policy.see(PICTURES, 4), teacher_logits.see(PICTURES, 4))

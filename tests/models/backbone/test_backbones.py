@@ -14,8 +14,8 @@ from world import make_dataset, make_evidence, make_log, make_prompts, make_retr
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import load_adapter
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.vision_layout import Sight, grid
-from mmsrarec.models.packing.packed_prompt import Pack, Segment, collate
+from mmsrarec.models.backbone.vision_layout import VisionLayout, grid
+from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan, collate
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
 from mmsrarec.recommend.training.fine_tuning import tune
@@ -23,7 +23,15 @@ from mmsrarec.recommend.training.fine_tuning import tune
 LOG = make_log(np.random.default_rng(0))
 DATASET = make_dataset(LOG)
 NAMES = ("embedded", *ARCHITECTURES, *TEXT_ONLY)
-SMALL = {"packs": 6, "batch": 3, "negatives": 2, "rank": 2, "history": 2, "visual_tokens": 4, "lr": 1e-2}
+SMALL = {
+    "n_examples": 6,
+    "batch_size": 3,
+    "negatives": 2,
+    "rank": 2,
+    "history": 2,
+    "visual_tokens": 4,
+    "learning_rate": 1e-2,
+}
 
 
 def fresh(name: str) -> Mllm:
@@ -33,7 +41,7 @@ def fresh(name: str) -> Mllm:
 @cache
 def prompts_of(name: str, visual_tokens: int = 4) -> Prompts:
     mllm = fresh(name)
-    return make_prompts(mllm, DATASET, visual_tokens=visual_tokens, shows={"pictures": mllm.sees})
+    return make_prompts(mllm, DATASET, visual_tokens=visual_tokens, prompt_fields={"pictures": mllm.sees})
 
 
 def natural(mllm: Mllm, ids: Tensor, pictures: int, visual_tokens: int) -> dict[str, Tensor]:
@@ -49,7 +57,7 @@ def natural(mllm: Mllm, ids: Tensor, pictures: int, visual_tokens: int) -> dict[
     return {"token_type_ids": shown} if mllm.model.config.model_type == "gemma3" else {}
 
 
-def alone(prompts: Prompts, packs: list[Pack]) -> Tensor:
+def alone(prompts: Prompts, packs: list[PackedPrompt]) -> Tensor:
     """log p(yes) - log p(no), each candidate in a prompt of its own, by the model's own forward."""
     mllm, found = prompts.mllm, []
     for shared, candidate in ((pack.shared, candidate) for pack in packs for candidate in pack.candidates):
@@ -62,7 +70,7 @@ def alone(prompts: Prompts, packs: list[Pack]) -> Tensor:
     return torch.stack(found)
 
 
-def packs_of(prompts: Prompts, sizes: tuple[int, ...]) -> list[Pack]:
+def packs_of(prompts: Prompts, sizes: tuple[int, ...]) -> list[PackedPrompt]:
     rng = np.random.default_rng(3)
     return [prompts.render(make_evidence(rng, 30, size, history=1 + row)) for row, size in enumerate(sizes)]
 
@@ -77,7 +85,7 @@ def test_a_pack_scores_as_the_models_own_code_does_one_by_one(name: str) -> None
         assert single.std() > 0.01
         torch.testing.assert_close(packed, single, atol=1e-4, rtol=0)
     order = [3, 0, 4, 1, 2]
-    mixed = Pack(packs[0].shared, [packs[0].candidates[place] for place in order])
+    mixed = PackedPrompt(packs[0].shared, [packs[0].candidates[place] for place in order])
     torch.testing.assert_close(yes_minus_no(prompts, [mixed]), packed[:5][order], atol=1e-4, rtol=0)
 
 
@@ -103,9 +111,13 @@ def test_a_shared_prefix_gives_the_same_scores_and_gradients(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_ranker_is_trained_saved_and_reloaded(name: str, tmp_path: Path) -> None:
-    rankers = [make_prompts(fresh(name), DATASET, **SMALL, shows={"pictures": name not in TEXT_ONLY}) for _ in range(3)]
+    rankers = [
+        make_prompts(fresh(name), DATASET, **SMALL, prompt_fields={"pictures": name not in TEXT_ONLY}) for _ in range(3)
+    ]
     _, tuned, loaded = rankers
-    facts = tune(tuned, make_retrieval(LOG, crowd=10), tuned.settings, 7, tmp_path / "adapter", tmp_path / "work")
+    facts = tune(
+        tuned, make_retrieval(LOG, n_vote_neighbours=10), tuned.settings, 7, tmp_path / "adapter", tmp_path / "work"
+    )
     assert {line["task"] for line in facts["curve"]} == {"choose", "foresee", "recognise", "profile"}
     assert all(np.isfinite(line["loss"]) for line in facts["curve"])
     load_adapter(loaded.mllm, tmp_path / "adapter")
@@ -119,10 +131,10 @@ def test_a_ranker_is_trained_saved_and_reloaded(name: str, tmp_path: Path) -> No
 def test_positions_are_what_the_qwens_own_function_says(name: str, visual_tokens: int) -> None:
     mllm = prompts_of(name).mllm
     image = [mllm.image_token] * visual_tokens
-    shared = Segment([*mllm.encode("a mug"), *image, *mllm.encode("red"), *image, *mllm.encode("a star")], [1, 2])
-    pack = Pack(shared, [Segment([*image, *mllm.encode("?")], [3]), Segment(mllm.encode("no picture?"))])
-    longer = Pack(Segment([*shared.ids, *mllm.encode("and more")], [1, 2]), pack.candidates[1:])
-    batch = collate([pack, longer], 0, mllm.dtype, mllm.sight)
+    shared = TokenSpan([*mllm.encode("a mug"), *image, *mllm.encode("red"), *image, *mllm.encode("a star")], [1, 2])
+    pack = PackedPrompt(shared, [TokenSpan([*image, *mllm.encode("?")], [3]), TokenSpan(mllm.encode("no picture?"))])
+    longer = PackedPrompt(TokenSpan([*shared.ids, *mllm.encode("and more")], [1, 2]), pack.candidates[1:])
+    batch = collate([pack, longer], 0, mllm.dtype, mllm.vision_layout)
     for row, told in enumerate((pack, longer)):
         for number, candidate in enumerate(told.candidates):
             ids = torch.tensor([[*told.shared.ids, *candidate.ids]])
@@ -133,12 +145,12 @@ def test_positions_are_what_the_qwens_own_function_says(name: str, visual_tokens
 
 
 def test_a_picture_of_two_by_two_stands_at_one_time_in_rows_and_columns() -> None:
-    times, rows, columns = Sight(9, axes=3).positions([5, 9, 9, 9, 9, 6], 1, first=10).tolist()
+    times, rows, columns = VisionLayout(9, axes=3).positions([5, 9, 9, 9, 9, 6], 1, first=10).tolist()
     assert times == [10, 11, 11, 11, 11, 13]
     assert rows == [10, 11, 11, 12, 12, 13]
     assert columns == [10, 11, 12, 11, 12, 13]
-    assert Sight(9).positions([5, 9, 9, 6], 1, first=2).tolist() == [[2, 3, 4, 5]]
-    assert Sight(9, mutual=True).blocks([9, 9, 5, 9, 9], 2).tolist() == [0, 0, -1, 1, 1]
+    assert VisionLayout(9).positions([5, 9, 9, 6], 1, first=2).tolist() == [[2, 3, 4, 5]]
+    assert VisionLayout(9, mutual=True).blocks([9, 9, 5, 9, 9], 2).tolist() == [0, 0, -1, 1, 1]
     assert (grid(9), grid(6), grid(1)) == ((3, 3), (1, 6), (1, 1))
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone import embedded
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter
-from mmsrarec.models.backbone.embedded import PARTS, embedded_folder, eye_weights, part_path
+from mmsrarec.models.backbone.embedded import PARTS, embedded_folder, part_path, vision_encoder_weights
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
 
@@ -68,7 +68,7 @@ def eye():
         width_coefficient=1.0, depth_coefficient=1.0, image_size=224, hidden_dim=1280, hidden_act="relu6"
     )
     model = EfficientNetModel(config).eval()
-    model.load_state_dict(eye_weights(model.state_dict()))
+    model.load_state_dict(vision_encoder_weights(model.state_dict()))
     return model
 
 

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from tiny import tiny_mllm
 
-from mmsrarec.data.dataset import Dataset, Item, make_events
-from mmsrarec.models.backbone.image_features import blank, load, load_known, pool, save, see_catalogue
+from mmsrarec.data.dataset import Dataset, Item, make_interactions
+from mmsrarec.models.backbone.image_features import blank, encode_catalogue_images, load, load_known, pool, save
 
 MLLM = tiny_mllm()
 
@@ -38,13 +38,13 @@ def dataset(tmp_path: Path) -> Dataset:
     (tmp_path / "images" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     items = tuple(Item(f"i{code}", image=name) for code, name in enumerate(names))
     nobody = torch.zeros(0, dtype=torch.int64).numpy()
-    return Dataset("pictured", items, (), make_events(nobody, nobody, nobody, 0, len(items)), tmp_path)
+    return Dataset("pictured", items, (), make_interactions(nobody, nobody, nobody, 0, len(items)), tmp_path)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 32])
 def test_a_bad_picture_leaves_its_item_text_only(dataset: Dataset, batch: int) -> None:
     told: list[tuple[int, int, str]] = []
-    features, rejected = see_catalogue(MLLM, dataset, 4, batch, lambda *progress: told.append(progress))
+    features, rejected = encode_catalogue_images(MLLM, dataset, 4, batch, lambda *progress: told.append(progress))
     assert sorted(features) == [0, 3, 4]
     assert rejected.keys() == {"i2", "i5"}
     assert "no such file" in rejected["i5"]
@@ -54,7 +54,7 @@ def test_a_bad_picture_leaves_its_item_text_only(dataset: Dataset, batch: int) -
 
 
 def test_features_come_back_from_disk(dataset: Dataset, tmp_path: Path) -> None:
-    features, _ = see_catalogue(MLLM, dataset, 9)
+    features, _ = encode_catalogue_images(MLLM, dataset, 9)
     save(features, tmp_path / "features")
     loaded = load(tmp_path / "features")
     assert list(loaded) == list(features)
@@ -65,7 +65,7 @@ def test_features_come_back_from_disk(dataset: Dataset, tmp_path: Path) -> None:
 
 def test_a_catalogue_without_pictures_is_no_error(dataset: Dataset, tmp_path: Path) -> None:
     bare = replace(dataset, items=tuple(replace(item, image=None) for item in dataset.items))
-    features, rejected = see_catalogue(MLLM, bare, 4)
+    features, rejected = encode_catalogue_images(MLLM, bare, 4)
     assert not features
     assert not rejected
     save(features, tmp_path / "features")
@@ -76,33 +76,33 @@ def test_a_catalogue_without_pictures_is_no_error(dataset: Dataset, tmp_path: Pa
 @pytest.mark.parametrize("batch", [1, 32])
 def test_only_changed_pictures_are_looked_at_again(dataset: Dataset, tmp_path: Path, batch: int) -> None:
     model = Counting()
-    features, rejected = see_catalogue(model, dataset, 4, batch)
+    features, rejected = encode_catalogue_images(model, dataset, 4, batch)
     assert model.shown == 2  # two of the three are one picture
     save(features, tmp_path / "features", dataset)
     known = load_known(tmp_path / "features")
     assert len(known) == 2
 
-    again = see_catalogue(model, dataset, 4, batch, known=known)
+    again = encode_catalogue_images(model, dataset, 4, batch, known=known)
     assert model.shown == 2
     assert again[1] == rejected
     assert list(again[0]) == list(features)
     assert all(torch.equal(again[0][code], features[code]) for code in features)
 
     Image.new("RGB", (30, 30), "green").save(tmp_path / "images" / "b.png")
-    changed, _ = see_catalogue(model, dataset, 4, batch, known=known)
+    changed, _ = encode_catalogue_images(model, dataset, 4, batch, known=known)
     assert model.shown == 3
-    whole, _ = see_catalogue(MLLM, dataset, 4, batch)
+    whole, _ = encode_catalogue_images(MLLM, dataset, 4, batch)
     for code in whole:
         torch.testing.assert_close(changed[code], whole[code], atol=1e-5, rtol=1e-5)
     assert (changed[3] - features[3]).abs().max() > 1e-3
 
 
 def test_a_known_picture_that_is_a_link_out_of_the_folder_stays_refused(dataset: Dataset, tmp_path: Path) -> None:
-    features, _ = see_catalogue(MLLM, dataset, 4)
+    features, _ = encode_catalogue_images(MLLM, dataset, 4)
     save(features, tmp_path / "features", dataset)
     (tmp_path / "images" / "a.png").rename(tmp_path / "a.png")
     (tmp_path / "images" / "a.png").symlink_to(tmp_path / "a.png")
-    features, rejected = see_catalogue(MLLM, dataset, 4, known=load_known(tmp_path / "features"))
+    features, rejected = encode_catalogue_images(MLLM, dataset, 4, known=load_known(tmp_path / "features"))
     assert list(features) == [3]
     assert "outside" in rejected["i0"]
 
@@ -110,7 +110,7 @@ def test_a_known_picture_that_is_a_link_out_of_the_folder_stays_refused(dataset:
 def test_nothing_is_known_from_an_absent_an_older_or_a_damaged_file(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "features"
     assert load_known(path) == {}
-    features, _ = see_catalogue(MLLM, dataset, 4)
+    features, _ = encode_catalogue_images(MLLM, dataset, 4)
     save(features, path)  # without the dataset nobody knows the bytes
     assert load_known(path) == {}
     assert list(load(path)) == list(features)

@@ -3,13 +3,13 @@
 import torch
 from tiny import tiny_mllm
 
-from mmsrarec.models.backbone.image_token_ids import PictureWords
+from mmsrarec.models.backbone.image_token_ids import ImageTokenVocabulary
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
 
 MLLM = tiny_mllm()
 NOISE = torch.Generator().manual_seed(0)
 FEATURES = {3: torch.randn(4, 64, generator=NOISE), 8: torch.randn(2, 64, generator=NOISE)}
-WORDS = PictureWords(MLLM, FEATURES)
+WORDS = ImageTokenVocabulary(MLLM, FEATURES)
 PROMPTS = {code: [5, 6, *[MLLM.image_token] * len(feature), 7] for code, feature in FEATURES.items()}
 
 
@@ -42,6 +42,6 @@ def test_afterwards_the_model_is_as_before() -> None:
 
 
 def test_a_catalogue_without_pictures_has_no_ids() -> None:
-    words = PictureWords(MLLM, {})
+    words = ImageTokenVocabulary(MLLM, {})
     with words.spoken():
         assert MLLM.generate_ids([[5, 6]], [None], 2)

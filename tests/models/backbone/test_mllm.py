@@ -16,9 +16,9 @@ from world import save_tiny
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm, config_hash, kept_layers, pad_left, pool_grid
-from mmsrarec.models.backbone.settings import Keep, ModelSettings
+from mmsrarec.models.backbone.settings import LayerSelection, ModelSettings
 from mmsrarec.models.packing.forward import batch_of, read
-from mmsrarec.models.packing.packed_prompt import Pack, Segment
+from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 
 MLLM = tiny_mllm()
 PICTURES = [Image.new("RGB", (40, 90), "red"), Image.new("RGB", (56, 56), "navy"), Image.new("RGB", (300, 20), "white")]
@@ -162,11 +162,11 @@ def test_each_kept_layer_goes_on_attending_in_its_own_way() -> None:
 
 
 @pytest.mark.parametrize("keep", ["even", "lowest"])
-def test_a_shortened_model_ranks_that_cannot_be_packed(keep: Keep) -> None:
+def test_a_shortened_model_ranks_that_cannot_be_packed(keep: LayerSelection) -> None:
     """Its layers keep keys and values in a cache, by their number."""
     mllm = Mllm(*gemma2(pairs=2), "gemma2").shorten(2, keep)
     assert not mllm.packs
-    pack = Pack(Segment([5, 6, 7]), [Segment([8, 9]), Segment([10])])
+    pack = PackedPrompt(TokenSpan([5, 6, 7]), [TokenSpan([8, 9]), TokenSpan([10])])
     with torch.no_grad():
         found = read(mllm, batch_of(mllm, [pack]), {})
     for number, candidate in enumerate(pack.candidates):

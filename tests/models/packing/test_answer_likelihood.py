@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tiny import tiny_mllm
 
 from mmsrarec.models.packing.answer_likelihood import packed_log_probs, token_log_probs
-from mmsrarec.models.packing.packed_prompt import Pack, Segment
+from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 
 MLLM = tiny_mllm()
 IDS = st.lists(st.integers(3, 300), min_size=1, max_size=9)
@@ -51,7 +51,7 @@ def test_an_empty_answer_has_no_tokens() -> None:
 def test_packed_answers_score_as_they_do_alone(
     rows: list[tuple[list[int], list[list[int]]]], batch_tokens: int
 ) -> None:
-    packs = [Pack(Segment(prompt), [Segment(answer) for answer in answers]) for prompt, answers in rows]
+    packs = [PackedPrompt(TokenSpan(prompt), [TokenSpan(answer) for answer in answers]) for prompt, answers in rows]
     for (prompt, answers), found in zip(rows, packed_log_probs(MLLM, packs, batch_tokens), strict=True):
         for answer, values in zip(answers, found, strict=True):
             torch.testing.assert_close(values, plainly(prompt, answer), atol=1e-4, rtol=1e-4)

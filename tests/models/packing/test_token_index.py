@@ -21,7 +21,7 @@ PLACES = torch.tensor([0, 0, 1, 1, 1]), torch.tensor([0, 9, 3, 4, 20])
 
 
 def asked(mllm: Mllm) -> tuple[Prompts, Batch]:
-    prompts = make_prompts(mllm, DATASET, visual_tokens=4, shows={"pictures": mllm.sees})
+    prompts = make_prompts(mllm, DATASET, visual_tokens=4, prompt_fields={"pictures": mllm.sees})
     rng = np.random.default_rng(3)
     return prompts, batch_of(mllm, [prompts.render(make_evidence(rng, 30, size, history=2)) for size in (4, 2)])
 

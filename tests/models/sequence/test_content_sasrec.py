@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmsrarec.data.dataset import Events, make_events
-from mmsrarec.data.splits import leave_one_out, moments_at
+from mmsrarec.data.dataset import Interactions, make_interactions
+from mmsrarec.data.splits import leave_one_out, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.sequence.content_sasrec import ContentSASRec, whitened
 from mmsrarec.retrieve.encoder import Encoder, new_model
@@ -21,7 +21,15 @@ ITEMS = KINDS * EACH
 NEW = np.arange(ITEMS) % EACH == EACH - 1
 """The last item of each kind, which nobody takes in training."""
 SETTINGS = RetrieveSettings(
-    encoder="content-sasrec", dims=16, blocks=1, heads=2, length=8, batch=64, epochs=30, lr=5e-3, content_dims=KINDS
+    encoder="content-sasrec",
+    embedding_size=16,
+    n_layers=1,
+    n_heads=2,
+    max_length=8,
+    batch_size=64,
+    epochs=30,
+    learning_rate=5e-3,
+    content_size=KINDS,
 )
 
 
@@ -30,12 +38,12 @@ def kinds() -> Tensor:
     return torch.eye(KINDS)[torch.arange(ITEMS) // EACH]
 
 
-def log(rng: np.random.Generator, users: int = 200, length: int = 6) -> Events:
+def log(rng: np.random.Generator, users: int = 200, length: int = 6) -> Interactions:
     """Everybody takes items of one kind only, old ones in training, and a new one last."""
     kind = rng.integers(KINDS, size=(users, 1))
     item = kind * EACH + rng.integers(EACH - 1, size=(users, length))
     item[:, -1] = kind[:, 0] * EACH + EACH - 1
-    return make_events(
+    return make_interactions(
         np.repeat(np.arange(users), length), item.ravel(), np.tile(np.arange(length), users) + 1, users, ITEMS
     )
 
@@ -74,7 +82,7 @@ def test_without_its_id_an_item_is_ranked_as_a_new_one_of_its_kind(trained: Enco
 
 
 def test_ids_are_left_out_while_training_alone() -> None:
-    model = new_model(ITEMS, SETTINGS.model_copy(update={"without_id": 1.0}))
+    model = new_model(ITEMS, SETTINGS.model_copy(update={"id_dropout": 1.0}))
     assert isinstance(model, ContentSASRec)
     model.describe(kinds(), torch.ones(ITEMS, dtype=torch.bool))
     model.train().exercise(np.zeros((1, 3), dtype=np.int64), np.random.default_rng(0))
@@ -92,13 +100,13 @@ def test_it_is_saved_with_its_content(trained: Encoder, tmp_path: Path) -> None:
 
 
 def test_equal_seeds_give_equal_models_and_content_is_asked_for() -> None:
-    events = log(np.random.default_rng(1), users=20)
-    nobody, short = moments_at(events, np.empty(0, dtype=np.int64)), SETTINGS.model_copy(update={"epochs": 2})
-    a, b = (train_encoder(events, nobody, short, 3, content=kinds()) for _ in range(2))
+    interactions = log(np.random.default_rng(1), users=20)
+    nobody, short = queries_at(interactions, np.empty(0, dtype=np.int64)), SETTINGS.model_copy(update={"epochs": 2})
+    a, b = (train_encoder(interactions, nobody, short, 3, content=kinds()) for _ in range(2))
     for one, other in zip(a.model.state_dict().values(), b.model.state_dict().values(), strict=True):
         assert torch.equal(one, other)
     with pytest.raises(MmsrarecError, match="tell it their content"):
-        train_encoder(events, nobody, short, 3)
+        train_encoder(interactions, nobody, short, 3)
 
 
 def test_whitening_keeps_what_there_is() -> None:

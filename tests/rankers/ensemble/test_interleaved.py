@@ -4,12 +4,20 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import Scorer, known_to, ordered, places
-from mmsrarec.rankers.ensemble.interleaved import Blind, Likeness, Only, Turns, Widened, beside_new, with_new
+from mmsrarec.data.splits import Queries
+from mmsrarec.rankers.base import Ranker, known_items, ordered, places
+from mmsrarec.rankers.ensemble.interleaved import (
+    HiddenItems,
+    Interleaved,
+    KeywordOverlap,
+    PaddedCatalogue,
+    Restricted,
+    interleave_cold_items,
+    with_cold_items,
+)
 
 HISTORY = (np.array([0, 1]),)
-MOMENTS = Moments(np.array([0]), np.array([9]), np.array([-1]), HISTORY)
+QUERIES = Queries(np.array([0]), np.array([9]), np.array([-1]), HISTORY)
 
 
 class Falling:
@@ -20,51 +28,51 @@ class Falling:
     def __init__(self, n: int, known: int | None = None):
         self.n, self.known = n, np.arange(n) < (n if known is None else known)
 
-    def score(self, moments: Moments, candidates: np.ndarray | None) -> np.ndarray:
+    def score(self, queries: Queries, candidates: np.ndarray | None) -> np.ndarray:
         return -np.arange(float(self.n))[None] if candidates is None else -candidates.astype(float)
 
 
 class Rising(Falling):
     """The last item first."""
 
-    def score(self, moments: Moments, candidates: np.ndarray | None) -> np.ndarray:
-        return -super().score(moments, candidates)
+    def score(self, queries: Queries, candidates: np.ndarray | None) -> np.ndarray:
+        return -super().score(queries, candidates)
 
 
-def order(generator: Turns) -> list[int]:
-    return np.argsort(-generator.score(MOMENTS, None)[0], kind="stable").tolist()
+def order(generator: Interleaved) -> list[int]:
+    return np.argsort(-generator.score(QUERIES, None)[0], kind="stable").tolist()
 
 
 def test_what_is_asked_for_takes_turns_with_the_rest() -> None:
     keep = np.isin(np.arange(8), [1, 5, 6, 7])
-    assert order(Turns(Falling(8), Only(Falling(8), keep))) == [0, 1, 5, 2, 6, 3, 7, 4]
-    assert order(Turns(Falling(8), Only(Falling(8), np.zeros(8, dtype=bool)))) == list(range(8))
+    assert order(Interleaved(Falling(8), Restricted(Falling(8), keep))) == [0, 1, 5, 2, 6, 3, 7, 4]
+    assert order(Interleaved(Falling(8), Restricted(Falling(8), np.zeros(8, dtype=bool)))) == list(range(8))
 
 
 def test_items_that_the_first_does_not_know_come_by_the_second() -> None:
     new = np.arange(9) >= 7
-    found = Turns(Falling(7), Only(Falling(9), new), every=4)
+    found = Interleaved(Falling(7), Restricted(Falling(9), new), every=4)
     assert order(found) == [0, 1, 2, 7, 3, 4, 5, 8, 6]
     candidates = np.array([[4, 2]])
-    assert found.score(MOMENTS, candidates).tolist() == [[-4, -2]]
+    assert found.score(QUERIES, candidates).tolist() == [[-4, -2]]
 
 
 @settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=2, max_size=30), st.integers(2, 5))
 def test_everything_is_placed_and_nothing_falls_far(keep: list[bool], every: int) -> None:
     n, kept = len(keep), np.array(keep)
-    scores = Turns(Falling(n), Only(Falling(n), kept), every).score(MOMENTS, None)
+    scores = Interleaved(Falling(n), Restricted(Falling(n), kept), every).score(QUERIES, None)
     assert np.isfinite(scores).all()
-    assert sorted(order(Turns(Falling(n), Only(Falling(n), kept), every))) == list(range(n))
+    assert sorted(order(Interleaved(Falling(n), Restricted(Falling(n), kept), every))) == list(range(n))
     own = np.arange(n)
     assert (-scores[0] <= own + own // (every - 1)).all()
 
 
 def test_likeness_counts_what_the_history_says() -> None:
     words = [("oak", "red"), ("oak",), ("oak", "blue"), ("clay",), ()]
-    likeness = Likeness(words)
-    assert likeness.score(MOMENTS, None).tolist() == [[1.5, 2, 1, 0, 0]]
-    assert likeness.score(MOMENTS, np.array([[2, 3]])).tolist() == [[1, 0]]
+    likeness = KeywordOverlap(words)
+    assert likeness.score(QUERIES, None).tolist() == [[1.5, 2, 1, 0, 0]]
+    assert likeness.score(QUERIES, np.array([[2, 3]])).tolist() == [[1, 0]]
 
 
 def test_ranks_of_equals_go_by_code() -> None:
@@ -77,7 +85,7 @@ def test_new_items_have_their_share_of_the_proposals_and_one_at_least() -> None:
 
     def proposed(*new: int) -> list[int]:
         is_new = np.isin(np.arange(12), new)
-        return order(beside_new(Only(Falling(12), ~is_new), Likeness(words), is_new, 6))[:6]
+        return order(interleave_cold_items(Restricted(Falling(12), ~is_new), KeywordOverlap(words), is_new, 6))[:6]
 
     assert proposed() == [0, 1, 2, 3, 4, 5]
     assert proposed(3) == [0, 1, 2, 4, 5, 3]
@@ -87,27 +95,32 @@ def test_new_items_have_their_share_of_the_proposals_and_one_at_least() -> None:
 
 def test_new_items_are_judged_by_content_where_it_is_known_and_else_by_words() -> None:
     """Items 9, 10 and 11 are new; content is known of all but 11."""
-    words = Likeness([("red",)] * 12)
+    words = KeywordOverlap([("red",)] * 12)
 
-    def proposed(known: Scorer, by_content: Scorer | None) -> list[int]:
-        return np.argsort(-with_new(known, by_content, words, 12, 6).score(MOMENTS, None)[0], kind="stable").tolist()
+    def proposed(known: Ranker, by_content: Ranker | None) -> list[int]:
+        return np.argsort(
+            -with_cold_items(known, by_content, words, 12, 6).score(QUERIES, None)[0], kind="stable"
+        ).tolist()
 
-    for known in (Falling(12, known=9), Falling(9), Widened(Falling(9), 12)):
+    for known in (Falling(12, known=9), Falling(9), PaddedCatalogue(Falling(9), 12)):
         assert proposed(known, None)[:8] == [0, 1, 2, 9, 3, 4, 5, 10]
         assert proposed(known, Rising(12))[:8] == [0, 1, 2, 11, 3, 4, 5, 10]
-        for by_content in (Rising(12, known=11), Widened(Rising(11), 12)):
+        for by_content in (Rising(12, known=11), PaddedCatalogue(Rising(11), 12)):
             first = proposed(known, by_content)
             assert first.index(10) < first.index(9)
             assert 11 in first[:6]  # by words, in its own share
-    assert with_new(all_known := Falling(12), Rising(12), words, 12, 6) is all_known
+    assert with_cold_items(all_known := Falling(12), Rising(12), words, 12, 6) is all_known
 
 
 def test_what_a_generator_was_not_fitted_on_it_says_nothing_of() -> None:
-    wide, blind = Widened(Falling(3), 5), Blind(Falling(5, known=4), np.array([False, True, False, False, False]))
-    assert known_to(wide, 5).tolist() == [True, True, True, False, False]
-    np.testing.assert_array_equal(wide.score(MOMENTS, None), [[0, -1, -2, np.nan, np.nan]])
-    np.testing.assert_array_equal(wide.score(MOMENTS, np.array([[4, 1]])), [[np.nan, -1]])
-    assert known_to(blind, 5).tolist() == [True, False, True, True, False]
-    np.testing.assert_array_equal(blind.score(MOMENTS, None), [[0, np.nan, -2, -3, -4]])
-    np.testing.assert_array_equal(blind.score(MOMENTS, np.array([[1, 4]])), [[np.nan, -4]])
-    np.testing.assert_array_equal(places(wide, MOMENTS), [[2.5, 2.5, 1, np.nan, np.nan]])  # 0 and 1 were had
+    wide, blind = (
+        PaddedCatalogue(Falling(3), 5),
+        HiddenItems(Falling(5, known=4), np.array([False, True, False, False, False])),
+    )
+    assert known_items(wide, 5).tolist() == [True, True, True, False, False]
+    np.testing.assert_array_equal(wide.score(QUERIES, None), [[0, -1, -2, np.nan, np.nan]])
+    np.testing.assert_array_equal(wide.score(QUERIES, np.array([[4, 1]])), [[np.nan, -1]])
+    assert known_items(blind, 5).tolist() == [True, False, True, True, False]
+    np.testing.assert_array_equal(blind.score(QUERIES, None), [[0, np.nan, -2, -3, -4]])
+    np.testing.assert_array_equal(blind.score(QUERIES, np.array([[1, 4]])), [[np.nan, -4]])
+    np.testing.assert_array_equal(places(wide, QUERIES), [[2.5, 2.5, 1, np.nan, np.nan]])  # 0 and 1 were had

@@ -11,7 +11,7 @@ from tiny import tiny_mllm
 from world import make_dataset, make_evidence, make_log, make_prompts
 
 from mmsrarec.data.dataset import FloatArray
-from mmsrarec.models.packing.packed_prompt import Pack
+from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.recommend.explain import log_odds
 from mmsrarec.recommend.ranking.scorer import score_packs
 
@@ -38,11 +38,11 @@ def logits(scores: FloatArray) -> list[float]:
 @given(st.integers(0, 999), st.integers(2, 25))
 def test_a_candidate_alone_scores_as_among_others(dtype: str, seed: int, size: int) -> None:
     prompts, rng = PROMPTS[dtype], np.random.default_rng(seed)
-    evidence = make_evidence(rng, 30, size, history=int(rng.integers(0, 12)))
-    (among,) = score_packs(prompts, [prompts.render(evidence)])
+    context = make_evidence(rng, 30, size, history=int(rng.integers(0, 12)))
+    (among,) = score_packs(prompts, [prompts.render(context)])
     place = int(rng.integers(size))
     for some in ([place], rng.permutation(size)[: size // 2].tolist()):
-        (found,) = score_packs(prompts, [prompts.render(evidence.pick(some))])
+        (found,) = score_packs(prompts, [prompts.render(context.pick(some))])
         np.testing.assert_allclose(logits(found), logits(among[some]), atol=CLOSE[dtype])
 
 
@@ -51,7 +51,7 @@ def test_a_candidate_alone_scores_as_among_others(dtype: str, seed: int, size: i
 @given(st.integers(0, 999))
 def test_a_user_alone_scores_as_in_a_batch_of_users(dtype: str, seed: int) -> None:
     prompts, rng = PROMPTS[dtype], np.random.default_rng(seed)
-    packs: list[Pack] = [
+    packs: list[PackedPrompt] = [
         prompts.render(make_evidence(rng, 30, int(rng.integers(1, 9)), history=int(rng.integers(0, 12))))
         for _ in range(6)
     ]
@@ -62,7 +62,7 @@ def test_a_user_alone_scores_as_in_a_batch_of_users(dtype: str, seed: int) -> No
 
 def test_no_candidates_have_no_scores() -> None:
     prompts = PROMPTS["float32"]
-    nobody = replace(make_evidence(np.random.default_rng(0), 30, 1), candidates=(), popularity=(), alike=())
+    nobody = replace(make_evidence(np.random.default_rng(0), 30, 1), candidates=(), popularity=(), neighbour_votes=())
     some = make_evidence(np.random.default_rng(1), 30, 3)
     found = score_packs(prompts, [prompts.render(nobody), prompts.render(some)])
     assert [len(scores) for scores in found] == [0, 3]

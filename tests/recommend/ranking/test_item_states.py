@@ -8,7 +8,7 @@ import torch
 from tiny import tiny_mllm
 from world import make_dataset, make_log, make_prompts
 
-from mmsrarec.data.dataset import Events
+from mmsrarec.data.dataset import Interactions
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking import item_states as module
 from mmsrarec.recommend.ranking.item_states import item_states, mean_states
@@ -44,7 +44,7 @@ def test_a_new_item_costs_one_forward(prompts: Prompts, tmp_path: Path, monkeypa
         module, "mean_states", lambda p, s, batch_tokens: asked.append(len(s)) or real(p, s, batch_tokens)
     )
     first = item_states(prompts, tmp_path / "items.safetensors")
-    wider = make_dataset(Events(LOG.user, LOG.item, LOG.time, LOG.n_users, LOG.n_items + 1))
+    wider = make_dataset(Interactions(LOG.user, LOG.item, LOG.time, LOG.n_users, LOG.n_items + 1))
     more = make_prompts(prompts.mllm, wider, history=2)
     more.features = prompts.features
     second = item_states(more, tmp_path / "items.safetensors")

@@ -53,7 +53,7 @@ def test_it_counts_what_it_costs_and_tells_how_far_it_is() -> None:
     counting.score(TEST, CANDIDATES)
     tokens = counting.tokens
     counting.score(TEST, CANDIDATES)
-    assert counting.moments == 16
+    assert counting.queries == 16
     assert counting.tokens == 2 * tokens > 0
     assert [done for done, _, _ in told] == sorted({done for done, _, _ in told}) * 2
     assert told[-1] == (8, 8, "ranking")
@@ -62,15 +62,15 @@ def test_it_counts_what_it_costs_and_tells_how_far_it_is() -> None:
 def test_items_taken_for_new_are_shown_as_new_and_others_are_not() -> None:
     new = np.zeros(30, dtype=bool)
     new[CANDIDATES[0, 0]] = True
-    (evidence,) = RETRIEVAL.gather(TEST.pick(np.array([0])), CANDIDATES[:1], PROMPTS.settings)
-    assert evidence.popularity[0] > 0
+    (context,) = RETRIEVAL.gather(TEST.pick(np.array([0])), CANDIDATES[:1], PROMPTS.settings)
+    assert context.popularity[0] > 0
     where = set(np.flatnonzero(new[CANDIDATES[0]]).tolist())
-    expected = scorer().score_evidence([evidence.as_new(where)])[0]
-    found = scorer().as_new(new).score(TEST.pick(np.array([0])), CANDIDATES[:1])[0]
+    expected = scorer().score_contexts([context.as_cold(where)])[0]
+    found = scorer().as_cold(new).score(TEST.pick(np.array([0])), CANDIDATES[:1])[0]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert abs(found[0] - scorer().score(TEST.pick(np.array([0])), CANDIDATES[:1])[0, 0]) > 1e-6
     np.testing.assert_array_equal(
-        scorer().as_new(~np.ones(30, dtype=bool)).score(TEST, CANDIDATES), scorer().score(TEST, CANDIDATES)
+        scorer().as_cold(~np.ones(30, dtype=bool)).score(TEST, CANDIDATES), scorer().score(TEST, CANDIDATES)
     )
 
 

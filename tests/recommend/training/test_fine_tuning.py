@@ -10,10 +10,10 @@ from PIL import Image
 from tiny import tiny_mllm
 from world import make_dataset, make_log, make_prompts, make_retrieval, only
 
-from mmsrarec.data.dataset import Events, make_events
+from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import load_adapter
-from mmsrarec.models.packing.packed_prompt import Pack, Segment
+from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
 from mmsrarec.recommend.training import fine_tuning as module
@@ -24,7 +24,7 @@ LOG = make_log(np.random.default_rng(0))
 DATASET = make_dataset(LOG)
 ALONE = {"foresee": 0, "recognise": 0, "profile": 0}
 MIXED = {"foresee": 0.6, "recognise": 0.8, "profile": 0.4}
-SMALL = {"packs": 22, "batch": 4, "negatives": 3, "rank": 2, "history": 2, "first_layer": 1, "tasks": ALONE}
+SMALL = {"n_examples": 22, "batch_size": 4, "negatives": 3, "rank": 2, "history": 2, "first_layer": 1, "tasks": ALONE}
 
 
 class Stopped(Exception):
@@ -32,7 +32,7 @@ class Stopped(Exception):
 
 
 def run(
-    folder: Path, stop_after: int | None = None, log: Events = LOG, model: int = 0, teacher=None, **settings
+    folder: Path, stop_after: int | None = None, log: Interactions = LOG, model: int = 0, teacher=None, **settings
 ) -> tuple[dict, Prompts]:
     """Tune a fresh tiny model, drawn from the seed `model`; `folder` keeps adapter and unfinished work."""
     prompts = make_prompts(tiny_mllm(model), make_dataset(log), **(SMALL | settings))
@@ -41,7 +41,7 @@ def run(
         if done == stop_after:
             raise Stopped
 
-    retrieval = make_retrieval(log, crowd=10)
+    retrieval = make_retrieval(log, n_vote_neighbours=10)
     facts = tune(prompts, retrieval, prompts.settings, 7, folder / "adapter", folder / "work", progress, teacher)
     return facts, prompts
 
@@ -87,10 +87,10 @@ def test_the_adapter_changes_scores_and_comes_back_from_disk(whole: tuple[Path, 
     plain, loaded = (make_prompts(tiny_mllm(), DATASET, **SMALL) for _ in range(2))
     load_adapter(loaded.mllm, folder / "adapter")
     retrieval = make_retrieval(LOG)
-    moments, candidates, _ = sample_training(LOG, 5, 3, np.random.default_rng(0))
-    evidence = retrieval.gather(moments, candidates, plain.settings)
+    queries, candidates, _ = sample_training(LOG, 5, 3, np.random.default_rng(0))
+    context = retrieval.gather(queries, candidates, plain.settings)
     scores = [
-        np.concatenate(score_packs(prompts, [prompts.render(one) for one in evidence]))
+        np.concatenate(score_packs(prompts, [prompts.render(one) for one in context]))
         for prompts in (plain, tuned, loaded)
     ]
     assert np.abs(scores[0] - scores[1]).max() > 1e-3
@@ -143,7 +143,7 @@ def test_a_mixed_training_stopped_and_resumed_is_bit_equal(
 
 
 def test_writing_is_learned_where_it_is_trained(tmp_path: Path) -> None:
-    settings = {"packs": 8, "tasks": ALONE | {"recognise": 20}, "rank": 8, "first_layer": 0}
+    settings = {"n_examples": 8, "tasks": ALONE | {"recognise": 20}, "rank": 8, "first_layer": 0}
     last = {}
     for lr in (1e-2, 1e-9):
         told = run(tmp_path / str(lr), lr=lr, **settings)[0]["tasks"]["recognise"]
@@ -188,7 +188,9 @@ def test_steps_since_the_last_checkpoint_are_done_again(
 
 def test_another_seed_trains_another_adapter(whole: tuple[Path, dict, Prompts], tmp_path: Path) -> None:
     prompts = make_prompts(tiny_mllm(), DATASET, **SMALL)
-    tune(prompts, make_retrieval(LOG, crowd=10), prompts.settings, 8, tmp_path / "adapter", tmp_path / "work")
+    tune(
+        prompts, make_retrieval(LOG, n_vote_neighbours=10), prompts.settings, 8, tmp_path / "adapter", tmp_path / "work"
+    )
     assert weights(tmp_path) != weights(whole[0])
 
 
@@ -199,12 +201,12 @@ def test_it_learns_that_people_take_what_many_took(tmp_path: Path) -> None:
     hits = np.concatenate([rng.choice(6, 3, replace=False) for _ in range(150)])
     rare = np.arange(6, 40)  # each taken once, at first, by somebody who took nothing else: known, and no hit
     users, items = np.concatenate([150 + rare, users]), np.concatenate([rare, hits])
-    log = make_events(users, items, 1000 + np.arange(len(users)) // 3, 190, 40)
-    settings = {"log": log, "model": 4, "packs": 240, "batch": 8, "negatives": 7, "rank": 8, "first_layer": 0}
+    log = make_interactions(users, items, 1000 + np.arange(len(users)) // 3, 190, 40)
+    settings = {"log": log, "model": 4, "n_examples": 240, "batch_size": 8, "negatives": 7, "rank": 8, "first_layer": 0}
     first, loss = {}, {}
     worlds = {"told": (True, 1e-2), "untold": (False, 1e-2), "untrained": (True, 1e-9)}
     for name, (told, lr) in worlds.items():
-        facts, _ = run(tmp_path / name, shows=only(popularity=told).model_dump(), lr=lr, **settings)
+        facts, _ = run(tmp_path / name, prompt_fields=only(popularity=told).model_dump(), lr=lr, **settings)
         first[name], loss[name] = (np.mean([line[key] for line in facts["curve"][-15:]]) for key in ("first", "loss"))
     assert first["told"] > 0.5  # the other hits among the negatives bound it from above
     assert first["untold"] < 0.25  # chance is 1/8
@@ -233,7 +235,7 @@ def test_the_loss_is_what_it_says() -> None:
 
 def test_every_pack_is_trained_once_among_its_likes() -> None:
     rng = np.random.default_rng(0)
-    packs = [Pack(Segment([0] * int(n)), []) for n in rng.integers(1, 500, 320)]
+    packs = [PackedPrompt(TokenSpan([0] * int(n)), []) for n in rng.integers(1, 500, 320)]
     batches = list(plan(packs, 4, np.random.default_rng(1)))
     assert sorted(np.concatenate(batches)) == list(range(320))
     padded = sum(max(len(packs[row]) for row in batch) * len(batch) for batch in batches)
@@ -249,30 +251,30 @@ def test_the_last_line_of_a_step_counts(tmp_path: Path) -> None:
 
 
 def test_the_loss_of_distilling_is_what_it_says() -> None:
-    taught, logits = torch.tensor([[2.0, -1.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [0.5, -0.5]])
-    p, q = taught.softmax(1), logits.softmax(1)
+    teacher_logits, logits = torch.tensor([[2.0, -1.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [0.5, -0.5]])
+    p, q = teacher_logits.softmax(1), logits.softmax(1)
     divergence = (p * (p / q).log()).sum() / 2
-    torch.testing.assert_close(distil_loss(logits, taught), divergence + SQUARED * (1 + 1 + 0.25 + 2.25) / 4)
-    assert distil_loss(taught, taught) == 0
-    shifted = distil_loss(taught + 3, taught)  # the ranking is the same, the level is not
+    torch.testing.assert_close(distil_loss(logits, teacher_logits), divergence + SQUARED * (1 + 1 + 0.25 + 2.25) / 4)
+    assert distil_loss(teacher_logits, teacher_logits) == 0
+    shifted = distil_loss(teacher_logits + 3, teacher_logits)  # the ranking is the same, the level is not
     torch.testing.assert_close(shifted, torch.tensor(SQUARED * 9.0))
 
 
 def far_from(teacher: Prompts, student: Prompts) -> float:
     """Mean divergence of a student's rankings of new packs from the teacher's."""
-    moments, candidates, _ = sample_training(LOG, 12, 3, np.random.default_rng(5))
-    evidence = make_retrieval(LOG, crowd=10).gather(moments, candidates, teacher.settings)
+    queries, candidates, _ = sample_training(LOG, 12, 3, np.random.default_rng(5))
+    context = make_retrieval(LOG, n_vote_neighbours=10).gather(queries, candidates, teacher.settings)
     with torch.inference_mode():
-        ranked = [yes_minus_no(p, [p.render(one) for one in evidence]).view(12, 4) for p in (teacher, student)]
+        ranked = [yes_minus_no(p, [p.render(one) for one in context]).view(12, 4) for p in (teacher, student)]
     return float(distil_loss(ranked[1], ranked[0]))
 
 
 def test_a_student_comes_to_rank_as_its_teacher_does(tmp_path: Path) -> None:
-    told = {"packs": 60, "rank": 8, "first_layer": 0, "as_new": 0}
+    told = {"n_examples": 60, "rank": 8, "first_layer": 0, "cold_item_rate": 0}
     _, teacher = run(tmp_path / "teacher", lr=1e-2, **told)
     far = {"untrained": far_from(teacher, make_prompts(tiny_mllm(), DATASET, **SMALL))}
-    for name, taught in (("alone", None), ("taught", lambda: teacher)):
-        _, student = run(tmp_path / name, lr=3e-3, epochs=2, teacher=taught, **told)
+    for name, teacher_logits in (("alone", None), ("taught", lambda: teacher)):
+        _, student = run(tmp_path / name, lr=3e-3, epochs=2, teacher=teacher_logits, **told)
         far[name] = far_from(teacher, student)
     assert far["taught"] < 0.7 * far["alone"] < 0.3 * far["untrained"]
 

@@ -12,11 +12,11 @@ from paths import GOLDEN
 from tiny import SPECIAL, tiny_mllm
 from world import make_dataset, make_log, make_prompts, make_retrieval, only
 
-from mmsrarec.data.dataset import Events, Item, make_events
+from mmsrarec.data.dataset import Interactions, Item, make_interactions
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
-from mmsrarec.models.packing.packed_prompt import Pack, Segment
+from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.recommend.ablations import variant_named
-from mmsrarec.recommend.prompt.prompt_context import Evidence
+from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.training_tasks import (
@@ -38,7 +38,7 @@ ITEMS = (
     Item("m4", "Clay bowl", "Clay.", ("Kitchen",)),
 )
 LOG = make_log(np.random.default_rng(0), n_users=2, n_items=len(ITEMS), length=2)
-KNOWN = Evidence(history=(0, 1), similar=(2,), candidates=(3,), popularity=(0,), alike=(0,))
+KNOWN = PromptContext(history=(0, 1), similar=(2,), candidates=(3,), popularity=(0,), neighbour_votes=(0,))
 
 
 def prompts_of(items: tuple[Item, ...] = ITEMS, **settings) -> Prompts:
@@ -56,7 +56,7 @@ def text(ids: list[int]) -> str:
     return MLLM.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
 
 
-def read(example: Pack) -> str:
+def read(example: PackedPrompt) -> str:
     pictures = f"[pictures {example.shared.pictures}]" if example.shared.pictures else ""
     return f"{text(example.shared.ids)}{pictures}\n---\n{text(example.candidates[0].ids)}\n"
 
@@ -92,24 +92,24 @@ def test_a_profile_is_what_is_common_in_the_user_and_rare_elsewhere() -> None:
 
 @pytest.mark.parametrize("variant", ["titles", "titles and pictures", "without stage 1", "raw descriptions"])
 def test_where_no_keywords_are_shown_none_are_written(variant: str) -> None:
-    shows = variant_named(variant).shows
-    assert [make(prompts_of(shows=shows)) for make in EXAMPLES.values()] == [None] * 3
-    prompts = make_prompts(MLLM, make_dataset(make_log(np.random.default_rng(1))), shows=shows, packs=9)
-    assert draw_examples(prompts, make_retrieval(prompts.dataset.events), 0) == {}
+    prompt_fields = variant_named(variant).prompt_fields
+    assert [make(prompts_of(prompt_fields=prompt_fields)) for make in EXAMPLES.values()] == [None] * 3
+    prompts = make_prompts(MLLM, make_dataset(make_log(np.random.default_rng(1))), prompt_fields=prompt_fields, packs=9)
+    assert draw_examples(prompts, make_retrieval(prompts.dataset.interactions), 0) == {}
 
 
 def test_an_answer_holds_the_keywords_that_are_shown() -> None:
-    prompts = prompts_of(shows={"text_keywords": False})
+    prompts = prompts_of(prompt_fields={"text_keywords": False})
     assert foresee(prompts, KNOWN, 3) is None  # it has no picture
     assert recognise(prompts, 1) is None
     assert text(recognise(prompts, 2).candidates[0].ids) == "red, star<|im_end|>"
 
 
 def test_an_item_of_which_nothing_is_shown_is_not_recognised() -> None:
-    blind = prompts_of(shows=only(text_keywords=True))
+    blind = prompts_of(prompt_fields=only(text_keywords=True))
     assert recognise(blind, 0) is None
-    assert recognise(prompts_of(shows={"pictures": False}), 2) is None  # it has no title
-    assert recognise(prompts_of(shows={"titles": False}), 0).shared.pictures == [0]
+    assert recognise(prompts_of(prompt_fields={"pictures": False}), 2) is None  # it has no title
+    assert recognise(prompts_of(prompt_fields={"titles": False}), 0).shared.pictures == [0]
 
 
 hostile = st.lists(st.sampled_from([*SPECIAL, "\n- ", "\r", "\u2028", "Answer", " "]), max_size=6).map("".join)
@@ -122,7 +122,7 @@ def test_no_item_forges_a_special_token(title: str, word: str) -> None:
     prompts = prompts_of(items)
     prompts.keywords = replace(prompts.keywords, text=((word,), ("plain",), ("steel",), ("clay",)))
 
-    def special(example: Pack) -> list[int]:
+    def special(example: PackedPrompt) -> list[int]:
         return [token for token in (*example.shared.ids, *example.candidates[0].ids) if token in SPECIAL_IDS]
 
     before, after = MLLM.frame
@@ -133,22 +133,22 @@ def test_no_item_forges_a_special_token(title: str, word: str) -> None:
         assert sorted(special(example)) == sorted([*frame, *places, MLLM.turn_end])
 
 
-def periods() -> Events:
+def periods() -> Interactions:
     """Ten periods; in each, everybody takes one of the ten items that are new then: whatever is older has a lower code,
     whatever happens in the same period or later an equal or a higher one."""
     rng = np.random.default_rng(0)
     users, time = np.repeat(np.arange(12), 8), np.tile(np.arange(8), 12)
-    return make_events(users, 10 * time + rng.integers(0, 10, len(users)), 1 + time, 12, 90)
+    return make_interactions(users, 10 * time + rng.integers(0, 10, len(users)), 1 + time, 12, 90)
 
 
-def drawn(seed: int = 0, **tasks: float) -> dict[str, list[Pack]]:
+def drawn(seed: int = 0, **tasks: float) -> dict[str, list[PackedPrompt]]:
     log = periods()
     items = tuple(Item(f"{n}", f"it {n}.", f"word{n // 26}{chr(97 + n % 26)}") for n in range(log.n_items))
-    chosen = {"packs": 40, "item_keywords": 2, "history": 3, "tasks": dict.fromkeys(EXAMPLES, 0.0) | tasks}
+    chosen = {"n_examples": 40, "item_keywords": 2, "history": 3, "tasks": dict.fromkeys(EXAMPLES, 0.0) | tasks}
     prompts = make_prompts(MLLM, make_dataset(log, items), **chosen)
     words = tuple((f"w{n:03}",) for n in range(log.n_items))
     prompts.keywords = replace(prompts.keywords, text=words, image=((),) * log.n_items)
-    return draw_examples(prompts, make_retrieval(log, crowd=10), seed)
+    return draw_examples(prompts, make_retrieval(log, n_vote_neighbours=10), seed)
 
 
 def codes(ids: list[int]) -> list[int]:
@@ -198,8 +198,8 @@ def test_the_loss_is_the_mean_over_the_answers_tokens() -> None:
 
 
 def test_a_step_of_writing_costs_about_what_a_step_of_packs_costs() -> None:
-    packs = [Pack(Segment([0] * 100), [Segment([0] * 25)] * 8)] * 3
-    examples = [Pack(Segment([0] * 40), [Segment([0] * 5)])] * 9
+    packs = [PackedPrompt(TokenSpan([0] * 100), [TokenSpan([0] * 25)] * 8)] * 3
+    examples = [PackedPrompt(TokenSpan([0] * 40), [TokenSpan([0] * 5)])] * 9
     assert alike_in_cost(examples, packs, 4) == 24  # 4 x 300 / (40 + 2 x 5)
     assert alike_in_cost(packs[:1], examples, 1) == 1
 

@@ -5,19 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmsrarec.data.dataset import make_events
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.dataset import make_interactions
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.retrieve.collaborative_context import SHARPNESS, Voices, next_items, share_levels
+from mmsrarec.retrieve.collaborative_context import SHARPNESS, Votes, next_items, share_levels
 from mmsrarec.retrieve.neighbours import Found
-from mmsrarec.retrieve.signals.neighbour_votes import ALIKE, SHARES
+from mmsrarec.retrieve.signals.neighbour_votes import SHARES, VOTE_LEVELS
 
 # user 0 takes 5 6 7, user 1 takes 6 8, user 2 takes 9 at the seconds 1, 2, 3
-TRAIN = make_events(*(np.array(a) for a in ([0, 0, 0, 1, 1, 2], [5, 6, 7, 6, 8, 9], [1, 2, 3, 1, 2, 1])), 3, 10)
+TRAIN = make_interactions(*(np.array(a) for a in ([0, 0, 0, 1, 1, 2], [5, 6, 7, 6, 8, 9], [1, 2, 3, 1, 2, 1])), 3, 10)
 
 
-def asked(time: int) -> Moments:
-    return Moments(np.array([-1]), np.array([time]), np.array([-1]), (np.array([], dtype=int),))
+def asked(time: int) -> Queries:
+    return Queries(np.array([-1]), np.array([time]), np.array([-1]), (np.array([], dtype=int),))
 
 
 def found(rows: list[int], similarity: list[float]) -> Found:
@@ -28,9 +28,9 @@ def found(rows: list[int], similarity: list[float]) -> Found:
 def levels(rows: list[int], similarity: list[float], candidates: list[int], time: int = 99, n_next: int = 1):
     """similarity: as it weighs, once sharpened."""
     near = np.sign(similarity) * np.abs(similarity) ** (1 / SHARPNESS)
-    crowd = found(rows, near.tolist())
-    voices = Voices.of(next_items(crowd, TRAIN, asked(time), n_next)[0], near, crowd.user[0])
-    return share_levels(voices, np.array(candidates), SHARES).tolist()
+    n_vote_neighbours = found(rows, near.tolist())
+    votes = Votes.of(next_items(n_vote_neighbours, TRAIN, asked(time), n_next)[0], near, n_vote_neighbours.user[0])
+    return share_levels(votes, np.array(candidates), SHARES).tolist()
 
 
 def test_the_heaviest_item_is_many_and_the_absent_nobody() -> None:
@@ -55,7 +55,7 @@ def test_the_future_and_nobody_say_nothing() -> None:
 
 
 def test_there_is_a_word_for_every_level() -> None:
-    assert len(ALIKE) == len(SHARES) + 2
+    assert len(VOTE_LEVELS) == len(SHARES) + 2
     assert list(SHARES) == sorted(SHARES)
 
 
@@ -68,8 +68,8 @@ def test_levels_hang_on_the_item_alone_and_not_on_the_scale(neighbours, order, s
     rows, near = [row for row, _ in neighbours], [s for _, s in neighbours]
     straight = levels(rows, near, list(range(10)), n_next=2)
     assert [straight[code] for code in order] == levels(rows, near, list(order), n_next=2)
-    assert all(0 <= level < len(ALIKE) for level in straight)
+    assert all(0 <= level < len(VOTE_LEVELS) for level in straight)
     weight = {code for row in rows if row >= 0 for code in TRAIN.item[row : row + 2]}
     assert {code for code, level in enumerate(straight) if level} <= weight
     if max(near) > 0 and any(row >= 0 and s > 1e-6 for row, s in neighbours):
-        assert max(straight) == len(ALIKE) - 1
+        assert max(straight) == len(VOTE_LEVELS) - 1

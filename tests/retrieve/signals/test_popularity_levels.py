@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsrarec.data.dataset import make_events
-from mmsrarec.data.splits import Moments, moments_at
+from mmsrarec.data.dataset import make_interactions
+from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve.signals import popularity_levels
 from mmsrarec.retrieve.signals.popularity_levels import LEVELS, WORDS, counts, levels
 
 
-def random_events(seed: int):
+def random_interactions(seed: int):
     rng = np.random.default_rng(seed)
-    return make_events(rng.integers(8, size=80), rng.integers(5, size=80), rng.integers(20, size=80), 8, 5)
+    return make_interactions(rng.integers(8, size=80), rng.integers(5, size=80), rng.integers(20, size=80), 8, 5)
 
 
-def at(user: int, time: int) -> Moments:
-    return Moments(np.array([user]), np.array([time]), np.array([-1]), (np.array([], int),))
+def at(user: int, time: int) -> Queries:
+    return Queries(np.array([user]), np.array([time]), np.array([-1]), (np.array([], int),))
 
 
 EVERYTHING = np.arange(5)
@@ -27,50 +27,53 @@ EVERYTHING = np.arange(5)
 @given(st.integers(0, 10_000))
 @settings(max_examples=30, deadline=None)
 def test_counts_others_before_the_moment(seed):
-    events = random_events(seed)
-    moments = moments_at(events, np.arange(len(events)))
-    taken, most = counts(events, moments, np.tile(EVERYTHING, (len(events), 1)))
-    for i in range(len(events)):
-        by_others = (events.user != moments.user[i]) & (events.time < moments.time[i])
-        expected = [np.sum(by_others & (events.item == code)) for code in range(5)]
+    interactions = random_interactions(seed)
+    queries = queries_at(interactions, np.arange(len(interactions)))
+    taken, most = counts(interactions, queries, np.tile(EVERYTHING, (len(interactions), 1)))
+    for i in range(len(interactions)):
+        by_others = (interactions.user != queries.user[i]) & (interactions.time < queries.time[i])
+        expected = [np.sum(by_others & (interactions.item == code)) for code in range(5)]
         np.testing.assert_array_equal(taken[i], expected)
         assert most[i] == max(expected)
 
 
 def test_the_guards_matter(monkeypatch):
-    """The count without the clock, and with the user's own events, is another one."""
-    events = random_events(0)
-    moments = moments_at(events, np.arange(len(events)))
-    everything = np.tile(EVERYTHING, (len(events), 1))
-    right, _ = counts(events, moments, everything)
-    nobody = Moments(np.full(len(events), -1), moments.time, moments.target, moments.history)
-    assert (counts(events, nobody, everything)[0] > right).any()
+    """The count without the clock, and with the user's own interactions, is another one."""
+    interactions = random_interactions(0)
+    queries = queries_at(interactions, np.arange(len(interactions)))
+    everything = np.tile(EVERYTHING, (len(interactions), 1))
+    right, _ = counts(interactions, queries, everything)
+    nobody = Queries(np.full(len(interactions), -1), queries.time, queries.target, queries.history)
+    assert (counts(interactions, nobody, everything)[0] > right).any()
     monkeypatch.setattr(popularity_levels, "clock", lambda m: np.full(len(m), 99))
-    assert (counts(events, moments, everything)[0] > right).any()
+    assert (counts(interactions, queries, everything)[0] > right).any()
 
 
 @given(st.integers(0, 10_000), st.integers(0, 25))
 @settings(max_examples=30, deadline=None)
 def test_the_laws_of_levels(seed, time):
-    events, candidates = random_events(seed), EVERYTHING[None, :]
-    level, (taken, most) = levels(events, at(2, time), candidates)[0], counts(events, at(2, time), candidates)
+    interactions, candidates = random_interactions(seed), EVERYTHING[None, :]
+    level, (taken, most) = (
+        levels(interactions, at(2, time), candidates)[0],
+        counts(interactions, at(2, time), candidates),
+    )
     assert ((level == 0) == (taken[0] == 0)).all()
     assert (level[(taken[0] == most[0]) & (taken[0] > 0)] == LEVELS - 1).all()
     by_count = np.argsort(taken[0], kind="stable")
     assert (np.diff(level[by_count]) >= 0).all()
     order = np.random.default_rng(seed).permutation(5)
-    np.testing.assert_array_equal(levels(events, at(2, time), candidates[:, order])[0], level[order])
+    np.testing.assert_array_equal(levels(interactions, at(2, time), candidates[:, order])[0], level[order])
 
 
 def test_levels_are_equal_steps_of_the_logarithm():
     item = np.repeat(np.arange(5), [99, 31, 9, 3, 1])
-    events = make_events(np.arange(len(item)), item, np.zeros(len(item), int), len(item), 6)
+    interactions = make_interactions(np.arange(len(item)), item, np.zeros(len(item), int), len(item), 6)
     # log(1 + count) / log(100): 1, .75, .5, .30, .15, and nobody
-    np.testing.assert_array_equal(levels(events, at(-1, 1), np.arange(6)[None, :]), [[7, 6, 4, 3, 2, 0]])
-    np.testing.assert_array_equal(levels(events, at(-1, 0), np.arange(6)[None, :]), [[0] * 6])
+    np.testing.assert_array_equal(levels(interactions, at(-1, 1), np.arange(6)[None, :]), [[7, 6, 4, 3, 2, 0]])
+    np.testing.assert_array_equal(levels(interactions, at(-1, 0), np.arange(6)[None, :]), [[0] * 6])
 
 
 def test_a_word_for_each_level_and_a_time_for_each_moment():
     assert len(set(WORDS)) == LEVELS
     with pytest.raises(MmsrarecError, match="no time"):
-        levels(random_events(0), at(0, -1), EVERYTHING[None, :])
+        levels(random_interactions(0), at(0, -1), EVERYTHING[None, :])

@@ -9,12 +9,12 @@ from paths import GOLDEN
 from tiny import tiny_mllm
 from world import make_dataset, make_log, make_prompts, make_retrieval
 
-from mmsrarec.data.dataset import Events, Item
-from mmsrarec.data.splits import Moments, leave_one_out
+from mmsrarec.data.dataset import Interactions, Item
+from mmsrarec.data.splits import Queries, leave_one_out
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.settings import EvaluateSettings, MsrSettings
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.recommend.prompt.prompt_context import Evidence
+from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.fine_tuning import tune
@@ -30,7 +30,7 @@ FEATURES = make_prompts(tiny_mllm(), DATASET, visual_tokens=2).features
 SHORT = MsrSettings(chunk=2, text_tokens=40, description_tokens=4, preference_tokens=5)
 SETTINGS = msr_settings(
     RecommendSettings(
-        packs=10, batch=5, negatives=3, rank=2, history=3, first_layer=1, visual_tokens=2, title_tokens=24
+        n_examples=10, batch_size=5, negatives=3, rank=2, history=3, first_layer=1, visual_tokens=2, title_tokens=24
     )
 )
 TEST = SPLIT.test.pick(np.arange(6))
@@ -54,7 +54,7 @@ def writer(mllm: Mllm | None = None, settings: MsrSettings = SHORT, **more) -> W
     return Writer(mllm or tiny_mllm(), DATASET, settings, {}, **more)
 
 
-def scorer(log: Events = SPLIT.train, batch_tokens: int = 8192) -> MllmMsr:
+def scorer(log: Interactions = SPLIT.train, batch_tokens: int = 8192) -> MllmMsr:
     ready = writer()
     ready.describe(FEATURES)
     prompts = MsrPrompts(tiny_mllm(), DATASET, FEATURES, SETTINGS, ready)
@@ -76,7 +76,7 @@ def test_prompts_are_held_still() -> None:
     mine.describe({0: FEATURES[1]})
     mine.write([(1, 0, 2)])
     prompts = MsrPrompts(tiny_mllm(), dataset, FEATURES, SETTINGS, mine)
-    pack = prompts.render(Evidence((1, 0, 2), similar=(), candidates=(0, 1), popularity=(), alike=()))
+    pack = prompts.render(PromptContext((1, 0, 2), similar=(), candidates=(0, 1), popularity=(), neighbour_votes=()))
     parts = [scribe.tokenizer.decode(part.ids) for part in (pack.shared, *pack.candidates)]
     text = "\n---\n".join([*scribe.asked, *parts]) + "\n"
     file = GOLDEN / "mllm-msr.txt"
@@ -161,21 +161,21 @@ def test_a_model_that_fails_on_everything_is_reported(monkeypatch: pytest.Monkey
 
 def test_a_prompt_shows_the_preference_and_one_candidate_with_text_and_picture() -> None:
     mine = scorer()
-    (evidence,) = mine.retrieval.gather(TEST.pick(np.array([0])), np.array([[1, 3]]), SETTINGS)
-    pack = mine.prompts.render(evidence)
+    (context,) = mine.retrieval.gather(TEST.pick(np.array([0])), np.array([[1, 3]]), SETTINGS)
+    pack = mine.prompts.render(context)
     decode = mine.prompts.mllm.tokenizer.decode
     shared = decode(pack.shared.ids)
-    assert shared.startswith(f"<|im_start|>user\n{mine.writer.preferences[evidence.history].text}\nWill they")
-    assert not any(DATASET.items[code].title in shared for code in evidence.history)
+    assert shared.startswith(f"<|im_start|>user\n{mine.writer.preferences[context.history].text}\nWill they")
+    assert not any(DATASET.items[code].title in shared for code in context.history)
     item = DATASET.items[1]
     assert decode(pack.candidates[0].ids) == f"{item.title}: {item.text} Kitchen<image><image>?"
     assert [candidate.pictures for candidate in pack.candidates] == [[1], []]
 
 
 def test_it_is_tuned_as_mmsrarec_is_but_for_its_prompts_and_its_loss() -> None:
-    mine = RecommendSettings(packs=77, lr=0.01, layers=3, loss="both")
+    mine = RecommendSettings(n_examples=77, learning_rate=0.01, layers=3, loss="both")
     changed = {name for name, value in msr_settings(mine) if value != getattr(mine, name)}
-    assert changed == {"shows", "loss", "tasks", "wishes"}
+    assert changed == {"prompt_fields", "loss", "tasks", "preference_rate"}
     assert msr_settings(mine).loss == "yesno"
     assert {name for name, shown in SHOWN if shown} == {"titles", "descriptions", "pictures"}
 
@@ -193,10 +193,10 @@ def test_only_the_history_shown_and_the_candidate_matter() -> None:
     others = make_log(np.random.default_rng(5))
     np.testing.assert_array_equal(scorer(log=others).score(TEST, CANDIDATES), scores)
     older = tuple(np.concatenate([[29], history]) for history in TEST.history)  # before the three that are shown
-    changed = Moments(TEST.user[::-1], TEST.time + 9, np.full(6, -1), older)
+    changed = Queries(TEST.user[::-1], TEST.time + 9, np.full(6, -1), older)
     np.testing.assert_array_equal(scorer().score(changed, CANDIDATES), scores)
     np.testing.assert_allclose(scorer().score(TEST, CANDIDATES[:, ::-1]), scores[:, ::-1], atol=1e-5)
-    other = Moments(TEST.user, TEST.time, TEST.target, tuple(history[::-1] for history in TEST.history))
+    other = Queries(TEST.user, TEST.time, TEST.target, tuple(history[::-1] for history in TEST.history))
     assert np.abs(scorer().score(other, CANDIDATES) - scores).max() > 1e-4
 
 
@@ -204,16 +204,16 @@ def test_calls_and_tokens_count_all_that_an_answer_takes() -> None:
     mine, packed = scorer(), packed_scorer()
     mine.score(TEST, CANDIDATES)
     calls, tokens = mine.calls, mine.tokens
-    assert (mine.moments, calls) == (6, 6 * (2 + 5))  # three items in chunks of two, then five candidates
+    assert (mine.queries, calls) == (6, 6 * (2 + 5))  # three items in chunks of two, then five candidates
     packed.score(TEST, CANDIDATES)
     assert packed.calls == 6
     assert tokens > 2 * packed.tokens
     mine.score(TEST, CANDIDATES)  # the preferences are known by now, yet they took as much
-    assert (mine.moments, mine.calls, mine.tokens) == (12, 2 * calls, 2 * tokens)
+    assert (mine.queries, mine.calls, mine.tokens) == (12, 2 * calls, 2 * tokens)
 
 
 def test_who_has_no_history_is_scored_without_a_preference() -> None:
-    stranger = Moments(np.array([-1]), np.array([500]), np.array([-1]), (np.array([], dtype=np.int64),))
+    stranger = Queries(np.array([-1]), np.array([500]), np.array([-1]), (np.array([], dtype=np.int64),))
     mine = scorer()
     assert np.isfinite(mine.score(stranger, CANDIDATES[:1])).all()
     assert mine.calls == 5

@@ -42,7 +42,7 @@ def test_the_row_is_made_once_and_measured_beside_the_others(
     assert benchmark.main() == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (result["users"], result["timed"]) == (4, 2)
-    assert result["packs"] == {"mmsrarec": 12, "mllm-msr": 12}
+    assert result["n_examples"] == {"mmsrarec": 12, "mllm-msr": 12}
     assert result["calls_per_user"] == {"mmsrarec": 1, "mllm-msr": 7}
     ms = result["ms_per_user"]
     assert result["ratio"] == pytest.approx(

@@ -1,14 +1,16 @@
 import numpy as np
 import pytest
 
-from mmsrarec.study.report.regressions import fallen, rivals, strongest, worse, worse_section
-from mmsrarec.study.report.user_examples import ShownItem, ShownUser
-from mmsrarec.study.results import Row
+from mmsrarec.study.report.regressions import competitors, largest_losses, regressions, regressions_section, strongest
+from mmsrarec.study.report.user_examples import ItemCard, UserCard
+from mmsrarec.study.results import ModelResult
 
 EVIL = '<img src=x onerror="alert(1)">'
 
 
-def row(model: str, places: list[int], protocol: str = "full", variant: str = "whole", **more: list[bool]) -> Row:
+def row(
+    model: str, places: list[int], protocol: str = "full", variant: str = "whole", **more: list[bool]
+) -> ModelResult:
     """Users whose next item stands at these places, from 1."""
     place = np.array(places, dtype=float)
     cut = 10 if protocol == "full" else 5
@@ -18,7 +20,7 @@ def row(model: str, places: list[int], protocol: str = "full", variant: str = "w
         "MRR": 1 / place,
     }
     slices = {name: np.array(mask) for name, mask in more.items()}
-    return Row(protocol, "user-8-1-1", model, variant, 0, np.arange(len(places)) + 100, metrics, {}, slices)
+    return ModelResult(protocol, "user-8-1-1", model, variant, 0, np.arange(len(places)) + 100, metrics, {}, slices)
 
 
 OURS = row("mmsrarec", [1, 2, 40, 3, 1], variant="fused", cold=[False, False, True, True, False], none=[False] * 5)
@@ -26,7 +28,7 @@ RIVAL = row("sasrec", [11, 2, 1, 12, 4])
 
 
 def test_each_part_has_its_difference_and_who_was_gained_and_lost() -> None:
-    found = worse(OURS, RIVAL, resamples=100)
+    found = regressions(OURS, RIVAL, resamples=100)
     assert {key: found[key] for key in ("protocol", "a", "b", "metric", "found")} == {
         "protocol": "full",
         "a": "mmsrarec, fused",
@@ -45,10 +47,10 @@ def test_each_part_has_its_difference_and_who_was_gained_and_lost() -> None:
 
 
 def test_who_lost_most_is_told_with_both_places() -> None:
-    assert fallen(OURS, RIVAL, 3) == {102: "sasrec had it at place 1, mmsrarec, fused at place 40."}
-    assert fallen(RIVAL, OURS, 1) == {100: "mmsrarec, fused had it at place 1, sasrec at place 11."}
-    assert list(fallen(RIVAL, OURS, 5)) == [100, 104, 103]  # codes; not 1, who lost nothing, nor 2, who gained
-    assert fallen(row("mmsrarec", [2], "published"), row("sasrec", [1], "published"), 3) == {}
+    assert largest_losses(OURS, RIVAL, 3) == {102: "sasrec had it at place 1, mmsrarec, fused at place 40."}
+    assert largest_losses(RIVAL, OURS, 1) == {100: "mmsrarec, fused had it at place 1, sasrec at place 11."}
+    assert list(largest_losses(RIVAL, OURS, 5)) == [100, 104, 103]  # codes; not 1, who lost nothing, nor 2, who gained
+    assert largest_losses(row("mmsrarec", [2], "published"), row("sasrec", [1], "published"), 3) == {}
 
 
 def test_the_rival_is_the_strongest_single_row_that_is_not_ours() -> None:
@@ -56,18 +58,18 @@ def test_the_rival_is_the_strongest_single_row_that_is_not_ours() -> None:
     other = row("ease", [1, 1, 1, 1, 1], "published")
     weak = row("random", [50, 60, 70, 80, 90])
     table = [OURS, row("mmsrarec", [1] * 5), weak, RIVAL, together, other]
-    assert [found.model for found in rivals(table, OURS)] == ["random", "sasrec"]
-    assert strongest(rivals(table, OURS)) is RIVAL
+    assert [found.model for found in competitors(table, OURS)] == ["random", "sasrec"]
+    assert strongest(competitors(table, OURS)) is RIVAL
 
 
 def test_the_page_says_where_we_are_behind_and_escapes_all() -> None:
-    lost = ShownUser(f"User {EVIL}", [], [], [], ShownItem("Mug"), note=f"{EVIL} at place 3")
-    page = worse_section([worse(OURS, RIVAL, resamples=100)], [lost])
+    lost = UserCard(f"User {EVIL}", [], [], [], ItemCard("Mug"), note=f"{EVIL} at place 3")
+    page = regressions_section([regressions(OURS, RIVAL, resamples=100)], [lost])
     assert "What got worse" in page
     assert "Behind in 1 of 2 parts, in 0 by more than luck." in page
     assert "Who lost most" in page
     assert EVIL not in page
-    assert worse_section([], []) == ""
-    best = worse_section([worse(row("mmsrarec", [1, 1]), row("sasrec", [1, 2]), resamples=100)], [])
+    assert regressions_section([], []) == ""
+    best = regressions_section([regressions(row("mmsrarec", [1, 1]), row("sasrec", [1, 2]), resamples=100)], [])
     assert "Behind in no part." in best
     assert "Who lost most" not in best

@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.reference_results import PublishedName, published_rows
+from mmsrarec.evaluate.reference_results import ReferenceName, reference_rows
 from mmsrarec.study.report.markup import shell
 from mmsrarec.study.report.plots import Dot, Point, cut, dot_plot, save_svg, scatter
 from mmsrarec.study.report.report import build_report, text_table
 from mmsrarec.study.report.significance_section import difference_cell, pairs_section
-from mmsrarec.study.report.user_examples import ShownItem, ShownUser, thumbnail
-from mmsrarec.study.results import Row, compare_rows, corrected, load_row, row_metrics, save_row
+from mmsrarec.study.report.user_examples import ItemCard, UserCard, thumbnail
+from mmsrarec.study.results import ModelResult, compare_rows, corrected, load_row, row_metrics, save_row
 
 EVIL = "<script>alert('&')</script>\"><img src=x onerror=alert(1)>"
 
@@ -31,7 +31,7 @@ def row(model="mmsrarec", variant="whole", protocol="published", shift=0.0, **mo
     metrics = {name: np.clip(rng.random(80) + shift, 0, 1) for name in ("HR@5", "NDCG@5", "MRR@5", "AUC")}
     cost = {"tokens_per_user": 640, "calls_per_user": 1, "ms_per_user": 410.0, "peak_mb": 2100}
     given = {"cost": cost, "slices": {"target without an image": np.arange(80) < 9}} | more
-    return Row(protocol, "user-8-1-1", model, variant, 0, np.arange(80), metrics, **given)
+    return ModelResult(protocol, "user-8-1-1", model, variant, 0, np.arange(80), metrics, **given)
 
 
 FACT = {"protocol": "published", "split": "user-8-1-1", "candidates": "1 and 20", "seed": 0, "candidate_hash": "ab12"}
@@ -39,8 +39,8 @@ FACT |= {"users": 80, "negatives": 20, "tied_share": 0.237, "cold_share": 0.0, "
 
 
 def shown(text="Alien", picture=None):
-    item = ShownItem(text, ("space", text), picture, 0.9, (f"because of {text}",), item_id=text)
-    return ShownUser(text, [item], [text, "crew"], [item], item)
+    item = ItemCard(text, ("space", text), picture, 0.9, (f"because of {text}",), item_id=text)
+    return UserCard(text, [item], [text, "crew"], [item], item)
 
 
 def written(folder, rows, users=(), **more):
@@ -92,7 +92,7 @@ def test_a_broken_row_is_named(tmp_path, text):
 
 def test_rows_must_fit_together():
     with pytest.raises(ValueError, match="one value a user"):
-        Row("full", "s", "m", "whole", 0, np.arange(3), {"MRR": np.zeros(2)})
+        ModelResult("full", "s", "m", "whole", 0, np.arange(3), {"MRR": np.zeros(2)})
     with pytest.raises(ValueError, match="unknown costs"):
         row(cost={"dollars": 1.0})
     with pytest.raises(ValueError, match="not asked the same"):
@@ -145,9 +145,9 @@ def test_published_figures_stand_beside_ours(tmp_path):
     assert "What others have published" not in written(tmp_path, [row()])[1]
 
 
-@pytest.mark.parametrize("data", get_args(PublishedName))
+@pytest.mark.parametrize("data", get_args(ReferenceName))
 def test_published_figures_are_shares_above_chance(data):
-    rows = published_rows(data)
+    rows = reference_rows(data)
     assert len({row.model + row.source for row in rows}) == len(rows) == 14
     for published in rows:
         assert all(0.13 < value < 1 for value in published.metrics.values())
@@ -217,7 +217,7 @@ def test_an_almost_empty_report_is_still_a_page(tmp_path):
 
 
 def test_two_seeds_of_a_model_are_told_apart(tmp_path):
-    again = Row("published", "user-8-1-1", "mmsrarec", "whole", 1, np.arange(80), row().metrics)
+    again = ModelResult("published", "user-8-1-1", "mmsrarec", "whole", 1, np.arange(80), row().metrics)
     _, html = written(tmp_path, [row(), again])
     assert "mmsrarec, seed 1" in html
 
@@ -246,10 +246,10 @@ def test_plots_place_what_they_are_given():
 
 
 def test_labels_that_would_cover_one_another_are_left_to_the_pointer():
-    crowd = [Point(f"row {number}", 10 + number / 10, 0.5 + number / 1000) for number in range(40)]
-    labels = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="\w+">(row \d+)', scatter(crowd, "HR@5"))
+    points = [Point(f"row {number}", 10 + number / 10, 0.5 + number / 1000) for number in range(40)]
+    labels = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="\w+">(row \d+)', scatter(points, "HR@5"))
     assert 2 <= len(labels) < 40
-    assert scatter(crowd, "HR@5").count("<title>row ") == 40
+    assert scatter(points, "HR@5").count("<title>row ") == 40
     assert len({(x, y) for x, y, _ in labels}) == len(labels)
 
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from mmsrarec.study.report.seeds import pooled, role, spread, spread_section
-from mmsrarec.study.results import Row, compare_rows
+from mmsrarec.study.results import ModelResult, compare_rows
 
 
-def row(model: str, variant: str, users: list[int], values: list[float], seed: int) -> Row:
-    return Row("published", "user-8-1-1", model, variant, seed, np.array(users), {"HR@5": np.array(values)})
+def row(model: str, variant: str, users: list[int], values: list[float], seed: int) -> ModelResult:
+    return ModelResult("published", "user-8-1-1", model, variant, seed, np.array(users), {"HR@5": np.array(values)})
 
 
-def seeds() -> list[list[Row]]:
+def seeds() -> list[list[ModelResult]]:
     """Users 0 to 3, then 2 to 5; sasrec proposes in one seed, two together in the other."""
     first = [
         row("sasrec", "whole", [0, 1, 2, 3], [0, 0, 1, 1], 0),
@@ -33,7 +33,7 @@ def test_rows_are_known_by_their_role() -> None:
     )
     assert role(row("mmsrarec", "re-ranks sasrec, fused", [0], [1], 0))[3] == "re-ranks, fused"
     assert role(row("mmsrarec", "history 4", [0], [1], 0))[3] == "history 4"
-    assert role(row("als+ease", "fused", [0], [1], 0))[2:] == ("proposers", "fused")
+    assert role(row("als+ease", "fused", [0], [1], 0))[2:] == ("generators", "fused")
 
 
 def test_only_rows_that_every_seed_has_are_told() -> None:

@@ -13,7 +13,7 @@ from tiny import tiny_mllm
 from mmsrarec.data import folder
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.data.importers.tables import import_tables
-from mmsrarec.recommend.prompt.preferences import Wishes, carries, tilt, without_effect
+from mmsrarec.recommend.prompt.preferences import UserPreferences, carries, preference_bonus, without_effect
 from mmsrarec.summarize.answer_statistics import statistics
 from mmsrarec.summarize.keywords import Keywords, clean, fallback, parse, split, telling
 from mmsrarec.summarize.language.detection import (
@@ -71,11 +71,11 @@ def test_forms_of_a_word_are_one_keyword(language: str, told: Told) -> None:
 def test_a_wish_finds_the_items_that_carry_it(language: str, told: Told, tmp_path: Path) -> None:
     keywords = summarized(told.dataset(language), tmp_path)
     shown = [keywords.united(code) for code in range(len(keywords))]
-    typed, places = told.wish
-    wishes = Wishes.of([typed, "zeppelin"], lexicon=keywords.lexicon)
-    assert tuple(code for code, gain in enumerate(tilt(wishes, shown)) if gain > 0) == places
-    assert without_effect(wishes, shown) == ("zeppelin",)
-    struck = Wishes.of(less=[typed], lexicon=keywords.lexicon)
+    typed, places = told.preference
+    preferences = UserPreferences.of([typed, "zeppelin"], lexicon=keywords.lexicon)
+    assert tuple(code for code, gain in enumerate(preference_bonus(preferences, shown)) if gain > 0) == places
+    assert without_effect(preferences, shown) == ("zeppelin",)
+    struck = UserPreferences.of(less=[typed], lexicon=keywords.lexicon)
     assert any(struck.strikes(keyword) for keyword in shown[places[0]])
 
 
@@ -102,9 +102,12 @@ def test_the_case_of_a_catalogue_in_five_languages(tmp_path: Path) -> None:
     assert {"服", "ウール", "マフラー"} <= set(found["j1"])
     assert not {"für", "une", "pour", "les", "aus", "der", "的"} & {word for row in found.values() for word in row}
     shown = list(found.values())
-    wishes = Wishes.of("围巾， 램프、 einhorn", lexicon=keywords.lexicon)
-    assert [item for item, gain in zip(found, tilt(wishes, shown), strict=True) if gain > 0] == ["k1", "c1"]
-    assert without_effect(wishes, shown) == ("einhorn",)
+    preferences = UserPreferences.of("围巾， 램프、 einhorn", lexicon=keywords.lexicon)
+    assert [item for item, gain in zip(found, preference_bonus(preferences, shown), strict=True) if gain > 0] == [
+        "k1",
+        "c1",
+    ]
+    assert without_effect(preferences, shown) == ("einhorn",)
     facts = statistics(keywords, dataset)
     assert {name: facts[name] for name in facts if name.startswith("items in") and "letters" not in name} == {
         "items in ko": 3, "items in zh": 3, "items in ja": 1, "items in de": 1, "items in fr": 1,
@@ -114,7 +117,7 @@ def test_the_case_of_a_catalogue_in_five_languages(tmp_path: Path) -> None:
 
 def test_the_recipe_may_name_the_language(tmp_path: Path) -> None:
     dataset = CATALOGUES["de"].dataset("short")
-    short = Dataset("short", (Item("1", "Lampe Glas"), Item("2", "")), (), dataset.events)
+    short = Dataset("short", (Item("1", "Lampe Glas"), Item("2", "")), (), dataset.interactions)
     assert summarized(short, tmp_path).languages == ("en", "und")
     keywords = summarized(short, tmp_path, language="de")
     assert keywords.languages == ("de", "und")

@@ -3,29 +3,29 @@
 from collections.abc import Sequence
 
 import pytest
-from teach import phi, settings_of
+from teach import embedding_model, settings_of
 from tiny import tiny_mllm
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.summarize.tuning.best_of_n import _best, compose
-from mmsrarec.summarize.tuning.reward_scorer import Judge
+from mmsrarec.summarize.tuning.reward_scorer import RewardScorer
 from mmsrarec.summarize.tuning.rewards import Information
-from mmsrarec.summarize.tuning.tuning_tasks import Asker, Subject
+from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask
 
-RICH = Subject(0, "text", "Mug", "Mug. Steel, oak, velvet.", "Steel, oak, velvet.")
-POOR = Subject(1, "text", "Mug", "Mug.", "")
+RICH = SummaryTask(0, "text", "Mug", "Mug. Steel, oak, velvet.", "Steel, oak, velvet.")
+POOR = SummaryTask(1, "text", "Mug", "Mug.", "")
 
 
-def judge_of(drawn: Dataset, **tuning) -> Judge:
+def judge_of(drawn: Dataset, **tuning) -> RewardScorer:
     settings = settings_of(reconstruction=0.0, image=0.0, shared_by=1, **tuning)
     tune = settings.tune
     assert tune is not None
-    return Judge(Asker(tiny_mllm(), drawn, {}, settings), tune, phi, [], 0)
+    return RewardScorer(PolicySummarizer(tiny_mllm(), drawn, {}, settings), tune, embedding_model, [], 0)
 
 
-def rewards(judge: Judge, subject: Subject, lists: Sequence[Sequence[str]]) -> list[float]:
+def rewards(judge: RewardScorer, summary_task: SummaryTask, lists: Sequence[Sequence[str]]) -> list[float]:
     said = [", ".join(keywords) for keywords in lists]
-    return judge.rewards_of([subject] * len(lists), said, ("information", "length"))
+    return judge.rewards_of([summary_task] * len(lists), said, ("information", "length"))
 
 
 def test_a_list_is_put_together_while_a_keyword_pays(drawn: Dataset) -> None:
@@ -47,7 +47,7 @@ def test_a_dearer_token_makes_shorter_lists_and_the_limit_holds(drawn: Dataset) 
 
 def test_an_item_that_says_nothing_beyond_its_title_gets_one_keyword(drawn: Dataset) -> None:
     assert compose(judge_of(drawn, length=0.12), POOR, [], 6) == ("mug",)
-    assert compose(judge_of(drawn), Subject(2, "text", "", "", ""), [], 6) == ()
+    assert compose(judge_of(drawn), SummaryTask(2, "text", "", "", ""), [], 6) == ()
 
 
 def test_the_best_answer_is_at_least_as_good_as_all_that_was_said(drawn: Dataset) -> None:
@@ -56,7 +56,7 @@ def test_the_best_answer_is_at_least_as_good_as_all_that_was_said(drawn: Dataset
     best = _best(judge, RICH, said)
     assert best["reward"] >= max(judge.score([RICH] * 4, said)["total"])
     assert best["first"] == pytest.approx(judge.score([RICH], [said[0]])["total"][0])
-    assert _best(judge, Subject(3, "picture", "Mug", "", ""), ["", "?"])["answer"] == ""
+    assert _best(judge, SummaryTask(3, "picture", "Mug", "", ""), ["", "?"])["answer"] == ""
 
 
 def test_information_alone_decides_where_tokens_are_free(drawn: Dataset) -> None:

@@ -9,22 +9,22 @@ import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
-from teach import phi, settings_of, taught_mllm
+from teach import embedding_model, settings_of, taught_mllm
 from tiny import tiny_mllm
 from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import WEIGHTS, merge_adapter
-from mmsrarec.models.backbone.image_features import Features, see_catalogue
+from mmsrarec.models.backbone.image_features import Features, encode_catalogue_images
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.tuning import best_of_n, policy, trainers
-from mmsrarec.summarize.tuning.tuning_tasks import split_subjects
+from mmsrarec.summarize.tuning.tuning_tasks import split_summary_tasks
 
 
 @pytest.fixture(scope="module")
 def features(drawn: Dataset) -> Features:
-    return see_catalogue(tiny_mllm(), drawn, 4)[0]
+    return encode_catalogue_images(tiny_mllm(), drawn, 4)[0]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,15 +32,19 @@ def talking(drawn: Dataset, features: Features):
     """A fresh model that says two words of the shop, whatever it is asked, and examples of no length."""
     patch = pytest.MonkeyPatch()
     patch.setattr(prompts, "SHOTS", ())
-    taught = taught_mllm(drawn)
-    patch.setattr(policy, "fresh", lambda: copy.deepcopy(taught), raising=False)
+    teacher_logits = taught_mllm(drawn)
+    patch.setattr(policy, "fresh", lambda: copy.deepcopy(teacher_logits), raising=False)
     yield
     patch.undo()
 
 
-def work_in(folder: Path, dataset: Dataset, features: Features, count=lambda *at: None, **tuning) -> policy.Work:
+def work_in(
+    folder: Path, dataset: Dataset, features: Features, count=lambda *at: None, **tuning
+) -> policy.TuningContext:
     settings = settings_of(**tuning)
-    return policy.Work(policy.fresh, dataset, features, settings, 0, folder / "work", count=count, embed=phi)
+    return policy.TuningContext(
+        policy.fresh, dataset, features, settings, 0, folder / "work", count=count, embed=embedding_model
+    )
 
 
 def go(folder: Path, dataset: Dataset, features: Features, count=lambda *at: None, **tuning) -> dict:
@@ -78,7 +82,7 @@ def test_tuning_leaves_an_adapter_its_curve_and_held_out_answers(whole, drawn: D
 
 def test_nothing_held_out_is_tuned_on(drawn: Dataset, features: Features) -> None:
     settings = settings_of(items=1000, heldout_items=1000)
-    tuned_on, heldout = split_subjects(drawn, features, settings, 0)
+    tuned_on, heldout = split_summary_tasks(drawn, features, settings, 0)
     assert not {s.code for s in tuned_on} & {s.code for s in heldout}
     assert {s.code for s in tuned_on} | {s.code for s in heldout} == set(range(len(drawn.items)))
     assert 0.08 < len({s.code for s in heldout}) / len(drawn.items) < 0.35
@@ -152,7 +156,7 @@ def test_without_a_warm_start_or_without_grpo(drawn: Dataset, features: Features
 
 
 def test_too_small_a_catalogue_is_one_line(drawn: Dataset, tmp_path: Path) -> None:
-    few = Dataset("few", drawn.items[:1], (), drawn.events, drawn.folder)
+    few = Dataset("few", drawn.items[:1], (), drawn.interactions, drawn.folder)
     with pytest.raises(MmsrarecError, match="too few items to tune on"):
         go(tmp_path, few, {})
 

@@ -10,12 +10,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import add_adapter, trainable
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
-from mmsrarec.summarize.tuning.reward_scorer import Frozen, load_language_model
+from mmsrarec.summarize.tuning.reward_scorer import FrozenLanguageModel, load_language_model
 
 
 def test_an_adapter_has_no_part_in_the_judgement() -> None:
     mllm = tiny_mllm()
-    frozen = Frozen(mllm, 8)
+    frozen = FrozenLanguageModel(mllm, 8)
     asked = (["Keywords: steel\nText: ", "Keywords: \nText: "], ["A mug of steel", "A mug of steel"])
     before = frozen(*asked)
     peft = add_adapter(mllm, 2, 0, 0, float32=True)
@@ -30,7 +30,7 @@ def test_an_adapter_has_no_part_in_the_judgement() -> None:
 
 
 def test_only_the_budget_of_a_text_counts() -> None:
-    short, long = Frozen(tiny_mllm(), 3)(["Text: "] * 2, ["steel", "steel mug of clay, for the kitchen"])
+    short, long = FrozenLanguageModel(tiny_mllm(), 3)(["Text: "] * 2, ["steel", "steel mug of clay, for the kitchen"])
     assert len(long) == 3
     assert len(short) <= 3
 
@@ -43,7 +43,7 @@ def test_another_language_model_by_folder(tmp_path: Path) -> None:
     LlamaForCausalLM(config).save_pretrained(tmp_path / "p")
     tokenizer.save_pretrained(tmp_path / "p")
     other = load_language_model(str(tmp_path / "p"), tiny_mllm())
-    (found,) = Frozen(other, 8)(["Text: "], ["steel mug"])
+    (found,) = FrozenLanguageModel(other, 8)(["Text: "], ["steel mug"])
     assert torch.isfinite(found).all()
     assert (found < 0).all()
 

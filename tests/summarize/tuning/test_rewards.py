@@ -136,11 +136,13 @@ def test_information_of_pictures_is_only_published() -> None:
 
 
 def test_a_text_is_embedded_once() -> None:
-    phi = Bag()
-    reward = Information(phi, LIMITS)
+    embedding_model = Bag()
+    reward = Information(embedding_model, LIMITS)
     reward(**asked(["steel", "steel", "home"]))
     reward(**asked(["steel", "home"]))
-    assert len(phi.asked) == len(set(phi.asked)) == 4  # two lists of keywords, the title, the text
+    assert (
+        len(embedding_model.asked) == len(set(embedding_model.asked)) == 4
+    )  # two lists of keywords, the title, the text
 
 
 def test_reconstruction_as_published_is_minus_the_perplexity() -> None:
@@ -166,7 +168,7 @@ def test_reconstruction_needs_a_text() -> None:
     assert Reconstruction(Model(), LIMITS)(**told) == [None, None]
 
 
-class Sight:
+class VisionLayout:
     """P given a picture: picture c is of colour c % 3; its name costs 0 nats, any other word 2."""
 
     def __init__(self) -> None:
@@ -182,34 +184,34 @@ class Sight:
 
 
 def test_image_information_is_how_well_words_tell_the_picture_from_others() -> None:
-    sight = Sight()
-    reward = ImageInformation(sight, [0, 1, 2], LIMITS)
+    vision_layout = VisionLayout()
+    reward = ImageInformation(vision_layout, [0, 1, 2], LIMITS)
     told = asked(["red", "mug, red", "blue", "mug", "red"], modality=["picture"] * 4 + ["text"], code=[0, 0, 0, 0, 0])
     found = reward(**told)
     rest, hardly = math.exp(-2), 0.02
     told_apart = 1 / (1 + 2 * rest + hardly)
     assert found[:3] == pytest.approx([told_apart, told_apart, rest / (2 * rest + 1 + hardly)])
     assert found[3:] == [0.0, None]  # the title says mug; texts are not judged
-    assert sight.asked == 2 * 3
+    assert vision_layout.asked == 2 * 3
     assert reward(**told) == found
-    assert sight.asked == 2 * 3
+    assert vision_layout.asked == 2 * 3
 
 
 def test_a_word_that_the_model_would_hardly_say_tells_nothing() -> None:
-    def sight(codes, answers):
+    def vision_layout(codes, answers):
         """A right beginning, and an end that is no likelier for any picture."""
         return [torch.tensor([-0.1 if code == 0 else -5.0, -9.0 if "made up" in a else -0.1])
                 for code, a in zip(codes, answers, strict=True)]  # fmt: skip
 
-    reward = ImageInformation(sight, [0, 1, 2], LIMITS)
+    reward = ImageInformation(vision_layout, [0, 1, 2], LIMITS)
     right, made_up = reward(**asked(["red, star", "made up"], modality=["picture"] * 2, code=[0, 0]))
     assert right > 0.9
     assert made_up < 0.3
 
 
 def test_an_item_is_told_from_the_same_others_every_time() -> None:
-    reward = ImageInformation(Sight(), list(range(50)), LIMITS, others=5)
-    again = ImageInformation(Sight(), list(range(50)), LIMITS, others=5)
+    reward = ImageInformation(VisionLayout(), list(range(50)), LIMITS, others=5)
+    again = ImageInformation(VisionLayout(), list(range(50)), LIMITS, others=5)
     assert reward.contrast(7) == again.contrast(7)
     assert reward.contrast(7) != reward.contrast(8)
     assert 7 not in reward.contrast(7)
@@ -240,7 +242,7 @@ def test_rewards_can_be_pickled_and_have_names() -> None:
     rewards = [
         information,
         Reconstruction(Model(), LIMITS),
-        ImageInformation(Sight(), [0, 1], LIMITS),
+        ImageInformation(VisionLayout(), [0, 1], LIMITS),
         Length(LIMITS, TOKENS),
     ]
     told = asked(["steel", "red"], modality=["text", "picture"])

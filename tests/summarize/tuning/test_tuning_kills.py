@@ -1,4 +1,4 @@
-"""Tuning survives SIGKILL at any moment: every restart works and reaches the weights of an uninterrupted tuning."""
+"""Tuning survives SIGKILL at any query: every restart works and reaches the weights of an uninterrupted tuning."""
 
 import json
 import random
@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from teach import phi, restored_mllm, settings_of, taught_mllm
+from teach import embedding_model, restored_mllm, settings_of, taught_mllm
 from tiny import tiny_mllm
 from torch import Tensor
 
@@ -31,14 +31,14 @@ def work(dataset: Dataset, given: Path, folder: Path) -> None:
     prompts.SHOTS, trainers.SAVE_STEPS = (), 1  # this process is here for nothing else
     weights, seen = load_file(given / "taught"), image_features.load(given / "features")
     (folder / "out").mkdir(parents=True, exist_ok=True)
-    asked = policy.Work(
+    asked = policy.TuningContext(
         lambda: restored_mllm(weights),
         dataset,
         seen,
         settings_of(items=12, steps=STEPS, epochs=3),
         0,
         folder / "work",
-        embed=phi,
+        embed=embedding_model,
     )
     facts = policy.tune(asked, folder / "out")
     (folder / "facts").write_text(json.dumps(facts))
@@ -95,7 +95,7 @@ def test_killed_at_any_moment_tuning_reaches_the_same_weights(
     save_file(
         {name: weight.clone() for name, weight in taught_mllm(drawn).model.state_dict().items()}, tmp_path / "taught"
     )
-    image_features.save(image_features.see_catalogue(tiny_mllm(), drawn, 4)[0], tmp_path / "features")
+    image_features.save(image_features.encode_catalogue_images(tiny_mllm(), drawn, 4)[0], tmp_path / "features")
     rng, whole = random.Random(0), tmp_path / "whole"
     kills.run_to_the_end(work, (drawn, tmp_path, tmp_path / "first"))  # waits for the server
     at_work, idle = (seconds_of(drawn, tmp_path, whole) for _ in range(2))

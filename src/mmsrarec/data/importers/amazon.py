@@ -13,7 +13,7 @@ from typing import Any, Literal
 from mmsrarec.core.artefacts import file_hash
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.data.folder import writing_data
-from mmsrarec.data.importers.import_report import Rejects, Report, take_picture, write_import
+from mmsrarec.data.importers.import_report import Rejects, Report, accept_picture, write_import
 from mmsrarec.data.importers.timed_log import Log
 from mmsrarec.data.kcore import Core, drop_unused, in_core
 from mmsrarec.data.reading.cleaning import clean
@@ -23,7 +23,7 @@ from mmsrarec.data.units import Unit
 from mmsrarec.errors import MmsrarecError
 
 ITEM, USER, TIME = ("parent_asin", "asin"), ("reviewerID", "user_id"), ("unixReviewTime", "timestamp")
-"""What the editions call an item (products of one kind are one item since 2023), a user and the moment."""
+"""What the editions call an item (products of one kind are one item since 2023), a user and the query."""
 TEXT, CATEGORIES = ("description", "feature", "features"), ("categories", "category")
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 LONGEST = 1 << 20
@@ -41,12 +41,12 @@ def import_amazon(
 ) -> Report:
     """Read the log `reviews` and what `products` says of its items; write the data folder `out`, all or nothing.
 
-    A review is an event; exact repeats are dropped. Items are those of the log, in order of appearance; without a line
-    in `products` they have no text. pictures: a folder of files named by item, ASIN.jpg. core: keep only users and
-    items with that many events (see `data.core`). time: what the timestamps count; "auto" tells by their magnitude.
-    Faulty lines are set aside in rejects.csv, and so is what has no user, no item or no time. Raises MmsrarecError when
-    faults are more than `max_rejects` (a share, in [0, 1]) of either file, when times are none, when something is
-    missing, or when `out` holds something else.
+    A review is an interaction; exact repeats are dropped. Items are those of the log, in order of appearance; without a
+    line in `products` they have no text. pictures: a folder of files named by item, ASIN.jpg. core: keep only users and
+    items with that many interactions (see `data.core`). time: what the timestamps count; "auto" tells by their
+    magnitude. Faulty lines are set aside in rejects.csv, and so is what has no user, no item or no time. Raises
+    MmsrarecError when faults are more than `max_rejects` (a share, in [0, 1]) of either file, when times are none, when
+    something is missing, or when `out` holds something else.
     """
     for path in (reviews, products):
         if path is not None and not path.is_file():
@@ -56,8 +56,8 @@ def import_amazon(
     report, rejects = Report(), Rejects()
     dataset = _read_log(reviews, max_rejects, time, report, rejects)
     if core is not None:
-        keep = in_core(dataset.events.user, dataset.events.item, core)
-        dataset = drop_unused(replace(dataset, events=dataset.events.where(keep)))
+        keep = in_core(dataset.interactions.user, dataset.interactions.item, core)
+        dataset = drop_unused(replace(dataset, interactions=dataset.interactions.where(keep)))
     if products is not None:
         told = _read_products(products, {item.item_id for item in dataset.items}, max_rejects, report, rejects)
         dataset = replace(dataset, items=tuple(told.get(item.item_id, item) for item in dataset.items))
@@ -68,7 +68,7 @@ def import_amazon(
     settings = {"source": content, "time": time, "max_rejects": max_rejects, "core": core}
     with writing_data(out, "import amazon", dataset.times, **settings) as new:
         if pictures is not None:
-            taken = tuple(take_picture(item, pictures, new, report) for item in dataset.items)
+            taken = tuple(accept_picture(item, pictures, new, report) for item in dataset.items)
             dataset = replace(dataset, items=taken)
         write_import(dataset, new, report, rejects)
     return report

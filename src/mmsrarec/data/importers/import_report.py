@@ -37,7 +37,7 @@ class Report:
     unknown_times: int = 0
     """Of these, lines whose timestamp stands for no time: empty, 0, -1, the year 1."""
     placeholder_users: dict[str, int] = field(default_factory=dict)
-    """User id -> events, of 0 and -1 where they have far more than others: kept, and maybe many people in one."""
+    """User id -> interactions, of 0 and -1 where they have far more than others: kept, and maybe many people in one."""
     placeholder_items: dict[str, int] = field(default_factory=dict)
     """The same of items."""
     items_without_image: int = 0
@@ -45,7 +45,7 @@ class Report:
     broken_images: dict[str, str] = field(default_factory=dict)
     """Item id -> reason; the item is kept as text-only."""
     tie_share: float = 0.0
-    """Share of events in the same second as another of the same user."""
+    """Share of interactions in the same second as another of the same user."""
     times: str = "seconds"
     """What a timestamp counts; "steps ..." where they only tell an order."""
     unit: str = "seconds"
@@ -102,7 +102,7 @@ class Rejects:
             raise MmsrarecError(f"{path} holds no {what}{why}")
 
 
-def take_picture(item: Item, root: Path, new: Path, report: Report) -> Item:
+def accept_picture(item: Item, root: Path, new: Path, report: Report) -> Item:
     """Copy an item's picture from `root` into the data folder `new` if it opens; the item as it is to be written."""
     if item.image is None:
         return item
@@ -122,17 +122,21 @@ def take_picture(item: Item, root: Path, new: Path, report: Report) -> Item:
 
 def write_import(dataset: Dataset, folder: Path, report: Report, rejects: Rejects) -> None:
     """Write the tables, rejects.csv and import.json into a folder that exists; completes the report's counts."""
-    report.items, report.users, report.interactions = len(dataset.items), len(dataset.user_ids), len(dataset.events)
+    report.items, report.users, report.interactions = (
+        len(dataset.items),
+        len(dataset.user_ids),
+        len(dataset.interactions),
+    )
     report.rejects = len(rejects.rows)
     report.null_users, report.null_items = rejects.count("null_users"), rejects.count("null_items")
     report.unknown_times = rejects.count("unknown_times")
-    report.placeholder_users = placeholders(dataset.user_ids, np.diff(dataset.events.offsets))
-    report.placeholder_items = placeholders([item.item_id for item in dataset.items], dataset.events.counts)
+    report.placeholder_users = placeholders(dataset.user_ids, np.diff(dataset.interactions.offsets))
+    report.placeholder_items = placeholders([item.item_id for item in dataset.items], dataset.interactions.counts)
     if not dataset.has_clock and not report.times.startswith("steps"):
         report.times = STEPS
     report.items_without_image = sum(item.image is None for item in dataset.items)
     report.items_without_text = sum(not item.text for item in dataset.items)
-    report.tie_share = tie_share(dataset.events)
+    report.tie_share = tie_share(dataset.interactions)
     write_tables(dataset, folder)
     with (folder / REJECTS).open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(

@@ -1,10 +1,11 @@
 """Imports logs without times: a line a user, "user item item ...", oldest first, as MicroLens and S3-Rec publish them.
 
-The clock rule needs times, so the log gets steps instead, aligned at each user's end: everybody's last event has the
-same timestamp, the one before it one less, and so on, down to 1 for the longest sequence. A neighbour may know only
-what is strictly earlier than the moment; with these times it never knows anybody's held-out last event, and a test
-moment knows the training events of everybody who is tested. Which user came first, these times do not say: what others
-did at an earlier step may in truth have happened later, so figures that live on recency are kinder than real ones.
+The temporal leakage rule needs times, so the log gets steps instead, aligned at each user's end: everybody's last
+interaction has the same timestamp, the one before it one less, and so on, down to 1 for the longest sequence. A
+neighbour may know only what is strictly earlier than the query; with these times it never knows anybody's held-out last
+interaction, and a test query knows the training interactions of everybody who is tested. Which user came first, these
+times do not say: what others did at an earlier step may in truth have happened later, so figures that live on recency
+are kinder than real ones.
 """
 
 import csv
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsrarec.core.artefacts import file_hash
-from mmsrarec.data.dataset import Dataset, Item, make_events
+from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.data.folder import writing_data
 from mmsrarec.data.importers.import_report import Rejects, Report, write_import
 from mmsrarec.data.kcore import Core, drop_unused, in_core
@@ -33,8 +34,8 @@ def import_sequences(
     """Read the log `source` and, if there is one, a CSV of item,title; write the data folder `out`, all or nothing.
 
     A line of the log is a user, then items, set apart by blanks or tabs. Items are those with a title, in the order of
-    their file, then those of the log alone, with empty titles. core: keep only users and items with that many events
-    (see `data.core`), before steps are counted. Faulty lines are set aside in rejects.csv. Raises
+    their file, then those of the log alone, with empty titles. core: keep only users and items with that many
+    interactions (see `data.core`), before steps are counted. Faulty lines are set aside in rejects.csv. Raises
     MmsrarecError when they are more than `max_rejects` (a share, in [0, 1]) of either file, when something is missing,
     or when `out` holds something else.
     """
@@ -63,9 +64,9 @@ def _to_dataset(name: str, items: dict[str, Item], sequences: dict[str, list[str
         keep = in_core(user, item, core)
         user, item = user[keep], item[keep]
     lengths = np.bincount(user)
-    after = np.cumsum(lengths)[user] - 1 - np.arange(len(user))  # events of the user after this one
-    events = make_events(user, item, lengths.max() - after, len(sequences), len(items))
-    dataset = Dataset(name, tuple(items.values()), tuple(sequences), events, times="steps")
+    after = np.cumsum(lengths)[user] - 1 - np.arange(len(user))  # interactions of the user after this one
+    interactions = make_interactions(user, item, lengths.max() - after, len(sequences), len(items))
+    dataset = Dataset(name, tuple(items.values()), tuple(sequences), interactions, times="steps")
     return dataset if core is None else drop_unused(dataset)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmsrarec.core.artefacts import file_hash
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.data.folder import IMAGES, INTERACTIONS, ITEMS, writing_data
-from mmsrarec.data.importers.import_report import Rejects, Report, take_picture, write_import
+from mmsrarec.data.importers.import_report import Rejects, Report, accept_picture, write_import
 from mmsrarec.data.importers.timed_log import Log
 from mmsrarec.data.kcore import Core, drop_unused, in_core
 from mmsrarec.data.reading.files import Lines, find
@@ -22,8 +22,8 @@ def import_tables(
 ) -> Report:
     """Read `source`, write the data folder `out`, all or nothing; an earlier import at `out` is replaced.
 
-    core: keep only users and items with that many events (see `data.core`). time: what the timestamps count; "auto"
-    tells by their magnitude.
+    core: keep only users and items with that many interactions (see `data.core`). time: what the timestamps count;
+    "auto" tells by their magnitude.
 
     Faulty lines are set aside in rejects.csv, and so is what has no user, no item or no time. Raises MmsrarecError when
     faults are more than `max_rejects` (a share, in [0, 1]) of either table, when an interaction names an item that
@@ -41,12 +41,12 @@ def import_tables(
     items, set_aside = _read_items(described, max_rejects, report, rejects)
     dataset = _read_log(log, items, set_aside, max_rejects, time, report, rejects)
     if core is not None:
-        keep = in_core(dataset.events.user, dataset.events.item, core)
-        dataset = drop_unused(replace(dataset, events=dataset.events.where(keep)))
+        keep = in_core(dataset.interactions.user, dataset.interactions.item, core)
+        dataset = drop_unused(replace(dataset, interactions=dataset.interactions.where(keep)))
     settings = {"source": {path.name: file_hash(path) for path in (described, log)}, "time": time}
     with writing_data(out, "import tables", dataset.times, **settings, max_rejects=max_rejects, core=core) as new:
         dataset = replace(
-            dataset, items=tuple(take_picture(item, source / IMAGES, new, report) for item in dataset.items)
+            dataset, items=tuple(accept_picture(item, source / IMAGES, new, report) for item in dataset.items)
         )
         write_import(dataset, new, report, rejects)
     return report

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsrarec.data.dataset import Dataset, IntArray, Item, make_events
+from mmsrarec.data.dataset import Dataset, IntArray, Item, make_interactions
 from mmsrarec.data.importers.import_report import Rejects, Report
 from mmsrarec.data.reading.line_faults import Fault
 from mmsrarec.data.times import read_times
@@ -66,8 +66,8 @@ class Log:
         )  # before rounding to seconds, which would lose the order within one
         time = read.seconds()[kept][order]
         report.unit = read.unit
-        events = make_events(user[order], item[order], time, len(user_ids), len(catalogue))
-        return Dataset(name, tuple(catalogue), tuple(user_ids), events, times=read.times)
+        interactions = make_interactions(user[order], item[order], time, len(user_ids), len(catalogue))
+        return Dataset(name, tuple(catalogue), tuple(user_ids), interactions, times=read.times)
 
 
 def _renumbered(names: list[str], codes: IntArray) -> tuple[list[str], IntArray]:

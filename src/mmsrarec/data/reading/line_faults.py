@@ -21,7 +21,7 @@ NULLS = frozenset(
 PLACEHOLDERS = ("0", "-1")
 """Ids that may be somebody's, and are what programs write for nobody."""
 FAR_MORE = 3
-"""Times the 99th percentile of the others' events that a placeholder needs to be named."""
+"""Times the 99th percentile of the others' interactions that a placeholder needs to be named."""
 
 
 class Fault(ValueError):
@@ -49,7 +49,7 @@ def check_id(name: str, column: Literal["user_id", "item_id"]) -> None:
 
 
 def placeholders(ids: Sequence[str], counts: IntArray) -> dict[str, int]:
-    """Id -> events, of the PLACEHOLDERS that have far more than the others: they may be many under one name."""
+    """Id -> interactions, of the PLACEHOLDERS that have far more than the others: they may be many under one name."""
     found = {}
     for code, name in enumerate(ids):
         if (

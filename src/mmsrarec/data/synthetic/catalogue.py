@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import Dataset, IntArray, Item, make_events
+from mmsrarec.data.dataset import Dataset, IntArray, Item, make_interactions
 from mmsrarec.data.folder import IMAGES, load, write_tables, writing_data
 from mmsrarec.data.synthetic.drawing import COLOURS, KINDS, MOTIFS, contrasting, draw_product
 from mmsrarec.data.synthetic.ground_truth import ANSWERS, FOLLOW, LEANING, OTHER
@@ -54,7 +54,7 @@ _START, _YEAR, _DAY = 1_704_067_200, 365 * 86_400, 86_400  # the first second of
 _NEW_FROM = 0.92  # the part of the year after which new items are on sale
 _NEW = 0.2  # of the items: a shop that renews its shelves, where whoever knows ids alone is lost
 _PICTURELESS = 0.08
-_RETURN = 0.8  # of the shoppers: their last event falls into the time of the new items
+_RETURN = 0.8  # of the shoppers: their last interaction falls into the time of the new items
 _TIES = 0.1
 _POPULARITY = 0.3
 
@@ -84,9 +84,9 @@ def draw_catalogue(folder: Path, seed: int = 0, items: int = 300, shoppers: int 
     catalogue = _catalogue(for_items, truth)
     user, item, time, told = _shop(for_shoppers, truth, shoppers)
     user_ids = tuple(told)
-    events = make_events(user, item, time, shoppers, items)
+    interactions = make_interactions(user, item, time, shoppers, items)
     with writing_data(Path(folder), "sample", "seconds", seed=seed, items=items, shoppers=shoppers) as new:
-        write_tables(Dataset(Path(folder).name, catalogue, user_ids, events), new)
+        write_tables(Dataset(Path(folder).name, catalogue, user_ids, interactions), new)
         _draw(for_pictures, truth, catalogue, new / IMAGES)
         answers = json.dumps(_answers(truth, catalogue) | {"shoppers": told}, indent=1)
         (new / ANSWERS).write_text(answers + "\n", encoding="utf-8")
@@ -135,7 +135,7 @@ def _draw(rng: np.random.Generator, truth: _Truth, catalogue: tuple[Item, ...], 
 def _shop(
     rng: np.random.Generator, truth: _Truth, shoppers: int
 ) -> tuple[IntArray, IntArray, IntArray, dict[str, dict[str, str]]]:
-    """(user, item, time) of all events in file order, and what each shopper likes."""
+    """(user, item, time) of all interactions in file order, and what each shopper likes."""
     popularity = _POPULARITY * rng.normal(size=len(truth.kind))
     rows: list[tuple[int, int, int]] = []
     told: dict[str, dict[str, str]] = {}
@@ -165,7 +165,7 @@ def _shop(
 
 def _times(rng: np.random.Generator) -> IntArray:
     """8 to 16 seconds in order. All but a returning shopper's last lie before the new items, in a stretch of weeks;
-    the stretches end late in the year more often than early, so that most moments have others' past to look at."""
+    the stretches end late in the year more often than early, so that most queries have others' past to look at."""
     n = int(rng.integers(8, 17))
     end = (_NEW_FROM * _YEAR - 1) * rng.beta(4, 1)
     start = max(0.0, end - rng.uniform(20, 120) * _DAY)

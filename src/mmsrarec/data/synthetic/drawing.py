@@ -148,7 +148,7 @@ def draw_product(rng: np.random.Generator, kind: str, colour: str, motif: str, m
     """One product on a pale ground: (SIZE, SIZE) RGB. Place, size, tilt and tints vary a little with `rng`."""
     ground = tuple(int(v) for v in rng.integers(215, 240, 3))
     body, ink = (_tint(rng, COLOURS[name]) for name in (colour, motif_colour))
-    tilt, scale = rng.uniform(-0.14, 0.14), rng.uniform(0.78, 0.92)
+    preference_bonus, scale = rng.uniform(-0.14, 0.14), rng.uniform(0.78, 0.92)
     dx, dy = rng.uniform(-0.07, 0.07, 2)
     twist, size = rng.uniform(-0.15, 0.15), rng.uniform(0.9, 1.08)
 
@@ -157,7 +157,7 @@ def draw_product(rng: np.random.Generator, kind: str, colour: str, motif: str, m
     pen = ImageDraw.Draw(image)
 
     def place(points: Points) -> Points:
-        return [((x + dx + 1) * side / 2, (y + dy + 1) * side / 2) for x, y in _turn(points, tilt, scale)]
+        return [((x + dx + 1) * side / 2, (y + dy + 1) * side / 2) for x, y in _turn(points, preference_bonus, scale)]
 
     parts, (cx, cy, radius) = _KINDS[kind]
     for shade, points in parts:

@@ -1,4 +1,4 @@
-"""What is true of a drawn catalogue, for tests and checks; no model ever reads it.
+"""What is true of a synthetic catalogue, for tests and checks; no model ever reads it.
 
 A shopper's next item is drawn from those on sale and not had yet, by the utility
 
@@ -8,7 +8,7 @@ where taste is LEANING for the attribute the shopper leans to, OTHER for the oth
 attribute has one source: the motif is seen only in pictures, the material read only in descriptions, and which series
 follows which shows only in what people take next.
 
-HR@5 among 1 + 20 uniform negatives, 800 shoppers, last events, mean of seeds 0 to 4 (smallest, largest):
+HR@5 among 1 + 20 uniform negatives, 800 shoppers, last interactions, mean of seeds 0 to 4 (smallest, largest):
     the oracle knows               HR@5
     motif, material and series     .977 (.974, .984)
     material and series            .848 (.831, .875)
@@ -16,8 +16,8 @@ HR@5 among 1 + 20 uniform negatives, 800 shoppers, last events, mean of seeds 0 
     motif and material             .874 (.868, .886)
     one alone: motif .587, material .586, series .666
 
-One product in five is new in the last part of the year, so a fifth of the last events (.20 to .24) go to items that
-training never shows.
+One product in five is new in the last part of the year, so a fifth of the last interactions (.20 to .24) go to items
+that training never shows.
 """
 
 import json
@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 
 Attribute = Literal["motif", "material", "series"]
@@ -40,7 +40,7 @@ LEANING, OTHER, FOLLOW = 5.4, 1.2, 6.3
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class GroundTruth:
     """Codes are places in the alphabetical list of the names that occur; -1: none (an item without a picture).
 
     motif, material, series: (n_items,). new: (n_items,) bool, on sale only at the end. follow: (n_series,) series that
@@ -57,7 +57,7 @@ class Answers:
     leans_motif: NDArray[np.bool_]
 
     @classmethod
-    def load(cls, dataset: Dataset) -> "Answers":
+    def load(cls, dataset: Dataset) -> "GroundTruth":
         """From answers.json beside the tables of a drawn data set."""
         path = None if dataset.folder is None else dataset.folder / ANSWERS
         if path is None or not path.is_file():
@@ -87,13 +87,13 @@ class Answers:
             leans_motif=np.array([shopper["leans"] == "motif" for shopper in shoppers], dtype=bool),
         )
 
-    def matches(self, moments: Moments) -> dict[Attribute, NDArray[np.bool_]]:
-        """Attribute -> (m, n_items): whether an item is what the moment's shopper wants in this respect."""
-        last = np.array([h[-1] if len(h) else -1 for h in moments.history], dtype=np.int64)
+    def matches(self, queries: Queries) -> dict[Attribute, NDArray[np.bool_]]:
+        """Attribute -> (m, n_items): whether an item is what the query's shopper wants in this respect."""
+        last = np.array([h[-1] if len(h) else -1 for h in queries.history], dtype=np.int64)
         wanted = np.where(last >= 0, self.follow[self.series[last]], -2)
         return {
-            "motif": self.motif[None] == self.wants_motif[moments.user][:, None],
-            "material": self.material[None] == self.wants_material[moments.user][:, None],
+            "motif": self.motif[None] == self.wants_motif[queries.user][:, None],
+            "material": self.material[None] == self.wants_material[queries.user][:, None],
             "series": self.series[None] == wanted[:, None],
         }
 
@@ -102,23 +102,23 @@ class Answers:
 class Oracle:
     """Ranks by the true utility as far as `knows` goes. A scorer like any other, and the bound for all of them."""
 
-    answers: Answers
+    answers: GroundTruth
     knows: tuple[Attribute, ...] = ATTRIBUTES
 
     @property
     def name(self) -> str:
         return "oracle: " + ", ".join(self.knows)
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         """candidates: (m, c) item codes, or None for all items -> (m, c) or (m, n_items)."""
-        leans = self.answers.leans_motif[moments.user]
+        leans = self.answers.leans_motif[queries.user]
         weight = {
             "motif": np.where(leans, LEANING, OTHER),
             "material": np.where(leans, OTHER, LEANING),
-            "series": np.full(len(moments), FOLLOW),
+            "series": np.full(len(queries), FOLLOW),
         }
-        matches = self.answers.matches(moments)
-        scores = np.zeros((len(moments), len(self.answers.motif)))
+        matches = self.answers.matches(queries)
+        scores = np.zeros((len(queries), len(self.answers.motif)))
         for attribute in self.knows:
             scores += weight[attribute][:, None] * matches[attribute]
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
@@ -126,25 +126,25 @@ class Oracle:
 
 def attribute_pairs(
     dataset: Dataset,
-    answers: Answers,
-    moments: Moments,
+    answers: GroundTruth,
+    queries: Queries,
     attribute: Attribute,
     rng: np.random.Generator,
     new: bool = False,
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Pairs of items that differ, for the shopper, in one attribute only: (rows, right, wrong), each (p,).
 
-    For the moment rows[i], item right[i] matches in `attribute` and wrong[i] does not; in the other two both match or
+    For the query rows[i], item right[i] matches in `attribute` and wrong[i] does not; in the other two both match or
     both do not. Neither was had before, both have a picture, and both are `new` or both are not: among new items,
     nothing but text and picture can tell. A scorer that does not use the attribute prefers the right one in half of
-    them. At most one pair a moment; moments that offer none are left out.
+    them. At most one pair a query; queries that offer none are left out.
     """
-    matches = answers.matches(moments)
+    matches = answers.matches(queries)
     hit, others = matches[attribute], [matches[name] for name in ATTRIBUTES if name != attribute]
     status = others[0] + 2 * others[1].astype(np.int64)  # 0 to 3: what the other two say
     pool = (answers.new == new) & np.array([item.image is not None for item in dataset.items])
     found = []
-    for row, history in enumerate(moments.history):
+    for row, history in enumerate(queries.history):
         free = pool.copy()
         free[history] = False
         with_wrong = np.isin(status[row], np.unique(status[row][free & ~hit[row]]))

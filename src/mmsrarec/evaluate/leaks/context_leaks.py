@@ -8,46 +8,47 @@ from typing import TypeAlias
 
 import numpy as np
 
-from mmsrarec.data.dataset import Events, IntArray
-from mmsrarec.data.splits import Moments, Split
+from mmsrarec.data.dataset import IntArray, Interactions
+from mmsrarec.data.splits import Queries, Split
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.leaks.finding import SURE, Build, Finding, share_difference
+from mmsrarec.evaluate.leaks.finding import SURE, Finding, Rebuild, share_difference
 from mmsrarec.evaluate.leaks.perturbations import (
     all_at_once,
     by_others_before,
     free_items,
-    last_moments,
+    last_queries,
     rows_of,
     some,
     with_items,
 )
-from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval, sample_training
+from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval, sample_training
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.neighbours import SHORTEST_COPY
 
-Gather: TypeAlias = Callable[[Moments, IntArray, RecommendSettings], list[Evidence]]
+Gather: TypeAlias = Callable[[Queries, IntArray, RecommendSettings], list[PromptContext]]
 
-MOMENTS = 500
-"""Moments a check looks at, at most."""
+QUERIES = 500
+"""Queries a check looks at, at most."""
 FACTOR, SMALL = 1.5, 0.02
-"""Shares agree within this factor or this difference: users change from their last training event to their test."""
+"""Shares agree within this factor or this difference: users change from their last training interaction to their
+test."""
 
 
-def held_out_item(log: Events, build: Build, settings: RecommendSettings, seed: int) -> Finding:
+def held_out_item(log: Interactions, build: Rebuild, settings: RecommendSettings, seed: int) -> Finding:
     """Plant one item in place of every test target, another in place of every validation target, and look for them in
-    the context of test and training moments."""
+    the context of test and training queries."""
     rng = np.random.default_rng(seed)
     log, (tested, validated) = free_items(log, 2)
     split = build(log).split
     log = with_items(log, rows_of(log, split.test), tested)
     log = with_items(log, rows_of(log, split.valid), validated)
-    world = build(log)
-    training, _, _ = sample_training(world.split.train, MOMENTS, 1, rng)
+    run_view = build(log)
+    training, _, _ = sample_training(run_view.split.train, QUERIES, 1, rng)
     shown = counted = asked = 0
-    for moments in (some(world.split.test, MOMENTS, rng), training):
-        for evidence in _ask(world.retrieval.gather, moments, np.array([tested, validated]), settings):
-            shown += tested in evidence.history or bool({tested, validated} & _told(evidence))
-            counted += _counted(evidence)
+    for queries in (some(run_view.split.test, QUERIES, rng), training):
+        for context in _ask(run_view.retrieval.gather, queries, np.array([tested, validated]), settings):
+            shown += tested in context.history or bool({tested, validated} & _told(context))
+            counted += _counted(context)
             asked += 1
     return Finding(
         "held-out items",
@@ -58,21 +59,21 @@ def held_out_item(log: Events, build: Build, settings: RecommendSettings, seed: 
     )
 
 
-def clock(log: Events, build: Build, settings: RecommendSettings, seed: int) -> Finding:
+def clock(log: Interactions, build: Rebuild, settings: RecommendSettings, seed: int) -> Finding:
     """Let all that happened from the middle of the log on happen in one second, as a planted item, and ask everybody
     at that very second: it must not show. A clock that is off by one shows it."""
     log, (planted,) = free_items(log, 1)
     now = int(np.median(log.time))
     log = all_at_once(log, now, planted)
-    world, rng = build(log), np.random.default_rng(seed)
+    run_view, rng = build(log), np.random.default_rng(seed)
     early = log.where(log.time < now)
     users = np.flatnonzero(np.diff(early.offsets) > 0)
-    users = np.sort(rng.permutation(users)[:MOMENTS])
+    users = np.sort(rng.permutation(users)[:QUERIES])
     histories = tuple(early.items_of(int(user)) for user in users)
-    moments = Moments(users, np.full(len(users), now), np.full(len(users), -1), histories)
-    evidence = _ask(world.retrieval.gather, moments, np.array([planted]), settings)
-    shown = sum(planted in _told(one) for one in evidence)
-    counted = sum(map(_counted, evidence))
+    queries = Queries(users, np.full(len(users), now), np.full(len(users), -1), histories)
+    context = _ask(run_view.retrieval.gather, queries, np.array([planted]), settings)
+    shown = sum(planted in _told(one) for one in context)
+    counted = sum(map(_counted, context))
     return Finding(
         "the clock",
         shown == counted == 0 < len(users),
@@ -82,13 +83,13 @@ def clock(log: Events, build: Build, settings: RecommendSettings, seed: int) -> 
     )
 
 
-def without_a_moment(retrieval: Retrieval, moments: Moments, settings: RecommendSettings) -> Finding:
-    """Retrieval refuses to work for a moment that has no time."""
-    one = moments.pick(np.array([0]))
+def without_a_query(retrieval: Retrieval, queries: Queries, settings: RecommendSettings) -> Finding:
+    """Retrieval refuses to work for a query that has no time."""
+    one = queries.pick(np.array([0]))
     answered = []
     for name, time in (("none", np.array([-1])), ("not a number", np.array([np.nan])), ("missing", np.array([]))):
         try:
-            timeless = Moments(one.user, time, one.target, one.history)
+            timeless = Queries(one.user, time, one.target, one.history)
             retrieval.gather(timeless, one.target[:, None], settings)
             answered.append(name)
         except MmsrarecError:
@@ -104,22 +105,22 @@ def without_a_moment(retrieval: Retrieval, moments: Moments, settings: Recommend
 
 def itself(retrieval: Retrieval, split: Split, seed: int) -> Finding:
     """Nobody is a neighbour of its own: by id, and as a stranger with the same sequence, or with all but its last
-    event, which would be the answer."""
+    interaction, which would be the answer."""
     train, rng = retrieval.train, np.random.default_rng(seed)
     k, after = retrieval.settings.k, int(retrieval.train.time.max(initial=0)) + 1
     long = np.flatnonzero(np.diff(train.offsets) >= SHORTEST_COPY)
-    users = np.sort(rng.permutation(long)[:MOMENTS])
+    users = np.sort(rng.permutation(long)[:QUERIES])
     whole = [train.items_of(int(user)) for user in users]
 
-    def found(moments: Moments, own: IntArray) -> int:
-        return int((retrieval.neighbours.find(moments, k).user == own[:, None]).any(axis=1).sum())
+    def found(queries: Queries, own: IntArray) -> int:
+        return int((retrieval.neighbours.find(queries, k).user == own[:, None]).any(axis=1).sum())
 
     def stranger(histories: list[IntArray]) -> int:
         nobody, now = np.full(len(users), -1), np.full(len(users), after)
-        return found(Moments(nobody, now, nobody, tuple(histories)), users)
+        return found(Queries(nobody, now, nobody, tuple(histories)), users)
 
-    known = [some(part, MOMENTS, rng) for part in (split.test, last_moments(train))]
-    by_id = sum(found(moments, moments.user) for moments in known)
+    known = [some(part, QUERIES, rng) for part in (split.test, last_queries(train))]
+    by_id = sum(found(queries, queries.user) for queries in known)
     measured = {
         "asked": sum(map(len, known)) + 2 * len(users),
         "by id": by_id,
@@ -141,19 +142,20 @@ def agreement(
     """Contexts of training and of test hold their targets alike often, and nothing that nobody else had taken yet.
 
     Exact: each item of a context was taken by somebody else strictly before. Statistical: everybody's last training
-    event against the test, among targets that others had taken before and that were as popular then (strata are powers
-    of two of their count). The other moments that training draws are reported, not judged: early events differ.
+    interaction against the test, among targets that others had taken before and that were as popular then (strata are
+    powers of two of their count). The other queries that training draws are reported, not judged: early interactions
+    differ.
     """
     train, rng = split.train, np.random.default_rng(seed)
     drawn, _, _ = sample_training(train, packs, 1, rng)
-    last, tested = (some(moments, 8 * MOMENTS, rng) for moments in (last_moments(train), split.test))
+    last, tested = (some(queries, 8 * QUERIES, rng) for queries in (last_queries(train), split.test))
     asked = {"in training": (training, drawn), "at its end": (training, last), "in the test": (test, tested)}
     shares, unknown, hits, popular = {}, 0, {}, {}
-    for name, (gather, moments) in asked.items():
-        similar = _similar(gather, moments, settings)
-        unknown += int(((similar >= 0) & (by_others_before(train, moments, similar) == 0)).any(axis=1).sum())
-        hit = (similar == moments.target[:, None]).any(axis=1)
-        before = by_others_before(train, moments, moments.target[:, None])[:, 0]
+    for name, (gather, queries) in asked.items():
+        similar = _similar(gather, queries, settings)
+        unknown += int(((similar >= 0) & (by_others_before(train, queries, similar) == 0)).any(axis=1).sum())
+        hit = (similar == queries.target[:, None]).any(axis=1)
+        before = by_others_before(train, queries, queries.target[:, None])[:, 0]
         shares[name] = float(hit.mean())
         hits[name], popular[name] = hit[before > 0], np.log2(before[before > 0]).astype(np.int64)
     difference, error = share_difference(
@@ -178,35 +180,37 @@ def agreement(
 
 
 def target_shares(retrieval: Retrieval, split: Split, settings: RecommendSettings, seed: int) -> dict[str, float]:
-    """How often the target is among the collaborative items: at the moments that stage 3 trains on, and in the test."""
-    moments, _, _ = sample_training(split.train, settings.packs, 1, np.random.default_rng(seed), settings.late)
+    """How often the target is among the collaborative items: at the queries that stage 3 trains on, and in the test."""
+    queries, _, _ = sample_training(
+        split.train, settings.n_examples, 1, np.random.default_rng(seed), settings.recency_power
+    )
     shares = {}
-    for name, part in (("training", moments), ("test", split.test)):
+    for name, part in (("training", queries), ("test", split.test)):
         hit = _similar(retrieval.gather, part, settings) == part.target[:, None]
         shares[f"context_share_{name}"] = float(hit.any(axis=1).mean()) if len(part) else 0.0
     return shares
 
 
-def _similar(gather: Gather, moments: Moments, settings: RecommendSettings) -> IntArray:
-    """(m, c) the collaborative items of each moment, -1 where there are fewer."""
-    evidence = gather(moments, moments.target[:, None], settings)
-    similar = np.full((len(moments), max((len(one.similar) for one in evidence), default=0)), -1, dtype=np.int64)
-    for row, one in zip(similar, evidence, strict=True):
+def _similar(gather: Gather, queries: Queries, settings: RecommendSettings) -> IntArray:
+    """(m, c) the collaborative items of each query, -1 where there are fewer."""
+    context = gather(queries, queries.target[:, None], settings)
+    similar = np.full((len(queries), max((len(one.similar) for one in context), default=0)), -1, dtype=np.int64)
+    for row, one in zip(similar, context, strict=True):
         row[: len(one.similar)] = one.similar
     return similar
 
 
-def _told(evidence: Evidence) -> set[int]:
-    """The collaborative items of a moment, those included that speak by their keywords only."""
-    return {*evidence.similar, *(voice.item for voice in evidence.voices)}
+def _told(context: PromptContext) -> set[int]:
+    """The collaborative items of a query, those included that speak by their keywords only."""
+    return {*context.similar, *(vote.item for vote in context.votes)}
 
 
-def _counted(evidence: Evidence) -> bool:
+def _counted(context: PromptContext) -> bool:
     """Whether any word about the candidates says that somebody took one of them."""
-    words = (evidence.popularity, evidence.alike, evidence.follows, evidence.recency, evidence.trend)
+    words = (context.popularity, context.neighbour_votes, context.follows, context.recency, context.trend)
     return any(map(any, words))
 
 
-def _ask(gather: Gather, moments: Moments, items: IntArray, settings: RecommendSettings) -> list[Evidence]:
-    """The evidence with the same candidates for all moments."""
-    return gather(moments, np.broadcast_to(items, (len(moments), len(items))), settings)
+def _ask(gather: Gather, queries: Queries, items: IntArray, settings: RecommendSettings) -> list[PromptContext]:
+    """The prompt context with the same candidates for all queries."""
+    return gather(queries, np.broadcast_to(items, (len(queries), len(items))), settings)

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mmsrarec.data.dataset import Events, IntArray
+from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Split
-from mmsrarec.rankers.base import Scorer
+from mmsrarec.rankers.base import Ranker
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 
 SURE = 3.29
@@ -35,7 +35,7 @@ class Finding:
         return head | {"measured": dict(self.measured), "means": self.means, "advice": advice}
 
 
-class World(Protocol):
+class RunView(Protocol):
     """A log as a run sees it: how it is held out, what is retrieved from it, and the rows that rank."""
 
     @property
@@ -44,12 +44,12 @@ class World(Protocol):
     @property
     def retrieval(self) -> Retrieval: ...
 
-    def row(self, name: str) -> Scorer:
+    def row(self, name: str) -> Ranker:
         """A row of the table by its name, made from this log."""
         ...
 
 
-Build = Callable[[Events], World]
+Rebuild = Callable[[Interactions], RunView]
 """Makes the world of another log, by the very functions that the run uses: checks change a log and look."""
 
 

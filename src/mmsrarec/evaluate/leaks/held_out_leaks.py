@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmsrarec.data.dataset import Events, IntArray
+from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Split
-from mmsrarec.evaluate.leaks.context_leaks import MOMENTS
-from mmsrarec.evaluate.leaks.finding import SURE, Build, Finding
+from mmsrarec.evaluate.leaks.context_leaks import QUERIES
+from mmsrarec.evaluate.leaks.finding import SURE, Finding, Rebuild
 from mmsrarec.evaluate.leaks.perturbations import relabelled, rows_of, shuffled_ties, with_items
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.protocols import Candidates, evaluate_published, published_candidates
@@ -21,10 +21,11 @@ NOTICEABLE = 0.02
 
 
 def split_apart(split: Split) -> Finding:
-    """A held-out user's training events are the beginning of its history, so neither target nor later is trained on."""
+    """A held-out user's training interactions are the beginning of its history, so neither target nor later is trained
+    on."""
     trained = 0
-    for moments in (split.valid, split.test):
-        for user, history in zip(moments.user, moments.history, strict=True):
+    for queries in (split.valid, split.test):
+        for user, history in zip(queries.user, queries.history, strict=True):
             own = split.train.items_of(int(user))
             trained += not np.array_equal(own, history[: len(own)])
     return Finding(
@@ -37,23 +38,28 @@ def split_apart(split: Split) -> Finding:
 
 
 def statistics(
-    log: Events, build: Build, candidates: Candidates, names: Sequence[str], settings: RecommendSettings, seed: int
+    log: Interactions,
+    build: Rebuild,
+    candidates: Candidates,
+    names: Sequence[str],
+    settings: RecommendSettings,
+    seed: int,
 ) -> Finding:
     """Other held-out items change nothing: neither a context nor a level, nor a score of the rows in `names`."""
     rng, was = np.random.default_rng(seed), build(log)
     held_out = np.concatenate([rows_of(log, part) for part in (was.split.test, was.split.valid)])
     now = build(with_items(log, held_out, rng.integers(log.n_items, size=len(held_out))))
-    tested = np.sort(rng.permutation(len(candidates.rows))[:MOMENTS])
-    drawn, packs, _ = sample_training(was.split.train, MOMENTS, 1, rng)
+    tested = np.sort(rng.permutation(len(candidates.rows))[:QUERIES])
+    drawn, packs, _ = sample_training(was.split.train, QUERIES, 1, rng)
     asked = [(was.split.test.pick(candidates.rows[tested]), candidates.items[tested]), (drawn, packs)]
     contexts = sum(
         a != b
-        for moments, items in asked
-        for a, b in zip(*(world.retrieval.gather(moments, items, settings) for world in (was, now)), strict=True)
+        for queries, items in asked
+        for a, b in zip(*(run_view.retrieval.gather(queries, items, settings) for run_view in (was, now)), strict=True)
     )
     moved = []
     for name in names:
-        a, b = (world.row(name).score(*asked[0]) for world in (was, now))
+        a, b = (run_view.row(name).score(*asked[0]) for run_view in (was, now))
         if not np.array_equal(a, b):
             moved.append(name)
     return Finding(
@@ -66,8 +72,8 @@ def statistics(
 
 
 def labels(
-    log: Events,
-    build: Build,
+    log: Interactions,
+    build: Rebuild,
     candidates: Candidates,
     names: Sequence[str],
     seed: int,
@@ -79,7 +85,7 @@ def labels(
     """
     was = build(log).split.test.pick(candidates.rows)
     log, asked = relabelled(log, was, candidates, np.random.default_rng([seed, 1]))
-    world = build(log)
+    run_view = build(log)
     rows = np.arange(len(was)) if rows is None else rows
     asked = Candidates(asked.user[rows], asked.items[rows], asked.place[rows], asked.seed)
     n = asked.items.shape[1] - 1
@@ -88,7 +94,7 @@ def labels(
     measured: dict[str, float | int] = {"users": len(rows), "chance": chance, "±": SURE * errors["HR@5"]}
     passed = True
     for name in names:
-        figures = evaluate_published(world.row(name), world.split.test.pick(candidates.rows[rows]), asked)
+        figures = evaluate_published(run_view.row(name), run_view.split.test.pick(candidates.rows[rows]), asked)
         for metric, expected in (("HR@5", chance), ("AUC", 0.5)):
             passed &= abs(float(figures[metric].mean()) - expected) <= SURE * errors[metric]
         measured[name] = float(figures["HR@5"].mean())
@@ -102,22 +108,22 @@ def labels(
 
 
 def ties(
-    log: Events, build: Build, names: Sequence[str], seed: int, negatives: int, users: IntArray | None = None
+    log: Interactions, build: Rebuild, names: Sequence[str], seed: int, negatives: int, users: IntArray | None = None
 ) -> Finding:
-    """Three random orders of events in the same second against that of the file: the spread of HR@5.
+    """Three random orders of interactions in the same second against that of the file: the spread of HR@5.
 
     users: codes of the test users to ask, all unless given.
 
     The order of the file must not tell the answer: a row may not lose more than chance and `NOTICEABLE` by another.
     """
 
-    def figures(log: Events) -> dict[str, np.ndarray]:
-        world = build(log)
-        asked = published_candidates(world.split.test, log, seed, negatives)
+    def figures(log: Interactions) -> dict[str, np.ndarray]:
+        run_view = build(log)
+        asked = published_candidates(run_view.split.test, log, seed, negatives)
         if users is not None:
             asked = asked.pick(np.flatnonzero(np.isin(asked.user, users)))
-        test = world.split.test.pick(asked.rows)
-        return {name: evaluate_published(world.row(name), test, asked)["HR@5"] for name in names}
+        test = run_view.split.test.pick(asked.rows)
+        return {name: evaluate_published(run_view.row(name), test, asked)["HR@5"] for name in names}
 
     filed = figures(log)
     shuffled = [figures(shuffled_ties(log, np.random.default_rng([seed, tie]))) for tie in TIE_SEEDS]
@@ -142,6 +148,6 @@ def ties(
     )
 
 
-def _tied(log: Events) -> float:
+def _tied(log: Interactions) -> float:
     same = (np.diff(log.user) == 0) & (np.diff(log.time) == 0)
     return float((np.append(same, False) | np.insert(same, 0, False)).mean()) if len(log) else 0.0

@@ -7,14 +7,14 @@ from typing import TypeAlias
 import numpy as np
 
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.leaks.finding import Finding, uniform_p
 from mmsrarec.evaluate.metrics import PUBLISHED, measure
 from mmsrarec.evaluate.protocols import Candidates, evaluate_published
-from mmsrarec.rankers.base import Scorer
+from mmsrarec.rankers.base import Ranker
 
-Evaluate: TypeAlias = Callable[[Scorer, Moments, Candidates], dict[str, FloatArray]]
+Evaluate: TypeAlias = Callable[[Ranker, Queries, Candidates], dict[str, FloatArray]]
 
 LIKELY = 1e-3
 """A sound draw of places is less likely once in a thousand checks."""
@@ -32,7 +32,7 @@ class Fixed:
     def __init__(self, of: Callable[[IntArray], FloatArray]) -> None:
         self.of = of
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         assert candidates is not None
         return self.of(candidates)
 
@@ -52,11 +52,11 @@ def places(test: Candidates, training: IntArray, negatives: int, seed: int) -> F
     )
 
 
-def constant(moments: Moments, candidates: Candidates, evaluate: Evaluate = evaluate_published) -> Finding:
+def constant(queries: Queries, candidates: Candidates, evaluate: Evaluate = evaluate_published) -> Finding:
     """A constant scorer reads exactly chance."""
     n = candidates.items.shape[1] - 1
     chance = measure(np.zeros(1, int), np.array([n]), n, PUBLISHED)
-    figures = evaluate(Fixed(lambda items: np.zeros(items.shape)), moments, candidates)
+    figures = evaluate(Fixed(lambda items: np.zeros(items.shape)), queries, candidates)
     return Finding(
         "a constant scorer",
         all(np.allclose(figures[name], chance[name]) for name in PUBLISHED),
@@ -66,7 +66,7 @@ def constant(moments: Moments, candidates: Candidates, evaluate: Evaluate = eval
     )
 
 
-def not_a_number(moments: Moments, candidates: Candidates, evaluate: Evaluate = evaluate_published) -> Finding:
+def not_a_number(queries: Queries, candidates: Candidates, evaluate: Evaluate = evaluate_published) -> Finding:
     """One score that is not a number is refused: it would compare as neither better nor worse."""
 
     def broken(items: IntArray) -> FloatArray:
@@ -75,7 +75,7 @@ def not_a_number(moments: Moments, candidates: Candidates, evaluate: Evaluate = 
         return scores
 
     try:
-        evaluate(Fixed(broken), moments, candidates)
+        evaluate(Fixed(broken), queries, candidates)
         refused = False
     except (MmsrarecError, ValueError):
         refused = True
@@ -88,45 +88,45 @@ def not_a_number(moments: Moments, candidates: Candidates, evaluate: Evaluate = 
     )
 
 
-def order(scorers: Sequence[Scorer], moments: Moments, items: IntArray, seed: int) -> Finding:
+def order(scorers: Sequence[Ranker], queries: Queries, items: IntArray, seed: int) -> Finding:
     """Permuting the candidates changes no score."""
     orders = np.random.default_rng(seed).permuted(np.tile(np.arange(items.shape[1]), (len(items), 1)), axis=1)
     moved = np.take_along_axis(items, orders, axis=1)
     far = {
-        one.name: _distance(np.take_along_axis(one.score(moments, items), orders, axis=1), one.score(moments, moved))
+        one.name: _distance(np.take_along_axis(one.score(queries, items), orders, axis=1), one.score(queries, moved))
         for one in scorers
     }
     return Finding(
         "order of candidates",
         max(far.values()) <= CLOSE,
-        {"users": len(moments), **far},
+        {"users": len(queries), **far},
         "a candidate's score does not depend on where it stands (largest difference of each row)",
         "mask candidates from one another, and restart their positions",
     )
 
 
-def batch(scorers: Sequence[Scorer], moments: Moments, items: IntArray) -> Finding:
+def batch(scorers: Sequence[Ranker], queries: Queries, items: IntArray) -> Finding:
     """A user alone, in a batch, and with one candidate at a time, which is unpacked, gets the same scores."""
     far = {}
     for one in scorers:
-        together = one.score(moments, items)
-        alone = [one.score(moments.pick(np.array([row])), items[[row]]) for row in range(len(moments))]
-        unpacked = [one.score(moments, items[:, [column]]) for column in range(items.shape[1])]
+        together = one.score(queries, items)
+        alone = [one.score(queries.pick(np.array([row])), items[[row]]) for row in range(len(queries))]
+        unpacked = [one.score(queries, items[:, [column]]) for column in range(items.shape[1])]
         parts = np.concatenate(alone), np.concatenate(unpacked, axis=1)
         far[one.name] = max(_distance(together, part) for part in parts)
     return Finding(
         "padding and batching",
         max(far.values()) <= CLOSE,
-        {"users": len(moments), **far},
+        {"users": len(queries), **far},
         "scores do not depend on who or what is asked about beside (largest difference of each row)",
         "mask the padding, and give packed candidates positions of their own",
     )
 
 
-def context_alone(scorer: Scorer, moments: Moments, candidates: Candidates) -> Finding:
+def context_alone(scorer: Ranker, queries: Queries, candidates: Candidates) -> Finding:
     """AUC of "the candidate is among the collaborative items": what copying the context is worth."""
-    auc = float(evaluate_published(scorer, moments, candidates)["AUC"].mean())
-    held = scorer.score(moments, candidates.items) > 0
+    auc = float(evaluate_published(scorer, queries, candidates)["AUC"].mean())
+    held = scorer.score(queries, candidates.items) > 0
     target = np.take_along_axis(held, candidates.place[:, None], axis=1)[:, 0]
     others = (held.sum(axis=1) - target) / (held.shape[1] - 1)
     return Finding(
@@ -150,13 +150,13 @@ def renamed(dataset: Dataset, seed: int) -> Dataset:
     return replace(dataset, items=tuple(items))
 
 
-def memorised_titles(scorer: Scorer, stranger: Scorer, moments: Moments, candidates: Candidates) -> Finding:
+def memorised_titles(scorer: Ranker, stranger: Ranker, queries: Queries, candidates: Candidates) -> Finding:
     """HR@5 with the titles and with invented ones. Only reported: titles may tell, and the model was tuned on them."""
-    with_titles, without = (evaluate_published(one, moments, candidates)["HR@5"].mean() for one in (scorer, stranger))
+    with_titles, without = (evaluate_published(one, queries, candidates)["HR@5"].mean() for one in (scorer, stranger))
     return Finding(
         "memorised titles",
         None,
-        {"users": len(moments), "HR@5": float(with_titles), "HR@5 renamed": float(without)},
+        {"users": len(queries), "HR@5": float(with_titles), "HR@5 renamed": float(without)},
         "what titles are worth to the tuned model: their meaning and what it remembers of them, together",
         "to tell memory from meaning, import the data with renamed titles and run the recipe on it",
     )

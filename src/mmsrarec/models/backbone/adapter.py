@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmsrarec.core.artefacts import file_hash
-from mmsrarec.core.memory import give_back
+from mmsrarec.core.memory import release_memory
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.mllm import Mllm
@@ -184,7 +184,7 @@ class Trainer:
         self._publish()
         self.schedule.step()
         self.done += 1
-        give_back()
+        release_memory()
 
     def _publish(self) -> None:
         with torch.no_grad():
@@ -205,8 +205,8 @@ class Trainer:
         with torch.no_grad():
             for name, master in self.masters.items():
                 master.copy_(tensors[f"weight/{name}"])
-                moments = {key: tensors[f"{key}/{name}"].to(master.device) for key in ("exp_avg", "exp_avg_sq")}
-                self.optimizer.state[master] = {"step": tensors[f"step/{name}"], **moments}  # a count stays on the CPU
+                queries = {key: tensors[f"{key}/{name}"].to(master.device) for key in ("exp_avg", "exp_avg_sq")}
+                self.optimizer.state[master] = {"step": tensors[f"step/{name}"], **queries}  # a count stays on the CPU
         self._publish()
         done = int(next(iter(self.optimizer.state.values()))["step"].item())
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # of steps that the optimizer had before

@@ -98,7 +98,7 @@ def convert(folder: Path) -> None:
     torch.manual_seed(0)
     model = FastVlmForConditionalGeneration(config).eval()
     model.model.language_model.load_state_dict(language.model.state_dict())
-    model.model.vision_tower.load_state_dict(eye_weights(model.model.vision_tower.state_dict()))
+    model.model.vision_tower.load_state_dict(vision_encoder_weights(model.model.vision_tower.state_dict()))
     if PROJECTOR.exists():
         model.model.multi_modal_projector.load_state_dict(load_file(PROJECTOR))
     model.resize_token_embeddings(max(len(tokenizer), text_config.vocab_size), mean_resizing=False)
@@ -120,7 +120,7 @@ def convert(folder: Path) -> None:
     processor.save_pretrained(folder)
 
 
-def eye_weights(empty: dict[str, Tensor]) -> dict[str, Tensor]:
+def vision_encoder_weights(empty: dict[str, Tensor]) -> dict[str, Tensor]:
     """EfficientNet-Lite0's weights under the names of transformers' EfficientNetModel.
 
     Lite0 has no squeeze-and-excite: the stock model's is made the identity by a bias of 40, whose sigmoid is 1.

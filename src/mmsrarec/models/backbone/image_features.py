@@ -22,7 +22,7 @@ Features = dict[int, Tensor]
 HASHES, ITEMS = "hashes", "items"
 
 
-def see_catalogue(
+def encode_catalogue_images(
     mllm: Mllm,
     dataset: Dataset,
     visual_tokens: int,

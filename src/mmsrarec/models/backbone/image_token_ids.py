@@ -13,7 +13,7 @@ from torch import Tensor
 from mmsrarec.models.backbone.mllm import Mllm
 
 
-class PictureWords:
+class ImageTokenVocabulary:
     """The ids that stand for pictures. features: item code -> (v, d)."""
 
     def __init__(self, mllm: Mllm, features: Mapping[int, Tensor]):

@@ -24,12 +24,12 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.dtype import pick_dtype
 from mmsrarec.models.backbone.embedded import embedded_folder
 from mmsrarec.models.backbone.loading import config_hash, load_parts
-from mmsrarec.models.backbone.settings import Keep, ModelSettings
-from mmsrarec.models.backbone.vision_layout import sight_of
+from mmsrarec.models.backbone.settings import LayerSelection, ModelSettings
+from mmsrarec.models.backbone.vision_layout import vision_layout_of
 from mmsrarec.models.packing import attention
-from mmsrarec.models.packing.attention import Branches, Layout
+from mmsrarec.models.packing.attention import BranchLayout, Layout
 from mmsrarec.models.packing.shared_prefix import packable, prefix_hidden
-from mmsrarec.models.packing.token_index import Places, only_at
+from mmsrarec.models.packing.token_index import TokenIndex, only_at
 
 # stands for the user's words while the chat template is split; no tokenizer merges it with its neighbours
 SENTINEL = "\x00"
@@ -49,7 +49,7 @@ class Mllm:
             if hasattr(image_processor, tiling):
                 setattr(image_processor, tiling, False)
         self.fingerprint = fingerprint
-        self.sight = sight_of(model)
+        self.vision_layout = vision_layout_of(model)
         self.packs = packable(self.decoder)
         freeze(model)
         if self.packs:
@@ -73,7 +73,7 @@ class Mllm:
         model.to(device=device)  # pyright: ignore
         return cls(model, tokenizer, image_processor, fingerprint)
 
-    def shorten(self, layers: int | None, keep: Keep = "lowest") -> "Mllm":
+    def shorten(self, layers: int | None, keep: LayerSelection = "lowest") -> "Mllm":
         """Keep `layers` of the language model's layers only (None: all); whoever ranks with it tunes the rest."""
         stack, config = self.decoder.layers, self.decoder.config  # pyright: ignore
         if layers is not None and layers < len(stack):  # pyright: ignore
@@ -106,14 +106,14 @@ class Mllm:
     @property
     def sees(self) -> bool:
         """Whether the model reads pictures at all."""
-        return self.sight.image_token is not None
+        return self.vision_layout.image_token is not None
 
     @property
     def image_token(self) -> int:
         """The id that holds a picture's place in a prompt."""
-        if self.sight.image_token is None:
+        if self.vision_layout.image_token is None:
             raise MmsrarecError(f"the model {self.fingerprint} reads no pictures: name an image-text-to-text model")
-        return self.sight.image_token
+        return self.vision_layout.image_token
 
     def encode(self, text: str) -> list[int]:
         """Token ids of untrusted text. Never a special token: "<|im_end|>" in a title is only letters."""
@@ -176,12 +176,12 @@ class Mllm:
         embeddings: Tensor,
         positions: Tensor,
         mask: Tensor,
-        layout: Layout | Branches,
-        places: Places | None = None,
+        layout: Layout | BranchLayout,
+        places: TokenIndex | None = None,
     ) -> Tensor:
         """Last hidden states of packs, or of what joins a tree: (b, t, d), or (n, d) at n `places`, rows and columns.
 
-        `Batch` and `Growth` describe the other arguments, `reading` gives them.
+        `Batch` and `TreeLayout` describe the other arguments, `reading` gives them.
         """
         if isinstance(layout, Layout) and not self.packs:
             found = prefix_hidden(self.decoder, embeddings, positions, mask, layout)
@@ -226,7 +226,7 @@ class Mllm:
         """
         cache, head = DynamicCache(), self.model.get_output_embeddings()  # pyright: ignore
         columns = enumerate(zip(*prompts, strict=False))
-        parting = (at for at, column in columns if len(set(column)) > 1 or column[0] == self.sight.image_token)
+        parting = (at for at, column in columns if len(set(column)) > 1 or column[0] == self.vision_layout.image_token)
         last = min(map(len, prompts)) - 1  # each prompt keeps a token of its own, to ask for what follows it
         shared = min(next(parting, last), last) if len(prompts) > 1 else 0
         if shared:
@@ -280,7 +280,7 @@ class Mllm:
         return {int(token) for token in (*ends, self.turn_end) if token is not None}  # pyright: ignore
 
 
-def kept_layers(count: int, layers: int, keep: Keep) -> list[int]:
+def kept_layers(count: int, layers: int, keep: LayerSelection) -> list[int]:
     """Which `layers` of `count` layers stay: the lowest, or as many from the first to the last, evenly spaced."""
     if keep == "lowest" or layers == 1:
         return list(range(layers))

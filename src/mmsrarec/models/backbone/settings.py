@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Keep = Literal["lowest", "even"]
+LayerSelection = Literal["lowest", "even"]
 """Which layers a shortened model keeps."""
 
 

@@ -17,7 +17,7 @@ MUTUAL = {"gemma3"}
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class VisionLayout:
     """How a model reads pictures. image_token: the id that holds a picture's place, None where it reads none; axes: of
     its positions, 1 or 3; mutual: whether a picture's tokens look at one another."""
 
@@ -55,12 +55,12 @@ class Sight:
         return places[::size] if size else [], size
 
 
-def sight_of(model: nn.Module) -> Sight:
+def vision_layout_of(model: nn.Module) -> VisionLayout:
     """What the configuration of a transformers model says."""
     config = model.config
     image_token = getattr(config, "image_token_id", None)
     rope = getattr(config.get_text_config(), "rope_parameters", None) or {}  # pyright: ignore
-    return Sight(
+    return VisionLayout(
         image_token=None if image_token is None else int(image_token),  # pyright: ignore
         axes=3 if "mrope_section" in rope else 1,
         mutual=config.model_type in MUTUAL,  # pyright: ignore

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.forward import batch_of, read
-from mmsrarec.models.packing.packed_prompt import Pack
+from mmsrarec.models.packing.packed_prompt import PackedPrompt
 
 
 @torch.inference_mode()
@@ -63,10 +63,10 @@ def _batch(
     hidden = mllm.decoder(inputs_embeds=mllm.embed(ids, seen), use_cache=False).last_hidden_state
     starts = [len(prompts[row]) - 1 for row in rows]
     states = [hidden[place, start : start + len(answers[rows[place]])] for place, start in enumerate(starts)]
-    return [_taken(mllm, state, answers[row]) for state, row in zip(states, rows, strict=True)]
+    return [_consumed(mllm, state, answers[row]) for state, row in zip(states, rows, strict=True)]
 
 
-def _taken(mllm: Mllm, states: Tensor, ids: Sequence[int]) -> Tensor:
+def _consumed(mllm: Mllm, states: Tensor, ids: Sequence[int]) -> Tensor:
     """Log-probabilities of token ids, (t,), each after the (t, d) hidden state that foresees it."""
     logits = mllm.model.get_output_embeddings()(states).float()  # pyright: ignore
     wanted = torch.tensor(ids, device=mllm.device)
@@ -74,7 +74,7 @@ def _taken(mllm: Mllm, states: Tensor, ids: Sequence[int]) -> Tensor:
 
 
 @torch.inference_mode()
-def packed_log_probs(mllm: Mllm, packs: Sequence[Pack], batch_tokens: int = 8192) -> list[list[Tensor]]:
+def packed_log_probs(mllm: Mllm, packs: Sequence[PackedPrompt], batch_tokens: int = 8192) -> list[list[Tensor]]:
     """As `token_log_probs`, for many answers after each prompt, which is computed once: the candidates of a pack are
     its answers. For each pack, each answer's (len(answer),) log-probabilities."""
     found: list[list[Tensor]] = [[] for _ in packs]
@@ -90,5 +90,5 @@ def packed_log_probs(mllm: Mllm, packs: Sequence[Pack], batch_tokens: int = 8192
             for number, answer in enumerate(packs[row].candidates):
                 start = batch.layout.shared + number * batch.layout.length
                 states = torch.cat([before[None], hidden[place, start : start + len(answer.ids) - 1]])
-                found[row].append(_taken(mllm, states, answer.ids))
+                found[row].append(_consumed(mllm, states, answer.ids))
     return found

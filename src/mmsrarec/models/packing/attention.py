@@ -53,7 +53,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Branches:
+class BranchLayout:
     """What joins a `tree`. past: each layer's keys and values, (1, g, p, e), of p tokens that stand in it already;
     keep: whether those of the new tokens stay there."""
 
@@ -61,7 +61,7 @@ class Branches:
     past: dict[int, tuple[Tensor, Tensor]]
     keep: bool
 
-    def to(self, device: torch.device) -> "Branches":
+    def to(self, device: torch.device) -> "BranchLayout":
         return replace(self, rows=tuple(rows.to(device) for rows in self.rows))
 
     def joined(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,7 +82,7 @@ def packed_attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
-    layout: Layout | Branches | None = None,
+    layout: Layout | BranchLayout | None = None,
     **kwargs,
 ) -> tuple[Tensor, Tensor | None]:
     """transformers' attention interface. query: (b, h, t, e); key, value: (b, g, t, e) -> (b, t, h, e).
@@ -96,7 +96,7 @@ def packed_attention(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
     query = query * (scaling if scaling is not None else query.shape[-1] ** -0.5)
-    if isinstance(layout, Branches):
+    if isinstance(layout, BranchLayout):
         key, value = layout.joined(module.layer_idx, key, value)  # pyright: ignore
         return tree_attention(query, key, value, layout.rows, sliding_window), None
     assert attention_mask is not None

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from mmsrarec.models.backbone.vision_layout import Sight
+from mmsrarec.models.backbone.vision_layout import VisionLayout
 from mmsrarec.models.packing.attention import Layout
 
-WORDS_ONLY = Sight()
+WORDS_ONLY = VisionLayout()
 ALIGNED = 32
 """The shared part is padded to a multiple of so many tokens: numbers that a processor adds up at once.
 
@@ -23,7 +23,7 @@ does not depend on company: in bfloat16 on a CPU to the last bit, where without 
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class TokenSpan:
     """Token ids, and the item codes whose pictures take the image placeholders among them, in reading order."""
 
     ids: list[int]
@@ -31,22 +31,22 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Pack:
+class PackedPrompt:
     """What all candidates share, and the candidates."""
 
-    shared: Segment
-    candidates: list[Segment]
+    shared: TokenSpan
+    candidates: list[TokenSpan]
 
     def __len__(self) -> int:
         return len(self.shared.ids) + sum(len(c.ids) for c in self.candidates)
 
-    def unpacked(self) -> "list[Pack]":
+    def unpacked(self) -> "list[PackedPrompt]":
         """One prompt per candidate: the slow way, which packing must equal."""
-        return [Pack(self.shared, [candidate]) for candidate in self.candidates]
+        return [PackedPrompt(self.shared, [candidate]) for candidate in self.candidates]
 
-    def chunks(self, size: int) -> "list[Pack]":
+    def chunks(self, size: int) -> "list[PackedPrompt]":
         """The same candidates in packs of at most `size`, so that memory stays small."""
-        return [Pack(self.shared, self.candidates[i : i + size]) for i in range(0, len(self.candidates), size)]
+        return [PackedPrompt(self.shared, self.candidates[i : i + size]) for i in range(0, len(self.candidates), size)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,9 @@ class Batch:
     pictures: list[int]
 
 
-def collate(packs: Sequence[Pack], pad: int, dtype: torch.dtype, sight: Sight = WORDS_ONLY) -> Batch:
+def collate(
+    packs: Sequence[PackedPrompt], pad: int, dtype: torch.dtype, vision_layout: VisionLayout = WORDS_ONLY
+) -> Batch:
     """Lay packs out for one forward pass. Padding stands behind real tokens, which never look ahead.
 
     sight: how the model reads pictures; by default their tokens are words like others.
@@ -80,7 +82,7 @@ def collate(packs: Sequence[Pack], pad: int, dtype: torch.dtype, sight: Sight = 
     )
     width = layout.shared + layout.candidates * layout.length
     ids = torch.full((len(packs), width), pad)
-    positions = torch.zeros((sight.axes, len(packs), width), dtype=torch.long)
+    positions = torch.zeros((vision_layout.axes, len(packs), width), dtype=torch.long)
     blocks = torch.full_like(ids, -1)
     mask = torch.full((len(packs), 1, 1, layout.shared), torch.finfo(dtype).min, dtype=dtype)
     answer_rows, answer_columns, pictures = [], [], []
@@ -91,17 +93,17 @@ def collate(packs: Sequence[Pack], pad: int, dtype: torch.dtype, sight: Sight = 
             start = layout.shared + (number - 1) * layout.length if number else 0
             stop = start + len(part.ids)
             ids[row, start:stop] = torch.tensor(part.ids)
-            placed = sight.positions(part.ids, len(part.pictures), first)
+            placed = vision_layout.positions(part.ids, len(part.pictures), first)
             positions[:, row, start:stop] = placed
-            if sight.mutual:
-                blocks[row, start:stop] = sight.blocks(part.ids, len(part.pictures))
+            if vision_layout.mutual:
+                blocks[row, start:stop] = vision_layout.blocks(part.ids, len(part.pictures))
             pictures += part.pictures
             if number:
                 answer_rows.append(row)
                 answer_columns.append(stop - 1)
             elif part.ids:
                 first = int(placed.max()) + 1
-    if sight.mutual:
+    if vision_layout.mutual:
         layout = replace(layout, blocks=blocks)
     answers = (torch.tensor(answer_rows), torch.tensor(answer_columns))
-    return Batch(ids, positions if sight.axes > 1 else positions[0], mask, layout, answers, pictures)
+    return Batch(ids, positions if vision_layout.axes > 1 else positions[0], mask, layout, answers, pictures)

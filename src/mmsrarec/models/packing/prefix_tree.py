@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mmsrarec.models.backbone.vision_layout import Sight
-from mmsrarec.models.packing.attention import Branches, Rows
-from mmsrarec.models.packing.packed_prompt import WORDS_ONLY, Pack, Segment
+from mmsrarec.models.backbone.vision_layout import VisionLayout
+from mmsrarec.models.packing.attention import BranchLayout, Rows
+from mmsrarec.models.packing.packed_prompt import WORDS_ONLY, PackedPrompt, TokenSpan
 
 PATHS = 2**15
 """Tokens along which prompts look at once: their keys are gathered, so this bounds memory."""
@@ -27,26 +27,26 @@ SIGN = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class TreeLayout:
     """The t tokens that join a tree. ids: (1, t). positions: (1, t), or (3, 1, t) of a model with three axes. branches:
     who looks where. ends: (candidates,) columns of the prompts' last tokens, in order. pictures: as of `Batch`.
     """
 
     ids: Tensor
     positions: Tensor
-    branches: Branches
+    branches: BranchLayout
     ends: Tensor
     pictures: list[int]
 
 
-class Known(NamedTuple):
+class CachedPrefixes(NamedTuple):
     """A prompt in the tree: what it says, and the places of its tokens."""
 
     sign: list[int]
     path: list[int]
 
 
-class Branch(NamedTuple):
+class PrefixBranch(NamedTuple):
     """A prompt that joins. start: how many tokens of its path are known; blocks: as of `Layout`, where that matters."""
 
     path: list[int]
@@ -54,16 +54,16 @@ class Branch(NamedTuple):
     blocks: list[int]
 
 
-class Tree:
+class PrefixTree:
     """Keeps the keys and values of the first prompts that are read into it. Later ones go on from where they part with
     them, and leave nothing, so that memory stays small. Of one model, for as long as its weights stay the same."""
 
     def __init__(self):
         self._size = 0
-        self._known: list[Known] = []
+        self._known: list[CachedPrefixes] = []
         self._past: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def grow(self, packs: Sequence[Pack], sight: Sight = WORDS_ONLY) -> Growth:
+    def grow(self, packs: Sequence[PackedPrompt], vision_layout: VisionLayout = WORDS_ONLY) -> TreeLayout:
         """The prompts of all candidates. sight: how the model reads pictures, as in `collate`.
 
         A prompt's last token is always its own, for the answer is read there.
@@ -71,37 +71,37 @@ class Tree:
         keep, known = not self._size, list(self._known)
         ids, positions, pictures, ends, branches = [], [], [], [], []
         for prompt in (_joined(pack.shared, candidate) for pack in packs for candidate in pack.candidates):
-            blocks = sight.blocks(prompt.ids, len(prompt.pictures)).tolist()
+            blocks = vision_layout.blocks(prompt.ids, len(prompt.pictures)).tolist()
             sign = _sign(prompt, blocks)
             path = _start(known, sign)[: len(sign) - 1]
             start, column = len(path), self._size + len(ids)
             path += range(column, column + len(sign) - start)
-            insort(known, Known(sign, path), key=SIGN)
+            insort(known, CachedPrefixes(sign, path), key=SIGN)
             ids += prompt.ids[start:]
-            positions.append(sight.positions(prompt.ids, len(prompt.pictures), 0)[:, start:])
+            positions.append(vision_layout.positions(prompt.ids, len(prompt.pictures), 0)[:, start:])
             pictures += prompt.pictures[max(blocks[:start], default=-1) + 1 :]
             ends.append(len(ids) - 1)
-            branches.append(Branch(path, start, blocks if sight.mutual else []))
+            branches.append(PrefixBranch(path, start, blocks if vision_layout.mutual else []))
         placed = torch.cat(positions, dim=1)[:, None]
-        placed = placed if sight.axes > 1 else placed[0]
-        joining = Branches(tuple(_together(branches, self._size)), self._past, keep)
+        placed = placed if vision_layout.axes > 1 else placed[0]
+        joining = BranchLayout(tuple(_together(branches, self._size)), self._past, keep)
         if keep:
             self._size, self._known = len(ids), known
-        return Growth(torch.tensor([ids]), placed, joining, torch.tensor(ends), pictures)
+        return TreeLayout(torch.tensor([ids]), placed, joining, torch.tensor(ends), pictures)
 
 
-def _start(known: Sequence[Known], sign: Sequence[int]) -> list[int]:
+def _start(known: Sequence[CachedPrefixes], sign: Sequence[int]) -> list[int]:
     """Places of the tokens that a prompt starts with as a known one does: as a neighbour in sorted order does."""
     at = bisect(known, sign, key=SIGN)
     beside = known[max(at - 1, 0) : at + 1]
     return max((one.path[: _alike(one.sign, sign)] for one in beside), key=len, default=[])
 
 
-def _joined(shared: Segment, candidate: Segment) -> Segment:
-    return Segment([*shared.ids, *candidate.ids], [*shared.pictures, *candidate.pictures])
+def _joined(shared: TokenSpan, candidate: TokenSpan) -> TokenSpan:
+    return TokenSpan([*shared.ids, *candidate.ids], [*shared.pictures, *candidate.pictures])
 
 
-def _sign(prompt: Segment, blocks: Sequence[int]) -> list[int]:
+def _sign(prompt: TokenSpan, blocks: Sequence[int]) -> list[int]:
     """Token ids, and below 0 the item whose picture a token is of: what is equal here is equal to the model."""
     return [token if at < 0 else -1 - prompt.pictures[at] for token, at in zip(prompt.ids, blocks, strict=True)]
 
@@ -112,10 +112,10 @@ def _alike(one: Sequence[int], other: Sequence[int]) -> int:
     return next((place for place in range(shorter) if one[place] != other[place]), shorter)
 
 
-def _together(branches: Sequence[Branch], past: int) -> Iterator[Rows]:
+def _together(branches: Sequence[PrefixBranch], past: int) -> Iterator[Rows]:
     """Prompts that add about as many tokens attend together, so that little is padded."""
 
-    def size(branch: Branch) -> int:
+    def size(branch: PrefixBranch) -> int:
         return (len(branch.path) - branch.start).bit_length()
 
     for _, alike in groupby(sorted(branches, key=size), size):
@@ -124,7 +124,7 @@ def _together(branches: Sequence[Branch], past: int) -> Iterator[Rows]:
         yield from (_rows(chosen[first : first + step], past) for first in range(0, len(chosen), step))
 
 
-def _rows(chosen: Sequence[Branch], past: int) -> Rows:
+def _rows(chosen: Sequence[PrefixBranch], past: int) -> Rows:
     path = pad_sequence([torch.tensor(branch.path) for branch in chosen], batch_first=True)
     length, start = (
         torch.tensor(sizes)[:, None] for sizes in zip(*((len(b.path), b.start) for b in chosen), strict=True)

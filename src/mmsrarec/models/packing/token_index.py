@@ -11,17 +11,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Places = tuple[Tensor, Tensor]
+TokenIndex = tuple[Tensor, Tensor]
 """Rows and columns of n tokens of a batch, (n,) each, on the model's device."""
 
 ROWS = 16
 """Fewer rows than these are multiplied in another order on a CPU, and one candidate would not score as among others."""
 
-_asked: ContextVar[tuple[nn.Module, Places, torch.Size] | None] = ContextVar("asked", default=None)
+_asked: ContextVar[tuple[nn.Module, TokenIndex, torch.Size] | None] = ContextVar("asked", default=None)
 
 
 @contextmanager
-def only_at(decoder: nn.Module, places: Places | None, shape: torch.Size) -> Iterator[None]:
+def only_at(decoder: nn.Module, places: TokenIndex | None, shape: torch.Size) -> Iterator[None]:
     """While this holds, what the decoder gives for a batch of (b, t, d) = `shape` is right at `places` only; None:
     everywhere."""
     last = getattr(decoder.layers[-1], "mlp", None)  # pyright: ignore

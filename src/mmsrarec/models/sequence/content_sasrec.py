@@ -1,4 +1,4 @@
-"""SASRec whose item vectors say what an item is, beside its id: an item that nobody took yet has one too [ours].
+"""SASRec whose item vectors say what an item is, beside its id: an item that nobody took yet has one too [extension].
 
 What an item is, is told by the state of a frozen backbone (text, keywords, picture), whitened. Ids are left out by
 chance while training, so that content learns to stand alone, as in DropoutNet (Volkovs et al., NeurIPS 2017).
@@ -64,18 +64,18 @@ class ContentSASRec(SASRec):
         heads: int,
         dropout: float,
         content_dims: int,
-        without_id: float,
+        id_dropout: float,
     ) -> None:
         super().__init__(n_items, length, dims, blocks, heads, dropout)
         self.items = ContentItems(n_items, self.tokens_of_its_own, dims, content_dims)
-        self.without_id = without_id
+        self.id_dropout = id_dropout
 
     def describe(self, content: Tensor, known: Tensor) -> None:
-        """content: (n, k), of all items; known: (n,) bool, whether training has events of an item."""
+        """content: (n, k), of all items; known: (n,) bool, whether training has interactions of an item."""
         self.items.content[: self.n_items] = content.to(self.items.content)
         self.items.known[: self.n_items, 0] = known.to(self.items.known)
 
     def exercise(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-        left_out = torch.from_numpy(rng.random(self.n_items) < self.without_id)
+        left_out = torch.from_numpy(rng.random(self.n_items) < self.id_dropout)
         self.items.left_out[: self.n_items, 0] = left_out.to(self.items.left_out)
         return super().exercise(items_bt, rng)

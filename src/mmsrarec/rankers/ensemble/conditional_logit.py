@@ -1,12 +1,14 @@
-"""A conditional logit over terms of which some may be missing: what a proposer cannot say is expected from the others.
+"""A conditional logit over terms of which some may be missing: what a candidate generator cannot say is expected from
+the others.
 
 The logit of P(target) = exp(score) / sum_c exp(score_c) is w'x (McFadden 1974). Where terms are missing, as all of a
-proposer's are for an item that it has never seen taken, the score is the log of what exp(w'x) is on average [ours]:
-terms of one item go together as a Gaussian, so the missing ones, given the known, have a mean e and a covariance C, and
+candidate generator's are for an item that it has never seen taken, the score is the log of what exp(w'x) is on average
+[extension]: terms of one item go together as a Gaussian, so the missing ones, given the known, have a mean e and a
+covariance C, and
 
     log E exp(w'x) = w_known'x_known + w_missing'e + w_missing'C w_missing / 2
 
-so that an item is neither punished nor favoured for what nobody knows of it. Shapes: m moments, c candidates, k terms.
+so that an item is neither punished nor favoured for what nobody knows of it. Shapes: m queries, c candidates, k terms.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import FloatArray, IntArray
 
 RIDGE = 1.0
-"""Half of it times the squared weights is taken from the log-likelihood of all moments."""
+"""Half of it times the squared weights is taken from the log-likelihood of all queries."""
 ROUNDS, CLOSE = 30, 1e-6
 """Rounds of fitting at most where terms are missing, and the change of weights at which they end."""
 
@@ -63,18 +65,18 @@ class Logit:
                 break
         return found
 
-    def score(self, terms: Sequence[FloatArray]) -> FloatArray:
+    def score(self, ranking_features: Sequence[FloatArray]) -> FloatArray:
         """(m, c) of k arrays (m, c) of terms. What is not finite is missing; every score is finite."""
-        missing, patterns = _missing(terms)
-        shares = np.zeros((len(terms), 1 << len(terms)))
-        constant, w = np.zeros(1 << len(terms)), np.array(self.weights)
+        missing, patterns = _missing(ranking_features)
+        shares = np.zeros((len(ranking_features), 1 << len(ranking_features)))
+        constant, w = np.zeros(1 << len(ranking_features)), np.array(self.weights)
         for pattern, gone in patterns:
             slope, start, left = self._expected(gone)
             shares[~gone, pattern] = w[~gone] + w[gone] @ slope
             constant[pattern] = w[gone] @ start + w[gone] @ left @ w[gone] / 2
         scores = constant[missing]
-        for term, share in zip(terms, shares, strict=True):
-            scores += share[missing] * np.where(np.isfinite(term), term, 0)
+        for ranking_feature, share in zip(ranking_features, shares, strict=True):
+            scores += share[missing] * np.where(np.isfinite(ranking_feature), ranking_feature, 0)
         return scores
 
     def filled(self, x: FloatArray) -> FloatArray:
@@ -124,13 +126,13 @@ def likeliest(x: FloatArray, place: IntArray, ridge: float = RIDGE) -> FloatArra
     return w
 
 
-def _missing(terms: Sequence[FloatArray]) -> tuple[IntArray, list[tuple[int, NDArray[np.bool_]]]]:
+def _missing(ranking_features: Sequence[FloatArray]) -> tuple[IntArray, list[tuple[int, NDArray[np.bool_]]]]:
     """(m, c) which of k terms are missing, as bits; and each pattern that is there, with its (k,) mask."""
-    bits = np.zeros(terms[0].shape, dtype=np.int64)
-    for number, term in enumerate(terms):
-        bits |= (~np.isfinite(term)).astype(np.int64) << number
+    bits = np.zeros(ranking_features[0].shape, dtype=np.int64)
+    for number, ranking_feature in enumerate(ranking_features):
+        bits |= (~np.isfinite(ranking_feature)).astype(np.int64) << number
     found = np.flatnonzero(np.bincount(bits.ravel()))
-    return bits, [(int(one), (one >> np.arange(len(terms)) & 1).astype(bool)) for one in found]
+    return bits, [(int(one), (one >> np.arange(len(ranking_features)) & 1).astype(bool)) for one in found]
 
 
 def log_share(scores: FloatArray, place: IntArray) -> FloatArray:

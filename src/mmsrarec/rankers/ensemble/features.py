@@ -3,20 +3,20 @@
 import numpy as np
 
 from mmsrarec.data.dataset import FloatArray
-from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import CandidateGenerator, known_to, places
+from mmsrarec.data.splits import Queries
+from mmsrarec.rankers.base import CandidateGenerator, known_items, places
 
 MOST, LEAST = 1e300, 1e-300
 """A maximum of nothing, and a sum of nothing, that numpy can go on with; nobody's score is there."""
 
 
-def term(proposer: CandidateGenerator, moments: Moments) -> FloatArray:
-    """(m, n_items): what a proposer says of every item; NaN, and nothing else that is no number, where it cannot say
-    anything: of what it does not know (`base.known_to`), and where its score is not finite."""
-    if not proposer.logits:
-        return -np.log(places(proposer, moments))
-    every = np.asarray(proposer.score(moments, None), dtype=np.float64)
-    said, known = np.full(every.shape, np.nan), known_to(proposer, every.shape[1])
+def ranking_feature(ranker: CandidateGenerator, queries: Queries) -> FloatArray:
+    """(m, n_items): what a candidate generator says of every item; NaN, and nothing else that is no number, where it
+    cannot say anything: of what it does not know (`base.known_items`), and where its score is not finite."""
+    if not ranker.logits:
+        return -np.log(places(ranker, queries))
+    every = np.asarray(ranker.score(queries, None), dtype=np.float64)
+    said, known = np.full(every.shape, np.nan), known_items(ranker, every.shape[1])
     scores = every[:, known]  # the others take no part even in the order of summing
     told = np.isfinite(scores)
     scores -= np.max(scores, axis=1, keepdims=True, initial=-MOST, where=told)

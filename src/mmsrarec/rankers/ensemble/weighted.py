@@ -1,4 +1,4 @@
-"""Several generators as one: a logit of their terms, which are those of `fuse`, ranks the catalogue [ours]."""
+"""Several generators as one: a logit of their terms, which are those of `fuse`, ranks the catalogue [extension]."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
-from mmsrarec.data.splits import Moments
-from mmsrarec.rankers.base import CandidateGenerator, known_to
+from mmsrarec.data.splits import Queries
+from mmsrarec.rankers.base import CandidateGenerator, known_items
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
-from mmsrarec.rankers.ensemble.features import term
+from mmsrarec.rankers.ensemble.features import ranking_feature
 
 
 @dataclass
-class Together:
+class WeightedEnsemble:
     """Ranks the whole catalogue by a logit of the generators' terms. n_items: of the catalogue."""
 
     generators: tuple[CandidateGenerator, ...]
@@ -42,11 +42,11 @@ class Together:
 
     @property
     def _known(self) -> list[NDArray[np.bool_]]:
-        return [known_to(generator, self.n_items) for generator in self.generators]
+        return [known_items(generator, self.n_items) for generator in self.generators]
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         """What none of them knows they do not propose: minus infinity where the whole catalogue is ranked."""
-        scores = self.logit.score([term(generator, moments) for generator in self.generators])
+        scores = self.logit.score([ranking_feature(generator, queries) for generator in self.generators])
         if candidates is not None:
             return np.take_along_axis(scores, candidates, axis=1)
         scores[:, ~np.any(self._known, axis=0)] = -np.inf

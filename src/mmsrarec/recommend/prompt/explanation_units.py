@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 
-from mmsrarec.models.packing.packed_prompt import Segment
-from mmsrarec.recommend.prompt.prompt_context import Evidence
+from mmsrarec.models.packing.packed_prompt import TokenSpan
+from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import FACTS, Fact, Hidden, Prompts
 
 SAID: Mapping[Fact, str] = {
     "popularity": "taken before by {}",
-    "alike": "taken next by {}",
+    "neighbour_votes": "taken next by {}",
     "follows": "it {} what they had last",
     "recency": "{}",
     "trend": "it is {}",
@@ -17,11 +17,11 @@ SAID: Mapping[Fact, str] = {
 
 
 @dataclass(frozen=True)
-class Cut:
+class Mask:
     """What is left out of a prompt. Several cuts are one: `a | b`.
 
-    history, similar: places in the evidence; similar_words: collaborative keywords; more, less: wishes. Of a candidate
-    itself: hide, as in `Prompts.candidate`; words: keywords.
+    history, similar: places in the prompt context; similar_words: collaborative keywords; more, less: preferences. Of a
+    candidate itself: hide, as in `Prompts.candidate`; words: keywords.
     """
 
     history: frozenset[int] = frozenset()
@@ -32,34 +32,34 @@ class Cut:
     hide: frozenset[Hidden] = frozenset()
     words: frozenset[str] = frozenset()
 
-    def __or__(self, other: "Cut") -> "Cut":
-        return Cut(*(getattr(self, field.name) | getattr(other, field.name) for field in fields(self)))
+    def __or__(self, other: "Mask") -> "Mask":
+        return Mask(*(getattr(self, field.name) | getattr(other, field.name) for field in fields(self)))
 
-    def of(self, evidence: Evidence) -> Evidence:
-        """The evidence without what is cut of it."""
-        wishes = evidence.wishes
+    def of(self, context: PromptContext) -> PromptContext:
+        """The prompt context without what is cut of it."""
+        preferences = context.preferences
         return replace(
-            evidence,
-            history=_kept(evidence.history, self.history),
-            similar=_kept(evidence.similar, self.similar),
-            wishes=replace(
-                wishes,
-                more=tuple(word for word in wishes.more if word not in self.more),
-                less=tuple(word for word in wishes.less if word not in self.less),
+            context,
+            history=_kept(context.history, self.history),
+            similar=_kept(context.similar, self.similar),
+            preferences=replace(
+                preferences,
+                more=tuple(word for word in preferences.more if word not in self.more),
+                less=tuple(word for word in preferences.less if word not in self.less),
             ),
         )
 
-    def shared(self, prompts: Prompts, evidence: Evidence) -> Segment:
+    def shared(self, prompts: Prompts, context: PromptContext) -> TokenSpan:
         """Who is asking, without what is cut."""
-        return prompts.shared(self.of(evidence), self.similar_words)
+        return prompts.shared(self.of(context), self.similar_words)
 
-    def candidate(self, prompts: Prompts, evidence: Evidence, place: int) -> Segment:
+    def candidate(self, prompts: Prompts, context: PromptContext, place: int) -> TokenSpan:
         """The candidate at a place, without what is cut."""
-        return prompts.candidate(evidence, place, self.hide, self.words)
+        return prompts.candidate(context, place, self.hide, self.words)
 
 
-def _hidden(name: Hidden) -> Cut:
-    return Cut(hide=frozenset([name]))
+def _hidden(name: Hidden) -> Mask:
+    return Mask(hide=frozenset([name]))
 
 
 def _kept(codes: tuple[int, ...], cut: frozenset[int]) -> tuple[int, ...]:
@@ -67,7 +67,7 @@ def _kept(codes: tuple[int, ...], cut: frozenset[int]) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class Statement:
+class PromptFact:
     """kind: "history", "similar", "similar_keywords", "more", "less", "keywords", "picture", or a `Fact`.
 
     text: in words for people. cut: what leaves it out. item: code of a history or similar item. words: the keywords
@@ -76,53 +76,53 @@ class Statement:
 
     kind: str
     text: str
-    cut: Cut
+    cut: Mask
     item: int | None = None
     words: tuple[str, ...] = ()
     part: bool = False
 
-    def each(self) -> "list[Statement]":
+    def each(self) -> "list[PromptFact]":
         """A statement of several keywords, one by one."""
         if len(self.words) < 2:
             return []
         similar = self.kind == "similar_keywords"
         alone = [frozenset([word]) for word in self.words]
-        cuts = [Cut(similar_words=word) if similar else Cut(words=word) for word in alone]
-        return [Statement(self.kind, word, cut, part=True) for word, cut in zip(self.words, cuts, strict=True)]
+        cuts = [Mask(similar_words=word) if similar else Mask(words=word) for word in alone]
+        return [PromptFact(self.kind, word, cut, part=True) for word, cut in zip(self.words, cuts, strict=True)]
 
 
-def of_asker(prompts: Prompts, evidence: Evidence) -> Iterator[Statement]:
-    """What all candidates share. What similar people took is named only where `min_people` distinct ones stand behind
+def user_facts(prompts: Prompts, context: PromptContext) -> Iterator[PromptFact]:
+    """What all candidates share. What similar people took is named only where `k_anonymity` distinct ones stand behind
     it."""
-    least, items = prompts.settings.min_people, prompts.dataset.items
-    for place, code in enumerate(evidence.history):
-        yield Statement("history", f"had {items[code].title}", Cut(history=frozenset([place])), code)
-    if prompts.shows.similar:
-        for place, (code, people) in enumerate(zip(evidence.similar, evidence.similar_people, strict=False)):
+    least, items = prompts.settings.k_anonymity, prompts.dataset.items
+    for place, code in enumerate(context.history):
+        yield PromptFact("history", f"had {items[code].title}", Mask(history=frozenset([place])), code)
+    if prompts.prompt_fields.similar:
+        for place, (code, people) in enumerate(zip(context.similar, context.similar_people, strict=False)):
             if people >= least:  # what nobody counted is not named
                 text = f"similar people took {items[code].title} next"
-                yield Statement("similar", text, Cut(similar=frozenset([place])), code)
-    if words := prompts.similar_keywords(evidence, least):
+                yield PromptFact("similar", text, Mask(similar=frozenset([place])), code)
+    if words := prompts.similar_keywords(context, least):
         text = f"similar people went on to {', '.join(words)}"
-        everything = frozenset(prompts.similar_keywords(evidence))
-        yield Statement("similar_keywords", text, Cut(similar_words=everything), words=words)
-    for word in evidence.wishes.more:
-        yield Statement("more", f"you asked for more {word}", Cut(more=frozenset([word])))
-    for word in evidence.wishes.less:
-        yield Statement("less", f"you asked for less {word}", Cut(less=frozenset([word])))
+        everything = frozenset(prompts.similar_keywords(context))
+        yield PromptFact("similar_keywords", text, Mask(similar_words=everything), words=words)
+    for word in context.preferences.more:
+        yield PromptFact("more", f"you asked for more {word}", Mask(more=frozenset([word])))
+    for word in context.preferences.less:
+        yield PromptFact("less", f"you asked for less {word}", Mask(less=frozenset([word])))
 
 
-def of_candidate(prompts: Prompts, evidence: Evidence, place: int) -> Iterator[Statement]:
+def candidate_facts(prompts: Prompts, context: PromptContext, place: int) -> Iterator[PromptFact]:
     """What is said of the candidate at a place."""
-    code, least = evidence.candidates[place], prompts.settings.min_people
+    code, least = context.candidates[place], prompts.settings.k_anonymity
     if words := prompts.shown_keywords(code):
-        yield Statement("keywords", f"it is {', '.join(words)}", _hidden("keywords"), words=words)
-    if prompts.shows.pictures and code in prompts.features:
-        yield Statement("picture", "its picture", _hidden("picture"))
-    behind = {"alike": evidence.alike_people, "follows": evidence.follows_people}
+        yield PromptFact("keywords", f"it is {', '.join(words)}", _hidden("keywords"), words=words)
+    if prompts.prompt_fields.pictures and code in prompts.features:
+        yield PromptFact("picture", "its picture", _hidden("picture"))
+    behind = {"neighbour_votes": context.vote_people, "follows": context.follows_people}
     for name, text in SAID.items():
-        if getattr(prompts.shows, name):
-            level, people = getattr(evidence, name)[place], behind.get(name)
+        if getattr(prompts.prompt_fields, name):
+            level, people = getattr(context, name)[place], behind.get(name)
             counted = people is None or (place < len(people) and people[place] >= least)
             if counted or level == 0:  # that nobody did so is said of nobody
-                yield Statement(name, text.format(FACTS[name][level]), _hidden(name))
+                yield PromptFact(name, text.format(FACTS[name][level]), _hidden(name))

@@ -1,4 +1,4 @@
-"""A taste that a person edits: words they want more or less of. Training draws some, for the model to obey [ours].
+"""A taste that a person edits: words they want more or less of. Training draws some, for the model to obey [extension].
 
 What is typed is untrusted: it is made a keyword like any other, one line, few and short, or it is refused.
 """
@@ -15,15 +15,15 @@ from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon
 
 MOST = 8
 """Words of either kind."""
-WISHED = 2.0
+PREFERENCE_LOG_ODDS = 2.0
 """Log-odds that an item gains for a word that more is asked of, and loses for one that less is asked of: the model
 obeys "more" a little, "less" hardly, and where its scores are fused they may hardly count (docs/results.md)."""
 STREAM = 5
-"""Wishes have random numbers of their own, so that the moments and candidates of a seed do not depend on them."""
+"""Wishes have random numbers of their own, so that the queries and candidates of a seed do not depend on them."""
 
 
 @dataclass(frozen=True)
-class Wishes:
+class UserPreferences:
     """Keywords to be recommended more of, and less of. lexicon: what words mean in the catalogue's languages."""
 
     more: tuple[str, ...] = ()
@@ -31,15 +31,17 @@ class Wishes:
     lexicon: Lexicon = field(default=ENGLISH, compare=False, repr=False)
 
     @classmethod
-    def of(cls, more: Iterable[str] = (), less: Iterable[str] = (), lexicon: Lexicon = ENGLISH) -> "Wishes":
+    def of(cls, more: Iterable[str] = (), less: Iterable[str] = (), lexicon: Lexicon = ENGLISH) -> "UserPreferences":
         """What somebody typed; a comma, of whatever script, parts two words.
 
         Raises MmsrarecError for what is no keyword, or too many.
         """
-        wishes = cls(_typed("more", more, lexicon), _typed("less", less, lexicon), lexicon)
-        if both := [word for word in wishes.less if lexicon.same(word) in set(map(lexicon.same, wishes.more))]:
+        preferences = cls(_typed("more", more, lexicon), _typed("less", less, lexicon), lexicon)
+        if both := [
+            word for word in preferences.less if lexicon.same(word) in set(map(lexicon.same, preferences.more))
+        ]:
             raise MmsrarecError(f'"{both[0]}" is asked for more of and less of: choose one')
-        return wishes
+        return preferences
 
     def __bool__(self) -> bool:
         return bool(self.more or self.less)
@@ -49,7 +51,7 @@ class Wishes:
         return any(says(keyword, word, self.lexicon) for word in self.less)
 
 
-UNASKED = Wishes()
+NO_PREFERENCES = UserPreferences()
 
 
 def _typed(kind: str, given: Iterable[str], lexicon: Lexicon) -> tuple[str, ...]:
@@ -83,35 +85,39 @@ def carries(keywords: Iterable[str], words: Sequence[str], lexicon: Lexicon = EN
     return any(says(keyword, word, lexicon) for keyword in keywords for word in words)
 
 
-def without_effect(wishes: Wishes, shown: Iterable[Sequence[str]]) -> tuple[str, ...]:
+def without_effect(preferences: UserPreferences, shown: Iterable[Sequence[str]]) -> tuple[str, ...]:
     """The words that were asked for, more of or less of, and that no item carries.
 
     Args:
-        wishes: What was typed.
+        preferences: What was typed.
         shown: The keywords of each item of the catalogue.
     """
     keywords = {keyword for words in shown for keyword in words}
-    return tuple(word for word in (*wishes.more, *wishes.less) if not carries(keywords, [word], wishes.lexicon))
+    return tuple(
+        word for word in (*preferences.more, *preferences.less) if not carries(keywords, [word], preferences.lexicon)
+    )
 
 
-def tilt(wishes: Wishes, shown: Iterable[Sequence[str]]) -> FloatArray:
-    """(c,) log-odds that wishes add by rule, beside what a model makes of them. shown: each candidate's keywords."""
+def preference_bonus(preferences: UserPreferences, shown: Iterable[Sequence[str]]) -> FloatArray:
+    """(c,) log-odds that preferences add by rule, beside what a model makes of them. shown: each candidate's
+    keywords."""
     signs = [
-        float(carries(words, wishes.more, wishes.lexicon)) - carries(words, wishes.less, wishes.lexicon)
+        float(carries(words, preferences.more, preferences.lexicon))
+        - carries(words, preferences.less, preferences.lexicon)
         for words in shown
     ]
-    return WISHED * np.array(signs)
+    return PREFERENCE_LOG_ODDS * np.array(signs)
 
 
-def draw_wishes(
+def draw_preferences(
     candidates: IntArray,
     place: IntArray,
     words_of: Callable[[int], tuple[str, ...]],
     share: float,
     seed: int,
     lexicon: Lexicon = ENGLISH,
-) -> list[Wishes]:
-    """Wishes for (m, c) candidates whose positives stand at `place`, (m,); a `share` of the moments has some.
+) -> list[UserPreferences]:
+    """Wishes for (m, c) candidates whose positives stand at `place`, (m,); a `share` of the queries has some.
 
     They tell the truth: more is asked of keywords of the positive that not all negatives have, less of keywords of
     negatives that neither say nor are said by one of the positive, one or two of either or of both.
@@ -120,7 +126,7 @@ def draw_wishes(
     found = []
     for row, at in zip(candidates, place, strict=True):
         if rng.random() >= share:
-            found.append(UNASKED)
+            found.append(NO_PREFERENCES)
             continue
         mine = words_of(int(row[at]))
         others = [words_of(int(code)) for column, code in enumerate(row) if column != at]
@@ -129,7 +135,7 @@ def draw_wishes(
         against = [word for word in theirs if not (carries(mine, [word], lexicon) or carries([word], mine, lexicon))]
         kind = rng.integers(3)
         more, less = (_some(words, rng) for words in (telling if kind != 1 else [], against if kind != 0 else []))
-        found.append(Wishes(more, less, lexicon))
+        found.append(UserPreferences(more, less, lexicon))
     return found
 
 

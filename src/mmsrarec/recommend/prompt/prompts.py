@@ -16,23 +16,23 @@ from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.packing.packed_prompt import Pack, Segment
-from mmsrarec.recommend.prompt.preferences import UNASKED, Wishes
-from mmsrarec.recommend.prompt.prompt_context import Evidence
+from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
+from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
+from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.collaborative_context import rarity, weigh_keywords
-from mmsrarec.retrieve.signals.neighbour_votes import ALIKE
+from mmsrarec.retrieve.signals.neighbour_votes import VOTE_LEVELS
 from mmsrarec.retrieve.signals.popularity_levels import WORDS
 from mmsrarec.retrieve.signals.transitions import FOLLOWS
 from mmsrarec.retrieve.signals.trend import RECENCY, TREND
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.prompts import item_text
 
-Fact = Literal["popularity", "alike", "follows", "recency", "trend"]
+Fact = Literal["popularity", "neighbour_votes", "follows", "recency", "trend"]
 Hidden = Literal["keywords", "picture", "similar_keywords"] | Fact
 FACTS: Mapping[Fact, tuple[str, ...]] = {
     "popularity": WORDS,
-    "alike": ALIKE,
+    "neighbour_votes": VOTE_LEVELS,
     "follows": FOLLOWS,
     "recency": RECENCY,
     "trend": TREND,
@@ -52,94 +52,96 @@ class Prompts:
         settings: RecommendSettings,
     ):
         self.mllm, self.dataset, self.keywords, self.features = mllm, dataset, keywords, features
-        self.settings, self.shows = settings, settings.shows
+        self.settings, self.prompt_fields = settings, settings.prompt_fields
         self._items: dict[int, list[int]] = {}
         self._phrases: dict[str, list[int]] = {}
 
-    def render(self, evidence: Evidence, hide: Hidden | None = None) -> Pack:
+    def render(self, context: PromptContext, hide: Hidden | None = None) -> PackedPrompt:
         """hide: something of the candidates that is left out, to see what it carries.
 
         "keywords" stands for the description too, where that is shown in their place.
         """
-        unsaid = self.similar_keywords(evidence) if hide == "similar_keywords" else ()
+        unsaid = self.similar_keywords(context) if hide == "similar_keywords" else ()
         hidden = (hide,) if hide else ()
-        places = range(len(evidence.candidates))
-        return Pack(self.shared(evidence, unsaid), [self.candidate(evidence, place, hidden) for place in places])
+        places = range(len(context.candidates))
+        return PackedPrompt(self.shared(context, unsaid), [self.candidate(context, place, hidden) for place in places])
 
-    def shared(self, evidence: Evidence, unsaid: Collection[str] = ()) -> Segment:
+    def shared(self, context: PromptContext, unsaid: Collection[str] = ()) -> TokenSpan:
         """Who is asking, and the question. unsaid: collaborative keywords to leave out."""
-        return Segment(self.ask(self.context(evidence, unsaid), "Will they take it next? Answer yes or no."))
+        return TokenSpan(self.ask(self.context(context, unsaid), "Will they take it next? Answer yes or no."))
 
     def ask(self, lines: list[int], question: str) -> list[int]:
         """A whole prompt: lines of data, then the question, up to where the model's turn starts."""
         before, after = self.mllm.frame
         return [*before, *lines, *self._phrase(question), *after]
 
-    def context(self, evidence: Evidence, unsaid: Collection[str] = ()) -> list[int]:
-        """The lines of all that is known at a moment: the history, what similar people took next, and wishes."""
-        ids = self.history(evidence.history, evidence.wishes)
-        if self.shows.similar and evidence.similar:
-            ids += [*self._phrase("People alike took next:\n"), *self._lines(evidence.similar)]
-        if words := [word for word in self.similar_keywords(evidence) if word not in unsaid]:
+    def context(self, context: PromptContext, unsaid: Collection[str] = ()) -> list[int]:
+        """The lines of all that is known at a query: the history, what similar people took next, and preferences."""
+        ids = self.history(context.history, context.preferences)
+        if self.prompt_fields.similar and context.similar:
+            ids += [*self._phrase("People alike took next:\n"), *self._lines(context.similar)]
+        if words := [word for word in self.similar_keywords(context) if word not in unsaid]:
             ids += [*self._phrase("People alike went on to:"), *self._list(words), *self._phrase("\n")]
-        for wish, words in (("more", evidence.wishes.more), ("less", evidence.wishes.less)):
+        for preference, words in (("more", context.preferences.more), ("less", context.preferences.less)):
             if words:  # what somebody typed is encoded each time: a cache of it would grow without end
                 typed = self.mllm.encode(f" {', '.join(words)}")
-                ids += [*self._phrase(f"They ask for {wish}:"), *typed, *self._phrase("\n")]
+                ids += [*self._phrase(f"They ask for {preference}:"), *typed, *self._phrase("\n")]
         return ids
 
-    def history(self, codes: Sequence[int], wishes: Wishes = UNASKED) -> list[int]:
+    def history(self, codes: Sequence[int], preferences: UserPreferences = NO_PREFERENCES) -> list[int]:
         """The lines of a history."""
-        return [*self._phrase("Someone took, oldest first:\n"), *self._lines(codes, wishes)]
+        return [*self._phrase("Someone took, oldest first:\n"), *self._lines(codes, preferences)]
 
     def title(self, code: int) -> list[int]:
         """The title of an item where titles are shown, cut to `title_tokens`."""
         title = " ".join(self.dataset.items[code].title.split())  # one line: a title forges no other
-        return self.mllm.encode(title)[: self.settings.title_tokens] if self.shows.titles else []
+        return self.mllm.encode(title)[: self.settings.title_tokens] if self.prompt_fields.titles else []
 
     def picture(self, code: int) -> list[int]:
         """The places of an item's picture; none where pictures are not shown, or it has none."""
-        pictured = self.shows.pictures and code in self.features
+        pictured = self.prompt_fields.pictures and code in self.features
         return [self.mllm.image_token] * self.settings.visual_tokens if pictured else []
 
     def candidate(
-        self, evidence: Evidence, place: int, hide: Collection[Hidden] = (), unsaid: Collection[str] = ()
-    ) -> Segment:
+        self, context: PromptContext, place: int, hide: Collection[Hidden] = (), unsaid: Collection[str] = ()
+    ) -> TokenSpan:
         """The candidate at a place. hide: as in `render`; unsaid: keywords of its own to leave out."""
-        code = evidence.candidates[place]
+        code = context.candidates[place]
         ids = self.title(code) if "keywords" in hide else self._item(code, unsaid)
-        told = [(name, words) for name, words in FACTS.items() if getattr(self.shows, name) and name not in hide]
-        facts = [words[getattr(evidence, name)[place]] for name, words in told]
+        told = [
+            (name, words) for name, words in FACTS.items() if getattr(self.prompt_fields, name) and name not in hide
+        ]
+        facts = [words[getattr(context, name)[place]] for name, words in told]
         fact_ids = self._phrase(f" ({'; '.join(facts)})") if facts else []
         picture = self.picture(code) if "picture" not in hide else []
-        return Segment([*ids, *fact_ids, *picture, *self._phrase("?")], [code] if picture else [])
+        return TokenSpan([*ids, *fact_ids, *picture, *self._phrase("?")], [code] if picture else [])
 
-    def similar_keywords(self, evidence: Evidence, min_people: int = 1) -> tuple[str, ...]:
+    def similar_keywords(self, context: PromptContext, k_anonymity: int = 1) -> tuple[str, ...]:
         """The keywords of what similar people took next that a prompt shows: the weightiest that the history shown does
         not say already, in `similar_tokens` tokens. min_people: of these, the ones that so many people stand behind.
         """
-        if not self.shows.similar_keywords:
+        if not self.prompt_fields.similar_keywords:
             return ()
-        had = {word for code in evidence.history for word in self.shown_keywords(code)}
+        had = {word for code in context.history for word in self.shown_keywords(code)}
         people: dict[str, frozenset[int]] = {}
-        for voice in evidence.voices:
-            for word in self.shown_keywords(voice.item):
-                people[word] = people.get(word, frozenset()) | voice.people
-        weighed = [(voice.item, voice.weight) for voice in evidence.voices if voice.weight > 0]
+        for vote in context.votes:
+            for word in self.shown_keywords(vote.item):
+                people[word] = people.get(word, frozenset()) | vote.people
+        weighed = [(vote.item, vote.weight) for vote in context.votes if vote.weight > 0]
         weighed_words = weigh_keywords(weighed, self.shown_keywords, self.rare)
-        words = [word for word in weighed_words if word not in had and not evidence.wishes.strikes(word)]
-        if not self.shows.lone_voices:
-            words = [word for word in words if len(people[word]) >= self.settings.min_people]
+        words = [word for word in weighed_words if word not in had and not context.preferences.strikes(word)]
+        if not self.prompt_fields.rare_votes:
+            words = [word for word in words if len(people[word]) >= self.settings.k_anonymity]
         room = np.cumsum([len(self._list([word], place)) for place, word in enumerate(words)])
         words = words[: int(np.searchsorted(room, self.settings.similar_tokens, side="right"))]
-        return tuple(word for word in words if len(people[word]) >= min_people)
+        return tuple(word for word in words if len(people[word]) >= k_anonymity)
 
     def shown_keywords(self, code: int) -> tuple[str, ...]:
         """The keywords of an item that a prompt shows, those of its picture included."""
-        if self.shows.descriptions:
+        if self.prompt_fields.descriptions:
             return ()
-        text = self.keywords.text[code] if self.shows.text_keywords else ()
-        image = self.keywords.image[code] if self.shows.image_keywords else ()
+        text = self.keywords.text[code] if self.prompt_fields.text_keywords else ()
+        image = self.keywords.image[code] if self.prompt_fields.image_keywords else ()
         room = max(self.settings.item_keywords - min(len(image), 2), 1)  # a picture's first words always find room
         words = tuple(dict.fromkeys((*text[:room], *image)))
         return words[: self.settings.item_keywords]
@@ -154,14 +156,16 @@ class Prompts:
         """How rare each keyword is in the catalogue."""
         return rarity(self.keywords, len(self.dataset.items))
 
-    def item(self, code: int) -> Segment:
+    def item(self, code: int) -> TokenSpan:
         """An item by itself, as a candidate shows it: text, and picture where there is one."""
         picture = self.picture(code)
-        return Segment([*self._item(code), *picture], [code] if picture else [])
+        return TokenSpan([*self._item(code), *picture], [code] if picture else [])
 
-    def _lines(self, codes: Sequence[int], wishes: Wishes = UNASKED) -> list[int]:
+    def _lines(self, codes: Sequence[int], preferences: UserPreferences = NO_PREFERENCES) -> list[int]:
         """A line an item; keywords that somebody wants less of are struck from them."""
-        struck = [tuple(filter(wishes.strikes, self.shown_keywords(code))) if wishes.less else () for code in codes]
+        struck = [
+            tuple(filter(preferences.strikes, self.shown_keywords(code))) if preferences.less else () for code in codes
+        ]
         lines = [self._item(code, words) for code, words in zip(codes, struck, strict=True)]
         return [token for line in lines for token in (*self._phrase("- "), *line, *self._phrase("\n"))]
 
@@ -180,7 +184,9 @@ class Prompts:
     def _written(self, code: int, unsaid: Collection[str] = ()) -> list[int]:
         title = self.title(code)
         titled = bool(title)
-        about = self._description(code, titled) if self.shows.descriptions else self._keywords(code, titled, unsaid)
+        about = (
+            self._description(code, titled) if self.prompt_fields.descriptions else self._keywords(code, titled, unsaid)
+        )
         return [*title, *about] or self._phrase("something")
 
     def _keywords(self, code: int, titled: bool, unsaid: Collection[str]) -> list[int]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.settings import RecommendSettings
 
@@ -20,10 +20,10 @@ class ContextOnly:
         self.retrieval = retrieval
         self.settings = settings
 
-    def score(self, moments: Moments, candidates: IntArray | None) -> FloatArray:
+    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         """(m, c) candidates -> (m, c); None -> (m, n_items)."""
-        nothing = np.zeros((len(moments), 0), dtype=np.int64)
-        scores = np.zeros((len(moments), self.retrieval.train.n_items))
-        for row, evidence in enumerate(self.retrieval.gather(moments, nothing, self.settings)):
-            scores[row, list(evidence.similar)] = 1
+        nothing = np.zeros((len(queries), 0), dtype=np.int64)
+        scores = np.zeros((len(queries), self.retrieval.train.n_items))
+        for row, context in enumerate(self.retrieval.gather(queries, nothing, self.settings)):
+            scores[row, list(context.similar)] = 1
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)

@@ -13,12 +13,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mmsrarec.models.backbone.adapter import save_whole
-from mmsrarec.models.packing.packed_prompt import Segment
+from mmsrarec.models.packing.packed_prompt import TokenSpan
 from mmsrarec.recommend.prompt.prompts import Prompts
 
 
 @torch.inference_mode()
-def mean_states(prompts: Prompts, segments: Sequence[Segment], batch_tokens: int) -> Tensor:
+def mean_states(prompts: Prompts, segments: Sequence[TokenSpan], batch_tokens: int) -> Tensor:
     """(len(segments), d) float32, on the CPU: the mean over a segment's tokens of their last hidden states.
 
     Segments of like length share a batch; padding stands behind them, and no token looks ahead.
@@ -61,7 +61,7 @@ def item_states(prompts: Prompts, file: Path | None = None, batch_tokens: int = 
     return torch.stack([kept[name] for name in names])
 
 
-def _digest(prompts: Prompts, segment: Segment, model: str) -> str:
+def _digest(prompts: Prompts, segment: TokenSpan, model: str) -> str:
     digest = hashlib.sha256(f"{model}|{segment.ids}".encode())
     for code in segment.pictures:
         digest.update(prompts.features[code].float().cpu().numpy().tobytes())

@@ -21,12 +21,12 @@ from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, save_whole
-from mmsrarec.models.packing.packed_prompt import Pack
+from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
-from mmsrarec.recommend.training.training_plan import CHOOSE, Lessons, draw_lessons
+from mmsrarec.recommend.training.training_plan import CHOOSE, TrainingPlan, draw_training_plan
 from mmsrarec.recommend.training.training_tasks import answer_loss, answer_share
 
 CHECKPOINT_SECONDS = 30.0
@@ -50,14 +50,14 @@ def tune(
     processes (`processes`) share each batch; only the first writes, and has something to tell. A restarted run reaches
     the same weights as an uninterrupted one (bit-equal on a CPU in float32).
     """
-    lessons = draw_lessons(prompts, retrieval, settings, seed)
+    training_plan = draw_training_plan(prompts, retrieval, settings, seed)
     work.mkdir(parents=True, exist_ok=True)
     with processes.first_alone():
-        packs = lessons.examples[CHOOSE]
-        taught = learn_from(teacher, packs, work / "taught.safetensors", progress) if teacher else None
+        packs = training_plan.examples[CHOOSE]
+        teacher_logits = learn_from(teacher, packs, work / "taught.safetensors", progress) if teacher else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
-    trainer = Trainer(peft, settings.lr, len(lessons.steps))
-    school = School(prompts, settings, lessons, taught)
+    trainer = Trainer(peft, settings.learning_rate, len(training_plan.steps))
+    objective = RankingObjective(prompts, settings, training_plan, teacher_logits)
     before = adapter_hash(peft)
     checkpoint, curve = work / "trainer.safetensors", work / "curve.jsonl"
     if curve.exists() and processes.is_first():  # a kill may have cut the last line short; its step is done again
@@ -66,10 +66,10 @@ def tune(
     if checkpoint.exists():
         trainer.resume(checkpoint)
     saved = time.monotonic()
-    for number in range(trainer.done, len(lessons.steps)):
-        loss, told = school.loss(*lessons.steps[number])
+    for number in range(trainer.done, len(training_plan.steps)):
+        loss, told = objective.loss(*training_plan.steps[number])
         if not math.isfinite(told["loss"]):
-            raise MmsrarecError(f"the loss is {told['loss']} at step {number}: lower recommend.lr")
+            raise MmsrarecError(f"the loss is {told['loss']} at step {number}: lower recommend.learning_rate")
         trainer.step(loss, together=True)
         if not processes.is_first():
             continue
@@ -78,9 +78,9 @@ def tune(
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             trainer.save(checkpoint)
             saved = time.monotonic()
-        progress(number + 1, len(lessons.steps), "tuning")
+        progress(number + 1, len(training_plan.steps), "tuning")
     if adapter_hash(peft) == before:
-        raise MmsrarecError("training changed no weight: raise recommend.lr or recommend.packs")
+        raise MmsrarecError("training changed no weight: raise recommend.learning_rate or recommend.n_examples")
     if not processes.is_first():
         return {}
     trainer.save(checkpoint)
@@ -88,25 +88,33 @@ def tune(
     count = sum(w.numel() for w in trainer.weights.values())
     peft.peft_config["default"].base_model_name_or_path = prompts.mllm.fingerprint  # a name, not a path
     peft.save_pretrained(str(folder), save_embedding_layers=False)
-    (folder / "README.md").write_text(card(prompts, settings, seed, count, lessons.tokens), encoding="utf-8")
+    (folder / "README.md").write_text(card(prompts, settings, seed, count, training_plan.tokens), encoding="utf-8")
     lines = read_curve(curve)
-    tasks = {task: {"examples": len(found)} | task_losses(lines, task) for task, found in lessons.examples.items()}
-    return {"steps": len(lessons.steps), "trainable": count, "tokens": lessons.tokens, "tasks": tasks, "curve": lines}
+    tasks = {
+        task: {"examples": len(found)} | task_losses(lines, task) for task, found in training_plan.examples.items()
+    }
+    return {
+        "steps": len(training_plan.steps),
+        "trainable": count,
+        "tokens": training_plan.tokens,
+        "tasks": tasks,
+        "curve": lines,
+    }
 
 
 @dataclass(frozen=True, eq=False)
-class School:
+class RankingObjective:
     """What a step is graded by. taught: (packs, c) logits of a teacher."""
 
     prompts: Prompts
     settings: RecommendSettings
-    lessons: Lessons
-    taught: Tensor | None
+    training_plan: TrainingPlan
+    teacher_logits: Tensor | None
 
     def loss(self, task: str, together: IntArray) -> tuple[Tensor, dict]:
         """This process's part of the loss of a batch, and what the curve tells of the whole."""
         rows, weight = processes.share(together)
-        examples, first = self.lessons.examples[task], math.nan
+        examples, first = self.training_plan.examples[task], math.nan
         if task == CHOOSE:
             loss, hit = self._choose([examples[row] for row in rows], rows)
             loss, first = weight * loss, weight * hit
@@ -118,12 +126,12 @@ class School:
         whole, first = told.tolist()
         return loss, {"task": task, "loss": whole} | ({"first": first} if task == CHOOSE else {})
 
-    def _choose(self, packs: Sequence[Pack], rows: IntArray) -> tuple[Tensor, float]:
+    def _choose(self, packs: Sequence[PackedPrompt], rows: IntArray) -> tuple[Tensor, float]:
         """The loss of packs, and the share of them whose positive came first."""
-        logits, place = yes_minus_no(self.prompts, packs).view(len(rows), -1), self.lessons.place[rows]
+        logits, place = yes_minus_no(self.prompts, packs).view(len(rows), -1), self.training_plan.place[rows]
         loss = choose_loss(logits, torch.from_numpy(place).to(logits.device), self.settings.loss)
-        if self.taught is not None:
-            loss = loss + distil_loss(logits, self.taught[rows].to(logits.device))
+        if self.teacher_logits is not None:
+            loss = loss + distil_loss(logits, self.teacher_logits[rows].to(logits.device))
         return loss, float((logits.argmax(1).cpu().numpy() == place).mean())
 
 
@@ -132,8 +140,8 @@ def card(prompts: Prompts, settings: RecommendSettings, seed: int, count: int, t
     return (
         f"---\nlibrary_name: peft\n---\n# A ranking adapter for {prompts.dataset.name}\n\n"
         f"LoRA with {count:,} weights on {prompts.mllm.fingerprint}, made by MMSRARec (arXiv 2512.20916) to answer yes "
-        f"or no to a candidate; trained on {settings.packs} packs and on writing keywords (`tasks`), {tokens:,} tokens "
-        f"in all, seed {seed}.\n\n"
+        f"or no to a candidate; trained on {settings.n_examples} packs and on writing keywords (`tasks`), {tokens:,} "
+        f"tokens in all, seed {seed}.\n\n"
         f"```json\n{settings.model_dump_json(indent=1)}\n```\n"
     )
 
@@ -154,15 +162,15 @@ def choose_loss(logits: Tensor, place: Tensor, kind: str) -> Tensor:
     return softmax if kind == "softmax" else yesno + softmax
 
 
-def distil_loss(logits: Tensor, taught: Tensor) -> Tensor:
+def distil_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """How far (b, c) yes-minus-no logits are from a teacher's: the divergence of the two softmaxes over the pack
     (Hinton et al., arXiv 1503.02531, at temperature 1), which ranks, and the squared difference, which sets the level.
     """
-    ranking = F.kl_div(logits.log_softmax(1), taught.log_softmax(1), reduction="batchmean", log_target=True)
-    return ranking + SQUARED * F.mse_loss(logits, taught)
+    ranking = F.kl_div(logits.log_softmax(1), teacher_logits.log_softmax(1), reduction="batchmean", log_target=True)
+    return ranking + SQUARED * F.mse_loss(logits, teacher_logits)
 
 
-def learn_from(teacher: Callable[[], Prompts], packs: Sequence[Pack], file: Path, progress: Count) -> Tensor:
+def learn_from(teacher: Callable[[], Prompts], packs: Sequence[PackedPrompt], file: Path, progress: Count) -> Tensor:
     """The teacher's (packs, c) yes-minus-no logits, asked once and kept in `file`."""
     if not file.exists():
         scores = np.stack(score_packs(teacher(), packs, progress=progress))

@@ -1,4 +1,4 @@
-"""The tasks trained beside choosing: the model writes keywords, so that it understands items and people [ours].
+"""The tasks trained beside choosing: the model writes keywords, so that it understands items and people [extension].
 
 Every context is gathered and rendered by the functions that serve the question of stage 3, under the same clock. An
 answer holds keywords that a prompt shows, so a variant that shows none has no such task.
@@ -13,60 +13,60 @@ from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models.packing.forward import batch_of, read
-from mmsrarec.models.packing.packed_prompt import Pack, Segment
-from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval, sample_moments
+from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
+from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval, sample_queries
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.retrieve.collaborative_context import weigh_keywords
 
 
-def foresee(prompts: Prompts, evidence: Evidence, target: int) -> Pack | None:
+def foresee(prompts: Prompts, context: PromptContext, target: int) -> PackedPrompt | None:
     """History and context -> the keywords of the item that is taken next. None where that has no keywords."""
-    asked = prompts.ask(prompts.context(evidence), "What do they take next? Answer with its keywords.")
-    return _answered(prompts, Segment(asked), prompts.shown_keywords(target))
+    asked = prompts.ask(prompts.context(context), "What do they take next? Answer with its keywords.")
+    return _answered(prompts, TokenSpan(asked), prompts.shown_keywords(target))
 
 
-def recognise(prompts: Prompts, code: int) -> Pack | None:
+def recognise(prompts: Prompts, code: int) -> PackedPrompt | None:
     """Title and picture of an item -> its keywords. None where nothing is shown of it, or it has no keywords."""
     title, picture = prompts.title(code), prompts.picture(code)
     lines = [*title, *picture, *prompts.mllm.encode("\n")]
-    asked = Segment(prompts.ask(lines, "What is it? Answer with its keywords."), [code] if picture else [])
+    asked = TokenSpan(prompts.ask(lines, "What is it? Answer with its keywords."), [code] if picture else [])
     return _answered(prompts, asked, prompts.shown_keywords(code) if title or picture else ())
 
 
-def profile(prompts: Prompts, history: Sequence[int], taken: Iterable[int]) -> Pack | None:
+def profile(prompts: Prompts, history: Sequence[int], taken: Iterable[int]) -> PackedPrompt | None:
     """History -> the keywords that describe somebody best: of all items taken, the ones in many of them, and rare in
     the catalogue. None where those have no keywords."""
     asked = prompts.ask(prompts.history(history), "What do they like? Answer with keywords.")
     words = weigh_keywords(((code, 1.0) for code in taken), prompts.shown_keywords, prompts.rare)
-    return _answered(prompts, Segment(asked), words[: prompts.settings.item_keywords])
+    return _answered(prompts, TokenSpan(asked), words[: prompts.settings.item_keywords])
 
 
-def _answered(prompts: Prompts, asked: Segment, words: Sequence[str]) -> Pack | None:
+def _answered(prompts: Prompts, asked: TokenSpan, words: Sequence[str]) -> PackedPrompt | None:
     """The answer stands where a candidate does, and ends the model's turn."""
     answer = [*prompts.mllm.encode(", ".join(words)), prompts.mllm.turn_end]
-    return Pack(asked, [Segment(answer)]) if words else None
+    return PackedPrompt(asked, [TokenSpan(answer)]) if words else None
 
 
-def _foresee(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[Pack | None]:
-    moments = sample_moments(retrieval.train, n, rng)
-    known = retrieval.gather(moments, moments.target[:, None], prompts.settings)
-    return [foresee(prompts, one, int(code)) for one, code in zip(known, moments.target, strict=True)]
+def _foresee(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[PackedPrompt | None]:
+    queries = sample_queries(retrieval.train, n, rng)
+    known = retrieval.gather(queries, queries.target[:, None], prompts.settings)
+    return [foresee(prompts, one, int(code)) for one, code in zip(known, queries.target, strict=True)]
 
 
-def _recognise(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[Pack | None]:
+def _recognise(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[PackedPrompt | None]:
     """Items that training knows only, so that new ones stay new; all of them before any comes again."""
     items = rng.permutation(np.flatnonzero(retrieval.train.counts))
     return [recognise(prompts, code) for code in np.resize(items, n).tolist()]
 
 
-def _profile(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[Pack | None]:
-    moments, newest = sample_moments(retrieval.train, n, rng), prompts.settings.history
-    taken = map(retrieval.train.items_of, moments.user.tolist())
-    pairs = zip(moments.history, taken, strict=True)
+def _profile(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[PackedPrompt | None]:
+    queries, newest = sample_queries(retrieval.train, n, rng), prompts.settings.history
+    taken = map(retrieval.train.items_of, queries.user.tolist())
+    pairs = zip(queries.history, taken, strict=True)
     return [profile(prompts, history[-newest:].tolist(), all_.tolist()) for history, all_ in pairs]
 
 
-DRAWN: Mapping[str, Callable[[Prompts, Retrieval, int, np.random.Generator], list[Pack | None]]] = {
+DRAWN: Mapping[str, Callable[[Prompts, Retrieval, int, np.random.Generator], list[PackedPrompt | None]]] = {
     "foresee": _foresee,
     "recognise": _recognise,
     "profile": _profile,
@@ -74,18 +74,18 @@ DRAWN: Mapping[str, Callable[[Prompts, Retrieval, int, np.random.Generator], lis
 """How the examples of each task are drawn, from the training part alone."""
 
 
-def draw_examples(prompts: Prompts, retrieval: Retrieval, seed: int) -> dict[str, list[Pack]]:
+def draw_examples(prompts: Prompts, retrieval: Retrieval, seed: int) -> dict[str, list[PackedPrompt]]:
     """The examples of each task that the settings ask for; a task's do not depend on the weights of the others."""
     found = {}
     for number, (task, draw) in enumerate(DRAWN.items(), start=1):
-        n = round(getattr(prompts.settings.tasks, task) * prompts.settings.packs)
+        n = round(getattr(prompts.settings.tasks, task) * prompts.settings.n_examples)
         drawn = draw(prompts, retrieval, n, np.random.default_rng([seed, number])) if n else []
         if examples := [one for one in drawn if one is not None]:
             found[task] = examples
     return found
 
 
-def alike_in_cost(examples: Sequence[Pack], packs: Sequence[Pack], batch: int) -> int:
+def alike_in_cost(examples: Sequence[PackedPrompt], packs: Sequence[PackedPrompt], batch: int) -> int:
     """How many examples make a step about as dear as `batch` packs. An answer's tokens count twice: each asks the whole
     output matrix, where a choice asks two rows of it."""
     dear = np.mean([len(one) + len(one.candidates[0].ids) for one in examples])
@@ -99,7 +99,7 @@ def mix(plans: Mapping[str, Sequence[IntArray]], rng: np.random.Generator) -> li
     return [(task, next(waiting[task])) for task in order]
 
 
-def answer_loss(prompts: Prompts, examples: Sequence[Pack]) -> Tensor:
+def answer_loss(prompts: Prompts, examples: Sequence[PackedPrompt]) -> Tensor:
     """Mean cross-entropy of the answers' tokens. Logits are computed where an answer is expected, and nowhere else."""
     batch, device = batch_of(prompts.mllm, examples), prompts.mllm.device
     rows, columns, wanted = [], [], []
@@ -113,7 +113,7 @@ def answer_loss(prompts: Prompts, examples: Sequence[Pack]) -> Tensor:
     return F.cross_entropy(logits.float(), torch.tensor(wanted, device=device))
 
 
-def answer_share(examples: Sequence[Pack], rows: IntArray, together: IntArray) -> float:
+def answer_share(examples: Sequence[PackedPrompt], rows: IntArray, together: IntArray) -> float:
     """Of the answers' tokens in a batch, the share in `rows` of it: what a process's mean weighs in that of all."""
     mine, all_ = (sum(len(examples[row].candidates[0].ids) for row in part) for part in (rows, together))
     return mine / all_

@@ -1,6 +1,6 @@
-"""How many similar users took an item next, in words: what the crowd says of one candidate [ours]."""
+"""How many similar users took an item next, in words: what the voting neighbours says of one candidate [extension]."""
 
-ALIKE: tuple[str, ...] = (
+VOTE_LEVELS: tuple[str, ...] = (
     "none alike",
     "hardly any alike",
     "very few alike",
@@ -9,4 +9,5 @@ ALIKE: tuple[str, ...] = (
     "many alike",
 )
 SHARES = (0.01, 0.03, 0.1, 0.3)
-"""Levels of `context.share_levels`, of the item that the crowd took most; more than none is the first step."""
+"""Levels of `context.share_levels`, of the item that the voting neighbours took most; more than none is the first
+step."""

@@ -1,13 +1,13 @@
 """What others took soon after the last items of a history: item-to-item transitions, a second source beside the
-neighbours [ours]. Counted at the moment, under the clock; nothing is trained."""
+neighbours [extension]. Counted at the query, under the clock; nothing is trained."""
 
 from collections.abc import Collection
 
 import numpy as np
 
-from mmsrarec.data.splits import Moments
-from mmsrarec.retrieve.collaborative_context import Voices
-from mmsrarec.retrieve.item_time_index import Past
+from mmsrarec.data.splits import Queries
+from mmsrarec.retrieve.collaborative_context import Votes
+from mmsrarec.retrieve.item_time_index import ItemTimeIndex
 from mmsrarec.retrieve.neighbours import clock
 
 FOLLOWS: tuple[str, ...] = ("never follows", "seldom follows", "sometimes follows", "often follows", "mostly follows")
@@ -15,15 +15,15 @@ SHARES = (0.1, 0.25, 0.5)
 """Levels of `context.share_levels`, of the item that follows most."""
 
 
-def transitions(past: Past, moments: Moments, i: int, same: Collection[int], window: int) -> Voices:
-    """What was taken up to `window` events after one of the last `window` items of moment i's history, by others.
+def transitions(past: ItemTimeIndex, queries: Queries, i: int, same: Collection[int], window: int) -> Votes:
+    """What was taken up to `window` interactions after one of the last `window` items of query i's history, by others.
 
     A taking weighs 1 / (steps after the item * steps of the item back from the end of the history), as in sequential
-    rules. same: codes of the moment's user and its copies, whose events do not count. Both events lie strictly before
-    the moment. Raises MmsrarecError if the moment has no time.
+    rules. same: codes of the query's user and its copies, whose interactions do not count. Both interactions lie
+    strictly before the query. Raises MmsrarecError if the query has no time.
     """
-    train, time = past.train, int(clock(moments)[i])
-    items = np.asarray(moments.history[i][-window:][::-1], dtype=np.int64)
+    train, time = past.train, int(clock(queries)[i])
+    items = np.asarray(queries.history[i][-window:][::-1], dtype=np.int64)
     found: list[tuple[np.ndarray, np.ndarray, float]] = []
     begins, ends = past.before(items, time)
     for back, (item, begin, end) in enumerate(zip(items, begins, ends, strict=True), start=1):
@@ -35,7 +35,7 @@ def transitions(past: Past, moments: Moments, i: int, same: Collection[int], win
             real = (after < len(train)) & (train.user[inside] == train.user[rows]) & (train.time[inside] < time)
             found.append((train.item[after[real]], train.user[after[real]], 1 / (step * back)))
     if not found:
-        return Voices.none()
+        return Votes.none()
     weights = [np.full(len(item), weight) for item, _, weight in found]
     taken, people = ([part[column] for part in found] for column in (0, 1))
-    return Voices(np.concatenate(taken), np.concatenate(weights), np.concatenate(people))
+    return Votes(np.concatenate(taken), np.concatenate(weights), np.concatenate(people))

@@ -12,7 +12,7 @@ from mmsrarec.models.backbone import image_features
 from mmsrarec.models.backbone.adapter import merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.recommend.training.fine_tuning import tune
-from mmsrarec.runs.run_folder import MSR, Workspace
+from mmsrarec.runs.run_folder import MSR, RunFolder
 from mmsrarec.study.mllm_msr.ranker import RANKED, MllmMsr, MsrPrompts, Recollection, msr_settings
 from mmsrarec.study.mllm_msr.writer import WRITTEN, Writer
 
@@ -20,16 +20,16 @@ ASKED = (*WRITTEN, RANKED)
 """All the words of its prompts: part of the key of its artefact."""
 
 
-def train_msr(workspace: Workspace, split: SplitName, folder: Path, work: Path, count: Count) -> dict:
+def train_msr(run_folder: RunFolder, split: SplitName, folder: Path, work: Path, count: Count) -> dict:
     """Write descriptions and preferences, tune an adapter on them, save all into `folder`; what training tells.
 
     Packs, negatives, rank, layers and learning rate are the recipe's of MMSRARec. `work` keeps what a restart needs.
     """
-    recipe, dataset = workspace.recipe, workspace.dataset
-    writer = _writer(workspace, {}, count, workspace.folder / f"{MSR}.sqlite")
-    writer.describe(workspace.features)
-    prompts = _prompts(workspace, writer)
-    known = Recollection.of(workspace.retrieval(split), writer)
+    recipe, dataset = run_folder.recipe, run_folder.dataset
+    writer = _writer(run_folder, {}, count, run_folder.folder / f"{MSR}.sqlite")
+    writer.describe(run_folder.features)
+    prompts = _prompts(run_folder, writer)
+    known = Recollection.of(run_folder.retrieval(split), writer)
     facts = tune(prompts, known, prompts.settings, recipe.seed, folder / "adapter", work, count)
     said = {dataset.items[code].item_id: text for code, text in writer.descriptions.items()}
     wrote = [
@@ -41,27 +41,29 @@ def train_msr(workspace: Workspace, split: SplitName, folder: Path, work: Path, 
     return facts
 
 
-def load_msr(workspace: Workspace, split: SplitName, folder: Path, count: Count) -> MllmMsr:
+def load_msr(run_folder: RunFolder, split: SplitName, folder: Path, count: Count) -> MllmMsr:
     """The scorer of a finished artefact. What it writes of the people it is asked about is kept in memory only."""
     said = json.loads((folder / "descriptions.json").read_text(encoding="utf-8"))
-    writer = _writer(workspace, {workspace.dataset.item_code[name]: text for name, text in said.items()}, count)
-    prompts = _prompts(workspace, writer, folder / "adapter")
-    known = Recollection.of(workspace.retrieval(split), writer)
-    return MllmMsr(MSR, prompts, known, workspace.recipe.runtime.score_tokens, count, writer=writer)
+    writer = _writer(run_folder, {run_folder.dataset.item_code[name]: text for name, text in said.items()}, count)
+    prompts = _prompts(run_folder, writer, folder / "adapter")
+    known = Recollection.of(run_folder.retrieval(split), writer)
+    return MllmMsr(MSR, prompts, known, run_folder.recipe.runtime.score_tokens, count, writer=writer)
 
 
-def _writer(workspace: Workspace, descriptions: dict[int, str], count: Count, store: str | Path = ":memory:") -> Writer:
-    recipe = workspace.recipe
+def _writer(
+    run_folder: RunFolder, descriptions: dict[int, str], count: Count, store: str | Path = ":memory:"
+) -> Writer:
+    recipe = run_folder.recipe
     settings, batch = recipe.evaluate.mllm_msr, recipe.runtime.generate_batch
-    return Writer(workspace.mllm, workspace.dataset, settings, descriptions, store, batch, count)
+    return Writer(run_folder.mllm, run_folder.dataset, settings, descriptions, store, batch, count)
 
 
-def _prompts(workspace: Workspace, writer: Writer, adapter: Path | None = None) -> MsrPrompts:
+def _prompts(run_folder: RunFolder, writer: Writer, adapter: Path | None = None) -> MsrPrompts:
     """On a model of its own, as deep as the recipe ranks with, the adapter merged into it."""
-    recipe = workspace.recipe
+    recipe = run_folder.recipe
     settings = msr_settings(recipe.recommend)
     mllm = Mllm.load(recipe.model, recipe.runtime.device).shorten(settings.layers)
     if adapter is not None:
         mllm = merge_adapter(mllm, adapter)
-    features = image_features.pool(workspace.features, settings.visual_tokens)
-    return MsrPrompts(mllm, workspace.dataset, features, settings, writer)
+    features = image_features.pool(run_folder.features, settings.visual_tokens)
+    return MsrPrompts(mllm, run_folder.dataset, features, settings, writer)

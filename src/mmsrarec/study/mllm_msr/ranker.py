@@ -11,19 +11,19 @@ import numpy as np
 from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
-from mmsrarec.data.splits import Moments
+from mmsrarec.data.splits import Queries
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.packing.packed_prompt import Segment
-from mmsrarec.models.packing.prefix_tree import Tree
-from mmsrarec.recommend.prompt.prompt_context import Evidence, Retrieval
+from mmsrarec.models.packing.packed_prompt import TokenSpan
+from mmsrarec.models.packing.prefix_tree import PrefixTree
+from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer, score_packs
-from mmsrarec.recommend.settings import RecommendSettings, Shows, Tasks
+from mmsrarec.recommend.settings import PromptFields, RecommendSettings, Tasks
 from mmsrarec.study.mllm_msr.writer import Writer
 from mmsrarec.summarize.keywords import Keywords
 
-SHOWN = Shows(
-    **(dict.fromkeys(Shows.model_fields, False) | dict.fromkeys(("titles", "descriptions", "pictures"), True))
+SHOWN = PromptFields(
+    **(dict.fromkeys(PromptFields.model_fields, False) | dict.fromkeys(("titles", "descriptions", "pictures"), True))
 )
 """What its prompts show of a candidate."""
 RANKED = "\nWill they take it next? Answer yes or no."
@@ -33,7 +33,7 @@ def msr_settings(settings: RecommendSettings) -> RecommendSettings:
     """A recipe's settings of ranking, with what its prompts show, its published loss and nothing trained along; all
     else is the same."""
     tasks = Tasks(foresee=0, recognise=0, profile=0)
-    return settings.model_copy(update={"shows": SHOWN, "loss": "yesno", "tasks": tasks, "wishes": 0.0})
+    return settings.model_copy(update={"prompt_fields": SHOWN, "loss": "yesno", "tasks": tasks, "preference_rate": 0.0})
 
 
 class MsrPrompts(Prompts):
@@ -53,16 +53,16 @@ class MsrPrompts(Prompts):
         super().__init__(mllm, dataset, Keywords((), (), (), ()), features, settings)
         self.writer = writer
 
-    def shared(self, evidence: Evidence, unsaid: Collection[str] = ()) -> Segment:
+    def shared(self, context: PromptContext, unsaid: Collection[str] = ()) -> TokenSpan:
         """Raises KeyError where the preference behind the history has not been written."""
         before, after = self.mllm.frame
-        asked = self.mllm.encode(self.writer.preferences[evidence.history].text + RANKED)
-        return Segment([*before, *asked, *after])
+        asked = self.mllm.encode(self.writer.preferences[context.history].text + RANKED)
+        return TokenSpan([*before, *asked, *after])
 
 
 @dataclass(frozen=True, eq=False)
 class Recollection(Retrieval):
-    """What MLLM-MSR knows of a moment: the history, and the preference that is written of it."""
+    """What MLLM-MSR knows of a query: the history, and the preference that is written of it."""
 
     writer: Writer = field(kw_only=True)
 
@@ -71,11 +71,11 @@ class Recollection(Retrieval):
         """On the log of stage 2, of which nothing else is used."""
         return cls(**{part.name: getattr(retrieval, part.name) for part in fields(Retrieval)}, writer=writer)
 
-    def gather(self, moments: Moments, candidates: IntArray, settings: RecommendSettings) -> list[Evidence]:
-        histories = [tuple(history[-settings.history :].tolist()) for history in moments.history]
+    def gather(self, queries: Queries, candidates: IntArray, settings: RecommendSettings) -> list[PromptContext]:
+        histories = [tuple(history[-settings.history :].tolist()) for history in queries.history]
         self.writer.write(histories)
         return [
-            Evidence(history, similar=(), candidates=tuple(row), popularity=(), alike=())
+            PromptContext(history, similar=(), candidates=tuple(row), popularity=(), neighbour_votes=())
             for history, row in zip(histories, candidates.tolist(), strict=True)
         ]
 
@@ -89,12 +89,12 @@ class MllmMsr(MllmScorer):
 
     writer: Writer = field(kw_only=True)
 
-    def score_evidence(self, evidence: Sequence[Evidence], tree: Tree | None = None) -> list[FloatArray]:
+    def score_contexts(self, context: Sequence[PromptContext], tree: PrefixTree | None = None) -> list[FloatArray]:
         """tree: no use is made of it, for every prompt is asked whole."""
-        packs = [self.prompts.render(one) for one in evidence]
+        packs = [self.prompts.render(one) for one in context]
         alone = [single for pack in packs for single in pack.unpacked()]
-        written = [self.writer.preferences[one.history] for one in evidence]
-        self.moments += len(packs)
+        written = [self.writer.preferences[one.history] for one in context]
+        self.queries += len(packs)
         self.calls += len(alone) + sum(preference.calls for preference in written)
         self.tokens += sum(map(len, alone)) + sum(preference.tokens for preference in written)
         scores = score_packs(self.prompts, alone, self.batch_tokens, self.progress)

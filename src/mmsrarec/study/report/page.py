@@ -7,10 +7,10 @@ from typing import Any
 from mmsrarec.study.report.curves import Line, line_plot
 from mmsrarec.study.report.markup import figure, row_label, section, shell, sortable, table
 from mmsrarec.study.report.metrics_section import HEADLINE, OURS, measured_section
-from mmsrarec.study.report.regressions import worse_section
+from mmsrarec.study.report.regressions import regressions_section
 from mmsrarec.study.report.seeds import spread_section
 from mmsrarec.study.report.significance_section import pairs_section
-from mmsrarec.study.report.user_examples import ShownUser, users_section
+from mmsrarec.study.report.user_examples import UserCard, users_section
 
 FACTS = {
     "candidates": "ranked items",
@@ -33,7 +33,7 @@ FACTS = {
 }
 
 
-def render(report: Mapping[str, Any], users: Sequence[ShownUser], lost: Sequence[ShownUser] = ()) -> str:
+def render(report: Mapping[str, Any], users: Sequence[UserCard], lost: Sequence[UserCard] = ()) -> str:
     """The page for what report.json holds; `users` and `lost` are its "users" and "lost_users", with pictures."""
     asked = dict.fromkeys((row["protocol"], row["split"]) for row in report["rows"])
     sections = [measured_section(report, *where) for where in asked]
@@ -42,7 +42,7 @@ def render(report: Mapping[str, Any], users: Sequence[ShownUser], lost: Sequence
         spread_section(report.get("spread", ()), report.get("spread_pairs", ())),
         _published(report),
         pairs_section(report),
-        worse_section(report.get("worse", ()), lost),
+        regressions_section(report.get("worse", ()), lost),
         users_section(users),
     ]
     sections += [_attributes(report), _leaks(report), _method(report)]
@@ -161,7 +161,7 @@ def _method(report: Mapping[str, Any]) -> str:
         f"<p>Intervals hold 95 % of {report['resamples']:,} resamplings of the test users. p comes from flipping "
         "the sign of each user’s difference at random, and is corrected for all comparisons of a table by Holm’s rule. "
         "Both speak of these trained models asked about other users: how far another training moves a figure is the "
-        "spread over seeds, which stands beside where several were run (evaluate.repeats). Items of equal score share "
+        "spread over seeds, which stands beside where several were run (evaluate.n_seeds). Items of equal score share "
         "the mean of all their orders.</p>"
         f"{_peak(report)}{notes}{''.join(tables)}"
         f'<p class="quiet">Run manifest, sha256: <code>{escape(str(report["manifest"]))}</code>'

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.evaluate.reference_results import PublishedName, published_rows
+from mmsrarec.evaluate.reference_results import ReferenceName, reference_rows
 from mmsrarec.evaluate.significance import RESAMPLES, Interval
 from mmsrarec.study.report.page import render
 from mmsrarec.study.report.seeds import spread
-from mmsrarec.study.report.user_examples import ShownUser
-from mmsrarec.study.results import COSTS, Row, corrected, row_metrics
+from mmsrarec.study.report.user_examples import UserCard
+from mmsrarec.study.results import COSTS, ModelResult, corrected, row_metrics
 
 
 def build_report(
-    rows: Sequence[Row],
+    rows: Sequence[ModelResult],
     facts: Sequence[Mapping[str, Any]],
     pairs: Iterable[Mapping[str, Any]],
-    shown_users: Sequence[ShownUser],
+    shown_users: Sequence[UserCard],
     out_folder: Path,
     *,
     data: str,
@@ -31,12 +31,12 @@ def build_report(
     served: Mapping[str, Any] | None = None,
     leaks: Sequence[Mapping[str, Any]] = (),
     summaries: bool = False,
-    published: PublishedName | None = None,
-    repeats: Sequence[tuple[Row, Sequence[Row]]] = (),
+    published: ReferenceName | None = None,
+    repeats: Sequence[tuple[ModelResult, Sequence[ModelResult]]] = (),
     repeat_pairs: Iterable[Mapping[str, Any]] = (),
-    sweeps: Mapping[str, Sequence[tuple[int, Row]]] | None = None,
-    worse: Iterable[Mapping[str, Any]] = (),
-    lost_users: Sequence[ShownUser] = (),
+    sweeps: Mapping[str, Sequence[tuple[int, ModelResult]]] | None = None,
+    regressions: Iterable[Mapping[str, Any]] = (),
+    lost_users: Sequence[UserCard] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -45,13 +45,11 @@ def build_report(
     rows: tables keep their order. facts: as `protocol.facts` gives them, one for each protocol and split. pairs: as
     `compare_rows` gives them; their p is corrected for all of a table here. data: name of the data set. manifest:
     sha256 of the run's manifest. attributes: summary statistics, label -> value. notes: sentences for the reader.
-    served: what the models that answer were fitted on. leaks: records of leak checks
-    (`leaks.finding.Finding.record`). summaries: whether a page about them stands beside.
-    published: data whose published figures stand beside ours. repeats: rows of several seeds, as
-    `repeats.pooled` gives them. repeat_pairs: paired tests of them.
-    sweeps: what is counted -> (count, row), by count: how figures move with it. worse: as `worse.worse` gives them.
-    lost_users: who lost most.
-    seed, resamples: of the bootstrap.
+    served: what the models that answer were fitted on. leaks: records of leak checks (`leaks.finding.Finding.record`).
+    summaries: whether a page about them stands beside. published: data whose published figures stand beside ours.
+    repeats: rows of several seeds, as `repeats.pooled` gives them. repeat_pairs: paired tests of them. sweeps: what is
+    counted -> (count, row), by count: how figures move with it. worse: as `regressions.regressions` gives them.
+    lost_users: who lost most. seed, resamples: of the bootstrap.
     """
     report = {
         "data": data,
@@ -65,14 +63,14 @@ def build_report(
         "served": dict(served or {}),
         "leaks": [dict(leak) for leak in leaks],
         "summaries": summaries,
-        "published": [row._asdict() for row in published_rows(published)] if published else [],
+        "published": [row._asdict() for row in reference_rows(published)] if published else [],
         "users": [user.record() for user in shown_users],
     }
     report["sweeps"] = {
         what: [{"count": count, "metrics": _row_record(row, seed, resamples)["metrics"]} for count, row in points]
         for what, points in (sweeps or {}).items()
     }
-    report["worse"] = [dict(table) for table in worse]
+    report["worse"] = [dict(table) for table in regressions]
     report["lost_users"] = [user.record() for user in lost_users]
     report["spread"] = spread(repeats, resamples)
     report["spread_pairs"] = corrected(repeat_pairs)
@@ -84,7 +82,7 @@ def build_report(
 
 
 def text_table(
-    rows: Sequence[Row],
+    rows: Sequence[ModelResult],
     protocol: str,
     split: str,
     seed: int = 0,
@@ -118,7 +116,7 @@ def _cell(measured: Interval | None, best: float, deviation: float | None = None
     return f"{measured.value:.4f} ±{half:.4f}{spread}{'*' if measured.value == best else ' '}"
 
 
-def _row_record(row: Row, seed: int, resamples: int) -> dict[str, Any]:
+def _row_record(row: ModelResult, seed: int, resamples: int) -> dict[str, Any]:
     def plain(mask: NDArray[np.bool_] | None) -> dict[str, Any]:
         return {name: asdict(measured) for name, measured in row_metrics(row, mask, seed, resamples).items()}
 

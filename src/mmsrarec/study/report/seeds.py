@@ -11,9 +11,9 @@ from mmsrarec.evaluate.significance import RESAMPLES
 from mmsrarec.study.report.markup import row_label, section
 from mmsrarec.study.report.metrics_section import PROTOCOLS, metrics_table
 from mmsrarec.study.report.significance_section import pair_tables
-from mmsrarec.study.results import Row, row_metrics
+from mmsrarec.study.results import ModelResult, row_metrics
 
-PROPOSERS = "proposers"
+GENERATOR_LABEL = "generators"
 """What several that propose together are called, whoever they are."""
 NOTE = (
     "The mean of these seeds ± their standard deviation: all behind stage 1 is drawn and trained anew for each. Below: "
@@ -22,7 +22,7 @@ NOTE = (
 )
 
 
-def pooled(tables: Sequence[Sequence[Row]]) -> list[tuple[Row, Sequence[Row]]]:
+def pooled(tables: Sequence[Sequence[ModelResult]]) -> list[tuple[ModelResult, Sequence[ModelResult]]]:
     """Each row that every seed's table has, as one row of all users whom any seed asked about, and those rows.
 
     Rows are known by `role`. Where users are split, other ones are asked about for each seed.
@@ -32,13 +32,13 @@ def pooled(tables: Sequence[Sequence[Row]]) -> list[tuple[Row, Sequence[Row]]]:
     return [(_pool(one, rows), rows) for one in everywhere if (rows := [table[one] for table in found])]
 
 
-def role(row: Row) -> tuple[str, str, str, str]:
+def role(row: ModelResult) -> tuple[str, str, str, str]:
     """Protocol, split, model and variant without the names of whoever proposes: each seed chooses them for itself."""
     variant = re.sub(r"(fused with|re-ranks) [^\s,]+", lambda found: found[1].split()[0], row.variant)
-    return row.protocol, row.split, PROPOSERS if "+" in row.model else row.model, variant
+    return row.protocol, row.split, GENERATOR_LABEL if "+" in row.model else row.model, variant
 
 
-def _pool(role: tuple[str, str, str, str], rows: Sequence[Row]) -> Row:
+def _pool(role: tuple[str, str, str, str], rows: Sequence[ModelResult]) -> ModelResult:
     """A user asked w times of a mean of W counts w / W, about the mean over all answers: so that the mean over users is
     the one over seeds, and its interval that of a ratio (Taylor linearisation, users drawn whole)."""
     users, at, times = np.unique(np.concatenate([row.user for row in rows]), return_inverse=True, return_counts=True)
@@ -47,10 +47,12 @@ def _pool(role: tuple[str, str, str, str], rows: Sequence[Row]) -> Row:
         answers = np.concatenate([row.metrics[name] for row in rows])
         own = np.bincount(at, answers) / times
         metrics[name] = answers.mean() + times / times.mean() * (own - answers.mean())
-    return Row(*role, rows[0].seed, users, metrics)
+    return ModelResult(*role, rows[0].seed, users, metrics)
 
 
-def spread(pools: Sequence[tuple[Row, Sequence[Row]]], resamples: int = RESAMPLES) -> list[dict[str, Any]]:
+def spread(
+    pools: Sequence[tuple[ModelResult, Sequence[ModelResult]]], resamples: int = RESAMPLES
+) -> list[dict[str, Any]]:
     """What report.json says of `pooled` rows: of each metric the mean over the seeds (value), their standard deviation
     (sd, by n - 1), and the 95 % interval over the users."""
     told = []
@@ -65,7 +67,7 @@ def spread(pools: Sequence[tuple[Row, Sequence[Row]]], resamples: int = RESAMPLE
     return told
 
 
-def deviations(pools: Sequence[tuple[Row, Sequence[Row]]]) -> dict[str, dict[str, float]]:
+def deviations(pools: Sequence[tuple[ModelResult, Sequence[ModelResult]]]) -> dict[str, dict[str, float]]:
     """The standard deviation over seeds of each metric, by "protocol, split, label" of `pooled` rows."""
     return {
         f"{row.protocol}, {row.split}, {row.label}": {

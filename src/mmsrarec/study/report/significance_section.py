@@ -1,4 +1,5 @@
-"""The report's paired tests: against the strongest rival and among our own rows at once, all others folded away."""
+"""The report's paired tests: against the strongest competitor and among our own rows at once, all others folded
+away."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -27,7 +28,7 @@ def pairs_section(report: Mapping[str, Any]) -> str:
 
 
 def pair_tables(pairs: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> str:
-    """HTML of the pairs of one protocol and split. rows: the report's, which tell the strongest rival."""
+    """HTML of the pairs of one protocol and split. rows: the report's, which tell the strongest competitor."""
     if not pairs:
         return ""
     ours, best = _told_at_once(rows, pairs[0]["protocol"], pairs[0].get("split", ""))
@@ -41,13 +42,13 @@ def _told_at_once(rows: Sequence[Mapping[str, Any]], protocol: str, split: str) 
     """Our own rows, and the best of the others, by the protocol's headline."""
     asked = [row for row in rows if (row["protocol"], row["split"]) == (protocol, split)]
     metric = HEADLINE.get(protocol)
-    ours, rivals = set(), {}
+    ours, competitors = set(), {}
     for row in asked:
         if row["model"] == OURS:
             ours.add(row_label(row))
         elif metric in row["metrics"]:
-            rivals[row_label(row)] = row["metrics"][metric]["value"]
-    return ours, max(rivals, key=rivals.__getitem__, default=None)
+            competitors[row_label(row)] = row["metrics"][metric]["value"]
+    return ours, max(competitors, key=competitors.__getitem__, default=None)
 
 
 def _table(pairs: Sequence[Mapping[str, Any]]) -> str:

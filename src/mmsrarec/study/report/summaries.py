@@ -87,10 +87,10 @@ def _rewarded(facts: SummaryFacts, shown: Sequence[ShownSummary]) -> str:
     seen = {name for policies in facts.heldout.values() for metrics in policies.values() for name in metrics}
     seen |= {name for entry in facts.curve for name in entry.get("rewards") or ()}
     seen |= {name for item in shown for name in (*item.rewards_before, *item.rewards_after)}
-    terms = "".join(
+    ranking_features = "".join(
         f"<dt>{METRICS.get(name, name)}</dt><dd>{meaning}</dd>" for name, meaning in REWARDED.items() if name in seen
     )
-    return section("What is rewarded", "", f"<dl>{terms}</dl>") if terms else ""
+    return section("What is rewarded", "", f"<dl>{ranking_features}</dl>") if ranking_features else ""
 
 
 def _heldout(facts: SummaryFacts) -> str:

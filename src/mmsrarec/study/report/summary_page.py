@@ -11,7 +11,7 @@ import polars as pl
 from mmsrarec.core.artefacts import atomic_write, is_whole
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.evaluate.significance import intervals
-from mmsrarec.runs.run_folder import Workspace
+from mmsrarec.runs.run_folder import RunFolder
 from mmsrarec.study.report.summaries import ShownSummary, SummaryFacts, summaries_page
 from mmsrarec.study.report.user_examples import small_picture
 from mmsrarec.summarize.keywords import Keywords
@@ -55,9 +55,9 @@ def heldout_means(folder: Path, seed: int, resamples: int) -> dict[str, dict[str
     return found
 
 
-def write_page(workspace: Workspace) -> Path:
+def write_page(run_folder: RunFolder) -> Path:
     """Write the page of a run whose keywords are there; it is cheap, so it is always written anew."""
-    recipe, folder = workspace.recipe, workspace.folder
+    recipe, folder = run_folder.recipe, run_folder.folder
     statistics = {}
     if recipe.summarize.tune is not None:
         if is_whole(folder / "summarize-untuned"):
@@ -66,7 +66,7 @@ def write_page(workspace: Workspace) -> Path:
     else:
         statistics["untuned"] = load_json(folder / "summarize" / "statistics.json")
     tuned = recipe.summarize.tune is not None and is_whole(folder / "tune")
-    words = frequent(workspace.dataset, workspace.keywords)
+    words = frequent(run_folder.dataset, run_folder.keywords)
     facts = SummaryFacts(recipe.name, statistics, {}, {}, {}, (), words, {})
     shown: list[ShownSummary] = []
     if tuned:
@@ -88,7 +88,7 @@ def write_page(workspace: Workspace) -> Path:
             words,
             richness(texts) if len(texts) else {},
         )
-        shown = pairs(workspace.dataset, table)
+        shown = pairs(run_folder.dataset, table)
     page = folder / "evaluate" / PAGE
     page.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(page, summaries_page(facts, shown).encode())

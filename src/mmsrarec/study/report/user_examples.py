@@ -14,7 +14,7 @@ from mmsrarec.data.images import BadPicture, open_picture
 
 
 @dataclass(frozen=True)
-class ShownItem:
+class ItemCard:
     """An item as the page shows it. picture: JPEG bytes (see `thumbnail`), None: the title stands alone."""
 
     title: str
@@ -29,17 +29,17 @@ class ShownItem:
 
 
 @dataclass(frozen=True)
-class ShownUser:
+class UserCard:
     """A user as the page shows it.
 
     history: oldest first. similar: keywords from similar users. taken: what came next. note: a sentence more.
     """
 
     name: str
-    history: Sequence[ShownItem]
+    history: Sequence[ItemCard]
     similar: Sequence[str]
-    recommendations: Sequence[ShownItem]
-    taken: ShownItem
+    recommendations: Sequence[ItemCard]
+    taken: ItemCard
     note: str = ""
 
     def record(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def small_picture(dataset: Dataset, code: int) -> bytes | None:
         return None
 
 
-def users_section(users: Sequence[ShownUser]) -> str:
+def users_section(users: Sequence[UserCard]) -> str:
     """HTML of the users; empty without any."""
     if not users:
         return ""
@@ -81,7 +81,7 @@ def users_section(users: Sequence[ShownUser]) -> str:
     return f'<section class="people"><h2>{count}</h2>{"".join(map(user_card, users))}</section>'
 
 
-def user_card(user: ShownUser) -> str:
+def user_card(user: UserCard) -> str:
     """HTML of one user."""
     hit = next((i for i, item in enumerate(user.recommendations, 1) if _same(item, user.taken)), None)
     fate = f"It was recommended at place {hit}." if hit else "It was not among the recommendations."
@@ -99,11 +99,11 @@ def user_card(user: ShownUser) -> str:
     )
 
 
-def _same(a: ShownItem, b: ShownItem) -> bool:
+def _same(a: ItemCard, b: ItemCard) -> bool:
     return a.item_id == b.item_id if a.item_id or b.item_id else a.title == b.title
 
 
-def _item(item: ShownItem) -> str:
+def _item(item: ItemCard) -> str:
     picture = '<div class="picture none" aria-hidden="true">no picture</div>'
     if item.picture is not None:
         source = "data:image/jpeg;base64," + b64encode(item.picture).decode()

@@ -15,9 +15,9 @@ import torch
 
 from mmsrarec.core.progress import Count
 from mmsrarec.summarize.keywords import clean, distinct, telling
-from mmsrarec.summarize.tuning.reward_scorer import Judge
+from mmsrarec.summarize.tuning.reward_scorer import RewardScorer
 from mmsrarec.summarize.tuning.rewards import new_to, usable
-from mmsrarec.summarize.tuning.tuning_tasks import Subject
+from mmsrarec.summarize.tuning.tuning_tasks import SummaryTask
 
 BATCH = 16
 """Subjects asked at once. Part of the result, as draws depend on it."""
@@ -29,61 +29,69 @@ MOST_COMPOSED, MOST_KEPT = 48, 16
 
 
 def best_of(
-    judge: Judge, subjects: Sequence[Subject], samples: int, temperature: float, seed: int, file: Path,
+    judge: RewardScorer, summary_tasks: Sequence[SummaryTask], samples: int, temperature: float, seed: int, file: Path,
     progress: Count,
 ) -> list[dict]:  # fmt: skip
     """One {"name", "answer", "reward", "first"} a subject; first: the reward of the first sample as it came.
 
     Kept line by line in `file`, so a stopped search goes on where it was and draws the same.
     """
-    done = _read(file, len(subjects))
+    done = _read(file, len(summary_tasks))
     with file.open("a", encoding="utf-8") as out:
-        for start in range(len(done), len(subjects), BATCH):
-            batch = subjects[start : start + BATCH]
+        for start in range(len(done), len(summary_tasks), BATCH):
+            batch = summary_tasks[start : start + BATCH]
             judge.forget()
-            draws = torch.Generator(judge.asker.mllm.device).manual_seed(seed * 1_000_003 + start)
-            said = judge.asker.decode(judge.asker.answers(batch, True, samples, temperature, draws))
-            rows = [_best(judge, subject, said[n * samples : (n + 1) * samples]) for n, subject in enumerate(batch)]
+            draws = torch.Generator(judge.policy_summarizer.mllm.device).manual_seed(seed * 1_000_003 + start)
+            said = judge.policy_summarizer.decode(
+                judge.policy_summarizer.answers(batch, True, samples, temperature, draws)
+            )
+            rows = [
+                _best(judge, summary_task, said[n * samples : (n + 1) * samples])
+                for n, summary_task in enumerate(batch)
+            ]
             out.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
             out.flush()
             done += rows
-            progress(len(done), len(subjects), "best of several answers")
+            progress(len(done), len(summary_tasks), "best of several answers")
     return done
 
 
-def _best(judge: Judge, subject: Subject, said: Sequence[str]) -> dict:
-    limit = judge.asker.limits[subject.modality]
-    lists = [usable(answer, subject.modality, subject.text, limit, judge.asker.lexicon) for answer in said]
-    if judge.tune.given == "title":
-        lists += [new_to(subject.title, kept, judge.asker.lexicon) for kept in lists]
-    cheap = subject.modality == "text" and "information" in judge.weights
+def _best(judge: RewardScorer, summary_task: SummaryTask, said: Sequence[str]) -> dict:
+    limit = judge.policy_summarizer.limits[summary_task.modality]
+    lists = [
+        usable(answer, summary_task.modality, summary_task.text, limit, judge.policy_summarizer.lexicon)
+        for answer in said
+    ]
+    if judge.tune.conditioning == "title":
+        lists += [new_to(summary_task.title, kept, judge.policy_summarizer.lexicon) for kept in lists]
+    cheap = summary_task.modality == "text" and "information" in judge.weights
     if cheap:
-        lists.append(compose(judge, subject, [keyword for kept in lists for keyword in kept], limit))
+        lists.append(compose(judge, summary_task, [keyword for kept in lists for keyword in kept], limit))
     choice = list(dict.fromkeys(kept[:n] for kept in lists for n in range(1, len(kept) + 1)))
     if not choice:
-        return {"name": subject.name, "answer": "", "reward": -1.0, "first": -1.0}
+        return {"name": summary_task.name, "answer": "", "reward": -1.0, "first": -1.0}
     answers = [", ".join(keywords) for keywords in choice]
     if cheap and len(answers) > JUDGED:
-        told = judge.rewards_of([subject] * len(answers), answers, CHEAP)
+        told = judge.rewards_of([summary_task] * len(answers), answers, CHEAP)
         answers = [answers[place] for place in torch.tensor(told).argsort(descending=True)[:JUDGED].tolist()]
-    found = judge.score([subject] * (len(answers) + 1), [*answers, said[0]])["total"]
+    found = judge.score([summary_task] * (len(answers) + 1), [*answers, said[0]])["total"]
     place = max(range(len(answers)), key=found.__getitem__)
-    return {"name": subject.name, "answer": answers[place], "reward": found[place], "first": found[-1]}
+    return {"name": summary_task.name, "answer": answers[place], "reward": found[place], "first": found[-1]}
 
 
-def compose(judge: Judge, subject: Subject, said: Sequence[str], limit: int) -> tuple[str, ...]:
+def compose(judge: RewardScorer, summary_task: SummaryTask, said: Sequence[str], limit: int) -> tuple[str, ...]:
     """A list put together keyword by keyword, each the one that raises information less length most, while it pays.
 
     It chooses from the keywords that were said and the words of the text itself, the most telling first: so where a
     later prompt has little room, what it cuts off matters least.
     """
-    lexicon = judge.asker.lexicon
-    pool = distinct((*said, *map(clean, telling(subject.text, lexicon))), MOST_COMPOSED, lexicon)
+    lexicon = judge.policy_summarizer.lexicon
+    pool = distinct((*said, *map(clean, telling(summary_task.text, lexicon))), MOST_COMPOSED, lexicon)
     kept: tuple[str, ...] = ()
     best = -math.inf
     while len(kept) < limit and pool:
         lists = [(*kept, keyword) for keyword in pool]
-        told = judge.rewards_of([subject] * len(lists), [", ".join(keywords) for keywords in lists], CHEAP)
+        told = judge.rewards_of([summary_task] * len(lists), [", ".join(keywords) for keywords in lists], CHEAP)
         order = sorted(range(len(pool)), key=lambda place: -told[place])
         if told[order[0]] <= best:
             break

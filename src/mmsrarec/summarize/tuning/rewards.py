@@ -5,9 +5,9 @@ the columns of the tuning data: code (item code), modality ("text" or "picture")
 the item), description (of it, what is neither title nor category), categories (of it, joined). Each gives a list of
 floats, None where it does not apply. W: the usable keywords of an answer.
 
-The published forms are unbounded and reward guessing the text whatever is asked. The bounded forms [ours] count what
-keywords add to the title, which every later prompt shows anyway; they judge pictures by the picture alone; and a token
-costs the same whatever is said, so an item with more to tell gets more keywords.
+The published forms are unbounded and reward guessing the text whatever is asked. The bounded forms [extension] count
+what keywords add to the title, which every later prompt shows anyway; they judge pictures by the picture alone; and a
+token costs the same whatever is said, so an item with more to tell gets more keywords.
 """
 
 import math
@@ -108,11 +108,11 @@ class TextReward:
 class Information(TextReward):
     """R_info = cos(phi(W), phi(text)) (published).
 
-    bounded [ours]: what W adds to `given`, cos(phi(given + W), phi(text)) - cos(phi(given), phi(text)); given "nothing"
-    it is the published cosine. Where the title says nearly all, there is little to gain, whatever W. Without keywords
-    it is 0. None for pictures when bounded. share: how much of what is to be told an item's categories make, where it
-    has any: (1 - share) phi(text) + share phi(categories) then stands for phi(text). In a long text they drown, though
-    they are what items have in common.
+    bounded [extension]: what W adds to `given`, cos(phi(given + W), phi(text)) - cos(phi(given), phi(text)); given
+    "nothing" it is the published cosine. Where the title says nearly all, there is little to gain, whatever W. Without
+    keywords it is 0. None for pictures when bounded. share: how much of what is to be told an item's categories make,
+    where it has any: (1 - share) phi(text) + share phi(categories) then stands for phi(text). In a long text they
+    drown, though they are what items have in common.
     """
 
     __name__ = "information"
@@ -175,7 +175,7 @@ class Information(TextReward):
 class Reconstruction(TextReward):
     """R_recon = -exp(-(1/N) sum_j log P(w_j | w_<j, W)): minus the perplexity of the text's N tokens (published).
 
-    bounded [ours]: how much W raises the mean log-probability of a token of the description, in nats, over having
+    bounded [extension]: how much W raises the mean log-probability of a token of the description, in nats, over having
     `given` alone; 0 without keywords. Categories are left out: they close every text, so repeating a genre would pay
     more than telling what the item is about. None for pictures when bounded, and for items without a text.
     """
@@ -223,7 +223,8 @@ class Reconstruction(TextReward):
 
 
 class ImageInformation:
-    """[ours] How well W tells its picture from others: P(W | picture) / (sum_j P(W | picture_j) + HARDLY^N), in (0, 1).
+    """[extension] How well W tells its picture from others: P(W | picture) / (sum_j P(W | picture_j) + HARDLY^N), in
+    (0, 1).
 
     P is the frozen model; the sum runs over the item's picture and `others` of the catalogue, the same for an item
     every time; N: tokens of W. The last term is for words that the model would hardly say of any picture: without it,
@@ -275,10 +276,11 @@ class ImageInformation:
 class Length:
     """R_len = -|W| (published), |W| the number of keywords.
 
-    bounded [ours]: -(tokens of the answer / `tokens`), and -1 where there is no keyword at all, so that saying nothing
-    never wins. The cost is counted in tokens, for that is what later prompts pay, dropped words too, and a token about
-    a picture costs what a token about a text does. It does not depend on what is said: a cost that is a share of the
-    information found has its optimum at one length for all items, whether they have much to tell or little.
+    bounded [extension]: -(tokens of the answer / `tokens`), and -1 where there is no keyword at all, so that saying
+    nothing never wins. The cost is counted in tokens, for that is what later prompts pay, dropped words too, and a
+    token about a picture costs what a token about a text does. It does not depend on what is said: a cost that is a
+    share of the information found has its optimum at one length for all items, whether they have much to tell or
+    little.
     """
 
     __name__ = "length"

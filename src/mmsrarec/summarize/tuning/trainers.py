@@ -1,6 +1,6 @@
 """TRL's trainers on our prompts, with checkpoints that survive being killed.
 
-Prompts are token ids, pictures included (`PictureWords`), so any multimodal model trains as a text model does.
+Prompts are token ids, pictures included (`ImageTokenVocabulary`), so any multimodal model trains as a text model does.
 """
 
 import json
@@ -23,12 +23,12 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from mmsrarec.core.memory import give_back
+from mmsrarec.core.memory import release_memory
 from mmsrarec.core.progress import Count
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.summarize.settings import TuneSettings
-from mmsrarec.summarize.tuning.reward_scorer import Judge, look
-from mmsrarec.summarize.tuning.tuning_tasks import Asker, Subject, columns
+from mmsrarec.summarize.tuning.reward_scorer import RewardScorer, look
+from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask, columns
 
 COMPLETE = "complete"
 """A file in a checkpoint's folder, written last."""
@@ -40,18 +40,27 @@ warnings.filterwarnings("ignore", message=".*rollout_func.*experimental.*")
 
 
 def warm_start(
-    asker: Asker, peft: PeftModel, chosen: Sequence[tuple[Subject, str]], tune: TuneSettings, seed: int, work: Path,
-    rows: int, count: Count,
-) -> list[dict]:  # fmt: skip
+    policy_summarizer: PolicySummarizer,
+    peft: PeftModel,
+    chosen: Sequence[tuple[SummaryTask, str]],
+    tune: TuneSettings,
+    seed: int,
+    work: Path,
+    rows: int,
+    count: Count,
+) -> list[dict]:
     """Fine-tune on the chosen answers; returns the loss of every step."""
     examples = []
-    for subject, answer in chosen:
-        prompt, said = asker.prompt(subject, False), [*asker.mllm.encode(answer), asker.mllm.turn_end]
+    for summary_task, answer in chosen:
+        prompt, said = (
+            policy_summarizer.prompt(summary_task, False),
+            [*policy_summarizer.mllm.encode(answer), policy_summarizer.mllm.turn_end],
+        )
         examples.append({"input_ids": [*prompt, *said], "labels": [-100] * len(prompt) + said})
     steps = -(-len(examples) // START_BATCH) * tune.epochs
     config = SFTConfig(
-        **_common(asker, work, seed, START_BATCH, rows),
-        learning_rate=tune.lr_start,
+        **_common(policy_summarizer, work, seed, START_BATCH, rows),
+        learning_rate=tune.warm_start_learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=steps // 10,
         max_steps=steps,
@@ -60,40 +69,50 @@ def warm_start(
         loss_type="nll",
     )
     trainer = _Quiet(SFTTrainer)(
-        model=peft, args=config, train_dataset=Table.from_list(examples), processing_class=asker.mllm.tokenizer
+        model=peft,
+        args=config,
+        train_dataset=Table.from_list(examples),
+        processing_class=policy_summarizer.mllm.tokenizer,
     )
-    with asker.words.spoken():
+    with policy_summarizer.words.spoken():
         return _train(trainer, work, "warm start", steps, count)
 
 
 def grpo(
-    asker: Asker, judge: Judge, peft: PeftModel, subjects: Sequence[Subject], tune: TuneSettings, seed: int,
-    work: Path, rows: int, count: Count,
-) -> list[dict]:  # fmt: skip
+    policy_summarizer: PolicySummarizer,
+    judge: RewardScorer,
+    peft: PeftModel,
+    summary_tasks: Sequence[SummaryTask],
+    tune: TuneSettings,
+    seed: int,
+    work: Path,
+    rows: int,
+    count: Count,
+) -> list[dict]:
     """Group relative policy optimisation; returns what every step logged."""
-    known = {subject.name: subject for subject in subjects}
-    table = Table.from_dict({"prompt": list(known), **columns(subjects)})
+    known = {summary_task.name: summary_task for summary_task in summary_tasks}
+    table = Table.from_dict({"prompt": list(known), **columns(summary_tasks)})
     shapes: list[dict] = []
 
     def rollout(names: list[str], trainer: GRPOTrainer) -> dict[str, Any]:
         judge.forget()
         runs = [(known[name], len(list(run))) for name, run in groupby(names)]
         samples = runs[0][1] if len({n for _, n in runs}) == 1 else 1
-        asked = [subject for subject, n in runs for _ in range(n // samples)]
-        said = asker.answers(asked, False, samples, tune.temperature)
-        prompts = [asker.prompt(known[name], False) for name in names]
+        asked = [summary_task for summary_task, n in runs for _ in range(n // samples)]
+        said = policy_summarizer.answers(asked, False, samples, tune.temperature)
+        prompts = [policy_summarizer.prompt(known[name], False) for name in names]
         told = [known[name] for name in names]
-        shapes.append(dict(look(judge, told, asker.decode(said))))
+        shapes.append(dict(look(judge, told, policy_summarizer.decode(said))))
         return {"prompt_ids": prompts, "completion_ids": said, "logprobs": None}
 
     config = GRPOConfig(
-        **_common(asker, work, seed, tune.prompts * tune.group, rows),
-        learning_rate=tune.lr,
+        **_common(policy_summarizer, work, seed, tune.prompts * tune.group, rows),
+        learning_rate=tune.learning_rate,
         lr_scheduler_type="constant_with_warmup",
         warmup_steps=tune.steps // 20,
         max_steps=tune.steps,
         num_generations=tune.group,
-        max_completion_length=max(asker.tokens.values()),
+        max_completion_length=max(policy_summarizer.tokens.values()),
         temperature=tune.temperature,
         beta=tune.kl,
         scale_rewards="group",
@@ -103,11 +122,11 @@ def grpo(
         model=peft,
         args=config,
         train_dataset=table,
-        processing_class=asker.mllm.tokenizer,
+        processing_class=policy_summarizer.mllm.tokenizer,
         reward_funcs=[reward for reward, _ in judge.rewards],
         rollout_func=rollout,
     )
-    with asker.words.spoken():
+    with policy_summarizer.words.spoken():
         return _train(trainer, work, "grpo", tune.steps, count, shapes)
 
 
@@ -121,7 +140,7 @@ class _Reshuffling(GRPOTrainer):
         return sampler
 
 
-def _common(asker: Asker, work: Path, seed: int, batch: int, rows: int) -> dict[str, Any]:
+def _common(policy_summarizer: PolicySummarizer, work: Path, seed: int, batch: int, rows: int) -> dict[str, Any]:
     """Settings of both trainers. rows: answers computed at once, which changes memory and not what is learned."""
     at_once = max(n for n in range(1, batch + 1) if batch % n == 0 and n <= max(rows, 1))
     return {
@@ -129,7 +148,7 @@ def _common(asker: Asker, work: Path, seed: int, batch: int, rows: int) -> dict[
         "per_device_train_batch_size": at_once,
         "gradient_accumulation_steps": batch // at_once,
         "seed": seed,
-        "use_cpu": asker.mllm.device.type == "cpu",
+        "use_cpu": policy_summarizer.mllm.device.type == "cpu",
         "bf16": False,  # the model has its dtype, the adapter is float32
         "gradient_checkpointing": False,
         "max_grad_norm": 1.0,
@@ -181,7 +200,7 @@ class _Watch(TrainerCallback):
             file.write(json.dumps(entry) + "\n")
 
     def on_step_end(self, args, state, control, **kwargs):
-        give_back()
+        release_memory()
         self.count(state.global_step, self.steps, f"tuning the summaries, {self.phase}")
 
 

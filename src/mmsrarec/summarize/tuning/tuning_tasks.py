@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.models.backbone.image_token_ids import PictureWords
+from mmsrarec.models.backbone.image_token_ids import ImageTokenVocabulary
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.summarize.keywords import stop_after
 from mmsrarec.summarize.language.detection import lexicons, united
@@ -18,7 +18,7 @@ from mmsrarec.summarize.settings import SummarizeSettings
 
 
 @dataclass(frozen=True)
-class Subject:
+class SummaryTask:
     """modality: which of an item's two questions this is. text: all that is written of it; description: of that, what
     is neither title nor category; categories: joined by commas."""
 
@@ -34,30 +34,30 @@ class Subject:
         return f"{self.modality}:{self.code}"
 
 
-def columns(subjects: Iterable[Subject]) -> dict[str, list]:
+def columns(summary_tasks: Iterable[SummaryTask]) -> dict[str, list]:
     """The columns that rewards receive."""
-    rows = list(subjects)
-    return {field.name: [getattr(row, field.name) for row in rows] for field in fields(Subject)}
+    rows = list(summary_tasks)
+    return {field.name: [getattr(row, field.name) for row in rows] for field in fields(SummaryTask)}
 
 
-def split_subjects(
+def split_summary_tasks(
     dataset: Dataset, features: Mapping[int, Tensor], settings: SummarizeSettings, seed: int
-) -> tuple[list[Subject], list[Subject]]:
+) -> tuple[list[SummaryTask], list[SummaryTask]]:
     """(tuned on, held out). Whole items are held out, by their ids, so that new items move no other."""
     tune = settings.tune
     assert tune is not None
     rng = np.random.default_rng(seed)
-    parts: tuple[list[Subject], list[Subject]] = ([], [])
+    parts: tuple[list[SummaryTask], list[SummaryTask]] = ([], [])
     for modality in ("text", "picture"):
-        found: tuple[list[Subject], list[Subject]] = ([], [])
+        found: tuple[list[SummaryTask], list[SummaryTask]] = ([], [])
         for code, item in enumerate(dataset.items):
             written = item_text(item)
             asked = settings.texts and bool(written) if modality == "text" else settings.pictures and code in features
             if asked:
                 title, description = (" ".join(part.split()) for part in (item.title, item.text))
-                part = found[_held(item.item_id, tune.heldout)]
-                part.append(Subject(code, modality, title, written, description, ", ".join(item.categories)))
-        for part, have, most in zip(parts, found, (tune.items, tune.heldout_items), strict=True):
+                part = found[_held(item.item_id, tune.held_out)]
+                part.append(SummaryTask(code, modality, title, written, description, ", ".join(item.categories)))
+        for part, have, most in zip(parts, found, (tune.items, tune.held_out_items), strict=True):
             part += [have[place] for place in sorted(rng.permutation(len(have))[:most])]
     return parts
 
@@ -66,40 +66,40 @@ def _held(item_id: str, share: float) -> bool:
     return int(hashlib.sha256(item_id.encode()).hexdigest()[:8], 16) < share * 2**32
 
 
-class Asker:
+class PolicySummarizer:
     """Asks a model about subjects, as summarizing does."""
 
     def __init__(self, mllm: Mllm, dataset: Dataset, features: Mapping[int, Tensor], settings: SummarizeSettings):
         self.mllm, self.dataset, self.settings = mllm, dataset, settings
-        self.words = PictureWords(mllm, features)
+        self.words = ImageTokenVocabulary(mllm, features)
         self.lexicons = lexicons(dataset.items, settings.language)
         self.lexicon = united(self.lexicons)
         self.limits = {"text": settings.max_keywords_text, "picture": settings.max_keywords_image}
         self.tokens = {"text": settings.max_new_tokens_text, "picture": settings.max_new_tokens_image}
 
-    def prompt(self, subject: Subject, shots: bool) -> list[int]:
-        if subject.modality == "text":
-            return text_prompt(self.mllm, self.dataset.items[subject.code], self.settings.text_budget, shots)
-        return self.about_picture(subject.code)
+    def prompt(self, summary_task: SummaryTask, shots: bool) -> list[int]:
+        if summary_task.modality == "text":
+            return text_prompt(self.mllm, self.dataset.items[summary_task.code], self.settings.text_budget, shots)
+        return self.about_picture(summary_task.code)
 
     def about_picture(self, code: int) -> list[int]:
         return self.words.fill(image_prompt(self.mllm, len(self.words.ids[code])), code)
 
     def answers(
         self,
-        subjects: Sequence[Subject],
+        summary_tasks: Sequence[SummaryTask],
         shots: bool,
         samples: int = 1,
         temperature: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> list[list[int]]:
         """`samples` answers to each, side by side, as token ids; texts and pictures may be mixed."""
-        found: list[list[int]] = [[]] * (samples * len(subjects))
+        found: list[list[int]] = [[]] * (samples * len(summary_tasks))
         for modality in ("text", "picture"):
-            places = [place for place, subject in enumerate(subjects) if subject.modality == modality]
+            places = [place for place, summary_task in enumerate(summary_tasks) if summary_task.modality == modality]
             if not places:
                 continue
-            prompts = [self.prompt(subjects[place], shots) for place in places]
+            prompts = [self.prompt(summary_tasks[place], shots) for place in places]
             stop, most = stop_after(self.limits[modality]), self.tokens[modality]
             nothing = [None] * len(prompts)
             with self.words.spoken():
@@ -110,17 +110,17 @@ class Asker:
 
     def greedy(
         self,
-        subjects: Sequence[Subject],
+        summary_tasks: Sequence[SummaryTask],
         shots: bool,
         batch: int,
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[str]:
         """The likeliest answer to each."""
-        order = sorted(range(len(subjects)), key=lambda place: len(self.prompt(subjects[place], shots)))
-        said = [""] * len(subjects)
+        order = sorted(range(len(summary_tasks)), key=lambda place: len(self.prompt(summary_tasks[place], shots)))
+        said = [""] * len(summary_tasks)
         for start in range(0, len(order), batch):
             places = order[start : start + batch]
-            answers = self.answers([subjects[place] for place in places], shots)
+            answers = self.answers([summary_tasks[place] for place in places], shots)
             for place, answer in zip(places, self.decode(answers), strict=True):
                 said[place] = answer
             progress(start + len(places))
