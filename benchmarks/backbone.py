@@ -35,8 +35,7 @@ from mmsrarec.recommend.ranking.scorer import MllmScorer, score_packs, yes_minus
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.fine_tuning import choose_loss, tune
 from mmsrarec.runs.run_folder import RunFolder
-from mmsrarec.study.report.curves import Cloud, cloud_plot
-from mmsrarec.study.report.plots import save_svg
+from mmsrarec.study.report.plots import Cloud, cloud_plot, save_svg
 
 FORMS: dict[str, dict] = {
     "lowest-30": {"layers": 30, "first_layer": 8},

@@ -28,8 +28,7 @@ from mmsrarec.models.sequence.encoders import SASRec
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Encodes, Neighbours
 from mmsrarec.retrieve.settings import RetrieveSettings
-from mmsrarec.study.report.curves import Line, line_plot
-from mmsrarec.study.report.plots import save_svg
+from mmsrarec.study.report.plots import Line, line_plot, save_svg
 
 SIZES = (5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
 USERS, ITEMS = 50_000, 19_220

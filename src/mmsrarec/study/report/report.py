@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.evaluate.reference_results import ReferenceName, reference_rows
 from mmsrarec.evaluate.significance import RESAMPLES, Interval
-from mmsrarec.study.report.page import render
+from mmsrarec.study.report.report_page import render
 from mmsrarec.study.report.seeds import spread
 from mmsrarec.study.report.user_examples import UserCard
 from mmsrarec.study.results import COSTS, ModelResult, corrected, row_metrics
@@ -40,16 +40,32 @@ def build_report(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
-    """Write report.json and report.html into out_folder, and return what report.json holds.
+    """Write report.json and report.html.
 
-    rows: tables keep their order. facts: as `protocol.facts` gives them, one for each protocol and split. pairs: as
-    `compare_rows` gives them; their p is corrected for all of a table here. data: name of the data set. manifest:
-    sha256 of the run's manifest. attributes: summary statistics, label -> value. notes: sentences for the reader.
-    served: what the models that answer were fitted on. leaks: records of leak checks (`leaks.finding.Finding.record`).
-    summaries: whether a page about them stands beside. published: data whose published figures stand beside ours.
-    repeats: rows of several seeds, as `repeats.pooled` gives them. repeat_pairs: paired tests of them. sweeps: what is
-    counted -> (count, row), by count: how figures move with it. worse: as `regressions.regressions` gives them.
-    lost_users: who lost most. seed, resamples: of the bootstrap.
+    Args:
+        rows: The tables keep their order.
+        facts: As `evaluate.protocols.facts` gives them, one for each protocol and split.
+        pairs: As `compare_rows` gives them; their p is corrected for all of a table here.
+        shown_users: Users whom the page shows whole.
+        out_folder: Where both files are written.
+        data: Name of the data set.
+        manifest: The sha256 of the run's manifest.
+        attributes: Statistics of the item summaries, label -> value.
+        notes: Sentences for the reader.
+        served: What the models that answer were fitted on.
+        leaks: Records of leak checks (`leaks.finding.Finding.record`).
+        summaries: Whether a page about the item summaries stands beside.
+        published: The data whose published figures stand beside ours.
+        repeats: Rows of several seeds, as `seeds.pooled` gives them.
+        repeat_pairs: Paired tests of them.
+        sweeps: What is counted -> (count, row), by count: how figures move with it.
+        worse: As `regressions.regressions` gives them.
+        lost_users: Who lost most.
+        seed: Of the bootstrap, as `resamples` is.
+        resamples: How often users are drawn anew.
+
+    Returns:
+        What report.json holds.
     """
     report = {
         "data": data,
@@ -91,7 +107,13 @@ def text_table(
 ) -> str:
     """The table of one protocol and split for a terminal: mean +- half the interval's width; * marks the best.
 
-    seed, resamples: of the bootstrap. deviations: label -> metric -> standard deviation over seeds, if any.
+    Args:
+        rows: Of any protocol and split.
+        protocol: Of the table, as `split` is.
+        split: Of the table.
+        seed: Of the bootstrap, as `resamples` is.
+        resamples: How often users are drawn anew.
+        deviations: "protocol, split, label" of a row -> metric -> standard deviation over seeds, if any.
     """
     chosen = [row for row in rows if (row.protocol, row.split) == (protocol, split)]
     if not chosen:

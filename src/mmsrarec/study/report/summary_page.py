@@ -1,148 +1,82 @@
-"""evaluate/summaries.html: a look at stage 1 of a run, gathered from what its parts left behind."""
+"""evaluate/summaries.html: a look at stage 1 of a run: its keywords before and after tuning, its rewards, its items."""
 
 import json
-from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from mmsrarec.core.artefacts import atomic_write, is_whole
-from mmsrarec.data.dataset import Dataset
-from mmsrarec.evaluate.significance import intervals
 from mmsrarec.runs.run_folder import RunFolder
-from mmsrarec.study.report.summaries import ShownSummary, SummaryFacts, summaries_page
-from mmsrarec.study.report.user_examples import small_picture
-from mmsrarec.summarize.keywords import Keywords
+from mmsrarec.study.report.environment import page
+from mmsrarec.study.report.labels import union
+from mmsrarec.study.report.sections.catalogue_section import rewards_section, statistics_section, words_section
+from mmsrarec.study.report.sections.heldout_section import heldout_section, length_section
+from mmsrarec.study.report.sections.item_examples import examples_sections
+from mmsrarec.study.report.sections.tuning_section import tuning_section
+from mmsrarec.study.report.summary_facts import POLICIES, TUNED, UNTUNED, ShownSummary, SummaryFacts
+from mmsrarec.study.report.summary_figures import frequent, heldout_means, pairs, richness
 
 PAGE = "summaries.html"
-MEASURED = {
-    "total": "total",
-    "information": "information",
-    "reconstruction": "reconstruction",
-    "image": "image information",
-    "length": "length",
-    "cosine_read": "R_info as published, of what is read",
-    "information_read": "information, of what is read",
-    "tokens_read": "tokens",
-    "count": "keywords",
-    "malformed": "malformed",
-    "copied": "copied from the title",
-}
-"""Columns of heldout.parquet, and what they are called."""
-SHOWN_REWARDS = ("total", "information", "reconstruction", "image", "length")
-CATEGORIES, WORDS = 8, 12
-POLICIES = ("untuned", "tuned")
 
 
-def heldout_means(folder: Path, seed: int, resamples: int) -> dict[str, dict[str, dict[str, Any]]]:
-    """modality -> policy -> measure -> mean over held-out items with its 95 % interval. folder: a finished tuning."""
-    table = pl.read_parquet(folder / "heldout.parquet").with_columns(count=pl.col("read").list.len())
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for modality in table["modality"].unique(maintain_order=True):
-        for policy in table["policy"].unique(maintain_order=True):
-            part = table.filter((pl.col("modality") == modality) & (pl.col("policy") == policy))
-            values = {
-                label: part[name].cast(pl.Float64).to_numpy()
-                for name, label in MEASURED.items()
-                if name in part.columns and part[name].null_count() == 0
-            }
-            means = intervals(values, seed, resamples)
-            found.setdefault(modality, {})[policy] = {
-                name: {"value": one.value, "low": one.low, "high": one.high} for name, one in means.items()
-            }
-    return found
+def summaries_page(facts: SummaryFacts, shown: Sequence[ShownSummary]) -> str:
+    """Write the page; sections without anything to show are left out."""
+    policies = union((facts.statistics, *facts.heldout.values(), facts.tradeoff, facts.points))
+    tuned = TUNED in policies or facts.curve or any(item.after for item in shown)
+    intro = "Stage 1 sums every item up in a few keywords. This is what it wrote"
+    intro += ", and what tuning by rewards changed." if tuned else "; its policy was not tuned."
+    sections = [
+        statistics_section(facts),
+        rewards_section(facts, shown),
+        heldout_section(facts),
+        length_section(facts),
+        tuning_section(facts.curve),
+        words_section(facts),
+        *examples_sections(shown),
+    ]
+    return page("Stage 1", f"The summaries of {facts.data}", intro, sections)
 
 
 def write_page(run_folder: RunFolder) -> Path:
     """Write the page of a run whose keywords are there; it is cheap, so it is always written anew."""
     recipe, folder = run_folder.recipe, run_folder.folder
+    tuned = recipe.summarize.tune is not None
     statistics = {}
-    if recipe.summarize.tune is not None:
-        if is_whole(folder / "summarize-untuned"):
-            statistics["untuned"] = load_json(folder / "summarize-untuned" / "statistics.json")
-        statistics["tuned"] = load_json(folder / "summarize" / "statistics.json")
-    else:
-        statistics["untuned"] = load_json(folder / "summarize" / "statistics.json")
-    tuned = recipe.summarize.tune is not None and is_whole(folder / "tune")
-    words = frequent(run_folder.dataset, run_folder.keywords)
-    facts = SummaryFacts(recipe.name, statistics, {}, {}, {}, (), words, {})
+    if tuned and is_whole(folder / "summarize-untuned"):
+        statistics[UNTUNED] = _load_json(folder / "summarize-untuned" / "statistics.json")
+    statistics[TUNED if tuned else UNTUNED] = _load_json(folder / "summarize" / "statistics.json")
+    facts = SummaryFacts(recipe.name, statistics, words=frequent(run_folder.dataset, run_folder.keywords))
     shown: list[ShownSummary] = []
-    if tuned:
-        told = load_json(folder / "tune" / "tuning.json")
-        table = pl.read_parquet(folder / "tune" / "heldout.parquet")
-        texts = table.filter(pl.col("modality") == "text")
-        curves = told["trade_off"].get("text", {})
-        facts = SummaryFacts(
-            recipe.name,
-            statistics,
-            heldout_means(folder / "tune", recipe.seed, recipe.evaluate.resamples),
-            {policy: [(at["tokens"], at["information"]) for at in curve] for policy, curve in curves.items()},
-            {
-                policy: texts.filter(pl.col("policy") == policy).select("tokens_read", "information_read").rows()
-                for policy in POLICIES
-                if len(texts)
-            },
-            told["curve"],
-            words,
-            richness(texts) if len(texts) else {},
-        )
-        shown = pairs(run_folder.dataset, table)
-    page = folder / "evaluate" / PAGE
-    page.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(page, summaries_page(facts, shown).encode())
-    return page
+    if tuned and is_whole(folder / "tune"):
+        facts = _with_tuning(facts, folder / "tune", recipe.seed, recipe.evaluate.resamples)
+        shown = pairs(run_folder.dataset, pl.read_parquet(folder / "tune" / "heldout.parquet"))
+    file = folder / "evaluate" / PAGE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(file, summaries_page(facts, shown).encode())
+    return file
 
 
-def richness(texts: pl.DataFrame) -> dict[str, list[float]]:
-    """policy -> mean keywords of the held-out texts whose title leaves least unsaid, middling, and most (thirds)."""
-    ranked = texts.sort("unsaid", "item_id")
-    parts = {policy: ranked.filter(pl.col("policy") == policy)["read"].list.len().to_numpy() for policy in POLICIES}
-    return {
-        policy: [float(third.mean()) for third in np.array_split(counts, 3)]
-        for policy, counts in parts.items()
-        if len(counts) >= 3
-    }
+def _with_tuning(facts: SummaryFacts, folder: Path, seed: int, resamples: int) -> SummaryFacts:
+    """The facts and what a finished tuning left in its folder. seed, resamples: of the bootstrap."""
+    tuning = _load_json(folder / "tuning.json")
+    texts = pl.read_parquet(folder / "heldout.parquet").filter(pl.col("modality") == "text")
+    curves = tuning["trade_off"].get("text", {})
+    return replace(
+        facts,
+        heldout=heldout_means(folder, seed, resamples),
+        tradeoff={policy: [(at["tokens"], at["information"]) for at in curve] for policy, curve in curves.items()},
+        points={
+            policy: texts.filter(pl.col("policy") == policy).select("tokens_read", "information_read").rows()
+            for policy in POLICIES
+            if len(texts)
+        },
+        curve=tuning["curve"],
+        richness=richness(texts) if len(texts) else {},
+    )
 
 
-def load_json(path: Path) -> Any:
+def _load_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def pairs(dataset: Dataset, table: pl.DataFrame) -> list[ShownSummary]:
-    """Each held-out question with the answers of both policies."""
-    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for row in table.iter_rows(named=True):
-        found.setdefault((row["item_id"], row["modality"]), {})[row["policy"]] = row
-    shown = []
-    for (item_id, modality), rows in found.items():
-        item = dataset.items[dataset.item_code[item_id]] if item_id in dataset.item_code else None
-        if item is None or not rows.keys() >= set(POLICIES):
-            continue  # the catalogue has changed since
-        before, after = (rows[policy] for policy in POLICIES)
-        shown.append(
-            ShownSummary(
-                item_id,
-                item.title,
-                item.text,
-                next(iter(item.categories), ""),
-                small_picture(dataset, dataset.item_code[item_id]),
-                modality,
-                tuple(before["read"]),
-                tuple(after["read"]),
-                *({name: row.get(name) for name in SHOWN_REWARDS} for row in (before, after)),
-            )
-        )
-    return shown
-
-
-def frequent(dataset: Dataset, keywords: Keywords) -> dict[str, list[tuple[str, int]]]:
-    """The commonest categories, and the keywords that their items have most often."""
-    counts: dict[str, Counter[str]] = {}
-    sizes: Counter[str] = Counter()
-    for code, item in enumerate(dataset.items):
-        for category in item.categories or ("without a category",):
-            sizes[category] += 1
-            counts.setdefault(category, Counter()).update(keywords.united(code))
-    return {category: counts[category].most_common(WORDS) for category, _ in sizes.most_common(CATEGORIES)}
