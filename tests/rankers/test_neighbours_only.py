@@ -32,7 +32,9 @@ class TestNeighboursOnly(RankerLaws):
     def fitted(self, interactions: Interactions, seed: int = 0) -> RankerBase:
         n_items = interactions.n_items
         if n_items not in self.encoders:
-            trained = Sasrec(embedding_size=8, n_layers=1, n_heads=1, epochs=4, learning_rate=0.01, batch_size=64).fit(tiny_log(n_items=n_items))
+            trained = Sasrec(embedding_size=8, n_layers=1, n_heads=1, epochs=4, learning_rate=0.01, batch_size=64).fit(
+                tiny_log(n_items=n_items)
+            )
             self.encoders[n_items] = trained.encoder
         return self.ranker(encoder=self.encoders[n_items], **self.settings).fit(interactions, seed=seed)
 

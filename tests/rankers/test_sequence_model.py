@@ -21,7 +21,14 @@ N_USERS, N_ITEMS = 60, 50
 class SequenceLaws(RankerLaws):
     """Fits with seed 0 are kept, for each costs seconds."""
 
-    settings: ClassVar = {"embedding_size": 8, "n_layers": 1, "n_heads": 1, "epochs": 4, "learning_rate": 0.01, "batch_size": 64}
+    settings: ClassVar = {
+        "embedding_size": 8,
+        "n_layers": 1,
+        "n_heads": 1,
+        "epochs": 4,
+        "learning_rate": 0.01,
+        "batch_size": 64,
+    }
     learns_taste = False  # four passes are too few for that
     kept: ClassVar[dict[tuple[str, str], RankerBase]] = {}
 

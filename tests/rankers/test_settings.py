@@ -50,7 +50,8 @@ def test_a_sequence_model_has_its_own_settings_and_stage_2s_are_those_of_retriev
 
 def test_tables_of_baselines_are_read_and_written(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(
-        'name = "a"\ndata = "d"\n[evaluate.baselines.als]\nalpha = 5\n[evaluate.baselines.gru4rec]\nlearning_rate = 0.01\n'
+        'name = "a"\ndata = "d"\n[evaluate.baselines.als]\nalpha = 5\n'
+        "[evaluate.baselines.gru4rec]\nlearning_rate = 0.01\n"
     )
     recipe = load_recipe(tmp_path / "a.toml", ["evaluate.baselines.item_knn.k=20", "evaluate.tune_baselines=4"])
     assert (recipe.evaluate.baselines.als.alpha, recipe.evaluate.baselines.item_knn.k) == (5, 20)
