@@ -21,7 +21,7 @@ class Ranker(Protocol):
 
 
 class CandidateGenerator(Ranker, Protocol):
-    """A scorer that declares what it can rank, so that others can be ranked beside it."""
+    """A ranker that declares what it can rank, so that others can be ranked beside it."""
 
     @property
     def logits(self) -> bool:
@@ -38,7 +38,7 @@ class CandidateGenerator(Ranker, Protocol):
 
 
 class RanksEverything:
-    """Declares that a scorer ranks whatever it is asked about, by scores that are no logits."""
+    """Declares that a ranker ranks whatever it is asked about, by scores that are no logits."""
 
     @property
     def known(self) -> NDArray[np.bool_] | None:

@@ -1,4 +1,4 @@
-"""Several generators as one: a logit of their terms, which are those of `fuse`, ranks the catalogue [extension]."""
+"""Several generators as one: a logit of their terms, which are those of `features`, ranks the catalogue [extension]."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
