@@ -51,7 +51,7 @@ def everybody_helps(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
     monkeypatch.setattr(Fusion, "load", staticmethod(all_of_them))
-    monkeypatch.setattr(Fusion, "helps", property(lambda self: True))
+    monkeypatch.setattr(Fusion, "improves", property(lambda self: True))
 
 
 def no_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
