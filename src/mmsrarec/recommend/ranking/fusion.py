@@ -5,9 +5,9 @@ score. A sequence model's term is the log of its softmax over the catalogue, whi
 Inner products and counts of rules are nothing of the kind and have no scale in common: of all others the term is -log
 of the place among all items that the user has not had, so that a weight w says that the target is at place r as often
 as r**-w, Zipf's law; items not told apart, such as all that no rule leads to, share their mean place. Of an item that
-its own training has never seen taken a candidate generator says nothing (`propose.known_items`), and `logit` goes on
-from what the others say. What it does not know counts in no place and no share either: an item that joins changes
-nothing for the others.
+its own training has never seen taken a candidate generator says nothing (`base.known_items`), and `logit` goes on from
+what the others say. What it does not know counts in no place and no share either: an item that joins changes nothing
+for the others.
 """
 
 import json
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.base import Ranker
+from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit, log_share
 from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.rankers.ensemble.two_stage import Reranked
@@ -85,7 +85,7 @@ class Fused:
 
     name: str
     ranker: Ranker
-    generators: Sequence[Ranker]
+    generators: Sequence[CandidateGenerator]
     logit: Logit
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
@@ -99,11 +99,12 @@ class Fused:
 @dataclass
 class Given:
     """(m, c) scores that are known already, as whatever ranks the candidates they are of. known: as of
-    `propose.known_items`."""
+    `base.known_items`."""
 
     scores: FloatArray
     name: str = "given"
     known: NDArray[np.bool_] | None = None
+    logits: bool = False
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         return self.scores
@@ -117,7 +118,7 @@ def language_model(scorer: Ranker) -> MllmScorer | None:
 
 
 def ranking_features(
-    ranker: Ranker, generators: Sequence[Ranker], queries: Queries, candidates: IntArray
+    ranker: Ranker, generators: Sequence[CandidateGenerator], queries: Queries, candidates: IntArray
 ) -> list[FloatArray]:
     """(m, c) each, of (m, c) candidates, which may be none: the language model's, then each candidate generator's."""
     candidates = np.asarray(candidates, dtype=np.int64)  # numpy takes no candidates for floats
