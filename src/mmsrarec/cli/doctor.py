@@ -43,6 +43,8 @@ def examine() -> dict[str, Any]:
     disk = disk_free_gb()
     screen = terminal_facts()
     advice = [f"{name} is missing: {NEEDED[name]}" for name in NEEDED if packages[name] is None]
+    from mmsrarec.rankers.registry import plugin_facts
+
     plugins = plugin_facts()
     advice += [plugin["fault"] for plugin in plugins if plugin["fault"]]
     if disk is not None and disk < ROOM:
@@ -102,8 +104,7 @@ def embedded_model() -> dict[str, Any]:
 
 def devices() -> dict[str, Any]:
     """What is there, and what device = "auto" takes."""
-    from mmsrarec.rankers.registry import plugin_facts
-from mmsrarec.models.devices import AUTO, available_devices, check_device
+    from mmsrarec.models.devices import AUTO, available_devices, check_device
 
     try:
         return {"there": available_devices(), AUTO: check_device(AUTO)}
