@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import RecipeError
 from mmsrarec.rankers import ease
 from mmsrarec.rankers.base import Ranker
 from mmsrarec.rankers.registry import CLASSIC, GENERATORS, Source, make_row
@@ -45,7 +45,7 @@ def make_model(name: str, source: Source, shown: RecommendSettings) -> Ranker:
 def check_generators(names: Collection[str]) -> None:
     """Raise MmsrarecError where nobody proposes what the language model is to re-rank."""
     if "mmsrarec" in names and not {*GENERATORS} & {*names}:
-        raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
+        raise RecipeError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
 
 
 def is_ablation(variant: str) -> bool:
@@ -58,7 +58,7 @@ def check_rows(names: Iterable[str], n_items: int) -> None:
     known = (*CLASSIC, *STAGE_2, *TRAINED, MSR)
     for name in names:
         if name not in known:
-            raise MmsrarecError(f'unknown row "{name}": choose from {", ".join(known)}')
+            raise RecipeError(f'unknown row "{name}": choose from {", ".join(known)}')
         if name == "ease":
             ease.check_size(n_items)
 
