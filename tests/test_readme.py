@@ -78,11 +78,15 @@ def test_blocks_are_found_with_their_lines() -> None:
 
 
 @pytest.mark.parametrize("line", dict.fromkeys(SHELL))
-def test_a_command_works(line: str, finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_works(
+    line: str, finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     if (why := excuse(line)) is not None:
         pytest.skip(why)
     assert line.removeprefix("$ ").startswith("mmsrarec "), f"{line}: execute it here, or excuse it with a reason"
     arguments = placed(line, finished)
+    files_of_the_reader(finished, tmp_path)
+    monkeypatch.chdir(tmp_path)
     if arguments[0] in QUICK and "--leaks" not in arguments:
         assert commands.call(arguments) == 0, capsys.readouterr().err
         return
@@ -94,9 +98,12 @@ def test_a_command_works(line: str, finished: Path, capsys: pytest.CaptureFixtur
 
 
 def shortened(text: str, finished: Path) -> str:
-    """A block with the run, the data and the ids of the tests in the place of the README's."""
+    """A block with the run, the users and the items of the tests in the place of the README's."""
     text = re.sub(r'"runs/\w+"', repr(str(finished / "run")), text)
-    return re.sub(r'\["\d+", "\d+"\]', '["001", "002"]', text)
+    text = re.sub(r"users=\[[^\]]*\]", 'users=["u0005", "u0006"]', text)
+    text = re.sub(r'user="\w+"', 'user="u0005"', text)
+    text = re.sub(r'item="\w+"', 'item="007"', text)
+    return re.sub(r'\["\d+"(, "\d+")*\]', '["001", "002"]', text)
 
 
 @pytest.mark.parametrize("text", PYTHON)
@@ -111,14 +118,21 @@ def test_python_works(text: str, finished: Path, monkeypatch: pytest.MonkeyPatch
         return mmsrarec.Recommender.load(finished / "run")
 
     monkeypatch.setattr(module, "fit", answering)
+    files_of_the_reader(finished, tmp_path)
     monkeypatch.chdir(tmp_path)
-    exec(
-        compile(shortened(text, finished), "README.md", "exec"), {"__name__": "readme", **left_to_the_reader(finished)}
-    )
+    names = {"__name__": "readme", **tables_of_the_reader(finished), "in_stock": ["003"]}
+    exec(compile(shortened(text, finished), "README.md", "exec"), names)
 
 
-def left_to_the_reader(finished: Path) -> dict[str, object]:
-    """What a block may take for granted: the reader's own tables, and what is in stock."""
+def tables_of_the_reader(finished: Path) -> dict[str, pl.DataFrame]:
+    """What a block may take for granted: the reader's own tables."""
     log = pl.read_csv(finished / "data" / "interactions.csv", infer_schema=False)
     items = pl.read_ndjson(finished / "data" / "items.jsonl")
-    return {"items": items, "interactions": log.with_columns(pl.col("timestamp").cast(pl.Int64)), "in_stock": ["003"]}
+    return {"items": items, "interactions": log.with_columns(pl.col("timestamp").cast(pl.Int64))}
+
+
+def files_of_the_reader(finished: Path, folder: Path) -> None:
+    """The same as files, and a list of users."""
+    for name, table in tables_of_the_reader(finished).items():
+        table.write_parquet(folder / f"{name}.parquet")
+    (folder / "users.txt").write_text("u0005\nu0006\n")
