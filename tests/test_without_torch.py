@@ -11,6 +11,7 @@ from paths import SRC
 BLOCK = "import sys; sys.modules.update(dict.fromkeys(['torch', 'transformers', 'peft', 'safetensors']))\n"
 VERBS = [
     "demo",
+    "fit",
     "import",
     "sample",
     "check",
@@ -47,6 +48,7 @@ def test_the_block_works() -> None:
         "mmsrarec.cli.commands",
         "mmsrarec.data.profile",
         "mmsrarec.data.dataset",
+        "mmsrarec.data.frames",
         "mmsrarec.data.importers.sequences",
         "mmsrarec.data.importers.tables",
         "mmsrarec.data.synthetic.catalogue",

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from mmsrarec import __version__
@@ -16,9 +17,18 @@ from mmsrarec.cli import commands
 from mmsrarec.errors import MmsrarecError
 
 VERBS = (
-    *("demo", "import", "sample", "check", "run", "summarize", "retrieve", "train", "evaluate"),
+    *("demo", "fit", "import", "sample", "check", "run", "summarize", "retrieve", "train", "evaluate"),
     *("update", "recommend", "explain", "doctor"),
 )
+
+
+TABLE = {
+    "user_id": pl.String,
+    "item_id": pl.String,
+    "rank": pl.Int64,
+    "score": pl.Float64,
+    "because": pl.List(pl.String),
+}
 
 
 @dataclass(frozen=True)
@@ -52,9 +62,14 @@ class StubRecommender:
         reasons: bool = True,
         allow_seen: bool | None = None,
         strict: bool = False,
+        users: list[str] | None = None,
+        progress: Any = False,
         **preferences: list[str],
-    ) -> GroundTruth:
+    ) -> Any:
         print("chatter of a library")
+        if users is not None:
+            rows = [(one, "i", rank, 0.5, ["a", "b"]) for one in users for rank in range(1, k + 1)]
+            return pl.DataFrame(rows, schema=TABLE, orient="row")
         asked = [f"{kind} {word}" for kind, words in preferences.items() for word in words]
         return GroundTruth([Answer(f"{user}{history}", float("nan"), ("red", "mug", *asked))] * k)
 
@@ -136,7 +151,7 @@ def test_wishes_are_lists_that_may_be_repeated(capsys: pytest.CaptureFixture[str
 def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.call(["recommend", "run", "--user", "7", "--k", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in lines[-2:]] == [["item_id", "score", "keywords"], ["7None", "-", "red,", "mug"]]
+    assert [line.split() for line in lines[-2:]] == [["rank", "item_id", "because"], ["1", "7None", "-"]]
 
 
 @pytest.mark.parametrize(
@@ -276,3 +291,49 @@ def test_the_command_itself_exits_with_2() -> None:
     done = subprocess.run([sys.executable, "-m", "mmsrarec", "check"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("mmsrarec: ")
+
+
+def test_many_users_are_answered_into_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "users.txt").write_text("7\n8\n")
+    out = tmp_path / "deep" / "answers.parquet"
+    line = ["recommend", "run", "--users", str(tmp_path / "users.txt"), "--out", str(out), "--k", "2", "--json"]
+    assert commands.call(line) == 0
+    assert json.loads(capsys.readouterr().out) == {"out": str(out), "users": 2, "rows": 4}
+    assert pl.read_parquet(out)["user_id"].to_list() == ["7", "7", "8", "8"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--users", "users.txt"], "go together"),
+        (["--out", "a.csv", "--user", "7"], "go together"),
+        (["--users", "users.txt", "--out", "a.csv", "--history", "1"], "go together"),
+        (["--users", "nowhere.txt", "--out", "a.csv"], "cannot be read"),
+        (["--users", "users.txt", "--out", "a.xlsx"], "choose .parquet, .csv, .jsonl"),
+    ],
+)
+def test_a_wrong_question_about_many_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.call(["recommend", "run", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_fit_hands_on_what_is_asked_and_tells_what_was_chosen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked: list[Any] = []
+
+    def fitted(*arguments: Any) -> dict[str, Any]:
+        asked.extend(arguments)
+        return {"run": "r", "reasons": ["six layers rank"], "evaluation": "not measured"}
+
+    module = ModuleType("mmsrarec.pipeline.fit")
+    module.fitted = fitted  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert commands.call(["fit", str(tmp_path), "--out", "runs/x", "--minutes", "2", "--seed", "3"]) == 0
+    assert asked[:3] == [tmp_path, Path("runs/x"), 2.0]
+    assert asked[4:] == [3, "auto", "embedded"]
+    assert capsys.readouterr().out == "run: r\nsix layers rank\nnot measured\n"

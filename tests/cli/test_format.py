@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-from mmsrarec.cli.format import reasons, text
+from mmsrarec.cli.format import answers, fit_text, reasons, text
 from mmsrarec.core.json_values import plain
 
 
@@ -78,3 +78,28 @@ def test_reasons_say_what_spoke_for_and_against() -> None:
     assert "Weights need not add up" in lines[-1]
     nothing = reasons({"item_id": "7", "title": "Clay mug", "score": 0.75, "reasons": []})
     assert nothing.splitlines()[2].startswith("Each weight")
+
+
+def test_people_see_ranks_and_probabilities_and_no_scores() -> None:
+    row = {
+        "item_id": "7",
+        "title": "Mug",
+        "score": -3.21,
+        "because": ["you had A", "it is new"],
+        "reasons": [{"kind": "x"}],
+    }
+    shown = answers({"user": "1", "notes": [], "recommendations": [row | {"probability": 0.1234}]})
+    assert "-3.21" not in shown
+    lines = shown.splitlines()
+    assert lines[0] == "user: 1"
+    assert lines[-2].split() == ["rank", "item_id", "title", "probability", "because"]
+    assert lines[-1].split(maxsplit=4) == ["1", "7", "Mug", "12%", "you had A; it is new"]
+    unfused = answers({"recommendations": [row | {"probability": None}]})
+    assert "probability" not in unfused
+    assert answers({"recommendations": []}) == "recommendations: -"
+
+
+def test_what_fit_chose_is_a_line_each() -> None:
+    shown = fit_text({"run": "runs/a", "reasons": ["six layers", "no\x1b[2J pictures"], "evaluation": "not measured"})
+    assert shown.splitlines()[:2] == ["run: runs/a", "six layers"]
+    assert "\x1b" not in shown

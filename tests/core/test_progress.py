@@ -5,6 +5,7 @@ import io
 import pytest
 
 from mmsrarec.core.progress import Progress
+from mmsrarec.errors import MmsrarecError
 
 
 class Clock:
@@ -73,3 +74,20 @@ def test_where_counted_work_broke_off_is_said() -> None:
     with pytest.raises(ZeroDivisionError):
         work()
     assert stream.getvalue().startswith("tuning: 1/3")
+
+
+def test_callers_choose_where_progress_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    lines: list[str] = []
+    for progress in (Progress.of(False), Progress.of(lines.append)):
+        progress("one \x1b[2J line")
+        with progress.task("work", 2) as task:
+            task.advance(2)
+    assert capsys.readouterr() == ("", "")
+    assert lines[0] == "one \ufffd[2J line"
+    assert lines[1].startswith("work: 2/2")
+    kept = Progress(io.StringIO())
+    assert Progress.of(kept) is kept
+    Progress.of(True)("said")
+    assert "said" in capsys.readouterr().err
+    with pytest.raises(MmsrarecError, match="True, False, or a function"):
+        Progress.of("quiet")  # type: ignore[arg-type]

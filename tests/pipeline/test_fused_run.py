@@ -10,7 +10,6 @@ import torch
 from finished import copy_run, go
 
 from mmsrarec.core.artefacts import verify
-from mmsrarec.recommend.explain import log_odds
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, carries
 from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.runs.recommender import Recommender
@@ -83,16 +82,12 @@ def test_answers_are_ranked_by_the_fusion_that_helped(fused: Path, monkeypatch: 
     assert recommender.fusion is not None
     scores = [answer.score for answer in found]
     assert scores == sorted(scores, reverse=True)
-    assert all(0 < score < 1 for score in scores)
-    taken = [
-        answer for answer in found if recommender.retrieval.train.counts[recommender.dataset.item_code[answer.item_id]]
-    ]
-    assert taken  # of what nobody took no candidate generator can tell a place
-    new = [answer for answer in found if answer not in taken]
-    assert not any(reason.startswith("place ") for answer in new for reason in answer.because)
-    for answer in taken:
-        places = answer.because[-1].removeprefix("place ").split(", ")
-        assert [place.split(" by ")[1] for place in places] == list(recommender.fusion.generators)
+    chances = [answer.probability for answer in found]
+    assert all(chance is not None and 0 < chance < 1 for chance in chances)
+    assert chances == sorted(chances, reverse=True)
+    rankers = {word for one in found for reason in one.reasons if reason.kind == "ranker" for word in reason.words}
+    assert rankers == set(recommender.fusion.generators)
+    assert not any("sasrec" in text or "place " in text for answer in found for text in answer.because)
     ids = [answer.item_id for answer in found]
     asked = recommender.score(ids, user=recommender.dataset.user_ids[5])
     np.testing.assert_allclose([asked[item] for item in ids], scores, atol=1e-4)
@@ -115,18 +110,18 @@ def test_the_answer_is_the_same_whatever_is_shown_of_it(
         alone = {item: recommender.score([item], **question)[item] for item in ids}
         for one in told:
             for asked in (named, alone):
-                assert log_odds(asked[one.item_id]) == pytest.approx(log_odds(one.score), abs=0.02)
+                assert asked[one.item_id] == pytest.approx(one.score, abs=0.02)
         item = ids[0]
         (p,) = recommender.scorer.score_contexts(
             [
                 recommender._gather(
-                    recommender._asked(question.get("user"), question.get("history"))[0],
-                    recommender._codes([item]),
+                    recommender.questions.query(question.get("user"), question.get("history"))[0],
+                    recommender.questions.codes([item]),
                     NO_PREFERENCES,
                 )
             ]
         )[0].tolist()
-        assert recommender.explain(item, **question).score == p
+        assert recommender.explain(item, **question).probability == p
 
 
 @pytest.mark.parametrize("improves", [True, False])
@@ -181,7 +176,7 @@ def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monke
     shown = [recommender.prompts.shown_keywords(recommender.dataset.item_code[item]) for item in free]
     word = shown[-1][0]
     before, after = recommender.score(free, user=user), recommender.score(free, user=user, more=[word])
-    gained = [log_odds(after[item]) - log_odds(before[item]) for item in free]
+    gained = [after[item] - before[item] for item in free]
     np.testing.assert_allclose(gained, [2.0 * carries(words, [word]) for words in shown], atol=1e-3)
     for answer in recommender.recommend(user=user, k=4, more=[word]):
         meets = carries(recommender.prompts.shown_keywords(recommender.dataset.item_code[answer.item_id]), [word])
@@ -194,7 +189,7 @@ def test_a_run_that_learned_no_wishes_keeps_them_from_the_model(fused: Path, mon
     user, item = recommender.dataset.user_ids[5], found[0].item_id
     word = recommender.prompts.shown_keywords(recommender.dataset.item_code[item])[0]
     before, after = (recommender.score([item], user=user, more=more)[item] for more in ([], [word]))
-    assert log_odds(after) - log_odds(before) == pytest.approx(2.0, abs=1e-3)
+    assert after - before == pytest.approx(2.0, abs=1e-3)
 
 
 def test_a_fusion_that_did_not_help_or_is_of_another_adapter_is_left_alone(
@@ -204,7 +199,7 @@ def test_a_fusion_that_did_not_help_or_is_of_another_adapter_is_left_alone(
     assert recommender.fusion is None
     proposing_generators = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full").proposing_generators
     assert recommender.generator.name == "+".join(proposing_generators)  # who proposes was chosen all the same
-    assert not any(reason.startswith("place ") for answer in found for reason in answer.because)
+    assert not any(reason.kind == "ranker" for answer in found for reason in answer.reasons)
     manifest = fused / "recommend" / "leave-one-out" / "whole" / "manifest.json"
     kept = manifest.read_text()
     try:
@@ -212,3 +207,30 @@ def test_a_fusion_that_did_not_help_or_is_of_another_adapter_is_left_alone(
         assert answers(fused, True, monkeypatch)[0].fusion is None
     finally:
         manifest.write_text(kept)
+
+
+def test_probabilities_of_all_that_is_considered_sum_to_one(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender, _ = answers(fused, True, monkeypatch)
+    user = recommender.dataset.user_ids[5]
+    considered = recommender.recommend(user=user, k=recommender.run_folder.recipe.evaluate.n_candidates, reasons=False)
+    assert sum(answer.probability for answer in considered) == pytest.approx(1)
+    ratio = np.log(considered[0].probability) - np.log(considered[1].probability)
+    assert ratio == pytest.approx(considered[0].score - considered[1].score)
+    for how in ({"history": []}, {"user": user, "more": ["clay"]}):  # nothing is calibrated there
+        assert all(answer.probability is None for answer in recommender.recommend(**how, k=2, reasons=False))
+
+
+def test_where_the_language_model_has_no_weight_reasons_are_those_of_who_decided(
+    fused: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender, _ = answers(fused, True, monkeypatch)
+    silent = recommender.fusion.without.behind_nothing()
+    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=silent))
+    monkeypatch.setattr("mmsrarec.runs.reasons.explain_all", None)  # the language model is not asked
+    history = ["003", "017", "021"]
+    found = recommender.recommend(history=history, k=4)
+    assert {reason.kind for answer in found for reason in answer.reasons} == {"history", "ranker"}
+    for answer in found:
+        weights = {reason.items[0]: reason.weight for reason in answer.reasons if reason.kind == "history"}
+        assert set(weights) == set(history)
+    assert any(text.startswith("you had ") for answer in found for text in answer.because)

@@ -8,7 +8,6 @@ from finished import go
 from paths import CASES
 
 from mmsrarec.data.importers.tables import import_tables
-from mmsrarec.recommend.explain import log_odds
 from mmsrarec.recommend.prompt.preferences import PREFERENCE_LOG_ODDS, UserPreferences, without_effect
 from mmsrarec.runs.recommender import Recommender
 
@@ -37,11 +36,11 @@ def test_what_is_asked_for_in_chinese_is_recommended(finished: Path, tmp_path: P
         recommender.score(["c1", "c2", "d1"], history=["k1"], more=more, less=less)
         for more, less in (((), ()), (("围巾",), ("Schals",)))
     )
-    gain = {item: log_odds(asked[item]) - log_odds(plain[item]) for item in asked}
+    gain = {item: asked[item] - plain[item] for item in asked}
     # the rule alone, for the model has learned no preferences; a blanket of the same wool is no scarf
     assert gain == pytest.approx({"c1": PREFERENCE_LOG_ODDS, "c2": 0, "d1": -PREFERENCE_LOG_ODDS}, abs=1e-4)
     (first, *_) = recommender.recommend(history=["k1"], k=1, more=["围巾"])
     assert first.item_id == "c1"
-    assert first.because[0] == "you asked for more 围巾"
+    assert first.because[0] == "더 보고 싶다고 하신 것: 围巾"  # said in the language of most items
     shown = [recommender.prompts.shown_keywords(code) for code in range(len(keywords))]
     assert without_effect(UserPreferences.of(["围巾", "einhorn"], lexicon=keywords.lexicon), shown) == ("einhorn",)

@@ -51,7 +51,7 @@ def test_a_new_item_costs_one_question_and_is_recommended(mine: Path, monkeypatc
     recommender = Recommender.load(mine / "run")
     user = recommender.dataset.user_ids[5]
     n = recommender.run_folder.recipe.evaluate.n_candidates
-    assert 0 < recommender.score(["new"], user=user)["new"] < 1
+    assert np.isfinite(recommender.score(["new"], user=user)["new"])
     found = [answer.item_id for answer in recommender.recommend(user=user, k=len(recommender.dataset.items))]
     assert "new" in found
     assert {reason.kind for reason in recommender.explain("new", user=user).reasons} >= {"history", "keywords"}
@@ -90,7 +90,7 @@ def test_a_new_item_that_has_sold_already_is_recommended(
     history = [item.item_id for item in items[3:6]]
     for served in (before, recommender):
         scores = served.score([item.item_id for item in items], history=history)
-        assert all(0 < score < 1 for score in scores.values())
+        assert all(np.isfinite(list(scores.values())))
         found = [answer.item_id for answer in served.recommend(history=history, k=len(items), reasons=False)]
         assert sorted(found) == sorted({item.item_id for item in items} - set(history))
     # what the language model says of it moves it from one end to the other

@@ -170,7 +170,7 @@ def test_interactions_that_joined_are_histories_and_no_leak(mine: Path) -> None:
     recommender = Recommender.load(mine / "run")
     assert item not in {one.item_id for one in recommender.recommend(user=user, k=100, reasons=False)}
     found = recommender.recommend(user=user, k=100, reasons=False)
-    assert 0 < next(one.score for one in found if one.item_id == "new") < 1
+    assert np.isfinite(next(one.score for one in found if one.item_id == "new"))
     again = leak_check.check_run(mine / "run", users=4, fast=True, say=Progress())
     assert again["failed"] == checked["failed"]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hostile import WORDS
 from hypothesis import HealthCheck, given, settings
@@ -52,15 +53,25 @@ some = st.sampled_from([1, 3, 10, 60, 61, 10**6, np.int64(3), np.uint8(200)])
 counts = some | st.sampled_from([10**30, 0, -1, -(10**30), True, 2.0, 2.5, math.nan, math.inf, "3", None]) | oddities
 preferences = st.sampled_from([(), ["red"], ["clay", "mug"], "red", ["", " "], ["the"], None, ("x" * 500,)]) | oddities
 candidates = st.lists(known, max_size=5) | st.lists(known | scalars, max_size=4) | histories
+many = st.lists(users, max_size=2) | oddities
 
 
 @st.composite
 def calls(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     """A method and what it is given."""
-    verb = draw(st.sampled_from(["recommend", "score", "explain"]))
+    verb = draw(st.sampled_from(["recommend", "score", "explain", "similar_items"]))
+    if verb == "similar_items":
+        return verb, {"items": draw(candidates), "k": draw(counts)}
     given = {
-        "recommend": {"k": counts, "reasons": st.booleans() | scalars},
-        "score": {"candidates": candidates},
+        "recommend": {
+            "k": counts,
+            "reasons": st.booleans() | scalars,
+            "exclude": candidates,
+            "among": candidates,
+            "users": many,
+            "histories": st.dictionaries(known | scalars, histories, max_size=2) | st.lists(histories, max_size=2),
+        },
+        "score": {"candidates": candidates, "users": many},
         "explain": {"item": known | scalars | oddities},
     }[verb] | {"more": preferences, "less": preferences}
     needed = {"candidates", "item"}
@@ -79,7 +90,7 @@ def recommender(finished: Path) -> Recommender:
 
 
 def finite(value: float) -> bool:
-    return 0 <= value <= 1
+    return math.isfinite(value)
 
 
 def ends_well(recommender: Recommender, verb: str, asked: dict[str, Any]) -> bool:
@@ -94,7 +105,10 @@ def ends_well(recommender: Recommender, verb: str, asked: dict[str, Any]) -> boo
     if refused is not None:
         assert refused.strip(), asked
         return False
-    if verb == "recommend":
+    if isinstance(answer, pl.DataFrame):
+        assert all(map(finite, answer["score"])), asked
+        assert set(answer["item_id"]) <= set(ITEMS), asked
+    elif verb == "recommend":
         found = [one.item_id for one in answer]
         assert len(set(found)) == len(found), asked
         assert set(found) <= set(ITEMS), asked

@@ -27,8 +27,26 @@ def text(value: Any, indent: str = "") -> str:
 
 
 def answers(answer: Any) -> str:
-    """Recommendations, as plain JSON values, for people: what was left out and notes only where there are some."""
-    return text({name: part for name, part in answer.items() if part or name == "recommendations"})
+    """Recommendations, as plain JSON values, for people: what was left out and notes only where there are some.
+
+    Scores compare items and mean nothing by themselves, so people get the rank, and a probability where there is one.
+    """
+    shown = {name: part for name, part in answer.items() if part or name == "recommendations"}
+    if isinstance(rows := shown.get("recommendations"), list):
+        shown["recommendations"] = [_ranked(rank, row) for rank, row in enumerate(rows, start=1)]
+    return text(shown)
+
+
+def _ranked(rank: int, row: dict[str, Any]) -> dict[str, Any]:
+    chance = row.get("probability")
+    kept = {name: row[name] for name in ("item_id", "title") if name in row}
+    kept |= {} if chance is None else {"probability": f"{chance:.0%}"}
+    return {"rank": rank, **kept, "because": "; ".join(row.get("because", ())) or None}
+
+
+def fit_text(record: Any) -> str:
+    """What `fit` chose and did, as plain JSON values, for people."""
+    return "\n".join([f"run: {_word(record['run'])}", *map(_word, record["reasons"]), _word(record["evaluation"])])
 
 
 def reasons(explanation: Any) -> str:

@@ -24,7 +24,7 @@ from typing_extensions import TypedDict
 
 import mmsrarec
 from mmsrarec.core.locks import holding, holding_folder
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import MmsrarecError, NotFittedError
 
 MANIFEST = "manifest.json"
 MADE_BY = "made by"
@@ -211,11 +211,11 @@ def read_manifest(folder: str | Path) -> Manifest:
     try:
         manifest = TypeAdapter(Manifest).validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValidationError) as error:
-        raise MmsrarecError(f"{folder} is not a finished artefact (no valid {MANIFEST}): make it again") from error
+        raise NotFittedError(f"{folder} is not a finished artefact (no valid {MANIFEST}): make it again") from error
     for name, record in manifest["files"].items():
         path = folder / name
         if ".." in Path(name).parts or not path.is_file() or path.stat().st_size != record["size"]:
-            raise MmsrarecError(f"{path} is missing or has the wrong size: make {folder} again")
+            raise NotFittedError(f"{path} is missing or has the wrong size: make {folder} again")
     return manifest
 
 
@@ -224,7 +224,7 @@ def verify(folder: str | Path) -> Manifest:
     manifest = read_manifest(folder)
     for name, record in manifest["files"].items():
         if file_hash(Path(folder) / name) != record["sha256"]:
-            raise MmsrarecError(f"{Path(folder) / name} was changed after it was written: make {folder} again")
+            raise NotFittedError(f"{Path(folder) / name} was changed after it was written: make {folder} again")
     return manifest
 
 

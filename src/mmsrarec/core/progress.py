@@ -5,15 +5,19 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
-from typing import TextIO, TypeVar
+from typing import TextIO, TypeAlias, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from mmsrarec.core.terminal import fitting, printable, to_nowhere
+from mmsrarec.errors import MmsrarecError
 
 T = TypeVar("T")
+Reported: TypeAlias = "bool | Callable[[str], None] | Progress"
+"""What a Python caller may give as `progress`: True shows it on standard error, False is silent, a function is given
+each line, and a `Progress` is used as it is."""
 Count = Callable[[int, int, str], None]
 """Is told (done, total, label) as the parts of a piece of work get done."""
 
@@ -53,6 +57,21 @@ class Progress:
         self._stream = stream or sys.stderr or io.StringIO()  # a process may have been started without any
         self._every, self._clock = every, clock
         self._console = _Console(file=self._stream, highlight=False, soft_wrap=True, emoji=False)
+
+    @classmethod
+    def of(cls, progress: Reported) -> "Progress":
+        """The `Progress` that a caller's argument means.
+
+        Raises:
+            MmsrarecError: The argument is none of the kinds that `Reported` names.
+        """
+        if isinstance(progress, Progress):
+            return progress
+        if isinstance(progress, bool):
+            return cls() if progress else _Lines(lambda line: None)
+        if callable(progress):
+            return _Lines(progress)
+        raise MmsrarecError("progress: give True, False, or a function that takes one line of text")
 
     def __call__(self, text: str) -> None:
         self._console.print(self._shown(text), markup=False)
@@ -123,6 +142,17 @@ class Progress:
                 bars.update(row, completed=task.done, note=self._shown(f"{task.rate:.3g}/s {task.note}"))
 
             yield Task(label, total, changed, self._clock)
+
+
+class _Lines(Progress):
+    """Progress that is given to a function line by line, and shown nowhere."""
+
+    def __init__(self, tell: Callable[[str], None]):
+        super().__init__(io.StringIO())
+        self._tell = tell
+
+    def __call__(self, text: str) -> None:
+        self._tell(printable(text))
 
 
 class _Console(Console):

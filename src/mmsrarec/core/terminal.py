@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import IO, Any
 
@@ -91,6 +91,12 @@ def complain(text: Any) -> None:
 def remark(text: str) -> None:
     """Say something that the user should know, once in a process, by the logger "mmsrarec"."""
     _log.warning("%s", one_line(text))
+
+
+def remark_all(texts: Iterable[str]) -> None:
+    """`remark` each of some sentences."""
+    for text in texts:
+        remark(text)
 
 
 @contextlib.contextmanager

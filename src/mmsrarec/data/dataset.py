@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.data.times import looks_like_steps
-from mmsrarec.data.units import Times
+from mmsrarec.data.units import Times, Unit
 
 IntArray: TypeAlias = NDArray[np.int64]
 FloatArray: TypeAlias = NDArray[np.floating]
@@ -91,6 +93,10 @@ class Dataset:
     interactions: Interactions
     folder: Path | None = None
     times: Times = field(default=cast(Times, ""))  # filled in below, so that whoever reads it finds one of the two
+    notes: tuple[str, ...] = ()
+    """What was set aside when it was made from DataFrames, a sentence each."""
+    image_root: Path | None = None
+    """The folder that `Item.image` is relative to, where that is not images/ in `folder`."""
 
     def __post_init__(self) -> None:
         if not self.times:
@@ -109,9 +115,66 @@ class Dataset:
     def user_code(self) -> dict[str, int]:
         return {user_id: code for code, user_id in enumerate(self.user_ids)}
 
+    @property
+    def image_folder(self) -> Path | None:
+        """The folder that pictures lie under; None where the data set has none."""
+        return self.image_root or (None if self.folder is None else self.folder / "images")
+
     def image_path(self, code: int) -> Path | None:
-        name = self.items[code].image
-        return None if name is None or self.folder is None else self.folder / "images" / name
+        name, root = self.items[code].image, self.image_folder
+        return None if name is None or root is None else root / name
+
+    @classmethod
+    def from_frames(
+        cls,
+        items: Any,
+        interactions: Any,
+        images: "str | os.PathLike[str] | Mapping[Any, Any] | None" = None,
+        *,
+        name: str = "frames",
+        columns: Mapping[str, str] | None = None,
+        time: Unit = "auto",
+        max_rejects: float = 0.01,
+    ) -> "Dataset":
+        """A data set from DataFrames, cleaned and checked as `mmsrarec import` cleans and checks files.
+
+        Args:
+            items: A pandas or Polars DataFrame, or a dict of columns, with item_id and, where there are any, title,
+                description, categories (a list, or text parted by "|"), image, year. None: the items are those of
+                the interactions, without texts.
+            interactions: The same with user_id, item_id and timestamp. Rows that are equal in all three count once.
+                Without a column of times, the order of the rows tells the order, as steps.
+            images: The folder that the column image is relative to; or a mapping from item ids to files.
+            name: Of the data set, for messages.
+            columns: Names of columns that are not usual ones (`data.frames.ITEM_COLUMNS`), such as
+                {"interactions.user_id": "who"}.
+            time: What numbers in the column of times count; "auto" tells it by their size. Datetimes without a zone
+                are in UTC.
+            max_rejects: Share of faulty rows that is still accepted, in [0, 1]; a missing id is no fault.
+
+        Returns:
+            The data set. Its `notes` say what was set aside; the logger "mmsrarec" warns of the same.
+
+        Raises:
+            DataError: A column is missing, too many rows are faulty, interactions name unknown items, or nothing is
+                left.
+        """
+        from mmsrarec.data.frames import dataset_of
+
+        return dataset_of(items, interactions, images, name=name, columns=columns, time=time, max_rejects=max_rejects)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Dataset":
+        """The data set in a data folder. Raises DataError for anything missing, malformed or unknown."""
+        from mmsrarec.data.folder import load
+
+        return load(Path(folder))
+
+    def save(self, folder: str | Path) -> None:
+        """Write a data folder, pictures included: all or nothing."""
+        from mmsrarec.data.folder import save
+
+        save(self, Path(folder))
 
 
 def make_interactions(user: IntArray, item: IntArray, time: IntArray, n_users: int, n_items: int) -> Interactions:

@@ -19,7 +19,7 @@ from mmsrarec.data.reading.line_faults import Fault
 from mmsrarec.data.reading.parsing import parse_item
 from mmsrarec.data.times import read_times
 from mmsrarec.data.units import Times, Unit
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 ITEMS, INTERACTIONS, IMAGES = "items.jsonl", "interactions.csv", "images"
 KIND = "data"
@@ -45,9 +45,7 @@ def load_known(folder: Path, known: Collection[str]) -> tuple[Dataset, frozenset
     described, path = (find(folder, name) for name in (ITEMS, INTERACTIONS))
     for needed in (folder, described, path):
         if not needed.exists():
-            raise MmsrarecError(
-                f"{needed} does not exist: make a data folder with `mmsrarec import` or `mmsrarec sample`"
-            )
+            raise DataError(f"{needed} does not exist: make a data folder with `mmsrarec import` or `mmsrarec sample`")
     items, rows = _load_items(described), read_log(path)
     there = {item.item_id for item in items}
     gone = set(known) - there
@@ -62,12 +60,12 @@ def load_known(folder: Path, known: Collection[str]) -> tuple[Dataset, frozenset
     if table["item_id"].null_count():
         row = int(table["item_id"].is_null().arg_max() or 0)
         what = f"{path}, line {row + 2}: item {rows['item_id'][row]!r} is not in {ITEMS}"
-        raise MmsrarecError(f"{what}; add the item or remove the line")
+        raise DataError(f"{what}; add the item or remove the line")
     user, item, raw = (part.to_numpy() for part in (table["user_id"], table["item_id"], rows["timestamp"]))
     read = read_times(raw, str(path), _declared(folder), share=0.01)
     if not read.taken.all():
         row = int(np.argmin(read.taken))
-        raise MmsrarecError(f"{path}, line {row + 2}: {read.reason(row)}; {ADVICE}")
+        raise DataError(f"{path}, line {row + 2}: {read.reason(row)}; {ADVICE}")
     order = np.argsort(raw, kind="stable")  # before rounding to seconds, which would lose the order within one
     interactions = make_interactions(user[order], item[order], read.seconds()[order], len(user_ids), len(items))
     return Dataset(folder.resolve().name, items, tuple(user_ids), interactions, folder, read.times), frozenset(lost)
@@ -109,7 +107,7 @@ def writing_data(folder: Path, made_by: str, times: Times, **settings: Any) -> I
     """
     folder = Path(folder)
     if (folder / MANIFEST).is_file() and (kind := read_manifest(folder)["kind"]) != KIND:
-        raise MmsrarecError(f"{folder} holds something else ({kind}): choose another name for the data")
+        raise DataError(f"{folder} holds something else ({kind}): choose another name for the data")
     settings = {"made_by": made_by, "times": times, **settings}
     with writing(folder, kind=KIND, key=key(**settings), settings=settings) as new:
         yield new
@@ -122,14 +120,14 @@ def _load_items(path: Path) -> tuple[Item, ...]:
         try:
             item = parse_item(line)
         except Fault as reason:
-            raise MmsrarecError(f"{path}, line {number}: {reason}; {ADVICE}") from None
+            raise DataError(f"{path}, line {number}: {reason}; {ADVICE}") from None
         if item.item_id in seen:
             first = seen[item.item_id]
-            raise MmsrarecError(f"{path}, line {number}: item {item.item_id!r} again (first on line {first}); keep one")
+            raise DataError(f"{path}, line {number}: item {item.item_id!r} again (first on line {first}); keep one")
         seen[item.item_id] = number
         items.append(item)
     if not items:
-        raise MmsrarecError(f"{path} holds no items")
+        raise DataError(f"{path} holds no items")
     return tuple(items)
 
 

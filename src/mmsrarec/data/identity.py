@@ -15,7 +15,7 @@ import polars as pl
 from mmsrarec.core.artefacts import file_hash
 from mmsrarec.data.dataset import Dataset, IntArray, Interactions, Item, make_interactions
 from mmsrarec.data.units import Times
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import NotFittedError
 
 LOG, ITEMS = "log.parquet", "items.json"
 
@@ -51,7 +51,7 @@ class KeptLog:
             times: Times = "steps" if ids["times"] == "steps" else "seconds"
             return cls(users, items, make_interactions(user, item, time, len(users), len(items)), times)
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
-            raise MmsrarecError(
+            raise NotFittedError(
                 f"{folder} does not keep the interactions that it was made from (made by an earlier version?): "
                 "make the run anew with mmsrarec run"
             ) from error

@@ -51,11 +51,11 @@ def usable_pictures(dataset: Dataset) -> tuple[dict[int, Path], dict[int, str]]:
     usable: dict[int, Path] = {}
     broken: dict[int, str] = {}
     for code in range(len(dataset.items)):
-        path = dataset.image_path(code)
-        if path is None or dataset.folder is None:
+        path, root = dataset.image_path(code), dataset.image_folder
+        if path is None or root is None:
             continue
         try:
-            open_picture(path, dataset.folder / "images")
+            open_picture(path, root)
             usable[code] = path
         except BadPicture as reason:
             broken[code] = str(reason)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import Dataset, IntArray, make_interactions
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 Core = tuple[int, int]
 """Events a user has at least, and interactions an item has at least."""
@@ -26,7 +26,7 @@ def in_core(user: IntArray, item: IntArray, core: Core) -> NDArray[np.bool_]:
         if left.sum() == keep.sum():
             return keep
         keep = left
-    raise MmsrarecError(f"the {core} core of this log is empty: ask for fewer events of a user or an item")
+    raise DataError(f"the {core} core of this log is empty: ask for fewer events of a user or an item")
 
 
 def drop_unused(dataset: Dataset) -> Dataset:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import Dataset, IntArray, Interactions
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import RecipeError
 
 SplitName = Literal["leave-one-out", "user-8-1-1", "time-cut"]
 Everything = Literal["all"]
@@ -163,7 +163,7 @@ def check_split(split: Split) -> None:
         parts = (
             f"{len(split.train)} events to train on, {len(split.valid)} users to choose by, {len(split.test)} to test"
         )
-        raise MmsrarecError(f"{split.name} leaves {parts}: name another of evaluate.splits")
+        raise RecipeError(f"{split.name} leaves {parts}: name another of evaluate.splits")
 
 
 def check_clock(dataset: Dataset, splits: Iterable[str], shown: Iterable[str] = ()) -> None:
@@ -178,7 +178,7 @@ def check_clock(dataset: Dataset, splits: Iterable[str], shown: Iterable[str] = 
         return
     if needed := [f'evaluate.splits = "{name}"' for name in splits if name in CLOCKED_SPLITS] + list(shown):
         what = f"the times of {dataset.name} are steps, which tell an order and no dates: {', '.join(needed)}"
-        raise MmsrarecError(f"{what} cannot be had; switch it off, or import the log with its times")
+        raise RecipeError(f"{what} cannot be had; switch it off, or import the log with its times")
 
 
 def make_split(

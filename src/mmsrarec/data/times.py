@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.data.units import PER_SECOND, Times, Unit
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 Array: TypeAlias = NDArray[np.int64]
 DAY = 86_400
@@ -72,7 +72,7 @@ def read_times(raw: Array, where: str, unit: Unit = "auto", share: float = 0.0) 
     wrong.
     """
     if unit not in get_args(Unit):
-        raise MmsrarecError(f"unknown unit of time {unit}: choose from {', '.join(get_args(Unit))}")
+        raise DataError(f"unknown unit of time {unit}: choose from {', '.join(get_args(Unit))}")
     found = _plausible(raw)
     if unit == "auto":
         nothing = np.isin(raw, (0, -1, NOT_A_TIME))
@@ -80,18 +80,18 @@ def read_times(raw: Array, where: str, unit: Unit = "auto", share: float = 0.0) 
         best = max(counts, key=lambda name: counts[name])
         hint = "" if counts[best] and best != "steps" else _dates(raw[~nothing & (found[best] | (counts[best] == 0))])
         if not counts[best] or hint:
-            raise MmsrarecError(_refusal(raw, where, hint=hint))
+            raise DataError(_refusal(raw, where, hint=hint))
     else:
         best = unit
         if unit == "steps":
             found["steps"] = raw >= 0
         if len(raw) and not found[best].any():
-            raise MmsrarecError(_refusal(raw, where, declared=unit))
+            raise DataError(_refusal(raw, where, declared=unit))
     inside = found[best]
     unknown = ~inside & _stands_for_nothing(raw, best)
     wrong = ~inside & ~unknown
     if wrong.sum() > share * len(raw):
-        raise MmsrarecError(_mix(raw, where, best, found, unknown))
+        raise DataError(_mix(raw, where, best, found, unknown))
     return Reading(raw, best, unknown, wrong)
 
 

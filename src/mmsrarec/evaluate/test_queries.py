@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import Dataset, IntArray, Interactions
 from mmsrarec.data.splits import Queries, Split
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 from mmsrarec.evaluate.protocols import enough_untouched
 from mmsrarec.evaluate.settings import EvaluateSettings
 from mmsrarec.recommend.prompt.prompt_context import without_negatives
@@ -65,7 +65,7 @@ def check_queries(split: Split, dataset: Dataset, settings: EvaluateSettings) ->
     """
     interactions, test, said = dataset.interactions, split.test, []
     if settings.tune_baselines and not len(split.valid.rankable):
-        raise MmsrarecError(
+        raise DataError(
             f"{split.name}: every validation target was had before, so evaluate.tune_baselines has nothing to choose "
             "by: set it to 0, or evaluate.repeat_consumption=allow"
         )
@@ -74,7 +74,7 @@ def check_queries(split: Split, dataset: Dataset, settings: EvaluateSettings) ->
     nothing_left = np.flatnonzero(without_negatives(split.train))
     trained = np.flatnonzero(np.diff(split.train.offsets) >= 2)
     if len(nothing_left) and len(nothing_left) == len(trained):
-        raise MmsrarecError(
+        raise DataError(
             f"{split.name}: every user to learn from has taken all {interactions.n_items} items, so there is no "
             "negative: add items, or users who took fewer"
         )
@@ -89,14 +89,14 @@ def check_queries(split: Split, dataset: Dataset, settings: EvaluateSettings) ->
 
 def _negatives(name: str, test: Queries, interactions: Interactions, wanted: int) -> list[str]:
     if interactions.n_items <= wanted:
-        raise MmsrarecError(
+        raise DataError(
             f"the published protocol puts each target among {wanted} items that its user never took, but the catalogue "
             f"has {interactions.n_items} items in all: set evaluate.negatives to "
             f"{max(interactions.n_items // 2, 1)} or less"
         )
     left_out = int((~enough_untouched(test, interactions, wanted)).sum())
     if left_out == len(test):
-        raise MmsrarecError(
+        raise DataError(
             f"{name}: none of {len(test)} test users leaves {wanted} of {interactions.n_items} items untouched, which "
             "the published protocol draws as negatives: set evaluate.negatives lower"
         )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import MissingDependencyError, MmsrarecError
 
 REQUIREMENTS = Path(__file__).with_name("packages.txt")
 """Names, versions and hashes, one requirement a package, as pip and uv read them."""
@@ -106,7 +106,7 @@ def weight_file(module: str) -> Path:
     """
     package = next(package for package in WEIGHT_PACKAGES if package.module == module)
     if (path := package.path) is None:
-        raise MmsrarecError(f"the embedded model needs the package {package.name}: {INSTALL_COMMAND}")
+        raise MissingDependencyError(f"the embedded model needs the package {package.name}: {INSTALL_COMMAND}")
     return path
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from mmsrarec.core import artefacts
-from mmsrarec.core.progress import Count, Progress
+from mmsrarec.core.progress import Count, Progress, Reported
 from mmsrarec.data.dataset import Dataset, Interactions
 from mmsrarec.data.splits import EVERYTHING, SplitName, check_clock, check_split, make_split
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError, NotFittedError, RecipeError
 from mmsrarec.evaluate.test_queries import check_queries
 from mmsrarec.models import processes
 from mmsrarec.models.devices import check_device
@@ -28,7 +28,7 @@ from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
 from mmsrarec.runs.current_catalogue import open_catalogue, present_only
 from mmsrarec.runs.fitted_rankers import served_source
 from mmsrarec.runs.provenance import RECIPE
-from mmsrarec.runs.recipe import Recipe, to_toml
+from mmsrarec.runs.recipe import Recipe, load_recipe, to_toml
 from mmsrarec.runs.run_folder import MSR, SEEDS, RunFolder, adapter_part, msr_part, on_device
 from mmsrarec.study.comparison import compare
 from mmsrarec.study.model_names import TRAINED, check_generators, check_rows, needs_stage_2
@@ -51,23 +51,36 @@ MAKERS = {
 
 
 def run(
-    recipe: Recipe,
-    out: Path,
-    stages: tuple[str, ...] | None,
-    progress: Progress,
+    recipe: Recipe | str | Path,
+    out: str | Path,
+    stages: tuple[str, ...] | None = None,
+    progress: Reported = True,
     shard: Shard | None = None,
     retune: bool = False,
 ) -> dict:
-    """Do the named stages in `out`, and return what came of them. A stopped run goes on where it was.
+    """Do the named stages in `out`. A stopped run goes on where it was.
 
-    stages: None for all that the rows of the comparison need.
-    shard (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own, and stop there.
-    retune: tune the summaries again where the catalogue has changed since they were tuned.
     Only one call at a time works in a folder; shards of stage 1 may work side by side.
+
+    Args:
+        recipe: A recipe, a TOML file, or the name of a shipped recipe.
+        out: The run's folder.
+        stages: Names of `STAGES`; None for all that the rows of the comparison need.
+        progress: True shows it on standard error, False is silent, a function is given each line.
+        shard: (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own, and stop there.
+        retune: Tune the summaries again where the catalogue has changed since they were tuned.
+
+    Returns:
+        What came of each stage, as plain JSON values.
+
+    Raises:
+        MmsrarecError: The recipe or the data cannot be used, or a part that a stage needs is not finished.
     """
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    out, progress = Path(out), Progress.of(progress)
     for name in stages or ():
         if name not in STAGES:
-            raise MmsrarecError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
+            raise RecipeError(f"unknown stage {name}: choose from {', '.join(STAGES)}")
     device = check_device(recipe.runtime.device)  # whatever is wrong is said before anything is written
     dataset = RunFolder(recipe, out).dataset
     recipe = without_clock(on_device(recipe, device), dataset, progress)
@@ -133,7 +146,7 @@ def update(out: Path, progress: Progress, data: Path | None = None) -> dict:
     with processes.holding_run(out):
         catalogue = open_catalogue(out, data)
         if not catalogue.present:
-            raise MmsrarecError(f"{catalogue.run_folder.recipe.data} is not there: name the data folder with --data")
+            raise DataError(f"{catalogue.run_folder.recipe.data} is not there: name the data folder with --data")
         run_folder = catalogue.run_folder
         words = CatalogueWords.load(out / "summarize")  # what joins changes nothing of what the ranker has learned
         done = Run(run_folder, progress, words=words).all(("summarize",))
@@ -210,7 +223,7 @@ class Run:
         for part in self.needs(stages):
             stage, command = MAKERS[part.partition("/")[0]]
             if stage not in stages and not artefacts.is_whole(self.out / part):
-                raise MmsrarecError(
+                raise NotFittedError(
                     f"{part} is not a finished artefact of {self.out}, and this needs it: make it first with mmsrarec "
                     f"{command} RECIPE --out {self.out}, or do all stages with mmsrarec run"
                 )

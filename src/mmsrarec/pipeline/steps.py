@@ -20,7 +20,7 @@ from mmsrarec.core.progress import Count, Progress
 from mmsrarec.data.identity import KeptLog, save_items
 from mmsrarec.data.images import open_picture, usable_pictures
 from mmsrarec.data.splits import EVERYTHING, SplitName
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import MissingDependencyError
 from mmsrarec.evaluate.hyperparameter_search import save_tries, search_encoder
 from mmsrarec.models import processes
 from mmsrarec.models.backbone import image_features
@@ -119,7 +119,7 @@ class Steps:
             from mmsrarec.summarize.tuning.policy import TuningContext, tune  # brings TRL along, which only this needs
         except ImportError as missing:
             hint = "pip install 'mmsrarec[tune]'"
-            raise MmsrarecError(f"tuning the summaries needs the package {missing.name}: {hint}") from None
+            raise MissingDependencyError(f"tuning the summaries needs the package {missing.name}: {hint}") from None
 
         recipe, settings = self.recipe, self.recipe.summarize
         key, other = self.keys.tune(self.retune), self.keys.tuned_on_other_data()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import RecipeError
 from mmsrarec.recommend.settings import PromptFields, RecommendSettings, Tasks
 from mmsrarec.retrieve.settings import RetrieveSettings
 
@@ -92,7 +92,7 @@ def variant_named(name: str) -> Variant:
         return Variant(settings={"history": count}) if what == "history" else Variant(retrieve={"k": count})
     if name not in VARIANTS:
         known = ", ".join([*VARIANTS, *(f'"{what} N"' for what in SWEEPS)])
-        raise MmsrarecError(f'unknown variant "{name}": choose from {known}')
+        raise RecipeError(f'unknown variant "{name}": choose from {known}')
     return VARIANTS[name]
 
 

@@ -14,7 +14,7 @@ from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.models.packing.prefix_tree import PrefixTree
 from mmsrarec.recommend.prompt.explanation_units import Mask, PromptFact, candidate_facts, user_facts
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
-from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.prompt.prompts import FACTS, Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
 
 TOGETHER = 1536
@@ -26,8 +26,13 @@ ones take longer, for the memory that they ask for."""
 class Reason:
     """Something the model was shown. weight: how far the log-odds of yes fall without it; negative: it spoke against.
 
-    kind: as of a `PromptFact`. item_id: of a history or similar item. parts: where asked for, the keywords of a reason
-    that is made of several, each left out alone; their weights need not add up to that of all.
+    Attributes:
+        kind: As of a `PromptFact`; or "ranker", of what a candidate generator says (`generator_reasons`).
+        item_id: Of a history or similar item.
+        parts: Where asked for, the keywords of a reason that is made of several, each left out alone; their weights
+            need not add up to that of all.
+        words: The keywords that it names.
+        level: Of a fact that is told in words, which of them, from 0.
     """
 
     kind: str
@@ -35,6 +40,8 @@ class Reason:
     weight: float
     item_id: str | None = None
     parts: "tuple[Reason, ...]" = ()
+    words: tuple[str, ...] = ()
+    level: int | None = None
 
 
 def explain(prompts: Prompts, context: PromptContext) -> tuple[float, list[Reason]]:
@@ -71,7 +78,7 @@ def explain_all(
             fact: round(float(whole[place] - value), 4)
             for fact, value in zip([*about_user, *mine], without, strict=True)
         }
-        reasons = [_reason(prompts, fact, drops) for fact in drops if not fact.part]
+        reasons = [_reason(prompts, context, place, fact, drops) for fact in drops if not fact.part]
         found.append((float(1 / (1 + np.exp(-whole[place]))), sorted(reasons, key=lambda reason: -reason.weight)))
     return found
 
@@ -101,11 +108,17 @@ def explanation_prompts(
     return [first, *(PackedPrompt(one.cut.shared(prompts, context), whole) for one in about_user)]
 
 
-def _reason(prompts: Prompts, fact: PromptFact, drops: Mapping[PromptFact, float]) -> Reason:
+def _reason(
+    prompts: Prompts, context: PromptContext, place: int, fact: PromptFact, drops: Mapping[PromptFact, float]
+) -> Reason:
     item_id = None if fact.item is None else prompts.dataset.items[fact.item].item_id
     parts = [Reason(part.kind, part.text, drops[part]) for part in fact.each() if part in drops]
     parts.sort(key=lambda part: -part.weight)
-    return Reason(fact.kind, fact.text, drops[fact], item_id, tuple(parts))
+    words = fact.words
+    if fact.kind in ("more", "less"):
+        words = tuple(getattr(fact.cut, fact.kind))
+    level = getattr(context, fact.kind)[place] if fact.kind in FACTS else None
+    return Reason(fact.kind, fact.text, drops[fact], item_id, tuple(parts), words, level)
 
 
 def log_odds(p: float) -> float:

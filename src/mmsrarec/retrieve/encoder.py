@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mmsrarec.data.dataset import IntArray
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import NotFittedError
 from mmsrarec.models.sequence.content_sasrec import ContentSASRec
 from mmsrarec.models.sequence.encoders import BERT4Rec, GRU4Rec, SASRec, SequenceModel
 from mmsrarec.retrieve.settings import CONTENT_SASREC, RetrieveSettings
@@ -111,9 +111,9 @@ class Encoder:
             known = weights.pop(KNOWN, None)
             model.load_state_dict(weights)
         except FileNotFoundError as e:
-            raise MmsrarecError(f"no trained encoder in {folder}: run stage 2 (retrieve) first") from e
+            raise NotFittedError(f"no trained encoder in {folder}: run stage 2 (retrieve) first") from e
         except (ValueError, KeyError, RuntimeError, SafetensorError) as e:
-            raise MmsrarecError(f"{folder} holds no encoder of this version: remove it and run stage 2 again") from e
+            raise NotFittedError(f"{folder} holds no encoder of this version: remove it and run stage 2 again") from e
         return cls(model.to(device), settings, curve, None if known is None else known.numpy())
 
 

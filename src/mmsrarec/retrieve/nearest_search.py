@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import IntArray
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import MissingDependencyError
 
 Float32Array = NDArray[np.float32]
 SearchName = Literal["exact", "faiss"]
@@ -118,5 +118,7 @@ def _faiss() -> Any:
     try:
         import faiss  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise MmsrarecError('retrieve.index = "faiss" needs the package faiss: pip install faiss-cpu') from None
+        raise MissingDependencyError(
+            'retrieve.index = "faiss" needs the package faiss: pip install faiss-cpu'
+        ) from None
     return faiss

@@ -18,7 +18,7 @@ from mmsrarec.data.folder import ITEMS, load_known
 from mmsrarec.data.identity import KeptLog, align, load_items, recoded
 from mmsrarec.data.reading.files import find
 from mmsrarec.data.splits import EVERYTHING
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 from mmsrarec.runs.provenance import made, served_on, serving_variant
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, on_device
 from mmsrarec.summarize.keywords import items_of
@@ -98,7 +98,7 @@ def _load(
     """The data folder as it is now, and items that only its interactions still name; None where it is not there."""
     if not find(place, ITEMS).is_file():
         if named:
-            raise MmsrarecError(f"{place} is not a data folder: name one with {ITEMS}")
+            raise DataError(f"{place} is not a data folder: name one with {ITEMS}")
         notes.append(
             f"the data folder {place} is not there: answers come from what {folder} keeps; --data FOLDER says where it "
             "is now"
@@ -109,7 +109,7 @@ def _load(
     held = [one for one in kept.item_ids if one in codes and one not in lost]
     alike = sum(not _edited(now.items[codes[one]], known.get(one)) for one in held)
     if alike < UNCHANGED_SHARE * len(kept.item_ids):
-        raise MmsrarecError(
+        raise DataError(
             f"{place} holds other data than {folder} was made from: it has {alike} of the run's {len(kept.item_ids)} "
             "items as they were; name the right folder with --data, or make a new run with mmsrarec run"
         )

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from mmsrarec.core.artefacts import MANIFEST, Manifest, identity, inputs_of, is_whole, read_manifest
 from mmsrarec.data.splits import EVERYTHING, Everything, SplitName
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import MmsrarecError, NotFittedError
 from mmsrarec.runs.recipe import Recipe, load_recipe
 
 RECIPE = "recipe.toml"
@@ -46,7 +46,7 @@ def made(folder: Path) -> Made:
             made it.
     """
     if not (folder / RECIPE).is_file() and not any(folder.glob(f"r*/*/**/{MANIFEST}")):
-        raise MmsrarecError(f"{folder} is not a run: make one with mmsrarec run RECIPE --out {folder}")
+        raise NotFittedError(f"{folder} is not a run: make one with mmsrarec run RECIPE --out {folder}")
     wanted = _wanted(folder)
     part = _served_part(folder, wanted)
     manifest = read_manifest(folder / part)
@@ -73,7 +73,7 @@ def check_inputs(folder: Path, part: str, manifest: Manifest) -> None:
         other = read_manifest(folder / name)
         differences = differing(manifest["settings"], other["settings"])
         why = said(differences, part, name) if differences else "from other data, or by another version"
-        raise MmsrarecError(
+        raise NotFittedError(
             f"{folder}: {name} was made again after {part}, which does not fit it any more ({why}): finish with "
             f"mmsrarec run RECIPE --out {folder}, with the recipe that you want"
         )
@@ -109,7 +109,7 @@ def _wanted(folder: Path) -> Recipe | None:
     try:
         return load_recipe(folder / RECIPE)
     except MmsrarecError as error:
-        raise MmsrarecError(f"{error}; make the run anew with mmsrarec run RECIPE --out {folder}") from error
+        raise NotFittedError(f"{error}; make the run anew with mmsrarec run RECIPE --out {folder}") from error
 
 
 def _making(recipe: Recipe) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _recipe_of(manifest: Manifest, folder: Path) -> Recipe:
     try:
         return Recipe.model_validate(manifest["settings"])
     except ValidationError as error:
-        raise MmsrarecError(
+        raise NotFittedError(
             f"{folder} was made by another version of mmsrarec: make the run anew with mmsrarec run RECIPE --out "
             f"{folder}"
         ) from error
@@ -137,7 +137,7 @@ def _served_part(folder: Path, wanted: Recipe | None) -> str:
         parts.sort(key=lambda name: (folder / name / MANIFEST).stat().st_mtime_ns, reverse=True)
         if parts:
             return parts[0]
-    raise MmsrarecError(
+    raise NotFittedError(
         f"{folder} has no finished artefact to answer by yet: go on with mmsrarec run RECIPE --out {folder}"
     )
 

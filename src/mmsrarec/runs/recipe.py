@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import RecipeError
 from mmsrarec.evaluate.settings import EvaluateSettings
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.recommend.settings import RecommendSettings
@@ -79,7 +79,7 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise MmsrarecError(f"{path} is not a readable TOML file: {error}") from error
+        raise RecipeError(f"{path} is not a readable TOML file: {error}") from error
     origin: dict[str, str] = {}
     for override in overrides:
         dotted, value = parse_override(override)
@@ -88,7 +88,7 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:
-        raise MmsrarecError(_explain(error, str(path), origin)) from error
+        raise RecipeError(_explain(error, str(path), origin)) from error
 
 
 def find_recipe(path: str | Path) -> Path:
@@ -99,24 +99,24 @@ def find_recipe(path: str | Path) -> Path:
         if candidate.is_file():
             return candidate
     shipped = sorted({file.stem for folder in SHIPPED for file in folder.glob("*.toml")})
-    raise MmsrarecError(f"no recipe {path}: name a TOML file, or one of the shipped {', '.join(shipped) or '(none)'}")
+    raise RecipeError(f"no recipe {path}: name a TOML file, or one of the shipped {', '.join(shipped) or '(none)'}")
 
 
 def parse_override(text: str) -> tuple[str, Any]:
     """("a.b", value) from "a.b=value". What is not TOML by itself, such as a bare word or a path, is a string."""
     dotted, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not all(dotted.split(".")):
-        raise MmsrarecError(f"--set {text}: expected KEY=VALUE, such as --set recommend.epochs=2")
+        raise RecipeError(f"--set {text}: expected KEY=VALUE, such as --set recommend.epochs=2")
     try:
         parsed = tomllib.loads(f"value = {value}")
     except RecursionError as error:
-        raise MmsrarecError(f"--set {dotted}: the value is nested too deeply") from error
+        raise RecipeError(f"--set {dotted}: the value is nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         if value[:1] in ('"', "'", "[", "{") or "\n" in value:
-            raise MmsrarecError(f"--set {text!r}: {error}") from error
+            raise RecipeError(f"--set {text!r}: {error}") from error
         return dotted, value
     if set(parsed) != {"value"}:
-        raise MmsrarecError(f"--set {text!r}: one value at a time")
+        raise RecipeError(f"--set {text!r}: one value at a time")
     return dotted, parsed["value"]
 
 
@@ -125,7 +125,7 @@ def _put(raw: dict[str, Any], dotted: str, value: Any, override: str) -> None:
     for name in parents:
         raw = raw.setdefault(name, {})
         if not isinstance(raw, dict):
-            raise MmsrarecError(f"--set {override}: {name} is a value, not a table")
+            raise RecipeError(f"--set {override}: {name} is a value, not a table")
     raw[last] = value
 
 

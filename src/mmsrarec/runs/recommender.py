@@ -1,20 +1,23 @@
 """Recommend from Python: load a finished run, then ask for a user or for a history of item ids."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Unpack, overload
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from mmsrarec.core.artefacts import read_manifest
-from mmsrarec.core.terminal import remark
+from mmsrarec.core.artefacts import is_whole, read_manifest
+from mmsrarec.core.progress import Reported
+from mmsrarec.core.terminal import remark_all
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import MmsrarecError, NotFittedError
 from mmsrarec.models.devices import check_device
-from mmsrarec.rankers.base import CandidateGenerator, Ranker, places
+from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.interleaved import (
     Interleaved,
     KeywordOverlap,
@@ -26,19 +29,15 @@ from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.popularity import PopularityAsOf
 from mmsrarec.rankers.sequence_model import SequenceRanker
-from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
-from mmsrarec.recommend.prompt.preferences import (
-    NO_PREFERENCES,
-    UserPreferences,
-    carries,
-    preference_bonus,
-    without_effect,
-)
+from mmsrarec.recommend.explain import Reason, explain, log_odds
+from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences, carries, preference_bonus
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import Fused, Fusion, Given
 from mmsrarec.recommend.ranking.scorer import MllmScorer
+from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC
+from mmsrarec.runs.answers import Explanation, Recommendations
 from mmsrarec.runs.arguments import (
     ItemIds,
     checked_count,
@@ -48,55 +47,18 @@ from mmsrarec.runs.arguments import (
     checked_ids,
     checked_words,
 )
+from mmsrarec.runs.batch import ONE_OR_MANY, recommend_table, score_table
 from mmsrarec.runs.current_catalogue import open_catalogue
 from mmsrarec.runs.fitted_rankers import served_rankers
+from mmsrarec.runs.options import Histories, Options, TableOptions, UserIds, Wanted
+from mmsrarec.runs.questions import Questions, ignored, unmet
+from mmsrarec.runs.reasons import Reasons, softmax
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part
+from mmsrarec.runs.similar_items import similar_items, similar_table
+from mmsrarec.runs.without_model import NOTE, NoPrompts, count_scorer, is_without_model, load_rankers, no_prompts
 
-SHOWN_REASONS = 3
-SURE = 36.0
-"""Log-odds beyond which a score could not be told from 0 or 1 in float64."""
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """score: what it is ranked by, in (0, 1). because: the heaviest reasons, each measured by leaving it out.
-
-    The score is p(yes) / (p(yes) + p(no)), or where the run's fusion with its candidate generators helped on validation
-    users, the logistic function of the fused score, which compares items of one answer and is no probability. Reasons
-    are of the language model's part; a fused answer ends them with the candidate generators' places.
-    """
-
-    item_id: str
-    title: str
-    score: float
-    keywords: tuple[str, ...]
-    because: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """All that the model was shown about one item, by what it carried. score: p(yes) / (p(yes) + p(no)), the model's
-    part alone."""
-
-    item_id: str
-    title: str
-    score: float
-    reasons: list[Reason]
-
-
-class Recommendations(list[Recommendation]):
-    """The best items, best first.
-
-    Attributes:
-        left_out: Ids of the history that the run does not know, which the answer does without.
-        notes: What else should be known of the answer, a sentence each.
-    """
-
-    def __init__(
-        self, items: Sequence[Recommendation] = (), left_out: Sequence[str] = (), notes: Sequence[str] = ()
-    ) -> None:
-        super().__init__(items)
-        self.left_out, self.notes = tuple(left_out), tuple(notes)
+UNASKED_SCORE = 0.5
+"""p(yes) where the language model is not asked: log-odds of zero."""
 
 
 class Recommender:
@@ -114,7 +76,7 @@ class Recommender:
         generator: Ranker | None = None,
         available: NDArray[np.bool_] | None = None,
     ):
-        """Of a run folder whose dataset is the catalogue to recommend from.
+        """Of a run folder whose dataset is the catalogue.
 
         Args:
             split: Whose models answer.
@@ -127,13 +89,19 @@ class Recommender:
         self.notes = tuple(run_folder.notes)
         self.available = np.ones(len(self.dataset.items), dtype=bool) if available is None else available
         self.retrieval = run_folder.retrieval(split)
-        self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, run_folder.recipe.runtime.score_tokens)
-        learned = None if generator else run_folder.fusion(run_folder.chosen_on, "full")
+        batch = run_folder.recipe.runtime.score_tokens
+        self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, batch)
+        fused = run_folder.fusion(run_folder.chosen_on, "full")
+        if isinstance(prompts, NoPrompts):
+            self.scorer, fused = count_scorer(self.retrieval.train), load_rankers(run_folder.folder)
+        learned = None if generator else fused
         self.fusion = learned if learned and learned.improves and run_folder.served == "whole" else None
         made = self._made(learned.generators) if learned else ()
         self.generators: tuple[CandidateGenerator, ...] = made if self.fusion else ()
-        self.generator: Ranker = generator or self._proposer(made, learned)
+        self.generator: Ranker = generator or self._generator(made, learned)
         self.cold_generator = PopularityAsOf().fit(self.retrieval.train)
+        self.reasons = Reasons(self.dataset, run_folder.keywords, prompts, batch)
+        self.questions = Questions(self.dataset, run_folder.recipe.evaluate.repeat_consumption == "allow")
 
     @classmethod
     def load(cls, run: str | Path, data: str | Path | None = None, device: str | None = None) -> "Recommender":
@@ -151,8 +119,21 @@ class Recommender:
         catalogue = open_catalogue(checked_folder("run", run), place, None if device is None else check_device(device))
         run_folder = catalogue.run_folder
         check_device(run_folder.recipe.runtime.device)
-        prompts = run_folder.tuned(catalogue.split, run_folder.served)
+        if is_without_model(run_folder.folder, adapter_part(catalogue.split, run_folder.served)):
+            prompts = no_prompts(run_folder)
+        else:
+            prompts = run_folder.tuned(catalogue.split, run_folder.served)
         return cls(run_folder, catalogue.split, prompts, available=catalogue.available)
+
+    @overload
+    def recommend(  # pyright: ignore[reportOverlappingOverload]  # without arguments both refuse
+        self, user: str | int | None = None, history: ItemIds | None = None, k: int = 10, **how: Unpack[Options]
+    ) -> Recommendations: ...
+
+    @overload
+    def recommend(
+        self, *, users: UserIds | None = None, histories: Histories | None = None, **how: Unpack[TableOptions]
+    ) -> pl.DataFrame: ...
 
     def recommend(
         self,
@@ -164,12 +145,19 @@ class Recommender:
         reasons: bool = True,
         allow_seen: bool | None = None,
         strict: bool = False,
-    ) -> Recommendations:
-        """The k best items. Give a user of the data, or a history of item ids, oldest first.
+        *,
+        users: UserIds | None = None,
+        histories: Histories | None = None,
+        exclude: ItemIds = (),
+        among: ItemIds | None = None,
+        progress: Reported = False,
+    ) -> "Recommendations | pl.DataFrame":
+        """The k best items: for one user or history an answer with all details, for many a table.
 
         Args:
             user: A user id; an integer counts as its decimal form.
-            history: Item ids. Those that the run does not know are left out, and named in the answer's `left_out`.
+            history: Item ids, oldest first. Those that the run does not know are left out, and named in the answer's
+                `left_out`.
             k: How many items, 1 or more; fewer come where fewer are left.
             more: Keywords that are asked for; they count at once, nothing is trained.
             less: Keywords that are asked to be spared.
@@ -177,15 +165,71 @@ class Recommender:
                 (docs/results.md) and changes neither scores nor order.
             allow_seen: Whether items that they had before may be recommended; None: as the run was evaluated.
             strict: Refuse a history that holds an unknown item.
+            users: User ids, for a table; one user may come more than once.
+            histories: Histories, for a table: a mapping from ids of yours, or a list, whose ids are places from 0.
+            exclude: Item ids that are not recommended.
+            among: Item ids of which alone some are recommended, such as what is in stock; None: all.
+            progress: For a table, where to tell how far it is: see `core.progress.Reported`.
+
+        Returns:
+            `Recommendations`; for `users` or `histories` a Polars DataFrame with the columns user_id, item_id, rank
+            (from 1), score, because (a list of sentences), in the order of the question.
 
         Raises:
-            MmsrarecError: Nobody of that id, no known item in the history, or an argument of another kind.
+            UnknownIdError: Nobody of that id, or no known item in the history.
+            MmsrarecError: An argument of another kind.
         """
         k, preferences, reasons = checked_count("k", k), self._preferences(more, less), checked_flag("reasons", reasons)
-        query, left_out = self._asked(user, history, checked_flag("strict", strict))
-        if allow_seen is not None:
-            query = replace(query, allow_seen=checked_flag("allow_seen", allow_seen))
-        return self.answer(query, k, preferences, reasons, left_out)
+        strict = checked_flag("strict", strict)
+        again = None if allow_seen is None else checked_flag("allow_seen", allow_seen)
+        may, notes = self.questions.allowed(self.available, exclude, among)
+
+        def ask(user: Any, history: Any) -> Recommendations:
+            query, left_out = self.questions.query(user, history, strict)
+            query = query if again is None else replace(query, allow_seen=again)
+            answer = self.answer(query, k, preferences, reasons, left_out, may)
+            answer.notes = (*notes, *answer.notes)
+            return answer
+
+        if users is None and histories is None:
+            return ask(user, history)
+        return recommend_table(ask, self.questions, (user, history), users, histories, strict, progress)
+
+    def similar_items(self, items: ItemIds, k: int = 10) -> pl.DataFrame:
+        """The items nearest to each of some items, by the cosine of what a sequence model has learned of them.
+
+        The model is `content-sasrec` where the run has it, whose vectors say what an item is as well as who chose it;
+        else the run's own sequence model. Which one it is stands in `similar_by`.
+
+        Returns:
+            A Polars DataFrame: item_id, similar_item_id, rank (from 1), score (the cosine, in [-1, 1]).
+
+        Raises:
+            UnknownIdError: An item that the run does not know, or that joined after the model was trained.
+        """
+        k, ids = checked_count("k", k), checked_ids("items", items)
+        codes, encoder = self.questions.codes(ids), self._item_encoder
+        found = similar_items(encoder, self.retrieval.train, self.available, codes, ids, k)
+        return similar_table(ids, found, [item.item_id for item in self.dataset.items])
+
+    @property
+    def similar_by(self) -> str:
+        """The name of the sequence model whose item vectors `similar_items` compares."""
+        return self._item_encoder.settings.encoder
+
+    @cached_property
+    def _item_encoder(self) -> Encoder:
+        part = self.run_folder.encoder_part(self.split, CONTENT_SASREC)
+        there = is_whole(self.run_folder.folder / part)
+        return self.run_folder.encoder(self.split, CONTENT_SASREC if there else None)
+
+    @overload
+    def score(
+        self, candidates: ItemIds, user: str | int | None = None, history: ItemIds | None = None, **how: Unpack[Wanted]
+    ) -> dict[str, float]: ...
+
+    @overload
+    def score(self, candidates: ItemIds, *, users: UserIds, **how: Unpack[Wanted]) -> pl.DataFrame: ...
 
     def score(
         self,
@@ -194,25 +238,52 @@ class Recommender:
         history: ItemIds | None = None,
         more: Sequence[str] = (),
         less: Sequence[str] = (),
-    ) -> dict[str, float]:
-        """{item id: score} of the named candidates. Raises MmsrarecError that lists unknown ids."""
+        *,
+        users: UserIds | None = None,
+    ) -> "dict[str, float] | pl.DataFrame":
+        """The scores of named items: log-odds, as of a `Recommendation`.
+
+        Args:
+            candidates: Item ids. The other arguments are those of `recommend`.
+            users: User ids, for a table.
+
+        Returns:
+            {item id: score}; for `users` a Polars DataFrame user_id, item_id, score, with a row for each user and
+            candidate as they were given, repeats included.
+
+        Raises:
+            UnknownIdError: An unknown item or user; the message lists them.
+        """
         ids, preferences = checked_ids("candidates", candidates), self._preferences(more, less)
+        if users is not None:
+            if user is not None or history is not None:
+                raise MmsrarecError(ONE_OR_MANY)
+            codes = self.questions.codes(ids)
+            return score_table(lambda query: self._scored(query, codes, preferences), self.questions, ids, users)
         if not ids and user is None and history is None:
             return {}
-        (query, left_out), codes = self._asked(user, history), self._codes(ids)
-        self._remark(left_out)
-        if not ids:
-            return {}
-        scores = self._scores(query, self._gather(query, codes, preferences), preferences)
-        return dict(zip(ids, scores.tolist(), strict=True))
+        (query, left_out), codes = self.questions.query(user, history), self.questions.codes(ids)
+        remark_all(ignored(left_out))
+        return dict(zip(ids, self._scored(query, codes, preferences).tolist(), strict=True))
+
+    def _scored(self, query: Queries, codes: IntArray, preferences: UserPreferences) -> FloatArray:
+        """(c,) scores of (c,) items, each the same whatever else is asked."""
+        if not len(codes):
+            return np.empty(0)
+        context = self._gather(query, codes, preferences)
+        return self._scores(query, context, preferences, self._model_scores(query, context))
+
+    def _model_scores(self, query: Queries, context: PromptContext) -> FloatArray:
+        """(c,) p(yes) of the language model; a constant where it has no part in the order."""
+        if self._asks(query):
+            return self.scorer.score_contexts([context])[0]
+        return np.full(len(context.candidates), UNASKED_SCORE)
 
     def _scores(
-        self, query: Queries, context: PromptContext, preferences: UserPreferences = NO_PREFERENCES
+        self, query: Queries, context: PromptContext, preferences: UserPreferences, p: FloatArray
     ) -> FloatArray:
-        """(c,) in (0, 1): fused where the run is and the query has a history, else the language model's; preferences
+        """(c,) log-odds: fused where the run is and the query has a history, else the language model's; preferences
         tilt either."""
-        even = np.full(len(context.candidates), 0.5)
-        p = self.scorer.score_contexts([context])[0] if self._asks(query) else even
         if fusion := self._fusion_at(query):
             fused = Fused("mmsrarec", Given(p[None]), self.generators, fusion.whole)
             logits = fused.score(query, np.array([context.candidates], dtype=np.int64))[0]
@@ -220,7 +291,7 @@ class Recommender:
             logits = np.array([log_odds(float(one)) for one in p], dtype=np.float64)
         if preferences:
             logits = logits + preference_bonus(preferences, map(self.prompts.shown_keywords, context.candidates))
-        return 1 / (1 + np.exp(-np.clip(logits, -SURE, SURE)))
+        return logits
 
     def _fusion_at(self, query: Queries) -> Fusion | None:
         """Proposers know nothing of somebody without a history."""
@@ -239,16 +310,19 @@ class Recommender:
         more: Sequence[str] = (),
         less: Sequence[str] = (),
     ) -> Explanation:
-        """Why the item is, or is not, for them: each thing the model was shown, and how far the log-odds of yes fall
-        without it."""
+        """Why the language model finds that an item is, or is not, for them: all that it was shown, and how far the
+        log-odds of yes fall without each thing. The arguments are those of `recommend`."""
+        if isinstance(self.prompts, NoPrompts):
+            raise NotFittedError(f"{NOTE}, so there is nothing to leave out: recommend() tells what spoke for an item")
         item_id, preferences = checked_id("item", item), self._preferences(more, less)
-        codes = self._codes([item_id])
-        query, left_out = self._asked(user, history)
-        self._remark(left_out)
+        codes = self.questions.codes([item_id])
+        query, left_out = self.questions.query(user, history)
+        remark_all(ignored(left_out))
         context = self._gather(query, codes, preferences)
-        (score,) = self.scorer.score_contexts([context])[0].tolist()  # as it is ranked
+        (p,) = self.scorer.score_contexts([context])[0].tolist()  # as it is ranked
         _, reasons = explain(self.prompts, context)
-        return Explanation(item_id, self.dataset.items[context.candidates[0]].title, score, reasons)
+        title = self.dataset.items[context.candidates[0]].title
+        return Explanation(item_id, title, log_odds(p), p, reasons)
 
     def answer(
         self,
@@ -257,13 +331,15 @@ class Recommender:
         preferences: UserPreferences = NO_PREFERENCES,
         reasons: bool = True,
         left_out: Sequence[str] = (),
+        allowed: NDArray[np.bool_] | None = None,
     ) -> Recommendations:
         """The k best items at one query, (1,). Someone without a history is proposed what is popular.
 
-        Where more is asked of something, items that carry it are proposed in turns with the others.
+        Where more is asked of something, items that carry it are proposed in turns with the others. allowed: (items,)
+        what may be recommended; whatever is available unless given.
         """
-        notes = [*self._unmet(preferences), *self._ignored(left_out)]
-        may = self.available.copy()
+        notes = [*unmet(preferences, self._shown), *ignored(left_out)]
+        may = (self.available if allowed is None else allowed).copy()
         may[query.excluded[0]] = False
         if not may.any():
             why = "they had everything that may be recommended; allow_seen=True (--allow-seen) offers it again"
@@ -275,37 +351,23 @@ class Recommender:
         n = min(max(self.run_folder.recipe.evaluate.n_candidates, k), int(may.sum()))
         proposed = Reranked("mmsrarec", Restricted(generator, may), self.scorer, n).proposals(query)[0]
         context = self._gather(query, proposed, preferences)
-        scores = self._scores(query, context, preferences)  # whatever is shown of them
+        scores = self._scores(query, context, preferences, p := self._model_scores(query, context))
         best = np.argsort(-scores, kind="stable")[:k]
-        carried: Sequence[Sequence[Reason]] = [()] * len(best)
+        chances = softmax(scores) if self._fusion_at(query) and not preferences else None
+        measured: Sequence[Sequence[Reason]] = [()] * len(best)
         if reasons:
-            explained = explain_all(self.prompts, context.pick(best), self.scorer.batch_tokens)
-            carried = [found for _, found in explained]
-        generators = self.generators if self._fusion_at(query) else ()
-        told = [(one.name, places(one, query)[0]) for one in generators]
+            measured = self.reasons.measured(
+                query, context, preferences, best, p, self._fusion_at(query), self.generators
+            )
         items = [
-            self._recommendation(int(proposed[place]), float(scores[place]), found, told, preferences)
-            for place, found in zip(best, carried, strict=True)
+            self.reasons.recommendation(
+                int(proposed[place]), float(scores[place]), None if chances is None else float(chances[place]), found
+            )
+            for place, found in zip(best, measured, strict=True)
         ]
         return Recommendations(items, left_out, notes)
 
-    def _unmet(self, preferences: UserPreferences) -> list[str]:
-        """What is said of typed keywords that no item carries."""
-        words = without_effect(preferences, self._shown)
-        return [f"no item carries {', '.join(words)}: asking for it changes nothing"] if words else []
-
-    def _ignored(self, left_out: Sequence[str]) -> list[str]:
-        """What is said of items of a history that the run does not know."""
-        if not left_out:
-            return []
-        shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
-        return [f"left out of the history, for the run does not know them: {shown} ({len(left_out)} in all)"]
-
-    def _remark(self, left_out: Sequence[str]) -> None:
-        for note in self._ignored(left_out):
-            remark(note)
-
-    def _proposer(self, made: Sequence[CandidateGenerator], learned: Fusion | None) -> Ranker:
+    def _generator(self, made: Sequence[CandidateGenerator], learned: Fusion | None) -> Ranker:
         """Those who were chosen to propose, or the run's sequence encoder; and what nobody took, which they cannot
         know."""
         n_items, named = len(self.dataset.items), {one.name: one for one in made}
@@ -329,26 +391,6 @@ class Recommender:
         """The keywords that a prompt shows of each item."""
         return [self.prompts.shown_keywords(code) for code in range(len(self.dataset.items))]
 
-    def _recommendation(
-        self,
-        code: int,
-        score: float,
-        reasons: Sequence[Reason],
-        told: Sequence[tuple[str, FloatArray]],
-        preferences: UserPreferences,
-    ) -> Recommendation:
-        """told: whose places joined in, NaN of what they cannot know. A preference that the item meets is the first
-        reason: it counts by rule."""
-        item, keywords = self.dataset.items[code], self.run_folder.keywords.united(code)
-        met = [
-            word for word in preferences.more if carries(self.prompts.shown_keywords(code), [word], preferences.lexicon)
-        ]
-        because = (f"you asked for more {', '.join(met)}",) if met else ()
-        because += tuple(one.text for one in reasons if one.weight > 0 and one.kind != "more")[:SHOWN_REASONS]
-        if said := [f"{place[code]:.0f} by {name}" for name, place in told if not np.isnan(place[code])]:
-            because += (f"place {', '.join(said)}",)
-        return Recommendation(item.item_id, item.title, score, keywords, because)
-
     def _gather(self, query: Queries, codes: IntArray, preferences: UserPreferences) -> PromptContext:
         """What the model is told; of preferences only where it has learned what they are."""
         (context,) = self.retrieval.gather(query, codes[None], self.prompts.settings)
@@ -357,6 +399,8 @@ class Recommender:
     @cached_property
     def _obeys(self) -> bool:
         """By what the adapter was trained with, which an older recipe does not say."""
+        if isinstance(self.prompts, NoPrompts):
+            return False
         manifest = read_manifest(self.run_folder.folder / adapter_part(self.split, self.run_folder.served))
         return bool(manifest["settings"].get("recommend", {}).get("preference_rate"))
 
@@ -364,39 +408,3 @@ class Recommender:
         """What is typed, as the languages of the catalogue read it."""
         lexicon = self.run_folder.keywords.lexicon
         return UserPreferences.of(checked_words("more", more), checked_words("less", less), lexicon)
-
-    def _asked(
-        self, user: str | int | None, history: ItemIds | None, strict: bool = False
-    ) -> tuple[Queries, tuple[str, ...]]:
-        """Now: after everything in the log; and the ids of the history that are not known.
-
-        Raises MmsrarecError for a user who is not there, and a history of which nothing is.
-        """
-        if (user is None) == (history is None):
-            raise MmsrarecError("give a user or a history, one of the two")
-        interactions, name = self.dataset.interactions, self.dataset.name
-        now = np.array([int(interactions.time.max(initial=0)) + 1])
-        if user is not None:
-            known = checked_id("user", user)
-            if known not in self.dataset.user_code:
-                raise MmsrarecError(f'no user "{known}" in {name}: give a history of item ids instead')
-            code = self.dataset.user_code[known]
-            return self._query(code, now, interactions.items_of(code)), ()
-        assert history is not None
-        ids = checked_ids("history", history)
-        left_out = tuple(dict.fromkeys(one for one in ids if one not in self.dataset.item_code))
-        kept = [one for one in ids if one in self.dataset.item_code]
-        if left_out and (strict or not kept):
-            raise MmsrarecError(f"no such items in {name}: {', '.join(left_out[:10])}")
-        return self._query(-1, now, self._codes(kept)), left_out
-
-    def _query(self, user: int, now: IntArray, history: IntArray) -> Queries:
-        """Whether what they had may be recommended again is as the run was evaluated."""
-        again = self.run_folder.recipe.evaluate.repeat_consumption == "allow"
-        return Queries(np.array([user]), now, np.array([-1]), (history,), again)
-
-    def _codes(self, item_ids: Sequence[str]) -> IntArray:
-        unknown = [item_id for item_id in item_ids if item_id not in self.dataset.item_code]
-        if unknown:
-            raise MmsrarecError(f"no such items in {self.dataset.name}: {', '.join(unknown[:10])}")
-        return np.array([self.dataset.item_code[item_id] for item_id in item_ids], dtype=np.int64)

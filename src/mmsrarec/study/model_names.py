@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import RecipeError
 from mmsrarec.rankers.registry import (
     GENERATORS,
     candidate_generators,
@@ -31,9 +31,9 @@ def needs_stage_2(name: str) -> bool:
 
 
 def check_generators(names: Collection[str]) -> None:
-    """Raise MmsrarecError where nobody proposes what the language model is to re-rank."""
+    """Raise RecipeError where nobody proposes what the language model is to re-rank."""
     if "mmsrarec" in names and not candidate_generators(names):
-        raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
+        raise RecipeError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
 
 
 def is_ablation(variant: str) -> bool:
@@ -42,13 +42,13 @@ def is_ablation(variant: str) -> bool:
 
 
 def check_rows(names: Iterable[str], n_items: int) -> None:
-    """Raise MmsrarecError for a row that does not exist or cannot be made for so many items."""
+    """Raise RecipeError for a row that does not exist or cannot be made for so many items."""
     others = (CONTEXT, *TRAINED, MSR)
     for name in names:
         if is_ranker(name):
             ranker_class(name).check_size(n_items)
         elif name not in others:
-            raise MmsrarecError(f'unknown row "{name}": choose from {", ".join((*ranker_names(), *others))}')
+            raise RecipeError(f'unknown row "{name}": choose from {", ".join((*ranker_names(), *others))}')
 
 
 def obeys_clock(name: str) -> bool:

@@ -104,7 +104,7 @@ def shown_users(run_folder: RunFolder, split: SplitName, rows: Mapping[int, str]
                 name=f"User {run_folder.dataset.user_ids[int(query.user[0])]}",
                 history=[shown_item(run_folder, code) for code in context.history],
                 similar=list(dict.fromkeys(similar)),
-                recommendations=[shown_item(run_folder, code_of[a.item_id], a.score, a.because) for a in answers],
+                recommendations=[shown_item(run_folder, code_of[a.item_id], a.probability, a.because) for a in answers],
                 taken=shown_item(run_folder, int(query.target[0])),
                 note=note,
             )

@@ -14,7 +14,7 @@ import regex
 
 from mmsrarec.core.artefacts import atomic_write
 from mmsrarec.data.dataset import Dataset, Item
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import NotFittedError
 from mmsrarec.summarize.language.detection import of_catalogue
 from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon, is_word
 from mmsrarec.summarize.language.segmentation import LONGEST_CLAUSE, WORD, normal, script_of_word, unspaced
@@ -172,7 +172,7 @@ def items_of(path: str | Path) -> list[str]:
     try:
         return pl.read_parquet(path, columns=["item_id"])["item_id"].to_list()
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise MmsrarecError(f"cannot read the keywords in {path}: {error}; summarize again") from None
+        raise NotFittedError(f"cannot read the keywords in {path}: {error}; summarize again") from None
 
 
 @dataclass(frozen=True)
@@ -234,9 +234,9 @@ class Keywords:
         try:
             table = pl.read_parquet(path)
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise MmsrarecError(f"cannot read the keywords in {path}: {error}; summarize again") from None
+            raise NotFittedError(f"cannot read the keywords in {path}: {error}; summarize again") from None
         if table.schema != pl.Schema(COLUMNS):
-            raise MmsrarecError(f"{path} does not hold keywords of this version: summarize again")
+            raise NotFittedError(f"{path} does not hold keywords of this version: summarize again")
         ids = pl.DataFrame({"item_id": [item.item_id for item in dataset.items]}, schema={"item_id": pl.String})
         table = ids.join(table, on="item_id", how="left", maintain_order="left").with_columns(
             pl.col("image", "text", "flags").fill_null([]),

@@ -15,7 +15,7 @@ from torch import Tensor
 from mmsrarec.core.artefacts import key
 from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import Dataset, Item
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import MissingDependencyError, MmsrarecError
 from mmsrarec.models.backbone.image_features import sha256
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.summarize.answer_store import Job, Store
@@ -181,7 +181,7 @@ def load_embedding_model(name: str) -> Embed:
         from mmsrarec.models.backbone.text_embedder import Embedder
     except ImportError as missing:
         hint = "pip install 'mmsrarec[tune]', or leave summarize.keyword_cost out"
-        raise MmsrarecError(f"summarize.keyword_cost needs the package {missing.name}: {hint}") from None
+        raise MissingDependencyError(f"summarize.keyword_cost needs the package {missing.name}: {hint}") from None
     return Embedder(name)
 
 

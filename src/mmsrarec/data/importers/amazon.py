@@ -20,7 +20,7 @@ from mmsrarec.data.reading.cleaning import clean
 from mmsrarec.data.reading.files import Lines, text_lines
 from mmsrarec.data.reading.line_faults import Fault, check_id, is_null
 from mmsrarec.data.units import Unit
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 ITEM, USER, TIME = ("parent_asin", "asin"), ("reviewerID", "user_id"), ("unixReviewTime", "timestamp")
 """What the editions call an item (products of one kind are one item since 2023), a user and the query."""
@@ -50,9 +50,9 @@ def import_amazon(
     """
     for path in (reviews, products):
         if path is not None and not path.is_file():
-            raise MmsrarecError(f"{path} is not a file: name the reviews, and by --products what is sold")
+            raise DataError(f"{path} is not a file: name the reviews, and by --products what is sold")
     if pictures is not None and not pictures.is_dir():
-        raise MmsrarecError(f"{pictures} is not a folder: name one that holds pictures, ASIN.jpg")
+        raise DataError(f"{pictures} is not a folder: name one that holds pictures, ASIN.jpg")
     report, rejects = Report(), Rejects()
     dataset = _read_log(reviews, max_rejects, time, report, rejects)
     if core is not None:

@@ -14,7 +14,7 @@ from mmsrarec.data.folder import IMAGES, write_tables
 from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.data.profile import tie_share
 from mmsrarec.data.reading.line_faults import Fault, Kind, placeholders
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 REPORT, REJECTS = "import.json", "rejects.csv"
 
@@ -90,16 +90,14 @@ class Rejects:
         bad = [row for row in self.in_order() if row.file == path.name and row.kind == "fault"]
         if len(bad) > share * lines:
             count = f"{path}: {len(bad)} of {lines} lines are faulty, more than {share:.2%}"
-            raise MmsrarecError(
-                f"{count}; the first is line {bad[0].line}: {bad[0].reason}. Mend the file or allow more"
-            )
+            raise DataError(f"{count}; the first is line {bad[0].line}: {bad[0].reason}. Mend the file or allow more")
 
     def check_left(self, path: Path, left: int, what: str) -> None:
         """Raise when nothing is left of a file."""
         if not left:
             bad = [row for row in self.in_order() if row.file == path.name]
             why = f": {len(bad)} lines were set aside, the first is line {bad[0].line}: {bad[0].reason}" if bad else ""
-            raise MmsrarecError(f"{path} holds no {what}{why}")
+            raise DataError(f"{path} holds no {what}{why}")
 
 
 def accept_picture(item: Item, root: Path, new: Path, report: Report) -> Item:
@@ -120,8 +118,8 @@ def accept_picture(item: Item, root: Path, new: Path, report: Report) -> Item:
     return replace(item, image=name.as_posix())
 
 
-def write_import(dataset: Dataset, folder: Path, report: Report, rejects: Rejects) -> None:
-    """Write the tables, rejects.csv and import.json into a folder that exists; completes the report's counts."""
+def complete(dataset: Dataset, report: Report, rejects: Rejects) -> None:
+    """Fill in the counts of a report that follow from the data set and from what was set aside."""
     report.items, report.users, report.interactions = (
         len(dataset.items),
         len(dataset.user_ids),
@@ -137,6 +135,11 @@ def write_import(dataset: Dataset, folder: Path, report: Report, rejects: Reject
     report.items_without_image = sum(item.image is None for item in dataset.items)
     report.items_without_text = sum(not item.text for item in dataset.items)
     report.tie_share = tie_share(dataset.interactions)
+
+
+def write_import(dataset: Dataset, folder: Path, report: Report, rejects: Rejects) -> None:
+    """Write the tables, rejects.csv and import.json into a folder that exists; completes the report's counts."""
+    complete(dataset, report, rejects)
     write_tables(dataset, folder)
     with (folder / REJECTS).open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(

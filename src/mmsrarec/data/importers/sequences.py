@@ -21,7 +21,7 @@ from mmsrarec.data.kcore import Core, drop_unused, in_core
 from mmsrarec.data.reading.cleaning import clean
 from mmsrarec.data.reading.files import Lines, text_lines
 from mmsrarec.data.reading.line_faults import Fault, check_id, is_null
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 TIMES = "steps, aligned at each user's end: the source has no times"
 TITLES = ["item", "title"]
@@ -42,7 +42,7 @@ def import_sequences(
     paths = [Path(path) for path in (source, titles) if path is not None]
     for path in paths:
         if not path.is_file():
-            raise MmsrarecError(f"{path} is not a file: name a log of lines `user item item ...`, and a CSV of titles")
+            raise DataError(f"{path} is not a file: name a log of lines `user item item ...`, and a CSV of titles")
     report, rejects = Report(times=TIMES, unit="steps"), Rejects()
     items = {} if titles is None else _read_titles(paths[1], max_rejects, report, rejects)
     sequences = _read_log(paths[0], max_rejects, rejects)
@@ -99,7 +99,7 @@ def _read_titles(path: Path, share: float, report: Report, rejects: Rejects) -> 
     lines = text_lines(Lines(path))
     _, header = next(lines, (0, ""))
     if header is None or next(csv.reader([header]), None) != TITLES:
-        raise MmsrarecError(f"{path}: the first line must name the columns {','.join(TITLES)}")
+        raise DataError(f"{path}: the first line must name the columns {','.join(TITLES)}")
     number = 1
     for number, line in lines:
         try:

@@ -14,7 +14,7 @@ from mmsrarec.data.reading.files import Lines, find
 from mmsrarec.data.reading.line_faults import Fault
 from mmsrarec.data.reading.parsing import COLUMNS, parse_item, scan_rows
 from mmsrarec.data.units import Unit
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 
 def import_tables(
@@ -34,9 +34,9 @@ def import_tables(
     described, log = (find(source, name) for name in (ITEMS, INTERACTIONS))
     for path in (source, described, log):
         if not path.exists():
-            raise MmsrarecError(f"{path} does not exist: a source has {ITEMS}, {INTERACTIONS} and, if any, {IMAGES}/")
+            raise DataError(f"{path} does not exist: a source has {ITEMS}, {INTERACTIONS} and, if any, {IMAGES}/")
     if source.resolve() == out.resolve():
-        raise MmsrarecError(f"{out} is the source itself: choose another folder to write to")
+        raise DataError(f"{out} is the source itself: choose another folder to write to")
     report, rejects = Report(), Rejects()
     items, set_aside = _read_items(described, max_rejects, report, rejects)
     dataset = _read_log(log, items, set_aside, max_rejects, time, report, rejects)
@@ -115,7 +115,7 @@ def _read_log(
     if unknown:
         shown = ", ".join(repr(item_id) for item_id in list(unknown)[:5])
         count = f"{path}: {sum(unknown.values())} interactions name {len(unknown)} items that {ITEMS} has not ({shown}"
-        raise MmsrarecError(f"{count}{', ...' if len(unknown) > 5 else ''}); add the items or remove these lines")
+        raise DataError(f"{count}{', ...' if len(unknown) > 5 else ''}); add the items or remove these lines")
     if last[0] == number and len(last[1]) < shortest < 19 and not lines.whole:
         # A file cut short inside its last number still parses; a number shorter than all others gives it away.
         rejects.add(path, number, "cut short: the last timestamp is incomplete")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 CHUNK = 1 << 20
 LARGEST = 32 << 30
@@ -45,13 +45,11 @@ def packing(path: Path) -> str | None:
         with path.open("rb") as file:
             start = file.read(64)
     except OSError as error:
-        raise MmsrarecError(f"{path} cannot be read ({error.strerror})") from None
+        raise DataError(f"{path} cannot be read ({error.strerror})") from None
     packed = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
     named = _ENDINGS.get(path.suffix.lower())
     if start and named and not packed:
-        raise MmsrarecError(
-            f"{path} cannot be unpacked (it is named {path.suffix}, and holds no {named}): fetch it again"
-        )
+        raise DataError(f"{path} cannot be unpacked (it is named {path.suffix}, and holds no {named}): fetch it again")
     if packed is None:
         _refuse_other(path, start)
     return packed
@@ -132,19 +130,19 @@ def _with_line_feeds(data: bytes) -> bytes:
 def _refuse_other(path: Path, start: bytes) -> None:
     for magic, what in _REFUSED.items():
         if start.startswith(magic):
-            raise MmsrarecError(f"{path} is {what}")
+            raise DataError(f"{path} is {what}")
     if len(start) > 3 and (start[1::2].count(0) == len(start) // 2 or not any(start[::2])):
-        raise MmsrarecError(f"{path} is text in UTF-16, without a mark that says so: save it as UTF-8")
+        raise DataError(f"{path} is text in UTF-16, without a mark that says so: save it as UTF-8")
 
 
 @contextlib.contextmanager
 def _unpacking(path: Path) -> Iterator[None]:
     try:
         yield
-    except MmsrarecError:
+    except DataError:
         raise
     except Exception as error:  # damaged files make the decoders raise nearly anything
-        raise MmsrarecError(f"{path} cannot be unpacked ({error}): fetch it again") from None
+        raise DataError(f"{path} cannot be unpacked ({error}): fetch it again") from None
 
 
 def _unpack(path: Path, file: IO[bytes], packed: str) -> Any:
@@ -159,14 +157,14 @@ def _only_member(path: Path, file: IO[bytes]) -> IO[bytes]:
     archive = zipfile.ZipFile(file)
     names = [entry for entry in archive.infolist() if not entry.is_dir()]
     if any(entry.filename == "[Content_Types].xml" for entry in names):
-        raise MmsrarecError(f"{path} is a file of Microsoft Office: save it as CSV")
+        raise DataError(f"{path} is a file of Microsoft Office: save it as CSV")
     names = [
         entry for entry in names if not Path(entry.filename).name.startswith(".") and "__MACOSX" not in entry.filename
     ]
     if len(names) != 1:
-        raise MmsrarecError(f"{path} is a zip archive of {len(names)} files: unpack it, and name the one that is meant")
+        raise DataError(f"{path} is a zip archive of {len(names)} files: unpack it, and name the one that is meant")
     if names[0].flag_bits & 1:
-        raise MmsrarecError(f"{path} is a zip archive with a password: unpack it first")
+        raise DataError(f"{path} is a zip archive with a password: unpack it first")
     return archive.open(names[0])
 
 
@@ -179,7 +177,7 @@ def _zstd(path: Path, file: IO[bytes]) -> Any:
         return unpacker.stream_reader(file, read_across_frames=True)
     with contextlib.suppress(ImportError):
         return importlib.import_module("pyarrow").CompressedInputStream(file, "zstd")
-    raise MmsrarecError(f"{path} is packed with zstd: unpack it first, or pip install zstandard")
+    raise DataError(f"{path} is packed with zstd: unpack it first, or pip install zstandard")
 
 
 class _Unpacked(io.RawIOBase):
@@ -204,4 +202,4 @@ class _Unpacked(io.RawIOBase):
 
     def _too_much(self) -> NoReturn:
         grown = f"{self.packed} bytes unpack to more than {self.size >> 20} MiB"
-        raise MmsrarecError(f"{self.path}: {grown}, which no table does; unpack it yourself if you trust it")
+        raise DataError(f"{self.path}: {grown}, which no table does; unpack it yourself if you trust it")

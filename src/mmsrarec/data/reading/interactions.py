@@ -9,7 +9,7 @@ import polars as pl
 from mmsrarec.data.reading.files import CHUNK, Lines, packing
 from mmsrarec.data.reading.line_faults import Fault, check_id
 from mmsrarec.data.reading.parsing import COLUMNS, TIMESTAMP, read_header, scan_rows
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 ADVICE = "mend or remove the line, or let mmsrarec import set it aside"
 
@@ -23,7 +23,7 @@ def read_log(path: Path) -> pl.DataFrame:
     if rows is None:
         rows = _exactly(path)
     if not len(rows):
-        raise MmsrarecError(f"{path} holds no interactions")
+        raise DataError(f"{path} holds no interactions")
     return rows
 
 
@@ -68,7 +68,7 @@ def _exactly(path: Path) -> pl.DataFrame:
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
     for number, row in scan_rows(Lines(path)):
         if isinstance(row, Fault):
-            raise MmsrarecError(f"{path}, line {number}: {row}; {ADVICE}")
+            raise DataError(f"{path}, line {number}: {row}; {ADVICE}")
         for name, values in columns.items():
             values.append(row[name])
     return pl.DataFrame(columns | {"timestamp": list(map(int, columns["timestamp"]))}, schema=_SCHEMA)

@@ -10,7 +10,7 @@ from mmsrarec.data.dataset import Item
 from mmsrarec.data.reading.cleaning import clean, without_surrogates
 from mmsrarec.data.reading.files import Lines
 from mmsrarec.data.reading.line_faults import Fault, check_id, is_null
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 COLUMNS = ("user_id", "item_id", "timestamp")
 TIMESTAMP = r"-?[0-9]{1,19}"
@@ -55,11 +55,11 @@ def read_header(lines: Iterator[bytes], path: object) -> list[str]:
     try:
         names = next(csv.reader([header], strict=True), [])
     except csv.Error as error:
-        raise MmsrarecError(f"{path}: the first line is not CSV ({error})") from None
+        raise DataError(f"{path}: the first line is not CSV ({error})") from None
     for name in COLUMNS:
         if names.count(name) != 1:
             fault = f"no {name}" if name not in names else f"{name} more than once"
-            raise MmsrarecError(f"{path}: the first line must name the columns {','.join(COLUMNS)}; {fault}")
+            raise DataError(f"{path}: the first line must name the columns {','.join(COLUMNS)}; {fault}")
     return names
 
 

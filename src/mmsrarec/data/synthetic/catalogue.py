@@ -15,7 +15,7 @@ from mmsrarec.data.dataset import Dataset, IntArray, Item, make_interactions
 from mmsrarec.data.folder import IMAGES, load, write_tables, writing_data
 from mmsrarec.data.synthetic.drawing import COLOURS, KINDS, MOTIFS, contrasting, draw_product
 from mmsrarec.data.synthetic.ground_truth import ANSWERS, FOLLOW, LEANING, OTHER
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 MATERIALS = ("oak", "steel", "wool", "glass", "clay", "linen")
 _WORDS = """
@@ -78,7 +78,7 @@ def draw_catalogue(folder: Path, seed: int = 0, items: int = 300, shoppers: int 
     items: 30 to 300, in series of five; shoppers: each takes 8 to 16 items within a year. Takes a few seconds.
     """
     if not 30 <= items <= IN_A_SERIES * len(SERIES) or shoppers < 1:
-        raise MmsrarecError(f"a drawn catalogue has 30 to {IN_A_SERIES * len(SERIES)} items and at least one shopper")
+        raise DataError(f"a drawn catalogue has 30 to {IN_A_SERIES * len(SERIES)} items and at least one shopper")
     for_items, for_pictures, for_shoppers = np.random.default_rng(seed).spawn(3)
     truth = _truth(for_items, items)
     catalogue = _catalogue(for_items, truth)

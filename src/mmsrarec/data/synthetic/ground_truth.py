@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
 from mmsrarec.data.splits import Queries
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import DataError
 
 Attribute = Literal["motif", "material", "series"]
 ATTRIBUTES: tuple[Attribute, ...] = get_args(Attribute)
@@ -61,12 +61,12 @@ class GroundTruth:
         """From answers.json beside the tables of a drawn data set."""
         path = None if dataset.folder is None else dataset.folder / ANSWERS
         if path is None or not path.is_file():
-            raise MmsrarecError(f"no {ANSWERS} with this data set: only a catalogue from `mmsrarec sample` has one")
+            raise DataError(f"no {ANSWERS} with this data set: only a catalogue from `mmsrarec sample` has one")
         told = json.loads(path.read_text(encoding="utf-8"))
         unknown = [item.item_id for item in dataset.items if item.item_id not in told["items"]]
         unknown += [user_id for user_id in dataset.user_ids if user_id not in told["shoppers"]]
         if unknown:
-            raise MmsrarecError(f"{path} does not know {', '.join(unknown[:5])}: it is of another catalogue")
+            raise DataError(f"{path} does not know {', '.join(unknown[:5])}: it is of another catalogue")
         items = [told["items"][item.item_id] for item in dataset.items]
         shoppers = [told["shoppers"][user_id] for user_id in dataset.user_ids]
         motifs = sorted({item["motif"] for item in items if item["motif"]})

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from mmsrarec.core.artefacts import file_hash
 from mmsrarec.core.memory import release_memory
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import MmsrarecError, RecipeError
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.mllm import Mllm
 
@@ -40,7 +40,7 @@ def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: boo
     blocks: nn.ModuleList = getattr(mllm.decoder, "layers", nn.ModuleList())
     count = len(blocks)
     if first_layer >= count:
-        raise MmsrarecError(f"first_layer is {first_layer}, but the model has {count} layers: name a lower one")
+        raise RecipeError(f"first_layer is {first_layer}, but the model has {count} layers: name a lower one")
     layers = "|".join(str(layer) for layer in range(first_layer, count))
     parts = {name for block in blocks for name, part in block.named_modules() if isinstance(part, nn.Linear)}
     with torch.random.fork_rng():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmsrarec.core.progress import Count
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import RecipeError
 from mmsrarec.models.backbone.mllm import Mllm, pool_grid
 
 VISUAL_TOKENS = (9, 9, 1)
@@ -24,7 +24,7 @@ def projector_of(mllm: Mllm) -> nn.Module:
     """Raises MmsrarecError for a model that is not built like the embedded one."""
     projector = getattr(mllm.model.model, "multi_modal_projector", None)  # pyright: ignore
     if projector is None or not hasattr(mllm.model.model, "vision_tower"):  # pyright: ignore
-        raise MmsrarecError("only models like the embedded one can be warmed up: set model.warm_up_steps to 0")
+        raise RecipeError("only models like the embedded one can be warmed up: set model.warm_up_steps to 0")
     return projector
 
 

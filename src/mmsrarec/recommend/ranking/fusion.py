@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.errors import MmsrarecError, NotFittedError
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit, log_share
 from mmsrarec.rankers.ensemble.features import ranking_feature
@@ -76,7 +76,7 @@ class Fusion:
             names = {name: tuple(record[name]) for name in ("generators", "proposing_generators")}
             return cls(**record | names | {name: Logit.load(record[name]) for name in ("whole", "without", "together")})
         except (OSError, ValueError, KeyError, TypeError) as broken:
-            raise MmsrarecError(f"{folder / FILE} is no fusion: remove {folder} and evaluate again") from broken
+            raise NotFittedError(f"{folder / FILE} is no fusion: remove {folder} and evaluate again") from broken
 
 
 @dataclass

@@ -1,0 +1,125 @@
+"""Verbs that ask a finished run: recommend to one or to many, and explain."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmsrarec.cli.app import verb
+from mmsrarec.cli.format import answers, reasons
+from mmsrarec.cli.id_tables import check_ending, read_user_ids, write_table
+from mmsrarec.cli.options import Data, Device, History, HistoryFile, Less, More, RunFolder, User
+from mmsrarec.core.progress import Progress
+from mmsrarec.core.terminal import remark, remark_all
+from mmsrarec.errors import MmsrarecError
+
+
+@verb("recommend", people=answers)
+def recommend(
+    run: RunFolder,
+    user: User = None,
+    users: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Many: a file of user ids, one a line, or .csv, .jsonl, .parquet; see --out."
+        ),
+    ] = None,
+    history: History = None,
+    history_file: HistoryFile = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --users: the table to write, .parquet, .csv or .jsonl by its ending."),
+    ] = None,
+    k: Annotated[int, typer.Option(min=1, help="How many items.")] = 10,
+    more: More = None,
+    less: Less = None,
+    reasons: Annotated[bool, typer.Option(help="Measure what carried each item: more than twice the time.")] = True,
+    allow_seen: Annotated[
+        bool | None,
+        typer.Option("--allow-seen/--no-seen", help="Recommend what they had before too, or never; as evaluated."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a history that holds an unknown item.")] = False,
+    data: Data = None,
+    device: Device = None,
+) -> dict[str, Any]:
+    """What a user, many users, or someone with the given history would choose next."""
+    preferences = _preferences(more, less)
+    if users is not None or out is not None:
+        if users is None or out is None or not user is history is history_file is None:
+            raise MmsrarecError("--users FILE and --out FILE go together, without --user and --history")
+        how = {"k": k, "reasons": reasons, "allow_seen": allow_seen, "strict": strict, **preferences}
+        return _to_file(run, users, out, data, device, how)
+    who = _who(user, history, history_file)
+    from mmsrarec.runs.recommender import Recommender
+
+    recommender = Recommender.load(run, data, device)
+    who = _known(who, history, recommender)
+    found = recommender.recommend(**who, k=k, **preferences, reasons=reasons, allow_seen=allow_seen, strict=strict)
+    notes = [*recommender.notes, *found.notes]
+    return {**who, **preferences, "left_out": found.left_out, "notes": notes, "recommendations": found}
+
+
+@verb("explain", people=reasons)
+def explain(
+    run: RunFolder,
+    item: Annotated[str, typer.Option(help="The item to explain.")],
+    user: User = None,
+    history: History = None,
+    history_file: HistoryFile = None,
+    more: More = None,
+    less: Less = None,
+    data: Data = None,
+    device: Device = None,
+) -> Any:
+    """Why an item is, or is not, recommended to a user: what spoke for it and against it, each left out in turn."""
+    who, preferences = _who(user, history, history_file), _preferences(more, less)
+    from mmsrarec.runs.recommender import Recommender
+
+    recommender = Recommender.load(run, data, device)
+    for note in recommender.notes:
+        remark(note)
+    return recommender.explain(**_known(who, history, recommender), item=item, **preferences)
+
+
+def _to_file(
+    run: Path, users: Path, out: Path, data: Path | None, device: str | None, how: dict[str, Any]
+) -> dict[str, Any]:
+    """Recommendations for a file of users, written to a file. how: as `Recommender.recommend` takes it."""
+    check_ending(out)
+    ids = read_user_ids(users)
+    from mmsrarec.runs.recommender import Recommender
+
+    recommender = Recommender.load(run, data, device)
+    remark_all(recommender.notes)
+    table = recommender.recommend(users=ids, progress=Progress(), **how)
+    write_table(table, out)
+    return {"out": out, "users": len(ids), "rows": len(table)}
+
+
+def _who(user: str | None, history: list[str] | None, file: Path | None) -> dict[str, Any]:
+    """Whom the question is about; a history as it was typed."""
+    if sum(one is not None for one in (user, history, file)) != 1:
+        raise MmsrarecError("say for whom: --user U, --history A,B,C, or --history-file FILE (one of them)")
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise MmsrarecError(f"{file} cannot be read: {error.strerror or error}; name a file of item ids") from error
+        except UnicodeDecodeError as error:
+            raise MmsrarecError(f"{file} is not UTF-8: save it as such, one item id a line") from error
+        return {"history": [line for line in text.splitlines() if line]}
+    return {"history": history} if user is None else {"user": user}
+
+
+def _known(who: dict[str, Any], typed: list[str] | None, recommender: Any) -> dict[str, Any]:
+    """A history that was typed as one text is parted at commas, unless the whole is an item's id."""
+    if typed is None or len(typed) != 1 or typed[0] in recommender.dataset.item_code:
+        return who
+    return {"history": [part.strip() for part in typed[0].split(",") if part.strip()]}
+
+
+def _preferences(more: list[str] | None, less: list[str] | None) -> dict[str, Any]:
+    """What is asked for; nothing where nothing is."""
+    given = {"more": more, "less": less}
+    parts = {name: [part.strip() for text in texts or () for part in text.split(",")] for name, texts in given.items()}
+    return {name: words for name, typed in parts.items() if (words := [part for part in typed if part])}

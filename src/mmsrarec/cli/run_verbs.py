@@ -1,0 +1,153 @@
+"""Verbs that make a run: choose and do everything in a given time, or do the stages of a recipe."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmsrarec.cli.app import verb
+from mmsrarec.cli.data_verbs import sample
+from mmsrarec.cli.format import fit_text
+from mmsrarec.cli.options import Data, Device, Out, Overrides, RecipeFile, RunFolder
+from mmsrarec.core.progress import Progress
+from mmsrarec.errors import MmsrarecError
+
+
+@verb("demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/sample"),
+    data: Annotated[Path, typer.Option(help="Where the catalogue is drawn, if it is not there yet.")] = Path(
+        "data/sample"
+    ),
+    overrides: Overrides = None,
+) -> dict[str, Any]:
+    """The whole method on a small catalogue, from nothing to a report."""
+    from mmsrarec.runs.recipe import load_recipe
+
+    recipe = load_recipe("sample", [f"data={json.dumps(str(data))}", *(overrides or [])])
+    if not (data / "items.jsonl").exists():
+        sample(data, recipe.seed)
+    return _run(recipe, out, None)
+
+
+@verb("fit", people=fit_text)
+def fit(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A data folder.")],
+    out: Annotated[Path, typer.Option(help="The run's folder.")],
+    minutes: Annotated[float, typer.Option(min=0.5, help="How long it may take, about.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Every random draw follows from it.")] = 0,
+    device: Annotated[
+        str, typer.Option(help="A device: cpu, cuda, cuda:1, mps, or auto for the fastest that is there.")
+    ] = "auto",
+    model: Annotated[str, typer.Option(help="As model.name of a recipe.")] = "embedded",
+) -> dict[str, Any]:
+    """Choose the recipe for these data and this time, and do it; what was chosen and why is told."""
+    from mmsrarec.pipeline.fit import fitted
+
+    return fitted(data, out, minutes, Progress(), seed, device, model)
+
+
+@verb("run")
+def run(recipe: RecipeFile, out: Out = None, overrides: Overrides = None, device: Device = None) -> dict[str, Any]:
+    """Do every stage of a recipe that is missing or out of date."""
+    return _load_and_run(recipe, out, overrides, None, device=device)
+
+
+@verb("summarize")
+def summarize(
+    recipe: RecipeFile,
+    out: Out = None,
+    overrides: Overrides = None,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Tune the policy by reinforcement learning first; see [summarize.tune].")
+    ] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Answer the I-th of N parts only; a later call joins them.")
+    ] = None,
+    device: Device = None,
+) -> dict[str, Any]:
+    """Stage 1 alone: items become keywords."""
+    part = _shard(shard)
+    return _load_and_run(recipe, out, overrides, ("summarize",), tune, part, device)
+
+
+@verb("retrieve")
+def retrieve(recipe: RecipeFile, out: Out = None, overrides: Overrides = None, device: Device = None) -> dict[str, Any]:
+    """Stage 2 alone: an encoder of histories, and who is similar to whom."""
+    return _load_and_run(recipe, out, overrides, ("retrieve",), device=device)
+
+
+@verb("train")
+def train(recipe: RecipeFile, out: Out = None, overrides: Overrides = None, device: Device = None) -> dict[str, Any]:
+    """Stage 3 alone: tune the model that ranks."""
+    return _load_and_run(recipe, out, overrides, ("recommend",), device=device)
+
+
+@verb("evaluate")
+def evaluate(recipe: RecipeFile, out: Out = None, overrides: Overrides = None, device: Device = None) -> dict[str, Any]:
+    """Compare with the baselines, and write the report."""
+    return _load_and_run(recipe, out, overrides, ("evaluate",), device=device)
+
+
+@verb("update")
+def update(run: RunFolder, data: Data = None) -> dict[str, Any]:
+    """Read the items that joined a run's data folder; then they are recommended, and those that left are not. Nothing
+    is trained."""
+    from mmsrarec.pipeline.run import update
+
+    return update(run, Progress(), data)
+
+
+@verb("refit")
+def refit(run: RunFolder, data: Data = None, device: Device = None) -> dict[str, Any]:
+    """Train what is served on all interactions, with the settings that validation chose: after the evaluation."""
+    from mmsrarec.pipeline.run import refit
+
+    return refit(run, Progress(), data, device)
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    """(0, 4) from "1/4"."""
+    if text is None:
+        return None
+    first, _, count = text.partition("/")
+    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
+        raise MmsrarecError(f"--shard {text}: expected I/N with I from 1 to N, such as --shard 1/4")
+    return int(first) - 1, int(count)
+
+
+def _load_and_run(
+    file: str,
+    out: Path | None,
+    overrides: list[str] | None,
+    stages: tuple[str, ...] | None,
+    tune: bool = False,
+    shard: tuple[int, int] | None = None,
+    device: str | None = None,
+) -> dict[str, Any]:
+    from mmsrarec.runs.recipe import load_recipe
+
+    overrides = [*(overrides or []), *([f"runtime.device={json.dumps(device)}"] if device else [])]
+    recipe = load_recipe(file, overrides)
+    if tune and recipe.summarize.tune is None:
+        recipe = load_recipe(file, [*overrides, "summarize.tune={}"])
+    return _run(recipe, out or Path("runs") / recipe.name, stages, shard, tune)
+
+
+def _run(
+    recipe: Any,
+    out: Path,
+    stages: tuple[str, ...] | None,
+    shard: tuple[int, int] | None = None,
+    retune: bool = False,
+) -> dict[str, Any]:
+    from mmsrarec.models.processes import is_first
+    from mmsrarec.pipeline.run import run
+
+    if is_first():
+        return run(recipe, out, stages, Progress(), shard, retune)
+    with Path(os.devnull).open("w") as silence:  # of several processes the first one speaks
+        run(recipe, out, stages, Progress(silence), shard, retune)
+    raise typer.Exit

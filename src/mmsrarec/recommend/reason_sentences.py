@@ -1,0 +1,90 @@
+"""Reasons as sentences that a shopper understands, in the language of the catalogue where we have its words."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from mmsrarec.recommend.explain import Reason
+from mmsrarec.recommend.reason_phrases import ENGLISH, PHRASES
+from mmsrarec.retrieve.signals.neighbour_votes import VOTE_LEVELS
+from mmsrarec.retrieve.signals.popularity_levels import WORDS
+from mmsrarec.retrieve.signals.transitions import FOLLOWS
+from mmsrarec.retrieve.signals.trend import RECENCY, TREND
+
+MANY = WORDS.index("many")
+MANY_ALIKE = VOTE_LEVELS.index("many alike")
+OFTEN = FOLLOWS.index("often follows")
+RECENT = RECENCY.index("taken not long ago")
+RISING = TREND.index("rising")
+RANKER_PHRASES = {
+    "sequential-rules": "follows",
+    "sasrec": "sequence",
+    "gru4rec": "sequence",
+    "bert4rec": "sequence",
+    "content-sasrec": "content",
+}
+"""What a candidate generator knows, as a phrase; all others count who chose what: "people"."""
+
+
+@dataclass(frozen=True)
+class ShownReason:
+    """One reason of a recommendation, for programs.
+
+    Attributes:
+        kind: What spoke for the item: "history", "similar", "keywords", "picture", "popularity", ..., or "ranker".
+        items: Ids of the items that the reason names.
+        words: Keywords that the reason names; of kind "ranker" the name of the candidate generator.
+        weight: How far the log-odds by which items are ranked fall without it; of kind "ranker" how far the item is
+            above the mean of the items considered, by this generator's part alone.
+        text: The sentence; empty where the kind has no words for a shopper at this level.
+    """
+
+    kind: str
+    items: tuple[str, ...]
+    words: tuple[str, ...]
+    weight: float
+    text: str
+
+
+def sentence(reason: Reason, title: str = "", image_words: Collection[str] = (), language: str = "en") -> str:
+    """One reason as a sentence; empty where its level says nothing that speaks for an item.
+
+    Args:
+        reason: What was measured.
+        title: Of the item that the reason names.
+        image_words: Which of its words are told from the item's picture.
+        language: ISO 639; English where we have no words in it.
+    """
+    phrases = PHRASES.get(language, ENGLISH)
+    if reason.kind == "keywords":
+        shown = [word for word in reason.words if word in image_words]
+        described = [word for word in reason.words if word not in image_words]
+        parts = [(key, words) for key, words in (("keywords", described), ("image", shown)) if words]
+        return "; ".join(phrases[key].format(phrases["comma"].join(words)) for key, words in parts)
+    key = _phrase(reason)
+    if key is None:
+        return ""
+    named = title or phrases["comma"].join(reason.words)
+    return phrases[key].format(named) if "{}" not in phrases[key] or named else ""
+
+
+def _phrase(reason: Reason) -> str | None:
+    """The key of a reason's phrase; None where there is none."""
+    level = reason.level
+    if reason.kind == "ranker":
+        return RANKER_PHRASES.get(reason.words[0], "people")
+    if level is None:
+        return reason.kind if reason.kind in ENGLISH else None
+    if reason.kind == "popularity":
+        return "popular" if level >= MANY else "chosen" if level else "new"
+    if reason.kind == "neighbour_votes":
+        return "alike_many" if level >= MANY_ALIKE else "alike_some" if level else None
+    least = {"follows": (OFTEN, "follows"), "recency": (RECENT, "recent"), "trend": (RISING, "rising")}
+    needed, key = least.get(reason.kind, (0, None))
+    return key if level >= needed else None
+
+
+def heaviest(reasons: Sequence[ShownReason], most: int) -> tuple[str, ...]:
+    """The sentences of the reasons that spoke for the item most, without repeats; what was asked for comes first."""
+    for_it = [reason for reason in reasons if reason.weight > 0 and reason.text]
+    for_it.sort(key=lambda reason: (reason.kind != "more", -reason.weight))
+    return tuple(dict.fromkeys(reason.text for reason in for_it))[:most]

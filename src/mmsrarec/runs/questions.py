@@ -1,0 +1,129 @@
+"""Who asks a recommender, and about what: ids become codes, and what is unknown is refused or named."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.data.dataset import Dataset, IntArray
+from mmsrarec.data.splits import Queries
+from mmsrarec.errors import MmsrarecError, UnknownIdError
+from mmsrarec.recommend.prompt.preferences import UserPreferences, without_effect
+from mmsrarec.runs.arguments import ItemIds, checked_id, checked_ids
+
+SHOWN = 10
+"""Ids in a message, at most."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Reads questions about a catalogue.
+
+    Attributes:
+        dataset: The catalogue.
+        allow_seen: Whether items that they had may be recommended, where a question does not say it.
+    """
+
+    dataset: Dataset
+    allow_seen: bool = False
+
+    def query(
+        self, user: str | int | None, history: ItemIds | None, strict: bool = False
+    ) -> tuple[Queries, tuple[str, ...]]:
+        """The prediction point now, after everything in the log; and the ids of the history that are not known.
+
+        Raises:
+            UnknownIdError: A user who is not there, a history of which nothing is known, or with `strict` not all.
+            MmsrarecError: Neither a user nor a history, or both.
+        """
+        if (user is None) == (history is None):
+            raise MmsrarecError("give a user or a history, one of the two")
+        interactions, name = self.dataset.interactions, self.dataset.name
+        if user is not None:
+            known = checked_id("user", user)
+            if known not in self.dataset.user_code:
+                raise UnknownIdError(f'no user "{known}" in {name}: give a history of item ids instead')
+            code = self.dataset.user_code[known]
+            return self._at(code, interactions.items_of(code)), ()
+        assert history is not None
+        ids = checked_ids("history", history)
+        left_out = self.unknown(ids)
+        kept = [one for one in ids if one in self.dataset.item_code]
+        if left_out and (strict or not kept):
+            raise UnknownIdError(f"no such items in {name}: {', '.join(left_out[:SHOWN])}")
+        return self._at(-1, self.codes(kept)), left_out
+
+    def _at(self, user: int, history: IntArray) -> Queries:
+        now = np.array([int(self.dataset.interactions.time.max(initial=0)) + 1])
+        return Queries(np.array([user]), now, np.array([-1]), (history,), self.allow_seen)
+
+    def codes(self, item_ids: Sequence[str]) -> IntArray:
+        """The codes of items. Raises UnknownIdError that lists those that are not there."""
+        if unknown := self.unknown(item_ids):
+            raise UnknownIdError(f"no such items in {self.dataset.name}: {', '.join(unknown[:SHOWN])}")
+        return np.array([self.dataset.item_code[item_id] for item_id in item_ids], dtype=np.int64)
+
+    def unknown(self, item_ids: Sequence[str]) -> tuple[str, ...]:
+        """The ids that are no items, once each."""
+        return tuple(dict.fromkeys(one for one in item_ids if one not in self.dataset.item_code))
+
+    def allowed(
+        self, available: NDArray[np.bool_], exclude: ItemIds, among: ItemIds | None
+    ) -> tuple[NDArray[np.bool_], list[str]]:
+        """(items,) what may be recommended of what is available, and notes about unknown ids.
+
+        An unknown id forbids nothing and allows nothing, so it is named and not refused.
+        """
+        may, notes = available.copy(), []
+        for name, ids in (("exclude", exclude), ("among", among)):
+            if ids is None:
+                continue
+            listed = checked_ids(name, ids)
+            known = self.codes([one for one in listed if one in self.dataset.item_code])
+            if name == "exclude":
+                may[known] = False
+            else:
+                inside = np.zeros_like(may)
+                inside[known] = True
+                may &= inside
+            if unknown := self.unknown(listed):
+                shown = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+                notes.append(f"{name}: the run does not know {len(unknown)} of these items ({shown})")
+        return may, notes
+
+
+def many_users(users: object, histories: object) -> list[tuple[str, dict[str, Any]]]:
+    """Who is asked about: (id, arguments of one question) for each user, in order and with repeats.
+
+    Args:
+        users: Ids of users, or None.
+        histories: A mapping from ids to histories, or a list of histories, whose ids are their places from 0; or None.
+
+    Raises:
+        MmsrarecError: Neither or both are given, or they are of another kind.
+    """
+    if (users is None) == (histories is None):
+        raise MmsrarecError("give users or histories, one of the two")
+    if users is not None:
+        return [(one, {"user": one}) for one in checked_ids("users", users)]
+    if isinstance(histories, Mapping):
+        return [(checked_id("histories", key), {"history": value}) for key, value in histories.items()]
+    if isinstance(histories, str | bytes) or not isinstance(histories, Sequence):
+        raise MmsrarecError("histories: give a mapping from ids to lists of item ids, or a list of such lists")
+    return [(str(place), {"history": value}) for place, value in enumerate(histories)]
+
+
+def ignored(left_out: Sequence[str]) -> list[str]:
+    """What is said of items of a history that the run does not know."""
+    if not left_out:
+        return []
+    shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
+    return [f"left out of the history, for the run does not know them: {shown} ({len(left_out)} in all)"]
+
+
+def unmet(preferences: UserPreferences, shown: Iterable[Sequence[str]]) -> list[str]:
+    """What is said of typed keywords that no item carries. shown: the keywords of each item."""
+    words = without_effect(preferences, shown)
+    return [f"no item carries {', '.join(words)}: asking for it changes nothing"] if words else []

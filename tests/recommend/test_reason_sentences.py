@@ -1,0 +1,68 @@
+"""Reasons are said in words that a shopper understands, in the languages that we have words in."""
+
+import string
+
+import pytest
+
+from mmsrarec.recommend.explain import Reason
+from mmsrarec.recommend.reason_phrases import ENGLISH, PHRASES
+from mmsrarec.recommend.reason_sentences import ShownReason, heaviest, sentence
+from mmsrarec.summarize.language.lexicon import known_languages
+
+
+@pytest.mark.parametrize("language", PHRASES)
+def test_every_language_has_every_phrase_with_the_same_holes(language: str) -> None:
+    phrases = PHRASES[language]
+    assert phrases.keys() == ENGLISH.keys()
+    assert language in known_languages()
+    for key, phrase in phrases.items():
+        holes = [name for _, name, _, _ in string.Formatter().parse(phrase) if name is not None]
+        assert holes == [name for _, name, _, _ in string.Formatter().parse(ENGLISH[key]) if name is not None]
+
+
+@pytest.mark.parametrize("language", [name for name in PHRASES if name != "en"])
+def test_no_phrase_is_left_in_english(language: str) -> None:
+    assert not {phrase for key, phrase in PHRASES[language].items() if key != "comma"} & set(ENGLISH.values())
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        (Reason("similar", "", 1, "7"), "people with your taste next chose Orchid box"),
+        (Reason("keywords", "", 1, words=("clay", "heart")), "it is described as clay; its picture shows heart"),
+        (Reason("picture", "", 1), "of how it looks"),
+        (Reason("more", "", 1, words=("clay", "red")), "you asked for more clay, red"),
+        (Reason("popularity", "", 1, level=7), "many people chose it"),
+        (Reason("popularity", "", 1, level=2), "some people chose it"),
+        (Reason("popularity", "", 1, level=0), "it is new"),
+        (Reason("neighbour_votes", "", 1, level=5), "many people with your taste chose it next"),
+        (Reason("neighbour_votes", "", 1, level=0), ""),
+        (Reason("follows", "", 1, level=1), ""),
+        (Reason("recency", "", 1, level=7), "others chose it recently"),
+        (Reason("trend", "", 1, level=1), ""),
+        (Reason("ranker", "", 1, words=("als",)), "people with a history like yours chose it"),
+        (Reason("ranker", "", 1, words=("sasrec",)), "it often comes next after a history like yours"),
+        (Reason("a kind of tomorrow", "", 1), ""),
+    ],
+)
+def test_each_kind_has_its_sentence(reason: Reason, expected: str) -> None:
+    assert sentence(reason, "Orchid box" if reason.item_id else "", ("heart",)) == expected
+
+
+def test_another_language_names_titles_as_they_are() -> None:
+    assert sentence(Reason("history", "", 1, "7"), "Poet clock", language="de") == "Sie hatten Poet clock"
+    assert sentence(Reason("history", "", 1, "7"), "Poet clock", language="xx") == "you had Poet clock"
+
+
+def test_braces_in_a_title_are_text() -> None:
+    assert sentence(Reason("history", "", 1, "7"), "{0} {x}") == "you had {0} {x}"
+
+
+def shown(kind: str, weight: float, text: str) -> ShownReason:
+    return ShownReason(kind, (), (), weight, text)
+
+
+def test_the_heaviest_are_said_once_and_what_was_asked_for_first() -> None:
+    reasons = [shown("a", 3, "A"), shown("b", 2, "A"), shown("c", 1, "C"), shown("d", -1, "D"), shown("e", 9, "")]
+    assert heaviest([*reasons, shown("more", 0.1, "M")], 3) == ("M", "A", "C")
+    assert heaviest(reasons, 1) == ("A",)
