@@ -14,7 +14,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocols import facts, published_candidates
 from mmsrarec.evaluate.settings import EvaluateSettings
 from mmsrarec.evaluate.test_queries import asked_words, check_queries, open_rows, sealed_users, sealed_words
-from mmsrarec.recommend.prompt.prompt_context import sample_training, without_negatives
+from mmsrarec.recommend.training.training_samples import sample_training, without_negatives
 
 IDS = [f"user {number}" for number in range(5000)]
 

@@ -23,7 +23,7 @@ from mmsrarec.data.splits import Queries, Split
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocols import enough_untouched
 from mmsrarec.evaluate.settings import EvaluateSettings
-from mmsrarec.recommend.prompt.prompt_context import without_negatives
+from mmsrarec.recommend.training.training_samples import without_negatives
 
 MANY_REPEATED = 0.5
 """Above this share of repeated targets, a full ranking without them asks the smaller part of the users."""

@@ -21,9 +21,10 @@ from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.models.backbone.image_features import load_hashes
 from mmsrarec.rankers.base import Ranker
 from mmsrarec.rankers.sequence_model import SequenceModelRanker
-from mmsrarec.recommend.prompt.prompt_context import Retrieval, sample_training
+from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer
+from mmsrarec.recommend.training.training_samples import sample_training
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.training import MOST_VALIDATED
 from mmsrarec.runs.run_folder import RunFolder, adapter_part

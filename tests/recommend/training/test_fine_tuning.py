@@ -18,7 +18,8 @@ from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
 from mmsrarec.recommend.training import fine_tuning as module
 from mmsrarec.recommend.training.fine_tuning import SQUARED, choose_loss, distil_loss, read_curve, task_losses, tune
-from mmsrarec.recommend.training.training_plan import plan, sample_training
+from mmsrarec.recommend.training.training_plan import plan
+from mmsrarec.recommend.training.training_samples import sample_training
 
 LOG = make_log(np.random.default_rng(0))
 DATASET = make_dataset(LOG)

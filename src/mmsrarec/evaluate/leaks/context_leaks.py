@@ -21,8 +21,9 @@ from mmsrarec.evaluate.leaks.perturbations import (
     some,
     with_items,
 )
-from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval, sample_training
+from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.training.training_samples import sample_training
 from mmsrarec.retrieve.neighbours import SHORTEST_COPY
 
 Gather: TypeAlias = Callable[[Queries, IntArray, RecommendSettings], list[PromptContext]]

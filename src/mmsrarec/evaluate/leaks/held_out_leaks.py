@@ -12,8 +12,8 @@ from mmsrarec.evaluate.leaks.perturbations import relabelled, rows_of, shuffled_
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.protocols import Candidates, evaluate_published, published_candidates
 from mmsrarec.evaluate.significance import paired
-from mmsrarec.recommend.prompt.prompt_context import sample_training
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.training.training_samples import sample_training
 
 TIE_SEEDS = (1, 2, 3)
 NOTICEABLE = 0.02

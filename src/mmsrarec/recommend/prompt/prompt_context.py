@@ -1,16 +1,14 @@
 """What is known at a query: gathered by one function for training, evaluation and serving, under one clock."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import IntArray, Interactions
-from mmsrarec.data.splits import Queries, queries_at
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.data.splits import Queries
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.collaborative_context import Votes, share_levels, voting_neighbours
@@ -172,102 +170,3 @@ def _votes(ranked: list[tuple[int, float]], behind: Votes) -> tuple[Vote, ...]:
         people.setdefault(code, set()).add(number[person])
     weight = dict(ranked)
     return tuple(Vote(code, weight.get(code, 0.0), frozenset(who)) for code, who in people.items())
-
-
-def without_negatives(train: Interactions) -> NDArray[np.bool_]:
-    """(n_users,): who has taken every item of the catalogue, so that there is no negative for them."""
-    pairs = np.unique(train.user * train.n_items + train.item)
-    return np.bincount(pairs // train.n_items, minlength=train.n_users) >= train.n_items
-
-
-def sample_queries(
-    train: Interactions,
-    n: int,
-    rng: np.random.Generator,
-    late: float = 0.0,
-    skipped: NDArray[np.bool_] | None = None,
-) -> Queries:
-    """n training queries: users are drawn uniformly, then one of their interactions that has a past; see
-    `sample_training` for late. skipped: (n_users,), whom nothing is drawn of."""
-    lengths = np.diff(train.offsets)
-    with_past = np.flatnonzero((lengths >= 2) & (True if skipped is None else ~skipped))
-    if not len(with_past):
-        raise MmsrarecError(
-            "nobody has two training events and an item left to take, so there is nothing to learn from: give a longer "
-            "log, or more items"
-        )
-    users = rng.choice(with_past, n)
-    share = rng.random(n) ** (1 / (1 + late))  # whose density is (1 + late) * x**late
-    return queries_at(train, train.offsets[users] + 1 + (share * (lengths[users] - 1)).astype(np.int64))
-
-
-def sample_training(
-    train: Interactions, packs: int, negatives: int, rng: np.random.Generator, late: float = 0.0, matched: bool = True
-) -> tuple[Queries, IntArray, IntArray]:
-    """Training examples: `packs` queries, (packs, 1 + negatives) candidates, and the positive's place among them.
-
-    The query at share x of a history is drawn as often as x**late. The negatives are items the user never took, as far
-    as training knows, and the place of the positive is uniform. matched: of negatives as many are new at their query,
-    taken by nobody before it, as of positives, so that being new tells nothing by itself; drawn uniformly, most items
-    are new to early queries, and the model learns that what is new is not wanted. An item that nobody took in training
-    is no negative: it can never be a positive. Nothing is drawn of users who took every item: they leave no negative.
-    """
-    queries = sample_queries(train, packs, rng, late, without_negatives(train))
-    place = rng.integers(0, negatives + 1, packs)
-    candidates = np.empty((packs, negatives + 1), dtype=np.int64)
-    first = np.full(train.n_items, np.iinfo(np.int64).max)
-    np.minimum.at(first, train.item, train.time)
-    share = np.mean(first[queries.target] >= queries.time) if packs else 0.0
-    for row, user in enumerate(queries.user):
-        pool = _unseen_items(train, int(user))
-        is_new = first[pool] >= queries.time[row]
-        novel = rng.binomial(negatives + 1, share if matched else is_new.mean())
-        candidates[row] = _drawn(pool[is_new], pool[~is_new], novel, negatives + 1, rng)
-        candidates[row, place[row]] = queries.target[row]
-    return queries, candidates, place
-
-
-def _drawn(new: IntArray, known: IntArray, novel: int, count: int, rng: np.random.Generator) -> IntArray:
-    """`count` items in any order, `novel` of them new where there are so many, each once where there are enough."""
-    if len(new) + len(known) < count:
-        return rng.choice(np.concatenate([new, known]), count)
-    novel = min(max(novel, count - len(known)), len(new))
-    parts = [rng.choice(new, novel, replace=False), rng.choice(known, count - novel, replace=False)]
-    return rng.permutation(np.concatenate(parts))
-
-
-def _unseen_items(train: Interactions, user: int) -> IntArray:
-    """What may be a negative for a user: known in training, and not taken by them. Never empty, but for users who are
-    `without_negatives`, whom nothing is drawn of."""
-    taken = train.items_of(user)
-    unseen_items = np.setdiff1d(np.flatnonzero(train.counts), taken)
-    if not len(unseen_items):  # whoever took all that is known leaves only the rest
-        unseen_items = np.setdiff1d(np.arange(train.n_items), taken)
-    return unseen_items
-
-
-def harden(
-    train: Interactions,
-    queries: Queries,
-    candidates: IntArray,
-    place: IntArray,
-    scores: Callable[[Sequence[IntArray]], NDArray[np.floating]],
-    hard: int,
-    rng: np.random.Generator,
-) -> IntArray:
-    """(m, c) training candidates with `hard` of each row's negatives drawn anew, from the HARDEST that `scores` ranks
-    highest at that query: what the model will be asked to put in order where it re-ranks.
-
-    scores: m histories to (m, n_items). Never the target nor an item that the user takes at any time in training.
-    """
-    candidates = candidates.copy()
-    for begin in range(0, len(queries), 512):  # a block of full rankings at a time
-        ranked = scores(queries.history[begin : begin + 512])
-        for row, values in enumerate(ranked, start=begin):
-            negatives = np.delete(np.arange(candidates.shape[1]), place[row])
-            pool = _unseen_items(train, int(queries.user[row]))
-            pool = np.setdiff1d(pool, candidates[row, negatives[hard:]])
-            hardest = pool[np.argsort(-values[pool], kind="stable")[:HARDEST]]
-            count = min(hard, len(hardest))
-            candidates[row, negatives[:count]] = rng.choice(hardest, count, replace=False)
-    return candidates

@@ -8,9 +8,10 @@ import numpy as np
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.recommend.prompt.preferences import draw_preferences
-from mmsrarec.recommend.prompt.prompt_context import Retrieval, harden, sample_training
+from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.training.training_samples import draw_hard_negatives, sample_training
 from mmsrarec.recommend.training.training_tasks import alike_in_cost, draw_examples, mix
 
 CHOOSE = "choose"
@@ -48,7 +49,7 @@ def draw_training_plan(prompts: Prompts, retrieval: Retrieval, settings: Recomme
     )
     if hard := round(settings.hard_negatives * settings.negatives):
         ranked = retrieval.neighbours.encoder.scores
-        candidates = harden(retrieval.train, queries, candidates, place, ranked, hard, rng)
+        candidates = draw_hard_negatives(retrieval.train, queries, candidates, place, ranked, hard, rng)
     as_cold = np.random.default_rng([seed, 1]).random(candidates.shape) < settings.cold_item_rate
     gathered = retrieval.gather(queries, candidates, settings)
     context = [one.as_cold(set(np.flatnonzero(row).tolist())) for one, row in zip(gathered, as_cold, strict=True)]

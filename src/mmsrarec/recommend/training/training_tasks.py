@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models.packing.forward import batch_of, read
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
-from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval, sample_queries
+from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.training.training_samples import sample_queries
 from mmsrarec.retrieve.collaborative_context import weigh_keywords
 
 
