@@ -191,7 +191,7 @@ def test_keywords_are_weighed_one_by_one_as_well() -> None:
     assert set(words) == set(prompts.shown_keywords(11))
     total = log_odds(score(prompts, WORDY))
     for word, weight in words.items():
-        shared, candidate = prompts.shared(WORDY), prompts.candidate(WORDY, 0, unsaid=(word,))
+        shared, candidate = prompts.shared(WORDY), prompts.candidate(WORDY, 0, omitted_words=(word,))
         assert len(candidate.ids) < len(prompts.candidate(WORDY, 0).ids)
         (scores,) = score_packs(prompts, [PackedPrompt(shared, [candidate])])
         assert weight == pytest.approx(total - log_odds(float(scores[0])), abs=1e-3)

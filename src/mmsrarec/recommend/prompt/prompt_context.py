@@ -1,4 +1,7 @@
-"""What is known at a query: gathered by one function for training, evaluation and serving, under one clock."""
+"""Prompt context: what is known at a query. One function gathers it for training, evaluation and serving.
+
+Only interactions strictly before the query count: the temporal leakage rule.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +28,13 @@ HARDEST = 100
 
 
 class Vote(NamedTuple):
-    """An item that speaks by its keywords. people: who took it, by numbers that mean nothing outside the query."""
+    """An item of similar users, whose keywords count in the prompt.
+
+    Attributes:
+        item: Code of the item.
+        weight: Summed weight of the votes for it; 0 for an item that counts for the number of users only.
+        people: Numbers of the users behind it. They mean nothing outside the query.
+    """
 
     item: int
     weight: float
@@ -34,12 +43,24 @@ class Vote(NamedTuple):
 
 @dataclass(frozen=True)
 class PromptContext:
-    """One query, all of it strictly older than the query. What a prompt would not show need not be there.
+    """What is known at one query. A field that the prompt does not show may be empty.
 
-    history, similar: item codes, history oldest first. votes: what the collaborative keywords are of, the heaviest
-    first. candidates: c item codes; popularity, alike, follows, recency, trend: c levels, which index WORDS of
-    `recommend.prompts`. similar_people: distinct people behind each of `similar`; alike_people, follows_people: (c,).
-    preferences: what they ask for more or less of, in words.
+    A level is an index into the words of its signal in `recommend.prompt.prompts.FACTS`.
+
+    Attributes:
+        history: Item codes of the user's newest items, oldest first.
+        similar: Item codes that similar users consumed next, the heaviest first.
+        candidates: c item codes.
+        popularity: c levels of how many users consumed the candidate before.
+        neighbour_votes: c levels of how many similar users consumed the candidate next.
+        follows: c levels of how often the candidate came soon after the last items of the history.
+        recency: c levels of when the candidate was last consumed.
+        trend: c levels of whether the candidate is rising.
+        votes: The items whose keywords are the collaborative keywords, the heaviest first.
+        similar_people: Number of distinct users behind each item of `similar`.
+        vote_people: c numbers of distinct users behind `neighbour_votes`.
+        follows_people: c numbers of distinct users behind `follows`.
+        preferences: What the user wants more or less of.
     """
 
     history: tuple[int, ...]
@@ -57,25 +78,39 @@ class PromptContext:
     preferences: UserPreferences = NO_PREFERENCES
 
     def pick(self, places: IntArray | list[int]) -> "PromptContext":
-        """The same query with the candidates at `places` only, in that order."""
-        chosen: Mapping[str, tuple[int, ...]] = {
+        """The same query with fewer candidates.
+
+        Args:
+            places: Places in `candidates`, in the order wanted.
+
+        Returns:
+            The context of these candidates.
+        """
+        columns: Mapping[str, tuple[int, ...]] = {
             name: tuple(getattr(self, name)[int(place)] for place in places)
-            for name in BY_CANDIDATE
+            for name in CANDIDATE_FIELDS
             if getattr(self, name)
         }
-        return replace(self, **chosen)
+        return replace(self, **columns)
 
     def as_cold(self, places: Collection[int]) -> "PromptContext":
-        """The same query as if nobody had taken the candidates at `places` yet."""
-        told: Mapping[str, tuple[int, ...]] = {
+        """The same query as if nobody had consumed some of the candidates yet.
+
+        Args:
+            places: Places in `candidates` whose levels and numbers become 0.
+
+        Returns:
+            The context with the same candidates.
+        """
+        levels: Mapping[str, tuple[int, ...]] = {
             name: tuple(0 if place in places else level for place, level in enumerate(getattr(self, name)))
-            for name in BY_CANDIDATE
+            for name in CANDIDATE_FIELDS
             if name != "candidates"
         }
-        return replace(self, **told)
+        return replace(self, **levels)
 
 
-BY_CANDIDATE = (
+CANDIDATE_FIELDS = (
     "candidates",
     "popularity",
     "neighbour_votes",
@@ -85,11 +120,18 @@ BY_CANDIDATE = (
     "vote_people",
     "follows_people",
 )
+"""The fields of `PromptContext` that hold one value a candidate."""
 
 
 @dataclass(frozen=True, eq=False)
 class Retrieval:
-    """Stage 2 ready for use: the training log, its index of queries, and how much is asked of it."""
+    """Stage 2 ready for use.
+
+    Attributes:
+        train: The training log.
+        neighbours: The index of similar users.
+        settings: Settings of stage 2.
+    """
 
     train: Interactions
     neighbours: Neighbours
@@ -97,76 +139,91 @@ class Retrieval:
 
     @cached_property
     def past(self) -> ItemTimeIndex:
+        """The times at which each item of the training log was consumed."""
         return ItemTimeIndex(self.train)
 
     def gather(self, queries: Queries, candidates: IntArray, settings: RecommendSettings) -> list[PromptContext]:
-        """The prompt context for (m, c) candidates at m queries. Raises MmsrarecError if a query has no time."""
+        """Gather the prompt context of queries.
+
+        Args:
+            queries: m queries.
+            candidates: (m, c) item codes.
+            settings: What a prompt shows, and how much of it.
+
+        Returns:
+            m prompt contexts.
+
+        Raises:
+            MmsrarecError: A query has no time.
+        """
         s = self.settings
-        popular = popularity_levels.levels(
-            self.train, queries, candidates
-        )  # at once: it counts its way through the log
+        # for all queries at once, as it passes through the log once
+        popularity = popularity_levels.levels(self.train, queries, candidates)
         k, n_next = max(s.k, s.n_vote_neighbours_of(self.train.n_users)), max(s.next_items, s.n_vote_items)
-        found: list[PromptContext] = []
-        for these, asked, voters, following in voting_neighbours(self.neighbours, self.train, queries, k, n_next):
-            found += self._gather(asked, candidates[these], popular[these], voters, following, settings)
-        return found
+        contexts: list[PromptContext] = []
+        for rows, block, voters, next_items in voting_neighbours(self.neighbours, self.train, queries, k, n_next):
+            contexts += self._gather(block, candidates[rows], popularity[rows], voters, next_items, settings)
+        return contexts
 
     def _gather(
         self,
         queries: Queries,
         candidates: IntArray,
-        popular: IntArray,
+        popularity: IntArray,
         voters: Found,
-        following: IntArray,
+        next_items: IntArray,
         settings: RecommendSettings,
     ) -> list[PromptContext]:
+        """The prompt context of a block of queries, from their similar users and these users' next items."""
         s, prompt_fields = self.settings, settings.prompt_fields
         recency = recency_levels(self.past, queries, candidates) if prompt_fields.recency else None
         trend = trend_levels(self.past, queries, candidates) if prompt_fields.trend else None
-        found = []
+        contexts: list[PromptContext] = []
         for row in range(len(queries)):
-            near, users, history = voters.similarity[row], voters.user[row], queries.history[row]
-            few = Votes.of(following[row, : s.k, : s.next_items], near[: s.k], users[: s.k])
-            many = Votes.of(following[row, :, : s.n_vote_items], near, users)
-            after = Votes.none()
+            similarities, users, history = voters.similarity[row], voters.user[row], queries.history[row]
+            own_votes = Votes.of(next_items[row, : s.k, : s.next_items], similarities[: s.k], users[: s.k])
+            all_votes = Votes.of(next_items[row, :, : s.n_vote_items], similarities, users)
+            transition_votes = Votes.none()
             if prompt_fields.transitions or prompt_fields.follows:
-                same = self.neighbours.same_person(queries, row)
-                after = after_an_item.transitions(self.past, queries, row, same, settings.transition_window)
-            speaking, behind = few, few.joined(many)
+                same_person = self.neighbours.same_person(queries, row)
+                window = settings.transition_window
+                transition_votes = after_an_item.transitions(self.past, queries, row, same_person, window)
+            source_votes, people_votes = own_votes, own_votes.joined(all_votes)
             if prompt_fields.transitions:
-                speaking, behind = few.joined(after), behind.joined(after)
-            ranked = speaking.ranked(history)
+                source_votes, people_votes = own_votes.joined(transition_votes), people_votes.joined(transition_votes)
+            ranked = source_votes.ranked(history)
             similar = np.array([code for code, _ in ranked], dtype=np.int64)
-            people = behind.people(similar)
+            n_people = people_votes.people(similar)
             if not prompt_fields.rare_votes:
-                similar, people = similar[people >= settings.k_anonymity], people[people >= settings.k_anonymity]
-            mine = candidates[row]
-            found.append(
+                anonymous = n_people >= settings.k_anonymity
+                similar, n_people = similar[anonymous], n_people[anonymous]
+            codes = candidates[row]
+            contexts.append(
                 PromptContext(
                     history=tuple(history[-settings.history :].tolist()),
                     similar=tuple(similar[: settings.similar_items].tolist()),
-                    similar_people=tuple(people[: settings.similar_items].tolist()),
-                    votes=_votes(ranked, behind) if prompt_fields.similar_keywords else (),
-                    candidates=tuple(mine.tolist()),
-                    popularity=tuple(popular[row].tolist()),
-                    neighbour_votes=tuple(share_levels(many, mine, vote_levels.SHARES).tolist()),
-                    vote_people=tuple(many.people(mine).tolist()),
-                    follows=tuple(share_levels(after, mine, after_an_item.SHARES).tolist())
+                    similar_people=tuple(n_people[: settings.similar_items].tolist()),
+                    votes=_votes(ranked, people_votes) if prompt_fields.similar_keywords else (),
+                    candidates=tuple(codes.tolist()),
+                    popularity=tuple(popularity[row].tolist()),
+                    neighbour_votes=tuple(share_levels(all_votes, codes, vote_levels.SHARES).tolist()),
+                    vote_people=tuple(all_votes.people(codes).tolist()),
+                    follows=tuple(share_levels(transition_votes, codes, after_an_item.SHARES).tolist())
                     if prompt_fields.follows
                     else (),
-                    follows_people=tuple(after.people(mine).tolist()) if prompt_fields.follows else (),
+                    follows_people=tuple(transition_votes.people(codes).tolist()) if prompt_fields.follows else (),
                     recency=() if recency is None else tuple(recency[row].tolist()),
                     trend=() if trend is None else tuple(trend[row].tolist()),
                 )
             )
-        return found
+        return contexts
 
 
-def _votes(ranked: list[tuple[int, float]], behind: Votes) -> tuple[Vote, ...]:
-    """The ranked items with the people behind them, then other items of those people, which count for keywords only."""
-    number = {person: place for place, person in enumerate(dict.fromkeys(behind.person.tolist()))}
+def _votes(ranked: list[tuple[int, float]], people_votes: Votes) -> tuple[Vote, ...]:
+    """The ranked items with the users behind them, then the other items of these users, with weight 0."""
+    person_numbers = {person: place for place, person in enumerate(dict.fromkeys(people_votes.person.tolist()))}
     people: dict[int, set[int]] = {code: set() for code, _ in ranked}
-    for code, person in zip(behind.item.tolist(), behind.person.tolist(), strict=True):
-        people.setdefault(code, set()).add(number[person])
-    weight = dict(ranked)
-    return tuple(Vote(code, weight.get(code, 0.0), frozenset(who)) for code, who in people.items())
+    for code, person in zip(people_votes.item.tolist(), people_votes.person.tolist(), strict=True):
+        people.setdefault(code, set()).add(person_numbers[person])
+    weights = dict(ranked)
+    return tuple(Vote(code, weights.get(code, 0.0), frozenset(members)) for code, members in people.items())

@@ -38,7 +38,7 @@ def profile(prompts: Prompts, history: Sequence[int], taken: Iterable[int]) -> P
     """History -> the keywords that describe somebody best: of all items taken, the ones in many of them, and rare in
     the catalogue. None where those have no keywords."""
     asked = prompts.ask(prompts.history(history), "What do they like? Answer with keywords.")
-    words = weigh_keywords(((code, 1.0) for code in taken), prompts.shown_keywords, prompts.rare)
+    words = weigh_keywords(((code, 1.0) for code in taken), prompts.shown_keywords, prompts.keyword_rarity)
     return _answered(prompts, TokenSpan(asked), words[: prompts.settings.item_keywords])
 
 

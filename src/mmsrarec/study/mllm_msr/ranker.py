@@ -53,7 +53,7 @@ class MsrPrompts(Prompts):
         super().__init__(mllm, dataset, Keywords((), (), (), ()), features, settings)
         self.writer = writer
 
-    def shared(self, context: PromptContext, unsaid: Collection[str] = ()) -> TokenSpan:
+    def shared(self, context: PromptContext, omitted_words: Collection[str] = ()) -> TokenSpan:
         """Raises KeyError where the preference behind the history has not been written."""
         before, after = self.mllm.frame
         asked = self.mllm.encode(self.writer.preferences[context.history].text + RANKED)
