@@ -161,7 +161,7 @@ class Comparison:
     def measure(self, protocol: str, model: str, variant: str, scorer: Ranker) -> ModelResult:
         """The row of a scorer: metrics by test user, and what a user costs."""
         queries, asked = self.queries[protocol], language_model(scorer)
-        before = (asked.tokens, asked.queries, asked.spared, asked.calls) if asked else (0, 0, 0.0, 0)
+        before = (asked.tokens, asked.queries, asked.saved_seconds, asked.calls) if asked else (0, 0, 0.0, 0)
         watched = Covering(scorer, len(self.dataset.items))
         with PeakMemory() as memory:
             started = time.perf_counter()
@@ -170,12 +170,12 @@ class Comparison:
             else:
                 metrics = evaluate_full(watched, queries, len(self.dataset.items))
             seconds = time.perf_counter() - started
-        seconds += (asked.spared - before[2] if asked else 0.0) - watched.seconds
+        seconds += (asked.saved_seconds - before[2] if asked else 0.0) - watched.seconds
         cost = {"ms_per_user": 1000 * seconds / max(len(queries), 1)}
         if asked:
             n_queries = max(asked.queries - before[1], 1)
             tokens, calls = (asked.tokens - before[0]) / n_queries, (asked.calls - before[3]) / n_queries
-            peak = self.peak(asked, memory.mb, remembered=asked.spared > before[2])
+            peak = self.peak(asked, memory.mb, remembered=asked.saved_seconds > before[2])
             cost |= {"tokens_per_user": tokens, "calls_per_user": calls, "peak_mb": peak}
         slices = target_slices(queries, self.split.train, self.has_image)
         if self.recipe.evaluate.open_sealed and len(self.sealed):

@@ -56,8 +56,8 @@ class MsrPrompts(Prompts):
     def shared(self, context: PromptContext, omitted_words: Collection[str] = ()) -> TokenSpan:
         """Raises KeyError where the preference behind the history has not been written."""
         before, after = self.mllm.frame
-        asked = self.mllm.encode(self.writer.preferences[context.history].text + RANKED)
-        return TokenSpan([*before, *asked, *after])
+        question = self.mllm.encode(self.writer.preferences[context.history].text + RANKED)
+        return TokenSpan([*before, *question, *after])
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +89,14 @@ class MllmMsr(MllmScorer):
 
     writer: Writer = field(kw_only=True)
 
-    def score_contexts(self, context: Sequence[PromptContext], tree: PrefixTree | None = None) -> list[FloatArray]:
+    def score_contexts(self, contexts: Sequence[PromptContext], tree: PrefixTree | None = None) -> list[FloatArray]:
         """tree: no use is made of it, for every prompt is asked whole."""
-        packs = [self.prompts.render(one) for one in context]
-        alone = [single for pack in packs for single in pack.unpacked()]
-        written = [self.writer.preferences[one.history] for one in context]
+        packs = [self.prompts.render(context) for context in contexts]
+        single_prompts = [single for pack in packs for single in pack.unpacked()]
+        written = [self.writer.preferences[context.history] for context in contexts]
         self.queries += len(packs)
-        self.calls += len(alone) + sum(preference.calls for preference in written)
-        self.tokens += sum(map(len, alone)) + sum(preference.tokens for preference in written)
-        scores = score_packs(self.prompts, alone, self.batch_tokens, self.progress)
+        self.calls += len(single_prompts) + sum(preference.calls for preference in written)
+        self.tokens += sum(map(len, single_prompts)) + sum(preference.tokens for preference in written)
+        scores = score_packs(self.prompts, single_prompts, self.batch_tokens, self.progress)
         ends = np.cumsum([len(pack.candidates) for pack in packs])
         return np.split(np.concatenate(scores), ends[:-1]) if scores else []
