@@ -12,7 +12,7 @@ from mmsrarec.data.splits import Queries, leave_one_out, user_8_1_1
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate import protocols
 from mmsrarec.evaluate.protocols import (
-    Covering,
+    CoverageRecorder,
     evaluate_full,
     evaluate_published,
     facts,
@@ -177,7 +177,7 @@ def test_chunks_change_nothing(monkeypatch):
     test = leave_one_out(interactions).test
     scorer = Table(np.random.default_rng(0).random((interactions.n_users, interactions.n_items)))
     whole = evaluate_full(scorer, test, interactions.n_items)
-    monkeypatch.setattr(protocols, "CHUNK", 7)
+    monkeypatch.setattr(protocols, "QUERIES_PER_CHUNK", 7)
     parts = evaluate_full(scorer, test, interactions.n_items)
     assert all((whole[name] == parts[name]).all() for name in whole)
 
@@ -227,14 +227,14 @@ def test_every_target_that_training_shows_lies_in_the_head_or_in_the_tail():
 def test_coverage_is_what_stands_among_anybodys_first_ten():
     interactions = log(n_users=40, n_items=100)
     test = leave_one_out(interactions).test
-    same = Covering(Table(np.tile(np.arange(100.0), (40, 1))), 100)
+    same = CoverageRecorder(Table(np.tile(np.arange(100.0), (40, 1))), 100)
     evaluate_full(same, test, 100)
     assert 0.1 <= same.coverage <= 0.2  # the last ten, and what takes the place of those that somebody had
-    drawn = Covering(Table(np.random.default_rng(0).random((40, 100))), 100)
+    drawn = CoverageRecorder(Table(np.random.default_rng(0).random((40, 100))), 100)
     found = evaluate_full(drawn, test, 100)
     assert drawn.coverage > 0.9
     assert all(np.array_equal(found[name], values) for name, values in evaluate_full(drawn.scorer, test, 100).items())
-    nothing = Covering(Table(np.full((40, 100), -np.inf)), 100)
+    nothing = CoverageRecorder(Table(np.full((40, 100), -np.inf)), 100)
     evaluate_full(nothing, test, 100)
     assert nothing.coverage == 0
     evaluate_published(nothing, test, published_candidates(test, interactions, 0))

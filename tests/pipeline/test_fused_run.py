@@ -66,8 +66,8 @@ def test_what_was_learned_is_an_artefact(fused: Path) -> None:
         folder = fused / "evaluate" / "fusion" / "leave-one-out" / kind
         verify(folder)
         learned = Fusion.load(folder)
-        assert len(learned.whole.weights) == 1 + len(learned.generators)
-        assert len(learned.without.weights) == len(learned.generators)
+        assert len(learned.with_lm.weights) == 1 + len(learned.generators)
+        assert len(learned.without_lm.weights) == len(learned.generators)
         assert learned.quality.keys() == {"language model", *learned.generators, "fused", "proposers fused"}
         assert 0 < learned.queries <= 20
 
@@ -150,7 +150,7 @@ def test_the_language_model_is_asked_where_it_counts(
 ) -> None:
     recommender, _ = answers(fused, True, monkeypatch)
     assert recommender.fusion is not None
-    logit = recommender.fusion.without.behind_nothing()
+    logit = recommender.fusion.without_lm.behind_nothing()
     if uses_lm:
         logit = replace(logit, weights=(0.5, *logit.weights[1:]))
     monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=logit))

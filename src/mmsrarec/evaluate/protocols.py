@@ -120,7 +120,7 @@ def evaluate_full(scorer: Ranker, queries: Queries, n_items: int, names: Sequenc
     return measure(above, tied, n_items, names)
 
 
-class Covering:
+class CoverageRecorder:
     """A scorer that is watched while the whole catalogue is ranked: which items stand among anybody's first COVERED.
 
     seconds: what watching took.

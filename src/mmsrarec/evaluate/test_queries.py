@@ -129,7 +129,7 @@ def _repeats(split: Split, settings: EvaluateSettings) -> list[str]:
     return said
 
 
-def asked_words(fact: Mapping[str, Any]) -> str:
+def users_in_words(fact: Mapping[str, Any]) -> str:
     """Whom a table asks, and whom it does not, of `protocol.facts`: "test users: 2,033 (508 sealed)"."""
     apart = [f"{fact['sealed_users']:,} sealed"] if fact["sealed_users"] else []
     if fact["left_out"]:

@@ -10,7 +10,7 @@ from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Count, Progress
 from mmsrarec.data.identity import KeptLog
 from mmsrarec.data.splits import EVERYTHING, SplitName
-from mmsrarec.evaluate.test_queries import asked_words
+from mmsrarec.evaluate.test_queries import users_in_words
 from mmsrarec.recommend.ablations import SWEEPS, sweep_of
 from mmsrarec.runs.fingerprints import asked_of_stage_2
 from mmsrarec.runs.provenance import served_on
@@ -109,7 +109,7 @@ def compare(
         )
     seed, resamples = recipe.seed, recipe.evaluate.resamples
     for fact in shown_facts:
-        say(f"{fact['protocol']}, {fact['split']}: {asked_words(fact)}")
+        say(f"{fact['protocol']}, {fact['split']}: {users_in_words(fact)}")
     for over, table in (("", rows), (f"{recipe.evaluate.n_seeds} seeds together, ", means)):
         for protocol, split in dict.fromkeys((row.protocol, row.split) for row in table):
             say(f"\n{over}{text_table(table, protocol, split, seed, resamples, deviations(repeats) if over else {})}\n")

@@ -16,7 +16,7 @@ from mmsrarec.evaluate.protocols import count_unseen
 from mmsrarec.rankers.base import Ranker, known_items, mask_seen, ordered
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
-from mmsrarec.recommend.ranking.fusion import FOLDS, Given
+from mmsrarec.recommend.ranking.fusion import FOLDS, FixedScores
 
 POOL = 2
 """Weights are learned on what the generators propose in turn, so many times as many items as are proposed."""
@@ -38,7 +38,7 @@ class SelectedGenerators:
         return "+".join(self.names)
 
 
-def join(
+def select_generators(
     made: Mapping[str, Ranker],
     queries: Queries,
     n_items: int,
@@ -54,7 +54,7 @@ def join(
     Joined ones are judged on queries whose fifth was left out when their weights were learned; in a large catalogue on
     some of the queries.
     """
-    selection_task = SelectionTask.of(made, some(queries, n_items, seed), n_items, n, beside)
+    selection_task = SelectionTask.of(made, subsample_queries(queries, n_items, seed), n_items, n, beside)
     chosen, quality = SelectedGenerators(()), {}
     while rest := [name for name in made if name not in chosen.names]:
         tried = {name: selection_task.judge((*chosen.names, name)) for name in rest}
@@ -69,7 +69,7 @@ def join(
     return SelectedGenerators(chosen.names, chosen.logit, quality)
 
 
-def some(queries: Queries, n_items: int, seed: int) -> Queries:
+def subsample_queries(queries: Queries, n_items: int, seed: int) -> Queries:
     """All of the queries, or as many, drawn, as may be ranked over the whole catalogue at once."""
     most = max(int(MOST // n_items), 1)
     return queries.pick(np.sort(np.random.default_rng(seed).permutation(len(queries))[:most]))
@@ -129,7 +129,7 @@ class SelectionTask:
     def _quality(self, scores: FloatArray, known: Sequence[NDArray[np.bool_]]) -> dict[str, float]:
         """As `WeightedEnsemble` proposes: nothing that none of them knows."""
         scores[:, ~np.any(known, axis=0)] = -np.inf
-        proposed = self.beside(Given(scores, known=np.all(known, axis=0))).score(self.queries, None)
+        proposed = self.beside(FixedScores(scores, known=np.all(known, axis=0))).score(self.queries, None)
         metrics = (self.hits, "NDCG@10")
         found = measure(*count_unseen(proposed, self.queries), self.n_items, metrics)
         return {name: float(found[name].mean()) for name in metrics}

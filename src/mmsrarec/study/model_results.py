@@ -21,7 +21,7 @@ from mmsrarec.evaluate.hyperparameter_search import settings_words
 from mmsrarec.evaluate.leaks.context_leaks import target_shares
 from mmsrarec.evaluate.protocols import (
     Candidates,
-    Covering,
+    CoverageRecorder,
     evaluate_full,
     evaluate_published,
     facts,
@@ -162,7 +162,7 @@ class Comparison:
         """The row of a scorer: metrics by test user, and what a user costs."""
         queries, asked = self.queries[protocol], language_model(scorer)
         before = (asked.tokens, asked.queries, asked.saved_seconds, asked.calls) if asked else (0, 0, 0.0, 0)
-        watched = Covering(scorer, len(self.dataset.items))
+        watched = CoverageRecorder(scorer, len(self.dataset.items))
         with PeakMemory() as memory:
             started = time.perf_counter()
             if protocol == "published":

@@ -48,7 +48,7 @@ def attributes(
             file = run_folder.folder / "evaluate" / "attributes" / name
             if not file.exists():
                 scorer = scorer or tuned(variant)
-                if (share := told_apart(run_folder, split, answers, attribute, scorer)) is None:
+                if (share := right_order_share(run_folder, split, answers, attribute, scorer)) is None:
                     continue
                 file.parent.mkdir(parents=True, exist_ok=True)
                 artefacts.atomic_write(file, f"{share:.3f}".encode())
@@ -56,7 +56,7 @@ def attributes(
     return found
 
 
-def told_apart(
+def right_order_share(
     run_folder: RunFolder, split: SplitName, answers: GroundTruth, attribute: Attribute, scorer: Ranker
 ) -> float | None:
     """Share of pairs in the right order, of test users who are not sealed; None where the catalogue has no such pair.

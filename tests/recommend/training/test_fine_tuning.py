@@ -17,8 +17,13 @@ from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
 from mmsrarec.recommend.training import fine_tuning as module
-from mmsrarec.recommend.training.fine_tuning import SQUARED, choose_loss, distil_loss, read_curve, task_losses, tune
-from mmsrarec.recommend.training.training_plan import plan
+from mmsrarec.recommend.training.fine_tuning import (
+    read_curve,
+    task_losses,
+    tune,
+)
+from mmsrarec.recommend.training.ranking_loss import distil_loss
+from mmsrarec.recommend.training.training_plan import shuffled_batches
 from mmsrarec.recommend.training.training_samples import sample_training
 
 LOG = make_log(np.random.default_rng(0))
@@ -222,26 +227,14 @@ def test_a_rate_that_breaks_the_model_is_said(tmp_path: Path) -> None:
         tune(prompts, make_retrieval(LOG), prompts.settings, 0, tmp_path / "adapter", tmp_path / "work")
 
 
-def test_the_loss_is_what_it_says() -> None:
-    logits, place = torch.tensor([[2.0, -1.0, 0.5], [0.0, 1.0, 3.0]]), torch.tensor([0, 2])
-    log_yes, log_no = torch.nn.functional.logsigmoid(logits), torch.nn.functional.logsigmoid(-logits)
-    yesno = -(log_yes[0, 0] + (log_no[0, 1] + log_no[0, 2]) / 2) / 2
-    yesno = (yesno - (log_yes[1, 2] + (log_no[1, 0] + log_no[1, 1]) / 2) / 2) / 2
-    softmax = -(logits.log_softmax(1)[0, 0] + logits.log_softmax(1)[1, 2]) / 2
-    torch.testing.assert_close(choose_loss(logits, place, "yesno"), yesno)
-    torch.testing.assert_close(choose_loss(logits, place, "softmax"), softmax)
-    torch.testing.assert_close(choose_loss(logits, place, "both"), yesno + softmax)
-    assert choose_loss(logits[:, [1, 0, 2]], torch.tensor([1, 2]), "both") == choose_loss(logits, place, "both")
-
-
 def test_every_pack_is_trained_once_among_its_likes() -> None:
     rng = np.random.default_rng(0)
     packs = [PackedPrompt(TokenSpan([0] * int(n)), []) for n in rng.integers(1, 500, 320)]
-    batches = list(plan(packs, 4, np.random.default_rng(1)))
+    batches = list(shuffled_batches(packs, 4, np.random.default_rng(1)))
     assert sorted(np.concatenate(batches)) == list(range(320))
     padded = sum(max(len(packs[row]) for row in batch) * len(batch) for batch in batches)
     assert padded < 1.15 * sum(map(len, packs))
-    again = list(plan(packs, 4, np.random.default_rng(1)))
+    again = list(shuffled_batches(packs, 4, np.random.default_rng(1)))
     assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
 
 
@@ -249,16 +242,6 @@ def test_the_last_line_of_a_step_counts(tmp_path: Path) -> None:
     lines = [{"step": 1, "loss": 5.0}, {"step": 0, "loss": 3.0}, {"step": 1, "loss": 4.0}]
     (tmp_path / "curve").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert read_curve(tmp_path / "curve") == [lines[1], lines[2]]
-
-
-def test_the_loss_of_distilling_is_what_it_says() -> None:
-    teacher_logits, logits = torch.tensor([[2.0, -1.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [0.5, -0.5]])
-    p, q = teacher_logits.softmax(1), logits.softmax(1)
-    divergence = (p * (p / q).log()).sum() / 2
-    torch.testing.assert_close(distil_loss(logits, teacher_logits), divergence + SQUARED * (1 + 1 + 0.25 + 2.25) / 4)
-    assert distil_loss(teacher_logits, teacher_logits) == 0
-    shifted = distil_loss(teacher_logits + 3, teacher_logits)  # the ranking is the same, the level is not
-    torch.testing.assert_close(shifted, torch.tensor(SQUARED * 9.0))
 
 
 def far_from(teacher: Prompts, student: Prompts) -> float:

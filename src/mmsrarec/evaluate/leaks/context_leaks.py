@@ -11,7 +11,7 @@ import numpy as np
 from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Queries, Split
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.leaks.finding import SURE, Finding, Rebuild, share_difference
+from mmsrarec.evaluate.leaks.finding import Z_999, Finding, Rebuild, share_difference
 from mmsrarec.evaluate.leaks.perturbations import (
     all_at_once,
     by_others_before,
@@ -164,14 +164,14 @@ def agreement(
     )
     larger = max((float(hits[name].mean()) for name in ("at its end", "in the test") if len(hits[name])), default=0.0)
     allowed = max(SMALL, larger * (1 - 1 / FACTOR))
-    agree = bool(abs(difference) - SURE * error <= allowed)
+    agree = bool(abs(difference) - Z_999 * error <= allowed)
     return Finding(
         "training and test contexts",
         not unknown and agree,
         {
             **{f"target's share {name}": share for name, share in shares.items()},
             "difference among equals": float(difference),
-            "±": float(SURE * error),
+            "±": float(Z_999 * error),
             "allowed": allowed,
             "contexts ahead of their time": unknown,
         },

@@ -11,7 +11,7 @@ from mmsrarec.data.splits import Split
 from mmsrarec.rankers.base import Ranker
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 
-SURE = 3.29
+Z_999 = 3.29
 """Standard errors: a sound run is beyond them once in a thousand checks."""
 SIMULATIONS = 9999
 

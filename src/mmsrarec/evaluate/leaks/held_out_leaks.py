@@ -7,7 +7,7 @@ import numpy as np
 from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Split
 from mmsrarec.evaluate.leaks.context_leaks import QUERIES
-from mmsrarec.evaluate.leaks.finding import SURE, Finding, Rebuild
+from mmsrarec.evaluate.leaks.finding import Z_999, Finding, Rebuild
 from mmsrarec.evaluate.leaks.perturbations import relabelled, rows_of, shuffled_ties, with_items
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.protocols import Candidates, evaluate_published, published_candidates
@@ -91,12 +91,12 @@ def labels(
     n = asked.items.shape[1] - 1
     chance = float(measure(np.zeros(1, int), np.array([n]), n, ("HR@5",))["HR@5"][0])
     errors = {"HR@5": (chance * (1 - chance) / len(rows)) ** 0.5, "AUC": ((n + 2) / (12 * n * len(rows))) ** 0.5}
-    measured: dict[str, float | int] = {"users": len(rows), "chance": chance, "±": SURE * errors["HR@5"]}
+    measured: dict[str, float | int] = {"users": len(rows), "chance": chance, "±": Z_999 * errors["HR@5"]}
     passed = True
     for name in names:
         figures = evaluate_published(run_view.row(name), run_view.split.test.pick(candidates.rows[rows]), asked)
         for metric, expected in (("HR@5", chance), ("AUC", 0.5)):
-            passed &= abs(float(figures[metric].mean()) - expected) <= SURE * errors[metric]
+            passed &= abs(float(figures[metric].mean()) - expected) <= Z_999 * errors[metric]
         measured[name] = float(figures["HR@5"].mean())
     return Finding(
         "shuffled labels" if len(names) != 1 else f"shuffled labels, {names[0]}",
