@@ -130,7 +130,10 @@ def test_tasks_are_mixed_in(mixed: tuple[Path, dict, Prompts], whole: tuple[Path
 
 def test_whatever_is_mixed_in_the_packs_are_the_same(tmp_path: Path) -> None:
     """At a rate that moves nothing, each pack's loss is what it is alone."""
-    curves = [run(tmp_path / name, tasks=tasks, lr=1e-12)[0]["curve"] for name, tasks in (("a", ALONE), ("m", MIXED))]
+    curves = [
+        run(tmp_path / name, tasks=tasks, learning_rate=1e-12)[0]["curve"]
+        for name, tasks in (("a", ALONE), ("m", MIXED))
+    ]
     alone, among = ([line["loss"] for line in curve if line["task"] == "choose"] for curve in curves)
     np.testing.assert_allclose(alone, among, rtol=1e-5)
 
@@ -152,7 +155,7 @@ def test_writing_is_learned_where_it_is_trained(tmp_path: Path) -> None:
     settings = {"n_examples": 8, "tasks": ALONE | {"recognise": 20}, "rank": 8, "first_layer": 0}
     last = {}
     for lr in (1e-2, 1e-9):
-        told = run(tmp_path / str(lr), lr=lr, **settings)[0]["tasks"]["recognise"]
+        told = run(tmp_path / str(lr), learning_rate=lr, **settings)[0]["tasks"]["recognise"]
         assert told["examples"] == 160
         last[lr] = told["last"]
     assert last[1e-2] < 0.8 * last[1e-9]
@@ -212,7 +215,7 @@ def test_it_learns_that_people_take_what_many_took(tmp_path: Path) -> None:
     first, loss = {}, {}
     worlds = {"told": (True, 1e-2), "untold": (False, 1e-2), "untrained": (True, 1e-9)}
     for name, (told, lr) in worlds.items():
-        facts, _ = run(tmp_path / name, prompt_fields=only(popularity=told).model_dump(), lr=lr, **settings)
+        facts, _ = run(tmp_path / name, prompt_fields=only(popularity=told).model_dump(), learning_rate=lr, **settings)
         first[name], loss[name] = (np.mean([line[key] for line in facts["curve"][-15:]]) for key in ("first", "loss"))
     assert first["told"] > 0.5  # the other hits among the negatives bound it from above
     assert first["untold"] < 0.25  # chance is 1/8
@@ -255,10 +258,10 @@ def far_from(teacher: Prompts, student: Prompts) -> float:
 
 def test_a_student_comes_to_rank_as_its_teacher_does(tmp_path: Path) -> None:
     told = {"n_examples": 60, "rank": 8, "first_layer": 0, "cold_item_rate": 0}
-    _, teacher = run(tmp_path / "teacher", lr=1e-2, **told)
+    _, teacher = run(tmp_path / "teacher", learning_rate=1e-2, **told)
     far = {"untrained": far_from(teacher, make_prompts(tiny_mllm(), DATASET, **SMALL))}
     for name, teacher_logits in (("alone", None), ("taught", lambda: teacher)):
-        _, student = run(tmp_path / name, lr=3e-3, epochs=2, teacher=teacher_logits, **told)
+        _, student = run(tmp_path / name, learning_rate=3e-3, epochs=2, teacher=teacher_logits, **told)
         far[name] = far_from(teacher, student)
     assert far["taught"] < 0.7 * far["alone"] < 0.3 * far["untrained"]
 
@@ -292,8 +295,8 @@ def test_epochs_see_every_pack_again_in_another_order(whole: tuple[Path, dict, P
     assert facts["tokens"] == 2 * whole[1]["tokens"]
 
 
-def test_hard_negatives_and_late_moments_reach_the_training(tmp_path: Path, whole: tuple[Path, dict, Prompts]) -> None:
-    hard, _ = run(tmp_path, hard_negatives=0.5, late=2.0)
+def test_hard_negatives_and_late_queries_reach_the_training(tmp_path: Path, whole: tuple[Path, dict, Prompts]) -> None:
+    hard, _ = run(tmp_path, hard_negatives=0.5, recency_power=2.0)
     losses = [[step["loss"] for step in facts["curve"]] for facts in (hard, whole[1])]
     assert len(losses[0]) == len(losses[1])
     assert losses[0] != losses[1]

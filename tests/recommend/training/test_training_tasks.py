@@ -94,7 +94,9 @@ def test_a_profile_is_what_is_common_in_the_user_and_rare_elsewhere() -> None:
 def test_where_no_keywords_are_shown_none_are_written(variant: str) -> None:
     prompt_fields = variant_named(variant).prompt_fields
     assert [make(prompts_of(prompt_fields=prompt_fields)) for make in EXAMPLES.values()] == [None] * 3
-    prompts = make_prompts(MLLM, make_dataset(make_log(np.random.default_rng(1))), prompt_fields=prompt_fields, packs=9)
+    prompts = make_prompts(
+        MLLM, make_dataset(make_log(np.random.default_rng(1))), prompt_fields=prompt_fields, n_examples=9
+    )
     assert draw_examples(prompts, make_retrieval(prompts.dataset.interactions), 0) == {}
 
 

@@ -107,7 +107,7 @@ class Fusion:
         """
         names_by_key = {key: name for name, key in KEYS_IN_FILE.items()}
         try:
-            record = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            record: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
             values: dict[str, Any] = {names_by_key.get(key, key): value for key, value in record.items()}
             for name in ("generators", "proposing_generators"):
                 values[name] = tuple(values[name])

@@ -37,7 +37,7 @@ class TrainingPlan:
     @property
     def tokens(self) -> int:
         """Number of tokens of all steps."""
-        return sum(len(self.examples[task][row]) for task, rows in self.steps for row in rows)
+        return sum(len(self.examples[task][row]) for task, rows in self.steps for row in rows.tolist())
 
 
 def draw_training_plan(prompts: Prompts, retrieval: Retrieval, settings: RecommendSettings, seed: int) -> TrainingPlan:
@@ -96,7 +96,7 @@ def shuffled_batches(packs: Sequence[PackedPrompt], batch: int, rng: np.random.G
     order: IntArray = rng.permutation(len(packs))
     batches: list[IntArray] = []
     for start in range(0, len(order), batch * SORTED_BATCHES):
-        window = sorted(order[start : start + batch * SORTED_BATCHES], key=lambda row: len(packs[row]))
+        window = sorted(order[start : start + batch * SORTED_BATCHES], key=lambda row: len(packs[int(row)]))
         batches += [np.array(window[i : i + batch]) for i in range(0, len(window), batch)]
     for i in rng.permutation(len(batches)):
         yield batches[i]
