@@ -26,7 +26,7 @@ from mmsrarec.data.folder import load
 from mmsrarec.data.splits import Queries, leave_one_out, with_validation
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.evaluate.significance import intervals
-from mmsrarec.rankers.sequence_model import SequenceModelRanker
+from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import refit, train_encoder
@@ -48,7 +48,7 @@ def read(path: Path) -> Interactions:
 
 
 def figures(encoder: Encoder, queries: Queries, seed: int) -> dict[str, dict[str, float]]:
-    metrics = evaluate_full(SequenceModelRanker(encoder), queries.rankable, encoder.n_items)
+    metrics = evaluate_full(SequenceRanker.of(encoder), queries.rankable, encoder.n_items)
     found = intervals(metrics, seed)
     return {name: {key: round(value, 5) for key, value in asdict(one).items()} for name, one in found.items()}
 

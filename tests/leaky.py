@@ -65,8 +65,8 @@ class Small:
 
     def row(self, name: str) -> Ranker:
         sound: dict[str, Ranker] = {
-            "popularity": Popularity(self.seen),
-            "sequential-rules": SequentialRules(self.seen),
+            "popularity": Popularity().fit(self.seen),
+            "sequential-rules": SequentialRules().fit(self.seen),
             "context-only": ContextOnly(self.retrieval, SETTINGS),
         }
         return (sound | self.rows(self))[name]

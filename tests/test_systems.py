@@ -9,10 +9,10 @@ from pathlib import Path
 
 import mmsrarec
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.rankers.registry import CLASSIC
+from mmsrarec.rankers.built_in import BUILT_IN
 from mmsrarec.recommend.ablations import VARIANTS
 from mmsrarec.runs.run_folder import MSR
-from mmsrarec.study.model_names import STAGE_2, TRAINED
+from mmsrarec.study.model_names import CONTEXT, TRAINED
 
 PACKAGE = Path(mmsrarec.__file__).parent
 POSIX = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix", "syslog", "crypt", "spwd", "nis"}
@@ -75,7 +75,7 @@ def test_names_of_parts_are_names_on_every_system() -> None:
 
     parts = [adapter_part("leave-one-out", variant) for variant in VARIANTS]
     parts += [fusion_part("leave-one-out", kind) for kind in ("published", "full")]
-    for name in [*(name for part in parts for name in part.split("/")), *CLASSIC, *STAGE_2, *TRAINED, MSR]:
+    for name in [*(name for part in parts for name in part.split("/")), *BUILT_IN, CONTEXT, *TRAINED, MSR]:
         assert not set(name) & ILLEGAL
         assert name == name.strip(" .")
         assert name.lower() not in ("con", "prn", "aux", "nul")

@@ -15,7 +15,7 @@ from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.interleaved import Interleaved, PaddedCatalogue, Restricted, interleave_cold_items
 from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
-from mmsrarec.rankers.sequence_model import SequenceModelRanker
+from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.rankers.sequential_rules import SequentialRules
 from mmsrarec.recommend.ranking.fusion import Fused
 from mmsrarec.retrieve.settings import RetrieveSettings
@@ -38,6 +38,8 @@ def split(repeats: str, again: int = USERS) -> Split:
 
 class Oracle:
     """Gives the target of each query .9 and all others less, of which no two are equal."""
+
+    known, logits = None, False
 
     def __init__(self, queries: Queries, name: str = "oracle") -> None:
         self.name, self.target = name, dict(zip(queries.user.tolist(), queries.target.tolist(), strict=True))
@@ -65,7 +67,7 @@ class Encoder:
 def rows(queries: Queries) -> dict[str, Ranker]:
     """Every kind of row that a table or a run has, of oracles."""
     one, other = Oracle(queries), Oracle(queries, "other")
-    sequence = SequenceModelRanker(Encoder(queries))  # type: ignore[arg-type]
+    sequence = SequenceRanker.of(Encoder(queries))  # type: ignore[arg-type]
     both = WeightedEnsemble((one, other), Logit.first(2), ITEMS)
     new = np.arange(ITEMS) >= ITEMS - 2
     fused = Fused("fused", one, (other, sequence), Logit.first(3))
@@ -163,7 +165,7 @@ def test_a_real_row_is_the_same_re_ranked_by_itself() -> None:
     """Nothing but the rule tells the two apart, so they must agree user by user, ties aside."""
     for repeats in ("allow", "exclude"):
         one = split(repeats, again=12)
-        row = SequentialRules(one.train)
+        row = SequentialRules().fit(one.train)
         jitter = np.random.default_rng(0).random(ITEMS) / 1e6
 
         class Untied:

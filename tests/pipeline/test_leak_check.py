@@ -74,7 +74,7 @@ def test_a_row_that_counts_the_whole_log_is_found(mine: Path, monkeypatch: pytes
     classic = Scorers.classic
 
     def counting(self: Scorers, name: str):
-        return Popularity(self.run_folder.dataset.interactions) if name == "popularity" else classic(self, name)
+        return Popularity().fit(self.run_folder.dataset.interactions) if name == "popularity" else classic(self, name)
 
     monkeypatch.setattr(Scorers, "classic", counting)
     failed = leak_check.check_run(mine / "run", fast=True, say=Progress())["failed"]

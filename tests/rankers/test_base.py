@@ -1,71 +1,58 @@
-"""Re-ranking orders what was proposed and leaves the rest behind it, in the candidate generator's order."""
+"""What is read off a ranker's scores: what it knows, what may be recommended, places."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.ensemble.two_stage import Reranked
+from mmsrarec.rankers.base import RanksEverything, known_items, mask_seen, ordered, places, unseen
+from mmsrarec.testing import queries
 
-ITEMS = 12
 
+class Table(RanksEverything):
+    """Scores that are written down."""
 
-class Fixed:
-    """Scores that were drawn once; tells what it was asked."""
+    name = "table"
 
-    def __init__(self, name: str, scores: FloatArray):
-        self.name, self.scores = name, scores
-        self.asked: list[IntArray | None] = []
+    def __init__(self, *scores: float):
+        self.scores = np.array([scores])
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        self.asked.append(candidates)
-        rows = self.scores[: len(queries)]
-        return rows if candidates is None else np.take_along_axis(rows, candidates, axis=1)
+        return self.scores if candidates is None else np.take_along_axis(self.scores, candidates, axis=1)
 
 
-def setup(seed: int, n: int, histories: list[list[int]]) -> tuple[Reranked, Queries, Fixed, Fixed]:
-    rng, m = np.random.default_rng(seed), len(histories)
-    generator = Fixed("cheap", rng.integers(-5, 5, (m, ITEMS)).astype(float))  # with ties
-    ranker = Fixed("dear", rng.random((m, ITEMS)))
-    queries = Queries(np.arange(m), np.arange(m), np.full(m, -1), tuple(np.array(h, dtype=int) for h in histories))
-    return Reranked("both", generator, ranker, n), queries, generator, ranker
+class Half(Table):
+    """Knows the first half of its items."""
+
+    @property
+    def known(self) -> np.ndarray:
+        return np.arange(self.scores.shape[1]) < self.scores.shape[1] // 2
 
 
-@given(
-    st.integers(0, 999),
-    st.integers(1, 6),
-    st.lists(st.lists(st.integers(0, ITEMS - 1), max_size=6, unique=True), min_size=1, max_size=4),
-)
-def test_the_laws_of_reranking(seed: int, n: int, histories: list[list[int]]) -> None:
-    both, queries, generator, ranker = setup(seed, n, histories)
-    scores, proposed = both.score(queries, None), both.proposals(queries)
-    assert scores.shape == (len(histories), ITEMS)
-    for row, history in enumerate(histories):
-        free = np.setdiff1d(np.arange(ITEMS), history)
-        cheap = generator.scores[row]
-        assert len(set(proposed[row])) == n
-        assert not set(proposed[row]) & set(history)
-        rest = np.setdiff1d(free, proposed[row])
-        assert cheap[proposed[row]].min() >= cheap[rest].max(initial=-np.inf)
-        np.testing.assert_array_equal(scores[row, proposed[row]], ranker.scores[row, proposed[row]])
-        assert scores[row, proposed[row]].min() > scores[row, rest].max(initial=-9)
-        order = rest[np.argsort(-scores[row, rest])]
-        assert (np.diff(cheap[order]) <= 0).all()
-        assert len(set(scores[row, rest])) == len(rest)
-        if len(rest):
-            assert scores[row, rest].min() > scores[row, history].max(initial=-9)
+def test_who_declares_nothing_ranks_everything() -> None:
+    assert known_items(Table(1, 2), 3).all()
+    assert not Table(1, 2).logits
 
 
-def test_named_candidates_go_to_the_ranker() -> None:
-    both, queries, generator, ranker = setup(0, 3, [[1], [2]])
-    candidates = np.array([[1, 4], [2, 0]])
-    np.testing.assert_array_equal(both.score(queries, candidates), np.take_along_axis(ranker.scores, candidates, 1))
-    assert not generator.asked
+@pytest.mark.parametrize(("n_items", "expected"), [(4, [1, 1, 0, 0]), (6, [1, 1, 0, 0, 0, 0]), (1, [1])])
+def test_of_items_beyond_its_own_a_generator_knows_nothing(n_items: int, expected: list[int]) -> None:
+    assert known_items(Half(1, 2, 3, 4), n_items).tolist() == [bool(one) for one in expected]
 
 
-def test_the_proposers_scores_are_not_written_to() -> None:
-    both, queries, generator, _ = setup(0, 3, [[1], [2]])
-    before = generator.scores.copy()
-    both.score(queries, None)
-    np.testing.assert_array_equal(generator.scores, before)
+def test_what_was_had_and_what_has_no_score_may_not_be_recommended() -> None:
+    scores = np.array([[1.0, np.nan, 3.0, 4.0]])
+    asked = queries([3])
+    assert mask_seen(scores, asked).tolist() == [[1, -np.inf, 3, -np.inf]]
+    assert np.isnan(scores[0, 1])  # what was given is left alone
+    assert unseen(Table(5, 6, 7, 8), asked).tolist() == [[5, 6, 7, -np.inf]]
+
+
+def test_places_are_means_where_scores_are_equal() -> None:
+    np.testing.assert_array_equal(places(Table(3, 1, 3, 2), queries([])), [[1.5, 4, 1.5, 3]])
+    np.testing.assert_array_equal(places(Half(3, 1, 9, 9), queries([0])), [[2, 1, np.nan, np.nan]])
+    np.testing.assert_array_equal(places(Table(3, np.nan, 1), queries([])), [[1, np.nan, 2]])
+
+
+def test_equals_are_ordered_by_their_code() -> None:
+    order, ranks = ordered(np.array([[1.0, 2.0, 2.0]]))
+    assert (order.tolist(), ranks.tolist()) == ([[1, 2, 0]], [[2, 0, 1]])

@@ -9,7 +9,7 @@ from world import make_log
 
 from mmsrarec.data.dataset import IntArray, Interactions, make_interactions
 from mmsrarec.data.splits import Queries, queries_at
-from mmsrarec.rankers.base import Ranker, known_items, places
+from mmsrarec.rankers.base import CandidateGenerator, known_items, places
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, PaddedCatalogue, with_cold_items
@@ -50,7 +50,7 @@ def encoder(name: EncoderName) -> Encoder:
     return MADE[name]
 
 
-def generator(name: str, train: Interactions) -> Ranker:
+def generator(name: str, train: Interactions) -> CandidateGenerator:
     """As a run serves it: what is fitted in a query is fitted on the log at hand, encoders are loaded."""
     source = Source(train, 0, encoder, lambda: pytest.fail("no generator asks"))
     return PaddedCatalogue(make_row(name, source), train.n_items)

@@ -1,71 +1,98 @@
-"""The rows that stage 2 gives the table: the encoder's scores, and the neighbours' votes."""
+"""The rows that a sequence model gives the table: fitted for itself, or of an encoder that stage 2 trained."""
+
+from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 
-from mmsrarec.data.dataset import make_interactions
+from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.data.splits import leave_one_out
-from mmsrarec.rankers.neighbours_only import NeighboursOnly
-from mmsrarec.rankers.sequence_model import SequenceModelRanker
-from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.rankers.ranker_base import RankerBase
+from mmsrarec.rankers.sequence_model import Bert4rec, ContentSasrec, Gru4rec, Sasrec, SequenceRanker
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
+from mmsrarec.testing import RankerLaws, queries, tiny_log
 
 N_USERS, N_ITEMS = 60, 50
 
 
-@pytest.fixture(scope="module")
-def run_view():
+class SequenceLaws(RankerLaws):
+    """Fits with seed 0 are kept, for each costs seconds."""
+
+    settings: ClassVar = {
+        "embedding_size": 8,
+        "n_layers": 1,
+        "n_heads": 1,
+        "epochs": 4,
+        "learning_rate": 0.01,
+        "batch_size": 64,
+    }
+    learns_taste = False  # four passes are too few for that
+    kept: ClassVar[dict[tuple[str, str], RankerBase]] = {}
+
+    def fitted(self, interactions: Interactions, seed: int = 0) -> RankerBase:
+        place = (self.ranker.name, interactions.digest)
+        if seed or place not in self.kept:
+            self.kept[place] = self.trained(interactions, seed)
+        return self.kept[place]
+
+    def trained(self, interactions: Interactions, seed: int) -> RankerBase:
+        return super().fitted(interactions, seed)
+
+
+class TestSasrec(SequenceLaws):
+    ranker = Sasrec
+
+
+class TestGru4rec(SequenceLaws):
+    ranker = Gru4rec
+
+
+class TestBert4rec(SequenceLaws):
+    ranker = Bert4rec
+
+
+class TestContentSasrec(SequenceLaws):
+    ranker = ContentSasrec
+
+    def trained(self, interactions: Interactions, seed: int) -> RankerBase:
+        drawn = torch.Generator().manual_seed(0)
+        content = torch.randn(interactions.n_items, 64, generator=drawn)
+        return self.ranker(content=content, **self.settings).fit(interactions, seed=seed)
+
+
+def test_a_model_of_content_wants_the_content() -> None:
+    with pytest.raises(MmsrarecError, match="tell it their content"):
+        ContentSasrec(epochs=1, embedding_size=8).fit(tiny_log())
+
+
+def test_settings_that_do_not_fit_together_are_refused() -> None:
+    with pytest.raises(MmsrarecError, match=r"heads \(2\) must divide dims \(9\)"):
+        Sasrec(embedding_size=9).fit(tiny_log())
+
+
+def test_an_encoder_that_is_trained_already_ranks_by_its_own_scores() -> None:
     """Everyone goes round the items, from a place and at a time of their own."""
     user, step = np.repeat(np.arange(N_USERS), 12), np.tile(np.arange(12), N_USERS)
     split = leave_one_out(make_interactions(user, (user * 7 + step) % N_ITEMS, user * 5 + step * 2, N_USERS, N_ITEMS))
     tiny = RetrieveSettings(
         embedding_size=16, n_layers=1, max_length=6, learning_rate=0.01, batch_size=64, epochs=30, dropout=0.0
     )
-    return split, train_encoder(split.train, split.valid, tiny, seed=0)
+    encoder = train_encoder(split.train, split.valid, tiny, seed=0)
+    row = SequenceRanker.of(encoder)
+    assert (row.name, type(row)) == ("sasrec", Sasrec)
+    np.testing.assert_array_equal(row.score(split.test, None), encoder.scores(split.test.history))
+    late = split.test.pick(np.arange(30, N_USERS))  # the first ones have too few before them
+    assert (row.score(late, None).argmax(1) == late.target).mean() > 0.6  # chance: 1 / 50
 
 
-@pytest.fixture(params=["sasrec", "neighbours-only"])
-def row(request, run_view):
-    split, encoder = run_view
-    if request.param == "sasrec":
-        return SequenceModelRanker(encoder)
-    return NeighboursOnly(split.train, Neighbours(split.train, encoder), n_next=2, k=10)
-
-
-def test_shapes_and_name(row, run_view, request):
-    queries = run_view[0].test
-    assert row.name in request.node.name
-    assert row.score(queries, None).shape == (N_USERS, N_ITEMS)
-    assert np.isfinite(row.score(queries, None)).all()
-    nobody = queries.pick(np.array([], int))
-    assert row.score(nobody, None).shape == (0, N_ITEMS)
-    assert row.score(nobody, np.zeros((0, 3), int)).shape == (0, 3)
-
-
-def test_candidates_pick_from_the_full_ranking_in_any_order(row, run_view):
-    queries = run_view[0].test
-    candidates = np.random.default_rng(0).permuted(np.tile(np.arange(N_ITEMS), (N_USERS, 1)), axis=1)[:, :6]
-    full = np.take_along_axis(row.score(queries, None), candidates, axis=1)
-    np.testing.assert_allclose(row.score(queries, candidates), full, atol=1e-4)
-    np.testing.assert_allclose(row.score(queries, candidates[:, ::-1]), full[:, ::-1], atol=1e-4)
-
-
-def test_a_user_alone_gets_the_same_scores(row, run_view):
-    queries = run_view[0].test
-    together = row.score(queries, None)
-    alone = np.concatenate([row.score(queries.pick(np.array([i])), None) for i in range(5)])
-    np.testing.assert_allclose(alone, together[:5], atol=1e-4)
-
-
-def test_finds_the_rule_of_the_world(row, run_view):
-    queries = run_view[0].test.pick(np.arange(30, N_USERS))  # the first ones have too few before them
-    top = row.score(queries, None).argmax(1)
-    assert (top == queries.target).mean() > 0.6  # chance: 1 / 50
-
-
-def test_the_answer_is_not_looked_at(row, run_view):
-    queries = run_view[0].test
-    shuffled = queries.pick(np.arange(N_USERS))
-    shuffled.target[:] = np.random.default_rng(0).permutation(shuffled.target)
-    np.testing.assert_array_equal(row.score(shuffled, None), row.score(queries, None))
+def test_the_passes_are_chosen_on_what_is_held_back_and_then_nothing_is_held_back() -> None:
+    log = tiny_log(n_users=120)
+    row = Sasrec(embedding_size=16, n_layers=1, epochs=12, learning_rate=0.01, batch_size=64).fit(log)
+    assert 1 <= len(row.encoder.curve) <= 12
+    assert row.encoder.known is not None
+    assert (row.encoder.known == (log.counts > 0)).all()
+    best = row.score(queries(log.items_of(0).tolist()), None).argmax()
+    assert best == (log.items_of(0)[-1] + 1) % log.n_items

@@ -81,13 +81,15 @@ def test_another_first_split_is_checked_and_served_by_its_own_models(mine: Path)
     assert recommender.split == recommender.run_folder.chosen_on == "user-8-1-1"
     go(mine, *other, "retrieve.embedding_size=8", stages=("retrieve",))
     go(mine, *other, stages=("summarize",))
-    with pytest.raises(MmsrarecError, match=r"retrieve/user-8-1-1 was made again.*retrieve\.dims is 16 .* and 8 in"):
+    with pytest.raises(
+        MmsrarecError, match=r"retrieve/user-8-1-1 was made again.*retrieve\.embedding_size is 16 .* and 8 in"
+    ):
         Recommender.load(mine / "run")
 
 
 def test_an_encoder_trained_again_does_not_fit(mine: Path) -> None:
     go(mine, "retrieve.learning_rate=0.01", stages=("retrieve",))
-    with pytest.raises(MmsrarecError, match=r"retrieve/leave-one-out was made again.*retrieve\.lr is"):
+    with pytest.raises(MmsrarecError, match=r"retrieve/leave-one-out was made again.*retrieve\.learning_rate is"):
         Recommender.load(mine / "run")
 
 

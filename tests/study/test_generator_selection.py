@@ -17,7 +17,7 @@ class Seer:
     """Scores that see the targets of some users, and of others nothing."""
 
     def __init__(self, name: str, target: IntArray, sees: IntArray, seed: int):
-        self.name, self.known = name, np.ones(ITEMS, dtype=bool)
+        self.name, self.known, self.logits = name, np.ones(ITEMS, dtype=bool), False
         self.scores = np.random.default_rng(seed).normal(size=(USERS, ITEMS))
         self.scores[sees, target[sees]] += 6
 

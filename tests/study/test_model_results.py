@@ -10,10 +10,11 @@ from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.base import known_items
+from mmsrarec.rankers.registry import make_row
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.run_folder import Kind, RunFolder
 from mmsrarec.study.generator_selection import SelectedGenerators
-from mmsrarec.study.model_names import make_model, notes
+from mmsrarec.study.model_names import notes
 from mmsrarec.study.model_results import Comparison
 
 
@@ -30,8 +31,8 @@ def watch_fitting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many interactions each row was fitted on, in turn."""
     fitted: list[int] = []
     monkeypatch.setattr(
-        "mmsrarec.study.model_scorers.make_model",
-        lambda name, source, shown: fitted.append(len(source.train)) or make_model(name, source, shown),
+        "mmsrarec.study.model_scorers.make_row",
+        lambda name, source: fitted.append(len(source.train)) or make_row(name, source),
     )
     return fitted
 

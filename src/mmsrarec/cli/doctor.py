@@ -43,6 +43,10 @@ def examine() -> dict[str, Any]:
     disk = disk_free_gb()
     screen = terminal_facts()
     advice = [f"{name} is missing: {NEEDED[name]}" for name in NEEDED if packages[name] is None]
+    from mmsrarec.rankers.registry import plugin_facts
+
+    plugins = plugin_facts()
+    advice += [plugin["fault"] for plugin in plugins if plugin["fault"]]
     if disk is not None and disk < ROOM:
         advice.append(f"{disk:.1f} GB of disk are free here, a run may need {ROOM:.0f}")
     if not model["writable"]:
@@ -64,6 +68,7 @@ def examine() -> dict[str, Any]:
         "terminal": screen,
         "threads": force,
         "packages": packages,
+        "ranker_plugins": plugins,
         "embedded_model": model,
         "advice": advice,
     }

@@ -15,7 +15,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.evaluate.settings import EvaluateSettings
 from mmsrarec.rankers.base import Ranker
-from mmsrarec.rankers.settings import SPACES, BaselineSettings
+from mmsrarec.rankers.settings import BaselineSettings, space_of
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import RetrieveSettings
 
@@ -36,13 +36,13 @@ class Try(NamedTuple):
 
 def searched(name: str, settings: EvaluateSettings) -> bool:
     """Whether a row's settings are searched for."""
-    return settings.tune_baselines > 0 and name in SPACES
+    return settings.tune_baselines > 0 and bool(space_of(name))
 
 
 def settings_to_try(name: str, own: Mapping[str, Any], n: int, seed: int) -> list[dict[str, Any]]:
     """n settings of a row, the recipe's `own` first, then others of its space, each drawn once; fewer where the space
     holds fewer. Equal seeds draw equal ones."""
-    space = SPACES[name]
+    space = space_of(name)
     combinations = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
     order = np.random.default_rng([seed, 11]).permutation(len(combinations)).tolist()
     others = [dict(own) | combinations[place] for place in order]
@@ -96,7 +96,7 @@ def search_encoder(
 
     Each is judged by the validation NDCG@10 that it was stopped by, which is that of full ranking.
     """
-    base = own.model_dump(include=set(SPACES[name]))
+    base = own.model_dump(include=set(space_of(name)))
     tries = load_tries(work) if (work / "search.json").is_file() else []
     for settings in settings_to_try(name, base, n, seed)[len(tries) :]:
         encoder = train(RetrieveSettings.model_validate(own.model_dump() | settings))

@@ -20,7 +20,7 @@ from mmsrarec.evaluate.leaks.finding import Z_999, Finding
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.models.backbone.image_features import load_hashes
 from mmsrarec.rankers.base import Ranker
-from mmsrarec.rankers.sequence_model import SequenceModelRanker
+from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer
@@ -167,7 +167,7 @@ def choices(run_view: RunFolderView) -> Iterator[Finding]:
 
 def early_stopping(encoder: Encoder, valid: Queries, tested: Queries) -> Finding:
     """Whether an encoder's curve is of validation."""
-    row = SequenceModelRanker(encoder)
+    row = SequenceRanker.of(encoder)
     found = evaluate_full(row, valid, encoder.n_items)["NDCG@10"]
     test = evaluate_full(row, tested, encoder.n_items)["NDCG@10"].mean()
     sampled = Z_999 * float(found.std()) / MOST_VALIDATED**0.5 if len(valid) > MOST_VALIDATED else 0.0

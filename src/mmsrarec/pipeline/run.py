@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsrarec.core import artefacts
-from mmsrarec.core.progress import Progress
+from mmsrarec.core.progress import Count, Progress
 from mmsrarec.data.dataset import Dataset, Interactions
 from mmsrarec.data.splits import EVERYTHING, SplitName, check_clock, check_split, make_split
 from mmsrarec.errors import MmsrarecError
@@ -21,15 +21,18 @@ from mmsrarec.evaluate.test_queries import check_queries
 from mmsrarec.models import processes
 from mmsrarec.models.devices import check_device
 from mmsrarec.pipeline.steps import Shard, Steps
+from mmsrarec.rankers.registry import candidate_generators, made_from_log
 from mmsrarec.rankers.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
 from mmsrarec.runs.current_catalogue import open_catalogue, present_only
+from mmsrarec.runs.fitted_rankers import served_source
 from mmsrarec.runs.provenance import RECIPE
 from mmsrarec.runs.recipe import Recipe, to_toml
 from mmsrarec.runs.run_folder import MSR, SEEDS, RunFolder, adapter_part, msr_part, on_device
 from mmsrarec.study.comparison import compare
-from mmsrarec.study.model_names import STAGE_2, TRAINED, check_generators, check_rows
+from mmsrarec.study.model_names import TRAINED, check_generators, check_rows, needs_stage_2
+from mmsrarec.study.model_scorers import Scorers
 from mmsrarec.study.report.summary_page import write_page
 from mmsrarec.summarize.language.detection import CatalogueWords
 
@@ -170,6 +173,9 @@ def refit(out: Path, progress: Progress, data: Path | None = None, device: str |
         for name in (variant_named(variant).teacher, variant):
             if name:
                 work.stages.recommend(EVERYTHING, name)
+        if learned := fresh.fusion(fresh.chosen_on, "full"):
+            names, source = filter(made_from_log, learned.generators), served_source(fresh, EVERYTHING)
+            work.stages.rankers(EVERYTHING, list(names), lambda name: source)
         told = (out / "evaluate" / "report.json").is_file()  # the report says what is served
         report = Run(RunFolder.open(out, device), progress).evaluate() if told else {}
     interactions = fresh.dataset.interactions
@@ -220,7 +226,7 @@ class Run:
             yield from ("summarize", "pictures") if reads else ("pictures",)
         for split in evaluate.splits:
             if ranks or measures:
-                if variants[split] or {MSR, *STAGE_2} & {*rows}:
+                if variants[split] or MSR in rows or any(map(needs_stage_2, rows)):
                     yield f"retrieve/{split}"
                 searched: set[EncoderName] = {work.retrieval_encoder(variant) for variant in variants[split]}
                 named: set[EncoderName] = {name for name in ENCODERS if measures and name in rows}
@@ -271,7 +277,7 @@ class Run:
             return STAGES
         if CONTENT_SASREC in evaluate.rows:
             return ("pictures", "summarize", "retrieve", "evaluate")
-        return ("retrieve", "evaluate") if set(STAGE_2) & set(evaluate.rows) else ("evaluate",)
+        return ("retrieve", "evaluate") if any(map(needs_stage_2, evaluate.rows)) else ("evaluate",)
 
     def variants(self, split: SplitName) -> list[str]:
         """What is trained on a split, a teacher before its students: ablations on the first split only."""
@@ -285,9 +291,18 @@ class Run:
 
     def evaluate(self) -> dict:
         with self.say.counting() as count:
+            self.keep_rankers(count)
             summary = compare(self.run_folder, self.variants, self.say, count)
         artefacts.atomic_write(self.out / "manifest.json", json.dumps(self.manifest(), indent=1).encode())
         return summary
+
+    def keep_rankers(self, count: Count) -> None:
+        """Fit the rankers that may propose to the language model or be fused with it, as they are tested and served."""
+        evaluate, split = self.recipe.evaluate, self.run_folder.chosen_on
+        fused = "mmsrarec" in evaluate.rows and evaluate.fusion_users > 0
+        if fused and self.out.parent.name != SEEDS:  # a run with another seed is never served
+            names = [name for name in candidate_generators(evaluate.rows) if made_from_log(name)]
+            self.stages.rankers(split, names, Scorers(self.run_folder, split, count).source)
 
     def manifest(self) -> dict:
         """Every finished artefact and its key."""

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from mmsrarec.models.backbone import image_features
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.warm_up import grids, projector_of, warm_up
 from mmsrarec.models.sequence.content_sasrec import whitened
+from mmsrarec.rankers.registry import Source, make_row
 from mmsrarec.rankers.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.ranking.item_states import item_states
@@ -36,6 +37,7 @@ from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
 from mmsrarec.retrieve.training import refit, train_encoder
 from mmsrarec.runs.fingerprints import Fingerprints
+from mmsrarec.runs.fitted_rankers import ranker_key, ranker_part
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
 from mmsrarec.study.mllm_msr.part import ASKED, train_msr
 from mmsrarec.study.report.summary_figures import heldout_means
@@ -244,6 +246,20 @@ class Steps:
             if part == f"retrieve/{split}":
                 Neighbours(parts.train, encoder, device=device).save(folder)
                 KeptLog.of(run_folder.dataset).save(folder)
+
+    def rankers(self, split: Part, names: Collection[str], source: Callable[[str], Source]) -> None:
+        """Fit rankers that are made from the log alone, and keep them for whoever ranks by them.
+
+        Args:
+            split: Whose rankers.
+            names: Of the rankers.
+            source: What a ranker is made from, by its name.
+        """
+        for name in names:
+            made_from = source(name)
+            with self.stage(ranker_part(split, name), ranker_key(name, made_from)) as folder:
+                if folder is not None:
+                    make_row(name, made_from).save(folder)
 
     @cached_property
     def content(self) -> Tensor:

@@ -1,0 +1,61 @@
+"""Everything that ranks without the language model: one file a ranker, with its settings, fit, score, save and load."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmsrarec.rankers.als import Als
+    from mmsrarec.rankers.base import CandidateGenerator
+    from mmsrarec.rankers.ease import Ease
+    from mmsrarec.rankers.item_knn import ItemKnn
+    from mmsrarec.rankers.neighbours_only import NeighboursOnly
+    from mmsrarec.rankers.popularity import Popularity, PopularityAsOf, RecentPopularity
+    from mmsrarec.rankers.random_scores import Random
+    from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
+    from mmsrarec.rankers.registry import ranker_class, ranker_names
+    from mmsrarec.rankers.sequence_model import Bert4rec, ContentSasrec, Gru4rec, Sasrec
+    from mmsrarec.rankers.sequential_rules import SequentialRules
+    from mmsrarec.rankers.user_knn import UserKnn
+
+_HOME = {
+    **dict.fromkeys(("RankerBase", "RankerSettings"), "ranker_base"),
+    **dict.fromkeys(("ranker_class", "ranker_names"), "registry"),
+    **dict.fromkeys(("Popularity", "PopularityAsOf", "RecentPopularity"), "popularity"),
+    **dict.fromkeys(("Bert4rec", "ContentSasrec", "Gru4rec", "Sasrec"), "sequence_model"),
+    "Als": "als",
+    "CandidateGenerator": "base",
+    "Ease": "ease",
+    "ItemKnn": "item_knn",
+    "NeighboursOnly": "neighbours_only",
+    "Random": "random_scores",
+    "SequentialRules": "sequential_rules",
+    "UserKnn": "user_knn",
+}
+__all__ = [
+    "Als",
+    "Bert4rec",
+    "CandidateGenerator",
+    "ContentSasrec",
+    "Ease",
+    "Gru4rec",
+    "ItemKnn",
+    "NeighboursOnly",
+    "Popularity",
+    "PopularityAsOf",
+    "Random",
+    "RankerBase",
+    "RankerSettings",
+    "RecentPopularity",
+    "Sasrec",
+    "SequentialRules",
+    "UserKnn",
+    "ranker_class",
+    "ranker_names",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,17 +20,51 @@ class Ranker(Protocol):
         ...
 
 
-def known_items(generator: Ranker, n_items: int) -> NDArray[np.bool_]:
-    """(n_items,): the items of which a generator can say anything.
+class CandidateGenerator(Ranker, Protocol):
+    """A ranker that declares what it can rank, so that others can be ranked beside it."""
 
-    A generator tells it by its attribute `known`, a mask over the first items of the catalogue: what its own training
-    saw taken, or what it can rank by what an item is. Beyond the mask it knows nothing, whatever the log says since.
-    A generator without the attribute can rank everything.
+    @property
+    def logits(self) -> bool:
+        """Whether scores are logits of a softmax over the catalogue, which is a probability of each item."""
+        ...
+
+    @property
+    def known(self) -> NDArray[np.bool_] | None:
+        """(n_items,) mask of the items that it can rank, by number; of items beyond it, it knows nothing.
+
+        None: it ranks whatever it is asked about.
+        """
+        ...
+
+
+class RanksEverything:
+    """Declares that a ranker ranks whatever it is asked about, by scores that are no logits."""
+
+    @property
+    def known(self) -> NDArray[np.bool_] | None:
+        """None: see `CandidateGenerator`."""
+        return None
+
+    @property
+    def logits(self) -> bool:
+        """See `CandidateGenerator`."""
+        return False
+
+
+def known_items(generator: CandidateGenerator, n_items: int) -> NDArray[np.bool_]:
+    """The items that a generator can rank.
+
+    Args:
+        generator: Declares its items by `known`, whatever the log says since it was fitted.
+        n_items: Size of the catalogue now.
+
+    Returns:
+        (n_items,) mask.
     """
-    told = getattr(generator, "known", None)
-    known = np.full(n_items, told is None)
-    if told is not None:
-        known[: len(told)] = told[:n_items]
+    mask = generator.known
+    known = np.full(n_items, mask is None)
+    if mask is not None:
+        known[: len(mask)] = mask[:n_items]
     return known
 
 
@@ -49,7 +83,7 @@ def mask_seen(scores: FloatArray, queries: Queries) -> FloatArray:
     return found
 
 
-def places(generator: Ranker, queries: Queries) -> FloatArray:
+def places(generator: CandidateGenerator, queries: Queries) -> FloatArray:
     """(m, n_items): each item's place by a generator among those that it knows (`known_items`), NaN for all others.
 
     1 is the best, tied items have their mean, and what may not be recommended is last.

@@ -11,23 +11,32 @@ from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.errors import MmsrarecError
 
 
-def taken(histories: Sequence[IntArray], n_items: int) -> Any:
-    """(m, n_items) CSR, float32: how often each history holds each item. Columns of a row are in ascending order."""
-    try:
-        from scipy.sparse import csr_matrix
-    except ImportError as missing:
-        raise _hint() from missing
+def count_matrix(histories: Sequence[IntArray], n_items: int) -> Any:
+    """(m, n_items) CSR, float32: how often each history holds each item. Columns of a row are in ascending order.
+
+    Items from n_items on are left out: they joined the catalogue later.
+    """
+    histories = [history if np.all(history < n_items) else history[history < n_items] for history in histories]
     lengths = [len(history) for history in histories]
     items = np.concatenate(histories) if histories else np.empty(0, dtype=np.int64)
     ends = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    matrix = csr_matrix((np.ones(len(items), np.float32), items, ends), shape=(len(histories), n_items))
+    matrix = sparse_rows((np.ones(len(items), np.float32), items, ends), (len(histories), n_items))
     matrix.sum_duplicates()
     return matrix
 
 
-def consumed_once(histories: Sequence[IntArray], n_items: int) -> Any:
+def sparse_rows(parts: tuple[NDArray[Any], NDArray[Any], NDArray[Any]], shape: tuple[int, ...]) -> Any:
+    """A CSR matrix of (data, column numbers, ends of rows). Raises MmsrarecError where scipy is missing."""
+    try:
+        from scipy.sparse import csr_matrix
+    except ImportError as missing:
+        raise _hint() from missing
+    return csr_matrix(parts, shape=shape)
+
+
+def binary_matrix(histories: Sequence[IntArray], n_items: int) -> Any:
     """(m, n_items) CSR, float32: 1 where a history holds an item, however often."""
-    matrix = taken(histories, n_items)
+    matrix = count_matrix(histories, n_items)
     matrix.data[:] = 1
     return matrix
 
@@ -37,12 +46,12 @@ def sequences(train: Interactions) -> list[IntArray]:
     return [train.items_of(user) for user in range(train.n_users)]
 
 
-def asked(scores: FloatArray, candidates: IntArray | None) -> FloatArray:
+def of_candidates(scores: FloatArray, candidates: IntArray | None) -> FloatArray:
     """Scores of all items (m, n_items) -> those of the candidates (m, c); all where None."""
     return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 
 
-def spread(scores: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
+def over_all_items(scores: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
     """Scores of the known items (m, k) -> those of all items (m, n_items): 0 for items that nobody took."""
     wide = np.zeros((len(scores), len(known)), dtype=scores.dtype)
     wide[:, known] = scores

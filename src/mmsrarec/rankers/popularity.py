@@ -1,40 +1,52 @@
-"""How many took an item: over all of training, or only up to the query that is predicted."""
+"""How many interactions an item has: over all of training, or only up to the query's time."""
+
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
+from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
+from mmsrarec.rankers.saved_arrays import log_arrays, log_from
 
 
-class Popularity:
-    """Events an item has in training. With leave-one-out these include others' interactions after the query."""
+class Popularity(RankerBase):
+    """Interactions an item has in training. With leave-one-out these include others' interactions after the query."""
 
     name = "popularity"
 
-    def __init__(self, train: Interactions) -> None:
-        self.counts = train.counts.astype(float)
+    def _fit(self, interactions: Interactions, seed: int) -> None:
+        self.counts = interactions.counts.astype(float)
 
-    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         if candidates is None:
             return np.broadcast_to(self.counts, (len(queries), len(self.counts)))
         return self.counts[candidates]
 
+    def _state(self) -> dict[str, NDArray[Any]]:
+        return {"counts": self.counts}
 
-class PopularityAsOf:
-    """Training interactions of an item strictly before the query, by others than the user: the temporal leakage rule
-    for a count."""
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self.counts = arrays["counts"]
+
+
+class PopularityAsOf(RankerBase):
+    """Training interactions of an item strictly before the query's time, by others than the user."""
 
     name = "popularity-as-of"
+    needs_time = True
 
-    def __init__(self, train: Interactions) -> None:
-        self.train = train
-        self.items = train.item[train.by_time]
-        self.times = train.time[train.by_time]
+    def _fit(self, interactions: Interactions, seed: int) -> None:
+        self.train = interactions
+        self.items = interactions.item[interactions.by_time]
+        self.times = interactions.time[interactions.by_time]
 
-    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        width = self.train.n_items if candidates is None else candidates.shape[1]
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        width = self.n_items if candidates is None else candidates.shape[1]
         scores = np.empty((len(queries), width))
-        counts = np.zeros(self.train.n_items)
+        counts = np.zeros(self.n_items)
         start = end = 0
         for row in np.argsort(queries.time, kind="stable"):  # one pass over the log serves all queries
             time = int(queries.time[row])
@@ -47,15 +59,27 @@ class PopularityAsOf:
             scores[row] = others if candidates is None else others[candidates[row]]
         return scores
 
+    def _state(self) -> dict[str, NDArray[Any]]:
+        return log_arrays(self.train)
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._fit(log_from(arrays, self.n_users, self.n_items), 0)
+
     def _since(self, time: int) -> int:
         """The first second whose interactions count at a time."""
         return min(time, int(self.times[0])) if len(self.times) else time
 
     def _own(self, user: int, since: int, time: int) -> IntArray:
         """(n_items,): what the user's own training interactions before the query add to the counts."""
-        rows = self.train.rows(user) if user >= 0 else slice(0)
+        rows = self.train.rows(user) if 0 <= user < self.n_users else slice(0)
         times = self.train.time[rows]
-        return np.bincount(self.train.item[rows][(since <= times) & (times < time)], minlength=self.train.n_items)
+        return np.bincount(self.train.item[rows][(since <= times) & (times < time)], minlength=self.n_items)
+
+
+class RecentPopularitySettings(RankerSettings):
+    """Popularity of late."""
+
+    share: float = Field(default=0.1, gt=0, le=1, description="share of the log, the newest part, that is counted")
 
 
 class RecentPopularity(PopularityAsOf):
@@ -63,10 +87,12 @@ class RecentPopularity(PopularityAsOf):
     in."""
 
     name = "recent-popularity"
+    Settings = RecentPopularitySettings
+    search_space: ClassVar = {"share": (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)}
 
-    def __init__(self, train: Interactions, share: float = 0.1) -> None:
-        super().__init__(train)
-        self.latest = max(1, round(share * len(train)))
+    def _fit(self, interactions: Interactions, seed: int) -> None:
+        super()._fit(interactions, seed)
+        self.latest = max(1, round(self.settings.share * len(interactions)))
 
     def _since(self, time: int) -> int:
         before = int(np.searchsorted(self.times, time))

@@ -1,24 +1,28 @@
-"""Rankers by name, and what each is made from."""
+"""Rankers by name, this library's and those of other packages, and what each is made from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mmsrarec.data.dataset import Interactions
-from mmsrarec.rankers import ease
-from mmsrarec.rankers.als import Als
-from mmsrarec.rankers.base import Ranker
-from mmsrarec.rankers.item_knn import ItemKnn
-from mmsrarec.rankers.neighbours_only import NeighboursOnly
-from mmsrarec.rankers.popularity import Popularity, PopularityAsOf, RecentPopularity
-from mmsrarec.rankers.random_scores import Random
-from mmsrarec.rankers.sequence_model import SequenceModelRanker
-from mmsrarec.rankers.sequential_rules import SequentialRules
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.rankers.built_in import BUILT_IN
+from mmsrarec.rankers.plugins import plugin_class, plugins
+from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.rankers.settings import BaselineSettings
-from mmsrarec.rankers.user_knn import UserKnn
-from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
-from mmsrarec.retrieve.settings import ENCODERS, EncoderName, RetrieveSettings
+from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
+
+if TYPE_CHECKING:  # brings torch along
+    from mmsrarec.retrieve.encoder import Encoder
+
+CLASSIC = tuple(name for name, ranker in BUILT_IN.items() if ranker.from_log)
+"""Rankers of this library that are made from the log alone."""
+STAGE_2 = tuple(name for name, ranker in BUILT_IN.items() if not ranker.from_log)
+"""Rankers of this library that need stage 2."""
+GENERATORS = tuple(name for name, ranker in BUILT_IN.items() if ranker.proposes)
+"""Rankers of this library that may propose to the language model: whoever proposes the targets of most validation users
+does."""
 
 
 class NeighbourIndex(Protocol):
@@ -34,43 +38,80 @@ class NeighbourIndex(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """What a row may be made from. encoder, retrieval: a sequence model, and stage 2, on the split, loaded only for
-    rows that ask. baselines: settings of the rows made from the log."""
+    """What a ranker may be made from, on one split of a run.
+
+    Attributes:
+        train: The interactions to fit on.
+        seed: Of whatever is drawn.
+        encoder: Loads a sequence model by name; called only for rankers that need one.
+        retrieval: Loads stage 2; called only for rankers that need it.
+        baselines: Settings of the rankers that are made from the log.
+    """
 
     train: Interactions
     seed: int
-    encoder: Callable[[EncoderName], Encoder]
+    encoder: "Callable[[EncoderName], Encoder]"
     retrieval: Callable[[], NeighbourIndex]
     baselines: BaselineSettings = field(default_factory=BaselineSettings)
 
 
-def _neighbours_only(source: Source) -> Ranker:
-    stage_2 = source.retrieval()
-    n_vote_neighbours = stage_2.settings.n_vote_neighbours_of(stage_2.train.n_users)
-    return NeighboursOnly(stage_2.train, stage_2.neighbours, stage_2.settings.n_vote_items, n_vote_neighbours)
+def ranker_names() -> tuple[str, ...]:
+    """All rankers that can be named, this library's first."""
+    return (*BUILT_IN, *sorted(name for name in plugins() if name not in BUILT_IN))
 
 
-CLASSIC: dict[str, Callable[[Source], Ranker]] = {
-    "random": lambda source: Random(source.train.n_items, source.seed),
-    "popularity": lambda source: Popularity(source.train),
-    "popularity-as-of": lambda source: PopularityAsOf(source.train),
-    "recent-popularity": lambda source: RecentPopularity(source.train, **source.baselines.of("recent-popularity")),
-    "sequential-rules": lambda source: SequentialRules(source.train, **source.baselines.of("sequential-rules")),
-    "item-knn": lambda source: ItemKnn(source.train, **source.baselines.of("item-knn")),
-    "user-knn": lambda source: UserKnn(source.train, **source.baselines.of("user-knn")),
-    "als": lambda source: Als(source.train, source.seed, **source.baselines.of("als")),
-    "ease": lambda source: ease.Ease(source.train, **source.baselines.of("ease")),
-}
-"""Rows made from the log alone."""
-STAGE_2: dict[str, Callable[[Source], Ranker]] = {
-    **{name: lambda source, name=name: SequenceModelRanker(source.encoder(name), source.train) for name in ENCODERS},
-    "neighbours-only": _neighbours_only,
-}
-"""Rows that need stage 2."""
-GENERATORS = ("sequential-rules", "als", "ease", *ENCODERS)
-"""Who may propose to the language model: whoever proposes the targets of most validation users does."""
+def is_ranker(name: str) -> bool:
+    """Whether there is a ranker of that name, usable or not."""
+    return name in BUILT_IN or name in plugins()
 
 
-def make_row(name: str, source: Source) -> Ranker:
-    """A row without a language model."""
-    return (CLASSIC | STAGE_2)[name](source)
+def ranker_class(name: str) -> type[RankerBase]:
+    """The class of a ranker.
+
+    Raises:
+        MmsrarecError: There is none of that name, or the package that offers it is broken.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    if name not in plugins():
+        raise MmsrarecError(f'no ranker "{name}" is installed: choose from {", ".join(ranker_names())}')
+    return plugin_class(name)
+
+
+def made_from_log(name: str) -> bool:
+    """Whether a row is a ranker that is fitted on the log alone; False for rows that are no rankers."""
+    return is_ranker(name) and ranker_class(name).from_log
+
+
+def candidate_generators(names: Collection[str]) -> list[str]:
+    """Those of the named rows that may propose to the language model, in the order in which they are tried."""
+    return [name for name in ranker_names() if name in names and ranker_class(name).proposes]
+
+
+def make_row(name: str, source: Source) -> RankerBase:
+    """A ranker by name, fitted. Raises MmsrarecError as `ranker_class` does."""
+    return ranker_class(name).from_source(source)
+
+
+def version_of(name: str) -> dict[str, Any]:
+    """What tells the scores of a ranker from those of an earlier version of it: {} for the first one."""
+    version = ranker_class(name).version
+    facts: dict[str, Any] = {"version": version} if version > 1 else {}
+    if name not in BUILT_IN:
+        facts["package"] = [plugins()[name].package, plugins()[name].version]
+    return facts
+
+
+def plugin_facts() -> list[dict[str, Any]]:
+    """Each ranker of another package: name, package, version, and what is wrong with it (None: nothing)."""
+    facts = []
+    for plugin in plugins().values():
+        fault = None
+        try:
+            plugin_class(plugin.name)
+        except MmsrarecError as error:
+            fault = str(error)
+        if plugin.name in BUILT_IN:
+            fault = f"{plugin} is never used: this library has a ranker of that name"
+        facts.append({"name": plugin.name, "package": plugin.package, "version": plugin.version, "fault": fault})
+    return facts

@@ -1,31 +1,115 @@
 """The rows "sasrec", "gru4rec", "bert4rec" and "content-sasrec": a sequence model's own scores."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
-from mmsrarec.data.splits import Queries
-from mmsrarec.retrieve.encoder import Encoder
-from mmsrarec.retrieve.settings import CONTENT_SASREC
+from mmsrarec.data.splits import Queries, queries_at
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
+from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
+
+if TYPE_CHECKING:  # torch comes along only where a model is trained or loaded
+    from torch import Tensor
+
+    from mmsrarec.rankers.registry import Source
+    from mmsrarec.retrieve.encoder import Encoder
 
 
-class SequenceModelRanker:
+class SequenceModelSettings(RankerSettings):
+    """What a sequence model that is a row only has of its own; whatever is not set is as in [retrieve]."""
+
+    embedding_size: int | None = Field(default=None, ge=2, le=1024, description="size of a user's and an item's vector")
+    n_layers: int | None = Field(default=None, ge=1, le=12, description="transformer blocks, or recurrent layers")
+    n_heads: int | None = Field(default=None, ge=1, le=16, description="attention heads; divides dims")
+    max_length: int | None = Field(default=None, ge=1, le=1000, description="items of a history that are read")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="share of activations dropped in training")
+    learning_rate: float | None = Field(default=None, gt=0, le=1, description="learning rate of AdamW")
+    weight_decay: float | None = Field(default=None, ge=0, le=10, description="decay of AdamW")
+    batch_size: int | None = Field(default=None, ge=1, description="events a training step, about")
+    epochs: int | None = Field(default=None, ge=1, description="passes over the training events, at most")
+    patience: int | None = Field(default=None, ge=1, description="passes without a better validation NDCG@10")
+    mask_prob: float | None = Field(default=None, gt=0, lt=1, description="share of items hidden; only bert4rec")
+    id_dropout: float | None = Field(
+        default=None, ge=0, le=1, description="share of items known by content alone; only content-sasrec"
+    )
+
+
+def whole_settings(name: str, own: BaseModel) -> RetrieveSettings:
+    """The settings of a sequence model that has only its own. Raises MmsrarecError where they do not fit together."""
+    try:
+        return RetrieveSettings.model_validate(own.model_dump(exclude_none=True) | {"encoder": name})
+    except ValidationError as error:
+        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise MmsrarecError(f"settings of {name}: {message}") from error
+
+
+class SequenceRanker(RankerBase):
     """Scores items by a trained sequence model, be it the one that stage 2 searches with or another."""
 
+    Settings = SequenceModelSettings
+    search_space: ClassVar = {
+        "dropout": (0.1, 0.2, 0.3, 0.5),
+        "learning_rate": (5e-4, 1e-3, 2e-3),
+        "embedding_size": (32, 64, 128),
+    }
+    from_log = False
+    proposes = True
     logits = True
-    """Scores are logits of a softmax over the catalogue: see `recommend.fuse`."""
 
-    def __init__(self, encoder: Encoder, train: Interactions | None = None) -> None:
-        """train: says what the encoder's training saw taken where the encoder itself, of an older run, does not."""
-        self.encoder, self.name = encoder, encoder.settings.encoder
-        self.known = np.ones(encoder.n_items, dtype=bool)
-        """What it can rank (`recommend.propose.known_items`): by what items are, all; by ids, what training saw
-        taken."""
-        if self.name != CONTENT_SASREC and encoder.known is not None:
-            self.known = encoder.known
-        elif self.name != CONTENT_SASREC and train is not None:
-            self.known = train.counts[: encoder.n_items] > 0
+    def __init__(
+        self, settings: BaseModel | None = None, content: "Tensor | None" = None, device: str = "cpu", **values: Any
+    ) -> None:
+        """Not fitted yet.
 
-    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        Args:
+            settings: What differs from the settings of stage 2.
+            content: (n_items, content_dims) what items are, for the model that knows them by content.
+            device: A torch device to train and to score on.
+        """
+        super().__init__(settings, **values)
+        self.content, self.device = content, device
+
+    @classmethod
+    def from_source(cls, source: "Source") -> "RankerBase":
+        return cls.of(source.encoder(cast("EncoderName", cls.name)), source.train)
+
+    @classmethod
+    def of(cls, encoder: "Encoder", train: Interactions | None = None) -> "SequenceRanker":
+        """The ranker of an encoder that is trained already.
+
+        Args:
+            encoder: Its settings name the subclass.
+            train: Says what its training saw consumed where the encoder itself, of an older run, does not.
+        """
+        kind = next(one for one in SequenceRanker.__subclasses__() if one.name == encoder.settings.encoder)
+        ranker = kind()
+        ranker.encoder = encoder
+        ranker._known = np.ones(encoder.n_items, dtype=bool)
+        if not kind.ranks_new_items and encoder.known is not None:
+            ranker._known = encoder.known
+        elif not kind.ranks_new_items and train is not None:
+            ranker._known = train.counts[: encoder.n_items] > 0
+        return ranker
+
+    def _fit(self, interactions: Interactions, seed: int) -> None:
+        """Choose the number of passes on each user's last interaction, then train anew on all of them."""
+        from mmsrarec.retrieve.training import refit, train_encoder
+
+        settings = whole_settings(self.name, self.settings)
+        last = interactions.offsets[1:][np.diff(interactions.offsets) >= 2] - 1
+        rest = np.ones(len(interactions), dtype=bool)
+        rest[last] = False
+        before = train_encoder(
+            interactions.where(rest), queries_at(interactions, last), settings, seed, None, self.device, self.content
+        )
+        self.encoder = refit(before, interactions, seed, lambda *told: None, self.device, self.content)
+
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         """(m, c) candidates -> (m, c) logits; None -> (m, n_items)."""
         if candidates is None:
             return self.encoder.scores(queries.history)
@@ -34,3 +118,48 @@ class SequenceModelRanker:
             rows = slice(begin, begin + 1024)
             scores[rows] = np.take_along_axis(self.encoder.scores(queries.history[rows]), candidates[rows], axis=1)
         return scores
+
+    def save(self, folder: Path) -> None:
+        super().save(folder)
+        self.encoder.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        from mmsrarec.retrieve.encoder import Encoder
+
+        ranker = super().load(folder)
+        ranker.encoder = Encoder.load(folder)
+        ranker.encoder.model.requires_grad_(False)  # as it was fitted: recurrent layers round otherwise where they may
+        return ranker
+
+    def _state(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """The encoder has files of its own."""
+
+
+class Sasrec(SequenceRanker):
+    """Self-attention (Kang and McAuley, arXiv 1808.09781)."""
+
+    name = "sasrec"
+
+
+class Gru4rec(SequenceRanker):
+    """A recurrent network (Hidasi et al., arXiv 1511.06939)."""
+
+    name = "gru4rec"
+
+
+class Bert4rec(SequenceRanker):
+    """Self-attention in both directions (Sun et al., arXiv 1904.06690)."""
+
+    name = "bert4rec"
+
+
+class ContentSasrec(SequenceRanker):
+    """Self-attention over items known by their content as well [extension]."""
+
+    name = "content-sasrec"
+    ranks_new_items = True
+    search_space: ClassVar = {**SequenceRanker.search_space, "id_dropout": (0.1, 0.25, 0.5)}

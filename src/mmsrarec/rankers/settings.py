@@ -1,4 +1,4 @@
-"""Settings of the baselines, a table for each row that has any, and the values that a search on validation may try.
+"""Settings of the rankers put together: a table for each that has any, and the values that a search may try.
 
 Free of torch and scipy, so that a recipe can be read without them.
 """
@@ -6,79 +6,26 @@ Free of torch and scipy, so that a recipe can be read without them.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.rankers.als import AlsSettings
+from mmsrarec.rankers.built_in import BUILT_IN
+from mmsrarec.rankers.ease import EaseSettings
+from mmsrarec.rankers.item_knn import ItemKnnSettings
+from mmsrarec.rankers.plugins import plugin_class, plugins
+from mmsrarec.rankers.popularity import RecentPopularitySettings
+from mmsrarec.rankers.sequence_model import SequenceModelSettings
+from mmsrarec.rankers.sequential_rules import SequentialRulesSettings
+from mmsrarec.rankers.user_knn import UserKnnSettings
 from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class BaselineSettings(BaseModel):
+    """A table for each baseline that has settings. Rankers of other packages have a table by their name too."""
 
-
-class AlsSettings(_Settings):
-    """Matrix factorisation by alternating least squares."""
-
-    factors: int = Field(default=64, ge=1, le=4096, description="size of a user's and an item's vector")
-    alpha: float = Field(default=20, gt=0, description="confidence of an interaction against none: 1 + alpha")
-    regularization: float = Field(default=0.01, ge=0, description="weight of the squared size of all vectors")
-    iterations: int = Field(default=15, ge=1, le=1000, description="rounds of least squares")
-
-
-class EaseSettings(_Settings):
-    """The linear model of items by items."""
-
-    l2: float = Field(default=100, gt=0, description="weight of the squared size of the item-item matrix")
-
-
-class ItemKnnSettings(_Settings):
-    """Nearest items."""
-
-    k: int | None = Field(default=None, ge=1, description="neighbours kept of each item; not set: all")
-    shrinkage: float = Field(
-        default=0.0, ge=0, description="added to a cosine's denominator, so that few common users count less"
-    )
-
-
-class UserKnnSettings(_Settings):
-    """Nearest users."""
-
-    k: int = Field(default=50, ge=1, description="neighbours of a user")
-
-
-class SequentialRulesSettings(_Settings):
-    """Rules "who took this took that soon after"."""
-
-    window: int = Field(default=4, ge=1, le=1000, description="steps between the two items of a rule, at most")
-
-
-class RecentPopularitySettings(_Settings):
-    """Popularity of late."""
-
-    share: float = Field(default=0.1, gt=0, le=1, description="share of the log, the newest part, that is counted")
-
-
-class SequenceModelSettings(_Settings):
-    """What a sequence model that is a row only has of its own; whatever is not set is as in [retrieve]."""
-
-    embedding_size: int | None = Field(default=None, ge=2, le=1024, description="size of a user's and an item's vector")
-    n_layers: int | None = Field(default=None, ge=1, le=12, description="transformer blocks, or recurrent layers")
-    n_heads: int | None = Field(default=None, ge=1, le=16, description="attention heads; divides dims")
-    max_length: int | None = Field(default=None, ge=1, le=1000, description="items of a history that are read")
-    dropout: float | None = Field(default=None, ge=0, lt=1, description="share of activations dropped in training")
-    learning_rate: float | None = Field(default=None, gt=0, le=1, description="learning rate of AdamW")
-    weight_decay: float | None = Field(default=None, ge=0, le=10, description="decay of AdamW")
-    batch_size: int | None = Field(default=None, ge=1, description="events a training step, about")
-    epochs: int | None = Field(default=None, ge=1, description="passes over the training events, at most")
-    patience: int | None = Field(default=None, ge=1, description="passes without a better validation NDCG@10")
-    mask_prob: float | None = Field(default=None, gt=0, lt=1, description="share of items hidden; only bert4rec")
-    id_dropout: float | None = Field(
-        default=None, ge=0, le=1, description="share of items known by content alone; only content-sasrec"
-    )
-
-
-class BaselineSettings(_Settings):
-    """A table for each baseline that has settings."""
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     als: AlsSettings = AlsSettings()
     ease: EaseSettings = EaseSettings()
@@ -91,16 +38,49 @@ class BaselineSettings(_Settings):
     bert4rec: SequenceModelSettings = SequenceModelSettings()
     content_sasrec: SequenceModelSettings = SequenceModelSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_of_plugins(cls, tables: Any) -> Any:
+        """Other tables are those of plug-ins, each read by the settings class of its ranker."""
+        if not isinstance(tables, Mapping):
+            return tables
+        rows, read = {table_of(name): name for name in plugins()}, dict(tables)
+        problems: list[InitErrorDetails] = []
+        for table in tables.keys() - cls.model_fields.keys():
+            if table not in rows:
+                problems.append({"type": "extra_forbidden", "loc": (table,), "input": tables[table]})
+                continue
+            try:
+                read[table] = plugin_class(rows[table]).Settings.model_validate(tables[table])
+            except ValidationError as error:
+                problems += [_inside(table, problem) for problem in error.errors(include_url=False)]
+        if problems:
+            raise ValidationError.from_exception_data(cls.__name__, problems)
+        return read
+
+    def settings(self, row: str) -> BaseModel:
+        """The settings of a ranker, by its row's name; the usual ones where it has no table here."""
+        own = getattr(self, table_of(row), None)
+        return own if own is not None else (BUILT_IN.get(row) or plugin_class(row)).Settings()
+
     def of(self, row: str) -> dict[str, Any]:
         """What is set for a row, by its name in the table; {} for a row without settings."""
         own = getattr(self, table_of(row), None)
+        if own is None and row in plugins() and row not in BUILT_IN:
+            own = self.settings(row)
         return own.model_dump(exclude_none=isinstance(own, SequenceModelSettings)) if own is not None else {}
 
     def with_row(self, row: str, values: Mapping[str, Any]) -> "BaselineSettings":
         """The same with other values for a row."""
-        own = getattr(self, table_of(row))
+        own = self.settings(row)
         changed = type(own).model_validate(own.model_dump() | dict(values))
         return self.model_copy(update={table_of(row): changed})
+
+
+def _inside(table: str, problem: Any) -> InitErrorDetails:
+    """A problem of a table, placed in that table."""
+    details: dict[str, Any] = {"type": problem["type"], "loc": (table, *problem["loc"]), "input": problem["input"]}
+    return InitErrorDetails(**details, **({"ctx": problem["ctx"]} if "ctx" in problem else {}))
 
 
 def encoder_settings(retrieve: RetrieveSettings, baselines: BaselineSettings, name: EncoderName) -> RetrieveSettings:
@@ -126,22 +106,18 @@ def table_of(row: str) -> str:
     return row.replace("-", "_")
 
 
-_SEQUENCE = {"dropout": (0.1, 0.2, 0.3, 0.5), "learning_rate": (5e-4, 1e-3, 2e-3), "embedding_size": (32, 64, 128)}
+def space_of(row: str) -> Mapping[str, Sequence[Any]]:
+    """What a search may try for a row: for each setting its values. Every row is given as many tries as any other.
+
+    Args:
+        row: Name of any row; one that is no ranker, or has nothing to search for, has no space.
+    """
+    if row in BUILT_IN:
+        return BUILT_IN[row].search_space
+    return plugin_class(row).search_space if row in plugins() else {}
+
+
 SPACES: Mapping[str, Mapping[str, Sequence[Any]]] = {
-    "als": {
-        "factors": (32, 64, 128, 256),
-        "alpha": (1.0, 5.0, 10.0, 20.0, 40.0),
-        "regularization": (0.001, 0.01, 0.1, 1.0, 10.0),
-        "iterations": (10, 15, 30),
-    },
-    "ease": {"l2": (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)},
-    "item-knn": {"k": (10, 20, 50, 100, 200, None), "shrinkage": (0.0, 1.0, 5.0, 10.0, 50.0, 100.0)},
-    "user-knn": {"k": (5, 10, 20, 50, 100, 200, 500)},
-    "sequential-rules": {"window": (1, 2, 3, 4, 6, 8, 10, 15)},
-    "recent-popularity": {"share": (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)},
-    "sasrec": _SEQUENCE,
-    "gru4rec": _SEQUENCE,
-    "bert4rec": _SEQUENCE,
-    "content-sasrec": _SEQUENCE | {"id_dropout": (0.1, 0.25, 0.5)},
+    name: ranker.search_space for name, ranker in BUILT_IN.items() if ranker.search_space
 }
-"""What a search may try for a row: for each setting its values. Every row is given as many tries as any other."""
+"""`space_of` the rankers of this library that have one."""

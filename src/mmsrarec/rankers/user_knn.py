@@ -1,39 +1,57 @@
-"""User kNN: what the k most similar users took, with items that few take weighing more."""
+"""User kNN: what the k most similar users consumed, with items that few consume weighing more."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.interaction_matrix import asked, consumed_once, sequences
+from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, sequences
+from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
+from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
 
 
-class UserKnn:
-    """An item's score is the sum of the similarities of those among the k nearest training users that took it.
+class UserKnnSettings(RankerSettings):
+    """Nearest users."""
 
-    Similarity is the cosine of what two people took, each item weighed by log(users / users that took it). The user of
-    the query is not its own neighbour; of the equally near, those first in the data come first.
+    k: int = Field(default=50, ge=1, description="neighbours of a user")
+
+
+class UserKnn(RankerBase):
+    """An item's score is the sum of the similarities of those among the k nearest training users that consumed it.
+
+    Similarity is the cosine of what two people consumed, each item weighed by log(users / users that consumed it). The
+    user of the query is not its own neighbour; of the equally near, those first in the data come first.
+
+    `implicit.nearest_neighbours` finds neighbours among fitted rows only, and so cannot rank by a history as it was at
+    a query, nor serve somebody outside training.
     """
 
     name = "user-knn"
+    Settings = UserKnnSettings
+    search_space: ClassVar = {"k": (5, 10, 20, 50, 100, 200, 500)}
 
-    def __init__(self, train: Interactions, k: int = 50) -> None:
-        self.k = k
-        self.users = consumed_once(sequences(train), train.n_items)
-        people = np.maximum(np.bincount(self.users.indices, minlength=train.n_items), 1)
-        self.idf = np.log(max(len(np.unique(train.user)), 1) / people)
-        self.by_item = self._weigh(self.users).T.tocsr()
+    def _fit(self, interactions: Interactions, seed: int) -> None:
+        users = binary_matrix(sequences(interactions), self.n_items)
+        people = np.maximum(np.bincount(users.indices, minlength=self.n_items), 1)
+        self._index(users, np.log(max(len(np.unique(interactions.user)), 1) / people))
 
-    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        similar = self._weigh(consumed_once(queries.history, len(self.idf))) @ self.by_item
+    def _index(self, users: Any, idf: NDArray[np.float64]) -> None:
+        """users: (n_users, n_items) CSR of ones. idf: (n_items,)."""
+        self.users, self.idf = users, idf
+        self.by_item = self._weigh(users).T.tocsr()
+
+    def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        similar = self._weigh(binary_matrix(queries.history, self.n_items)) @ self.by_item
         for row, user in enumerate(queries.user):
             part = slice(similar.indptr[row], similar.indptr[row + 1])
             values = np.where(similar.indices[part] == user, 0, similar.data[part])
-            values[np.lexsort((similar.indices[part], -values))[self.k :]] = 0
+            values[np.lexsort((similar.indices[part], -values))[self.settings.k :]] = 0
             similar.data[part] = values
         similar.eliminate_zeros()
-        return asked((similar @ self.users).toarray(), candidates)
+        return of_candidates((similar @ self.users).toarray(), candidates)
 
     def _weigh(self, rows: Any) -> Any:
         """Rows of idf weights, of length one."""
@@ -43,3 +61,9 @@ class UserKnn:
         length = np.sqrt(np.bincount(of, weights=weighed.data**2, minlength=weighed.shape[0]))
         weighed.data /= np.maximum(length, 1e-12)[of]
         return weighed
+
+    def _state(self) -> dict[str, NDArray[Any]]:
+        return csr_arrays(self.users, "users") | {"idf": self.idf}
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._index(csr_from(arrays, "users"), arrays["idf"])

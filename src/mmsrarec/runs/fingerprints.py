@@ -8,7 +8,7 @@ from mmsrarec.data.identity import log_digest, picture_digests, text_digest
 from mmsrarec.data.splits import EVERYTHING, SplitName
 from mmsrarec.evaluate.hyperparameter_search import VERSION, searched
 from mmsrarec.models.backbone.settings import ModelSettings
-from mmsrarec.rankers.settings import SPACES, encoder_settings
+from mmsrarec.rankers.settings import encoder_settings, space_of
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC, EncoderName, EncoderSettings, RetrieveSettings
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
@@ -127,7 +127,7 @@ class Fingerprints:
         evaluate = self.recipe.evaluate
         trained = encoder_settings(self.recipe.retrieve, evaluate.baselines, name).model_dump(include=settings)
         if name != self.recipe.retrieve.encoder and searched(name, evaluate):
-            items["search"] = [evaluate.tune_baselines, SPACES[name], VERSION]
+            items["search"] = [evaluate.tune_baselines, space_of(name), VERSION]
         valid = self.run_folder.split(split).valid
         if valid.allow_seen or valid.repeated.any():  # what decides when training stops
             items["repeat_consumption"] = evaluate.repeat_consumption

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,8 @@ from mmsrarec.core.terminal import remark
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
 from mmsrarec.models.devices import check_device
-from mmsrarec.rankers.base import Ranker, places
+from mmsrarec.rankers.base import CandidateGenerator, Ranker, places
 from mmsrarec.rankers.ensemble.interleaved import (
     Interleaved,
     KeywordOverlap,
@@ -26,8 +25,7 @@ from mmsrarec.rankers.ensemble.interleaved import (
 from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.popularity import PopularityAsOf
-from mmsrarec.rankers.registry import Source, make_row
-from mmsrarec.rankers.sequence_model import SequenceModelRanker
+from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.explain import Reason, explain, explain_all, log_odds
 from mmsrarec.recommend.prompt.preferences import (
     NO_PREFERENCES,
@@ -51,6 +49,7 @@ from mmsrarec.runs.arguments import (
     checked_words,
 )
 from mmsrarec.runs.current_catalogue import open_catalogue
+from mmsrarec.runs.fitted_rankers import served_rankers
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part
 
 SHOWN_REASONS = 3
@@ -132,9 +131,9 @@ class Recommender:
         learned = None if generator else run_folder.fusion(run_folder.chosen_on, "full")
         self.fusion = learned if learned and learned.improves and run_folder.served == "whole" else None
         made = self._made(learned.generators) if learned else ()
-        self.generators: tuple[Ranker, ...] = made if self.fusion else ()
+        self.generators: tuple[CandidateGenerator, ...] = made if self.fusion else ()
         self.generator: Ranker = generator or self._proposer(made, learned)
-        self.cold_generator = PopularityAsOf(self.retrieval.train)
+        self.cold_generator = PopularityAsOf().fit(self.retrieval.train)
 
     @classmethod
     def load(cls, run: str | Path, data: str | Path | None = None, device: str | None = None) -> "Recommender":
@@ -306,11 +305,11 @@ class Recommender:
         for note in self._ignored(left_out):
             remark(note)
 
-    def _proposer(self, made: Sequence[Ranker], learned: Fusion | None) -> Ranker:
+    def _proposer(self, made: Sequence[CandidateGenerator], learned: Fusion | None) -> Ranker:
         """Those who were chosen to propose, or the run's sequence encoder; and what nobody took, which they cannot
         know."""
         n_items, named = len(self.dataset.items), {one.name: one for one in made}
-        known: Ranker = SequenceModelRanker(self.run_folder.encoder(self.split), self.retrieval.train)
+        known: CandidateGenerator = SequenceRanker.of(self.run_folder.encoder(self.split), self.retrieval.train)
         if learned:
             known = WeightedEnsemble.of(
                 [named[name] for name in learned.proposing_generators], learned.generators_logit, n_items
@@ -320,14 +319,10 @@ class Recommender:
             known, named.get(CONTENT_SASREC), words, n_items, self.run_folder.recipe.evaluate.n_candidates
         )
 
-    def _made(self, names: Sequence[str]) -> tuple[Ranker, ...]:
+    def _made(self, names: Sequence[str]) -> tuple[CandidateGenerator, ...]:
         """Those candidate generators, one by one, for all items that are there now."""
-        run_folder, split = self.run_folder, self.split
-        encoder = partial(run_folder.encoder, split, refit=run_folder.refits)  # as they were evaluated
-        retrieval, fitted = partial(run_folder.retrieval, split), run_folder.fitted(split)
-        baselines = chosen_baselines(run_folder.folder, run_folder.chosen_on, run_folder.recipe.evaluate)
-        source = Source(fitted, run_folder.recipe.seed, encoder, retrieval, baselines)
-        return tuple(PaddedCatalogue(make_row(name, source), len(self.dataset.items)) for name in names)
+        rankers = served_rankers(self.run_folder, self.split, names)
+        return tuple(PaddedCatalogue(ranker, len(self.dataset.items)) for ranker in rankers)
 
     @cached_property
     def _shown(self) -> list[tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """A run's folder with everything in it, each part loaded when it is first needed.
 
 run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/  retrieve/SPLIT/
-      sequence/SPLIT/NAME/  recommend/SPLIT/VARIANT/  evaluate/  seeds/SEED/
+      sequence/SPLIT/NAME/  recommend/SPLIT/VARIANT/  rankers/SPLIT/NAME/  evaluate/  seeds/SEED/
 """
 
 import shutil

@@ -10,12 +10,12 @@ import numpy as np
 from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Progress
 from mmsrarec.evaluate.protocols import ndcg_of_lists, published_candidates
-from mmsrarec.rankers.base import Ranker
+from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, with_cold_items
 from mmsrarec.rankers.ensemble.two_stage import Reranked, parts_of
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
-from mmsrarec.rankers.registry import GENERATORS
+from mmsrarec.rankers.registry import candidate_generators
 from mmsrarec.recommend.ranking.fusion import Fused, Fusion, learn_fusion, ranking_features
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.settings import CONTENT_SASREC
@@ -40,7 +40,7 @@ class CandidateGenerators:
     @property
     def names(self) -> list[str]:
         """Who may propose."""
-        return [name for name in GENERATORS if name in self.recipe.evaluate.rows]
+        return candidate_generators(self.recipe.evaluate.rows)
 
     @property
     def proposed(self) -> int:
@@ -83,30 +83,30 @@ class CandidateGenerators:
         """The name of whoever proposes."""
         return self.choice.name
 
-    def generator(self, tested: bool = True) -> Ranker:
+    def generator(self, tested: bool = True) -> CandidateGenerator:
         """Whoever proposes, as it is tested, or as validation may know it."""
         made = self.made(tested)
         return WeightedEnsemble.of([made(name) for name in self.choice.names], self.choice.logit, self.n_items)
 
-    def made(self, tested: bool) -> Callable[[str], Ranker]:
+    def made(self, tested: bool) -> Callable[[str], CandidateGenerator]:
         """Makes rows as they are tested, or as validation may know them."""
-        return self.scorers.classic if tested else self.scorers.validated
+        return self.scorers.tested if tested else self.scorers.validated
 
     @cached_property
     def words(self) -> list[tuple[str, ...]]:
         """The keywords of every item."""
         return list(map(self.run_folder.keywords.united, range(self.n_items)))
 
-    def reranked(self, generator: Ranker, ranker: Ranker, tested: bool = True) -> Reranked:
+    def reranked(self, generator: CandidateGenerator, ranker: Ranker, tested: bool = True) -> Reranked:
         """The ranker's order of what the generator proposes, and of what nobody took yet, as a run is served."""
         return Reranked("mmsrarec", self.interleave_cold_items(generator, tested), ranker, self.proposed)
 
-    def interleave_cold_items(self, generator: Ranker, tested: bool = True) -> Ranker:
+    def interleave_cold_items(self, generator: CandidateGenerator, tested: bool = True) -> Ranker:
         """The generator, and beside it what nobody took yet."""
         by_content, by_words = self.by_content(tested), KeywordOverlap(self.words)
         return with_cold_items(generator, by_content, by_words, self.n_items, self.proposed)
 
-    def by_content(self, tested: bool) -> Ranker | None:
+    def by_content(self, tested: bool) -> CandidateGenerator | None:
         """The row that ranks new items by what they are, as it is tested, or as validation may know it; None where the
         recipe has none."""
         return self.made(tested)(CONTENT_SASREC) if CONTENT_SASREC in self.recipe.evaluate.rows else None
@@ -118,7 +118,7 @@ class CandidateGenerators:
         others = [name for name in (self.recipe.retrieve.encoder, CONTENT_SASREC) if name in self.recipe.evaluate.rows]
         return tuple(dict.fromkeys((*self.choice.names, *others)))
 
-    def parts(self, generator: Ranker, tested: bool = True) -> tuple[Ranker, ...]:
+    def parts(self, generator: CandidateGenerator, tested: bool = True) -> tuple[CandidateGenerator, ...]:
         """Those of `fused_names`, be they parts of the generator or not."""
         known = parts_of(generator)
         return (*known, *map(self.made(tested), self.fused_names[len(known) :]))
@@ -128,11 +128,11 @@ class CandidateGenerators:
         made_from = [key for name in self.fused_names for key in self.scorers.inputs(name, "whole")]
         return [*made_from, artefacts.key(logit=asdict(self.choice.logit))]
 
-    def fused(self, kind: Kind, generator: Ranker, tuned: Tuned) -> Fused:
+    def fused(self, kind: Kind, generator: CandidateGenerator, tuned: Tuned) -> Fused:
         """The language model and whoever proposes together."""
         return Fused("mmsrarec", tuned(), self.parts(generator), self.fusion(kind, tuned).with_lm)
 
-    def fused_alone(self, kind: Kind, generator: Ranker, tuned: Tuned) -> WeightedEnsemble:
+    def fused_alone(self, kind: Kind, generator: CandidateGenerator, tuned: Tuned) -> WeightedEnsemble:
         """The candidate generator's own parts together: what the language model adds is above it."""
         return WeightedEnsemble(self.parts(generator), self.fusion(kind, tuned).without_lm, self.n_items)
 

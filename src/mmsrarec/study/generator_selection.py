@@ -13,7 +13,7 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.protocols import count_unseen
-from mmsrarec.rankers.base import Ranker, known_items, mask_seen, ordered
+from mmsrarec.rankers.base import CandidateGenerator, Ranker, known_items, mask_seen, ordered
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.recommend.ranking.fusion import FOLDS, FixedScores
@@ -39,12 +39,12 @@ class SelectedGenerators:
 
 
 def select_generators(
-    made: Mapping[str, Ranker],
+    made: Mapping[str, CandidateGenerator],
     queries: Queries,
     n_items: int,
     n: int,
     seed: int,
-    beside: Callable[[Ranker], Ranker] = lambda generator: generator,
+    beside: Callable[[CandidateGenerator], Ranker] = lambda generator: generator,
     several: bool = True,
 ) -> SelectedGenerators:
     """The best single one, and by forward selection whoever lets n proposals hold the targets of most more queries,
@@ -78,7 +78,7 @@ def subsample_queries(queries: Queries, n_items: int, seed: int) -> Queries:
 @dataclass(frozen=True, eq=False)
 class SelectionTask:
     """Queries that generators are tried on. terms: (m, n) of each. ranks: (m, n) of each, from 0; what may not be
-    recommended, last. known: (n,) of each (`propose.known_items`). n: items that are proposed."""
+    recommended, last. known: (n,) of each (`base.known_items`). n: items that are proposed."""
 
     queries: Queries
     ranking_features: Mapping[str, FloatArray]
@@ -86,16 +86,16 @@ class SelectionTask:
     known: Mapping[str, NDArray[np.bool_]]
     n_items: int
     n: int
-    beside: Callable[[Ranker], Ranker]
+    beside: Callable[[CandidateGenerator], Ranker]
 
     @classmethod
     def of(
         cls,
-        made: Mapping[str, Ranker],
+        made: Mapping[str, CandidateGenerator],
         queries: Queries,
         n_items: int,
         n: int,
-        beside: Callable[[Ranker], Ranker],
+        beside: Callable[[CandidateGenerator], Ranker],
     ) -> "SelectionTask":
         ranking_features = {name: ranking_feature(one, queries).astype(np.float32) for name, one in made.items()}
         known = {name: known_items(one, n_items) for name, one in made.items()}

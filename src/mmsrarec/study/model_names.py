@@ -3,48 +3,36 @@
 from collections.abc import Collection, Iterable
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers import ease
-from mmsrarec.rankers.base import Ranker
-from mmsrarec.rankers.registry import CLASSIC, GENERATORS, Source, make_row
-from mmsrarec.rankers.registry import STAGE_2 as RANKERS_OF_STAGE_2
+from mmsrarec.rankers.registry import (
+    GENERATORS,
+    candidate_generators,
+    is_ranker,
+    made_from_log,
+    ranker_class,
+    ranker_names,
+)
 from mmsrarec.recommend.ablations import VARIANTS, sweep_of
-from mmsrarec.recommend.prompt.prompt_context import Retrieval
-from mmsrarec.recommend.ranking.context_only import ContextOnly
-from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.runs.run_folder import MSR
 
 CONTEXT = "context-only"
 """A row of every report with stage 2, asked for or not; published protocol only, for its scores are 0 or 1."""
-STAGE_2 = (*RANKERS_OF_STAGE_2, CONTEXT)
-"""Rows that need stage 2."""
 TRAINED = {
     "plain-fine-tuning": "titles",
     "plain-fine-tuning-with-pictures": "titles and pictures",
     "mmsrarec": "whole",
 }
 """Rows of the language model, and the variant of stage 3 that each is."""
-CLOCKED = ("popularity-as-of", "recent-popularity", "neighbours-only", CONTEXT, *TRAINED, MSR)
-"""Rows that know at a query only what happened strictly before it."""
 
 
-def make_model(name: str, source: Source, shown: RecommendSettings) -> Ranker:
-    """A row without a language model. shown: what a prompt shows of stage 2.
-
-    Raises:
-        TypeError: "context-only" was asked of an index that gathers no prompt context.
-    """
-    if name != CONTEXT:
-        return make_row(name, source)
-    retrieval = source.retrieval()
-    if not isinstance(retrieval, Retrieval):
-        raise TypeError(f"{CONTEXT} needs a Retrieval, not {type(retrieval).__name__}")
-    return ContextOnly(retrieval, shown)
+def needs_stage_2(name: str) -> bool:
+    """Whether a row without a tuned language model is made from stage 2."""
+    return name == CONTEXT or (is_ranker(name) and not made_from_log(name))
 
 
 def check_generators(names: Collection[str]) -> None:
     """Raise MmsrarecError where nobody proposes what the language model is to re-rank."""
-    if "mmsrarec" in names and not {*GENERATORS} & {*names}:
+    if "mmsrarec" in names and not candidate_generators(names):
         raise MmsrarecError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
 
 
@@ -55,18 +43,23 @@ def is_ablation(variant: str) -> bool:
 
 def check_rows(names: Iterable[str], n_items: int) -> None:
     """Raise MmsrarecError for a row that does not exist or cannot be made for so many items."""
-    known = (*CLASSIC, *STAGE_2, *TRAINED, MSR)
+    others = (CONTEXT, *TRAINED, MSR)
     for name in names:
-        if name not in known:
-            raise MmsrarecError(f'unknown row "{name}": choose from {", ".join(known)}')
-        if name == "ease":
-            ease.check_size(n_items)
+        if is_ranker(name):
+            ranker_class(name).check_size(n_items)
+        elif name not in others:
+            raise MmsrarecError(f'unknown row "{name}": choose from {", ".join((*ranker_names(), *others))}')
+
+
+def obeys_clock(name: str) -> bool:
+    """Whether a row knows at a query only what happened strictly before it."""
+    return name in (CONTEXT, *TRAINED, MSR) or (is_ranker(name) and ranker_class(name).needs_time)
 
 
 def notes(names: Collection[str], fitted_on: str) -> list[str]:
     """What a reader must know of the rows that are there."""
-    clocked = [name for name in names if name in CLOCKED]
-    others = [name for name in names if name not in (*CLOCKED, "random")]
+    clocked = [name for name in names if obeys_clock(name)]
+    others = [name for name in names if name not in (*clocked, "random")]
     said = []
     if clocked:
         said.append(
@@ -80,7 +73,7 @@ def notes(names: Collection[str], fitted_on: str) -> list[str]:
             f"them: {', '.join(others)}."
         )
     if fitted_on != "train":
-        fitted = [name for name in names if name in (*CLASSIC, *ENCODERS)]
+        fitted = [name for name in names if made_from_log(name) or name in ENCODERS]
         said.append(f"Rows fitted on the validation events as well: {', '.join(fitted)}.")
     if CONTEXT in names:
         said.append(

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Count
-from mmsrarec.data.dataset import Interactions
 from mmsrarec.data.splits import Split, SplitName, with_validation
 from mmsrarec.evaluate.hyperparameter_search import (
     VERSION,
@@ -22,17 +21,20 @@ from mmsrarec.evaluate.hyperparameter_search import (
     search_folder,
     searched,
 )
-from mmsrarec.rankers.base import Ranker
+from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.interleaved import HiddenItems
-from mmsrarec.rankers.registry import CLASSIC, Source, make_row
-from mmsrarec.rankers.settings import SPACES, BaselineSettings, encoder_settings
+from mmsrarec.rankers.ranker_base import RankerBase
+from mmsrarec.rankers.registry import Source, made_from_log, make_row, version_of
+from mmsrarec.rankers.settings import BaselineSettings, encoder_settings, space_of
+from mmsrarec.recommend.ranking.context_only import ContextOnly
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
 from mmsrarec.runs.fingerprints import asked_of_stage_2
+from mmsrarec.runs.fitted_rankers import load_fitted
 from mmsrarec.runs.run_folder import MSR, RunFolder, adapter_part, msr_part
 from mmsrarec.study.mllm_msr.part import load_msr
-from mmsrarec.study.model_names import CONTEXT, STAGE_2, TRAINED, is_ablation, make_model
+from mmsrarec.study.model_names import CONTEXT, TRAINED, is_ablation, needs_stage_2
 
 SHOWN = {"similar_items": True, "k_anonymity": True, "transition_window": True,
          "prompt_fields": {"transitions", "rare_votes"}}  # fmt: skip
@@ -52,7 +54,13 @@ class Scorers:
 
     def classic(self, name: str) -> Ranker:
         """A row without a language model, as it is tested."""
-        return self._made(name, self.fitted, partial(self.run_folder.encoder, self.name, refit=self.refit))
+        if name == CONTEXT:
+            return ContextOnly(self.run_folder.retrieval(self.name), self.recipe.recommend)
+        return self.tested(name)
+
+    def tested(self, name: str) -> CandidateGenerator:
+        """A ranker as it is tested."""
+        return self._ranker(name, self.source(name))
 
     @cached_property
     def hidden(self) -> NDArray[np.bool_]:
@@ -65,35 +73,41 @@ class Scorers:
         drawn = np.random.default_rng([self.recipe.seed, 7]).random(len(new))
         return ~new & (drawn < new.mean())
 
-    def validated(self, name: str) -> Ranker:
-        """A row without a language model as validation may know it: fitted on training, and of hidden items it knows
-        what they are, or nothing."""
+    def validated(self, name: str) -> CandidateGenerator:
+        """A ranker as validation may know it: fitted on training, and of hidden items it knows what they are, or
+        nothing."""
 
         def encoder(name: EncoderName) -> Encoder:
             return self.run_folder.encoder(self.name, name).without_ids(self.hidden)
 
-        row = self._made(name, self.split.train, encoder)
-        return row if name == CONTENT_SASREC else HiddenItems(row, self.hidden)
+        ranker = self._ranker(name, replace(self.source(name), train=self.split.train, encoder=encoder))
+        return ranker if name == CONTENT_SASREC else HiddenItems(ranker, self.hidden)
 
-    def _made(self, name: str, train: Interactions, encoder: Callable[[EncoderName], Encoder]) -> Ranker:
+    def source(self, name: str) -> Source:
+        """What a ranker is made from to be tested."""
+        encoder = partial(self.run_folder.encoder, self.name, refit=self.refit)
         retrieval = partial(self.run_folder.retrieval, self.name)
-        source = Source(train, self.recipe.seed, encoder, retrieval, self.baselines_of(name))
-        return make_model(name, source, self.recipe.recommend)
+        return Source(self.fitted, self.recipe.seed, encoder, retrieval, self.baselines_of(name))
+
+    def _ranker(self, name: str, source: Source) -> RankerBase:
+        """The one that the run keeps, where it was fitted on these interactions; else fitted anew."""
+        return load_fitted(self.run_folder.folder, self.name, name, source) or make_row(name, source)
 
     def _baselines_of(self, name: str) -> BaselineSettings:
         """The settings of a row made from the log: the recipe's, or what a search on validation chose; kept."""
         evaluate, seed, valid = self.recipe.evaluate, self.recipe.seed, self.split.valid
-        if name not in CLASSIC or not searched(name, evaluate):
+        if not made_from_log(name) or not searched(name, evaluate):
             return evaluate.baselines
         key = artefacts.key(
             train=self.split.train.digest,
             log=self.run_folder.dataset.interactions.digest,
             own=evaluate.baselines.of(name),
-            space=SPACES[name],
+            space=space_of(name),
             n=evaluate.tune_baselines,
             seed=seed,
             repeats=evaluate.repeat_consumption,
             version=VERSION,
+            **{f"ranker_{fact}": value for fact, value in version_of(name).items()},
         )
         folder = search_folder(self.run_folder.folder, self.name, name)
         if not artefacts.is_current(folder, key):
@@ -115,6 +129,8 @@ class Scorers:
             return []
         if name in ENCODERS:
             return load_tries(self.run_folder.folder / self.run_folder.encoder_part(self.name, name))
+        if not made_from_log(name):
+            return []
         self.baselines_of(name)
         return load_tries(search_folder(self.run_folder.folder, self.name, name))
 
@@ -124,7 +140,7 @@ class Scorers:
             return best_of(tries).settings
         if name in ENCODERS:
             own = encoder_settings(self.recipe.retrieve, self.recipe.evaluate.baselines, name)
-            return own.model_dump(include=set(SPACES[name]))
+            return own.model_dump(include=set(space_of(name)))
         return self.recipe.evaluate.baselines.of(name)
 
     def tuned(self, variant: str) -> MllmScorer:
@@ -152,9 +168,10 @@ class Scorers:
             return [*self.inputs("neighbours-only", variant), artefacts.key(shown=shown)]
         if model in ENCODERS:
             return [recorded(self.run_folder.encoder_part(self.name, model, self.refit))]
-        if model in STAGE_2:
+        if needs_stage_2(model):
             return [recorded(f"retrieve/{self.name}"), artefacts.key(asked=asked_of_stage_2(self.recipe.retrieve))]
-        return [artefacts.key(train=self.fitted.digest, settings=self.baselines_of(model).of(model))]
+        settings = self.baselines_of(model).of(model)
+        return [artefacts.key(train=self.fitted.digest, settings=settings, **version_of(model))]
 
 
 def _nothing(*asked: object) -> Any:

@@ -37,7 +37,7 @@ def test_training_on_what_is_held_out_is_found():
 
 def test_a_statistic_of_the_whole_log_is_found():
     assert held_out_leaks.statistics(LOG, Small, ASKED, ROWS, SETTINGS, 0).passed
-    counted = partial(Small, rows=lambda run_view: {"popularity": Popularity(run_view.log)})
+    counted = partial(Small, rows=lambda run_view: {"popularity": Popularity().fit(run_view.log)})
     found = held_out_leaks.statistics(LOG, counted, ASKED, ROWS, SETTINGS, 0)
     assert (found.passed, found.measured["changed"]) == (False, 0)
     assert found.measured["changed rows"] == "popularity"

@@ -15,7 +15,7 @@ LOG = rounds()
 WORLD = Small(LOG)
 TEST = WORLD.split.test
 ASKED = published_candidates(TEST, LOG, 0)
-FINE = Random(LOG.n_items, 0)
+FINE = Random().fit(LOG, seed=0)
 
 
 def test_an_answer_that_always_stands_first_is_found():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.base import Ranker, known_items, ordered
+from mmsrarec.rankers.base import CandidateGenerator, Ranker, RanksEverything, known_items, ordered
 
 
 def interleave_cold_items(known: Ranker, judge: Ranker, new: NDArray[np.bool_], n: int) -> Ranker:
@@ -22,12 +22,15 @@ def interleave_cold_items(known: Ranker, judge: Ranker, new: NDArray[np.bool_], 
     return Interleaved(known, Restricted(judge, new), every, known.name) if new.any() else known
 
 
-def with_cold_items(known: Ranker, by_content: Ranker | None, by_words: Ranker, n_items: int, n: int) -> Ranker:
+def with_cold_items(
+    known: CandidateGenerator, by_content: CandidateGenerator | None, by_words: Ranker, n_items: int, n: int
+) -> Ranker:
     """`interleave_cold_items` for all that the generator cannot rank: by content where that is known, else by words."""
     unknown = ~known_items(known, n_items)
     if by_content is not None:
         left = unknown & ~known_items(by_content, n_items)
-        known, unknown = interleave_cold_items(known, by_content, unknown & ~left, n), left
+        with_content = interleave_cold_items(known, by_content, unknown & ~left, n)
+        return interleave_cold_items(with_content, by_words, left, n)
     return interleave_cold_items(known, by_words, unknown, n)
 
 
@@ -36,8 +39,15 @@ def nothing_last(scores: FloatArray) -> FloatArray:
     return np.nan_to_num(np.asarray(scores, dtype=np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
 
 
+def widened(scores: FloatArray, n_items: int) -> FloatArray:
+    """(m, n) scores -> (m, n_items) scores: NaN for items beyond the first n."""
+    wide = np.full((len(scores), n_items), np.nan)
+    wide[:, : scores.shape[1]] = scores
+    return wide
+
+
 @dataclass
-class Interleaved:
+class Interleaved(RanksEverything):
     """Two generators as one for the whole catalogue: every `every`-th proposal is the second's.
 
     An item's place is the better one of its two. What the second gives minus infinity, or nothing, it does not propose;
@@ -53,7 +63,7 @@ class Interleaved:
         if candidates is not None:
             return self.first.score(queries, candidates)
         second = nothing_last(self.second.score(queries, None))
-        first = nothing_last(PaddedCatalogue(self.first, second.shape[1]).score(queries, None))
+        first = nothing_last(widened(self.first.score(queries, None), second.shape[1]))
         mine, theirs = ordered(first)[1], ordered(second)[1]
         theirs = np.where(np.isneginf(second), np.inf, self.every * (theirs + 1) - 1)
         return -np.minimum(mine + mine // (self.every - 1), theirs)
@@ -63,7 +73,7 @@ class Interleaved:
 class PaddedCatalogue:
     """A generator for more items than it was fitted on: of those beyond its last it says nothing, NaN."""
 
-    generator: Ranker
+    generator: CandidateGenerator
     items: int
 
     @property
@@ -72,18 +82,16 @@ class PaddedCatalogue:
 
     @property
     def logits(self) -> bool:
-        """Of the generator: see `fuse`."""
-        return getattr(self.generator, "logits", False)
+        """As the generator."""
+        return self.generator.logits
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Of the generator, which knows nothing beyond its items: see `propose.known_items`."""
+        """Of the generator, which knows nothing beyond its items: see `base.known_items`."""
         return known_items(self.generator, self.items)
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        own = self.generator.score(queries, None)
-        wide = np.full((len(queries), self.items), np.nan)
-        wide[:, : own.shape[1]] = own
+        wide = widened(self.generator.score(queries, None), self.items)
         return wide if candidates is None else np.take_along_axis(wide, candidates, axis=1)
 
 
@@ -91,7 +99,7 @@ class PaddedCatalogue:
 class HiddenItems:
     """A generator as if its training had not seen some items taken: it says nothing of them. hidden: (items,)."""
 
-    generator: Ranker
+    generator: CandidateGenerator
     hidden: NDArray[np.bool_]
 
     @property
@@ -100,12 +108,12 @@ class HiddenItems:
 
     @property
     def logits(self) -> bool:
-        """Of the generator: see `fuse`."""
-        return getattr(self.generator, "logits", False)
+        """As the generator."""
+        return self.generator.logits
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """See `propose.known_items`."""
+        """See `base.known_items`."""
         return known_items(self.generator, len(self.hidden)) & ~self.hidden
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
@@ -114,7 +122,7 @@ class HiddenItems:
 
 
 @dataclass
-class Restricted:
+class Restricted(RanksEverything):
     """A generator that proposes some of the items only. keep: (items,)."""
 
     generator: Ranker
@@ -127,7 +135,7 @@ class Restricted:
 
 
 @dataclass
-class KeywordOverlap:
+class KeywordOverlap(RanksEverything):
     """How much of an item's keywords a history says: the mean over them of how many items of the history say each."""
 
     keywords: Sequence[Sequence[str]]

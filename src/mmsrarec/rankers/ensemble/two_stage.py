@@ -6,11 +6,12 @@ import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.base import Ranker, ordered, unseen
+from mmsrarec.rankers.base import CandidateGenerator, Ranker, RanksEverything, ordered, unseen
+from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 
 
 @dataclass
-class Reranked:
+class Reranked(RanksEverything):
     """`generator` ranks all items; the first `n` that may be recommended are put in order by `ranker`.
 
     Whatever was not proposed keeps the generator's order behind them.
@@ -39,6 +40,6 @@ class Reranked:
         return ranks, order[:, : self.n]
 
 
-def parts_of(generator: Ranker) -> tuple[Ranker, ...]:
+def parts_of(generator: CandidateGenerator) -> tuple[CandidateGenerator, ...]:
     """Whoever proposes, one by one."""
-    return getattr(generator, "generators", (generator,))
+    return generator.generators if isinstance(generator, WeightedEnsemble) else (generator,)

@@ -1,4 +1,4 @@
-"""Several generators as one: a logit of their terms, which are those of `fuse`, ranks the catalogue [extension]."""
+"""Several generators as one: a logit of their terms, which are those of `features`, ranks the catalogue [extension]."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.base import Ranker, known_items
+from mmsrarec.rankers.base import CandidateGenerator, known_items
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
 
@@ -17,18 +17,23 @@ from mmsrarec.rankers.ensemble.features import ranking_feature
 class WeightedEnsemble:
     """Ranks the whole catalogue by a logit of the generators' terms. n_items: of the catalogue."""
 
-    generators: tuple[Ranker, ...]
+    generators: tuple[CandidateGenerator, ...]
     logit: Logit
     n_items: int
 
     @classmethod
-    def of(cls, generators: Sequence[Ranker], logit: Logit, n_items: int) -> Ranker:
+    def of(cls, generators: Sequence[CandidateGenerator], logit: Logit, n_items: int) -> CandidateGenerator:
         """Several as one; one as it is."""
         return generators[0] if len(generators) == 1 else cls(tuple(generators), logit, n_items)
 
     @property
     def name(self) -> str:
         return "+".join(generator.name for generator in self.generators)
+
+    @property
+    def logits(self) -> bool:
+        """The terms of several, weighed, are no log-probabilities."""
+        return False
 
     @property
     def known(self) -> NDArray[np.bool_]:

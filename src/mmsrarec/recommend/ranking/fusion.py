@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.base import Ranker
+from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit, log_share
 from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.rankers.ensemble.two_stage import Reranked
@@ -131,7 +131,7 @@ class Fused:
 
     name: str
     ranker: Ranker
-    generators: Sequence[Ranker]
+    generators: Sequence[CandidateGenerator]
     logit: Logit
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
@@ -162,11 +162,13 @@ class FixedScores:
         scores: (m, c) scores of the candidates that it will be asked to rank.
         name: Name of the ranker.
         known: (n_items,) mask of the items that it can rank (`rankers.base.known_items`).
+        logits: Whether the scores are logits of a softmax over the catalogue.
     """
 
     scores: FloatArray
     name: str = "given"
     known: NDArray[np.bool_] | None = None
+    logits: bool = False
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         """Return the scores, whatever the queries and candidates."""
@@ -181,7 +183,7 @@ def language_model(scorer: Ranker) -> MllmScorer | None:
 
 
 def ranking_features(
-    ranker: Ranker, generators: Sequence[Ranker], queries: Queries, candidates: IntArray
+    ranker: Ranker, generators: Sequence[CandidateGenerator], queries: Queries, candidates: IntArray
 ) -> list[FloatArray]:
     """The features of candidates.
 

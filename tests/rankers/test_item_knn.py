@@ -1,0 +1,111 @@
+"""Item kNN is the truncated cosine of items, checked against a slow reference."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from people import people
+
+from mmsrarec.data.dataset import FloatArray, Interactions, make_interactions
+from mmsrarec.data.splits import leave_one_out
+from mmsrarec.evaluate.protocols import evaluate_full
+from mmsrarec.rankers import item_knn
+from mmsrarec.rankers.interaction_matrix import binary_matrix, sequences
+from mmsrarec.rankers.item_knn import ItemKnn
+from mmsrarec.testing import RankerLaws, queries, tiny_log
+
+
+class TestItemKnn(RankerLaws):
+    ranker = ItemKnn
+
+
+class TestItemKnnOfFew(RankerLaws):
+    ranker = ItemKnn
+    settings: ClassVar = {"k": 12, "shrinkage": 2.0}
+
+
+def slow_reference(log: Interactions, k: int | None, shrinkage: float) -> FloatArray:
+    """(n_items, n_items) neighbours' weights, in loops and dense float64: the definition."""
+    users = [{int(u) for u in log.user[log.item == item]} for item in range(log.n_items)]
+    weights = np.zeros((log.n_items, log.n_items))
+    for a in range(log.n_items):
+        for b in range(log.n_items):
+            if a != b and users[a] and users[b]:
+                weights[a, b] = len(users[a] & users[b]) / (np.sqrt(len(users[a]) * len(users[b])) + shrinkage)
+        if k is not None:
+            weights[a, np.argsort(-weights[a], kind="stable")[k:]] = 0
+    return weights
+
+
+@given(st.integers(0, 10**6), st.sampled_from([None, 1, 3, 50]), st.sampled_from([0.0, 2.5]))
+@settings(max_examples=40, deadline=None)
+def test_it_agrees_with_the_slow_reference(seed: int, k: int | None, shrinkage: float) -> None:
+    """Where cosines are equal, or differ by rounding alone, either neighbour may be kept: their sums are compared."""
+    rng = np.random.default_rng(seed)
+    sequences = [rng.integers(0, 12, rng.integers(1, 7)).tolist() for _ in range(15)]
+    log = people(*sequences, n_items=13)
+    ranker, expected = ItemKnn(k=k, shrinkage=shrinkage).fit(log), slow_reference(log, k, shrinkage)
+    found = ranker.score(queries(*([item] for item in range(13))), None)
+    assert np.sort(found, axis=1) == pytest.approx(np.sort(expected, axis=1), abs=1e-5)
+    if k in (None, 50):
+        assert found == pytest.approx(expected, abs=1e-5)
+    whole = slow_reference(log, None, shrinkage)
+    assert found[found > 0] == pytest.approx(whole[found > 0], abs=1e-5)
+
+
+@pytest.mark.parametrize("k", [1, 5, 30])
+def test_it_agrees_with_implicit_where_that_can_hold_the_formula(k: int) -> None:
+    """Without shrinkage, and but for which of equally near items is kept: so the kept cosines are compared."""
+    nearest = pytest.importorskip("implicit.nearest_neighbours")
+    rng = np.random.default_rng(0)
+    log = people(*(rng.permutation(60)[: rng.integers(1, 12)].tolist() for _ in range(200)), n_items=60)
+    other = nearest.CosineRecommender(K=k + 1, num_threads=1)  # an item is its own nearest neighbour there
+    other.fit(binary_matrix(sequences(log), log.n_items).astype(float), show_progress=False)
+    expected = other.similarity.toarray()
+    np.fill_diagonal(expected, 0)
+    found = ItemKnn(k=k).fit(log).score(queries(*([item] for item in range(60))), None)
+    assert np.sort(found, axis=1) == pytest.approx(np.sort(expected, axis=1), abs=1e-6)
+
+
+@pytest.mark.parametrize(("k", "shrinkage"), [(None, 0.0), (3, 0.0), (7, 4.0)])
+def test_blocks_change_nothing(k: int | None, shrinkage: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ItemKnn(k=k, shrinkage=shrinkage).fit(tiny_log())
+    monkeypatch.setattr(item_knn, "ITEMS_AT_ONCE", 7)
+    cut = ItemKnn(k=k, shrinkage=shrinkage).fit(tiny_log())
+    np.testing.assert_array_equal(cut.similarity.toarray(), whole.similarity.toarray())
+
+
+def test_item_knn_by_hand() -> None:
+    rows = ItemKnn().fit(people([0, 1], [0, 1, 2, 2], [2]))  # two people each consumed 0, 1 and 2
+    assert rows.score(queries([0]), None) == pytest.approx(np.array([[0, 1, 0.5, 0]]))
+    assert rows.score(queries([0, 1, 1]), None) == pytest.approx(np.array([[1, 1, 1, 0]]))  # once is as good as twice
+
+
+def test_nearest_items_by_hand() -> None:
+    """Item 0 is with 1 twice, with 2 once; each of 1 and 2 has other company too."""
+    user, item = np.array([0, 0, 1, 1, 2, 2, 3]), np.array([0, 1, 0, 1, 0, 2, 2])
+    interactions = make_interactions(user, item, np.arange(7), 4, 4)
+
+    def scores(**how) -> list[float]:
+        return ItemKnn(**how).fit(interactions).score(queries([0]), None)[0].tolist()
+
+    first, second = 2 / (3 * 2) ** 0.5, 1 / (3 * 2) ** 0.5
+    assert scores() == pytest.approx([0, first, second, 0], abs=1e-6)
+    assert scores(k=1) == pytest.approx([0, first, 0, 0], abs=1e-6)
+    assert scores(k=9) == scores()
+    assert scores(shrinkage=3) == pytest.approx([0, 2 / (6**0.5 + 3), 1 / (6**0.5 + 3), 0], abs=1e-6)
+
+
+def test_of_equally_near_items_the_first_is_kept() -> None:
+    log = people([0, 1], [0, 2], [0, 3])
+    assert ItemKnn(k=1).fit(log).score(queries([0]), None)[0].tolist() == pytest.approx([0, 1 / 3**0.5, 0, 0])
+
+
+def test_what_is_consumed_together_is_found() -> None:
+    split = leave_one_out(tiny_log())
+    ranker = ItemKnn().fit(split.train)
+    assert evaluate_full(ranker, split.test, 40)["HR@10"].mean() > 0.5
+    stranger = ranker.score(queries([3, 4, 5]), None)[0]
+    assert stranger[[6, 7]].min() > np.delete(stranger, [2, 3, 4, 5, 6, 7, 8, 9]).mean()
