@@ -55,7 +55,7 @@ def test_who_adds_targets_joins_and_who_adds_none_does_not() -> None:
 
 def test_one_alone_where_no_other_may_join() -> None:
     queries, made = run_view()
-    found = select_generators(made, queries, ITEMS, N, 0, several=False)
+    found = select_generators(made, queries, ITEMS, N, 0, combine=False)
     assert (found.names, found.logit) == (("half",), ALONE)
     assert found.quality.keys() == made.keys()
 
