@@ -11,8 +11,9 @@ from world import make_dataset, make_items
 from mmsrarec.data.dataset import Dataset, make_interactions
 from mmsrarec.data.splits import Split, make_split
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.protocols import facts, published_candidates
+from mmsrarec.evaluate.protocols import published_candidates
 from mmsrarec.evaluate.settings import EvaluateSettings
+from mmsrarec.evaluate.table_facts import facts
 from mmsrarec.evaluate.test_queries import check_queries, open_rows, sealed_users, sealed_words, users_in_words
 from mmsrarec.recommend.training.training_samples import sample_training, without_negatives
 

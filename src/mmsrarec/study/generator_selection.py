@@ -55,7 +55,7 @@ def select_generators(
     add_cold_items: Callable[[CandidateGenerator], Ranker] = lambda generator: generator,
     combine: bool = True,
 ) -> SelectedGenerators:
-    """Select generators: the best one, then each that puts the most further targets among the proposals, while any does.
+    """Select the best generator, then each that puts the most further targets among the proposals, while any does.
 
     Several generators are judged on queries that were left out when their weights were learned.
 

@@ -24,10 +24,9 @@ from mmsrarec.evaluate.protocols import (
     CoverageRecorder,
     evaluate_full,
     evaluate_published,
-    facts,
     published_candidates,
-    target_slices,
 )
+from mmsrarec.evaluate.table_facts import facts, target_slices
 from mmsrarec.evaluate.test_queries import check_queries, open_rows, sealed_words
 from mmsrarec.rankers.base import Ranker
 from mmsrarec.recommend.ranking.fusion import language_model
