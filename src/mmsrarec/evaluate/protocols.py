@@ -138,7 +138,8 @@ def evaluate_published(scorer: Ranker, queries: Queries, candidates: Candidates)
         scores = _scores(scorer, queries.pick(rows), candidates.items[rows], n_others + 1)
         place = candidates.place[rows, None]
         positive = np.take_along_axis(scores, place, axis=1)[:, 0]
-        above[rows], tied[rows] = count_competitors(positive, scores, np.arange(n_others + 1) != place)
+        columns: IntArray = np.arange(n_others + 1)
+        above[rows], tied[rows] = count_competitors(positive, scores, columns != place)
     return measure(above, tied, n_others, PUBLISHED)
 
 
@@ -232,7 +233,8 @@ def ndcg_of_lists(depth: int) -> Callable[[FloatArray, IntArray], float]:
 
     def quality(scores: FloatArray, place: IntArray) -> float:
         target, others = np.take_along_axis(scores, place[:, None], axis=1), scores.shape[1] - 1
-        counts = count_competitors(target[:, 0], scores, np.arange(others + 1) != place[:, None])
+        columns: IntArray = np.arange(others + 1)
+        counts = count_competitors(target[:, 0], scores, columns != place[:, None])
         return float(measure(*counts, others, [f"NDCG@{depth}"])[f"NDCG@{depth}"].mean())
 
     return quality

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Split
@@ -13,6 +14,7 @@ from mmsrarec.recommend.prompt.prompt_context import Retrieval
 
 Z_999 = 3.29
 """Standard errors that a sound run exceeds once in a thousand checks: the two-sided 99.9 % quantile of the normal."""
+Hits: TypeAlias = NDArray[np.bool_] | IntArray
 SIMULATIONS = 9999
 """Number of simulated draws of a chi-square test."""
 
@@ -85,7 +87,7 @@ def uniform_p(counts: IntArray, seed: int) -> float:
     return float((1 + uneven.sum()) / (1 + SIMULATIONS))
 
 
-def share_difference(hits_a: IntArray, strata_a: IntArray, hits_b: IntArray, strata_b: IntArray) -> tuple[float, float]:
+def share_difference(hits_a: Hits, strata_a: IntArray, hits_b: Hits, strata_b: IntArray) -> tuple[float, float]:
     """The difference of two shares of hits within strata.
 
     It is the Mantel-Haenszel risk difference (Mantel and Haenszel 1959) with the variance of Greenland and Robins

@@ -171,11 +171,11 @@ class RankingObjective:
         rows, weight = processes.share(batch_rows)
         examples, first_share = self.training_plan.examples[task], math.nan
         if task == CHOOSE:
-            loss, own_share = self._choose([examples[row] for row in rows.tolist()], rows)
+            loss, own_share = self._choose([examples[int(row)] for row in rows], rows)
             loss, first_share = weight * loss, weight * own_share
         else:
             weight = answer_token_share(examples, rows, batch_rows) if weight else 0.0
-            loss = weight * answer_loss(self.prompts, [examples[row] for row in rows.tolist()])
+            loss = weight * answer_loss(self.prompts, [examples[int(row)] for row in rows])
         sums = torch.tensor([loss.item(), first_share]).to(loss.device)
         processes.add_up([sums])
         figures: StepFigures = {"task": task, "loss": float(sums[0])}

@@ -37,7 +37,7 @@ class TrainingPlan:
     @property
     def tokens(self) -> int:
         """Number of tokens of all steps."""
-        return sum(len(self.examples[task][row]) for task, rows in self.steps for row in rows.tolist())
+        return sum(len(self.examples[task][int(row)]) for task, rows in self.steps for row in rows)
 
 
 def draw_training_plan(prompts: Prompts, retrieval: Retrieval, settings: RecommendSettings, seed: int) -> TrainingPlan:

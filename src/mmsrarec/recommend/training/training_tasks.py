@@ -193,5 +193,5 @@ def answer_token_share(examples: Sequence[PackedPrompt], rows: IntArray, batch_r
     Returns:
         A share of 1.
     """
-    own_tokens = sum(len(examples[row].candidates[0].ids) for row in rows.tolist())
-    return own_tokens / sum(len(examples[row].candidates[0].ids) for row in batch_rows.tolist())
+    own_tokens = sum(len(examples[int(row)].candidates[0].ids) for row in rows)
+    return own_tokens / sum(len(examples[int(row)].candidates[0].ids) for row in batch_rows)
