@@ -138,7 +138,7 @@ def evaluate_published(scorer: Ranker, queries: Queries, candidates: Candidates)
         scores = _scores(scorer, queries.pick(rows), candidates.items[rows], n_others + 1)
         place = candidates.place[rows, None]
         positive = np.take_along_axis(scores, place, axis=1)[:, 0]
-        columns: IntArray = np.arange(n_others + 1)
+        columns: IntArray = np.arange(int(n_others) + 1)
         above[rows], tied[rows] = count_competitors(positive, scores, columns != place)
     return measure(above, tied, n_others, PUBLISHED)
 
@@ -233,7 +233,7 @@ def ndcg_of_lists(depth: int) -> Callable[[FloatArray, IntArray], float]:
 
     def quality(scores: FloatArray, place: IntArray) -> float:
         target, others = np.take_along_axis(scores, place[:, None], axis=1), scores.shape[1] - 1
-        columns: IntArray = np.arange(others + 1)
+        columns: IntArray = np.arange(int(others) + 1)
         counts = count_competitors(target[:, 0], scores, columns != place[:, None])
         return float(measure(*counts, others, [f"NDCG@{depth}"])[f"NDCG@{depth}"].mean())
 

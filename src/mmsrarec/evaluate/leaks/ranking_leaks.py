@@ -134,7 +134,7 @@ def order(scorers: Sequence[Ranker], queries: Queries, items: IntArray, seed: in
     Returns:
         Passed where all scores are equal.
     """
-    columns: IntArray = np.tile(np.arange(items.shape[1]), (len(items), 1))
+    columns: IntArray = np.tile(np.arange(int(items.shape[1])), (len(items), 1))
     orders = np.random.default_rng(seed).permuted(columns, axis=1)
     permuted = np.take_along_axis(items, orders, axis=1)
     differences: dict[str, float] = {}

@@ -154,7 +154,7 @@ def draw_hard_negatives(
     for start in range(0, len(queries), 512):  # a block of full rankings at a time
         catalogue_scores = scores(queries.history[start : start + 512])
         for row, row_scores in enumerate(catalogue_scores, start=start):
-            columns: IntArray = np.arange(candidates.shape[1])
+            columns: IntArray = np.arange(int(candidates.shape[1]))
             negative_columns = np.delete(columns, int(place[row]))
             unseen_items = _unseen_items(train, int(queries.user[row]))
             unseen_items = np.setdiff1d(unseen_items, candidates[row, negative_columns[n_hard:]])

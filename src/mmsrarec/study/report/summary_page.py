@@ -44,7 +44,7 @@ def write_page(run_folder: RunFolder) -> Path:
     """Write the page of a run whose keywords are there; it is cheap, so it is always written anew."""
     recipe, folder = run_folder.recipe, run_folder.folder
     tuned = recipe.summarize.tune is not None
-    statistics = {}
+    statistics: dict[str, Any] = {}
     if tuned and is_whole(folder / "summarize-untuned"):
         statistics[UNTUNED] = _load_json(folder / "summarize-untuned" / "statistics.json")
     statistics[TUNED if tuned else UNTUNED] = _load_json(folder / "summarize" / "statistics.json")

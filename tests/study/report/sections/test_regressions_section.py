@@ -1,4 +1,4 @@
-"""What got worse, as the report shows it."""
+"""The regressions, as the report shows them."""
 
 from typing import Any
 

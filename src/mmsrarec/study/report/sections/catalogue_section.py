@@ -54,7 +54,7 @@ def rewards_section(facts: SummaryFacts, shown: Sequence[ShownSummary]) -> Secti
 
 def words_section(facts: SummaryFacts) -> Section | None:
     """The words of each category, the more frequent the larger: (word, count, size in em); None without any."""
-    categories = []
+    categories: list[tuple[str, list[tuple[str, int, float]]]] = []
     for category, counts in facts.words.items():
         most = max((count for _, count in counts), default=0)
         words = [(word, count, 0.8 + 0.7 * math.sqrt(max(count, 0) / max(most, 1))) for word, count in counts]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from markupsafe import Markup
@@ -65,5 +65,5 @@ def _line(
 def _at(entry: Any, *path: str, default: float = math.nan) -> float:
     """The finite number at `path`, or the default."""
     for key in path:
-        entry = entry.get(key) if isinstance(entry, Mapping) else None
+        entry = cast("Mapping[str, Any]", entry).get(key) if isinstance(entry, Mapping) else None
     return float(entry) if isinstance(entry, int | float) and math.isfinite(entry) else default
