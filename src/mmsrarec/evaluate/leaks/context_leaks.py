@@ -161,7 +161,7 @@ def self_retrieval(retrieval: Retrieval, split: Split, seed: int) -> Finding:
     def count_own(queries: Queries, own_users: IntArray) -> int:
         return int((retrieval.neighbours.find(queries, k).user == own_users[:, None]).any(axis=1).sum())
 
-    def count_as_stranger(histories: list[IntArray]) -> int:
+    def count_as_unknown_user(histories: list[IntArray]) -> int:
         no_user, now = np.full(len(users), -1), np.full(len(users), after_the_log)
         return count_own(Queries(no_user, now, no_user, tuple(histories)), users)
 
@@ -170,8 +170,8 @@ def self_retrieval(retrieval: Retrieval, split: Split, seed: int) -> Finding:
     figures = {
         "asked": sum(map(len, query_sets)) + 2 * len(users),
         "by id": by_id,
-        "by sequence": count_as_stranger(histories),
-        "by all but the last event": count_as_stranger([items[:-1] for items in histories]),
+        "by sequence": count_as_unknown_user(histories),
+        "by all but the last event": count_as_unknown_user([items[:-1] for items in histories]),
     }
     return Finding(
         "the user itself",

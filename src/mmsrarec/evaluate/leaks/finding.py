@@ -82,8 +82,8 @@ def uniform_p(counts: IntArray, seed: int) -> float:
     mean = counts.sum() / len(counts)
     if not mean:
         return 1.0
-    drawn = np.random.default_rng(seed).multinomial(counts.sum(), np.full(len(counts), 1 / len(counts)), SIMULATIONS)
-    uneven = ((drawn - mean) ** 2).sum(axis=1) >= ((counts - mean) ** 2).sum() - 1e-9
+    draws = np.random.default_rng(seed).multinomial(counts.sum(), np.full(len(counts), 1 / len(counts)), SIMULATIONS)
+    uneven = ((draws - mean) ** 2).sum(axis=1) >= ((counts - mean) ** 2).sum() - 1e-9
     return float((1 + uneven.sum()) / (1 + SIMULATIONS))
 
 

@@ -43,11 +43,11 @@ def statistics_section(facts: SummaryFacts) -> Section | None:
     return Section("summaries/statistics", {"policies": list(facts.statistics), "rows": rows}) if rows else None
 
 
-def rewards_section(facts: SummaryFacts, shown: Sequence[ShownSummary]) -> Section | None:
+def rewards_section(facts: SummaryFacts, summaries: Sequence[ShownSummary]) -> Section | None:
     """The known rewards that occur anywhere, in words; None without any."""
     seen = {name for policies in facts.heldout.values() for metrics in policies.values() for name in metrics}
     seen |= {name for entry in facts.curve for name in entry.get("rewards") or ()}
-    seen |= {name for item in shown for name in (*item.rewards_before, *item.rewards_after)}
+    seen |= {name for item in summaries for name in (*item.rewards_before, *item.rewards_after)}
     rewards = [(MEASURES.get(name, name), meaning) for name, meaning in REWARDS.items() if name in seen]
     return Section("summaries/rewards", {"rewards": rewards}) if rewards else None
 

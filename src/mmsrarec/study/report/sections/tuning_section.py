@@ -43,8 +43,8 @@ def _plots(entries: Sequence[Mapping[str, Any]]) -> list[tuple[Markup, str]]:
     plots.append(("keywords an answer", [_line("keywords", entries, "keywords")], True))
     plots.append(("malformed and copied shares", shares, True))
     plots.append(("loss", [_line("loss", entries, "loss")], False))
-    drawn = ((name, [line for line in lines if line.points], zero) for name, lines, zero in plots)
-    return [(line_plot(lines, name, zero=zero), name) for name, lines, zero in drawn if lines]
+    plots_with_points = ((name, [line for line in lines if line.points], zero) for name, lines, zero in plots)
+    return [(line_plot(lines, name, zero=zero), name) for name, lines, zero in plots_with_points if lines]
 
 
 def _line(
