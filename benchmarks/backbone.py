@@ -29,11 +29,12 @@ from mmsrarec.evaluate.significance import intervals, paired
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter, load_adapter, trainable
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
-from mmsrarec.recommend.prompt.prompt_context import sample_training
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer, score_packs, yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
-from mmsrarec.recommend.training.fine_tuning import choose_loss, tune
+from mmsrarec.recommend.training.fine_tuning import tune
+from mmsrarec.recommend.training.ranking_loss import choose_loss
+from mmsrarec.recommend.training.training_samples import sample_training
 from mmsrarec.runs.run_folder import RunFolder
 from mmsrarec.study.report.plots import Cloud, cloud_plot, save_svg
 

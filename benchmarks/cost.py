@@ -30,7 +30,7 @@ from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
-from mmsrarec.recommend.training.fine_tuning import choose_loss
+from mmsrarec.recommend.training.ranking_loss import choose_loss
 from mmsrarec.runs.recipe import load_recipe
 
 SQUARE = 2048

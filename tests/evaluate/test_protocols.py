@@ -11,14 +11,8 @@ from mmsrarec.data.dataset import make_interactions
 from mmsrarec.data.splits import Queries, leave_one_out, user_8_1_1
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate import protocols
-from mmsrarec.evaluate.protocols import (
-    Covering,
-    evaluate_full,
-    evaluate_published,
-    facts,
-    published_candidates,
-    target_slices,
-)
+from mmsrarec.evaluate.protocols import CoverageRecorder, evaluate_full, evaluate_published, published_candidates
+from mmsrarec.evaluate.table_facts import facts
 
 
 def log(n_users=40, n_items=60, each=8, seed=0):
@@ -177,7 +171,7 @@ def test_chunks_change_nothing(monkeypatch):
     test = leave_one_out(interactions).test
     scorer = Table(np.random.default_rng(0).random((interactions.n_users, interactions.n_items)))
     whole = evaluate_full(scorer, test, interactions.n_items)
-    monkeypatch.setattr(protocols, "CHUNK", 7)
+    monkeypatch.setattr(protocols, "QUERIES_PER_CHUNK", 7)
     parts = evaluate_full(scorer, test, interactions.n_items)
     assert all((whole[name] == parts[name]).all() for name in whole)
 
@@ -196,45 +190,17 @@ def test_broken_scorers_are_refused():
         evaluate_full(Table(scores), nowhere, interactions.n_items)
 
 
-def test_facts_count_ties_and_cold_targets():
-    # user 0: its last two share a second. user 1: no tie. Item 4 is only ever somebody's last: cold.
-    user, item = np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.array([0, 1, 2, 3, 0, 2, 3, 4])
-    interactions = make_interactions(user, item, np.array([1, 2, 5, 5, 1, 2, 3, 4]), 2, 30)
-    split = leave_one_out(interactions)
-    full = facts(split, interactions, 7)
-    assert (full["protocol"], full["tied_share"], full["users"]) == ("full", 0.5, 2)
-    assert full["cold_share"] == 1.0  # item 3 is held out for both users, too
-    asked = published_candidates(split.test, interactions, 7)
-    assert facts(split, interactions, 7, asked)["candidate_hash"] == asked.digest
-    slices = target_slices(split.test, split.train, np.arange(30) != 4)
-    unseen, head, tail, imageless = (mask.tolist() for mask in slices.values())
-    assert (unseen, imageless) == ([True, True], [False, True])
-    assert (head, tail) == ([False, False], [False, False])
-
-
-def test_every_target_that_training_shows_lies_in_the_head_or_in_the_tail():
-    interactions = log()
-    split = leave_one_out(interactions)
-    slices = list(target_slices(split.test, split.train, np.ones(60, dtype=bool)).values())
-    unseen, head, tail = slices[:3]
-    assert (unseen.astype(int) + head + tail).tolist() == [1] * len(split.test)
-    in_head = np.unique(split.test.target[head])
-    others = np.setdiff1d(np.unique(split.test.target), in_head)
-    assert 0 < len(in_head) <= 12
-    assert split.train.counts[in_head].min() >= split.train.counts[others].max()
-
-
 def test_coverage_is_what_stands_among_anybodys_first_ten():
     interactions = log(n_users=40, n_items=100)
     test = leave_one_out(interactions).test
-    same = Covering(Table(np.tile(np.arange(100.0), (40, 1))), 100)
+    same = CoverageRecorder(Table(np.tile(np.arange(100.0), (40, 1))), 100)
     evaluate_full(same, test, 100)
     assert 0.1 <= same.coverage <= 0.2  # the last ten, and what takes the place of those that somebody had
-    drawn = Covering(Table(np.random.default_rng(0).random((40, 100))), 100)
+    drawn = CoverageRecorder(Table(np.random.default_rng(0).random((40, 100))), 100)
     found = evaluate_full(drawn, test, 100)
     assert drawn.coverage > 0.9
     assert all(np.array_equal(found[name], values) for name, values in evaluate_full(drawn.scorer, test, 100).items())
-    nothing = Covering(Table(np.full((40, 100), -np.inf)), 100)
+    nothing = CoverageRecorder(Table(np.full((40, 100), -np.inf)), 100)
     evaluate_full(nothing, test, 100)
     assert nothing.coverage == 0
     evaluate_published(nothing, test, published_candidates(test, interactions, 0))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import FloatArray, IntArray, make_interactions
 from mmsrarec.data.splits import Queries, Split, leave_one_out, make_split
-from mmsrarec.evaluate.protocols import Covering, evaluate_full, evaluate_published, published_candidates
+from mmsrarec.evaluate.protocols import CoverageRecorder, evaluate_full, evaluate_published, published_candidates
 from mmsrarec.rankers.base import Ranker, places
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.interleaved import Interleaved, PaddedCatalogue, Restricted, interleave_cold_items
@@ -20,7 +20,7 @@ from mmsrarec.rankers.sequential_rules import SequentialRules
 from mmsrarec.recommend.ranking.fusion import Fused
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import _ndcg_at_10
-from mmsrarec.study.generator_selection import SelectionTask, join
+from mmsrarec.study.generator_selection import SelectionTask, select_generators
 
 USERS, ITEMS = 30, 40
 
@@ -95,7 +95,7 @@ def test_an_oracle_is_right_in_every_kind_of_row(kind: str, repeats: str, asked:
     test = split(repeats, again=12).test
     rankable = test.rankable
     assert len(rankable) == asked
-    found = evaluate_full(Covering(rows(test)[kind], ITEMS), rankable, ITEMS)
+    found = evaluate_full(CoverageRecorder(rows(test)[kind], ITEMS), rankable, ITEMS)
     assert {name: values.tolist() for name, values in found.items()} == {name: [1.0] * asked for name in found}
 
 
@@ -124,7 +124,7 @@ def test_generators_are_chosen_by_the_same_rule() -> None:
         rankable = valid.rankable
         assert len(rankable) == asked
         made = {"oracle": Oracle(valid), "other": Oracle(valid, "other")}
-        assert join(made, rankable, ITEMS, 5, 0).quality["oracle"] == {"HR@5": 1.0, "NDCG@10": 1.0}
+        assert select_generators(made, rankable, ITEMS, 5, 0).quality["oracle"] == {"HR@5": 1.0, "NDCG@10": 1.0}
         selection_task = SelectionTask.of(made, rankable, ITEMS, 5, lambda generator: generator)
         assert (np.take_along_axis(selection_task.ranks["oracle"], rankable.target[:, None], axis=1) == 0).all()
 

@@ -32,7 +32,7 @@ def test_a_seed_fixes_the_interval_and_metrics_do_not_disturb_one_another():
 def test_blocks_change_the_draws_not_the_answer(monkeypatch):
     values = np.random.default_rng(5).random(300)
     whole = intervals({"x": values})["x"]
-    monkeypatch.setattr("mmsrarec.evaluate.significance.BLOCK", 300 * 7)
+    monkeypatch.setattr("mmsrarec.evaluate.significance.NUMBERS_PER_BLOCK", 300 * 7)
     parts = intervals({"x": values})["x"]
     assert (parts.low, parts.high) == pytest.approx((whole.low, whole.high), abs=0.005)
 

@@ -11,10 +11,11 @@ from world import make_dataset, make_items
 from mmsrarec.data.dataset import Dataset, make_interactions
 from mmsrarec.data.splits import Split, make_split
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.evaluate.protocols import facts, published_candidates
+from mmsrarec.evaluate.protocols import published_candidates
 from mmsrarec.evaluate.settings import EvaluateSettings
-from mmsrarec.evaluate.test_queries import asked_words, check_queries, open_rows, sealed_users, sealed_words
-from mmsrarec.recommend.prompt.prompt_context import sample_training, without_negatives
+from mmsrarec.evaluate.table_facts import facts
+from mmsrarec.evaluate.test_queries import check_queries, open_rows, sealed_users, sealed_words, users_in_words
+from mmsrarec.recommend.training.training_samples import sample_training, without_negatives
 
 IDS = [f"user {number}" for number in range(5000)]
 
@@ -118,7 +119,7 @@ def test_facts_say_whom_a_table_asks() -> None:
     assert (full["users"], full["test_users"], full["left_out"]) == (len(rankable), 30, 4)
     assert full["left_out_reason"] == "their target was had before"
     assert full["repeat_share"] == pytest.approx(4 / 30)
-    assert f"test users: {len(rankable)} ({len(sealed)} sealed; 4 of all left out" in asked_words(full)
+    assert f"test users: {len(rankable)} ({len(sealed)} sealed; 4 of all left out" in users_in_words(full)
     published = facts(split, data.interactions, 0, published_candidates(split.test, data.interactions, 0))
     assert (published["users"], published["left_out"]) == (28, 2)
     opened = open_rows(split.test, data.user_ids, settings.model_copy(update={"open_sealed": True}))

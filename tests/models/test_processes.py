@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from mmsrarec.core import artefacts
 from mmsrarec.models import processes
-from mmsrarec.recommend.training.fine_tuning import choose_loss
+from mmsrarec.recommend.training.ranking_loss import choose_loss
 
 
 @given(size=st.integers(1, 9), count=st.integers(1, 5), kind=st.sampled_from(["yesno", "softmax", "both"]))

@@ -65,8 +65,8 @@ def test_what_was_learned_is_an_artefact(fused: Path) -> None:
         folder = fused / "evaluate" / "fusion" / "leave-one-out" / kind
         verify(folder)
         learned = Fusion.load(folder)
-        assert len(learned.whole.weights) == 1 + len(learned.generators)
-        assert len(learned.without.weights) == len(learned.generators)
+        assert len(learned.with_lm.weights) == 1 + len(learned.generators)
+        assert len(learned.without_lm.weights) == len(learned.generators)
         assert learned.quality.keys() == {"language model", *learned.generators, "fused", "proposers fused"}
         assert 0 < learned.queries <= 20
 
@@ -145,7 +145,7 @@ def test_the_language_model_is_asked_where_it_counts(
 ) -> None:
     recommender, _ = answers(fused, True, monkeypatch)
     assert recommender.fusion is not None
-    logit = recommender.fusion.without.behind_nothing()
+    logit = recommender.fusion.without_lm.behind_nothing()
     if uses_lm:
         logit = replace(logit, weights=(0.5, *logit.weights[1:]))
     monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=logit))
@@ -224,7 +224,7 @@ def test_where_the_language_model_has_no_weight_reasons_are_those_of_who_decided
     fused: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recommender, _ = answers(fused, True, monkeypatch)
-    silent = recommender.fusion.without.behind_nothing()
+    silent = recommender.fusion.without_lm.behind_nothing()
     monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=silent))
     monkeypatch.setattr("mmsrarec.runs.reasons.explain_all", None)  # the language model is not asked
     history = ["003", "017", "021"]

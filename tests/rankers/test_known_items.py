@@ -15,7 +15,7 @@ from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, PaddedCatalogue, with_cold_items
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.registry import GENERATORS, Source, make_row
-from mmsrarec.recommend.ranking.fusion import Fused, Given
+from mmsrarec.recommend.ranking.fusion import FixedScores, Fused
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
@@ -70,7 +70,7 @@ def fused(
 ) -> np.ndarray:
     """Logits for whom the terms that are known tell something of those that are not."""
     logit = Logit(weights, (0.0, -2.0), ((1.0, 0.3), (0.3, 1.0)))
-    ranker = Given(np.tile(p, (len(PEOPLE), 1)))
+    ranker = FixedScores(np.tile(p, (len(PEOPLE), 1)))
     candidates = np.tile(codes, (len(PEOPLE), 1))
     return Fused("", ranker, [generator(name, train)], logit).score(PEOPLE, candidates)
 

@@ -191,7 +191,7 @@ def test_keywords_are_weighed_one_by_one_as_well() -> None:
     assert set(words) == set(prompts.shown_keywords(11))
     total = log_odds(score(prompts, WORDY))
     for word, weight in words.items():
-        shared, candidate = prompts.shared(WORDY), prompts.candidate(WORDY, 0, unsaid=(word,))
+        shared, candidate = prompts.shared(WORDY), prompts.candidate(WORDY, 0, omitted_words=(word,))
         assert len(candidate.ids) < len(prompts.candidate(WORDY, 0).ids)
         (scores,) = score_packs(prompts, [PackedPrompt(shared, [candidate])])
         assert weight == pytest.approx(total - log_odds(float(scores[0])), abs=1e-3)
@@ -203,7 +203,15 @@ def test_without_the_top_reason_the_score_falls_further_than_without_another(tmp
     """Over many users of a model that learned something: one reason alone, and two left out together."""
     log = make_log(np.random.default_rng(1), n_users=60)
     prompts = make_prompts(
-        tiny_mllm(4), make_dataset(log), packs=120, batch=8, negatives=5, rank=8, lr=1e-2, history=3, visual_tokens=2
+        tiny_mllm(4),
+        make_dataset(log),
+        n_examples=120,
+        batch_size=8,
+        negatives=5,
+        rank=8,
+        learning_rate=1e-2,
+        history=3,
+        visual_tokens=2,
     )
     retrieval = make_retrieval(log, n_vote_neighbours=10)
     tune(prompts, retrieval, prompts.settings, 7, tmp_path / "adapter", tmp_path / "work")

@@ -8,7 +8,7 @@ from mmsrarec.rankers.ensemble.conditional_logit import ALONE
 from mmsrarec.rankers.ensemble.interleaved import interleave_cold_items
 from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
-from mmsrarec.study.generator_selection import join
+from mmsrarec.study.generator_selection import select_generators
 
 USERS, ITEMS, N = 200, 60, 5
 
@@ -43,7 +43,7 @@ def hits(generator, queries: Queries) -> float:
 
 def test_who_adds_targets_joins_and_who_adds_none_does_not() -> None:
     queries, made = run_view()
-    found = join(made, queries, ITEMS, N, 0)
+    found = select_generators(made, queries, ITEMS, N, 0)
     assert found.names[:2] == ("half", "quarter")
     assert found.logit.weights[0] > 0 < found.logit.weights[1]
     assert {"blind", "half", "half+quarter", "half+blind", "half+quarter+blind"} <= found.quality.keys()
@@ -55,7 +55,7 @@ def test_who_adds_targets_joins_and_who_adds_none_does_not() -> None:
 
 def test_one_alone_where_no_other_may_join() -> None:
     queries, made = run_view()
-    found = join(made, queries, ITEMS, N, 0, several=False)
+    found = select_generators(made, queries, ITEMS, N, 0, combine=False)
     assert (found.names, found.logit) == (("half",), ALONE)
     assert found.quality.keys() == made.keys()
 
@@ -64,7 +64,7 @@ def test_nobody_joins_who_knows_it_all() -> None:
     queries, made = run_view()
     made = {"all": Seer("all", queries.target, np.arange(USERS), 9), "blind": made["blind"]}
     made["all"].scores[np.arange(USERS), queries.target] = 99
-    found = join(made, queries, ITEMS, N, 0)
+    found = select_generators(made, queries, ITEMS, N, 0)
     assert (found.names, found.logit) == (("all",), ALONE)
 
 
@@ -72,17 +72,17 @@ def test_what_was_had_is_never_proposed_and_counts_for_nothing() -> None:
     queries, made = run_view()
     for one in made.values():
         one.scores[np.arange(USERS), [had[0] for had in queries.history]] = 99
-    found = join(made, queries, ITEMS, N, 0)
+    found = select_generators(made, queries, ITEMS, N, 0)
     assert found.quality["half+quarter"][f"HR@{N}"] > 0.6
 
 
 def test_a_large_catalogue_is_judged_on_some_of_the_moments(monkeypatch) -> None:
     queries, made = run_view()
-    monkeypatch.setattr("mmsrarec.study.generator_selection.MOST", 50 * ITEMS)
+    monkeypatch.setattr("mmsrarec.study.generator_selection.MAX_SCORES_HELD", 50 * ITEMS)
     asked: list[int] = []
     real = made["half"].score
     made["half"].score = lambda queries, candidates: asked.append(len(queries)) or real(queries, candidates)
-    join(made, queries, ITEMS, N, 0)
+    select_generators(made, queries, ITEMS, N, 0)
     assert asked == [50]
 
 
@@ -92,8 +92,8 @@ def test_new_items_are_found_by_whoever_stands_beside_and_by_nobody_else() -> No
     known = np.arange(ITEMS) < ITEMS // 2
     made["half"].known = known
     oracle = Seer("oracle", queries.target, np.arange(USERS), 5)
-    alone = join({"half": made["half"]}, queries, ITEMS, N, 0)
-    with_oracle = join(
+    alone = select_generators({"half": made["half"]}, queries, ITEMS, N, 0)
+    with_oracle = select_generators(
         {"half": made["half"]},
         queries,
         ITEMS,

@@ -115,7 +115,7 @@ def test_weights_are_learned_at_validation_moments_from_what_training_knows(
         assert (time, had.tolist()) == (when[user], history[user].tolist())
     assert learned.generators == ("sequential-rules",)
     assert learned.queries == len(asked)
-    assert learned.whole.weights[0] > 0.5
+    assert learned.with_lm.weights[0] > 0.5
     assert learned.improves
     assert mine.generators.fusion(kind, lambda: oracle) == learned  # type: ignore[arg-type]
     assert len(oracle.asked) == 1  # kept

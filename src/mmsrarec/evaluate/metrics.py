@@ -1,4 +1,4 @@
-"""Ranking metrics for one target a user. Ties are broken in expectation, so a constant scorer reads exactly chance."""
+"""Ranking metrics for one target a user. Tied scores count as their mean over all orders: a constant gets chance."""
 
 from collections.abc import Sequence
 
@@ -8,17 +8,26 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import FloatArray, IntArray
 
 PUBLISHED = ("HR@5", "NDCG@5", "MRR@5", "AUC")
+"""The metrics of the published protocol."""
 FULL = ("HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR")
+"""The metrics of full ranking."""
 
 
 def count_competitors(
     target: FloatArray, others: FloatArray, allowed: NDArray[np.bool_] | None = None
 ) -> tuple[IntArray, IntArray]:
-    """How many others stand above the target, and how many beside it.
+    """Count the items that score higher than the target, and those that score the same.
 
-    target: (m,) scores. others: (m, c) scores, the target itself not among them or not allowed. allowed: (m, c), all
-    where None. Returns two (m,) counts. Raises ValueError on NaN: it compares as worse than nothing and better than
-    nothing, so a broken scorer would go unseen.
+    Args:
+        target: (m,) scores.
+        others: (m, c) scores. The target itself is not among them, or is not allowed.
+        allowed: (m, c) mask of the scores that compete; None: all.
+
+    Returns:
+        (m,) numbers of items above the target, and (m,) of items tied with it.
+
+    Raises:
+        ValueError: A score is NaN, which compares as neither higher nor lower, so that a broken scorer would go unseen.
     """
     if np.isnan(target).any() or np.isnan(others).any():
         raise ValueError("scores hold NaN")
@@ -31,25 +40,33 @@ def count_competitors(
 def measure(
     above: IntArray, tied: IntArray, n_others: IntArray | int, names: Sequence[str] = PUBLISHED
 ) -> dict[str, FloatArray]:
-    """Per-user metrics from ranks: each the expectation over uniformly random orders of the tied.
+    """Compute the metrics of each user from the target's rank, in expectation over random orders of tied items.
 
-    above, tied: (m,) as `count_competitors` gives them; n_others: how many items the target was ranked against. names:
-    "HR@k", "NDCG@k", "MRR@k", "MRR" or "AUC". Returns name -> (m,), each in [0, 1].
-    With one relevant item at rank r, HR@k = [r <= k], NDCG@k = [r <= k] / log2(r + 1), MRR@k = [r <= k] / r, and AUC
-    is the share of others below the target.
+    With one relevant item at rank r, HR@k = [r <= k], NDCG@k = [r <= k] / log2(r + 1), MRR@k = [r <= k] / r, and AUC is
+    the share of the other items below the target.
+
+    Args:
+        above: (m,) numbers of items above the target (`count_competitors`).
+        tied: (m,) numbers of items tied with it.
+        n_others: Number of items that the target is ranked against, one for all or (m,).
+        names: "HR@k", "NDCG@k", "MRR@k", "MRR" or "AUC".
+
+    Returns:
+        Name to (m,) values in [0, 1].
     """
     return {name: _expected(name, above, tied, np.asarray(n_others)) for name in names}
 
 
 def _expected(name: str, above: IntArray, tied: IntArray, n_others: IntArray) -> FloatArray:
+    """(m,) values of one metric."""
     kind, _, cutoff = name.partition("@")
     if kind == "AUC":
         if (n_others < 1).any():
             raise ValueError("AUC needs at least one other item a user")
         return (n_others - above - tied / 2) / n_others
-    last = above + tied + 1  # the worst rank the target can take; the best is above + 1, and all between are as likely
-    depth = int(cutoff) if cutoff else int(last.max(initial=0))
+    worst_rank = above + tied + 1  # all ranks from above + 1 to the worst are equally likely
+    depth = int(cutoff) if cutoff else int(worst_rank.max(initial=0))
     rank = np.arange(1, depth + 1)
     gain = {"HR": np.ones(depth), "NDCG": 1 / np.log2(rank + 1), "MRR": 1 / rank}[kind]
-    total = np.concatenate([[0.0], np.cumsum(gain)])
-    return (total[np.minimum(last, depth)] - total[np.minimum(above, depth)]) / (tied + 1)
+    cumulative_gain = np.concatenate([[0.0], np.cumsum(gain)])
+    return (cumulative_gain[np.minimum(worst_rank, depth)] - cumulative_gain[np.minimum(above, depth)]) / (tied + 1)

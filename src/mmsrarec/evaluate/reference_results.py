@@ -1,6 +1,7 @@
-"""Figures that others published on the same kind of data, to stand beside ours: 1 positive + 20 uniform negatives.
+"""Published figures of other models on the same kind of data, under 1 positive + 20 uniform negatives.
 
-Percent in the papers, shares here. Their candidates, users and training were their own: they are no paired test.
+The papers print percent; a report shows shares of one. Their candidates, users and training differ, so there is no
+paired test with them.
 """
 
 from typing import Literal, NamedTuple
@@ -11,7 +12,13 @@ GRAPH = "MGRASRec, arXiv 2610.11228"
 
 
 class ReferenceResult(NamedTuple):
-    """A published row: model, where it is from, and the share of each metric in percent."""
+    """A published row of a table.
+
+    Attributes:
+        model: Name of the model.
+        source: The paper that prints it.
+        metrics: Metric to its value in [0, 1].
+    """
 
     model: str
     source: str
@@ -46,12 +53,19 @@ _DATA: tuple[ReferenceName, ...] = ("microlens", "amazon-baby", "amazon-games")
 
 
 def reference_rows(data: ReferenceName) -> list[ReferenceResult]:
-    """What the papers print for one data set, metrics as shares of one."""
-    place = _DATA.index(data)
+    """The published rows of one data set.
+
+    Args:
+        data: Name of the data set.
+
+    Returns:
+        The rows of both papers, in their order.
+    """
+    column = _DATA.index(data)
     tables = ((PAPER, ("HR@5", "AUC", "NDCG@5"), _TABLE_4), (GRAPH, ("AUC", "HR@5", "MRR@5"), _GRAPH))
     return [
         ReferenceResult(
-            model, source, {name: percent / 100 for name, percent in zip(names, figures[place], strict=True)}
+            model, source, {name: percent / 100 for name, percent in zip(names, figures[column], strict=True)}
         )
         for source, names, table in tables
         for model, figures in table.items()

@@ -10,20 +10,20 @@ from mmsrarec.rankers.settings import BaselineSettings
 
 
 class MsrSettings(BaseModel):
-    """What the row "mllm-msr" writes. How it is tuned is as the recipe tunes MMSRARec."""
+    """Lengths of the texts that the row "mllm-msr" reads and writes. It is tuned with the settings of MMSRARec."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    chunk: int = Field(default=3, ge=1, le=50, description="items of history that a preference is updated with at once")
-    text_tokens: int = Field(default=40, ge=1, le=512, description="tokens of an item's title and text it reads")
-    description_tokens: int = Field(default=24, ge=1, le=512, description="tokens it writes on a picture, at most")
+    chunk: int = Field(default=3, ge=1, le=50, description="items of history that one update of a preference reads")
+    text_tokens: int = Field(default=40, ge=1, le=512, description="tokens of an item's title and text that it reads")
+    description_tokens: int = Field(default=24, ge=1, le=512, description="tokens that it writes on a picture, at most")
     preference_tokens: int = Field(
-        default=48, ge=1, le=1024, description="tokens it writes on a preference each time, at most"
+        default=48, ge=1, le=1024, description="tokens that it writes on a preference each time, at most"
     )
 
 
 class EvaluateSettings(BaseModel):
-    """What is compared with what, on which users, and how sure one may be."""
+    """The models that are compared, the users they are compared on, and the statistics of the comparison."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,64 +53,68 @@ class EvaluateSettings(BaseModel):
         default=(), description="variants of MMSRARec that are trained and measured on the first split as well"
     )
     splits: tuple[SplitName, ...] = Field(
-        default=("leave-one-out", "user-8-1-1"), min_length=1, description="how users or events are held out"
+        default=("leave-one-out", "user-8-1-1"), min_length=1, description="how users or interactions are held out"
     )
     fitted_on: Literal["train", "train+validation"] = Field(
         default="train",
-        description="events that rows without a language model are fitted on for the test; sequence models choose on "
-        "validation how long to train, then train anew for as long; stage 2's own never sees validation events",
+        description="interactions that rows without a language model are fitted on for the test; sequence models "
+        "choose on validation how long to train, then train anew for as long; stage 2's own never sees validation "
+        "interactions",
     )
     repeat_consumption: RepeatConsumption = Field(
         default="exclude",
-        description="items that a user had. exclude: never recommended, by any row, and a query whose target was had "
-        "before is left out of full ranking; allow: recommended again, ranked like all others, by every row",
+        description="items that a user consumed. exclude: no row recommends them, and full ranking leaves out a query "
+        "whose target was consumed before; allow: every row ranks them like all others",
     )
     sealed: float = Field(
         default=0.2,
         ge=0,
         lt=1,
         description="share of the test users, by a hash of their id, that every table leaves out until it is final, so "
-        "that no choice of a person is made by them",
+        "that nobody makes choices by their figures",
     )
     open_sealed: bool = Field(
         default=False,
-        description="the table is final: all test users are asked, and the sealed ones are also given apart",
+        description="the table is final: it ranks all test users, and the sealed ones are also reported apart",
     )
     baselines: BaselineSettings = Field(default_factory=BaselineSettings, description="a table for each baseline")
     tune_baselines: int = Field(
         default=0,
         ge=0,
         le=1000,
-        description="settings tried for each baseline, the recipe's own among them, of which the one with the best "
-        "validation NDCG@10 in full ranking is kept; 0: no search",
+        description="settings tried for each baseline, with the recipe's own; the one with the best validation NDCG@10 "
+        "in full ranking is used; 0: no search",
     )
     reference_results: ReferenceName | None = Field(
-        default=None, description="whose published figures the report shows beside its own: the data they were made on"
+        default=None, description="data set whose published figures the report shows beside its own"
     )
     negatives: int = Field(
-        default=20, ge=1, le=10_000, description="items never taken, beside the taken one (published: 20)"
+        default=20, ge=1, le=10_000, description="items never consumed, beside the target (published: 20)"
     )
     n_candidates: int = Field(
-        default=50, ge=1, description="items that the generator hands to the language model in full ranking"
+        default=50, ge=1, description="items that the generator proposes to the language model in full ranking"
     )
     combine_generators: bool = Field(
-        default=True, description="let several generators propose together, where that finds more validation targets"
+        default=True,
+        description="whether several generators propose together, where that finds more validation targets",
     )
     fusion_users: int = Field(
         default=300,
         ge=0,
-        description="validation users at most on whom the language model's and the proposer's weights are learned; 0: "
-        "no fusion",
+        description="validation users at most on whom the weights of the language model and the candidate generators "
+        "are learned; 0: no fusion",
     )
-    shown_users: int = Field(default=10, ge=0, le=1000, description="users whose answers the report shows whole")
+    shown_users: int = Field(
+        default=10, ge=0, le=1000, description="users whose recommendations the report shows in full"
+    )
     n_seeds: int = Field(
         default=1,
         ge=1,
         le=100,
-        description="runs behind stage 1, with the recipe's seed and those that follow: split, candidates and training "
-        "are drawn anew; 3 is the least for a comparison to be believed",
+        description="runs after stage 1, with the recipe's seed and those that follow: split, candidates and training "
+        "are drawn anew; a comparison needs at least 3",
     )
     resamples: int = Field(
         default=2000, ge=100, le=100_000, description="bootstrap draws over users behind an interval"
     )
-    mllm_msr: MsrSettings = Field(default_factory=MsrSettings, description='of the row "mllm-msr"')
+    mllm_msr: MsrSettings = Field(default_factory=MsrSettings, description='texts of the row "mllm-msr"')

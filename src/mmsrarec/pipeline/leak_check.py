@@ -16,14 +16,15 @@ from mmsrarec.data.dataset import Interactions
 from mmsrarec.data.splits import Queries, Split, SplitName
 from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
 from mmsrarec.evaluate.leaks import context_leaks, held_out_leaks, ranking_leaks, stored_leaks
-from mmsrarec.evaluate.leaks.finding import SURE, Finding
+from mmsrarec.evaluate.leaks.finding import Z_999, Finding
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.models.backbone.image_features import load_hashes
 from mmsrarec.rankers.base import Ranker
 from mmsrarec.rankers.sequence_model import SequenceRanker
-from mmsrarec.recommend.prompt.prompt_context import Retrieval, sample_training
+from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer
+from mmsrarec.recommend.training.training_samples import sample_training
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.training import MOST_VALIDATED
 from mmsrarec.runs.run_folder import RunFolder, adapter_part
@@ -121,8 +122,8 @@ def check_split(run_folder: RunFolder, name: SplitName, prompts: Prompts | None,
     yield ranking_leaks.places(asked, place, ranker.negatives, seed)
     yield ranking_leaks.constant(queries, asked)
     yield ranking_leaks.not_a_number(queries, asked)
-    yield context_leaks.without_a_query(retrieval, queries, ranker)
-    yield context_leaks.itself(retrieval, split, seed)
+    yield context_leaks.timeless_query(retrieval, queries, ranker)
+    yield context_leaks.self_retrieval(retrieval, split, seed)
     yield context_leaks.agreement(retrieval.gather, retrieval.gather, split, ranker, ranker.n_examples, seed)
     yield ranking_leaks.context_alone(run_view.row("context-only"), queries, asked)
     few = np.sort(rng.permutation(len(queries))[:users])
@@ -133,7 +134,7 @@ def check_split(run_folder: RunFolder, name: SplitName, prompts: Prompts | None,
     yield ranking_leaks.batch(cheap, first, items[:FEW])
     yield from choices(run_view)
     yield context_leaks.held_out_item(log, build, ranker, seed)
-    yield context_leaks.clock(log, build, ranker, seed)
+    yield context_leaks.temporal_rule(log, build, ranker, seed)
     yield held_out_leaks.statistics(log, build, asked, CHEAP, ranker, seed)
     yield held_out_leaks.labels(log, build, asked, CHEAP, seed)
     yield held_out_leaks.ties(log, build, TIED, seed, recipe.evaluate.negatives, asked.user)
@@ -169,9 +170,11 @@ def early_stopping(encoder: Encoder, valid: Queries, tested: Queries) -> Finding
     row = SequenceRanker.of(encoder)
     found = evaluate_full(row, valid, encoder.n_items)["NDCG@10"]
     test = evaluate_full(row, tested, encoder.n_items)["NDCG@10"].mean()
-    sampled = SURE * float(found.std()) / MOST_VALIDATED**0.5 if len(valid) > MOST_VALIDATED else 0.0
+    sampled = Z_999 * float(found.std()) / MOST_VALIDATED**0.5 if len(valid) > MOST_VALIDATED else 0.0
     best = max((ndcg for _, ndcg in encoder.curve), default=0.0)
-    return stored_leaks.early_stopping(best, float(found.mean()), float(test), stored_leaks.SAME + sampled)
+    return stored_leaks.early_stopping(
+        best, float(found.mean()), float(test), stored_leaks.MAX_NDCG_DIFFERENCE + sampled
+    )
 
 
 def keywords(run_folder: RunFolder) -> Finding:

@@ -39,7 +39,7 @@ from mmsrarec.retrieve.training import refit, train_encoder
 from mmsrarec.runs.fingerprints import Fingerprints
 from mmsrarec.runs.fitted_rankers import ranker_key, ranker_part
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
-from mmsrarec.study.mllm_msr.part import ASKED, train_msr
+from mmsrarec.study.mllm_msr.part import PROMPT_WORDS, train_msr
 from mmsrarec.study.report.summary_figures import heldout_means
 from mmsrarec.summarize.answer_statistics import statistics
 from mmsrarec.summarize.answer_store import Store
@@ -296,7 +296,7 @@ class Steps:
 
     def msr(self, split: SplitName) -> None:
         """What the row of MLLM-MSR is trained from the same pictures and log."""
-        key = self.keys.msr(split, ASKED)
+        key = self.keys.msr(split, PROMPT_WORDS)
         with self.stage(msr_part(split), key) as folder:
             if folder is not None:
                 work = self.out / "unfinished" / key[:16]

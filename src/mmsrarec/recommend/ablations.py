@@ -1,8 +1,9 @@
-"""Variants of stage 3 by name: plain fine-tuning and the ablations, each as what it changes of the recipe.
+"""Variants of stage 3 by name: plain fine-tuning and the ablations, each as its changes to the recipe.
 
-A new one is a line in VARIANTS: `"its name": Variant(shows={"titles": False}, settings={"lr": 1e-4})`. Named in
-`evaluate.ablations` it is trained, measured and reported. "history 3" and "k 5" are variants too, for any number: so
-the paper's sweeps (its figure 3) are ablations like others.
+A new variant is a line in `VARIANTS`, such as
+`"no titles": Variant(prompt_fields={"titles": False}, settings={"learning_rate": 1e-4})`. Named in
+`evaluate.ablations` it is trained, measured and reported. "history 3" and "k 5" are variants too, for any number, so
+the sweeps of figure 3 (arXiv 2512.20916) are ablations like others.
 """
 
 import re
@@ -17,38 +18,43 @@ from mmsrarec.retrieve.settings import RetrieveSettings
 
 @dataclass(frozen=True)
 class Variant:
-    """shows: switches of `PromptFields`; settings: other fields of `RecommendSettings`; retrieve: fields of
-    `RetrieveSettings` that say who is asked, the encoder among them; what is named nowhere stays as the recipe has it.
-    keywords: of the tuned policy, of the untuned one (stage 1 without its RL), or each item's taken from another item.
-    trained: with an adapter; without, the model is asked as it is. teacher: the variant whose scores are learned beside
-    the own loss.
+    """What a variant changes of the recipe. A setting that it does not name stays as the recipe has it.
+
+    Attributes:
+        prompt_fields: Switches of `PromptFields`.
+        settings: Other fields of `RecommendSettings`.
+        retrieve: Fields of `RetrieveSettings` that choose the similar users, such as the encoder.
+        keywords: "tuned": those of the tuned policy; "untuned": of stage 1 without its reinforcement learning;
+            "exchanged": each item has the keywords of another item.
+        trained: Whether an adapter is trained; otherwise the backbone ranks as it is.
+        teacher: Variant whose scores are distilled beside the own loss.
     """
 
-    prompt_fields: Mapping[str, bool] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    retrieve: Mapping[str, Any] = field(default_factory=dict)
+    prompt_fields: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    retrieve: Mapping[str, Any] = field(default_factory=dict[str, Any])
     keywords: Literal["tuned", "untuned", "exchanged"] = "tuned"
     trained: bool = True
     teacher: str | None = None
 
     def applied(self, settings: RecommendSettings) -> RecommendSettings:
-        """The recipe's settings with what the variant changes."""
+        """The recipe's settings of stage 3 with the variant's changes."""
         prompt_fields = settings.prompt_fields.model_dump() | dict(self.prompt_fields)
         return RecommendSettings.model_validate(
             settings.model_dump() | dict(self.settings) | {"prompt_fields": prompt_fields}
         )
 
-    def asks(self, settings: RetrieveSettings) -> RetrieveSettings:
-        """Stage 2's settings with what the variant changes."""
+    def retrieval_settings(self, settings: RetrieveSettings) -> RetrieveSettings:
+        """The recipe's settings of stage 2 with the variant's changes."""
         return RetrieveSettings.model_validate(settings.model_dump() | dict(self.retrieve))
 
 
-def _only(*shown: str) -> dict[str, bool]:
-    return {name: name in shown for name in PromptFields.model_fields}
+def _only(*names: str) -> dict[str, bool]:
+    return {name: name in names for name in PromptFields.model_fields}
 
 
-def _without(*hidden: str) -> Variant:
-    return Variant(prompt_fields=dict.fromkeys(hidden, False))
+def _without(*names: str) -> Variant:
+    return Variant(prompt_fields=dict.fromkeys(names, False))
 
 
 VARIANTS: dict[str, Variant] = {
@@ -75,28 +81,38 @@ VARIANTS: dict[str, Variant] = {
     "stage 2 with GRU4Rec": Variant(retrieve={"encoder": "gru4rec"}),
     "without multi-task": Variant(settings={"tasks": dict.fromkeys(Tasks.model_fields, 0.0)}),
     "small": Variant(settings={"layers": 8, "first_layer": 0}, teacher="whole"),  # by benchmarks/backbone.py
-    "untrained": Variant(settings={"layers": None}, trained=False),  # cut short, an untuned model is no model
+    "untrained": Variant(settings={"layers": None}, trained=False),  # needs all its layers: it was not trained on fewer
 }
-"""What a variant changes. "titles" and "titles and pictures" are plain fine-tuning, the others are ablations; with
-"collaborative keywords" stage 2 speaks as in the paper."""
+"""Name to variant. "titles" and "titles and pictures" are plain fine-tuning, the others are ablations. "collaborative
+keywords" gives the model the context of the paper."""
 
 
 SWEEPS = {"history": "items of history in the prompt", "k": "similar users asked"}
-"""What can be swept, and what is counted."""
+"""Name of a setting that can be swept, and what it counts."""
 
 
 def variant_named(name: str) -> Variant:
-    """Raises MmsrarecError for a name that is no variant."""
-    if (swept := sweep_of(name)) is not None:
-        what, count = swept
-        return Variant(settings={"history": count}) if what == "history" else Variant(retrieve={"k": count})
+    """The variant of a name.
+
+    Args:
+        name: A key of `VARIANTS`, or a point of a sweep such as "k 5".
+
+    Returns:
+        The variant.
+
+    Raises:
+        RecipeError: There is no such variant.
+    """
+    if (point := sweep_of(name)) is not None:
+        setting, count = point
+        return Variant(settings={"history": count}) if setting == "history" else Variant(retrieve={"k": count})
     if name not in VARIANTS:
-        known = ", ".join([*VARIANTS, *(f'"{what} N"' for what in SWEEPS)])
-        raise RecipeError(f'unknown variant "{name}": choose from {known}')
+        variants = ", ".join([*VARIANTS, *(f'"{setting} N"' for setting in SWEEPS)])
+        raise RecipeError(f'unknown variant "{name}": choose from {variants}')
     return VARIANTS[name]
 
 
 def sweep_of(name: str) -> tuple[str, int] | None:
-    """("k", 5) of "k 5"; None where the name is no point of a sweep."""
-    found = re.fullmatch(rf"({'|'.join(SWEEPS)}) ([1-9]\d?)", name)
-    return None if found is None else (found[1], int(found[2]))
+    """The setting and the value of a point of a sweep: ("k", 5) of "k 5"; None where the name is none."""
+    match = re.fullmatch(rf"({'|'.join(SWEEPS)}) ([1-9]\d?)", name)
+    return None if match is None else (match[1], int(match[2]))

@@ -8,7 +8,7 @@ from mmsrarec.models.backbone.settings import LayerSelection
 
 
 class PromptFields(BaseModel):
-    """What a prompt shows. Each switch is an ablation: with it off, exactly its signal is gone."""
+    """What a prompt shows. Each switch is an ablation: turned off, it removes exactly its signal."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -16,28 +16,33 @@ class PromptFields(BaseModel):
     text_keywords: bool = Field(default=True, description="stage 1's keywords of the texts")
     image_keywords: bool = Field(default=True, description="stage 1's keywords of the pictures")
     pictures: bool = Field(default=True, description="the candidate's picture itself, as visual tokens")
-    similar: bool = Field(default=True, description="what similar users took next (stage 2)")
+    similar: bool = Field(default=True, description="items that similar users consumed next (stage 2)")
     neighbour_votes: bool = Field(
-        default=True, description="in words, how many similar users took the candidate next [ours]"
+        default=True, description="in words, how many similar users consumed the candidate next [extension]"
     )
-    popularity: bool = Field(default=True, description="in words, how many people took the candidate before [ours]")
+    popularity: bool = Field(
+        default=True, description="in words, how many users consumed the candidate before [extension]"
+    )
     similar_keywords: bool = Field(
-        default=False, description="keywords of what similar users took next, by weight and rarity: the paper's context"
+        default=False,
+        description="keywords of the items that similar users consumed next, by weight and rarity: the paper's context",
     )
     transitions: bool = Field(
         default=False,
-        description="what others took soon after the last items of the history, as a second source of what similar "
-        "users took: for items, keywords, or both [ours]",
+        description="items that others consumed soon after the last items of the history, as a second source of the "
+        "items or keywords of similar users, or of both [extension]",
     )
     follows: bool = Field(
-        default=False, description="in words, how often the candidate was taken soon after the last items [ours]"
+        default=False,
+        description="in words, how often the candidate was consumed soon after the last items [extension]",
     )
-    recency: bool = Field(default=False, description="in words, when the candidate was last taken [ours]")
-    trend: bool = Field(default=False, description="in words, whether the candidate is rising [ours]")
+    recency: bool = Field(default=False, description="in words, when the candidate was last consumed [extension]")
+    trend: bool = Field(
+        default=False, description="in words, whether the popularity of the candidate is rising [extension]"
+    )
     rare_votes: bool = Field(
         default=True,
-        description="also items and keywords that fewer than min_people similar users stand behind; reasons never "
-        "name those",
+        description="also items and keywords of fewer than k_anonymity similar users; reasons never name those",
     )
     descriptions: bool = Field(
         default=False,
@@ -46,7 +51,7 @@ class PromptFields(BaseModel):
 
 
 class Tasks(BaseModel):
-    """What is trained beside choosing: for each task of writing keywords, its examples as a share of the packs."""
+    """The tasks of writing keywords that are trained beside choosing: their examples as a share of the packs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,15 +61,17 @@ class Tasks(BaseModel):
 
 
 class RecommendSettings(BaseModel):
-    """How the ranking model is tuned and asked."""
+    """How the ranking model is prompted, tuned and run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     prompt_fields: PromptFields = PromptFields()
     history: int = Field(default=5, ge=1, le=50, description="items of history in a prompt, the newest (the paper's n)")
-    similar_items: int = Field(default=5, ge=0, le=50, description="items that similar users took next, in a prompt")
+    similar_items: int = Field(
+        default=5, ge=0, le=50, description="items that similar users consumed next, in a prompt"
+    )
     similar_tokens: int = Field(
-        default=48, ge=0, le=1024, description="tokens of the keywords of what similar users took next, in a prompt"
+        default=48, ge=0, le=1024, description="tokens of the keywords of similar users' next items, in a prompt"
     )
     k_anonymity: int = Field(
         default=5,
@@ -73,7 +80,7 @@ class RecommendSettings(BaseModel):
         description="distinct similar users behind an item or a keyword that a reason names, at least",
     )
     transition_window: int = Field(
-        default=4, ge=1, le=20, description="how many events count as soon after, and how many items as the last"
+        default=4, ge=1, le=20, description="how many interactions count as soon after, and how many items as the last"
     )
     item_keywords: int = Field(default=5, ge=1, le=20, description="keywords of one item in a prompt")
     title_tokens: int = Field(default=16, ge=4, le=64, description="tokens of a title in a prompt; the rest is cut")
@@ -82,47 +89,48 @@ class RecommendSettings(BaseModel):
     )
     visual_tokens: int = Field(default=1, ge=1, le=49, description="visual tokens of a candidate's picture")
     n_examples: int = Field(
-        default=1500, ge=1, description="training examples: one moment with its positive and its negatives"
+        default=1500, ge=1, description="training examples: one query with its positive and its negatives"
     )
     negatives: int = Field(
-        default=7, ge=1, le=63, description="negatives in a training pack, items the user never took"
+        default=7, ge=1, le=63, description="negatives in a training pack, items that the user never consumed"
     )
     preference_rate: float = Field(
         default=0.25,
         ge=0,
         le=1,
-        description="share of training packs in which somebody asks for more or less of something, so that the model "
-        "obeys --more and --less [ours]",
+        description="share of training packs whose user wants more or less of something, so that the model obeys "
+        "--more and --less [extension]",
     )
     new_negatives: Literal["matched", "uniform"] = Field(
         default="matched",
-        description="negatives that nobody had taken at their moment. matched: as many as positives are, so that being "
-        "new tells nothing [ours]; uniform: as the catalogue gives them, items of the future among them (published)",
+        description="negatives that nobody had consumed before their query. matched: as many as among positives, so "
+        "that being new tells nothing [extension]; uniform: drawn from the catalogue, with items of the future "
+        "(published)",
     )
     hard_negatives: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="share of a pack's negatives that the encoder of stage 2 ranks among its 100 highest at that "
-        "moment; the rest are uniform [ours]",
+        description="share of a pack's negatives that the encoder of stage 2 ranks among its 100 highest for the "
+        "query; the rest are uniform [extension]",
     )
     recency_power: float = Field(
         default=0.0,
         ge=0,
         le=20,
-        description="how much more often late moments are trained on: the one at share x of a history as often as "
-        "x**late; tests are asked at the end [ours]",
+        description="how much more often late queries are trained on: the one at share x of a history as often as "
+        "x**recency_power; test queries stand at the end [extension]",
     )
     cold_item_rate: float = Field(
         default=0.15,
         ge=0,
         le=1,
-        description="share of candidates that training shows as if nobody had taken them yet, so that new items are "
-        "ranked by what they are (DropoutNet, Volkovs et al. 2017) [ours]",
+        description="share of candidates that training shows as if nobody had consumed them yet, so that new items are "
+        "ranked by their content (DropoutNet, Volkovs et al. 2017) [extension]",
     )
     loss: Literal["yesno", "softmax", "both"] = Field(
         default="both",
-        description="yesno: cross-entropy of the answer (published); softmax over the pack [ours]; their sum",
+        description="yesno: cross-entropy of the answer (published); softmax over the pack [extension]; their sum",
     )
     tasks: Tasks = Tasks()
     learning_rate: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of AdamW")
@@ -130,10 +138,10 @@ class RecommendSettings(BaseModel):
     rank: int = Field(default=8, ge=1, le=256, description="rank of the LoRA adapter")
     epochs: int = Field(default=1, ge=1, le=100, description="times that every pack is trained on")
     layers: int | None = Field(
-        default=None, ge=1, description="layers of the language model that rank; not set: all [ours]"
+        default=None, ge=1, description="layers of the language model that rank; not set: all [extension]"
     )
     layer_selection: LayerSelection = Field(
-        default="lowest", description="which layers rank: the lowest, or evenly spaced ones [ours]"
+        default="lowest", description="which layers rank: the lowest, or evenly spaced ones [extension]"
     )
     first_layer: int = Field(
         default=18, ge=0, description="LoRA sits on this layer and those above; the backward ends here"

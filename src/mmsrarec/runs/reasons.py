@@ -69,7 +69,7 @@ class Reasons:
         elif fusion is None or fusion.uses_lm:
             found = [reasons for _, reasons in explain_all(self.prompts, context.pick(best), self.batch_tokens)]
         if fusion:
-            codes, logit = np.array(context.candidates, dtype=np.int64), fusion.whole
+            codes, logit = np.array(context.candidates, dtype=np.int64), fusion.with_lm
             told = generator_reasons(self.dataset, query, codes, best.tolist(), model_scores, generators, logit)
             found = [joined(mine, logit.weights[0], more) for mine, more in zip(found, told, strict=True)]
         if not preferences:

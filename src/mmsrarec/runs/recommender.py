@@ -33,7 +33,7 @@ from mmsrarec.recommend.explain import Reason, explain, log_odds
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences, carries, preference_bonus
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
-from mmsrarec.recommend.ranking.fusion import Fused, Fusion, Given
+from mmsrarec.recommend.ranking.fusion import FixedScores, Fused, Fusion
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC
@@ -285,7 +285,7 @@ class Recommender:
         """(c,) log-odds: fused where the run is and the query has a history, else the language model's; preferences
         tilt either."""
         if fusion := self._fusion_at(query):
-            fused = Fused("mmsrarec", Given(p[None]), self.generators, fusion.whole)
+            fused = Fused("mmsrarec", FixedScores(p[None]), self.generators, fusion.with_lm)
             logits = fused.score(query, np.array([context.candidates], dtype=np.int64))[0]
         else:
             logits = np.array([log_odds(float(one)) for one in p], dtype=np.float64)
@@ -374,7 +374,7 @@ class Recommender:
         known: CandidateGenerator = SequenceRanker.of(self.run_folder.encoder(self.split), self.retrieval.train)
         if learned:
             known = WeightedEnsemble.of(
-                [named[name] for name in learned.proposing_generators], learned.together, n_items
+                [named[name] for name in learned.proposing_generators], learned.generators_logit, n_items
             )
         words = KeywordOverlap(list(map(self.run_folder.keywords.united, range(n_items))))
         return with_cold_items(

@@ -177,7 +177,7 @@ class RunFolder:
         return Encoder.load(self._finished(part), self.recipe.runtime.device)
 
     def _retrieval(self, split: Part, variant: str = "whole") -> Retrieval:
-        settings = variant_named(variant).asks(self.recipe.retrieve)
+        settings = variant_named(variant).retrieval_settings(self.recipe.retrieve)
         return Retrieval(self.split(split).train, self._index(split, settings.encoder), settings)
 
     def _find_index(self, split: Part, encoder: EncoderName) -> Neighbours:
@@ -193,7 +193,7 @@ class RunFolder:
 
     def retrieval_encoder(self, variant: str) -> EncoderName:
         """The sequence model whose similar users a variant is shown."""
-        return variant_named(variant).asks(self.recipe.retrieve).encoder
+        return variant_named(variant).retrieval_settings(self.recipe.retrieve).encoder
 
     def prompts(self, variant: str, mllm: Mllm | None = None) -> Prompts:
         settings = self.recommend_settings(variant)

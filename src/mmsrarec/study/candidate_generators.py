@@ -16,11 +16,11 @@ from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, with_cold_item
 from mmsrarec.rankers.ensemble.two_stage import Reranked, parts_of
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.registry import candidate_generators
-from mmsrarec.recommend.ranking.fusion import Fused, Fusion, learn, ranking_features
+from mmsrarec.recommend.ranking.fusion import Fused, Fusion, learn_fusion, ranking_features
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.runs.run_folder import Kind, adapter_part, fusion_part
-from mmsrarec.study.generator_selection import SelectedGenerators, join, some
+from mmsrarec.study.generator_selection import SelectedGenerators, select_generators, subsample_queries
 from mmsrarec.study.model_scorers import Scorers
 
 FUSION = 9
@@ -76,7 +76,7 @@ class CandidateGenerators:
             first = own if own in made else self.names[0]
             self.say(f"{first} proposes: every validation target was had before, so there is nothing to choose by")
             return SelectedGenerators((first,))
-        return join(made, valid, self.n_items, self.proposed, self.recipe.seed, beside, combine)
+        return select_generators(made, valid, self.n_items, self.proposed, self.recipe.seed, beside, combine)
 
     @property
     def chosen(self) -> str:
@@ -130,11 +130,11 @@ class CandidateGenerators:
 
     def fused(self, kind: Kind, generator: CandidateGenerator, tuned: Tuned) -> Fused:
         """The language model and whoever proposes together."""
-        return Fused("mmsrarec", tuned(), self.parts(generator), self.fusion(kind, tuned).whole)
+        return Fused("mmsrarec", tuned(), self.parts(generator), self.fusion(kind, tuned).with_lm)
 
     def fused_alone(self, kind: Kind, generator: CandidateGenerator, tuned: Tuned) -> WeightedEnsemble:
         """The candidate generator's own parts together: what the language model adds is above it."""
-        return WeightedEnsemble(self.parts(generator), self.fusion(kind, tuned).without, self.n_items)
+        return WeightedEnsemble(self.parts(generator), self.fusion(kind, tuned).without_lm, self.n_items)
 
     def fusion(self, kind: Kind, tuned: Tuned) -> Fusion:
         """The weights of the language model and of the candidate generators, learned by `learn` unless they are
@@ -175,7 +175,7 @@ class CandidateGenerators:
         scorer = scorer.as_cold(hidden) if hidden.any() else scorer
         generator = self.generator(tested=False)
         if kind == "full":
-            valid = some(valid.rankable, self.n_items, seed)
+            valid = subsample_queries(valid.rankable, self.n_items, seed)
         order = np.random.default_rng(seed).permutation(len(valid))
         if kind == "published":
             queries = valid.pick(np.sort(order[: settings.fusion_users]))
@@ -194,4 +194,4 @@ class CandidateGenerators:
             x = np.stack(ranking_features(scorer, parts, queries, candidates), axis=2)
         quality = ndcg_of_lists(5 if kind == "published" else 10)
         names, choice = [part.name for part in parts], self.choice
-        return learn(x, place, names, looked_at, quality, choice.names, choice.logit)
+        return learn_fusion(x, place, names, looked_at, quality, choice.names, choice.logit)

@@ -1,6 +1,7 @@
-"""Who proposes together: each generator that adds to what the others propose joins, its weight learned on validation.
+"""Selection of the candidate generators that propose together, by forward selection on validation queries.
 
-Shapes: m queries, n items of the catalogue.
+A generator joins the others if more targets are then among the proposals. Its weight is learned on validation queries.
+Shapes: m queries.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,120 +17,177 @@ from mmsrarec.evaluate.protocols import count_unseen
 from mmsrarec.rankers.base import CandidateGenerator, Ranker, known_items, mask_seen, ordered
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
-from mmsrarec.recommend.ranking.fusion import FOLDS, Given
+from mmsrarec.recommend.ranking.fusion import FOLDS, FixedScores
 
-POOL = 2
-"""Weights are learned on what the generators propose in turn, so many times as many items as are proposed."""
-MOST = 5e7
-"""Scores of a generator that are held at a time, at most: 200 MB."""
+POOL_FACTOR = 2
+"""Weights are learned on this many times as many items as are proposed, which the generators propose in turn."""
+MAX_SCORES_HELD = 5e7
+"""Largest number of scores of a generator that are held at a time: 200 MB."""
 
 
 @dataclass(frozen=True)
 class SelectedGenerators:
-    """Who proposes. logit: of their terms. quality: of whoever was tried, the share of queries whose target was
-    among what it proposes, then NDCG@10."""
+    """The generators that propose together.
+
+    Attributes:
+        names: Their names, in the order in which they joined.
+        logit: Logit of their features, by which they rank as one.
+        quality: Names joined by "+" to the metrics of every set that was tried: the share of queries whose target is
+            among the proposals (HR), then NDCG@10.
+    """
 
     names: tuple[str, ...]
     logit: Logit = ALONE
-    quality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    quality: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
 
     @property
     def name(self) -> str:
+        """The names joined by "+"."""
         return "+".join(self.names)
 
 
-def join(
-    made: Mapping[str, CandidateGenerator],
+def select_generators(
+    generators: Mapping[str, CandidateGenerator],
     queries: Queries,
     n_items: int,
     n: int,
     seed: int,
-    beside: Callable[[CandidateGenerator], Ranker] = lambda generator: generator,
-    several: bool = True,
+    add_cold_items: Callable[[CandidateGenerator], Ranker] = lambda generator: generator,
+    combine: bool = True,
 ) -> SelectedGenerators:
-    """The best single one, and by forward selection whoever lets n proposals hold the targets of most more queries,
-    until nobody does. queries: `Queries.rankable` ones. n_items: of the catalogue. beside: adds what a generator cannot
-    know to what it proposes. several: whether any may join.
+    """Select the best generator, then each that puts the most further targets among the proposals, while any does.
 
-    Joined ones are judged on queries whose fifth was left out when their weights were learned; in a large catalogue on
-    some of the queries.
+    Several generators are judged on queries that were left out when their weights were learned.
+
+    Args:
+        generators: Name to generator.
+        queries: Validation queries of `Queries.rankable`; a large catalogue uses a random part of them.
+        n_items: Number of items of the catalogue.
+        n: Number of proposals.
+        seed: Seed of the random part.
+        add_cold_items: Adds the items that a generator does not know to its proposals.
+        combine: Whether a second generator may join.
+
+    Returns:
+        The selected generators.
     """
-    selection_task = SelectionTask.of(made, some(queries, n_items, seed), n_items, n, beside)
-    chosen, quality = SelectedGenerators(()), {}
-    while rest := [name for name in made if name not in chosen.names]:
-        tried = {name: selection_task.judge((*chosen.names, name)) for name in rest}
-        name = max(rest, key=lambda name: tuple(tried[name][1].values()))
-        logit, found = tried[name]
-        better = not chosen.names or found[selection_task.hits] > quality[chosen.name][selection_task.hits]
-        quality |= {"+".join((*chosen.names, name)): found for name, (_, found) in tried.items()}
+    task = SelectionTask.of(generators, subsample_queries(queries, n_items, seed), n_items, n, add_cold_items)
+    selected = SelectedGenerators(())
+    quality: dict[str, dict[str, float]] = {}
+    while candidates := [name for name in generators if name not in selected.names]:
+        trials = {name: task.evaluate((*selected.names, name)) for name in candidates}
+        name = max(candidates, key=lambda name: tuple(trials[name][1].values()))
+        logit, qualities = trials[name]
+        better = not selected.names or qualities[task.hits] > quality[selected.name][task.hits]
+        quality |= {"+".join((*selected.names, name)): qualities for name, (_, qualities) in trials.items()}
         if better:
-            chosen = SelectedGenerators((*chosen.names, name), logit)
-        if not (better and several):
+            selected = SelectedGenerators((*selected.names, name), logit)
+        if not (better and combine):
             break
-    return SelectedGenerators(chosen.names, chosen.logit, quality)
+    return SelectedGenerators(selected.names, selected.logit, quality)
 
 
-def some(queries: Queries, n_items: int, seed: int) -> Queries:
-    """All of the queries, or as many, drawn, as may be ranked over the whole catalogue at once."""
-    most = max(int(MOST // n_items), 1)
-    return queries.pick(np.sort(np.random.default_rng(seed).permutation(len(queries))[:most]))
+def subsample_queries(queries: Queries, n_items: int, seed: int) -> Queries:
+    """As many random queries as can be ranked over the whole catalogue at once, in their order; all where they can.
+
+    Args:
+        queries: m queries.
+        n_items: Number of items of the catalogue.
+        seed: Seed of the draw.
+
+    Returns:
+        At most `MAX_SCORES_HELD` / `n_items` queries.
+    """
+    n_queries = max(int(MAX_SCORES_HELD // n_items), 1)
+    return queries.pick(np.sort(np.random.default_rng(seed).permutation(len(queries))[:n_queries]))
 
 
 @dataclass(frozen=True, eq=False)
 class SelectionTask:
-    """Queries that generators are tried on. terms: (m, n) of each. ranks: (m, n) of each, from 0; what may not be
-    recommended, last. known: (n,) of each (`base.known_items`). n: items that are proposed."""
+    """The queries on which sets of generators are tried, with what each generator says of every item.
+
+    Attributes:
+        queries: m validation queries.
+        ranking_features: Name to the (m, n_items) features of a generator.
+        ranks: Name to the (m, n_items) ranks by a generator, from 0; seen items come last.
+        known_masks: Name to the (n_items,) mask of the items that a generator knows (`rankers.base.known_items`).
+        n_items: Number of items of the catalogue.
+        n: Number of proposals.
+        add_cold_items: Adds the items that a generator does not know to its proposals.
+    """
 
     queries: Queries
     ranking_features: Mapping[str, FloatArray]
     ranks: Mapping[str, FloatArray]
-    known: Mapping[str, NDArray[np.bool_]]
+    known_masks: Mapping[str, NDArray[np.bool_]]
     n_items: int
     n: int
-    beside: Callable[[CandidateGenerator], Ranker]
+    add_cold_items: Callable[[CandidateGenerator], Ranker]
 
     @classmethod
     def of(
         cls,
-        made: Mapping[str, CandidateGenerator],
+        generators: Mapping[str, CandidateGenerator],
         queries: Queries,
         n_items: int,
         n: int,
-        beside: Callable[[CandidateGenerator], Ranker],
+        add_cold_items: Callable[[CandidateGenerator], Ranker],
     ) -> "SelectionTask":
-        ranking_features = {name: ranking_feature(one, queries).astype(np.float32) for name, one in made.items()}
-        known = {name: known_items(one, n_items) for name, one in made.items()}
-        ranks = {name: ordered(mask_seen(one, queries))[1].astype(np.float32) for name, one in ranking_features.items()}
-        return cls(queries, ranking_features, ranks, known, n_items, n, beside)
+        """Score the catalogue by each generator.
+
+        Args:
+            generators: Name to generator.
+            queries: m validation queries.
+            n_items: Number of items of the catalogue.
+            n: Number of proposals.
+            add_cold_items: Adds the items that a generator does not know to its proposals.
+
+        Returns:
+            The task.
+        """
+        features = {name: ranking_feature(one, queries).astype(np.float32) for name, one in generators.items()}
+        known_masks = {name: known_items(one, n_items) for name, one in generators.items()}
+        ranks = {name: ordered(mask_seen(one, queries))[1].astype(np.float32) for name, one in features.items()}
+        return cls(queries, features, ranks, known_masks, n_items, n, add_cold_items)
 
     @property
     def hits(self) -> str:
-        """The metric that counts first."""
+        """The name of the metric by which sets of generators are compared."""
         return f"HR@{self.n}"
 
-    def judge(self, names: Sequence[str]) -> tuple[Logit, dict[str, float]]:
-        """The logit of these generators together, and how good they are."""
-        ranking_features = [self.ranking_features[name] for name in names]
-        turns = np.min([len(names) * self.ranks[name] + turn for turn, name in enumerate(names)], axis=0)
-        pool = np.argsort(turns, axis=1, kind="stable")[:, : POOL * self.n]
-        hit = pool == self.queries.target[:, None]
-        told, place = hit.any(axis=1), hit.argmax(axis=1)
-        x = np.stack([np.take_along_axis(one, pool, axis=1) for one in ranking_features], axis=2).astype(np.float64)
-        fold, scores = np.arange(len(pool)) % FOLDS, np.zeros(turns.shape)
+    def evaluate(self, names: Sequence[str]) -> tuple[Logit, dict[str, float]]:
+        """Try a set of generators.
+
+        Args:
+            names: Their names.
+
+        Returns:
+            The logit of their features, and their metrics on held-out queries.
+        """
+        features_by_generator = [self.ranking_features[name] for name in names]
+        turn_order = np.min([len(names) * self.ranks[name] + turn for turn, name in enumerate(names)], axis=0)
+        pool = np.argsort(turn_order, axis=1, kind="stable")[:, : POOL_FACTOR * self.n]
+        is_target = pool == self.queries.target[:, None]
+        has_target, place = is_target.any(axis=1), is_target.argmax(axis=1)
+        pool_features = [np.take_along_axis(values, pool, axis=1) for values in features_by_generator]
+        features = np.stack(pool_features, axis=2).astype(np.float64)
+        fold_of_query, scores = np.arange(len(pool)) % FOLDS, np.zeros(turn_order.shape)
         for number in range(FOLDS):
-            learned, left = told & (fold != number), fold == number
-            logit = self._fit(x[learned], place[learned])
-            scores[left] = logit.score([one[left] for one in ranking_features])
-        return self._fit(x[told], place[told]), self._quality(scores, [self.known[name] for name in names])
+            fitted_rows, held_out_rows = has_target & (fold_of_query != number), fold_of_query == number
+            logit = self._fit(features[fitted_rows], place[fitted_rows])
+            scores[held_out_rows] = logit.score([values[held_out_rows] for values in features_by_generator])
+        logit = self._fit(features[has_target], place[has_target])
+        return logit, self._quality(scores, [self.known_masks[name] for name in names])
 
-    def _fit(self, x: FloatArray, place: IntArray) -> Logit:
-        """One alone is left as it is."""
-        return Logit.fit(x, place) if x.shape[2] > 1 else ALONE
+    def _fit(self, features: FloatArray, place: IntArray) -> Logit:
+        """The logit of (m, c, k) features; a single generator needs none."""
+        return Logit.fit(features, place) if features.shape[2] > 1 else ALONE
 
-    def _quality(self, scores: FloatArray, known: Sequence[NDArray[np.bool_]]) -> dict[str, float]:
-        """As `WeightedEnsemble` proposes: nothing that none of them knows."""
-        scores[:, ~np.any(known, axis=0)] = -np.inf
-        proposed = self.beside(Given(scores, known=np.all(known, axis=0))).score(self.queries, None)
-        metrics = (self.hits, "NDCG@10")
-        found = measure(*count_unseen(proposed, self.queries), self.n_items, metrics)
-        return {name: float(found[name].mean()) for name in metrics}
+    def _quality(self, scores: FloatArray, known_masks: Sequence[NDArray[np.bool_]]) -> dict[str, float]:
+        """The metrics of (m, n_items) scores; items that no generator knows are not proposed, as by an ensemble."""
+        scores[:, ~np.any(known_masks, axis=0)] = -np.inf
+        generator = FixedScores(scores, known=np.all(known_masks, axis=0))
+        proposal_scores = self.add_cold_items(generator).score(self.queries, None)
+        names = (self.hits, "NDCG@10")
+        metrics = measure(*count_unseen(proposal_scores, self.queries), self.n_items, names)
+        return {name: float(metrics[name].mean()) for name in names}

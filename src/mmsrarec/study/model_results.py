@@ -21,13 +21,12 @@ from mmsrarec.evaluate.hyperparameter_search import settings_words
 from mmsrarec.evaluate.leaks.context_leaks import target_shares
 from mmsrarec.evaluate.protocols import (
     Candidates,
-    Covering,
+    CoverageRecorder,
     evaluate_full,
     evaluate_published,
-    facts,
     published_candidates,
-    target_slices,
 )
+from mmsrarec.evaluate.table_facts import facts, target_slices
 from mmsrarec.evaluate.test_queries import check_queries, open_rows, sealed_words
 from mmsrarec.rankers.base import Ranker
 from mmsrarec.recommend.ranking.fusion import language_model
@@ -161,8 +160,8 @@ class Comparison:
     def measure(self, protocol: str, model: str, variant: str, scorer: Ranker) -> ModelResult:
         """The row of a scorer: metrics by test user, and what a user costs."""
         queries, asked = self.queries[protocol], language_model(scorer)
-        before = (asked.tokens, asked.queries, asked.spared, asked.calls) if asked else (0, 0, 0.0, 0)
-        watched = Covering(scorer, len(self.dataset.items))
+        before = (asked.tokens, asked.queries, asked.saved_seconds, asked.calls) if asked else (0, 0, 0.0, 0)
+        watched = CoverageRecorder(scorer, len(self.dataset.items))
         with PeakMemory() as memory:
             started = time.perf_counter()
             if protocol == "published":
@@ -170,12 +169,12 @@ class Comparison:
             else:
                 metrics = evaluate_full(watched, queries, len(self.dataset.items))
             seconds = time.perf_counter() - started
-        seconds += (asked.spared - before[2] if asked else 0.0) - watched.seconds
+        seconds += (asked.saved_seconds - before[2] if asked else 0.0) - watched.seconds
         cost = {"ms_per_user": 1000 * seconds / max(len(queries), 1)}
         if asked:
             n_queries = max(asked.queries - before[1], 1)
             tokens, calls = (asked.tokens - before[0]) / n_queries, (asked.calls - before[3]) / n_queries
-            peak = self.peak(asked, memory.mb, remembered=asked.spared > before[2])
+            peak = self.peak(asked, memory.mb, remembered=asked.saved_seconds > before[2])
             cost |= {"tokens_per_user": tokens, "calls_per_user": calls, "peak_mb": peak}
         slices = target_slices(queries, self.split.train, self.has_image)
         if self.recipe.evaluate.open_sealed and len(self.sealed):

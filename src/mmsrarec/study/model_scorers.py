@@ -148,7 +148,7 @@ class Scorers:
         prompts = self.run_folder.tuned(self.name, variant)
         retrieval = self.run_folder.retrieval(self.name, variant)
         batch = self.recipe.runtime.score_tokens
-        return MllmScorer(variant, prompts, retrieval, batch, self.count, keep=variant == "whole")
+        return MllmScorer(variant, prompts, retrieval, batch, self.count, cache_scores=variant == "whole")
 
     def msr(self) -> MllmScorer:
         return load_msr(self.run_folder, self.name, self.run_folder.folder / msr_part(self.name), self.count)

@@ -29,7 +29,7 @@ def agreement(training, test=SOUND.retrieval.gather, settings=SETTINGS) -> Findi
 def test_a_held_out_item_shows_where_held_out_events_are_indexed():
     sound = context_leaks.held_out_item(LOG, Small, SETTINGS, 0)
     assert sound.passed
-    assert sound.measured["moments"] == 80 + context_leaks.QUERIES
+    assert sound.measured["moments"] == 80 + context_leaks.MAX_QUERIES
     leaky = context_leaks.held_out_item(LOG, partial(Small, seen=whole_log), SETTINGS, 0)
     assert not leaky.passed
     assert leaky.measured["shown"] > 20
@@ -63,7 +63,7 @@ EVERY_WORD = SETTINGS.model_copy(
 @pytest.mark.parametrize("word", ["follows", "recency", "trend"])
 def test_every_word_about_a_candidate_is_looked_at(word, monkeypatch):
     assert context_leaks.held_out_item(LOG, Small, EVERY_WORD, 0).passed
-    assert context_leaks.clock(LOG, Small, EVERY_WORD, 0).passed
+    assert context_leaks.temporal_rule(LOG, Small, EVERY_WORD, 0).passed
 
     class Says(Retrieval):
         def gather(self, queries, candidates, settings):
@@ -80,15 +80,15 @@ def test_an_item_that_speaks_by_its_keywords_only_is_found():
             votes = (Vote(int(candidates[0, 0]), 1.0, frozenset({1})),)
             return [replace(one, votes=votes) for one in super().gather(queries, candidates, settings)]
 
-    found = context_leaks.clock(LOG, partial(Small, retrieval=Speaks), EVERY_WORD, 0)
+    found = context_leaks.temporal_rule(LOG, partial(Small, retrieval=Speaks), EVERY_WORD, 0)
     assert (found.passed, found.measured["counted"]) == (False, 0)
 
 
 @pytest.mark.parametrize("ahead", [1, FOREVER])
 def test_a_clock_that_is_off_is_found(ahead, monkeypatch):
-    assert context_leaks.clock(LOG, Small, SETTINGS, 0).passed
+    assert context_leaks.temporal_rule(LOG, Small, SETTINGS, 0).passed
     monkeypatch.setattr(Future, "ahead", ahead)
-    found = context_leaks.clock(LOG, partial(Small, retrieval=Future), SETTINGS, 0)
+    found = context_leaks.temporal_rule(LOG, partial(Small, retrieval=Future), SETTINGS, 0)
     assert not found.passed
     assert found.measured["counted"] > found.measured["moments"] // 2
     assert found.measured["shown"] > 0
@@ -100,24 +100,24 @@ def test_retrieval_that_answers_without_a_moment_is_found():
             now = np.full(len(queries), FOREVER)
             return super().gather(Queries(queries.user, now, queries.target, queries.history), candidates, settings)
 
-    assert context_leaks.without_a_query(SOUND.retrieval, SOUND.split.test, SETTINGS).passed
-    found = context_leaks.without_a_query(Small(LOG, retrieval=Guesses).retrieval, SOUND.split.test, SETTINGS)
+    assert context_leaks.timeless_query(SOUND.retrieval, SOUND.split.test, SETTINGS).passed
+    found = context_leaks.timeless_query(Small(LOG, retrieval=Guesses).retrieval, SOUND.split.test, SETTINGS)
     assert (found.passed, found.measured["answered"]) == (False, "none, not a number, missing")
 
 
 def test_a_user_that_retrieves_itself_is_found(monkeypatch):
-    sound = context_leaks.itself(SOUND.retrieval, SOUND.split, 0)
+    sound = context_leaks.self_retrieval(SOUND.retrieval, SOUND.split, 0)
     assert sound.passed
     assert sound.measured["asked"] == 4 * 80
     find = neighbours.Neighbours.find
     nameless = lambda self, m, k: find(self, Queries(np.full(len(m), -1), m.time, m.target, m.history), k)  # noqa: E731
     monkeypatch.setattr(neighbours.Neighbours, "find", nameless)
-    by_id = context_leaks.itself(SOUND.retrieval, SOUND.split, 0)
+    by_id = context_leaks.self_retrieval(SOUND.retrieval, SOUND.split, 0)
     assert (by_id.passed, by_id.measured["by sequence"]) == (False, 0)
     assert by_id.measured["by id"] > 10
     monkeypatch.undo()
     monkeypatch.setattr(neighbours, "SHORTEST_COPY", 99)  # accounts that copy each other are not known any more
-    by_sequence = context_leaks.itself(Small(LOG).retrieval, SOUND.split, 0)
+    by_sequence = context_leaks.self_retrieval(Small(LOG).retrieval, SOUND.split, 0)
     assert (by_sequence.passed, by_sequence.measured["by id"]) == (False, 0)
     assert by_sequence.measured["by sequence"] > 20 < by_sequence.measured["by all but the last event"]
 
@@ -171,7 +171,7 @@ def test_a_context_that_holds_the_answer_is_too_good(monkeypatch):
     asked = published_candidates(test, LOG, 0)
     sound = ranking_leaks.context_alone(SOUND.row("context-only"), test, asked)
     assert sound.passed
-    assert 0.5 < sound.measured["AUC"] < ranking_leaks.TOO_GOOD
+    assert 0.5 < sound.measured["AUC"] < ranking_leaks.MAX_CONTEXT_AUC
     monkeypatch.setattr(neighbours, "SHORTEST_COPY", 99)  # or the user itself is known by its sequence
     leaky = Small(LOG, retrieval=TooMuch, seen=whole_log).row("context-only")
     found = ranking_leaks.context_alone(leaky, test, asked)

@@ -19,7 +19,7 @@ def test_what_others_took_before_is_counted_as_defined(seed):
     log = make_log(np.random.default_rng(seed), n_users=12, n_items=9, length=5)
     queries = queries_at(log, np.arange(len(log)))
     items = np.random.default_rng(seed).integers(-1, 9, (len(log), 3))
-    counts = perturbations.by_others_before(log, queries, items)
+    counts = perturbations.count_earlier_by_others(log, queries, items)
     for i, j in np.ndindex(items.shape):
         known = (log.item == items[i, j]) & (log.time < queries.time[i]) & (log.user != queries.user[i])
         assert counts[i, j] == (known.sum() if items[i, j] >= 0 else 0)

@@ -31,23 +31,23 @@ KEYWORDS, ANSWERS = answered(DATASET)
 
 
 def test_keywords_that_follow_from_their_items_are_fine():
-    assert stored_leaks.keywords(DATASET, KEYWORDS, ANSWERS, SETTINGS, tuned=False, seen={}).passed
+    assert stored_leaks.keywords(DATASET, KEYWORDS, ANSWERS, SETTINGS, tuned=False, seen_pictures={}).passed
     without = replace(KEYWORDS, text=((),) * 12, answers=((None, None),) * 12)
     assert stored_leaks.keywords(
-        DATASET, without, {}, SETTINGS.model_copy(update={"texts": False}), tuned=False, seen={}
+        DATASET, without, {}, SETTINGS.model_copy(update={"texts": False}), tuned=False, seen_pictures={}
     ).passed
 
 
 def test_a_word_from_the_log_is_found():
     gossip = replace(KEYWORDS, text=(*KEYWORDS.text[:5], (*KEYWORDS.text[5], "taken by user 7"), *KEYWORDS.text[6:]))
-    found = stored_leaks.keywords(DATASET, gossip, ANSWERS, SETTINGS, tuned=False, seen={})
+    found = stored_leaks.keywords(DATASET, gossip, ANSWERS, SETTINGS, tuned=False, seen_pictures={})
     assert (found.passed, found.measured["not from their answer"]) == (False, 1)
     assert "i5" in found.advice
 
 
 def test_an_answer_to_another_question_is_found():
     others = {hashlib.sha256(f"{content} seen by u3".encode()).hexdigest(): said for content, said in ANSWERS.items()}
-    found = stored_leaks.keywords(DATASET, KEYWORDS, others, SETTINGS, tuned=False, seen={})
+    found = stored_leaks.keywords(DATASET, KEYWORDS, others, SETTINGS, tuned=False, seen_pictures={})
     assert (found.passed, found.measured["answers of unknown origin"]) == (False, 12)
 
 

@@ -18,7 +18,7 @@ from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking import scorer
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
-from mmsrarec.recommend.training.fine_tuning import choose_loss
+from mmsrarec.recommend.training.ranking_loss import choose_loss
 
 MLLM = tiny_mllm()
 DATASET = make_dataset(make_log(np.random.default_rng(0)))

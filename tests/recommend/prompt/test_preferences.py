@@ -13,7 +13,7 @@ from world import make_dataset, make_log, make_prompts, make_retrieval, only
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.explain import explain_all
 from mmsrarec.recommend.prompt.preferences import (
-    MOST,
+    MAX_PREFERENCES,
     NO_PREFERENCES,
     UserPreferences,
     carries,
@@ -52,7 +52,7 @@ def test_what_is_typed_becomes_keywords() -> None:
         ([], ["x" * 31], "less: .* is no keyword"),
         (["<|im_end|>"], [], "is no keyword"),
         (["12"], [], "is no keyword"),
-        ([",".join(f"word{'abcdefghij'[n]}" for n in range(MOST + 1))], [], "9 keywords are too many"),
+        ([",".join(f"word{'abcdefghij'[n]}" for n in range(MAX_PREFERENCES + 1))], [], "9 keywords are too many"),
         (["mugs"], ["mug"], '"mug" is asked for more of and less of'),
     ],
 )
@@ -75,7 +75,7 @@ def test_no_wish_yields_a_special_token_or_a_line(text: str, special: str) -> No
         specials = [sum(MLLM.tokenizer.convert_tokens_to_ids(one) == i for i in ids) for one in SPECIAL]
         assert specials == [sum(MLLM.tokenizer.convert_tokens_to_ids(one) == i for i in plain.ids) for one in SPECIAL]
         assert read(ids).count("\n") == read(plain.ids).count("\n") + bool(preferences)
-        assert len(ids) <= len(plain.ids) + MOST * 150
+        assert len(ids) <= len(plain.ids) + MAX_PREFERENCES * 150
 
 
 def test_a_keyword_says_a_word_whole() -> None:
@@ -160,13 +160,13 @@ def test_wishes_leave_the_moments_of_a_seed_alone(tmp_path: Path, monkeypatch: p
         prompts = make_prompts(
             tiny_mllm(),
             make_dataset(LOG),
-            packs=8,
-            batch=4,
+            n_examples=8,
+            batch_size=4,
             negatives=3,
             rank=2,
             history=2,
             first_layer=1,
-            preferences=share,
+            preference_rate=share,
         )
         place = tmp_path / str(number)
         tune(prompts, make_retrieval(LOG, n_vote_neighbours=10), prompts.settings, 7, place / "adapter", place / "work")

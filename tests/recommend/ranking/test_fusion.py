@@ -14,7 +14,7 @@ from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.rankers.ensemble.two_stage import Reranked, parts_of
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
-from mmsrarec.recommend.ranking.fusion import MODEL, Fused, Fusion, Given, learn, ranking_features
+from mmsrarec.recommend.ranking.fusion import MODEL, FixedScores, Fused, Fusion, learn_fusion, ranking_features
 
 
 class Table:
@@ -117,7 +117,7 @@ def test_who_knows_nothing_at_all_says_nothing() -> None:
 
 
 def test_no_candidates_are_no_terms() -> None:
-    ranker, proposer = Given(np.zeros((1, 0))), Table([[3, 1, 2]])
+    ranker, proposer = FixedScores(np.zeros((1, 0))), Table([[3, 1, 2]])
     none = np.array([()])  # floats, as numpy has it
     assert [found.shape for found in ranking_features(ranker, [proposer], asked([]), none)] == [(1, 0)] * 2
     assert Fused("", ranker, [proposer], weighing(1.0, 1.0)).score(asked([]), none).shape == (1, 0)
@@ -136,9 +136,9 @@ def test_a_proposer_that_knows_what_items_are_speaks_of_new_ones_too() -> None:
 
 def test_what_two_know_apart_is_worth_more_together() -> None:
     x, place = made_by([1.0, 1.0], 600, 8, np.random.default_rng(1))
-    found = learn(x, place, ["other"], 700, first)
+    found = learn_fusion(x, place, ["other"], 700, first)
     assert found.improves
-    assert (found.queries, found.asked) == (600, 700)
+    assert (found.queries, found.queries_examined) == (600, 700)
     for alone in (MODEL, "other"):
         assert found.quality["fused"] > found.quality[alone] > 1 / 8
         assert found.log_likelihood["fused"] > found.log_likelihood[alone] > -np.log(8)
@@ -148,13 +148,13 @@ def test_figures_are_of_moments_that_the_weights_never_saw() -> None:
     """Ten terms of pure noise fit thirty choices well, and tell nothing of the next."""
     rng = np.random.default_rng(0)
     x, place = rng.normal(size=(30, 5, 10)), rng.integers(5, size=30)
-    found = learn(x, place, [str(number) for number in range(9)], 30)
+    found = learn_fusion(x, place, [str(number) for number in range(9)], 30)
     assert found.log_likelihood["fused"] < -np.log(5)
 
 
 def test_without_moments_the_language_model_ranks_alone() -> None:
-    found = learn(np.zeros((0, 1, 3)), np.zeros(0, dtype=int), ["a", "b"], 50)
-    assert found.whole.weights == (1.0, 0.0, 0.0)
+    found = learn_fusion(np.zeros((0, 1, 3)), np.zeros(0, dtype=int), ["a", "b"], 50)
+    assert found.with_lm.weights == (1.0, 0.0, 0.0)
     assert not found.improves
 
 
@@ -176,23 +176,23 @@ def test_what_was_proposed_stays_before_the_rest_though_fused_scores_are_negativ
 
 def test_proposers_are_weighed_without_the_language_model_too() -> None:
     x, place = made_by([1.0, 0.5, 0.5], 60, 5, np.random.default_rng(4))
-    learned = learn(x, place, ("a", "b"), 60)
-    assert learned.without == Logit.fit(x[:, :, 1:], place)
-    assert learned.whole == Logit.fit(x, place)
+    learned = learn_fusion(x, place, ("a", "b"), 60)
+    assert learned.without_lm == Logit.fit(x[:, :, 1:], place)
+    assert learned.with_lm == Logit.fit(x, place)
     assert learned.uses_lm
 
 
 @pytest.mark.parametrize("weight", [0.0, -0.3])
 def test_a_language_model_that_adds_nothing_counts_nothing_and_is_not_asked(weight: float) -> None:
     x, place = made_by([weight, 1.0], 300, 6, np.random.default_rng(5))
-    learned = learn(x, place, ("a",), 300, first)
+    learned = learn_fusion(x, place, ("a",), 300, first)
     assert not learned.uses_lm
-    assert learned.whole.weights == (0.0, *learned.without.weights)
+    assert learned.with_lm.weights == (0.0, *learned.without_lm.weights)
     assert learned.improves  # the candidate generator does
     ranker, proposer = Table([[0.5, 0.9, 0.2]]), Table([[3, 1, 2]])
     asked_of: list[Queries] = []
     ranker.score = lambda queries, candidates: asked_of.append(queries)
-    scores = Fused("", ranker, [proposer], learned.whole).score(asked([]), np.array([[0, 1, 2]]))
-    alone = WeightedEnsemble((proposer,), learned.without, 3).score(asked([]), np.array([[0, 1, 2]]))
+    scores = Fused("", ranker, [proposer], learned.with_lm).score(asked([]), np.array([[0, 1, 2]]))
+    alone = WeightedEnsemble((proposer,), learned.without_lm, 3).score(asked([]), np.array([[0, 1, 2]]))
     np.testing.assert_allclose(scores, alone)
     assert not asked_of

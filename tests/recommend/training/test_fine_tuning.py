@@ -17,8 +17,14 @@ from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
 from mmsrarec.recommend.training import fine_tuning as module
-from mmsrarec.recommend.training.fine_tuning import SQUARED, choose_loss, distil_loss, read_curve, task_losses, tune
-from mmsrarec.recommend.training.training_plan import plan, sample_training
+from mmsrarec.recommend.training.fine_tuning import (
+    read_curve,
+    task_losses,
+    tune,
+)
+from mmsrarec.recommend.training.ranking_loss import distil_loss
+from mmsrarec.recommend.training.training_plan import shuffled_batches
+from mmsrarec.recommend.training.training_samples import sample_training
 
 LOG = make_log(np.random.default_rng(0))
 DATASET = make_dataset(LOG)
@@ -124,7 +130,10 @@ def test_tasks_are_mixed_in(mixed: tuple[Path, dict, Prompts], whole: tuple[Path
 
 def test_whatever_is_mixed_in_the_packs_are_the_same(tmp_path: Path) -> None:
     """At a rate that moves nothing, each pack's loss is what it is alone."""
-    curves = [run(tmp_path / name, tasks=tasks, lr=1e-12)[0]["curve"] for name, tasks in (("a", ALONE), ("m", MIXED))]
+    curves = [
+        run(tmp_path / name, tasks=tasks, learning_rate=1e-12)[0]["curve"]
+        for name, tasks in (("a", ALONE), ("m", MIXED))
+    ]
     alone, among = ([line["loss"] for line in curve if line["task"] == "choose"] for curve in curves)
     np.testing.assert_allclose(alone, among, rtol=1e-5)
 
@@ -146,7 +155,7 @@ def test_writing_is_learned_where_it_is_trained(tmp_path: Path) -> None:
     settings = {"n_examples": 8, "tasks": ALONE | {"recognise": 20}, "rank": 8, "first_layer": 0}
     last = {}
     for lr in (1e-2, 1e-9):
-        told = run(tmp_path / str(lr), lr=lr, **settings)[0]["tasks"]["recognise"]
+        told = run(tmp_path / str(lr), learning_rate=lr, **settings)[0]["tasks"]["recognise"]
         assert told["examples"] == 160
         last[lr] = told["last"]
     assert last[1e-2] < 0.8 * last[1e-9]
@@ -206,7 +215,7 @@ def test_it_learns_that_people_take_what_many_took(tmp_path: Path) -> None:
     first, loss = {}, {}
     worlds = {"told": (True, 1e-2), "untold": (False, 1e-2), "untrained": (True, 1e-9)}
     for name, (told, lr) in worlds.items():
-        facts, _ = run(tmp_path / name, prompt_fields=only(popularity=told).model_dump(), lr=lr, **settings)
+        facts, _ = run(tmp_path / name, prompt_fields=only(popularity=told).model_dump(), learning_rate=lr, **settings)
         first[name], loss[name] = (np.mean([line[key] for line in facts["curve"][-15:]]) for key in ("first", "loss"))
     assert first["told"] > 0.5  # the other hits among the negatives bound it from above
     assert first["untold"] < 0.25  # chance is 1/8
@@ -221,26 +230,14 @@ def test_a_rate_that_breaks_the_model_is_said(tmp_path: Path) -> None:
         tune(prompts, make_retrieval(LOG), prompts.settings, 0, tmp_path / "adapter", tmp_path / "work")
 
 
-def test_the_loss_is_what_it_says() -> None:
-    logits, place = torch.tensor([[2.0, -1.0, 0.5], [0.0, 1.0, 3.0]]), torch.tensor([0, 2])
-    log_yes, log_no = torch.nn.functional.logsigmoid(logits), torch.nn.functional.logsigmoid(-logits)
-    yesno = -(log_yes[0, 0] + (log_no[0, 1] + log_no[0, 2]) / 2) / 2
-    yesno = (yesno - (log_yes[1, 2] + (log_no[1, 0] + log_no[1, 1]) / 2) / 2) / 2
-    softmax = -(logits.log_softmax(1)[0, 0] + logits.log_softmax(1)[1, 2]) / 2
-    torch.testing.assert_close(choose_loss(logits, place, "yesno"), yesno)
-    torch.testing.assert_close(choose_loss(logits, place, "softmax"), softmax)
-    torch.testing.assert_close(choose_loss(logits, place, "both"), yesno + softmax)
-    assert choose_loss(logits[:, [1, 0, 2]], torch.tensor([1, 2]), "both") == choose_loss(logits, place, "both")
-
-
 def test_every_pack_is_trained_once_among_its_likes() -> None:
     rng = np.random.default_rng(0)
     packs = [PackedPrompt(TokenSpan([0] * int(n)), []) for n in rng.integers(1, 500, 320)]
-    batches = list(plan(packs, 4, np.random.default_rng(1)))
+    batches = list(shuffled_batches(packs, 4, np.random.default_rng(1)))
     assert sorted(np.concatenate(batches)) == list(range(320))
     padded = sum(max(len(packs[row]) for row in batch) * len(batch) for batch in batches)
     assert padded < 1.15 * sum(map(len, packs))
-    again = list(plan(packs, 4, np.random.default_rng(1)))
+    again = list(shuffled_batches(packs, 4, np.random.default_rng(1)))
     assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
 
 
@@ -248,16 +245,6 @@ def test_the_last_line_of_a_step_counts(tmp_path: Path) -> None:
     lines = [{"step": 1, "loss": 5.0}, {"step": 0, "loss": 3.0}, {"step": 1, "loss": 4.0}]
     (tmp_path / "curve").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert read_curve(tmp_path / "curve") == [lines[1], lines[2]]
-
-
-def test_the_loss_of_distilling_is_what_it_says() -> None:
-    teacher_logits, logits = torch.tensor([[2.0, -1.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [0.5, -0.5]])
-    p, q = teacher_logits.softmax(1), logits.softmax(1)
-    divergence = (p * (p / q).log()).sum() / 2
-    torch.testing.assert_close(distil_loss(logits, teacher_logits), divergence + SQUARED * (1 + 1 + 0.25 + 2.25) / 4)
-    assert distil_loss(teacher_logits, teacher_logits) == 0
-    shifted = distil_loss(teacher_logits + 3, teacher_logits)  # the ranking is the same, the level is not
-    torch.testing.assert_close(shifted, torch.tensor(SQUARED * 9.0))
 
 
 def far_from(teacher: Prompts, student: Prompts) -> float:
@@ -271,10 +258,10 @@ def far_from(teacher: Prompts, student: Prompts) -> float:
 
 def test_a_student_comes_to_rank_as_its_teacher_does(tmp_path: Path) -> None:
     told = {"n_examples": 60, "rank": 8, "first_layer": 0, "cold_item_rate": 0}
-    _, teacher = run(tmp_path / "teacher", lr=1e-2, **told)
+    _, teacher = run(tmp_path / "teacher", learning_rate=1e-2, **told)
     far = {"untrained": far_from(teacher, make_prompts(tiny_mllm(), DATASET, **SMALL))}
     for name, teacher_logits in (("alone", None), ("taught", lambda: teacher)):
-        _, student = run(tmp_path / name, lr=3e-3, epochs=2, teacher=teacher_logits, **told)
+        _, student = run(tmp_path / name, learning_rate=3e-3, epochs=2, teacher=teacher_logits, **told)
         far[name] = far_from(teacher, student)
     assert far["taught"] < 0.7 * far["alone"] < 0.3 * far["untrained"]
 
@@ -308,8 +295,8 @@ def test_epochs_see_every_pack_again_in_another_order(whole: tuple[Path, dict, P
     assert facts["tokens"] == 2 * whole[1]["tokens"]
 
 
-def test_hard_negatives_and_late_moments_reach_the_training(tmp_path: Path, whole: tuple[Path, dict, Prompts]) -> None:
-    hard, _ = run(tmp_path, hard_negatives=0.5, late=2.0)
+def test_hard_negatives_and_late_queries_reach_the_training(tmp_path: Path, whole: tuple[Path, dict, Prompts]) -> None:
+    hard, _ = run(tmp_path, hard_negatives=0.5, recency_power=2.0)
     losses = [[step["loss"] for step in facts["curve"]] for facts in (hard, whole[1])]
     assert len(losses[0]) == len(losses[1])
     assert losses[0] != losses[1]

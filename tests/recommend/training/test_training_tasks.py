@@ -20,11 +20,11 @@ from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.training_tasks import (
-    alike_in_cost,
     answer_loss,
     draw_examples,
+    equal_cost_batch_size,
     foresee,
-    mix,
+    mix_tasks,
     profile,
     recognise,
 )
@@ -94,7 +94,9 @@ def test_a_profile_is_what_is_common_in_the_user_and_rare_elsewhere() -> None:
 def test_where_no_keywords_are_shown_none_are_written(variant: str) -> None:
     prompt_fields = variant_named(variant).prompt_fields
     assert [make(prompts_of(prompt_fields=prompt_fields)) for make in EXAMPLES.values()] == [None] * 3
-    prompts = make_prompts(MLLM, make_dataset(make_log(np.random.default_rng(1))), prompt_fields=prompt_fields, packs=9)
+    prompts = make_prompts(
+        MLLM, make_dataset(make_log(np.random.default_rng(1))), prompt_fields=prompt_fields, n_examples=9
+    )
     assert draw_examples(prompts, make_retrieval(prompts.dataset.interactions), 0) == {}
 
 
@@ -200,14 +202,14 @@ def test_the_loss_is_the_mean_over_the_answers_tokens() -> None:
 def test_a_step_of_writing_costs_about_what_a_step_of_packs_costs() -> None:
     packs = [PackedPrompt(TokenSpan([0] * 100), [TokenSpan([0] * 25)] * 8)] * 3
     examples = [PackedPrompt(TokenSpan([0] * 40), [TokenSpan([0] * 5)])] * 9
-    assert alike_in_cost(examples, packs, 4) == 24  # 4 x 300 / (40 + 2 x 5)
-    assert alike_in_cost(packs[:1], examples, 1) == 1
+    assert equal_cost_batch_size(examples, packs, 4) == 24  # 4 x 300 / (40 + 2 x 5)
+    assert equal_cost_batch_size(packs[:1], examples, 1) == 1
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.integers(0, 9), min_size=1), st.integers(0, 99))
 def test_tasks_mixed_keep_their_own_order(counts: dict[str, int], seed: int) -> None:
     plans = {task: [np.array([n]) for n in range(count)] for task, count in counts.items()}
-    steps = mix(plans, np.random.default_rng(seed))
+    steps = mix_tasks(plans, np.random.default_rng(seed))
     assert {task: [int(rows[0]) for name, rows in steps if name == task] for task in plans} == {
         task: list(range(count)) for task, count in counts.items()
     }

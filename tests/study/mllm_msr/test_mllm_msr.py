@@ -19,8 +19,8 @@ from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.fine_tuning import tune
 from mmsrarec.runs.run_folder import MSR
-from mmsrarec.study.mllm_msr.ranker import SHOWN, MllmMsr, MsrPrompts, Recollection, msr_settings
-from mmsrarec.study.mllm_msr.writer import Writer, _said, one_line
+from mmsrarec.study.mllm_msr.ranker import MSR_PROMPT_FIELDS, MllmMsr, MsrPrompts, MsrRetrieval, msr_settings
+from mmsrarec.study.mllm_msr.writer import Writer, _continued, one_line
 from mmsrarec.study.model_names import check_rows, notes
 
 LOG = make_log(np.random.default_rng(0))
@@ -58,7 +58,7 @@ def scorer(log: Interactions = SPLIT.train, batch_tokens: int = 8192) -> MllmMsr
     ready = writer()
     ready.describe(FEATURES)
     prompts = MsrPrompts(tiny_mllm(), DATASET, FEATURES, SETTINGS, ready)
-    known = Recollection.of(make_retrieval(log), ready)
+    known = MsrRetrieval.of(make_retrieval(log), ready)
     return MllmMsr(MSR, prompts, known, batch_tokens, writer=ready)
 
 
@@ -147,7 +147,7 @@ def test_pictures_are_described_and_the_descriptions_read() -> None:
 def test_an_answer_ends_with_its_line() -> None:
     assert not one_line("red things")
     assert one_line("red things\n")
-    assert _said("They prefer", "  red\tthings\nEnd") == "They prefer red things"
+    assert _continued("They prefer", "  red\tthings\nEnd") == "They prefer red things"
 
 
 def test_a_model_that_fails_on_everything_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,7 @@ def test_it_is_tuned_as_mmsrarec_is_but_for_its_prompts_and_its_loss() -> None:
     changed = {name for name, value in msr_settings(mine) if value != getattr(mine, name)}
     assert changed == {"prompt_fields", "loss", "tasks", "preference_rate"}
     assert msr_settings(mine).loss == "yesno"
-    assert {name for name, shown in SHOWN if shown} == {"titles", "descriptions", "pictures"}
+    assert {name for name, shown in MSR_PROMPT_FIELDS if shown} == {"titles", "descriptions", "pictures"}
 
 
 def test_a_prompt_of_its_own_scores_as_in_a_pack() -> None:

@@ -1,4 +1,4 @@
-"""Leak checks of ranking: the answer's place, ties, order, batches, broken scores, and the context alone."""
+"""Leak checks of ranking: place of the answer, ties, order, batches, broken scores, and the context alone."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,16 +16,21 @@ from mmsrarec.rankers.base import Ranker
 
 Evaluate: TypeAlias = Callable[[Ranker, Queries, Candidates], dict[str, FloatArray]]
 
-LIKELY = 1e-3
-"""A sound draw of places is less likely once in a thousand checks."""
-CLOSE = 1e-4
-"""Scorer that differ less are equal: float32, other shapes of a batch."""
-TOO_GOOD = 0.9
-"""AUC of the context alone: a handful of items that hold the next one for four users in five has copied it."""
+MIN_P_VALUE = 1e-3
+"""p-value of the places of the answer that a sound draw falls below once in a thousand checks."""
+MAX_SCORE_DIFFERENCE = 1e-4
+"""Relative difference up to which two scores are equal: float32 in batches of other shapes."""
+MAX_CONTEXT_AUC = 0.9
+"""AUC of the context alone. Above it a handful of items holds the next one for four users in five: it was copied."""
 
 
-class Fixed:
-    """A scorer of a formula: `of` turns (m, c) items into scores."""
+class FormulaScorer:
+    """A ranker by a formula.
+
+    Attributes:
+        name: Name of the ranker.
+        of: Maps (m, c) items to (m, c) scores.
+    """
 
     name = "fixed"
 
@@ -33,30 +38,50 @@ class Fixed:
         self.of = of
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        """(m, c) scores of (m, c) candidates."""
         assert candidates is not None
         return self.of(candidates)
 
 
 def places(test: Candidates, training: IntArray, negatives: int, seed: int) -> Finding:
-    """The answer stands at every place alike often. training: (packs,) places of the positive among 1 + negatives."""
+    """Check that the answer stands at every place equally often.
+
+    Args:
+        test: Candidates of the test.
+        training: (packs,) places of the positives in training.
+        negatives: Negatives of a training pack.
+        seed: Seed of the chi-square simulation.
+
+    Returns:
+        Passed where no place is preferred.
+    """
     counts = {"test": np.bincount(test.place, minlength=test.items.shape[1])}
     counts["training"] = np.bincount(training, minlength=negatives + 1)
     chances = {f"p {name}": uniform_p(count, seed) for name, count in counts.items()}
-    first = {f"first in {name}": float(count[0] / max(count.sum(), 1)) for name, count in counts.items()}
+    first_shares = {f"first in {name}": float(count[0] / max(count.sum(), 1)) for name, count in counts.items()}
     return Finding(
         "the answer's place",
-        min(chances.values()) > LIKELY,
-        first | chances,
+        min(chances.values()) > MIN_P_VALUE,
+        first_shares | chances,
         "the answer's place among the candidates tells nothing (chi-square against uniform)",
         "draw the place of the positive uniformly, as published_candidates does",
     )
 
 
 def constant(queries: Queries, candidates: Candidates, evaluate: Evaluate = evaluate_published) -> Finding:
-    """A constant scorer reads exactly chance."""
+    """Check that a constant scorer gets exactly the metrics of chance.
+
+    Args:
+        queries: The queries of the candidates.
+        candidates: Candidates of the test.
+        evaluate: The evaluation to check.
+
+    Returns:
+        Passed where every metric equals chance.
+    """
     n = candidates.items.shape[1] - 1
     chance = measure(np.zeros(1, int), np.array([n]), n, PUBLISHED)
-    figures = evaluate(Fixed(lambda items: np.zeros(items.shape)), queries, candidates)
+    figures = evaluate(FormulaScorer(lambda items: np.zeros(items.shape)), queries, candidates)
     return Finding(
         "a constant scorer",
         all(np.allclose(figures[name], chance[name]) for name in PUBLISHED),
@@ -67,7 +92,16 @@ def constant(queries: Queries, candidates: Candidates, evaluate: Evaluate = eval
 
 
 def not_a_number(queries: Queries, candidates: Candidates, evaluate: Evaluate = evaluate_published) -> Finding:
-    """One score that is not a number is refused: it would compare as neither better nor worse."""
+    """Check that a score that is not a number is refused; it would compare as neither higher nor lower.
+
+    Args:
+        queries: The queries of the candidates.
+        candidates: Candidates of the test.
+        evaluate: The evaluation to check.
+
+    Returns:
+        Passed where the evaluation raises an error.
+    """
 
     def broken(items: IntArray) -> FloatArray:
         scores = np.zeros(items.shape)
@@ -75,7 +109,7 @@ def not_a_number(queries: Queries, candidates: Candidates, evaluate: Evaluate = 
         return scores
 
     try:
-        evaluate(Fixed(broken), queries, candidates)
+        evaluate(FormulaScorer(broken), queries, candidates)
         refused = False
     except (MmsrarecError, ValueError):
         refused = True
@@ -89,60 +123,98 @@ def not_a_number(queries: Queries, candidates: Candidates, evaluate: Evaluate = 
 
 
 def order(scorers: Sequence[Ranker], queries: Queries, items: IntArray, seed: int) -> Finding:
-    """Permuting the candidates changes no score."""
-    orders = np.random.default_rng(seed).permuted(np.tile(np.arange(items.shape[1]), (len(items), 1)), axis=1)
-    moved = np.take_along_axis(items, orders, axis=1)
-    far = {
-        one.name: _distance(np.take_along_axis(one.score(queries, items), orders, axis=1), one.score(queries, moved))
-        for one in scorers
-    }
+    """Check that the order of the candidates changes no score.
+
+    Args:
+        scorers: Rows to check.
+        queries: m queries.
+        items: (m, c) item codes.
+        seed: Seed of the permutations.
+
+    Returns:
+        Passed where all scores are equal.
+    """
+    columns: IntArray = np.tile(np.arange(int(items.shape[1])), (len(items), 1))
+    orders = np.random.default_rng(seed).permuted(columns, axis=1)
+    permuted = np.take_along_axis(items, orders, axis=1)
+    differences: dict[str, float] = {}
+    for scorer in scorers:
+        expected = np.take_along_axis(scorer.score(queries, items), orders, axis=1)
+        differences[scorer.name] = _relative_difference(expected, scorer.score(queries, permuted))
     return Finding(
         "order of candidates",
-        max(far.values()) <= CLOSE,
-        {"users": len(queries), **far},
+        max(differences.values()) <= MAX_SCORE_DIFFERENCE,
+        {"users": len(queries), **differences},
         "a candidate's score does not depend on where it stands (largest difference of each row)",
         "mask candidates from one another, and restart their positions",
     )
 
 
 def batch(scorers: Sequence[Ranker], queries: Queries, items: IntArray) -> Finding:
-    """A user alone, in a batch, and with one candidate at a time, which is unpacked, gets the same scores."""
-    far = {}
-    for one in scorers:
-        together = one.score(queries, items)
-        alone = [one.score(queries.pick(np.array([row])), items[[row]]) for row in range(len(queries))]
-        unpacked = [one.score(queries, items[:, [column]]) for column in range(items.shape[1])]
-        parts = np.concatenate(alone), np.concatenate(unpacked, axis=1)
-        far[one.name] = max(_distance(together, part) for part in parts)
+    """Check that a user gets the same scores alone, in a batch, and with one candidate at a time.
+
+    Args:
+        scorers: Rows to check.
+        queries: m queries.
+        items: (m, c) item codes.
+
+    Returns:
+        Passed where all scores are equal.
+    """
+    differences: dict[str, float] = {}
+    for scorer in scorers:
+        batch_scores = scorer.score(queries, items)
+        single_scores = [scorer.score(queries.pick(np.array([row])), items[[row]]) for row in range(len(queries))]
+        unpacked = [scorer.score(queries, items[:, [column]]) for column in range(items.shape[1])]
+        parts = np.concatenate(single_scores), np.concatenate(unpacked, axis=1)
+        differences[scorer.name] = max(_relative_difference(batch_scores, part) for part in parts)
     return Finding(
         "padding and batching",
-        max(far.values()) <= CLOSE,
-        {"users": len(queries), **far},
+        max(differences.values()) <= MAX_SCORE_DIFFERENCE,
+        {"users": len(queries), **differences},
         "scores do not depend on who or what is asked about beside (largest difference of each row)",
         "mask the padding, and give packed candidates positions of their own",
     )
 
 
 def context_alone(scorer: Ranker, queries: Queries, candidates: Candidates) -> Finding:
-    """AUC of "the candidate is among the collaborative items": what copying the context is worth."""
+    """Measure how well the mere presence in the collaborative context ranks.
+
+    Args:
+        scorer: The row "context-only".
+        queries: The queries of the candidates.
+        candidates: Candidates of the test.
+
+    Returns:
+        Passed where its AUC is at most `MAX_CONTEXT_AUC`.
+    """
     auc = float(evaluate_published(scorer, queries, candidates)["AUC"].mean())
-    held = scorer.score(queries, candidates.items) > 0
-    target = np.take_along_axis(held, candidates.place[:, None], axis=1)[:, 0]
-    others = (held.sum(axis=1) - target) / (held.shape[1] - 1)
+    is_shown = scorer.score(queries, candidates.items) > 0
+    target_shown = np.take_along_axis(is_shown, candidates.place[:, None], axis=1)[:, 0]
+    negatives_shown = (is_shown.sum(axis=1) - target_shown) / (is_shown.shape[1] - 1)
     return Finding(
         "the context alone",
-        auc <= TOO_GOOD,
-        {"AUC": auc, "targets in it": float(target.mean()), "negatives in it": float(others.mean())},
+        auc <= MAX_CONTEXT_AUC,
+        {"AUC": auc, "targets in it": float(target_shown.mean()), "negatives in it": float(negatives_shown.mean())},
         "a model that only copies its context ranks this well; what it adds is above this",
         "see whether the context knows the moment's own future: the user itself, a copy, or a clock that is off",
     )
 
 
 def renamed(dataset: Dataset, seed: int) -> Dataset:
-    """The catalogue with invented titles, as long in words as the old; what the titles told is gone."""
+    """The catalogue with invented titles of as many words.
+
+    Args:
+        dataset: The catalogue.
+        seed: Seed of the titles.
+
+    Returns:
+        The catalogue without the meaning of its titles.
+    """
     rng = np.random.default_rng(seed)
 
     def invent() -> str:
+        """A word of two syllables."""
         return "".join(str(rng.choice(list(part))) for part in ("BDFGKLMNPRSTVZ", "aeiou", "bdgklmnprstvz", "aeiou"))
 
     titles = [" ".join(invent() for _ in item.title.split()) for item in dataset.items]
@@ -150,9 +222,20 @@ def renamed(dataset: Dataset, seed: int) -> Dataset:
     return replace(dataset, items=tuple(items))
 
 
-def memorised_titles(scorer: Ranker, stranger: Ranker, queries: Queries, candidates: Candidates) -> Finding:
-    """HR@5 with the titles and with invented ones. Only reported: titles may tell, and the model was tuned on them."""
-    with_titles, without = (evaluate_published(one, queries, candidates)["HR@5"].mean() for one in (scorer, stranger))
+def memorised_titles(scorer: Ranker, renamed_scorer: Ranker, queries: Queries, candidates: Candidates) -> Finding:
+    """Report HR@5 with the titles and with invented ones. It is not judged: the model was tuned on the titles.
+
+    Args:
+        scorer: The tuned model.
+        renamed_scorer: The same with the catalogue of `renamed`.
+        queries: The queries of the candidates.
+        candidates: Candidates of the test.
+
+    Returns:
+        The finding, neither passed nor failed.
+    """
+    with_titles = evaluate_published(scorer, queries, candidates)["HR@5"].mean()
+    without = evaluate_published(renamed_scorer, queries, candidates)["HR@5"].mean()
     return Finding(
         "memorised titles",
         None,
@@ -162,8 +245,8 @@ def memorised_titles(scorer: Ranker, stranger: Ranker, queries: Queries, candida
     )
 
 
-def _distance(a: FloatArray, b: FloatArray) -> float:
-    """The largest difference, as a share of the scores' size where they are larger than one."""
+def _relative_difference(a: FloatArray, b: FloatArray) -> float:
+    """The largest difference of scores, relative to the largest score where that is above 1."""
     if not a.size:
         return 0.0
     return float(np.abs(a - b).max() / max(1.0, float(np.abs(a).max())))

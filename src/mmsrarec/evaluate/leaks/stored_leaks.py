@@ -1,4 +1,4 @@
-"""Leak checks of what a run has stored: keywords that know items only, and choices made on validation only."""
+"""Leak checks of what a run stores: keywords that depend on items only, and choices made on validation only."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -11,8 +11,8 @@ from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.summarizer import read_image, read_texts
 
-SAME = 1e-3
-"""NDCG@10 computed anew may differ by this: another order of adding, another batch."""
+MAX_NDCG_DIFFERENCE = 1e-3
+"""Difference that a repeated computation of NDCG@10 may have, by another order of summation or another batch."""
 
 
 def keywords(
@@ -21,41 +21,64 @@ def keywords(
     answers: Mapping[str, Collection[str]],
     settings: SummarizeSettings,
     tuned: bool,
-    seen: Mapping[int, str],
-    spoken: Sequence[Lexicon] | None = None,
+    seen_pictures: Mapping[int, str],
+    lexicons: Sequence[Lexicon] | None = None,
 ) -> Finding:
-    """Each item's keywords follow, byte for byte, from its own text and picture and the stored answer to them.
+    """Check that each item's keywords follow, byte for byte, from its text, its picture and the stored answers to them.
 
-    answers: hash of a text or of a picture's file -> what the model has answered to it, whoever asked. The chain has no
-    place for a user: the store's keys are model, prompt, decoding and content. seen: item code -> hash of the picture
-    that the model saw, which may have been replaced since. spoken: what words mean in each item.
+    No user takes part: the keys of the store are model, prompt, decoding and content.
+
+    Args:
+        dataset: The catalogue.
+        stored: The keywords of the run.
+        answers: Hash of a text or of a picture's file to the model's answers to it.
+        settings: Settings of stage 1.
+        tuned: Whether the policy is tuned.
+        seen_pictures: Item code to the hash of the picture that the model saw, which may have been replaced since.
+        lexicons: The meanings of words in the language of each item.
+
+    Returns:
+        Passed where all keywords follow.
     """
-    astray: list[str] = []
-    unknown: list[str] = []
-    told = read_texts(dataset.items, [text for _, text in stored.answers], settings, tuned, spoken=spoken)
+    changed_items: list[str] = []
+    unknown_items: list[str] = []
+    text_keywords = read_texts(dataset.items, [text for _, text in stored.answers], settings, tuned, spoken=lexicons)
     for code, item in enumerate(dataset.items):
         image, text = stored.answers[code]
-        contents = (seen.get(code, ""), _hash(item_text(item)))
-        if any(
-            said is not None and said not in answers.get(c, ()) for said, c in zip((image, text), contents, strict=True)
-        ):
-            unknown.append(item.item_id)
-        if (read_image(image, settings.max_keywords_image)[0], told[code][0]) != (
+        contents = (seen_pictures.get(code, ""), _hash(item_text(item)))
+        pairs = zip((image, text), contents, strict=True)
+        if any(answer is not None and answer not in answers.get(content, ()) for answer, content in pairs):
+            unknown_items.append(item.item_id)
+        if (read_image(image, settings.max_keywords_image)[0], text_keywords[code][0]) != (
             stored.image[code],
             stored.text[code],
         ):
-            astray.append(item.item_id)
+            changed_items.append(item.item_id)
     return Finding(
         "keywords",
-        not astray and not unknown,
-        {"items": len(dataset.items), "not from their answer": len(astray), "answers of unknown origin": len(unknown)},
+        not changed_items and not unknown_items,
+        {
+            "items": len(dataset.items),
+            "not from their answer": len(changed_items),
+            "answers of unknown origin": len(unknown_items),
+        },
         "a summary is a function of the item alone, so it is the same without the test users",
-        f"summarize again; look at item {(astray + unknown or ['-'])[0]} first",
+        f"summarize again; look at item {(changed_items + unknown_items or ['-'])[0]} first",
     )
 
 
-def early_stopping(best: float, validation: float, test: float, tolerance: float = SAME) -> Finding:
-    """best: NDCG@10 that the encoder's curve ends on; the others are computed anew. The curve is of validation."""
+def early_stopping(best: float, validation: float, test: float, tolerance: float = MAX_NDCG_DIFFERENCE) -> Finding:
+    """Check that the training of an encoder was stopped by validation.
+
+    Args:
+        best: Best NDCG@10 of the training curve.
+        validation: NDCG@10 on validation, computed again.
+        test: NDCG@10 on the test, for comparison.
+        tolerance: Allowed difference of `best` and `validation`.
+
+    Returns:
+        Passed where the curve is of validation.
+    """
     return Finding(
         "early stopping",
         abs(best - validation) <= tolerance,
@@ -66,10 +89,18 @@ def early_stopping(best: float, validation: float, test: float, tolerance: float
 
 
 def chosen_generator(chosen: str, quality: Mapping[str, float]) -> Finding:
-    """quality: of whoever may propose, the share of validation users whose target is among the proposals."""
+    """Check that the chosen candidate generator is the best on validation.
+
+    Args:
+        chosen: Its name.
+        quality: Name to the share of validation users whose target is among the proposals.
+
+    Returns:
+        Passed where no generator is better.
+    """
     return Finding(
         "choice of the generator",
-        quality.get(chosen, -1.0) >= max(quality.values()) - SAME,
+        quality.get(chosen, -1.0) >= max(quality.values()) - MAX_NDCG_DIFFERENCE,
         {"chosen": chosen, **quality},
         "who proposes in full ranking is the best on validation",
         "choose by evaluate_full on split.valid, and evaluate again",
@@ -77,4 +108,5 @@ def chosen_generator(chosen: str, quality: Mapping[str, float]) -> Finding:
 
 
 def _hash(text: str) -> str:
+    """The sha256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What a prompt says, as statements that can each be left out: of who is asking, and of a candidate."""
+"""The facts of a prompt, each with the mask that leaves it out: those of the user, and those of a candidate."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -7,21 +7,28 @@ from mmsrarec.models.packing.packed_prompt import TokenSpan
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import FACTS, Fact, Hidden, Prompts
 
-SAID: Mapping[Fact, str] = {
+FACT_TEXTS: Mapping[Fact, str] = {
     "popularity": "taken before by {}",
     "neighbour_votes": "taken next by {}",
     "follows": "it {} what they had last",
     "recency": "{}",
     "trend": "it is {}",
 }
+"""How a fact about a candidate reads in an explanation; the words of its level stand in the braces."""
 
 
 @dataclass(frozen=True)
 class Mask:
-    """What is left out of a prompt. Several cuts are one: `a | b`.
+    """What is left out of a prompt. `a | b` leaves out what either mask does.
 
-    history, similar: places in the prompt context; similar_words: collaborative keywords; more, less: preferences. Of a
-    candidate itself: hide, as in `Prompts.candidate`; words: keywords.
+    Attributes:
+        history: Places in `PromptContext.history`.
+        similar: Places in `PromptContext.similar`.
+        similar_words: Collaborative keywords.
+        more: Words of `UserPreferences.more`.
+        less: Words of `UserPreferences.less`.
+        hide: Parts of a candidate, as in `Prompts.candidate`.
+        words: Keywords of the candidate itself.
     """
 
     history: frozenset[int] = frozenset()
@@ -36,12 +43,12 @@ class Mask:
         return Mask(*(getattr(self, field.name) | getattr(other, field.name) for field in fields(self)))
 
     def of(self, context: PromptContext) -> PromptContext:
-        """The prompt context without what is cut of it."""
+        """The prompt context without its masked items and preferences."""
         preferences = context.preferences
         return replace(
             context,
-            history=_kept(context.history, self.history),
-            similar=_kept(context.similar, self.similar),
+            history=_without_places(context.history, self.history),
+            similar=_without_places(context.similar, self.similar),
             preferences=replace(
                 preferences,
                 more=tuple(word for word in preferences.more if word not in self.more),
@@ -50,11 +57,11 @@ class Mask:
         )
 
     def shared(self, prompts: Prompts, context: PromptContext) -> TokenSpan:
-        """Who is asking, without what is cut."""
+        """The part of the prompt that all candidates share, without what is masked."""
         return prompts.shared(self.of(context), self.similar_words)
 
     def candidate(self, prompts: Prompts, context: PromptContext, place: int) -> TokenSpan:
-        """The candidate at a place, without what is cut."""
+        """The candidate at a place of the context, without what is masked."""
         return prompts.candidate(context, place, self.hide, self.words)
 
 
@@ -62,16 +69,21 @@ def _hidden(name: Hidden) -> Mask:
     return Mask(hide=frozenset([name]))
 
 
-def _kept(codes: tuple[int, ...], cut: frozenset[int]) -> tuple[int, ...]:
-    return tuple(code for place, code in enumerate(codes) if place not in cut)
+def _without_places(codes: tuple[int, ...], places: frozenset[int]) -> tuple[int, ...]:
+    return tuple(code for place, code in enumerate(codes) if place not in places)
 
 
 @dataclass(frozen=True)
 class PromptFact:
-    """kind: "history", "similar", "similar_keywords", "more", "less", "keywords", "picture", or a `Fact`.
+    """One fact that a prompt states, in words for people, and how to leave it out.
 
-    text: in words for people. cut: what leaves it out. item: code of a history or similar item. words: the keywords
-    that a statement of several is made of; part: it is one of these.
+    Attributes:
+        kind: "history", "similar", "similar_keywords", "more", "less", "keywords", "picture", or a `Fact`.
+        text: The fact in words.
+        cut: The mask that leaves it out.
+        item: Code of the item, of a history item or a similar users' item.
+        words: The keywords that the fact lists, where it lists several.
+        part: Whether the fact is one keyword of such a list.
     """
 
     kind: str
@@ -82,30 +94,39 @@ class PromptFact:
     part: bool = False
 
     def each(self) -> "list[PromptFact]":
-        """A statement of several keywords, one by one."""
+        """The fact of several keywords as one fact a keyword; empty where it lists fewer than two."""
         if len(self.words) < 2:
             return []
         similar = self.kind == "similar_keywords"
-        alone = [frozenset([word]) for word in self.words]
-        cuts = [Mask(similar_words=word) if similar else Mask(words=word) for word in alone]
+        single_words = [frozenset([word]) for word in self.words]
+        cuts = [Mask(similar_words=word) if similar else Mask(words=word) for word in single_words]
         return [PromptFact(self.kind, word, cut, part=True) for word, cut in zip(self.words, cuts, strict=True)]
 
 
 def user_facts(prompts: Prompts, context: PromptContext) -> Iterator[PromptFact]:
-    """What all candidates share. What similar people took is named only where `k_anonymity` distinct ones stand behind
-    it."""
-    least, items = prompts.settings.k_anonymity, prompts.dataset.items
+    """List the facts that all candidates share.
+
+    An item or a keyword of similar users is named only where `k_anonymity` distinct users stand behind it.
+
+    Args:
+        prompts: Renders the prompts.
+        context: The prompt context of the query.
+
+    Yields:
+        The facts, in the order of the prompt.
+    """
+    k_anonymity, items = prompts.settings.k_anonymity, prompts.dataset.items
     for place, code in enumerate(context.history):
         yield PromptFact("history", f"had {items[code].title}", Mask(history=frozenset([place])), code)
     if prompts.prompt_fields.similar:
-        for place, (code, people) in enumerate(zip(context.similar, context.similar_people, strict=False)):
-            if people >= least:  # what nobody counted is not named
+        for place, (code, n_people) in enumerate(zip(context.similar, context.similar_people, strict=False)):
+            if n_people >= k_anonymity:
                 text = f"similar people took {items[code].title} next"
                 yield PromptFact("similar", text, Mask(similar=frozenset([place])), code)
-    if words := prompts.similar_keywords(context, least):
+    if words := prompts.similar_keywords(context, k_anonymity):
         text = f"similar people went on to {', '.join(words)}"
-        everything = frozenset(prompts.similar_keywords(context))
-        yield PromptFact("similar_keywords", text, Mask(similar_words=everything), words=words)
+        all_words = frozenset(prompts.similar_keywords(context))
+        yield PromptFact("similar_keywords", text, Mask(similar_words=all_words), words=words)
     for word in context.preferences.more:
         yield PromptFact("more", f"you asked for more {word}", Mask(more=frozenset([word])))
     for word in context.preferences.less:
@@ -113,16 +134,25 @@ def user_facts(prompts: Prompts, context: PromptContext) -> Iterator[PromptFact]
 
 
 def candidate_facts(prompts: Prompts, context: PromptContext, place: int) -> Iterator[PromptFact]:
-    """What is said of the candidate at a place."""
-    code, least = context.candidates[place], prompts.settings.k_anonymity
+    """List the facts about the candidate at a place of the context.
+
+    Args:
+        prompts: Renders the prompts.
+        context: The prompt context of the query.
+        place: Place of the candidate in `context.candidates`.
+
+    Yields:
+        The facts, in the order of the prompt.
+    """
+    code, k_anonymity = context.candidates[place], prompts.settings.k_anonymity
     if words := prompts.shown_keywords(code):
         yield PromptFact("keywords", f"it is {', '.join(words)}", _hidden("keywords"), words=words)
     if prompts.prompt_fields.pictures and code in prompts.features:
         yield PromptFact("picture", "its picture", _hidden("picture"))
-    behind = {"neighbour_votes": context.vote_people, "follows": context.follows_people}
-    for name, text in SAID.items():
+    people_by_fact = {"neighbour_votes": context.vote_people, "follows": context.follows_people}
+    for name, text in FACT_TEXTS.items():
         if getattr(prompts.prompt_fields, name):
-            level, people = getattr(context, name)[place], behind.get(name)
-            counted = people is None or (place < len(people) and people[place] >= least)
-            if counted or level == 0:  # that nobody did so is said of nobody
+            level, counts = getattr(context, name)[place], people_by_fact.get(name)
+            anonymous = counts is None or (place < len(counts) and counts[place] >= k_anonymity)
+            if anonymous or level == 0:  # level 0 says that nobody did, so it exposes nobody
                 yield PromptFact(name, text.format(FACTS[name][level]), _hidden(name))

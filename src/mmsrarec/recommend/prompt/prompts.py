@@ -1,9 +1,8 @@
-"""Stage 3's prompt, rendered here and nowhere else: training, evaluation and serving ask the same thing.
+"""Stage 3's prompt, rendered here and nowhere else, so that training, evaluation and serving ask the same question.
 
-The shared part says who is asking: the history, what similar people took next, and what is asked for more or less of if
-anything is, up to where the model's turn starts.
-A candidate's part is short, for every candidate pays for it: the item and a question mark, which the model answers.
-Template and data are tokenised apart and joined as ids, so no item's text can yield a special token.
+The shared part tells the history, what similar users consumed next and the user's preferences, up to where the model's
+turn starts. The part of a candidate is short, because every candidate pays for it: the item and a question mark, which
+the model answers. Template and data are tokenised apart and joined as ids, so no item's text yields a special token.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -37,11 +36,20 @@ FACTS: Mapping[Fact, tuple[str, ...]] = {
     "recency": RECENCY,
     "trend": TREND,
 }
-"""What is said of a candidate in words, in this order: the words of each level."""
+"""The facts about a candidate in the order of the prompt, and the words of each level."""
 
 
 class Prompts:
-    """Renders packs for a catalogue. Tokens of an item are made once and kept."""
+    """Renders the prompts of a catalogue. The tokens of an item are computed once and cached.
+
+    Attributes:
+        mllm: The language model that reads the prompts.
+        dataset: The catalogue.
+        keywords: The item summaries of stage 1.
+        features: Item code to the (v, d) visual tokens of its picture.
+        settings: Settings of stage 3.
+        prompt_fields: What a prompt shows, from the settings.
+    """
 
     def __init__(
         self,
@@ -57,140 +65,201 @@ class Prompts:
         self._phrases: dict[str, list[int]] = {}
 
     def render(self, context: PromptContext, hide: Hidden | None = None) -> PackedPrompt:
-        """hide: something of the candidates that is left out, to see what it carries.
+        """Render the prompt of a query and all its candidates.
 
-        "keywords" stands for the description too, where that is shown in their place.
+        Args:
+            context: The prompt context of the query.
+            hide: A part of the candidates to leave out; "keywords" leaves out the description too, where a prompt shows
+                it in their place.
+
+        Returns:
+            The shared part and the candidates' parts.
         """
-        unsaid = self.similar_keywords(context) if hide == "similar_keywords" else ()
-        hidden = (hide,) if hide else ()
+        omitted_words = self.similar_keywords(context) if hide == "similar_keywords" else ()
+        hidden_parts = (hide,) if hide else ()
         places = range(len(context.candidates))
-        return PackedPrompt(self.shared(context, unsaid), [self.candidate(context, place, hidden) for place in places])
+        return PackedPrompt(
+            self.shared(context, omitted_words), [self.candidate(context, place, hidden_parts) for place in places]
+        )
 
-    def shared(self, context: PromptContext, unsaid: Collection[str] = ()) -> TokenSpan:
-        """Who is asking, and the question. unsaid: collaborative keywords to leave out."""
-        return TokenSpan(self.ask(self.context(context, unsaid), "Will they take it next? Answer yes or no."))
+    def shared(self, context: PromptContext, omitted_words: Collection[str] = ()) -> TokenSpan:
+        """The part that all candidates share: what is known of the user, and the question.
+
+        Args:
+            context: The prompt context of the query.
+            omitted_words: Collaborative keywords to leave out.
+
+        Returns:
+            Token ids up to where the model's turn starts.
+        """
+        return TokenSpan(self.ask(self.context(context, omitted_words), "Will they take it next? Answer yes or no."))
 
     def ask(self, lines: list[int], question: str) -> list[int]:
-        """A whole prompt: lines of data, then the question, up to where the model's turn starts."""
+        """A whole prompt up to where the model's turn starts.
+
+        Args:
+            lines: Token ids of the lines of data.
+            question: The question behind them.
+
+        Returns:
+            Token ids.
+        """
         before, after = self.mllm.frame
         return [*before, *lines, *self._phrase(question), *after]
 
-    def context(self, context: PromptContext, unsaid: Collection[str] = ()) -> list[int]:
-        """The lines of all that is known at a query: the history, what similar people took next, and preferences."""
+    def context(self, context: PromptContext, omitted_words: Collection[str] = ()) -> list[int]:
+        """The lines of all that is known at a query: history, collaborative context and preferences.
+
+        Args:
+            context: The prompt context of the query.
+            omitted_words: Collaborative keywords to leave out.
+
+        Returns:
+            Token ids.
+        """
         ids = self.history(context.history, context.preferences)
         if self.prompt_fields.similar and context.similar:
             ids += [*self._phrase("People alike took next:\n"), *self._lines(context.similar)]
-        if words := [word for word in self.similar_keywords(context) if word not in unsaid]:
+        if words := [word for word in self.similar_keywords(context) if word not in omitted_words]:
             ids += [*self._phrase("People alike went on to:"), *self._list(words), *self._phrase("\n")]
         for preference, words in (("more", context.preferences.more), ("less", context.preferences.less)):
-            if words:  # what somebody typed is encoded each time: a cache of it would grow without end
-                typed = self.mllm.encode(f" {', '.join(words)}")
-                ids += [*self._phrase(f"They ask for {preference}:"), *typed, *self._phrase("\n")]
+            if words:  # typed words are encoded each time: a cache of them would grow without end
+                word_ids = self.mllm.encode(f" {', '.join(words)}")
+                ids += [*self._phrase(f"They ask for {preference}:"), *word_ids, *self._phrase("\n")]
         return ids
 
     def history(self, codes: Sequence[int], preferences: UserPreferences = NO_PREFERENCES) -> list[int]:
-        """The lines of a history."""
+        """The token ids of the lines of a history.
+
+        Args:
+            codes: Item codes, oldest first.
+            preferences: Keywords of items that the user wants less of are left out of the lines.
+
+        Returns:
+            Token ids.
+        """
         return [*self._phrase("Someone took, oldest first:\n"), *self._lines(codes, preferences)]
 
     def title(self, code: int) -> list[int]:
-        """The title of an item where titles are shown, cut to `title_tokens`."""
+        """The token ids of an item's title, at most `title_tokens`; empty where prompts show no titles."""
         title = " ".join(self.dataset.items[code].title.split())  # one line: a title forges no other
         return self.mllm.encode(title)[: self.settings.title_tokens] if self.prompt_fields.titles else []
 
     def picture(self, code: int) -> list[int]:
-        """The places of an item's picture; none where pictures are not shown, or it has none."""
+        """The placeholder ids of an item's picture; empty where prompts show no pictures, or the item has none."""
         pictured = self.prompt_fields.pictures and code in self.features
         return [self.mllm.image_token] * self.settings.visual_tokens if pictured else []
 
     def candidate(
-        self, context: PromptContext, place: int, hide: Collection[Hidden] = (), unsaid: Collection[str] = ()
+        self, context: PromptContext, place: int, hide: Collection[Hidden] = (), omitted_words: Collection[str] = ()
     ) -> TokenSpan:
-        """The candidate at a place. hide: as in `render`; unsaid: keywords of its own to leave out."""
+        """The part of the candidate at a place of the context.
+
+        Args:
+            context: The prompt context of the query.
+            place: Place of the candidate in `context.candidates`.
+            hide: Parts to leave out, as in `render`.
+            omitted_words: Keywords of the candidate to leave out.
+
+        Returns:
+            Token ids, and the item's code where its picture is shown.
+        """
         code = context.candidates[place]
-        ids = self.title(code) if "keywords" in hide else self._item(code, unsaid)
-        told = [
+        ids = self.title(code) if "keywords" in hide else self._item(code, omitted_words)
+        shown_facts = [
             (name, words) for name, words in FACTS.items() if getattr(self.prompt_fields, name) and name not in hide
         ]
-        facts = [words[getattr(context, name)[place]] for name, words in told]
-        fact_ids = self._phrase(f" ({'; '.join(facts)})") if facts else []
+        phrases: list[str] = [words[getattr(context, name)[place]] for name, words in shown_facts]
+        fact_ids = self._phrase(f" ({'; '.join(phrases)})") if phrases else []
         picture = self.picture(code) if "picture" not in hide else []
         return TokenSpan([*ids, *fact_ids, *picture, *self._phrase("?")], [code] if picture else [])
 
     def similar_keywords(self, context: PromptContext, k_anonymity: int = 1) -> tuple[str, ...]:
-        """The keywords of what similar people took next that a prompt shows: the weightiest that the history shown does
-        not say already, in `similar_tokens` tokens. min_people: of these, the ones that so many people stand behind.
+        """The collaborative keywords that a prompt shows: the heaviest that the history does not say already.
+
+        Args:
+            context: The prompt context of the query.
+            k_anonymity: Number of distinct users that must stand behind a returned keyword.
+
+        Returns:
+            Keywords in at most `similar_tokens` tokens, the heaviest first.
         """
         if not self.prompt_fields.similar_keywords:
             return ()
-        had = {word for code in context.history for word in self.shown_keywords(code)}
+        history_words = {word for code in context.history for word in self.shown_keywords(code)}
         people: dict[str, frozenset[int]] = {}
         for vote in context.votes:
             for word in self.shown_keywords(vote.item):
                 people[word] = people.get(word, frozenset()) | vote.people
-        weighed = [(vote.item, vote.weight) for vote in context.votes if vote.weight > 0]
-        weighed_words = weigh_keywords(weighed, self.shown_keywords, self.rare)
-        words = [word for word in weighed_words if word not in had and not context.preferences.strikes(word)]
+        weighted_items = [(vote.item, vote.weight) for vote in context.votes if vote.weight > 0]
+        weighed_words = weigh_keywords(weighted_items, self.shown_keywords, self.keyword_rarity)
+        words = [word for word in weighed_words if word not in history_words and not context.preferences.strikes(word)]
         if not self.prompt_fields.rare_votes:
             words = [word for word in words if len(people[word]) >= self.settings.k_anonymity]
-        room = np.cumsum([len(self._list([word], place)) for place, word in enumerate(words)])
-        words = words[: int(np.searchsorted(room, self.settings.similar_tokens, side="right"))]
+        token_counts = np.cumsum([len(self._list([word], place)) for place, word in enumerate(words)])
+        words = words[: int(np.searchsorted(token_counts, self.settings.similar_tokens, side="right"))]
         return tuple(word for word in words if len(people[word]) >= k_anonymity)
 
     def shown_keywords(self, code: int) -> tuple[str, ...]:
-        """The keywords of an item that a prompt shows, those of its picture included."""
+        """The keywords of an item that a prompt shows, with those of its picture."""
         if self.prompt_fields.descriptions:
             return ()
         text = self.keywords.text[code] if self.prompt_fields.text_keywords else ()
         image = self.keywords.image[code] if self.prompt_fields.image_keywords else ()
-        room = max(self.settings.item_keywords - min(len(image), 2), 1)  # a picture's first words always find room
-        words = tuple(dict.fromkeys((*text[:room], *image)))
+        n_image_words = min(len(image), 2)  # a picture's first two keywords are always shown
+        n_text_words = max(self.settings.item_keywords - n_image_words, 1)
+        words = tuple(dict.fromkeys((*text[:n_text_words], *image)))
         return words[: self.settings.item_keywords]
 
     @cached_property
     def answers(self) -> tuple[int, int]:
-        """The tokens of the two answers."""
+        """The token ids of the answers yes and no."""
         return self.mllm.word(" yes"), self.mllm.word(" no")
 
     @cached_property
-    def rare(self) -> dict[str, float]:
-        """How rare each keyword is in the catalogue."""
+    def keyword_rarity(self) -> dict[str, float]:
+        """Keyword to its rarity in the catalogue (`retrieve.collaborative_context.rarity`)."""
         return rarity(self.keywords, len(self.dataset.items))
 
     def item(self, code: int) -> TokenSpan:
-        """An item by itself, as a candidate shows it: text, and picture where there is one."""
+        """An item by itself, as a candidate shows it: its text, and its picture where there is one."""
         picture = self.picture(code)
         return TokenSpan([*self._item(code), *picture], [code] if picture else [])
 
     def _lines(self, codes: Sequence[int], preferences: UserPreferences = NO_PREFERENCES) -> list[int]:
-        """A line an item; keywords that somebody wants less of are struck from them."""
-        struck = [
+        """One line for each item, without the keywords that the user wants less of."""
+        omitted_words = [
             tuple(filter(preferences.strikes, self.shown_keywords(code))) if preferences.less else () for code in codes
         ]
-        lines = [self._item(code, words) for code, words in zip(codes, struck, strict=True)]
+        lines = [self._item(code, words) for code, words in zip(codes, omitted_words, strict=True)]
         return [token for line in lines for token in (*self._phrase("- "), *line, *self._phrase("\n"))]
 
     def _list(self, words: Sequence[str], first: int = 0) -> list[int]:
-        """A part of a list of words, from place `first` on."""
-        pieces = (f"{',' if place else ''} {word}" for place, word in enumerate(words, start=first))
-        return [token for piece in pieces for token in self._phrase(piece)]
+        """The token ids of a part of a list of words, whose first word stands at place `first` of the list."""
+        phrases = (f"{',' if place else ''} {word}" for place, word in enumerate(words, start=first))
+        return [token for piece in phrases for token in self._phrase(piece)]
 
-    def _item(self, code: int, unsaid: Collection[str] = ()) -> list[int]:
-        if unsaid:
-            return self._written(code, unsaid)
+    def _item(self, code: int, omitted_words: Collection[str] = ()) -> list[int]:
+        """The cached token ids of an item's text."""
+        if omitted_words:
+            return self._item_ids(code, omitted_words)
         if code not in self._items:
-            self._items[code] = self._written(code)
+            self._items[code] = self._item_ids(code)
         return self._items[code]
 
-    def _written(self, code: int, unsaid: Collection[str] = ()) -> list[int]:
+    def _item_ids(self, code: int, omitted_words: Collection[str] = ()) -> list[int]:
+        """The token ids of an item's title, and of its keywords or description."""
         title = self.title(code)
         titled = bool(title)
         about = (
-            self._description(code, titled) if self.prompt_fields.descriptions else self._keywords(code, titled, unsaid)
+            self._description(code, titled)
+            if self.prompt_fields.descriptions
+            else self._keywords(code, titled, omitted_words)
         )
         return [*title, *about] or self._phrase("something")
 
-    def _keywords(self, code: int, titled: bool, unsaid: Collection[str]) -> list[int]:
-        words = ", ".join(word for word in self.shown_keywords(code) if word not in unsaid)
+    def _keywords(self, code: int, titled: bool, omitted_words: Collection[str]) -> list[int]:
+        words = ", ".join(word for word in self.shown_keywords(code) if word not in omitted_words)
         return self.mllm.encode(f": {words}" if titled else words) if words else []
 
     def _description(self, code: int, titled: bool) -> list[int]:
@@ -199,6 +268,7 @@ class Prompts:
         return [*self._phrase(":"), *ids] if titled and ids else ids
 
     def _phrase(self, text: str) -> list[int]:
+        """The cached token ids of a text of the template, or of a keyword."""
         if text not in self._phrases:
             self._phrases[text] = self.mllm.encode(text)
         return self._phrases[text]

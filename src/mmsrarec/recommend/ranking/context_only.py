@@ -1,4 +1,4 @@
-"""The row "context-only": what the mere presence among the collaborative items tells, without a language model."""
+"""The row "context-only": it ranks by presence in the collaborative context, without a language model."""
 
 import numpy as np
 
@@ -9,9 +9,14 @@ from mmsrarec.recommend.settings import RecommendSettings
 
 
 class ContextOnly:
-    """Scores 1 for an item that a prompt would show as taken next by similar users, 0 for others.
+    """Scores 1 for an item that a prompt shows as consumed next by similar users, and 0 for every other item.
 
-    A model that has learned to copy its context gets this far; a context that holds the answer too often is a leak.
+    A model that only copies its context ranks this well. A context that holds the answer too often is a leak.
+
+    Attributes:
+        name: Name of the row.
+        retrieval: Gathers the prompt contexts.
+        settings: What a prompt shows.
     """
 
     name = "context-only"
@@ -21,9 +26,17 @@ class ContextOnly:
         self.settings = settings
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        """(m, c) candidates -> (m, c); None -> (m, n_items)."""
-        nothing = np.zeros((len(queries), 0), dtype=np.int64)
+        """Score candidates.
+
+        Args:
+            queries: m queries.
+            candidates: (m, c) item codes; None scores the whole catalogue.
+
+        Returns:
+            (m, c) scores, or (m, n_items).
+        """
+        no_candidates = np.zeros((len(queries), 0), dtype=np.int64)
         scores = np.zeros((len(queries), self.retrieval.train.n_items))
-        for row, context in enumerate(self.retrieval.gather(queries, nothing, self.settings)):
+        for row, context in enumerate(self.retrieval.gather(queries, no_candidates, self.settings)):
             scores[row, list(context.similar)] = 1
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)

@@ -1,19 +1,24 @@
-"""Fuse the language model with whoever proposes: a logit of what both say, learned on validation queries.
+"""Fusion of the language model with the candidate generators: a conditional logit learned on validation queries.
 
-A candidate's terms are the language model's log-odds and one of each candidate generator; their logit is the fused
-score. A sequence model's term is the log of its softmax over the catalogue, which it was trained to make a probability.
-Inner products and counts of rules are nothing of the kind and have no scale in common: of all others the term is -log
-of the place among all items that the user has not had, so that a weight w says that the target is at place r as often
-as r**-w, Zipf's law; items not told apart, such as all that no rule leads to, share their mean place. Of an item that
-its own training has never seen taken a candidate generator says nothing (`base.known_items`), and `logit` goes on from
-what the others say. What it does not know counts in no place and no share either: an item that joins changes nothing
-for the others.
+The features of a candidate are the language model's log-odds and one feature of each candidate generator; their
+weighted sum is the fused score (McFadden 1974). The feature of a sequence model is the log of its softmax over the
+catalogue, which its training makes a probability. Inner products and counts of rules have no common scale. The feature
+of every other generator is -log of the item's place among all items that the user has not consumed: with a weight w the
+target stands at place r as often as r**-w, Zipf's law. Tied items, such as all that no rule leads to, share their mean
+place.
+
+A generator has no feature for an item that nobody consumed in its training (`rankers.base.known_items`); the logit then
+expects it from the other features (`rankers.ensemble.conditional_logit`). Such an item counts in no place and no share
+either, so a new item changes nothing for the others.
+
+Shapes: m queries, c candidates, k features.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,60 +33,101 @@ from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 
 FOLDS = 5
+"""Number of parts of the queries, each of which is scored by a logit that was fitted on the others."""
 FILE = "fusion.json"
+KEYS_IN_FILE = {
+    "with_lm": "whole",
+    "without_lm": "without",
+    "queries_examined": "asked",
+    "generators_logit": "together",
+}
+"""Field of `Fusion` to its key in `FILE`, where the two differ."""
 MODEL = "language model"
 Quality = Callable[[FloatArray, IntArray], float]
+"""Maps (m, c) scores and the (m,) columns of the targets to how good the order is."""
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """What was learned. whole: of the language model's log-odds, then of each candidate generator's term. without: of
-    the candidate generators' terms where they are fused without the language model, which says what it adds; where
-    held-out queries say that it adds nothing, or the more it likes an item the worse, it counts nothing in `whole`
-    either. proposing: whoever proposes. together: by what several do so together.
+    """The learned weights of the language model and the candidate generators, and how well they rank.
 
-    queries: validation queries it was learned from, of `asked` whose candidates were looked at: in full ranking only
-    those whose target was proposed tell anything. log_likelihood, quality: a query's mean of the target among its
-    candidates, and the quality of their order, by each term alone and by all, "fused"; of queries held out in turn.
+    The language model has weight 0 where held-out queries show that it adds nothing, or that its weight is negative.
+
+    Attributes:
+        generators: Names of the fused candidate generators.
+        with_lm: Logit of the language model's log-odds, then of each generator's feature.
+        without_lm: Logit of the generators' features alone, which shows what the language model adds.
+        queries: Number of validation queries that it was learned from.
+        queries_examined: Number of validation queries whose candidates were examined. In full ranking only those whose
+            target was proposed can be learned from.
+        log_likelihood: Mean log-likelihood of the target among its candidates, by each feature alone, by all ("fused"),
+            and by the generators' ("proposers fused"), on queries held out in turn.
+        quality: Quality of the order of the candidates, likewise.
+        proposing_generators: Names of the generators that propose the candidates.
+        generators_logit: Logit by which several generators propose as one.
     """
 
     generators: tuple[str, ...]
-    whole: Logit
-    without: Logit
+    with_lm: Logit
+    without_lm: Logit
     queries: int
-    asked: int
+    queries_examined: int
     log_likelihood: Mapping[str, float]
     quality: Mapping[str, float]
     proposing_generators: tuple[str, ...]
-    together: Logit
+    generators_logit: Logit
 
     @property
     def uses_lm(self) -> bool:
-        """Whether the language model counts. It is not asked for an order where it does not."""
-        return self.whole.weights[0] != 0
+        """Whether the language model has a weight. It is not run where it has none."""
+        return self.with_lm.weights[0] != 0
 
     @property
     def improves(self) -> bool:
-        """Whether the fused order was better than the language model's own, on queries held out."""
+        """Whether the fused order is better than the language model's own, on held-out queries."""
         return self.quality["fused" if self.uses_lm else "proposers fused"] > self.quality[MODEL]
 
     def save(self, folder: Path) -> None:
-        (folder / FILE).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        """Write the fusion into a folder as JSON."""
+        record = {KEYS_IN_FILE.get(name, name): value for name, value in asdict(self).items()}
+        (folder / FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "Fusion":
-        """Raises MmsrarecError for a file that `save` did not write."""
+        """Read what `save` wrote.
+
+        Args:
+            folder: The folder of the file.
+
+        Returns:
+            An equal fusion.
+
+        Raises:
+            MmsrarecError: The file is missing, or `save` did not write it.
+        """
+        names_by_key = {key: name for name, key in KEYS_IN_FILE.items()}
         try:
-            record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            names = {name: tuple(record[name]) for name in ("generators", "proposing_generators")}
-            return cls(**record | names | {name: Logit.load(record[name]) for name in ("whole", "without", "together")})
-        except (OSError, ValueError, KeyError, TypeError) as broken:
-            raise NotFittedError(f"{folder / FILE} is no fusion: remove {folder} and evaluate again") from broken
+            record: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            values: dict[str, Any] = {names_by_key.get(key, key): value for key, value in record.items()}
+            for name in ("generators", "proposing_generators"):
+                values[name] = tuple(values[name])
+            for name in ("with_lm", "without_lm", "generators_logit"):
+                values[name] = Logit.load(values[name])
+            return cls(**values)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NotFittedError(f"{folder / FILE} is no fusion: remove {folder} and evaluate again") from error
 
 
 @dataclass
 class Fused:
-    """The fused score as one more thing that ranks: any real number, to compare within one query."""
+    """A ranker by the fused score, which is any real number and compares within one query only.
+
+    Attributes:
+        name: Name of the row.
+        ranker: The language model, or any other ranker in its place.
+        generators: The fused candidate generators.
+        logit: Weights of the ranker's log-odds, then of each generator's feature.
+    """
 
     name: str
     ranker: Ranker
@@ -89,17 +135,35 @@ class Fused:
     logit: Logit
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        """Score candidates.
+
+        Args:
+            queries: m queries.
+            candidates: (m, c) item codes.
+
+        Returns:
+            (m, c) scores.
+
+        Raises:
+            MmsrarecError: No candidates are given.
+        """
         if candidates is None:
             raise MmsrarecError("fusion ranks proposed candidates, not the whole catalogue: use propose")
-        counts = self.logit.weights[0] != 0  # what counts nothing is not asked
-        ranker = self.ranker if counts else Given(np.full(candidates.shape, 0.5))
+        uses_lm = self.logit.weights[0] != 0  # a model without a weight is not run
+        ranker = self.ranker if uses_lm else FixedScores(np.full(candidates.shape, 0.5))
         return self.logit.score(ranking_features(ranker, self.generators, queries, candidates))
 
 
 @dataclass
-class Given:
-    """(m, c) scores that are known already, as whatever ranks the candidates they are of. known: as of
-    `base.known_items`."""
+class FixedScores:
+    """A ranker that returns scores computed before.
+
+    Attributes:
+        scores: (m, c) scores of the candidates that it will be asked to rank.
+        name: Name of the ranker.
+        known: (n_items,) mask of the items that it can rank (`rankers.base.known_items`).
+        logits: Whether the scores are logits of a softmax over the catalogue.
+    """
 
     scores: FloatArray
     name: str = "given"
@@ -107,11 +171,12 @@ class Given:
     logits: bool = False
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        """Return the scores, whatever the queries and candidates."""
         return self.scores
 
 
 def language_model(scorer: Ranker) -> MllmScorer | None:
-    """The language model inside whatever ranks."""
+    """The language model inside a ranker; None where it holds none."""
     while isinstance(scorer, Reranked | Fused):
         scorer = scorer.ranker
     return scorer if isinstance(scorer, MllmScorer) else None
@@ -120,47 +185,86 @@ def language_model(scorer: Ranker) -> MllmScorer | None:
 def ranking_features(
     ranker: Ranker, generators: Sequence[CandidateGenerator], queries: Queries, candidates: IntArray
 ) -> list[FloatArray]:
-    """(m, c) each, of (m, c) candidates, which may be none: the language model's, then each candidate generator's."""
+    """The features of candidates.
+
+    Args:
+        ranker: The language model.
+        generators: The candidate generators.
+        queries: m queries.
+        candidates: (m, c) item codes; c may be 0.
+
+    Returns:
+        (m, c) features each: the language model's log-odds, then the feature of each generator.
+    """
     candidates = np.asarray(candidates, dtype=np.int64)  # numpy takes no candidates for floats
-    p = np.clip(ranker.score(queries, candidates), 1e-9, 1 - 1e-9)
-    told = [np.take_along_axis(ranking_feature(one, queries), candidates, axis=1) for one in generators]
-    return [np.log(p) - np.log1p(-p), *told]
+    probabilities = np.clip(ranker.score(queries, candidates), 1e-9, 1 - 1e-9)
+    catalogue_features = (ranking_feature(generator, queries) for generator in generators)
+    generator_features = [np.take_along_axis(values, candidates, axis=1) for values in catalogue_features]
+    return [np.log(probabilities) - np.log1p(-probabilities), *generator_features]
 
 
-def learn(
-    x: FloatArray,
+def learn_fusion(
+    features: FloatArray,
     place: IntArray,
-    names: Sequence[str],
-    asked: int,
+    generator_names: Sequence[str],
+    queries_examined: int,
     quality: Quality = lambda scores, place: 0.0,
     proposing_generators: Sequence[str] = (),
-    together: Logit = ALONE,
+    generators_logit: Logit = ALONE,
 ) -> Fusion:
-    """x: (m, c, k) terms as `ranking_features` gives them, the language model's first, with the targets at `place`,
-    (m,). names: of the candidate generators. quality: how good (m, c) scores are. Without queries, the language model
-    ranks alone."""
-    labels = (MODEL, *names)
-    kinds = {label: [number] for number, label in enumerate(labels)} | {"fused": list(range(len(labels)))}
-    kinds["proposers fused"] = list(range(1, len(labels)))
-    likelihood, good = dict.fromkeys(kinds, 0.0), dict.fromkeys(kinds, 0.0)
-    if not len(x):
-        alone = Logit.first(len(labels)), Logit.first(len(names))
-        return Fusion(tuple(names), *alone, 0, asked, likelihood, good, tuple(proposing_generators), together)
-    whole, without = Logit.fit(x, place), Logit.fit(x[:, :, 1:], place)
-    for label, kept in kinds.items():
-        scores = held_out(x[:, :, kept], place)
-        likelihood[label] = float(log_share(scores, place).mean())
-        good[label] = quality(scores, place)
-    if whole.weights[0] <= 0 or likelihood["fused"] <= likelihood["proposers fused"]:
-        whole = without.behind_nothing()
-    return Fusion(tuple(names), whole, without, len(x), asked, likelihood, good, tuple(proposing_generators), together)
+    """Learn the weights of the language model and the candidate generators. Without queries the model ranks alone.
+
+    Args:
+        features: (m, c, k) features, the language model's log-odds first (`ranking_features`).
+        place: (m,) columns of the targets.
+        generator_names: Names of the k - 1 candidate generators.
+        queries_examined: Number of queries whose candidates were examined to find these m.
+        quality: Judges the order of (m, c) scores.
+        proposing_generators: Names of the generators that propose the candidates.
+        generators_logit: Logit by which several generators propose as one.
+
+    Returns:
+        The weights, and how well each feature and their sums rank held-out queries.
+    """
+    labels = (MODEL, *generator_names)
+    columns_by_label = {label: [number] for number, label in enumerate(labels)} | {"fused": list(range(len(labels)))}
+    columns_by_label["proposers fused"] = list(range(1, len(labels)))
+    log_likelihood, qualities = dict.fromkeys(columns_by_label, 0.0), dict.fromkeys(columns_by_label, 0.0)
+    with_lm, without_lm = Logit.first(len(labels)), Logit.first(len(generator_names))
+    if len(features):
+        with_lm, without_lm = Logit.fit(features, place), Logit.fit(features[:, :, 1:], place)
+        for label, columns in columns_by_label.items():
+            scores = held_out_scores(features[:, :, columns], place)
+            log_likelihood[label] = float(log_share(scores, place).mean())
+            qualities[label] = quality(scores, place)
+        if with_lm.weights[0] <= 0 or log_likelihood["fused"] <= log_likelihood["proposers fused"]:
+            with_lm = without_lm.behind_nothing()
+    return Fusion(
+        generators=tuple(generator_names),
+        with_lm=with_lm,
+        without_lm=without_lm,
+        queries=len(features),
+        queries_examined=queries_examined,
+        log_likelihood=log_likelihood,
+        quality=qualities,
+        proposing_generators=tuple(proposing_generators),
+        generators_logit=generators_logit,
+    )
 
 
-def held_out(x: FloatArray, place: IntArray) -> FloatArray:
-    """(m, c) scores of each query by a logit that was fitted without its fifth of the queries."""
-    fold = np.arange(len(x)) % FOLDS
-    scores = np.zeros(x.shape[:2])
+def held_out_scores(features: FloatArray, place: IntArray) -> FloatArray:
+    """Score each query by a logit that was fitted on the other folds.
+
+    Args:
+        features: (m, c, k) features.
+        place: (m,) columns of the targets.
+
+    Returns:
+        (m, c) scores.
+    """
+    fold_of_query = np.arange(len(features)) % FOLDS
+    scores = np.zeros(features.shape[:2])
     for number in range(FOLDS):
-        fitted = Logit.fit(x[fold != number], place[fold != number])
-        scores[fold == number] = fitted.score(list(np.moveaxis(x[fold == number], 2, 0)))
+        fitted = Logit.fit(features[fold_of_query != number], place[fold_of_query != number])
+        scores[fold_of_query == number] = fitted.score(list(np.moveaxis(features[fold_of_query == number], 2, 0)))
     return scores

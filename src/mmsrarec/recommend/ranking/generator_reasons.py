@@ -15,7 +15,7 @@ from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.base import CandidateGenerator
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.recommend.explain import Reason
-from mmsrarec.recommend.ranking.fusion import Given, ranking_features
+from mmsrarec.recommend.ranking.fusion import FixedScores, ranking_features
 
 MAX_HISTORY = 8
 """Items of the history that are left out in turn, the newest."""
@@ -62,7 +62,7 @@ def generator_reasons(
     user, time, target = (np.repeat(part, m) for part in (query.user, query.time, query.target))
     variants = _SameExcluded(user, time, target, histories, query.allow_seen, kept_out=query.excluded[0])
     every = np.tile(candidates, (m, 1))
-    given = Given(np.tile(model_scores, (m, 1)))
+    given = FixedScores(np.tile(model_scores, (m, 1)))
     parts = ranking_features(given, generators, variants, every)
     scores = logit.score(parts)
     drops = scores[0] - scores[1:]

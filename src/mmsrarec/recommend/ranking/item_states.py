@@ -1,16 +1,18 @@
-"""Item states: what the untuned backbone makes of an item's text and picture, the mean of its tokens' hidden states.
+"""Item states: the mean hidden state of an item's tokens, text and picture, in the untuned backbone.
 
-They are computed once; a new item costs one forward and no training. Shapes: n items, d hidden size.
+They are computed once. A new item costs one forward pass and no training. Shapes: n items, hidden size d.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmsrarec.models.backbone.adapter import save_whole
 from mmsrarec.models.packing.packed_prompt import TokenSpan
@@ -18,61 +20,88 @@ from mmsrarec.recommend.prompt.prompts import Prompts
 
 
 @torch.inference_mode()
-def mean_states(prompts: Prompts, segments: Sequence[TokenSpan], batch_tokens: int) -> Tensor:
-    """(len(segments), d) float32, on the CPU: the mean over a segment's tokens of their last hidden states.
+def mean_states(prompts: Prompts, spans: Sequence[TokenSpan], batch_tokens: int) -> Tensor:
+    """Average the last hidden states of token spans. Spans of similar length share a batch.
 
-    Segments of like length share a batch; padding stands behind them, and no token looks ahead.
+    Padding stands behind the tokens, and no token attends to later ones.
+
+    Args:
+        prompts: Holds the model and the pictures.
+        spans: The token spans.
+        batch_tokens: Tokens of a batch, padding included.
+
+    Returns:
+        (spans, d) float32 on the CPU.
     """
-    mllm, found = prompts.mllm, torch.zeros(len(segments), prompts.mllm.hidden_size)
-    order = sorted(range(len(segments)), key=lambda row: len(segments[row].ids))
+    mllm, states = prompts.mllm, torch.zeros(len(spans), prompts.mllm.hidden_size)
+    order = sorted(range(len(spans)), key=lambda row: len(spans[row].ids))
     while order:
         stop = 1
-        while stop < len(order) and (stop + 1) * len(segments[order[stop]].ids) <= batch_tokens:
+        while stop < len(order) and (stop + 1) * len(spans[order[stop]].ids) <= batch_tokens:
             stop += 1
         rows, order = order[:stop], order[stop:]
-        lengths = torch.tensor([len(segments[row].ids) for row in rows])
-        ids = torch.full((len(rows), int(lengths.max())), mllm.tokenizer.pad_token_id or 0)
+        n_tokens = torch.tensor([len(spans[row].ids) for row in rows])
+        ids = torch.full((len(rows), int(n_tokens.max())), mllm.tokenizer.pad_token_id or 0)
         for place, row in enumerate(rows):
-            ids[place, : lengths[place]] = torch.tensor(segments[row].ids)
-        seen = [prompts.features[code] for row in rows for code in segments[row].pictures]
-        embedded = mllm.embed(ids.to(mllm.device), torch.stack(seen).to(mllm.device) if seen else None)
-        hidden = mllm.decoder(inputs_embeds=embedded, use_cache=False).last_hidden_state.float().cpu()
-        real = (torch.arange(ids.shape[1]) < lengths[:, None]).unsqueeze(-1)
-        found[rows] = (hidden * real).sum(1) / lengths[:, None]
-    return found
+            ids[place, : n_tokens[place]] = torch.tensor(spans[row].ids)
+        features = [prompts.features[code] for row in rows for code in spans[row].pictures]
+        embeddings = mllm.embed(ids.to(mllm.device), torch.stack(features).to(mllm.device) if features else None)
+        hidden = mllm.decoder(inputs_embeds=embeddings, use_cache=False).last_hidden_state.float().cpu()
+        is_token = (torch.arange(ids.shape[1]) < n_tokens[:, None]).unsqueeze(-1)
+        states[rows] = (hidden * is_token).sum(1) / n_tokens[:, None]
+    return states
 
 
 def item_states(prompts: Prompts, file: Path | None = None, batch_tokens: int = 8192) -> Tensor:
-    """(n, d) of the whole catalogue; the model that the prompts are of wears no adapter.
+    """The states of the whole catalogue.
 
-    file: keeps states by what they are of: the model, the tokens and the picture. Only what is not there is computed.
+    Args:
+        prompts: Holds the catalogue and a model without an adapter.
+        file: Stores states by a hash of the model, the tokens and the picture; only missing states are computed.
+        batch_tokens: Tokens of a batch, padding included.
+
+    Returns:
+        (n, d) float32 on the CPU.
     """
     mllm = prompts.mllm
-    segments = [prompts.item(code) for code in range(len(prompts.dataset.items))]
-    depth = len(mllm.decoder.layers)  # pyright: ignore
-    names = [_digest(prompts, segment, f"{mllm.fingerprint}-{depth}") for segment in segments]
-    kept = _load(file) if file else {}
-    missing = {name: segment for name, segment in zip(names, segments, strict=True) if name not in kept}
-    if missing:
-        made = mean_states(prompts, list(missing.values()), batch_tokens)
-        kept |= dict(zip(missing, made, strict=True))
+    spans = [prompts.item(code) for code in range(len(prompts.dataset.items))]
+    n_layers = len(cast("nn.ModuleList", mllm.decoder.layers))
+    digests = [_digest(prompts, span, f"{mllm.fingerprint}-{n_layers}") for span in spans]
+    states_by_name = _load(file) if file else {}
+    missing_spans = {digest: span for digest, span in zip(digests, spans, strict=True) if digest not in states_by_name}
+    if missing_spans:
+        new_states = mean_states(prompts, list(missing_spans.values()), batch_tokens)
+        states_by_name |= dict(zip(missing_spans, new_states, strict=True))
         if file:
-            save_whole({"states": torch.stack(list(kept.values()))}, file, {"names": json.dumps(list(kept))})
-    return torch.stack([kept[name] for name in names])
+            save_whole(
+                {"states": torch.stack(list(states_by_name.values()))},
+                file,
+                {"names": json.dumps(list(states_by_name))},
+            )
+    return torch.stack([states_by_name[digest] for digest in digests])
 
 
-def _digest(prompts: Prompts, segment: TokenSpan, model: str) -> str:
-    digest = hashlib.sha256(f"{model}|{segment.ids}".encode())
-    for code in segment.pictures:
+class _StoredTensors(Protocol):
+    """An open file of safetensors, whose library declares no types."""
+
+    def metadata(self) -> dict[str, str] | None: ...
+
+    def get_tensor(self, name: str) -> Tensor: ...
+
+
+def _digest(prompts: Prompts, span: TokenSpan, model: str) -> str:
+    """The sha256 of a model, a span's tokens and its pictures."""
+    digest = hashlib.sha256(f"{model}|{span.ids}".encode())
+    for code in span.pictures:
         digest.update(prompts.features[code].float().cpu().numpy().tobytes())
     return digest.hexdigest()
 
 
 def _load(file: Path) -> dict[str, Tensor]:
-    """Nothing where the file is absent or damaged."""
+    """Digest to state; empty where the file is absent or damaged."""
     try:
-        with safe_open(file, framework="pt") as opened:
-            names, states = json.loads((opened.metadata() or {}).get("names", "[]")), opened.get_tensor("states")
+        with cast("AbstractContextManager[_StoredTensors]", safe_open(file, framework="pt")) as stored:
+            names, states = json.loads((stored.metadata() or {}).get("names", "[]")), stored.get_tensor("states")
     except (OSError, SafetensorError):
         return {}
     return dict(zip(names, states, strict=True)) if len(names) == len(states) else {}

@@ -1,20 +1,25 @@
-"""Score candidates: p = p(yes) / (p(yes) + p(no)), read from the first answered token (stage 3 of the paper)."""
+"""The language model as a ranker: p = p(yes) / (p(yes) + p(no)) of the first answered token.
+
+This is stage 3 of MMSRARec (arXiv 2512.20916).
+"""
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmsrarec.core.memory import release_memory
 from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.forward import batch_of, read, read_tree
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.models.packing.prefix_tree import PrefixTree
@@ -22,13 +27,20 @@ from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 
 PACKED_CANDIDATES = 64
-"""Candidates in one pack at most, so that memory stays bounded."""
+"""Largest number of candidates in one pack, which bounds the memory."""
 
 
 def yes_minus_no(prompts: Prompts, packs: Sequence[PackedPrompt], tree: PrefixTree | None = None) -> Tensor:
-    """log p(yes) - log p(no) of every candidate of every pack, in order: (candidates,) float32.
+    """The difference log p(yes) - log p(no) for every candidate of every pack.
 
-    tree: what it knows is not computed again, nor what packs start with alike, if the model can do so (`Mllm.packs`).
+    Args:
+        prompts: Rendered the packs; holds the model and the pictures.
+        packs: Shared parts with their candidates.
+        tree: Cached prefixes. What it holds is not computed again, nor a beginning that packs share, if the model can
+            do so (`Mllm.packs`).
+
+    Returns:
+        (candidates,) float32, the candidates of all packs in order.
     """
     mllm = prompts.mllm
     if tree is not None and mllm.packs:
@@ -38,9 +50,14 @@ def yes_minus_no(prompts: Prompts, packs: Sequence[PackedPrompt], tree: PrefixTr
     return _answer(prompts, read(mllm, batch, prompts.features, (rows, columns)))
 
 
+def output_layer(mllm: Mllm) -> nn.Linear:
+    """The layer that turns last hidden states, (..., d), into logits over the vocabulary."""
+    return cast("Callable[[], nn.Linear]", mllm.model.get_output_embeddings)()
+
+
 def _answer(prompts: Prompts, hidden: Tensor) -> Tensor:
-    """Two rows of the output matrix are all that is asked of it."""
-    weight: Tensor = prompts.mllm.model.get_output_embeddings().weight  # pyright: ignore
+    """(n,) differences of the two answers' logits from (n, d) hidden states; only two rows of the matrix are used."""
+    weight = output_layer(prompts.mllm).weight
     yes, no = weight.index_select(0, torch.tensor(prompts.answers, device=weight.device)).float()
     return (hidden.float() * (yes - no)).sum(-1)  # a product with a matrix may sum in another order for more rows
 
@@ -53,10 +70,17 @@ def score_packs(
     progress: Count = lambda done, total, label: None,
     tree: PrefixTree | None = None,
 ) -> list[FloatArray]:
-    """p(yes) / (p(yes) + p(no)) of each pack's candidates, be they none. Packs of like length share a batch of
-    `batch_tokens`.
+    """Score the candidates of packs by p(yes) / (p(yes) + p(no)). Packs of similar length share a batch.
 
-    tree: as of `yes_minus_no`.
+    Args:
+        prompts: Rendered the packs; holds the model and the pictures.
+        packs: Shared parts with their candidates, which may be none.
+        batch_tokens: Tokens of a batch, padding included.
+        progress: Counts the finished packs.
+        tree: Cached prefixes, as in `yes_minus_no`.
+
+    Returns:
+        For each pack the (candidates,) scores in [0, 1].
     """
     pieces = [(row, piece) for row, pack in enumerate(packs) for piece in pack.chunks(PACKED_CANDIDATES)]
     order = sorted(range(len(pieces)), key=lambda i: len(pieces[i][1]))
@@ -66,27 +90,38 @@ def score_packs(
         stop = start + 1
         while stop < len(order) and (stop + 1 - start) * len(pieces[order[stop]][1]) <= batch_tokens:
             stop += 1
-        chosen = order[start:stop]
-        values = torch.sigmoid(yes_minus_no(prompts, [pieces[i][1] for i in chosen], tree).cpu().double()).numpy()
-        sizes = [len(pieces[i][1].candidates) for i in chosen]
-        for i, part in zip(chosen, np.split(values, np.cumsum(sizes)[:-1]), strict=True):
+        batch = order[start:stop]
+        values = torch.sigmoid(yes_minus_no(prompts, [pieces[i][1] for i in batch], tree).cpu().double()).numpy()
+        sizes = [len(pieces[i][1].candidates) for i in batch]
+        for i, part in zip(batch, np.split(values, np.cumsum(sizes)[:-1]), strict=True):
             scores[i] = part
         start = stop
         release_memory()
         progress(start, len(order), "ranking")
-    joined: list[list[FloatArray]] = [[] for _ in packs]
+    parts_by_pack: list[list[FloatArray]] = [[] for _ in packs]
     for (row, _), part in zip(pieces, scores, strict=True):
         assert part is not None
-        joined[row].append(part)
-    return [np.concatenate(parts) if parts else np.empty(0) for parts in joined]
+        parts_by_pack[row].append(part)
+    return [np.concatenate(parts) if parts else np.empty(0) for parts in parts_by_pack]
 
 
 @dataclass
 class MllmScorer:
-    """The tuned model as one more thing that ranks; counts what it costs.
+    """The tuned language model as a ranker that counts its costs.
 
-    keep: remember answers, for rows that are made of the same scores. An answer from memory counts as it did when it
-    was found: tokens, calls, queries, and the `spared` seconds. new: (items,), shown as if nobody had taken them yet.
+    Attributes:
+        name: Name of the row.
+        prompts: Renders the prompts; holds the tuned model.
+        retrieval: Gathers the prompt contexts.
+        batch_tokens: Tokens of a batch, padding included.
+        progress: Counts the finished packs.
+        cache_scores: Whether scores are remembered, for rows that are built from the same ones. A remembered answer
+            costs as much as it did at first: tokens, calls, queries and seconds.
+        cold_items: (n_items,) mask of the items that are shown as if nobody had consumed them yet.
+        tokens: Tokens read so far.
+        calls: Prompts read so far.
+        queries: Queries ranked so far.
+        saved_seconds: Seconds that remembered answers took at first.
     """
 
     name: str
@@ -94,45 +129,65 @@ class MllmScorer:
     retrieval: Retrieval
     batch_tokens: int = 8192
     progress: Count = lambda done, total, label: None
-    keep: bool = False
-    new: NDArray[np.bool_] | None = None
+    cache_scores: bool = False
+    cold_items: NDArray[np.bool_] | None = None
     tokens: int = field(default=0, init=False)
     calls: int = field(default=0, init=False)
     queries: int = field(default=0, init=False)
-    spared: float = field(default=0.0, init=False)
-    _kept: dict[str, tuple[FloatArray, int, float]] = field(default_factory=dict, init=False)
+    saved_seconds: float = field(default=0.0, init=False)
+    _cache: dict[str, tuple[FloatArray, int, float]] = field(
+        default_factory=dict[str, tuple[FloatArray, int, float]], init=False
+    )
 
     def as_cold(self, items: NDArray[np.bool_]) -> "MllmScorer":
-        """The same, for whom nobody has taken the (items,) yet."""
-        return replace(self, new=items)
+        """A copy for which nobody has consumed the items of an (n_items,) mask yet."""
+        return replace(self, cold_items=items)
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        """(m, c) scores of (m, c) candidates. The whole catalogue is ranked by stages: see `propose`."""
+        """Score candidates.
+
+        Args:
+            queries: m queries.
+            candidates: (m, c) item codes. The whole catalogue is ranked in two stages (`rankers.ensemble.two_stage`).
+
+        Returns:
+            (m, c) scores in [0, 1].
+
+        Raises:
+            MmsrarecError: No candidates are given.
+        """
         if candidates is None:
             raise MmsrarecError("the language model ranks proposed candidates, not the whole catalogue: use propose")
-        started, before, asked = time.perf_counter(), self.tokens, _digest(queries, candidates)
-        if self.keep and asked in self._kept:
-            scores, tokens, seconds = self._kept[asked]
+        start, tokens_before, digest = time.perf_counter(), self.tokens, _digest(queries, candidates)
+        if self.cache_scores and digest in self._cache:
+            scores, tokens, seconds = self._cache[digest]
             self.tokens += tokens
             self.calls += len(queries)
             self.queries += len(queries)
-            self.spared += seconds
+            self.saved_seconds += seconds
             return scores.copy()
-        context = self.retrieval.gather(queries, candidates, self.prompts.settings)
-        if self.new is not None:
-            places = map(np.flatnonzero, self.new[candidates])
-            context = [one.as_cold(set(new.tolist())) for one, new in zip(context, places, strict=True)]
-        scores = np.array(self.score_contexts(context)).reshape(candidates.shape)
-        if self.keep:
-            self._kept[asked] = scores.copy(), self.tokens - before, time.perf_counter() - started
+        contexts = self.retrieval.gather(queries, candidates, self.prompts.settings)
+        if self.cold_items is not None:
+            places = map(np.flatnonzero, self.cold_items[candidates])
+            contexts = [
+                context.as_cold(set(cold_places.tolist()))
+                for context, cold_places in zip(contexts, places, strict=True)
+            ]
+        scores = np.array(self.score_contexts(contexts)).reshape(candidates.shape)
+        if self.cache_scores:
+            self._cache[digest] = scores.copy(), self.tokens - tokens_before, time.perf_counter() - start
         return scores
 
-    def score_contexts(self, context: Sequence[PromptContext]) -> list[FloatArray]:
-        """The same for prompt context that is gathered already: the scores of each one's candidates.
+    def score_contexts(self, contexts: Sequence[PromptContext]) -> list[FloatArray]:
+        """Score the candidates of prompt contexts. Evaluation, serving and explanations all rank by this method.
 
-        Whoever is ranked is ranked so: evaluated or served, alone or in company, and whatever else is asked of it.
+        Args:
+            contexts: The prompt contexts of queries.
+
+        Returns:
+            For each context the (candidates,) scores in [0, 1].
         """
-        packs = [self.prompts.render(one) for one in context]
+        packs = [self.prompts.render(context) for context in contexts]
         self.tokens += sum(map(len, packs))
         self.calls += len(packs)
         self.queries += len(packs)
@@ -140,6 +195,6 @@ class MllmScorer:
 
 
 def _digest(queries: Queries, candidates: IntArray) -> str:
-    """Equal digests mean that the same was asked."""
+    """The sha256 of queries and candidates."""
     parts = (queries.user, queries.time, candidates, [len(history) for history in queries.history], *queries.history)
     return hashlib.sha256(b"|".join(np.asarray(part, dtype="<i8").tobytes() for part in parts)).hexdigest()

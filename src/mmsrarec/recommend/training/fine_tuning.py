@@ -1,6 +1,7 @@
-"""Fine-tune the language model to choose: LoRA on packs of one positive and its negatives (stage 3 of the paper).
+"""Fine-tuning of the language model: LoRA on packs of one positive and its negatives.
 
-Tasks of writing keywords are mixed in, a step being of one task.
+This is stage 3 of MMSRARec (arXiv 2512.20916). Tasks of writing keywords are mixed in [extension]; each step is of one
+task.
 """
 
 import json
@@ -9,12 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
-from torch.nn import functional as F
 
 from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import IntArray
@@ -26,12 +27,32 @@ from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.training.ranking_loss import choose_loss, distil_loss
 from mmsrarec.recommend.training.training_plan import CHOOSE, TrainingPlan, draw_training_plan
-from mmsrarec.recommend.training.training_tasks import answer_loss, answer_share
+from mmsrarec.recommend.training.training_tasks import answer_loss, answer_token_share
 
 CHECKPOINT_SECONDS = 30.0
-SQUARED = 0.1
-"""Weight of the squared difference of logits beside the divergence of rankings, when scores are distilled."""
+"""Seconds between two checkpoints, at least."""
+
+
+class StepFigures(TypedDict):
+    """The figures of one step.
+
+    Attributes:
+        task: Name of the task.
+        loss: Loss of the batch, over all processes.
+        first: Share of the packs whose positive ranks first; only for the task of choosing.
+    """
+
+    task: str
+    loss: float
+    first: NotRequired[float]
+
+
+class CurvePoint(StepFigures):
+    """A line of the training curve: the figures of a step and its number, from 0."""
+
+    step: int
 
 
 def tune(
@@ -40,103 +61,150 @@ def tune(
     settings: RecommendSettings,
     seed: int,
     folder: Path,
-    work: Path,
+    work_folder: Path,
     progress: Count = lambda done, total, label: None,
     teacher: Callable[[], Prompts] | None = None,
-) -> dict:
-    """Train an adapter and save it into `folder`; `work` keeps what a restart needs. Returns what the manifest says.
+) -> dict[str, Any]:
+    """Train an adapter and save it.
 
-    teacher: makes the tuned model whose scores of the same packs are learned as well; None: there is none. Several
-    processes (`processes`) share each batch; only the first writes, and has something to tell. A restarted run reaches
-    the same weights as an uninterrupted one (bit-equal on a CPU in float32).
+    Several processes (`models.processes`) share each batch; only the first writes. A restarted training reaches the
+    same weights as an uninterrupted one, bit-equal on a CPU in float32.
+
+    Args:
+        prompts: Renders the prompts; holds the model, which gets the adapter.
+        retrieval: Gathers the prompt contexts.
+        settings: Settings of stage 3.
+        seed: Seed of the examples, their order and the adapter's first weights.
+        folder: Where the adapter and its model card are written.
+        work_folder: Keeps what a restart needs.
+        progress: Counts the steps.
+        teacher: Loads the prompts with the tuned model whose scores of the same packs are distilled; None: there is
+            none.
+
+    Returns:
+        What the manifest records: steps, trainable weights, tokens, figures of each task and the curve. Empty in all
+        processes but the first.
+
+    Raises:
+        MmsrarecError: The loss is not finite, or training changed no weight.
     """
     training_plan = draw_training_plan(prompts, retrieval, settings, seed)
-    work.mkdir(parents=True, exist_ok=True)
+    work_folder.mkdir(parents=True, exist_ok=True)
     with processes.first_alone():
-        packs = training_plan.examples[CHOOSE]
-        teacher_logits = learn_from(teacher, packs, work / "taught.safetensors", progress) if teacher else None
+        packs, logits_file = training_plan.examples[CHOOSE], work_folder / "taught.safetensors"
+        teacher_logits = load_teacher_logits(teacher, packs, logits_file, progress) if teacher else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
     trainer = Trainer(peft, settings.learning_rate, len(training_plan.steps))
     objective = RankingObjective(prompts, settings, training_plan, teacher_logits)
-    before = adapter_hash(peft)
-    checkpoint, curve = work / "trainer.safetensors", work / "curve.jsonl"
-    if curve.exists() and processes.is_first():  # a kill may have cut the last line short; its step is done again
-        text = curve.read_text()
-        curve.write_text(text[: text.rfind("\n") + 1])
-    if checkpoint.exists():
-        trainer.resume(checkpoint)
-    saved = time.monotonic()
-    for number in range(trainer.done, len(training_plan.steps)):
-        loss, told = objective.loss(*training_plan.steps[number])
-        if not math.isfinite(told["loss"]):
-            raise MmsrarecError(f"the loss is {told['loss']} at step {number}: lower recommend.learning_rate")
+    untrained_hash = adapter_hash(peft)
+    checkpoint_file, curve_file = work_folder / "trainer.safetensors", work_folder / "curve.jsonl"
+    if curve_file.exists() and processes.is_first():  # a kill may have cut the last line short; its step is done again
+        text = curve_file.read_text()
+        curve_file.write_text(text[: text.rfind("\n") + 1])
+    if checkpoint_file.exists():
+        trainer.resume(checkpoint_file)
+    saved_at = time.monotonic()
+    for step in range(trainer.done, len(training_plan.steps)):
+        loss, step_figures = objective.loss(*training_plan.steps[step])
+        if not math.isfinite(step_figures["loss"]):
+            raise MmsrarecError(f"the loss is {step_figures['loss']} at step {step}: lower recommend.learning_rate")
         trainer.step(loss, together=True)
         if not processes.is_first():
             continue
-        with curve.open("a") as file:
-            file.write(json.dumps({"step": number, **told}) + "\n")
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            trainer.save(checkpoint)
-            saved = time.monotonic()
-        progress(number + 1, len(training_plan.steps), "tuning")
-    if adapter_hash(peft) == before:
+        with curve_file.open("a") as file:
+            file.write(json.dumps({"step": step, **step_figures}) + "\n")
+        if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+            trainer.save(checkpoint_file)
+            saved_at = time.monotonic()
+        progress(step + 1, len(training_plan.steps), "tuning")
+    if adapter_hash(peft) == untrained_hash:
         raise MmsrarecError("training changed no weight: raise recommend.learning_rate or recommend.n_examples")
     if not processes.is_first():
         return {}
-    trainer.save(checkpoint)
+    trainer.save(checkpoint_file)
     peft.requires_grad_(False)
     count = sum(w.numel() for w in trainer.weights.values())
     peft.peft_config["default"].base_model_name_or_path = prompts.mllm.fingerprint  # a name, not a path
     peft.save_pretrained(str(folder), save_embedding_layers=False)
-    (folder / "README.md").write_text(card(prompts, settings, seed, count, training_plan.tokens), encoding="utf-8")
-    lines = read_curve(curve)
-    tasks = {
-        task: {"examples": len(found)} | task_losses(lines, task) for task, found in training_plan.examples.items()
-    }
+    (folder / "README.md").write_text(
+        model_card(prompts, settings, seed, count, training_plan.tokens), encoding="utf-8"
+    )
+    curve = read_curve(curve_file)
     return {
         "steps": len(training_plan.steps),
         "trainable": count,
         "tokens": training_plan.tokens,
-        "tasks": tasks,
-        "curve": lines,
+        "tasks": {
+            task: {"examples": len(examples)} | task_losses(curve, task)
+            for task, examples in training_plan.examples.items()
+        },
+        "curve": curve,
     }
 
 
 @dataclass(frozen=True, eq=False)
 class RankingObjective:
-    """What a step is graded by. taught: (packs, c) logits of a teacher."""
+    """The loss of a training step.
+
+    Attributes:
+        prompts: Renders the prompts; holds the model in training.
+        settings: Settings of stage 3.
+        training_plan: The examples.
+        teacher_logits: (packs, c) yes-minus-no logits of a teacher; None without one.
+    """
 
     prompts: Prompts
     settings: RecommendSettings
     training_plan: TrainingPlan
     teacher_logits: Tensor | None
 
-    def loss(self, task: str, together: IntArray) -> tuple[Tensor, dict]:
-        """This process's part of the loss of a batch, and what the curve tells of the whole."""
-        rows, weight = processes.share(together)
-        examples, first = self.training_plan.examples[task], math.nan
+    def loss(self, task: str, batch_rows: IntArray) -> tuple[Tensor, StepFigures]:
+        """Compute the loss of a batch.
+
+        Args:
+            task: Name of the task.
+            batch_rows: (b,) rows of the task's examples, the same in all processes.
+
+        Returns:
+            This process's part of the loss, and the figures of the whole batch.
+        """
+        rows, weight = processes.share(batch_rows)
+        examples, first_share = self.training_plan.examples[task], math.nan
         if task == CHOOSE:
-            loss, hit = self._choose([examples[row] for row in rows], rows)
-            loss, first = weight * loss, weight * hit
+            loss, own_share = self._choose([examples[int(row)] for row in rows], rows)
+            loss, first_share = weight * loss, weight * own_share
         else:
-            weight = answer_share(examples, rows, together) if weight else 0.0
-            loss = weight * answer_loss(self.prompts, [examples[row] for row in rows])
-        told = torch.tensor([loss.item(), first]).to(loss.device)
-        processes.add_up([told])
-        whole, first = told.tolist()
-        return loss, {"task": task, "loss": whole} | ({"first": first} if task == CHOOSE else {})
+            weight = answer_token_share(examples, rows, batch_rows) if weight else 0.0
+            loss = weight * answer_loss(self.prompts, [examples[int(row)] for row in rows])
+        sums = torch.tensor([loss.item(), first_share]).to(loss.device)
+        processes.add_up([sums])
+        figures: StepFigures = {"task": task, "loss": float(sums[0])}
+        if task == CHOOSE:
+            figures["first"] = float(sums[1])
+        return loss, figures
 
     def _choose(self, packs: Sequence[PackedPrompt], rows: IntArray) -> tuple[Tensor, float]:
-        """The loss of packs, and the share of them whose positive came first."""
+        """The loss of packs, and the share of the packs whose positive ranks first."""
         logits, place = yes_minus_no(self.prompts, packs).view(len(rows), -1), self.training_plan.place[rows]
-        loss = choose_loss(logits, torch.from_numpy(place).to(logits.device), self.settings.loss)
+        loss = choose_loss(logits, torch.as_tensor(place).to(logits.device), self.settings.loss)
         if self.teacher_logits is not None:
             loss = loss + distil_loss(logits, self.teacher_logits[rows].to(logits.device))
         return loss, float((logits.argmax(1).cpu().numpy() == place).mean())
 
 
-def card(prompts: Prompts, settings: RecommendSettings, seed: int, count: int, tokens: int) -> str:
-    """The adapter's model card."""
+def model_card(prompts: Prompts, settings: RecommendSettings, seed: int, count: int, tokens: int) -> str:
+    """The adapter's model card in Markdown.
+
+    Args:
+        prompts: Holds the model and the data set.
+        settings: Settings of stage 3.
+        seed: Seed of the training.
+        count: Number of trained weights.
+        tokens: Tokens of all steps.
+
+    Returns:
+        The text of the card.
+    """
     return (
         f"---\nlibrary_name: peft\n---\n# A ranking adapter for {prompts.dataset.name}\n\n"
         f"LoRA with {count:,} weights on {prompts.mllm.fingerprint}, made by MMSRARec (arXiv 2512.20916) to answer yes "
@@ -146,46 +214,50 @@ def card(prompts: Prompts, settings: RecommendSettings, seed: int, count: int, t
     )
 
 
-def choose_loss(logits: Tensor, place: Tensor, kind: str) -> Tensor:
-    """Loss of (b, c) yes-minus-no logits whose positives stand at `place`, (b,).
+def load_teacher_logits(
+    teacher: Callable[[], Prompts], packs: Sequence[PackedPrompt], file: Path, progress: Count
+) -> Tensor:
+    """The teacher's logits of packs, computed once and stored.
 
-    yesno: cross-entropy of the answer between yes and no, positives and negatives weighing the same. softmax: the
-    positive against its pack. both: their sum.
+    Args:
+        teacher: Loads the prompts with the teacher's model.
+        packs: The packs, all with c candidates.
+        file: Stores the logits.
+        progress: Counts the packs.
+
+    Returns:
+        (packs, c) differences log p(yes) - log p(no).
     """
-    answer = torch.zeros_like(logits).scatter_(1, place[:, None], 1.0)
-    each = F.binary_cross_entropy_with_logits(logits, answer, reduction="none")
-    weight = torch.where(answer > 0, 0.5, 0.5 / (logits.shape[1] - 1))
-    yesno = (each * weight).sum(1).mean()
-    if kind == "yesno":
-        return yesno
-    softmax = F.cross_entropy(logits, place)
-    return softmax if kind == "softmax" else yesno + softmax
-
-
-def distil_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
-    """How far (b, c) yes-minus-no logits are from a teacher's: the divergence of the two softmaxes over the pack
-    (Hinton et al., arXiv 1503.02531, at temperature 1), which ranks, and the squared difference, which sets the level.
-    """
-    ranking = F.kl_div(logits.log_softmax(1), teacher_logits.log_softmax(1), reduction="batchmean", log_target=True)
-    return ranking + SQUARED * F.mse_loss(logits, teacher_logits)
-
-
-def learn_from(teacher: Callable[[], Prompts], packs: Sequence[PackedPrompt], file: Path, progress: Count) -> Tensor:
-    """The teacher's (packs, c) yes-minus-no logits, asked once and kept in `file`."""
     if not file.exists():
         scores = np.stack(score_packs(teacher(), packs, progress=progress))
-        save_whole({"logits": torch.from_numpy(scores).logit(eps=1e-9).float()}, file)
+        save_whole({"logits": torch.as_tensor(scores).logit(eps=1e-9).float()}, file)
     return load_file(file)["logits"]
 
 
-def task_losses(lines: list[dict], task: str) -> dict[str, float]:
-    """steps: of the task; first, last: its mean loss over their first and their last tenth."""
-    losses = [line["loss"] for line in lines if line["task"] == task]
+def task_losses(curve: Sequence[CurvePoint], task: str) -> dict[str, float]:
+    """The losses of one task at the beginning and at the end of training.
+
+    Args:
+        curve: The training curve.
+        task: Name of the task.
+
+    Returns:
+        steps: its number of steps; first, last: its mean loss over the first and the last tenth of them.
+    """
+    losses = [point["loss"] for point in curve if point["task"] == task]
     tenth = math.ceil(len(losses) / 10)
     return {"steps": len(losses), "first": float(np.mean(losses[:tenth])), "last": float(np.mean(losses[-tenth:]))}
 
 
-def read_curve(file: Path) -> list[dict]:
-    """Training curve; of a step that a restart did twice, the last line counts."""
-    lines = {line["step"]: line for line in map(json.loads, file.read_text().splitlines())}
-    return [lines[step] for step in sorted(lines)]
+def read_curve(file: Path) -> list[CurvePoint]:
+    """Read a training curve. Of a step that a restart repeated the last line counts.
+
+    Args:
+        file: JSON lines.
+
+    Returns:
+        The points in the order of the steps.
+    """
+    lines: list[CurvePoint] = [json.loads(line) for line in file.read_text().splitlines()]
+    points = {line["step"]: line for line in lines}
+    return [points[step] for step in sorted(points)]

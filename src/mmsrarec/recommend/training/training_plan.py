@@ -1,4 +1,4 @@
-"""What stage 3 is trained on: packs to choose from, and examples of the tasks mixed in, in the order of the steps."""
+"""The training plan of stage 3: the packs and the examples of the mixed-in tasks, in the order of the steps."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,21 +8,26 @@ import numpy as np
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.recommend.prompt.preferences import draw_preferences
-from mmsrarec.recommend.prompt.prompt_context import Retrieval, harden, sample_training
+from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.settings import RecommendSettings
-from mmsrarec.recommend.training.training_tasks import alike_in_cost, draw_examples, mix
+from mmsrarec.recommend.training.training_samples import draw_hard_negatives, sample_training
+from mmsrarec.recommend.training.training_tasks import draw_examples, equal_cost_batch_size, mix_tasks
 
 CHOOSE = "choose"
+"""Name of the task of choosing among the candidates of a pack."""
 SORTED_BATCHES = 16
-"""Packs are sorted by length within this many batches, so that little of a batch is padding."""
+"""Number of batches within which packs are sorted by length, so that a batch needs little padding."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingPlan:
-    """examples: task -> packs; those of CHOOSE have the positive at `place`, (packs,).
+    """The examples of all tasks and the order of training.
 
-    steps: the task of each step, and the rows of its examples.
+    Attributes:
+        examples: Task to its packs.
+        place: (packs,) columns of the positives in the packs of `CHOOSE`.
+        steps: For each step its task and the rows of its examples.
     """
 
     examples: Mapping[str, Sequence[PackedPrompt]]
@@ -31,13 +36,23 @@ class TrainingPlan:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all steps."""
-        return sum(len(self.examples[task][row]) for task, rows in self.steps for row in rows)
+        """Number of tokens of all steps."""
+        return sum(len(self.examples[task][int(row)]) for task, rows in self.steps for row in rows)
 
 
 def draw_training_plan(prompts: Prompts, retrieval: Retrieval, settings: RecommendSettings, seed: int) -> TrainingPlan:
-    """Whatever else is trained along, the same seed draws the same packs."""
-    rng, other = np.random.default_rng(seed), np.random.default_rng([seed, 0])
+    """Draw the examples and their order. A seed draws the same packs whatever other tasks are trained.
+
+    Args:
+        prompts: Renders the prompts.
+        retrieval: Gathers the prompt contexts; holds the training log.
+        settings: Settings of stage 3.
+        seed: Seed of all draws.
+
+    Returns:
+        The training plan.
+    """
+    rng, task_rng = np.random.default_rng(seed), np.random.default_rng([seed, 0])
     queries, candidates, place = sample_training(
         retrieval.train,
         settings.n_examples,
@@ -46,36 +61,57 @@ def draw_training_plan(prompts: Prompts, retrieval: Retrieval, settings: Recomme
         settings.recency_power,
         settings.new_negatives == "matched",
     )
-    if hard := round(settings.hard_negatives * settings.negatives):
-        ranked = retrieval.neighbours.encoder.scores
-        candidates = harden(retrieval.train, queries, candidates, place, ranked, hard, rng)
-    as_cold = np.random.default_rng([seed, 1]).random(candidates.shape) < settings.cold_item_rate
-    gathered = retrieval.gather(queries, candidates, settings)
-    context = [one.as_cold(set(np.flatnonzero(row).tolist())) for one, row in zip(gathered, as_cold, strict=True)]
+    if n_hard := round(settings.hard_negatives * settings.negatives):
+        scores = retrieval.neighbours.encoder.scores
+        candidates = draw_hard_negatives(retrieval.train, queries, candidates, place, scores, n_hard, rng)
+    cold_mask = np.random.default_rng([seed, 1]).random(candidates.shape) < settings.cold_item_rate
+    context_list = retrieval.gather(queries, candidates, settings)
+    cold_places = [set(np.flatnonzero(row).tolist()) for row in cold_mask]
+    contexts = [context.as_cold(places) for context, places in zip(context_list, cold_places, strict=True)]
     preferences = draw_preferences(
         candidates, place, prompts.shown_keywords, settings.preference_rate, seed, prompts.keywords.lexicon
     )
     packs = [
-        prompts.render(replace(one, preferences=preference))
-        for one, preference in zip(context, preferences, strict=True)
+        prompts.render(replace(context, preferences=preference))
+        for context, preference in zip(contexts, preferences, strict=True)
     ]
-    examples, plans = {CHOOSE: packs}, {CHOOSE: passes(packs, settings.batch_size, settings.epochs, rng)}
-    for task, found in draw_examples(prompts, retrieval, seed).items():
-        batch = alike_in_cost(found, packs, settings.batch_size)
-        examples[task], plans[task] = found, passes(found, batch, settings.epochs, other)
-    return TrainingPlan(examples, place, mix(plans, other))
+    examples, plans = {CHOOSE: packs}, {CHOOSE: epoch_batches(packs, settings.batch_size, settings.epochs, rng)}
+    for task, task_examples in draw_examples(prompts, retrieval, seed).items():
+        batch = equal_cost_batch_size(task_examples, packs, settings.batch_size)
+        examples[task], plans[task] = task_examples, epoch_batches(task_examples, batch, settings.epochs, task_rng)
+    return TrainingPlan(examples, place, mix_tasks(plans, task_rng))
 
 
-def plan(packs: Sequence[PackedPrompt], batch: int, rng: np.random.Generator) -> Iterator[IntArray]:
-    """The order of training: batches of packs of like length, in random order."""
-    order, batches = rng.permutation(len(packs)), []
+def shuffled_batches(packs: Sequence[PackedPrompt], batch: int, rng: np.random.Generator) -> Iterator[IntArray]:
+    """The batches of one pass: packs of similar length together, the batches in random order.
+
+    Args:
+        packs: The packs to train on.
+        batch: Packs of a batch.
+        rng: The random numbers.
+
+    Yields:
+        (b,) rows of the packs of a batch.
+    """
+    order: IntArray = rng.permutation(len(packs))
+    batches: list[IntArray] = []
     for start in range(0, len(order), batch * SORTED_BATCHES):
-        window = sorted(order[start : start + batch * SORTED_BATCHES], key=lambda r: len(packs[r]))
+        window = sorted(order[start : start + batch * SORTED_BATCHES], key=lambda row: len(packs[int(row)]))
         batches += [np.array(window[i : i + batch]) for i in range(0, len(window), batch)]
     for i in rng.permutation(len(batches)):
         yield batches[i]
 
 
-def passes(packs: Sequence[PackedPrompt], batch: int, epochs: int, rng: np.random.Generator) -> list[IntArray]:
-    """The batches of several passes over the examples, each in an order of its own."""
-    return [rows for _ in range(epochs) for rows in plan(packs, batch, rng)]
+def epoch_batches(packs: Sequence[PackedPrompt], batch: int, epochs: int, rng: np.random.Generator) -> list[IntArray]:
+    """The batches of several passes, each in its own order.
+
+    Args:
+        packs: The packs to train on.
+        batch: Packs of a batch.
+        epochs: Number of passes.
+        rng: The random numbers.
+
+    Returns:
+        The rows of each batch.
+    """
+    return [rows for _ in range(epochs) for rows in shuffled_batches(packs, batch, rng)]

@@ -1,7 +1,7 @@
-"""The tasks trained beside choosing: the model writes keywords, so that it understands items and people [extension].
+"""The tasks trained beside choosing: the model writes keywords, so that it understands items and users [extension].
 
-Every context is gathered and rendered by the functions that serve the question of stage 3, under the same clock. An
-answer holds keywords that a prompt shows, so a variant that shows none has no such task.
+The functions that gather and render the question of stage 3 do so for the tasks too, by the same temporal leakage rule.
+An answer holds keywords that a prompt shows, so a variant that shows none has no such task.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,106 +14,184 @@ from torch.nn import functional as F
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models.packing.forward import batch_of, read
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
-from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval, sample_queries
+from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.scorer import output_layer
+from mmsrarec.recommend.training.training_samples import sample_queries
 from mmsrarec.retrieve.collaborative_context import weigh_keywords
 
 
 def foresee(prompts: Prompts, context: PromptContext, target: int) -> PackedPrompt | None:
-    """History and context -> the keywords of the item that is taken next. None where that has no keywords."""
-    asked = prompts.ask(prompts.context(context), "What do they take next? Answer with its keywords.")
-    return _answered(prompts, TokenSpan(asked), prompts.shown_keywords(target))
+    """The task of writing the keywords of the next item, from history and context.
+
+    Args:
+        prompts: Renders the prompts.
+        context: The prompt context of the query.
+        target: Code of the next item.
+
+    Returns:
+        The example; None where the item has no keywords.
+    """
+    question = prompts.ask(prompts.context(context), "What do they take next? Answer with its keywords.")
+    return _answered(prompts, TokenSpan(question), prompts.shown_keywords(target))
 
 
 def recognise(prompts: Prompts, code: int) -> PackedPrompt | None:
-    """Title and picture of an item -> its keywords. None where nothing is shown of it, or it has no keywords."""
+    """The task of writing the keywords of an item, from its title and picture.
+
+    Args:
+        prompts: Renders the prompts.
+        code: Code of the item.
+
+    Returns:
+        The example; None where prompts show neither title nor picture of the item, or it has no keywords.
+    """
     title, picture = prompts.title(code), prompts.picture(code)
     lines = [*title, *picture, *prompts.mllm.encode("\n")]
-    asked = TokenSpan(prompts.ask(lines, "What is it? Answer with its keywords."), [code] if picture else [])
-    return _answered(prompts, asked, prompts.shown_keywords(code) if title or picture else ())
+    question = TokenSpan(prompts.ask(lines, "What is it? Answer with its keywords."), [code] if picture else [])
+    return _answered(prompts, question, prompts.shown_keywords(code) if title or picture else ())
 
 
-def profile(prompts: Prompts, history: Sequence[int], taken: Iterable[int]) -> PackedPrompt | None:
-    """History -> the keywords that describe somebody best: of all items taken, the ones in many of them, and rare in
-    the catalogue. None where those have no keywords."""
-    asked = prompts.ask(prompts.history(history), "What do they like? Answer with keywords.")
-    words = weigh_keywords(((code, 1.0) for code in taken), prompts.shown_keywords, prompts.rare)
-    return _answered(prompts, TokenSpan(asked), words[: prompts.settings.item_keywords])
+def profile(prompts: Prompts, history: Sequence[int], consumed_items: Iterable[int]) -> PackedPrompt | None:
+    """The task of writing the keywords that describe a user best, from the user's history.
+
+    They are the heaviest by their number of items and their rarity in the catalogue
+    (`retrieve.collaborative_context.weigh_keywords`).
+
+    Args:
+        prompts: Renders the prompts.
+        history: Item codes, oldest first.
+        consumed_items: Codes of all items that the user consumes in training.
+
+    Returns:
+        The example; None where these items have no keywords.
+    """
+    question = prompts.ask(prompts.history(history), "What do they like? Answer with keywords.")
+    words = weigh_keywords(((code, 1.0) for code in consumed_items), prompts.shown_keywords, prompts.keyword_rarity)
+    return _answered(prompts, TokenSpan(question), words[: prompts.settings.item_keywords])
 
 
-def _answered(prompts: Prompts, asked: TokenSpan, words: Sequence[str]) -> PackedPrompt | None:
-    """The answer stands where a candidate does, and ends the model's turn."""
+def _answered(prompts: Prompts, question: TokenSpan, words: Sequence[str]) -> PackedPrompt | None:
+    """A prompt whose answer stands in the place of a candidate and ends the model's turn; None without words."""
     answer = [*prompts.mllm.encode(", ".join(words)), prompts.mllm.turn_end]
-    return PackedPrompt(asked, [TokenSpan(answer)]) if words else None
+    return PackedPrompt(question, [TokenSpan(answer)]) if words else None
 
 
 def _foresee(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[PackedPrompt | None]:
+    """`n` examples of `foresee` at random training queries."""
     queries = sample_queries(retrieval.train, n, rng)
-    known = retrieval.gather(queries, queries.target[:, None], prompts.settings)
-    return [foresee(prompts, one, int(code)) for one, code in zip(known, queries.target, strict=True)]
+    contexts = retrieval.gather(queries, queries.target[:, None], prompts.settings)
+    return [foresee(prompts, context, int(code)) for context, code in zip(contexts, queries.target, strict=True)]
 
 
 def _recognise(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[PackedPrompt | None]:
-    """Items that training knows only, so that new ones stay new; all of them before any comes again."""
+    """`n` examples of `recognise`: items of the training log, so that new items stay new; each before any repeats."""
     items = rng.permutation(np.flatnonzero(retrieval.train.counts))
     return [recognise(prompts, code) for code in np.resize(items, n).tolist()]
 
 
 def _profile(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[PackedPrompt | None]:
-    queries, newest = sample_queries(retrieval.train, n, rng), prompts.settings.history
-    taken = map(retrieval.train.items_of, queries.user.tolist())
-    pairs = zip(queries.history, taken, strict=True)
-    return [profile(prompts, history[-newest:].tolist(), all_.tolist()) for history, all_ in pairs]
+    """`n` examples of `profile` at random training queries."""
+    queries, n_history = sample_queries(retrieval.train, n, rng), prompts.settings.history
+    consumed_items = map(retrieval.train.items_of, queries.user.tolist())
+    pairs = zip(queries.history, consumed_items, strict=True)
+    return [profile(prompts, history[-n_history:].tolist(), items.tolist()) for history, items in pairs]
 
 
-DRAWN: Mapping[str, Callable[[Prompts, Retrieval, int, np.random.Generator], list[PackedPrompt | None]]] = {
+TASK_SAMPLERS: Mapping[str, Callable[[Prompts, Retrieval, int, np.random.Generator], list[PackedPrompt | None]]] = {
     "foresee": _foresee,
     "recognise": _recognise,
     "profile": _profile,
 }
-"""How the examples of each task are drawn, from the training part alone."""
+"""Task to the function that draws n examples of it from the training log."""
 
 
 def draw_examples(prompts: Prompts, retrieval: Retrieval, seed: int) -> dict[str, list[PackedPrompt]]:
-    """The examples of each task that the settings ask for; a task's do not depend on the weights of the others."""
-    found = {}
-    for number, (task, draw) in enumerate(DRAWN.items(), start=1):
+    """Draw the examples of the tasks. Those of one task do not depend on the shares of the others.
+
+    Args:
+        prompts: Renders the prompts; its settings name the share of each task.
+        retrieval: Gathers the prompt contexts; holds the training log.
+        seed: Seed of the draws.
+
+    Returns:
+        Task to its examples, without the tasks that have none.
+    """
+    examples_by_task: dict[str, list[PackedPrompt]] = {}
+    for number, (task, sample) in enumerate(TASK_SAMPLERS.items(), start=1):
         n = round(getattr(prompts.settings.tasks, task) * prompts.settings.n_examples)
-        drawn = draw(prompts, retrieval, n, np.random.default_rng([seed, number])) if n else []
-        if examples := [one for one in drawn if one is not None]:
-            found[task] = examples
-    return found
+        samples = sample(prompts, retrieval, n, np.random.default_rng([seed, number])) if n else []
+        if examples := [example for example in samples if example is not None]:
+            examples_by_task[task] = examples
+    return examples_by_task
 
 
-def alike_in_cost(examples: Sequence[PackedPrompt], packs: Sequence[PackedPrompt], batch: int) -> int:
-    """How many examples make a step about as dear as `batch` packs. An answer's tokens count twice: each asks the whole
-    output matrix, where a choice asks two rows of it."""
-    dear = np.mean([len(one) + len(one.candidates[0].ids) for one in examples])
-    return max(1, round(batch * float(np.mean([len(pack) for pack in packs]) / dear)))
+def equal_cost_batch_size(examples: Sequence[PackedPrompt], packs: Sequence[PackedPrompt], batch: int) -> int:
+    """The number of examples that cost about as much as a batch of packs.
+
+    A token of an answer counts twice: it needs the whole output matrix, where a choice needs two rows of it.
+
+    Args:
+        examples: The examples of a task.
+        packs: The packs of the task of choosing.
+        batch: Packs of a batch.
+
+    Returns:
+        Examples of a batch, at least 1.
+    """
+    example_cost = np.mean([len(example) + len(example.candidates[0].ids) for example in examples])
+    return max(1, round(batch * float(np.mean([len(pack) for pack in packs]) / example_cost)))
 
 
-def mix(plans: Mapping[str, Sequence[IntArray]], rng: np.random.Generator) -> list[tuple[str, IntArray]]:
-    """(task, rows) of every step: batches of one task each, in random order, in which each task keeps its own."""
-    waiting = {task: iter(batches) for task, batches in plans.items()}
+def mix_tasks(plans: Mapping[str, Sequence[IntArray]], rng: np.random.Generator) -> list[tuple[str, IntArray]]:
+    """Mix the batches of all tasks in random order. The batches of one task keep their order.
+
+    Args:
+        plans: Task to the rows of each of its batches.
+        rng: The random numbers.
+
+    Returns:
+        (task, rows) of each step.
+    """
+    remaining = {task: iter(batches) for task, batches in plans.items()}
     order = rng.permutation([task for task, batches in plans.items() for _ in batches]).tolist()
-    return [(task, next(waiting[task])) for task in order]
+    return [(task, next(remaining[task])) for task in order]
 
 
 def answer_loss(prompts: Prompts, examples: Sequence[PackedPrompt]) -> Tensor:
-    """Mean cross-entropy of the answers' tokens. Logits are computed where an answer is expected, and nowhere else."""
+    """The loss of written answers. Logits are computed only where a token of an answer is expected.
+
+    Args:
+        prompts: Holds the model in training and the pictures.
+        examples: Prompts with one answer each.
+
+    Returns:
+        The mean cross-entropy of the answers' tokens.
+    """
     batch, device = batch_of(prompts.mllm, examples), prompts.mllm.device
-    rows, columns, wanted = [], [], []
-    for row, one in enumerate(examples):
-        (answer,) = one.candidates
+    rows: list[int] = []
+    columns: list[int] = []
+    answer_ids: list[int] = []
+    for row, example in enumerate(examples):
+        (answer,) = example.candidates
         rows += [row] * len(answer.ids)
-        columns += [len(one.shared.ids) - 1, *range(batch.layout.shared, batch.layout.shared + len(answer.ids) - 1)]
-        wanted += answer.ids
+        columns += [len(example.shared.ids) - 1, *range(batch.layout.shared, batch.layout.shared + len(answer.ids) - 1)]
+        answer_ids += answer.ids
     places = torch.tensor(rows, device=device), torch.tensor(columns, device=device)
-    logits = prompts.mllm.model.get_output_embeddings()(read(prompts.mllm, batch, prompts.features, places))  # pyright: ignore
-    return F.cross_entropy(logits.float(), torch.tensor(wanted, device=device))
+    logits: Tensor = output_layer(prompts.mllm)(read(prompts.mllm, batch, prompts.features, places))
+    return F.cross_entropy(logits.float(), torch.tensor(answer_ids, device=device))
 
 
-def answer_share(examples: Sequence[PackedPrompt], rows: IntArray, together: IntArray) -> float:
-    """Of the answers' tokens in a batch, the share in `rows` of it: what a process's mean weighs in that of all."""
-    mine, all_ = (sum(len(examples[row].candidates[0].ids) for row in part) for part in (rows, together))
-    return mine / all_
+def answer_token_share(examples: Sequence[PackedPrompt], rows: IntArray, batch_rows: IntArray) -> float:
+    """The share of a batch's answer tokens that one process computes: the weight of its mean loss.
+
+    Args:
+        examples: Prompts with one answer each.
+        rows: Rows of the examples that the process computes.
+        batch_rows: Rows of the whole batch.
+
+    Returns:
+        A share of 1.
+    """
+    own_tokens = sum(len(examples[int(row)].candidates[0].ids) for row in rows)
+    return own_tokens / sum(len(examples[int(row)].candidates[0].ids) for row in batch_rows)

@@ -1,7 +1,7 @@
-"""The row "mllm-msr": a pipeline as MLLM-MSR is one (arXiv 2408.09698), on the backbone of MMSRARec.
+"""The row "mllm-msr": a pipeline after MLLM-MSR (arXiv 2408.09698) on the backbone of MMSRARec.
 
-A model writes down what somebody prefers (`msr_writer`); a model tuned on yes or no reads that and one candidate with
-its text and picture, in a prompt of its own for each. No similar users, no counts: it knows the history alone.
+A model writes what a user prefers (`writer`). A model tuned on yes or no reads this text and one candidate with its
+text and picture, in a separate prompt for each. It knows the history only: no similar users and no counts.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,24 +22,36 @@ from mmsrarec.recommend.settings import PromptFields, RecommendSettings, Tasks
 from mmsrarec.study.mllm_msr.writer import Writer
 from mmsrarec.summarize.keywords import Keywords
 
-SHOWN = PromptFields(
+MSR_PROMPT_FIELDS = PromptFields(
     **(dict.fromkeys(PromptFields.model_fields, False) | dict.fromkeys(("titles", "descriptions", "pictures"), True))
 )
 """What its prompts show of a candidate."""
-RANKED = "\nWill they take it next? Answer yes or no."
+RANKING_QUESTION = "\nWill they take it next? Answer yes or no."
 
 
 def msr_settings(settings: RecommendSettings) -> RecommendSettings:
-    """A recipe's settings of ranking, with what its prompts show, its published loss and nothing trained along; all
-    else is the same."""
+    """The settings of stage 3 for this row: its prompt fields, the published loss, and no other tasks.
+
+    Args:
+        settings: The recipe's settings of stage 3.
+
+    Returns:
+        The same settings but for these.
+    """
     tasks = Tasks(foresee=0, recognise=0, profile=0)
-    return settings.model_copy(update={"prompt_fields": SHOWN, "loss": "yesno", "tasks": tasks, "preference_rate": 0.0})
+    return settings.model_copy(
+        update={"prompt_fields": MSR_PROMPT_FIELDS, "loss": "yesno", "tasks": tasks, "preference_rate": 0.0}
+    )
 
 
 class MsrPrompts(Prompts):
-    """A written preference is what the candidates of somebody share.
+    """Prompts whose shared part is a written preference.
 
-    Tuning packs them, which equals prompts of their own in weights and scores, and costs less (`models.packing`).
+    Tuning packs the candidates, which gives the same weights and scores as separate prompts at less cost
+    (`models.packing`).
+
+    Attributes:
+        writer: Writes and stores the preferences.
     """
 
     def __init__(
@@ -53,25 +65,58 @@ class MsrPrompts(Prompts):
         super().__init__(mllm, dataset, Keywords((), (), (), ()), features, settings)
         self.writer = writer
 
-    def shared(self, context: PromptContext, unsaid: Collection[str] = ()) -> TokenSpan:
-        """Raises KeyError where the preference behind the history has not been written."""
+    def shared(self, context: PromptContext, omitted_words: Collection[str] = ()) -> TokenSpan:
+        """The preference behind the history, and the question.
+
+        Args:
+            context: The prompt context of the query.
+            omitted_words: Ignored: there are no collaborative keywords.
+
+        Returns:
+            Token ids up to where the model's turn starts.
+
+        Raises:
+            KeyError: The preference has not been written.
+        """
         before, after = self.mllm.frame
-        asked = self.mllm.encode(self.writer.preferences[context.history].text + RANKED)
-        return TokenSpan([*before, *asked, *after])
+        question = self.mllm.encode(self.writer.preferences[context.history].text + RANKING_QUESTION)
+        return TokenSpan([*before, *question, *after])
 
 
 @dataclass(frozen=True, eq=False)
-class Recollection(Retrieval):
-    """What MLLM-MSR knows of a query: the history, and the preference that is written of it."""
+class MsrRetrieval(Retrieval):
+    """What MLLM-MSR knows of a query: the history, and the preference that is written from it.
+
+    Attributes:
+        writer: Writes the preferences.
+    """
 
     writer: Writer = field(kw_only=True)
 
     @classmethod
-    def of(cls, retrieval: Retrieval, writer: Writer) -> "Recollection":
-        """On the log of stage 2, of which nothing else is used."""
+    def of(cls, retrieval: Retrieval, writer: Writer) -> "MsrRetrieval":
+        """Take the training log of stage 2 and nothing else.
+
+        Args:
+            retrieval: Stage 2 of the run.
+            writer: Writes the preferences.
+
+        Returns:
+            The retrieval of this row.
+        """
         return cls(**{part.name: getattr(retrieval, part.name) for part in fields(Retrieval)}, writer=writer)
 
     def gather(self, queries: Queries, candidates: IntArray, settings: RecommendSettings) -> list[PromptContext]:
+        """Write the missing preferences, and gather contexts that hold the histories only.
+
+        Args:
+            queries: m queries.
+            candidates: (m, c) item codes.
+            settings: Settings of stage 3.
+
+        Returns:
+            m prompt contexts.
+        """
         histories = [tuple(history[-settings.history :].tolist()) for history in queries.history]
         self.writer.write(histories)
         return [
@@ -82,21 +127,33 @@ class Recollection(Retrieval):
 
 @dataclass
 class MllmMsr(MllmScorer):
-    """Scores by a prompt for each candidate. Calls and tokens of the preferences count, whenever they were written.
+    """A ranker that reads a separate prompt for each candidate.
 
-    batch_tokens: 1 asks prompt after prompt; more asks as many at once.
+    The calls and tokens of a preference count for each of its queries, whenever it was written. `batch_tokens` of 1
+    reads one prompt after the other.
+
+    Attributes:
+        writer: Writes and stores the preferences.
     """
 
     writer: Writer = field(kw_only=True)
 
-    def score_contexts(self, context: Sequence[PromptContext], tree: PrefixTree | None = None) -> list[FloatArray]:
-        """tree: no use is made of it, for every prompt is asked whole."""
-        packs = [self.prompts.render(one) for one in context]
-        alone = [single for pack in packs for single in pack.unpacked()]
-        written = [self.writer.preferences[one.history] for one in context]
+    def score_contexts(self, contexts: Sequence[PromptContext], tree: PrefixTree | None = None) -> list[FloatArray]:
+        """Score the candidates of prompt contexts.
+
+        Args:
+            contexts: The prompt contexts of queries.
+            tree: Ignored: every prompt is computed whole.
+
+        Returns:
+            For each context the (candidates,) scores in [0, 1].
+        """
+        packs = [self.prompts.render(context) for context in contexts]
+        single_prompts = [single for pack in packs for single in pack.unpacked()]
+        preferences = [self.writer.preferences[context.history] for context in contexts]
         self.queries += len(packs)
-        self.calls += len(alone) + sum(preference.calls for preference in written)
-        self.tokens += sum(map(len, alone)) + sum(preference.tokens for preference in written)
-        scores = score_packs(self.prompts, alone, self.batch_tokens, self.progress)
+        self.calls += len(single_prompts) + sum(preference.calls for preference in preferences)
+        self.tokens += sum(map(len, single_prompts)) + sum(preference.tokens for preference in preferences)
+        scores = score_packs(self.prompts, single_prompts, self.batch_tokens, self.progress)
         ends = np.cumsum([len(pack.candidates) for pack in packs])
         return np.split(np.concatenate(scores), ends[:-1]) if scores else []

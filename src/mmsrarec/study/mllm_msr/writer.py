@@ -1,8 +1,8 @@
-"""What MLLM-MSR writes before it ranks: a sentence for each picture, and a paragraph on what somebody prefers.
+"""The texts of MLLM-MSR before it ranks: a sentence for each picture, and a paragraph on each user's preference.
 
 Ye et al., Harnessing Multimodal Large Language Models for Multimodal Sequential Recommendation (arXiv 2408.09698). The
 untuned model writes with all its layers. A preference is recurrent: it is written from the oldest `chunk` items of a
-history and written anew with each next `chunk`, so a longer history takes more calls, one after the other.
+history and rewritten with each next `chunk`, so a longer history takes more calls in sequence.
 """
 
 import hashlib
@@ -30,13 +30,19 @@ QUESTION = (
     'Start with "They prefer".'
 )
 OPENING = "They prefer"
-WRITTEN = (IMAGE_QUESTION, IMAGE_OPENING, HISTORY, BEFORE, QUESTION, OPENING)
-"""All the words of the prompts: part of the key of whatever is made from the answers."""
+WRITER_WORDS = (IMAGE_QUESTION, IMAGE_OPENING, HISTORY, BEFORE, QUESTION, OPENING)
+"""All words of the prompts, which are part of the key of everything built from the answers."""
 
 
 @dataclass(frozen=True)
 class Preference:
-    """What was written of a history; calls of the model, and tokens read and written, that it took."""
+    """The written preference behind a history.
+
+    Attributes:
+        text: The paragraph.
+        calls: Calls of the model that it took.
+        tokens: Tokens that were read and written for it.
+    """
 
     text: str
     calls: int
@@ -44,7 +50,7 @@ class Preference:
 
 
 def one_line(text: str) -> bool:
-    """Whether an answer has gone beyond its paragraph."""
+    """Whether an answer has left its first line, where generation stops."""
     return "\n" in text
 
 
@@ -52,8 +58,15 @@ def one_line(text: str) -> bool:
 class Writer:
     """Writes descriptions and preferences. The same question to the same model has the same answer.
 
-    store: a file that keeps answers, so that stopped work goes on; ":memory:" keeps none beyond a call. descriptions:
-    item code -> what its picture shows. preferences: of the histories that were written about.
+    Attributes:
+        mllm: The untuned model.
+        dataset: The catalogue.
+        settings: Lengths of the texts.
+        descriptions: Item code to what its picture shows.
+        store: A file that stores answers, so that interrupted work continues; ":memory:" stores none beyond a call.
+        batch: Prompts of a batch.
+        progress: Counts the answers.
+        preferences: History, item codes oldest first, to its preference.
     """
 
     mllm: Mllm
@@ -63,63 +76,84 @@ class Writer:
     store: str | Path = ":memory:"
     batch: int = 32
     progress: Count = lambda done, total, label: None
-    preferences: dict[tuple[int, ...], Preference] = field(default_factory=dict, init=False)
+    preferences: dict[tuple[int, ...], Preference] = field(
+        default_factory=dict[tuple[int, ...], Preference], init=False
+    )
 
     def describe(self, features: Mapping[int, Tensor]) -> None:
-        """Write what the pictures show. features: item code -> (v, d)."""
+        """Write what the pictures show.
+
+        Args:
+            features: Item code to the (v, d) visual tokens of its picture.
+        """
         opening = self.mllm.encode(IMAGE_OPENING)
-        prompts = [[*image_prompt(self.mllm, len(seen)), *opening] for seen in features.values()]
+        prompts = [[*image_prompt(self.mllm, len(feature)), *opening] for feature in features.values()]
         answers = self._answers("description", prompts, list(features.values()), self.settings.description_tokens)
-        self.descriptions = {code: _said(IMAGE_OPENING, text) for code, text in zip(features, answers, strict=True)}
+        self.descriptions = {
+            code: _continued(IMAGE_OPENING, text) for code, text in zip(features, answers, strict=True)
+        }
 
     def write(self, histories: Sequence[tuple[int, ...]]) -> None:
-        """Write the preferences behind histories, item codes oldest first, where they are not known yet."""
-        new = [history for history in dict.fromkeys(histories) if history not in self.preferences]
-        found = {history: Preference("", 0, 0) for history in new}
-        for start in range(0, max(map(len, new), default=0), self.settings.chunk):
-            going = [history for history in new if start < len(history)]
-            prompts = [self.prompt(h[start : start + self.settings.chunk], found[h].text) for h in going]
-            answers = self._answers("preference", prompts, [None] * len(going), self.settings.preference_tokens)
-            for history, prompt, answer in zip(going, prompts, answers, strict=True):
-                before, tokens = found[history], len(prompt) + len(self.mllm.encode(answer))
-                text = _said(OPENING, answer)
-                found[history] = Preference(text, before.calls + 1, before.tokens + tokens)
-        self.preferences |= found
+        """Write the missing preferences behind histories.
+
+        Args:
+            histories: Item codes, oldest first.
+        """
+        new_histories = [history for history in dict.fromkeys(histories) if history not in self.preferences]
+        preferences = {history: Preference("", 0, 0) for history in new_histories}
+        for start in range(0, max(map(len, new_histories), default=0), self.settings.chunk):
+            unfinished = [history for history in new_histories if start < len(history)]
+            prompts = [self.prompt(h[start : start + self.settings.chunk], preferences[h].text) for h in unfinished]
+            answers = self._answers("preference", prompts, [None] * len(unfinished), self.settings.preference_tokens)
+            for history, prompt, answer in zip(unfinished, prompts, answers, strict=True):
+                previous, tokens = preferences[history], len(prompt) + len(self.mllm.encode(answer))
+                text = _continued(OPENING, answer)
+                preferences[history] = Preference(text, previous.calls + 1, previous.tokens + tokens)
+        self.preferences |= preferences
 
     def prompt(self, codes: Sequence[int], before: str) -> list[int]:
-        """Asks for the preference behind items, oldest first, given what was written of those before; "" at first."""
+        """The prompt that asks for a preference.
+
+        Args:
+            codes: Codes of the next items, oldest first.
+            before: The preference written from the items before them; "" at first.
+
+        Returns:
+            Token ids.
+        """
         encode, (start, end) = self.mllm.encode, self.mllm.frame
         lines = [token for code in codes for token in (*encode("- "), *self._item(code), *encode("\n"))]
-        known = encode(f"{BEFORE} {before}\n") if before else []
-        return [*start, *encode(HISTORY), *lines, *known, *encode(QUESTION), *end, *encode(OPENING)]
+        before_ids = encode(f"{BEFORE} {before}\n") if before else []
+        return [*start, *encode(HISTORY), *lines, *before_ids, *encode(QUESTION), *end, *encode(OPENING)]
 
     def _item(self, code: int) -> list[int]:
-        """Title and text, cut to `text_tokens`, and what the picture shows."""
+        """The token ids of an item's title and text, at most `text_tokens`, and of what its picture shows."""
         about = self.mllm.encode(item_text(self.dataset.items[code]))[: self.settings.text_tokens]
-        shown = self.descriptions.get(code)
-        return [*about, *self.mllm.encode(f" {shown}")] if shown else about or self.mllm.encode("something")
+        description = self.descriptions.get(code)
+        return [*about, *self.mllm.encode(f" {description}")] if description else about or self.mllm.encode("something")
 
     def _answers(
-        self, what: str, prompts: Sequence[Sequence[int]], features: Sequence[Tensor | None], tokens: int
+        self, kind: str, prompts: Sequence[Sequence[int]], features: Sequence[Tensor | None], tokens: int
     ) -> list[str]:
-        """Greedy answers of one line; "" where the model fails."""
-        asked = [
+        """Greedy answers of one line each; "" where the model fails."""
+        questions = [
             Question(key(prompt=list(prompt), picture=_digest(feature)), prompt, feature)
             for prompt, feature in zip(prompts, features, strict=True)
         ]
-        job = Job(what, self.mllm.fingerprint, "", key(tokens=tokens)[:16])
+        job = Job(kind, self.mllm.fingerprint, "", key(tokens=tokens)[:16])
         with Store(self.store) as store:
-            found = ask(store, job, self.mllm, asked, one_line, tokens, self.batch, self._progress(what))
-        return [found.get(question.content, "") for question in asked]
+            answers = ask(store, job, self.mllm, questions, one_line, tokens, self.batch, self._progress(kind))
+        return [answers.get(question.content, "") for question in questions]
 
-    def _progress(self, what: str) -> Count:
-        return lambda done, total, label: self.progress(done, total, f"{what}s")
+    def _progress(self, kind: str) -> Count:
+        return lambda done, total, label: self.progress(done, total, f"{kind}s")
 
 
-def _said(opening: str, answer: str) -> str:
+def _continued(opening: str, answer: str) -> str:
     """The line that an answer continues."""
     return " ".join(f"{opening} {answer.partition(chr(10))[0]}".split())
 
 
 def _digest(feature: Tensor | None) -> str:
+    """The sha256 of a picture's visual tokens; "" without a picture."""
     return "" if feature is None else hashlib.sha256(feature.float().cpu().numpy().tobytes()).hexdigest()

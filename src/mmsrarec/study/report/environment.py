@@ -1,11 +1,11 @@
 """The templates of the pages: their one Jinja environment, a section, and a whole page around sections."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -28,6 +28,7 @@ class Section(NamedTuple):
     data: Mapping[str, Any]
 
     def html(self) -> Markup:
+        """The section as HTML."""
         return Markup(environment().get_template(f"{self.template}.html").render(self.data))
 
 
@@ -36,7 +37,8 @@ def environment() -> Environment:
     """The environment of all templates: it escapes all text, and an unknown name is an error."""
     loader = PackageLoader(PACKAGE)
     jinja = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    jinja.filters |= {function.__name__: function for function in FILTERS}
+    filters = cast("dict[str, Callable[..., str]]", jinja.filters)
+    filters.update({function.__name__: function for function in FILTERS})
     return jinja
 
 

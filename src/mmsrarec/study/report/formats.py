@@ -2,11 +2,15 @@
 
 import math
 from base64 import b64encode
-from typing import Any
+from typing import Any, cast
 
-SHARES = {"text_asked", "image_asked", "text_fallback", "image_fallback", "from_title", "unsupported"}
-SHARES |= {"without_keywords", "coverage"}
+SHARES = {
+    *("text_asked", "image_asked", "text_fallback", "image_fallback"),
+    *("from_title", "unsupported", "without_keywords", "coverage"),
+}
+"""Names of figures that are written as per cent."""
 COUNTS = {"items", "vocabulary"}
+"""Names of figures that are written without decimals."""
 
 
 def number(value: float | None, name: str, like: float | None = None) -> str:
@@ -38,7 +42,7 @@ def plain(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return "–" if value is None else ("yes" if value else "no")
     if isinstance(value, list):
-        return ", ".join(map(plain, value))
+        return ", ".join(map(plain, cast("list[Any]", value)))
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 

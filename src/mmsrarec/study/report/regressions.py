@@ -1,4 +1,4 @@
-"""What got worse: where our row falls behind the strongest of the others, by part of the users and user by user."""
+"""Regressions: where our row falls behind the strongest other row, by part of the users and user by user."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,8 +11,8 @@ from mmsrarec.evaluate.significance import RESAMPLES, holm, paired
 from mmsrarec.study.report.labels import HEADLINE, OURS
 from mmsrarec.study.results import ModelResult
 
-FOUND = {"published": "HR@5", "full": "HR@10"}
-"""By which a user's next item was found or missed."""
+HIT_METRICS = {"published": "HR@5", "full": "HR@10"}
+"""Protocol to the metric by which the target of a user counts as hit or missed."""
 
 
 def regressions(
@@ -30,11 +30,11 @@ def regressions(
         An entry of report.json's "worse": for all users and each slice of them a paired test of the headline, and how
         many users were gained and lost; the worst part first.
     """
-    metric, found = HEADLINE[ours.protocol], FOUND[ours.protocol]
-    parts = []
+    metric, hit_metric = HEADLINE[ours.protocol], HIT_METRICS[ours.protocol]
+    parts: list[dict[str, Any]] = []
     for name, mask in {"all users": np.ones(len(ours.user), dtype=bool), **ours.slices}.items():
         if mask.any():
-            change = (ours.metrics[found] - competitor.metrics[found])[mask]
+            change = (ours.metrics[hit_metric] - competitor.metrics[hit_metric])[mask]
             parts.append(
                 {
                     "part": name,
@@ -47,7 +47,7 @@ def regressions(
     for part, p in zip(parts, holm([part["p"] for part in parts]), strict=True):
         part["p_holm"] = p
     parts.sort(key=lambda part: part["difference"])
-    labels = {"a": ours.label, "b": competitor.label, "metric": metric, "found": found}
+    labels = {"a": ours.label, "b": competitor.label, "metric": metric, "found": hit_metric}
     return {"protocol": ours.protocol, "split": ours.split, **labels, "parts": parts}
 
 

@@ -59,7 +59,7 @@ def build_report(
         repeats: Rows of several seeds, as `seeds.pooled` gives them.
         repeat_pairs: Paired tests of them.
         sweeps: What is counted -> (count, row), by count: how figures move with it.
-        worse: As `regressions.regressions` gives them.
+        regressions: Entries of `regressions.regressions`.
         lost_users: Who lost most.
         seed: Of the bootstrap, as `resamples` is.
         resamples: How often users are drawn anew.

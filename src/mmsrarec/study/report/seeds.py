@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mmsrarec.data.dataset import FloatArray
 from mmsrarec.evaluate.significance import RESAMPLES
 from mmsrarec.study.results import ModelResult, row_metrics
 
@@ -36,7 +37,7 @@ def _pool(role: tuple[str, str, str, str], rows: Sequence[ModelResult]) -> Model
     one over seeds, and its interval is that of a ratio (Taylor linearisation, users drawn whole).
     """
     users, at, times = np.unique(np.concatenate([row.user for row in rows]), return_inverse=True, return_counts=True)
-    metrics = {}
+    metrics: dict[str, FloatArray] = {}
     for name in rows[0].metrics:
         answers = np.concatenate([row.metrics[name] for row in rows])
         own = np.bincount(at, answers) / times
@@ -57,9 +58,9 @@ def spread(
         An entry for each row; of each metric the mean over the seeds (value), their standard deviation (sd, by n - 1),
         and the 95 % interval over the users (low, high).
     """
-    records = []
+    records: list[dict[str, Any]] = []
     for row, rows in pools:
-        metrics = {}
+        metrics: dict[str, dict[str, float]] = {}
         for name, interval in row_metrics(row, seed=row.seed, resamples=resamples).items():
             means = [float(of_seed.metrics[name].mean()) for of_seed in rows]
             spread = {"value": float(np.mean(means)), "sd": float(np.std(means, ddof=1))}

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
+Points: TypeAlias = Sequence[tuple[float, float]]
+PolicyMetrics: TypeAlias = Mapping[str, Mapping[str, Mapping[str, float]]]
 POLICIES = UNTUNED, TUNED = ("untuned", "tuned")
 MEASURES = {"total": "total reward", "length": "length term", "image": "picture", "malformed": "malformed answers"}
 """What rewards and measures are called on the page, where that differs from their names."""
@@ -26,13 +28,13 @@ class SummaryFacts:
     """
 
     data: str
-    statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    heldout: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]] = field(default_factory=dict)
-    tradeoff: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
-    points: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+    heldout: Mapping[str, PolicyMetrics] = field(default_factory=dict[str, PolicyMetrics])
+    tradeoff: Mapping[str, Points] = field(default_factory=dict[str, Points])
+    points: Mapping[str, Points] = field(default_factory=dict[str, Points])
     curve: Sequence[Mapping[str, Any]] = ()
-    words: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
-    richness: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    words: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict[str, Sequence[tuple[str, int]]])
+    richness: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
 
 
 @dataclass(frozen=True)

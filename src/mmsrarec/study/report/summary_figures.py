@@ -60,7 +60,14 @@ def heldout_means(folder: Path, seed: int, resamples: int) -> dict[str, dict[str
 
 
 def richness(texts: pl.DataFrame) -> dict[str, list[float]]:
-    """policy -> mean keywords of the held-out texts whose title leaves least unsaid, middling, and most (thirds)."""
+    """Mean keywords of held-out texts in thirds, from titles that leave the least unsaid to those that leave the most.
+
+    Args:
+        texts: Questions on texts with their answers.
+
+    Returns:
+        Policy to three means.
+    """
     ranked = texts.sort("unsaid", "item_id")
     parts = {policy: ranked.filter(pl.col("policy") == policy)["read"].list.len().to_numpy() for policy in POLICIES}
     return {
@@ -75,13 +82,13 @@ def pairs(dataset: Dataset, table: pl.DataFrame) -> list[ShownSummary]:
     answers: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for row in table.iter_rows(named=True):
         answers.setdefault((row["item_id"], row["modality"]), {})[row["policy"]] = row
-    shown = []
+    summaries: list[ShownSummary] = []
     for (item_id, modality), rows in answers.items():
         item = dataset.items[dataset.item_code[item_id]] if item_id in dataset.item_code else None
         if item is None or not rows.keys() >= set(POLICIES):
             continue  # the catalogue has changed since
         before, after = (rows[policy] for policy in POLICIES)
-        shown.append(
+        summaries.append(
             ShownSummary(
                 item_id,
                 item.title,
@@ -94,7 +101,7 @@ def pairs(dataset: Dataset, table: pl.DataFrame) -> list[ShownSummary]:
                 *({name: row.get(name) for name in SHOWN_REWARDS} for row in (before, after)),
             )
         )
-    return shown
+    return summaries
 
 
 def frequent(dataset: Dataset, keywords: Keywords) -> dict[str, list[tuple[str, int]]]:

@@ -22,20 +22,20 @@ from mmsrarec.study.report.summary_figures import frequent, heldout_means, pairs
 PAGE = "summaries.html"
 
 
-def summaries_page(facts: SummaryFacts, shown: Sequence[ShownSummary]) -> str:
+def summaries_page(facts: SummaryFacts, summaries: Sequence[ShownSummary]) -> str:
     """Write the page; sections without anything to show are left out."""
     policies = union((facts.statistics, *facts.heldout.values(), facts.tradeoff, facts.points))
-    tuned = TUNED in policies or facts.curve or any(item.after for item in shown)
+    tuned = TUNED in policies or facts.curve or any(item.after for item in summaries)
     intro = "Stage 1 sums every item up in a few keywords. This is what it wrote"
     intro += ", and what tuning by rewards changed." if tuned else "; its policy was not tuned."
     sections = [
         statistics_section(facts),
-        rewards_section(facts, shown),
+        rewards_section(facts, summaries),
         heldout_section(facts),
         length_section(facts),
         tuning_section(facts.curve),
         words_section(facts),
-        *examples_sections(shown),
+        *examples_sections(summaries),
     ]
     return page("Stage 1", f"The summaries of {facts.data}", intro, sections)
 
@@ -44,18 +44,18 @@ def write_page(run_folder: RunFolder) -> Path:
     """Write the page of a run whose keywords are there; it is cheap, so it is always written anew."""
     recipe, folder = run_folder.recipe, run_folder.folder
     tuned = recipe.summarize.tune is not None
-    statistics = {}
+    statistics: dict[str, Any] = {}
     if tuned and is_whole(folder / "summarize-untuned"):
         statistics[UNTUNED] = _load_json(folder / "summarize-untuned" / "statistics.json")
     statistics[TUNED if tuned else UNTUNED] = _load_json(folder / "summarize" / "statistics.json")
     facts = SummaryFacts(recipe.name, statistics, words=frequent(run_folder.dataset, run_folder.keywords))
-    shown: list[ShownSummary] = []
+    summaries: list[ShownSummary] = []
     if tuned and is_whole(folder / "tune"):
         facts = _with_tuning(facts, folder / "tune", recipe.seed, recipe.evaluate.resamples)
-        shown = pairs(run_folder.dataset, pl.read_parquet(folder / "tune" / "heldout.parquet"))
+        summaries = pairs(run_folder.dataset, pl.read_parquet(folder / "tune" / "heldout.parquet"))
     file = folder / "evaluate" / PAGE
     file.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(file, summaries_page(facts, shown).encode())
+    atomic_write(file, summaries_page(facts, summaries).encode())
     return file
 
 

@@ -1,4 +1,4 @@
-"""The users on the report's page: what they had, what similar users took, what is recommended and why."""
+"""The users on the report's page: history, keywords of similar users, recommendations and their reasons."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +13,16 @@ from mmsrarec.data.images import BadPicture, open_picture
 
 @dataclass(frozen=True)
 class ItemCard:
-    """An item as the page shows it. picture: JPEG bytes (see `thumbnail`), None: the title stands alone."""
+    """An item as the page shows it.
+
+    Attributes:
+        title: Title of the item.
+        keywords: Its keywords.
+        picture: JPEG bytes (`thumbnail`); None: the title stands alone.
+        score: Score of a recommended item.
+        because: Reasons of a recommended item.
+        item_id: Id of the item.
+    """
 
     title: str
     keywords: tuple[str, ...] = ()
@@ -23,6 +32,7 @@ class ItemCard:
     item_id: str = ""
 
     def record(self) -> dict[str, Any]:
+        """The card as report.json has it, without the picture."""
         return {key: value for key, value in asdict(self).items() if key != "picture"}
 
     def same_as(self, other: "ItemCard") -> bool:
@@ -35,7 +45,13 @@ class ItemCard:
 class UserCard:
     """A user as the page shows it.
 
-    history: oldest first. similar: keywords from similar users. taken: what came next. note: a sentence more.
+    Attributes:
+        name: Heading of the card.
+        history: The items of the history, oldest first.
+        similar: Keywords of the items that similar users consumed next.
+        recommendations: The recommended items, the best first.
+        taken: The item that the user consumed next.
+        note: One more sentence.
     """
 
     name: str
@@ -47,11 +63,12 @@ class UserCard:
 
     @property
     def place(self) -> int | None:
-        """The place of the item taken among the recommendations, from 1; None where it is not among them."""
+        """The place of the consumed item among the recommendations, from 1; None where it is not among them."""
         same = (item.same_as(self.taken) for item in self.recommendations)
         return next((place for place, hit in enumerate(same, 1) if hit), None)
 
     def record(self) -> dict[str, Any]:
+        """The card as report.json has it, without pictures."""
         lists = {key: [item.record() for item in getattr(self, key)] for key in ("history", "recommendations")}
         return {
             "name": self.name,

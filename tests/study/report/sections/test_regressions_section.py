@@ -1,4 +1,4 @@
-"""What got worse, as the report shows it."""
+"""The regressions, as the report shows them."""
 
 from typing import Any
 
@@ -44,6 +44,6 @@ def test_who_lost_most_is_shown_and_all_is_text() -> None:
     evil = table(part(EVIL, 0.1), a=EVIL, b=EVIL, metric=EVIL, found=EVIL, split=EVIL, protocol=EVIL)
     page = shown(regressions_section({"worse": [evil]}, [lost]))
     assert "Who lost most" in page.text
-    assert "Nobody similar before this moment." in page.text
+    assert "No similar user before this query." in page.text
     assert page.names.isdisjoint({"script", "img"})
     assert page.text.count("alert('&')") == 11

@@ -49,17 +49,21 @@ class Axes:
             self._text(self.right, self.top - 14, f"↑ {y_name}", "end")
 
     def x(self, value: float) -> float:
+        """The horizontal position of a value in pixels."""
         first, last = self.x_ticks[0], self.x_ticks[-1]
         return self.left + (self.right - self.left) * (value - first) / (last - first)
 
     def y(self, value: float) -> float:
+        """The vertical position of a value in pixels."""
         first, last = self.y_ticks[0], self.y_ticks[-1]
         return self.bottom - (self.bottom - self.top) * (value - first) / (last - first)
 
     def path(self, points: Points) -> str:
+        """The positions of points as SVG writes them."""
         return " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
 
     def dots(self, points: Points, radius: int, **attributes: str) -> list[Markup]:
+        """A circle for each point."""
         return [element("circle", **attributes, cx=self.x(x), cy=self.y(y), r=radius) for x, y in points]
 
     def curve(self, points: Points) -> list[Markup]:
@@ -69,6 +73,7 @@ class Axes:
         return [element("polyline", class_="curve", points=self.path(points))] if points else []
 
     def draw(self, strong: bool, shapes: Sequence[Markup]) -> None:
+        """Add shapes as one group, highlighted where `strong`."""
         if shapes:
             self.shapes.append(group(strong, shapes))
 
@@ -83,6 +88,7 @@ class Axes:
             at += 31 + 7 * len(name)
 
     def svg(self, title: str) -> Markup:
+        """The whole plot."""
         return drawing(self.width, self.height, title, self.shapes)
 
     def _text(self, x: float, y: float, text: str, anchor: str) -> None:

@@ -34,7 +34,7 @@ def dot_plot(dots: Sequence[Dot], title: str, chance: float | None = None) -> Ma
     def upright(value: float, kind: str) -> Markup:
         return element("line", class_=kind, x1=x(value), x2=x(value), y1=4, y2=height - 22)
 
-    shapes = []
+    shapes: list[Markup] = []
     for tick in ticks:
         label = element("text", f"{tick:g}", class_="tick", x=x(tick), y=height - 6, text_anchor="middle")
         shapes += [upright(tick, "grid"), label]

@@ -61,8 +61,8 @@ def cut(label: str, most: int) -> str:
     """Shorten a label to `most` characters by leaving out its middle: models end in what tells them apart."""
     if len(label) <= most:
         return label
-    kept = most - 1
-    return f"{label[: kept - kept // 2]}…{label[len(label) - kept // 2 :]}"
+    n_letters = most - 1
+    return f"{label[: n_letters - n_letters // 2]}…{label[len(label) - n_letters // 2 :]}"
 
 
 def short(value: float) -> str:

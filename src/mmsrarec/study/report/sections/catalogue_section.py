@@ -43,18 +43,18 @@ def statistics_section(facts: SummaryFacts) -> Section | None:
     return Section("summaries/statistics", {"policies": list(facts.statistics), "rows": rows}) if rows else None
 
 
-def rewards_section(facts: SummaryFacts, shown: Sequence[ShownSummary]) -> Section | None:
+def rewards_section(facts: SummaryFacts, summaries: Sequence[ShownSummary]) -> Section | None:
     """The known rewards that occur anywhere, in words; None without any."""
     seen = {name for policies in facts.heldout.values() for metrics in policies.values() for name in metrics}
     seen |= {name for entry in facts.curve for name in entry.get("rewards") or ()}
-    seen |= {name for item in shown for name in (*item.rewards_before, *item.rewards_after)}
+    seen |= {name for item in summaries for name in (*item.rewards_before, *item.rewards_after)}
     rewards = [(MEASURES.get(name, name), meaning) for name, meaning in REWARDS.items() if name in seen]
     return Section("summaries/rewards", {"rewards": rewards}) if rewards else None
 
 
 def words_section(facts: SummaryFacts) -> Section | None:
     """The words of each category, the more frequent the larger: (word, count, size in em); None without any."""
-    categories = []
+    categories: list[tuple[str, list[tuple[str, int, float]]]] = []
     for category, counts in facts.words.items():
         most = max((count for _, count in counts), default=0)
         words = [(word, count, 0.8 + 0.7 * math.sqrt(max(count, 0) / max(most, 1))) for word, count in counts]

@@ -65,5 +65,5 @@ def length_section(facts: SummaryFacts) -> Section | None:
 
 
 def _finite(points: Sequence[tuple[float | None, float | None]]) -> list[tuple[float, float]]:
-    known = ((x, y) for x, y in points if x is not None and y is not None)
-    return [(x, y) for x, y in known if math.isfinite(x) and math.isfinite(y)]
+    measured_points = ((x, y) for x, y in points if x is not None and y is not None)
+    return [(x, y) for x, y in measured_points if math.isfinite(x) and math.isfinite(y)]

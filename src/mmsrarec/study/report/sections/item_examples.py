@@ -17,17 +17,17 @@ MAX_CHARACTERS = 280
 
 
 def best_and_worst(
-    shown: Sequence[ShownSummary], most: int = MAX_ITEMS
+    summaries: Sequence[ShownSummary], most: int = MAX_ITEMS
 ) -> tuple[list[ShownSummary], list[ShownSummary]]:
     """The best, best first, and the worst, worst first, by total reward; no item is in both.
 
     The reward after tuning counts, or the one before where nothing was tuned. Items without a reward are left out.
     """
-    totals = [(_total(item.rewards_after), item) for item in shown]
+    totals = [(_total(item.rewards_after), item) for item in summaries]
     if all(total is None for total, _ in totals):
-        totals = [(_total(item.rewards_before), item) for item in shown]
-    known = [(total, item) for total, item in totals if total is not None]
-    ranked = [item for _, item in sorted(known, key=lambda pair: -pair[0])]
+        totals = [(_total(item.rewards_before), item) for item in summaries]
+    rated = [(total, item) for total, item in totals if total is not None]
+    ranked = [item for _, item in sorted(rated, key=lambda pair: -pair[0])]
     best = ranked[: min(most, (len(ranked) + 1) // 2)]
     best_ids = {item.item_id for item in best}
     return best, [item for item in reversed(ranked[len(best) :]) if item.item_id not in best_ids][:most]
@@ -38,18 +38,18 @@ def _total(rewards: Mapping[str, float | None]) -> float | None:
     return total if total is not None and math.isfinite(total) else None
 
 
-def examples_sections(shown: Sequence[ShownSummary]) -> list[Section]:
+def examples_sections(summaries: Sequence[ShownSummary]) -> list[Section]:
     """The best and the worst items, or the first where none has a reward."""
     marks = ""
-    if any(item.before and item.after for item in shown):
+    if any(item.before and item.after for item in summaries):
         marks = " Struck through is what tuning dropped, in colour what it brought."
-    best, worst = best_and_worst(shown)
+    best, worst = best_and_worst(summaries)
     lists = [
         ("The best items", f"Held-out items of the highest total reward.{marks}", best),
         ("The worst items", "Held-out items of the lowest total reward, the lowest first.", worst),
     ]
     if not best:
-        lists = [("Some items", f"Held-out items.{marks}", list(shown[:MAX_ITEMS]))]
+        lists = [("Some items", f"Held-out items.{marks}", list(summaries[:MAX_ITEMS]))]
     return [
         Section("summaries/item_examples", {"heading": heading, "note": note, "items": list(map(_card, items))})
         for heading, note, items in lists

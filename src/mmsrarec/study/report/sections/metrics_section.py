@@ -34,6 +34,7 @@ class MetricsTable:
 
     @cached_property
     def metrics(self) -> list[str]:
+        """The names of all metrics."""
         return union(row["metrics"] for _, row in self.rows)
 
     @cached_property
@@ -44,14 +45,17 @@ class MetricsTable:
 
     @cached_property
     def coverage(self) -> bool:
+        """Whether any row has a coverage."""
         return any(row.get("coverage") is not None for _, row in self.rows)
 
     @cached_property
     def costs(self) -> list[str]:
+        """The costs that any row has."""
         return [key for key in COSTS if any(key in row.get("cost", {}) for _, row in self.rows)]
 
     @cached_property
     def heads(self) -> list[str]:
+        """The heads of the columns."""
         users, coverage = ["users"] * self.users, ["coverage"] * self.coverage
         return ["model", *users, *self.metrics, *coverage, *(COSTS[key] for key in self.costs)]
 

@@ -12,7 +12,7 @@ def reference_section(report: Mapping[str, Any]) -> Section | None:
     """Figures of papers beside our own of the same protocol; None where none are known."""
     papers = report.get("published", ())
     metrics = union(row["metrics"] for row in papers)
-    ours = [
+    ours: list[dict[str, Any]] = [
         {
             "model": row_label(row),
             "source": f"this run, {row['split']}",

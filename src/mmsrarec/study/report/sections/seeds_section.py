@@ -12,7 +12,7 @@ from mmsrarec.study.report.sections.significance_section import pair_tables
 def seeds_section(report: Mapping[str, Any]) -> Section | None:
     """What report.json calls "spread" and "spread_pairs"; None without any."""
     spread, pairs = report.get("spread", ()), report.get("spread_pairs", ())
-    tables = []
+    tables: list[dict[str, Any]] = []
     for table in dict.fromkeys((row["protocol"], row["split"]) for row in spread):
         rows = of_table(spread, *table)
         tables.append(

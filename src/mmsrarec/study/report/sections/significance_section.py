@@ -38,9 +38,9 @@ def significance_section(report: Mapping[str, Any]) -> Section | None:
 
 def pair_tables(pairs: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> PairTables:
     """The pairs of one protocol and split, in two tables. rows: those of the report, which tell the best of others."""
-    shown = {row_label(row) for row in rows if row["model"] == OURS} | {_best_of_others(rows)}
-    first = [pair for pair in pairs if pair["b"] in shown]
-    return PairTables(_pair_table(first), _pair_table([pair for pair in pairs if pair["b"] not in shown]))
+    first_labels = {row_label(row) for row in rows if row["model"] == OURS} | {_best_of_others(rows)}
+    first = [pair for pair in pairs if pair["b"] in first_labels]
+    return PairTables(_pair_table(first), _pair_table([pair for pair in pairs if pair["b"] not in first_labels]))
 
 
 def _best_of_others(rows: Sequence[Mapping[str, Any]]) -> str | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from markupsafe import Markup
@@ -43,8 +43,8 @@ def _plots(entries: Sequence[Mapping[str, Any]]) -> list[tuple[Markup, str]]:
     plots.append(("keywords an answer", [_line("keywords", entries, "keywords")], True))
     plots.append(("malformed and copied shares", shares, True))
     plots.append(("loss", [_line("loss", entries, "loss")], False))
-    drawn = ((name, [line for line in lines if line.points], zero) for name, lines, zero in plots)
-    return [(line_plot(lines, name, zero=zero), name) for name, lines, zero in drawn if lines]
+    plots_with_points = ((name, [line for line in lines if line.points], zero) for name, lines, zero in plots)
+    return [(line_plot(lines, name, zero=zero), name) for name, lines, zero in plots_with_points if lines]
 
 
 def _line(
@@ -65,5 +65,5 @@ def _line(
 def _at(entry: Any, *path: str, default: float = math.nan) -> float:
     """The finite number at `path`, or the default."""
     for key in path:
-        entry = entry.get(key) if isinstance(entry, Mapping) else None
+        entry = cast("Mapping[str, Any]", entry).get(key) if isinstance(entry, Mapping) else None
     return float(entry) if isinstance(entry, int | float) and math.isfinite(entry) else default
