@@ -4,16 +4,3 @@ Read `artefacts` first: every part of a run is a finished folder with a manifest
 writing one folder, `cache` says where converted models are kept, and `progress` and `terminal` are all that reaches
 a user's screen. Nothing here needs torch.
 """
-
-__all__ = [
-    "artefacts",
-    "cache",
-    "files",
-    "json_values",
-    "locks",
-    "memory",
-    "peak_memory",
-    "progress",
-    "terminal",
-    "threads",
-]

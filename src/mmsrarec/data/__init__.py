@@ -6,19 +6,3 @@ lines, texts and packed files, `importers` turns other formats into data folders
 catalogue. `frames` makes a data set from DataFrames, `images` opens pictures, `identity` compares a catalogue with an
 earlier one. Nothing here needs torch.
 """
-
-__all__ = [
-    "dataset",
-    "folder",
-    "frames",
-    "identity",
-    "images",
-    "importers",
-    "kcore",
-    "profile",
-    "reading",
-    "splits",
-    "synthetic",
-    "times",
-    "units",
-]

@@ -153,8 +153,13 @@ def user_8_1_1(interactions: Interactions, seed: int) -> Split:
     n_held = max(1, len(users) // 10)
     test, valid = np.sort(users[:n_held]), np.sort(users[n_held : 2 * n_held])
     train = ~np.isin(interactions.user, np.concatenate([test, valid]))
-    queries = (queries_at(interactions, interactions.offsets[part + 1] - 1) for part in (valid, test))
-    return Split("user-8-1-1", interactions.where(train), *queries)
+    last = interactions.offsets[1:] - 1
+    return Split(
+        "user-8-1-1",
+        interactions.where(train),
+        queries_at(interactions, last[valid]),
+        queries_at(interactions, last[test]),
+    )
 
 
 def time_cut(interactions: Interactions) -> Split:

@@ -3,5 +3,3 @@
 Read `tables` first, the format of the data folder itself, then `amazon` and `sequences`. `timed_log` and
 `import_report` hold what they share: reading times, setting faulty lines aside, and the report of an import.
 """
-
-__all__ = ["amazon", "import_report", "sequences", "tables", "timed_log"]

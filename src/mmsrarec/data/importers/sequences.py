@@ -20,6 +20,7 @@ from mmsrarec.data.kcore import Core, drop_unused, in_core
 from mmsrarec.data.reading.cleaning import clean
 from mmsrarec.data.reading.files import Lines, text_lines
 from mmsrarec.data.reading.line_faults import Fault, check_id, is_null
+from mmsrarec.data.reading.parsing import csv_fields
 from mmsrarec.errors import MmsrarecError
 
 TIMES = "steps, aligned at each user's end: the source has no times"
@@ -147,7 +148,7 @@ def _titled(line: str | None) -> Item:
     if line is None:
         raise Fault("not UTF-8")
     try:
-        fields: list[str] = next(csv.reader([line], strict=True), [])
+        fields = csv_fields(line)
     except csv.Error as error:
         raise Fault(f"not CSV ({error})") from None
     if len(fields) != len(TITLES):

@@ -4,5 +4,3 @@ Read `files` first, which opens packed and plain files line by line; then `parsi
 line means and why it is set aside; then `interactions`, which reads a whole log quickly. `cleaning` and `markup` take
 HTML and invisible characters out of texts.
 """
-
-__all__ = ["cleaning", "files", "interactions", "line_faults", "markup", "parsing"]

@@ -61,7 +61,7 @@ def parse_item(line: bytes) -> Item:
     title, year = clean(title), clean(str(record.get("year") or ""))
     if year and not title.endswith(f"({year})"):
         title = f"{title} ({year})".strip()
-    names = tuple(filter(None, map(clean, category_names)))
+    names = tuple(name for name in map(clean, category_names) if name)
     return Item(item_id, title, clean(text), names, without_surrogates(image) or None)
 
 
@@ -80,7 +80,7 @@ def read_header(lines: Iterator[bytes], path: object) -> list[str]:
     """
     header = next(lines, b"").removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     try:
-        names = next(csv.reader([header], strict=True), [])
+        names = csv_fields(header)
     except csv.Error as error:
         raise MmsrarecError(f"{path}: the first line is not CSV ({error})") from None
     for name in COLUMNS:
@@ -88,6 +88,11 @@ def read_header(lines: Iterator[bytes], path: object) -> list[str]:
             fault = f"no {name}" if name not in names else f"{name} more than once"
             raise MmsrarecError(f"{path}: the first line must name the columns {','.join(COLUMNS)}; {fault}")
     return names
+
+
+def csv_fields(line: str) -> list[str]:
+    """The fields of one line of CSV; an empty line has none. Raises csv.Error."""
+    return next(csv.reader([line], strict=True), list[str]())
 
 
 def scan_rows(lines: Lines) -> Iterator[tuple[int, dict[str, str] | Fault]]:
@@ -114,7 +119,7 @@ def scan_rows(lines: Lines) -> Iterator[tuple[int, dict[str, str] | Fault]]:
 def _parse_row(line: bytes, names: list[str]) -> dict[str, str]:
     """One row by column name. Raises Fault."""
     try:
-        fields: list[str] = next(csv.reader([line.decode("utf-8")], strict=True), [])
+        fields = csv_fields(line.decode("utf-8"))
     except UnicodeDecodeError:
         raise Fault("not UTF-8") from None
     except csv.Error as error:

@@ -3,5 +3,3 @@
 Read `catalogue` first, which draws items and shoppers; then `ground_truth`, the rule by which shoppers choose and the
 oracle that knows it; then `drawing`, which draws the pictures.
 """
-
-__all__ = ["catalogue", "drawing", "ground_truth"]
