@@ -149,7 +149,7 @@ class Prompts:
     @cached_property
     def answers(self) -> tuple[int, int]:
         """The tokens of the two answers."""
-        return self.mllm.word(" yes"), self.mllm.word(" no")
+        return self.mllm.first_token(" yes"), self.mllm.first_token(" no")
 
     @cached_property
     def rare(self) -> dict[str, float]:

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from mmsrarec.models.backbone.adapter import save_whole
+from mmsrarec.models.backbone.adapter import save_atomically
 from mmsrarec.models.packing.packed_prompt import TokenSpan
 from mmsrarec.recommend.prompt.prompts import Prompts
 
@@ -57,7 +57,7 @@ def item_states(prompts: Prompts, file: Path | None = None, batch_tokens: int = 
         made = mean_states(prompts, list(missing.values()), batch_tokens)
         kept |= dict(zip(missing, made, strict=True))
         if file:
-            save_whole({"states": torch.stack(list(kept.values()))}, file, {"names": json.dumps(list(kept))})
+            save_atomically({"states": torch.stack(list(kept.values()))}, file, {"names": json.dumps(list(kept))})
     return torch.stack([kept[name] for name in names])
 
 

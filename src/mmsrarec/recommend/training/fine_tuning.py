@@ -20,7 +20,7 @@ from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
-from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, save_whole
+from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, save_atomically
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
@@ -70,7 +70,7 @@ def tune(
         loss, told = objective.loss(*training_plan.steps[number])
         if not math.isfinite(told["loss"]):
             raise MmsrarecError(f"the loss is {told['loss']} at step {number}: lower recommend.learning_rate")
-        trainer.step(loss, together=True)
+        trainer.step(loss, all_reduce=True)
         if not processes.is_first():
             continue
         with curve.open("a") as file:
@@ -113,7 +113,7 @@ class RankingObjective:
 
     def loss(self, task: str, together: IntArray) -> tuple[Tensor, dict]:
         """This process's part of the loss of a batch, and what the curve tells of the whole."""
-        rows, weight = processes.share(together)
+        rows, weight = processes.batch_share(together)
         examples, first = self.training_plan.examples[task], math.nan
         if task == CHOOSE:
             loss, hit = self._choose([examples[row] for row in rows], rows)
@@ -122,7 +122,7 @@ class RankingObjective:
             weight = answer_share(examples, rows, together) if weight else 0.0
             loss = weight * answer_loss(self.prompts, [examples[row] for row in rows])
         told = torch.tensor([loss.item(), first]).to(loss.device)
-        processes.add_up([told])
+        processes.sum_tensors([told])
         whole, first = told.tolist()
         return loss, {"task": task, "loss": whole} | ({"first": first} if task == CHOOSE else {})
 
@@ -174,7 +174,7 @@ def learn_from(teacher: Callable[[], Prompts], packs: Sequence[PackedPrompt], fi
     """The teacher's (packs, c) yes-minus-no logits, asked once and kept in `file`."""
     if not file.exists():
         scores = np.stack(score_packs(teacher(), packs, progress=progress))
-        save_whole({"logits": torch.from_numpy(scores).logit(eps=1e-9).float()}, file)
+        save_atomically({"logits": torch.from_numpy(scores).logit(eps=1e-9).float()}, file)
     return load_file(file)["logits"]
 
 
