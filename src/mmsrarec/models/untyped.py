@@ -31,6 +31,11 @@ def to_list(tensor: Tensor) -> list[Any]:
     return cast(Any, tensor).tolist()
 
 
+def repeat_rows(tensor: Tensor, times: int) -> Tensor:
+    """`Tensor.repeat_interleave` of the first dimension: every row that many times, one after the other."""
+    return cast(Any, tensor).repeat_interleave(times, 0)
+
+
 def backward(loss: Tensor) -> None:
     """`Tensor.backward`: add the gradients of a () loss to its parameters."""
     cast(Any, loss).backward()

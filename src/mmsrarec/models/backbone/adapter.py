@@ -156,7 +156,7 @@ def replace_lora_layers(peft: PeftModel) -> nn.Module:
         The model without PEFT.
     """
     changes: dict[str, tuple[Tensor, Tensor]] = {}
-    for name, module in named_modules(cast(nn.Module, peft.base_model.model)):
+    for name, module in named_modules(cast(Any, peft).base_model.model):
         if isinstance(module, LoraLayer):
             layer = cast(Any, module)
             (adapter,) = layer.active_adapters

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import DynamicCache
 
-from mmsrarec.models.untyped import to_list
+from mmsrarec.models.untyped import repeat_rows, to_list
 
 if TYPE_CHECKING:
     from mmsrarec.models.backbone.mllm import Mllm
@@ -64,7 +64,7 @@ def generate_ids(
         ).last_hidden_state[:, -1]
         if number == 0 and samples > 1:
             cache.batch_repeat_interleave(samples)
-            states, mask, positions = (part.repeat_interleave(samples, 0) for part in (states, mask, positions))
+            states, mask, positions = (repeat_rows(part, samples) for part in (states, mask, positions))
         tokens = choose_tokens(head(states), temperature, generator)
         for row, token in zip(active, to_list(tokens), strict=True):
             answers[row].append(token)

@@ -95,7 +95,7 @@ def convert(folder: Path) -> None:
         tie_word_embeddings=True,
     )
     set_seed(0)
-    model: Any = FastVlmForConditionalGeneration(config).eval()
+    model = cast(Any, FastVlmForConditionalGeneration(config).eval())
     model.model.language_model.load_state_dict(language.model.state_dict())
     model.model.vision_tower.load_state_dict(vision_encoder_weights(model.model.vision_tower.state_dict()))
     if PROJECTOR.exists():

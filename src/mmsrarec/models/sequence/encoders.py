@@ -34,7 +34,7 @@ class SequenceModel(nn.Module, ABC):
     def __init__(self, n_items: int, dims: int) -> None:
         super().__init__()
         self.n_items = self.pad = n_items
-        self.items = nn.Embedding(n_items + self.tokens_of_its_own, dims)
+        self.items = nn.Embedding(n_items + self.n_special_tokens, dims)
         # inputs are scaled to the size of what the layers add to them: unscaled, they would hardly count
         self.register_buffer("scale", torch.tensor(dims**0.5))
 
