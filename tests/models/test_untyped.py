@@ -34,9 +34,11 @@ def test_tensors_and_texts_come_back_from_a_file(tmp_path: Path) -> None:
     tensors = {"a": torch.arange(3), "b": torch.ones(2, 2)}
     untyped.save_tensors(tensors, tmp_path / "file", {"note": "x"})
     loaded = untyped.load_tensors(tmp_path / "file")
-    assert loaded.keys() == tensors.keys() and all(torch.equal(loaded[name], tensors[name]) for name in tensors)
+    assert loaded.keys() == tensors.keys()
+    assert all(torch.equal(loaded[name], tensors[name]) for name in tensors)
     with untyped.open_tensors(tmp_path / "file") as file:
-        assert torch.equal(file.get_tensor("b"), tensors["b"]) and file.metadata() == {"note": "x"}
+        assert torch.equal(file.get_tensor("b"), tensors["b"])
+        assert file.metadata() == {"note": "x"}
 
 
 def test_the_parts_of_a_model_have_paths() -> None:

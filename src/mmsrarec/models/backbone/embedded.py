@@ -116,7 +116,7 @@ def convert(folder: Path) -> None:
     )
     folder.mkdir(parents=True, exist_ok=True)
     model.to(dtype=torch.bfloat16).save_pretrained(folder)
-    processor.save_pretrained(folder)
+    cast(Any, processor).save_pretrained(folder)
 
 
 def vision_encoder_weights(empty: dict[str, Tensor]) -> dict[str, Tensor]:
