@@ -21,7 +21,7 @@ import torch
 
 from mmsrarec.core.artefacts import versions
 from mmsrarec.evaluate.protocols import published_candidates
-from mmsrarec.models.backbone.adapter import WEIGHTS, keep_beside, load_adapter
+from mmsrarec.models.backbone.adapter import WEIGHTS, load_adapter, replace_lora_layers
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
@@ -45,7 +45,7 @@ def models(run_folder: RunFolder, variant: str, adapter: Path) -> dict[str, Mllm
         if "merged" in way.split():
             mllm.model = peft.merge_and_unload()  # pyright: ignore
         elif way == "beside":
-            mllm.model = keep_beside(peft)
+            mllm.model = replace_lora_layers(peft)
     return ways
 
 

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from mmsrarec.data.synthetic.drawing import draw_training_pictures
 from mmsrarec.models.backbone.embedded import PROJECTOR, embedded_folder
-from mmsrarec.models.backbone.mllm import Mllm, pool_grid
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.backbone.pooling import pool_grid
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.backbone.warm_up import grids, projector_of, warm_up
 from mmsrarec.summarize.prompts import image_prompt

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from paths import SRC
 
-from mmsrarec.core import artefacts
+from mmsrarec.core import artefacts, files
 from mmsrarec.core.artefacts import MANIFEST, finished_under, link_or_copy, locked, sweep, writing
 from mmsrarec.errors import MmsrarecError
 
@@ -185,6 +185,6 @@ def test_where_folders_cannot_be_opened_they_are_not_synced(tmp_path: Path, monk
         return opened(path, *rest, **more)
 
     monkeypatch.setattr(os, "open", picky)
-    monkeypatch.setattr(artefacts, "FOLDERS_SYNC", False)
+    monkeypatch.setattr(files, "FOLDERS_SYNC", False)
     write(tmp_path / "a")
     assert artefacts.verify(tmp_path / "a")

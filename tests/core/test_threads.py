@@ -35,7 +35,7 @@ def test_a_process_executes_itself_again_once_with_its_arguments(tmp_path: Path)
         "threads.with_fast_threads()\n"
         "print(json.dumps([sys.argv[1:], dict(os.environ), threads.in_force()]))\n"
     )
-    names = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", threads.ALREADY)
+    names = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", threads.GUARD_VARIABLE)
     environment = {name: value for name, value in os.environ.items() if name not in names}
     command = [sys.executable, str(script), "--user", "a b"]
     environment["PYTHONPATH"] = str(SRC)

@@ -21,7 +21,7 @@ def cards(monkeypatch: pytest.MonkeyPatch, cuda: int = 0, mps: bool = False) -> 
 def works(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every card computes; which were tried."""
     tried: list[str] = []
-    monkeypatch.setattr(devices, "_tried", lambda name, there: tried.append(name) or name)
+    monkeypatch.setattr(devices, "_usable", lambda name, there: tried.append(name) or name)
     return tried
 
 

@@ -32,7 +32,7 @@ def test_shares_are_a_batch_and_their_weighted_losses_its_loss(size: int, count:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("WORLD_SIZE", str(count))
             patch.setenv("RANK", str(rank))
-            mine, weight = processes.share(rows)
+            mine, weight = processes.batch_share(rows)
         assert len(mine)
         seen += mine.tolist() if weight else []
         total += weight * choose_loss(logits[mine], place[mine], kind).item()
@@ -42,9 +42,9 @@ def test_shares_are_a_batch_and_their_weighted_losses_its_loss(size: int, count:
 
 def test_alone_nothing_is_shared_and_nobody_is_waited_for() -> None:
     assert (processes.count(), processes.is_first()) == (1, True)
-    assert (processes.share(np.arange(3))[0].tolist(), processes.share(np.arange(3))[1]) == ([0, 1, 2], 1.0)
+    assert (processes.batch_share(np.arange(3))[0].tolist(), processes.batch_share(np.arange(3))[1]) == ([0, 1, 2], 1.0)
     tensor = torch.ones(2)
-    processes.add_up([tensor])
+    processes.sum_tensors([tensor])
     with processes.first_alone():
         processes.join("cpu")
     assert tensor.tolist() == [1, 1]
@@ -101,7 +101,7 @@ TOGETHER = """
     weights = [torch.nn.Parameter(torch.ones(2)) for _ in range(4)]
     weights[0].grad = torch.full((2,), 2.0 if first else 3.0)  # both have it
     weights[1 if first else 2].grad = torch.full((2,), 5.0 if first else 7.0)
-    processes.add_up_gradients(weights)
+    processes.sum_gradients(weights)
     said.append(str([weight.grad.tolist() if weight.grad is not None else None for weight in weights]))
     (folder / f"said-{processes.rank()}").write_text("\\n".join(said))
 """

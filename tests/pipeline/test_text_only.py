@@ -36,7 +36,7 @@ def test_it_loads_and_looks_at_nothing(folder: Path, drawn: Dataset) -> None:
     assert not mllm.sees
     assert encode_catalogue_images(mllm, drawn, 4) == ({}, {})
     with pytest.raises(MmsrarecError, match="reads no pictures"):
-        mllm.see([Image.new("RGB", (8, 8))], 4)
+        mllm.encode_images([Image.new("RGB", (8, 8))], 4)
 
 
 def test_every_stage_goes_by_texts_alone(folder: Path) -> None:

@@ -69,8 +69,10 @@ def test_one_changed_item_costs_one_question_and_no_look_at_the_other_pictures(
     finished: Path, mine: Path, tmp_path: Path, questions: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
-    see = Mllm.see
-    monkeypatch.setattr(Mllm, "see", lambda self, seen, tokens: looks.append(len(seen)) or see(self, seen, tokens))
+    encode_images = Mllm.encode_images
+    monkeypatch.setattr(
+        Mllm, "encode_images", lambda self, seen, tokens: looks.append(len(seen)) or encode_images(self, seen, tokens)
+    )
     _, said = go(mine, change(finished, tmp_path, title="Altogether new"), stages=("summarize",))
     assert done(said) == {"summarize"}  # a title is no part of a picture
     assert sum(questions) == 1

@@ -1,20 +1,20 @@
-"""Finished work on disk: folders that are whole or absent, each with a manifest of what it holds and came from.
+"""Writes and reads artefacts: folders that are whole or absent, each with a manifest of its content and its inputs.
 
-A folder is written beside its place, its files are synced, the manifest goes last, then one rename puts it there. A
-process may be killed at any point: what is found later is the old folder, the new one, or none, never a part of one.
+A folder is written next to its final place. Its files are synced, the manifest is written last, and one rename puts
+the folder in place. A process may be killed at any point: afterwards the old folder is there, or the new one, or
+none, but never a part of one.
 
-What is written beside `X` is hidden: the draft `.X.tmp`, what it replaces `.X.old`, and the lock `.X.lock`. A killed
-process leaves its lock file behind, by which its other leavings are known as ours (`sweep`).
+The folders next to `X` are hidden: the draft is `.X.tmp`, the replaced folder is `.X.old`, and the lock is `.X.lock`.
+A killed process leaves its lock file behind. `sweep` recognizes the other leftovers of that process by this file.
 """
 
-import errno
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,27 +23,59 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 import mmsrarec
+from mmsrarec.core.files import atomic_write, file_hash, link_or_copy, sync
 from mmsrarec.core.locks import holding, holding_folder
 from mmsrarec.errors import MmsrarecError, NotFittedError
 
+__all__ = [
+    "MADE_BY",
+    "MANIFEST",
+    "FileRecord",
+    "Manifest",
+    "atomic_write",
+    "beside",
+    "fault_point",
+    "file_hash",
+    "finished_under",
+    "identity",
+    "inputs_of",
+    "is_current",
+    "is_whole",
+    "key",
+    "link_or_copy",
+    "locked",
+    "read_manifest",
+    "sweep",
+    "verify",
+    "versions",
+    "writing",
+]
+
 MANIFEST = "manifest.json"
 MADE_BY = "made by"
-"""Among the inputs of an artefact: how it was made, whatever it was made of."""
-FOLDERS_SYNC = hasattr(os, "O_DIRECTORY")
-"""Windows opens no folders."""
-UNKNOWN = (errno.EINVAL, errno.ENOTSUP)
-"""What some network disks answer when they are asked to sync a folder."""
-LEFT = (".tmp", ".old")
+"""The input of an artefact that stands for how it was made, without the catalogue that it was made from."""
+LEFTOVER_ENDINGS = (".tmp", ".old")
 """Endings of folders that are no results. Versions before 0.2 did not hide them."""
 
 
 class FileRecord(TypedDict):
+    """What a manifest says of a file: its size in bytes and its sha256 in hex digits."""
+
     size: int
     sha256: str
 
 
 class Manifest(TypedDict):
-    """kind: which stage made it; key: what it depends on, hashed; inputs: keys of the artefacts it was made from."""
+    """What an artefact says of itself in manifest.json.
+
+    Attributes:
+        kind: The stage that made it.
+        key: The hash of everything that it depends on.
+        settings: The settings that made it, as JSON values.
+        inputs: The keys of the artefacts that it was made from, by their role.
+        versions: The versions of Python and of the packages that results may depend on.
+        files: The files of the folder, by their path within it.
+    """
 
     kind: str
     key: str
@@ -54,12 +86,24 @@ class Manifest(TypedDict):
 
 
 def key(**parts: Any) -> str:
-    """sha256 of the parts as canonical JSON: equal parts give equal keys in every process and on every machine."""
+    """Hash named parts; equal parts give equal keys in every process and on every machine.
+
+    Args:
+        **parts: JSON values, pydantic models, or NumPy numbers and arrays.
+
+    Returns:
+        The sha256 of the parts as canonical JSON, in hex digits.
+
+    Raises:
+        TypeError: A part has no place in JSON.
+        ValueError: A number is not finite.
+    """
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
+    """A model or a NumPy value as JSON values."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if hasattr(value, "tolist"):  # numpy's numbers and arrays
@@ -68,7 +112,7 @@ def _plain(value: Any) -> Any:
 
 
 def fault_point(name: str) -> None:
-    """Nothing happens here: tests replace it to die at the named point."""
+    """Do nothing; tests replace this function to stop the process at the named point."""
 
 
 @contextmanager
@@ -79,17 +123,28 @@ def writing(
     key: str,
     settings: BaseModel | Mapping[str, Any] | None = None,
     inputs: Mapping[str, str] | None = None,
-) -> Iterator[Path]:
-    """Yield an empty folder to write into; it takes the place of `folder` when the block ends without an error.
+) -> Generator[Path]:
+    """Write an artefact: an empty folder that takes the place of `folder` when the block ends without an error.
 
-    Raises MmsrarecError when the place cannot be written, another process is writing it, or it holds something that
-    is not an artefact (which is never removed).
+    Args:
+        folder: Where the artefact belongs. A link is followed.
+        kind: The stage that makes it.
+        key: The hash of everything that it depends on (`key`).
+        settings: The settings that make it, for the manifest.
+        inputs: The keys of the artefacts that it is made from, for the manifest.
+
+    Yields:
+        The empty folder to write into.
+
+    Raises:
+        MmsrarecError: The place cannot be written, another process is writing it, or it holds something that is not
+            an artefact, which is never removed.
     """
-    folder, shown = _place(folder), folder
+    folder, given_name = _place(folder), folder
     draft, old, lock = beside(folder)
     if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise MmsrarecError(f"{shown} exists and was not made by mmsrarec: name another place, or move it away")
-    with _drafting(draft, lock, f"another process is writing {shown}: wait for it, or name another place"):
+        raise MmsrarecError(f"{given_name} exists and was not made by mmsrarec: name another place, or move it away")
+    with _drafting(draft, lock, f"another process is writing {given_name}: wait for it, or name another place"):
         try:
             yield draft
             fault_point("after write")
@@ -100,7 +155,7 @@ def writing(
                 folder.rename(old)
                 fault_point("between renames")
             draft.rename(folder)
-            _sync(folder.parent)
+            sync(folder.parent)
             fault_point("after rename")
             shutil.rmtree(old, ignore_errors=True)
         except BaseException:
@@ -111,13 +166,17 @@ def writing(
 
 
 def beside(folder: Path) -> tuple[Path, Path, Path]:
-    """Where the draft of a folder is made, where what it replaces goes meanwhile, and the lock on both."""
+    """The hidden paths next to a folder.
+
+    Returns:
+        The draft, the place of the replaced folder while the draft is renamed, and the lock on both.
+    """
     draft, old, lock = (folder.with_name(f".{folder.name}.{end}") for end in ("tmp", "old", "lock"))
     return draft, old, lock
 
 
 def _place(folder: str | Path) -> Path:
-    """The folder behind links: a result is put where a link leads to, not in place of the link."""
+    """The folder that a link leads to: a result replaces that folder, not the link."""
     place, here = Path(os.path.realpath(folder)), Path(os.path.realpath(os.curdir))
     if place == here or place in here.parents:
         raise MmsrarecError(f"{folder} holds the current folder, which cannot be replaced: name a folder inside it")
@@ -125,12 +184,12 @@ def _place(folder: str | Path) -> Path:
 
 
 @contextmanager
-def _drafting(draft: Path, lock: Path, taken: str) -> Iterator[None]:
-    """Hold an empty draft folder alone; what a killed process left there is taken over."""
-    with ExitStack() as held:
+def _drafting(draft: Path, lock: Path, refusal: str) -> Generator[None]:
+    """Hold an empty draft folder alone; the draft of a killed process is removed. `refusal`: the error message."""
+    with ExitStack() as locks:
         try:
             draft.parent.mkdir(parents=True, exist_ok=True)
-            held.enter_context(holding(lock, taken))
+            locks.enter_context(holding(lock, refusal))
             if draft.exists():
                 shutil.rmtree(draft)
             draft.mkdir()
@@ -140,18 +199,18 @@ def _drafting(draft: Path, lock: Path, taken: str) -> Iterator[None]:
 
 
 @contextmanager
-def locked(folder: str | Path, what: str = "working in") -> Iterator[None]:
-    """Hold a run's folder alone while the block runs, and clear away what killed processes left in it.
+def locked(folder: str | Path, what: str = "working in") -> Generator[None]:
+    """Hold a run's folder alone while the block runs, and clear away the leftovers of killed processes.
 
     A process that holds the folder already may enter again. Of several processes that train one model together only
-    the first may call this (`models.processes.holding_run` sees to it).
+    the first may call this function (see `models.processes.holding_run`).
 
     Args:
-        folder: It is made where it is missing.
-        what: What the process does with it, for the message of another one that comes too.
+        folder: The folder of the run. A missing folder is made.
+        what: What this process does with the folder, for the error message of a second process.
 
     Raises:
-        MmsrarecError: another process holds it, or it cannot be written.
+        MmsrarecError: Another process holds the folder, or it cannot be written.
     """
     with holding_folder(Path(folder), what) as first:
         if first:
@@ -160,44 +219,33 @@ def locked(folder: str | Path, what: str = "working in") -> Iterator[None]:
 
 
 def sweep(folder: Path) -> None:
-    """Clear away what killed processes left below a folder: drafts, and what a draft was about to replace.
+    """Clear away what killed processes left below a folder: their drafts, and folders that a draft would replace.
 
-    They are known by their lock file. What somebody is writing just now stays.
+    The lock file of a killed process tells where they are. A folder that another process is writing now stays.
     """
     for file in sorted(folder.rglob(".?*.lock")):
-        whole = file.with_name(file.name.removeprefix(".").removesuffix(".lock"))
-        draft, old, lock = beside(whole)
+        artefact = file.with_name(file.name.removeprefix(".").removesuffix(".lock"))
+        draft, old, lock = beside(artefact)
         with suppress(MmsrarecError, OSError), holding(lock, "in use"):
-            if old.exists() and not whole.exists():
-                old.rename(whole)
-            for left in (draft, old):
-                shutil.rmtree(left, ignore_errors=True)
+            if old.exists() and not artefact.exists():
+                old.rename(artefact)
+            for leftover in (draft, old):
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def finished_under(folder: str | Path) -> Iterator[Path]:
-    """Every artefact below a folder, sorted. Drafts and what a killed process was about to replace are none."""
+    """Every artefact below a folder, in sorted order; drafts and replaced folders are left out."""
     for place, names, files in os.walk(folder):
-        names[:] = sorted(name for name in names if not name.startswith(".") and not name.endswith(LEFT))
+        names[:] = sorted(name for name in names if not name.startswith(".") and not name.endswith(LEFTOVER_ENDINGS))
         if MANIFEST in files and Path(place) != Path(folder):
             yield Path(place)
 
 
-def link_or_copy(source: str, target: str) -> str:
-    """A second name for a file, or a copy of it where the system or the disk knows no second names.
-
-    It fits `shutil.copytree(..., copy_function=link_or_copy)`.
-    """
-    try:
-        os.link(source, target)
-    except (OSError, AttributeError, NotImplementedError):
-        shutil.copy2(source, target)
-    return target
-
-
 def _seal(draft: Path, kind: str, key: str, settings: dict[str, Any], inputs: dict[str, str]) -> None:
+    """Sync every file of a draft, then write its manifest."""
     files: dict[str, FileRecord] = {}
     for path in sorted(draft.rglob("*")):
-        _sync(path)
+        sync(path)
         if path.is_file():
             files[path.relative_to(draft).as_posix()] = {"size": path.stat().st_size, "sha256": file_hash(path)}
     manifest = Manifest(kind=kind, key=key, settings=settings, inputs=inputs, versions=versions(), files=files)
@@ -206,7 +254,11 @@ def _seal(draft: Path, kind: str, key: str, settings: dict[str, Any], inputs: di
 
 
 def read_manifest(folder: str | Path) -> Manifest:
-    """The manifest of a whole folder. Raises MmsrarecError when it is absent or broken, or a file lacks or was cut."""
+    """Read the manifest of a finished artefact and check that every file is there in its full size.
+
+    Raises:
+        MmsrarecError: The manifest is absent or broken, or a file is missing or has another size.
+    """
     folder = Path(folder)
     try:
         manifest = TypeAdapter(Manifest).validate_json((folder / MANIFEST).read_bytes())
@@ -220,7 +272,11 @@ def read_manifest(folder: str | Path) -> Manifest:
 
 
 def verify(folder: str | Path) -> Manifest:
-    """As `read_manifest`, and every byte is checked against its hash."""
+    """Read the manifest like `read_manifest` and check every file against its hash.
+
+    Raises:
+        MmsrarecError: The artefact is not whole, or a file was changed.
+    """
     manifest = read_manifest(folder)
     for name, record in manifest["files"].items():
         if file_hash(Path(folder) / name) != record["sha256"]:
@@ -229,7 +285,7 @@ def verify(folder: str | Path) -> Manifest:
 
 
 def is_current(folder: str | Path, key: str) -> bool:
-    """Whether the folder is whole and was made from exactly what `key` stands for."""
+    """Whether the folder is whole and has this key, so that nothing that it depends on has changed."""
     try:
         return read_manifest(folder)["key"] == key
     except MmsrarecError:
@@ -237,7 +293,7 @@ def is_current(folder: str | Path, key: str) -> bool:
 
 
 def is_whole(folder: str | Path) -> bool:
-    """Whether the folder is a finished artefact, whatever it was made from."""
+    """Whether the folder is a finished artefact, with any key."""
     try:
         return bool(read_manifest(folder))
     except MmsrarecError:
@@ -245,7 +301,7 @@ def is_whole(folder: str | Path) -> bool:
 
 
 def inputs_of(folder: str | Path) -> dict[str, str]:
-    """What a finished artefact says it was made from; nothing where there is none."""
+    """The inputs of a finished artefact by their role; an empty dict where there is no artefact."""
     try:
         return read_manifest(folder)["inputs"]
     except MmsrarecError:
@@ -253,59 +309,29 @@ def inputs_of(folder: str | Path) -> dict[str, str]:
 
 
 def identity(folder: str | Path) -> str:
-    """What a part that was made from this artefact remembers of it: its key, or where `inputs` have one, the key of how
-    it was made, which stays as it is when items join the catalogue."""
+    """The key that parts made from this artefact record as their input.
+
+    It is the key of how the artefact was made if its `inputs` have one: that key stays the same when items join the
+    catalogue. Otherwise it is the key of the artefact.
+
+    Raises:
+        MmsrarecError: The folder is not a finished artefact.
+    """
     manifest = read_manifest(folder)
     return manifest["inputs"].get(MADE_BY, manifest["key"])
 
 
-def atomic_write(path: str | Path, data: bytes) -> None:
-    """Write a file that is, whatever happens, the old one or the new one. Raises OSError as `open` does."""
-    path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(draft, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results may depend on, as far as they are installed."""
-    found = {"mmsrarec": mmsrarec.__version__, "python": platform.python_version()}
+    """The versions of Python and of the installed packages that results may depend on, by name."""
+    package_versions = {"mmsrarec": mmsrarec.__version__, "python": platform.python_version()}
     for package in ("numpy", "polars", "torch", "transformers", "peft", "trl"):
         try:
-            found[package] = importlib.metadata.version(package)
+            package_versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return package_versions
 
 
 def _as_dict(settings: BaseModel | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Settings as JSON values; none are an empty dict."""
     return settings.model_dump(mode="json") if isinstance(settings, BaseModel) else dict(settings or {})
-
-
-def file_hash(path: Path) -> str:
-    """sha256 of a file, in hex digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk. Windows syncs only files that are open for writing."""
-    folder = path.is_dir()
-    if folder and not FOLDERS_SYNC:
-        return
-    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if not (folder and error.errno in UNKNOWN):
-            raise
-    finally:
-        os.close(handle)

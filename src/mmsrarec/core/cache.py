@@ -1,6 +1,6 @@
-"""Where this user's copies are kept that can be made again: the converted model, measured choices, logs of faults.
+"""The user's cache folder, for what can be made again: the converted model, measured choices, crash reports.
 
-A place that cannot be written is found out before the work, and a temporary folder takes its part.
+A cache folder that cannot be written is noticed before the work starts, and a temporary folder is used instead.
 """
 
 import contextlib
@@ -19,13 +19,13 @@ WAYS_OUT = "name another folder by MMSRAREC_CACHE, or bring one that is filled a
 
 
 def cache_folder() -> Path:
-    """The folder that is wanted: $MMSRAREC_CACHE, or mmsrarec in the user's cache folder. It may not be there.
+    """The configured cache folder: $MMSRAREC_CACHE, or mmsrarec in the user's cache folder. It may not exist yet.
 
     Raises:
-        MmsrarecError: nothing is named, and this user has no home.
+        MmsrarecError: The variable is not set, and the user has no home folder.
     """
-    if named := os.environ.get("MMSRAREC_CACHE", "").strip():
-        return Path(os.path.expanduser(named))
+    if configured := os.environ.get("MMSRAREC_CACHE", "").strip():
+        return Path(os.path.expanduser(configured))
     try:
         folder = Path(platformdirs.user_cache_path("mmsrarec", appauthor=False))
     except RuntimeError:
@@ -36,7 +36,7 @@ def cache_folder() -> Path:
 
 
 def kept(name: str) -> Path | None:
-    """What is kept under a name, in the folder that is wanted or in the temporary one; None where nothing is."""
+    """The path of a cached file or folder, in the configured cache or in the temporary one; None where it is absent."""
     for folder in known_places():
         with contextlib.suppress(OSError):  # not ours to read
             if (folder / name).exists():
@@ -45,7 +45,7 @@ def kept(name: str) -> Path | None:
 
 
 def known_places() -> list[Path]:
-    """The wanted folder, and this user's temporary one where it is there."""
+    """The folders in which a cached file may be: the configured one, and this user's temporary one if it exists."""
     places: list[Path] = []
     with contextlib.suppress(MmsrarecError):
         places.append(cache_folder())
@@ -56,7 +56,7 @@ def known_places() -> list[Path]:
 
 
 def can_write(folder: Path) -> bool:
-    """Whether a file can be made in it; it is made where it is missing."""
+    """Whether a file can be made in the folder. A missing folder is made."""
     try:
         return bool(_written(folder))
     except OSError:
@@ -64,10 +64,10 @@ def can_write(folder: Path) -> bool:
 
 
 def cache_to_write() -> Path:
-    """A folder that can be written: the wanted one, else a temporary one of this user, with a remark.
+    """A cache folder that can be written: the configured one, else a temporary one of this user, with a log message.
 
     Raises:
-        MmsrarecError: neither can be written.
+        MmsrarecError: Neither can be written.
     """
     try:
         return _written(cache_folder())
@@ -82,7 +82,11 @@ def cache_to_write() -> Path:
 
 
 def temporary_folder() -> Path:
-    """This user's own folder among the temporary ones, the same one in each process. Raises OSError."""
+    """This user's temporary cache folder, the same one in every process.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
     place = _temporary()
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _is_own(place):
@@ -92,28 +96,31 @@ def temporary_folder() -> Path:
 
 @cache
 def _of_this_process() -> Path:
+    """A temporary folder that only this process uses."""
     return Path(tempfile.mkdtemp(prefix="mmsrarec-"))
 
 
 def _temporary() -> Path:
+    """The path of this user's temporary cache folder, which may not exist."""
     user = os.getuid() if hasattr(os, "getuid") else "cache"  # on Windows the temporary folder is the user's anyway
     return Path(tempfile.gettempdir()) / f"mmsrarec-{user}"
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether nobody else made the folder, or may put anything into it: models are loaded from there."""
-    facts = folder.lstat()
-    if not stat.S_ISDIR(facts.st_mode):
+    """Whether the folder belongs to this user and nobody else may write to it: models are loaded from there."""
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
         return False
-    return not hasattr(os, "getuid") or (facts.st_uid == os.getuid() and not facts.st_mode & 0o022)
+    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
 
 
 def _written(folder: Path) -> Path:
-    """The folder, made where it was missing, after a file could be made in it. Raises OSError."""
+    """The folder after a file was made in it; a missing folder is made. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         return folder
 
 
 def _reason(folder: Path, error: OSError) -> str:
+    """Why a folder cannot be written, as a part of a message."""
     return f"{folder} cannot be written ({error.strerror or error})"

@@ -1,11 +1,14 @@
-"""Memory that was freed goes back to the system."""
+"""Returns freed memory to the system."""
 
 import ctypes
 import sys
 
 
 def release_memory() -> None:
-    """Every batch has a width of its own; what glibc keeps of the earlier ones, in pieces, comes to gigabytes."""
-    prune_keywords = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if prune_keywords is not None:
-        prune_keywords(0)
+    """Let glibc return freed memory to the system; elsewhere do nothing.
+
+    Every batch has another width, and the pieces that glibc keeps of earlier batches add up to gigabytes.
+    """
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if malloc_trim is not None:
+        malloc_trim(0)

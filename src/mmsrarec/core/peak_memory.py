@@ -1,4 +1,4 @@
-"""The memory that one row of a table takes, apart from whatever else the process holds."""
+"""Measures how much memory a block of code needs, apart from what the process held before."""
 
 import gc
 import threading
@@ -8,17 +8,21 @@ import psutil
 
 from mmsrarec.core.memory import release_memory
 
-SECONDS = 0.005
-"""Between two looks at the process: a batch of a language model takes longer, and a look a hundredth of it."""
+POLL_SECONDS = 0.005
+"""Seconds between two readings. A batch of a language model takes longer; one reading takes a hundredth of this."""
 MEGABYTE = 2**20
+"""Bytes of a megabyte, as memory is reported here."""
 
 
 class PeakMemory:
-    """Watches how far the memory of the process rises above where it stood at the start of a `with` block.
+    """A `with` block that measures how far the memory of the process rises above its value at the start.
 
-    What was freed before is given back to the system first, so that the block cannot live on it unseen. It is the
-    resident set of the process, looked at every 5 ms, and on a GPU the exact count of PyTorch's allocator in its
-    place where that is more. `mb`: the rise in megabytes (2**20 bytes), never below 0.
+    Freed memory is returned to the system first, so that the block cannot reuse it unnoticed. The measure is the
+    resident set of the process, read every 5 ms. On a GPU it is the exact count of PyTorch's allocator if that is
+    more.
+
+    Attributes:
+        mb: The rise in megabytes (2**20 bytes), never below 0; set when the block ends.
     """
 
     def __init__(self) -> None:
@@ -39,19 +43,21 @@ class PeakMemory:
     ) -> None:
         self._done.set()
         self._watcher.join()
-        self._look()
+        self._read_memory()
         self.mb = max(self._peak - self._start, self._gpu.rise()) / MEGABYTE
 
     def _watch(self) -> None:
-        while not self._done.wait(SECONDS):
-            self._look()
+        """Read the memory again and again until the block ends."""
+        while not self._done.wait(POLL_SECONDS):
+            self._read_memory()
 
-    def _look(self) -> None:
+    def _read_memory(self) -> None:
+        """Raise the peak to the resident set as it is now."""
         self._peak = max(self._peak, self._process.memory_info().rss)
 
 
 class _Gpu:
-    """The allocator's count on CUDA; nothing elsewhere, or without torch."""
+    """The allocator's count on CUDA; it stays 0 elsewhere, or without torch."""
 
     def __init__(self) -> None:
         try:
@@ -65,4 +71,5 @@ class _Gpu:
             self.start = self.cuda.memory_allocated()
 
     def rise(self) -> int:
+        """Bytes by which the peak lies above the start."""
         return 0 if self.cuda is None else self.cuda.max_memory_allocated() - self.start

@@ -1,4 +1,4 @@
-"""What may reach a terminal, a pipe or a log file whose encoding nobody chose: the one place that every text passes."""
+"""Makes text safe for a terminal, a pipe or a log file of any encoding. Every text that is printed passes here."""
 
 import contextlib
 import json
@@ -6,44 +6,51 @@ import logging
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from functools import cache
 from typing import IO, Any
 
-KEPT = "\n\t\u200c\u200d"
-"""Tabs and ends of lines; and the two joiners, without which Persian words and many emoji are others."""
-HIDDEN = ("Cf", "Zl", "Zp")
-"""Categories of characters that show nothing by themselves: they are left out."""
-NOT_SHOWN = ("Cc", "Cs")
-"""Categories that a terminal may obey, or that no encoding has: a sign stands in their place."""
-SIGN = "\ufffd"
+ALLOWED_CONTROLS = "\n\t\u200c\u200d"
+"""Tabs, ends of lines, and the two joiners, without which Persian words and many emoji change."""
+INVISIBLE_CATEGORIES = ("Cf", "Zl", "Zp")
+"""Unicode categories of characters that show nothing by themselves: they are left out."""
+CONTROL_CATEGORIES = ("Cc", "Cs")
+"""Unicode categories that a terminal may obey, or that no encoding has: each becomes REPLACEMENT."""
+REPLACEMENT = "\ufffd"
 
 _log = logging.getLogger("mmsrarec")
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would obey: escape codes, other controls, marks that turn the writing round.
+    """Remove what a terminal would obey: escape codes, other controls, and marks that turn the writing direction.
 
-    A title or an id is anybody's text; printed as it is, it could clear the screen or rewrite the lines above it.
+    A title or an id may come from anybody. Printed unchanged, it could clear the screen or rewrite the lines above.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text without invisible characters, and with U+FFFD for each control character.
     """
-    return text if text.isprintable() else "".join(_shown(letter) for letter in text)
+    return text if text.isprintable() else "".join(_printable_letter(letter) for letter in text)
 
 
 @cache
-def _shown(letter: str) -> str:
-    kind = unicodedata.category(letter)
-    if letter in KEPT or kind not in (*HIDDEN, *NOT_SHOWN):
+def _printable_letter(letter: str) -> str:
+    """The character, nothing if it is invisible, or REPLACEMENT if it is a control character."""
+    category = unicodedata.category(letter)
+    if letter in ALLOWED_CONTROLS or category not in (*INVISIBLE_CATEGORIES, *CONTROL_CATEGORIES):
         return letter
-    return "" if kind in HIDDEN else SIGN
+    return "" if category in INVISIBLE_CATEGORIES else REPLACEMENT
 
 
 def one_line(text: Any) -> str:
-    """Printable, in one line."""
+    """The text made `printable` and put on one line, with single blanks."""
     return " ".join(printable(" ".join(str(text).split())).split())
 
 
 def fitting(text: str, stream: IO[str] | None) -> str:
-    """The text with "?" for each character that the stream's encoding lacks."""
+    """Replace each character that the stream's encoding lacks by "?"; without a stream the encoding is UTF-8."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
         return text.encode(encoding, "replace").decode(encoding)
@@ -52,7 +59,18 @@ def fitting(text: str, stream: IO[str] | None) -> str:
 
 
 def json_line(value: Any, stream: IO[str] | None) -> str:
-    """Plain JSON values as one line that the stream can encode and no terminal obeys. Escapes lose nothing."""
+    """Write JSON values as one line that the stream can encode and no terminal obeys; escapes lose nothing.
+
+    Args:
+        value: JSON values (see `json_values.plain`).
+        stream: The stream that the line is for; None stands for UTF-8.
+
+    Returns:
+        The line, without its end.
+
+    Raises:
+        ValueError: A number is not finite.
+    """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     try:
         text.encode(getattr(stream, "encoding", None) or "utf-8")
@@ -60,27 +78,29 @@ def json_line(value: Any, stream: IO[str] | None) -> str:
         return json.dumps(value, allow_nan=False)
     if text.isprintable():
         return text
-    return "".join(letter if _shown(letter) == letter else json.dumps(letter)[1:-1] for letter in text)
+    return "".join(letter if _printable_letter(letter) == letter else json.dumps(letter)[1:-1] for letter in text)
 
 
 def steady() -> None:
-    """Make this process's own streams replace what they cannot encode, instead of raising."""
+    """Let standard output and standard error replace characters that they cannot encode, instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
-            with contextlib.suppress(OSError, ValueError):  # closed, or read already
+            with contextlib.suppress(OSError, ValueError):  # the stream is closed, or was read already
                 reconfigure(errors="replace")
 
 
 def to_nowhere(stream: IO[str] | None) -> None:
-    """Let what is still written to a stream vanish, since nobody reads it any more (`mmsrarec ... | head`)."""
+    """Discard everything that is still written to a stream whose reader has gone (`mmsrarec ... | head`)."""
+    if stream is None:
+        return
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
-        os.close(nowhere)
+        null_device = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null_device, stream.fileno())
+        os.close(null_device)
 
 
 def complain(text: Any) -> None:
-    """One line on standard error; nothing where that is closed."""
+    """Write one line to standard error, after the name of the program; do nothing where the stream is closed."""
     if sys.stderr is None:
         return
     with contextlib.suppress(OSError, ValueError):
@@ -89,7 +109,7 @@ def complain(text: Any) -> None:
 
 @cache
 def remark(text: str) -> None:
-    """Say something that the user should know, once in a process, by the logger "mmsrarec"."""
+    """Log a warning that the user should see, once in a process, by the logger "mmsrarec"."""
     _log.warning("%s", one_line(text))
 
 
@@ -100,19 +120,21 @@ def remark_all(texts: Iterable[str]) -> None:
 
 
 @contextlib.contextmanager
-def remarks_are_complaints() -> Iterator[None]:
-    """While the block runs, remarks are lines of the command line's own."""
-    handler = _Complaints()
-    before = _log.propagate
+def remarks_are_complaints() -> Generator[None]:
+    """Print what `remark` logs as lines on standard error while the block runs."""
+    handler = _StandardErrorHandler()
+    propagate = _log.propagate
     _log.addHandler(handler)
     _log.propagate = False
     try:
         yield
     finally:
         _log.removeHandler(handler)
-        _log.propagate = before
+        _log.propagate = propagate
 
 
-class _Complaints(logging.Handler):
+class _StandardErrorHandler(logging.Handler):
+    """Prints log messages with `complain`."""
+
     def emit(self, record: logging.LogRecord) -> None:
         complain(record.getMessage())

@@ -1,0 +1,8 @@
+"""The catalogue and its interactions: read, checked, split, imported from elsewhere, or drawn.
+
+Read `dataset` first, which defines `Dataset`, `Interactions` and `Item`; then `splits`, which says what is held out
+and what may be known at a query; then `folder`, which reads and writes a data folder. `reading` holds the rules for
+lines, texts and packed files, `importers` turns other formats into data folders, and `synthetic` draws the built-in
+catalogue. `frames` makes a data set from DataFrames, `images` opens pictures, `identity` compares a catalogue with an
+earlier one. Nothing here needs torch.
+"""

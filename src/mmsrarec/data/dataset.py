@@ -1,4 +1,4 @@
-"""A data set in memory: items, and who took what when."""
+"""A data set in memory: the items of a catalogue, and which user interacted with which of them at what time."""
 
 import hashlib
 import json
@@ -21,22 +21,33 @@ FloatArray: TypeAlias = NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing of the catalogue. Ids are opaque strings: "007" stays "007"."""
+    """An item of the catalogue.
+
+    Attributes:
+        item_id: The id, an opaque string: "007" stays "007".
+        title: The title, or "".
+        text: The description, or "".
+        categories: The categories, in the order of the source.
+        image: The file name below images/ of the data folder; None for an item without a picture.
+    """
 
     item_id: str
     title: str = ""
     text: str = ""
     categories: tuple[str, ...] = ()
     image: str | None = None
-    """File name under the data folder's images/, or None: the item is text-only."""
 
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Interactions as codes, sorted by user, then time; ties keep the order of the file.
+    """n interactions as codes, sorted by user, then time; ties keep the order of the file.
 
-    user, item, time: (n,) int64. Codes index `Dataset.user_ids` and `Dataset.items`; time is in seconds, or in steps
-    where `Dataset.times` says so.
+    Attributes:
+        user: (n,) int64 codes, which index `Dataset.user_ids`.
+        item: (n,) int64 codes, which index `Dataset.items`.
+        time: (n,) int64 seconds since 1970, or steps where `Dataset.times` says so.
+        n_users: The number of users, those without interactions included.
+        n_items: The number of items, those without interactions included.
     """
 
     user: IntArray
@@ -50,41 +61,50 @@ class Interactions:
 
     @cached_property
     def offsets(self) -> IntArray:
-        """(n_users + 1,): the interactions of user u are rows offsets[u] to offsets[u + 1]."""
+        """(n_users + 1,) row numbers: the interactions of user u are rows offsets[u] to offsets[u + 1]."""
         return np.searchsorted(self.user, np.arange(self.n_users + 1))
 
     @cached_property
     def counts(self) -> IntArray:
-        """(n_items,): interactions an item has."""
+        """(n_items,) numbers of interactions of each item."""
         return np.bincount(self.item, minlength=self.n_items)
 
     def rows(self, user: int) -> slice:
+        """The rows of one user."""
         return slice(int(self.offsets[user]), int(self.offsets[user + 1]))
 
     def items_of(self, user: int) -> IntArray:
-        """The user's items, oldest first."""
+        """The codes of the user's items, oldest first."""
         return self.item[self.rows(user)]
 
     def where(self, keep: NDArray[np.bool_]) -> "Interactions":
+        """The interactions for which the (n,) mask is true, with the same users and items."""
         return Interactions(self.user[keep], self.item[keep], self.time[keep], self.n_users, self.n_items)
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of who took what when, and of how many users and items there are to choose from."""
-        parts = (np.ascontiguousarray(a, dtype="<i8").tobytes() for a in (self.user, self.item, self.time))
+        """The sha256 of all interactions and of the numbers of users and items, in hex digits."""
+        parts = (np.ascontiguousarray(codes, dtype="<i8").tobytes() for codes in (self.user, self.item, self.time))
         return hashlib.sha256(b"|".join((f"{self.n_users},{self.n_items}".encode(), *parts))).hexdigest()
 
     @cached_property
     def by_time(self) -> IntArray:
-        """(n,): row numbers in time order, ties in file order."""
+        """(n,) row numbers in time order; ties keep the order of the rows."""
         return np.argsort(self.time, kind="stable")
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A catalogue and its log. `folder` holds images/; None for a data set that was never written.
+    """A catalogue and its interactions.
 
-    times: what the times of the interactions are; where nothing is given, steps if all are small whole numbers.
+    Attributes:
+        name: The name in tables and messages.
+        items: The items; an item's code is its place here.
+        user_ids: The ids of the users; a user's code is the place here.
+        interactions: The interactions, as codes.
+        folder: The data folder, which holds images/; None for a data set that was never written.
+        times: Whether times are seconds or steps. If it is not given, they are steps where all are small whole
+            numbers (`looks_like_steps`).
     """
 
     name: str
@@ -104,15 +124,17 @@ class Dataset:
 
     @property
     def has_clock(self) -> bool:
-        """Whether times are times: steps tell an order, and not how much lies between."""
+        """Whether times are seconds. Steps give an order, but no distances in time."""
         return self.times == "seconds"
 
     @cached_property
     def item_code(self) -> dict[str, int]:
+        """The code of each item by its id."""
         return {item.item_id: code for code, item in enumerate(self.items)}
 
     @cached_property
     def user_code(self) -> dict[str, int]:
+        """The code of each user by the id."""
         return {user_id: code for code, user_id in enumerate(self.user_ids)}
 
     @property
@@ -178,13 +200,24 @@ class Dataset:
 
 
 def make_interactions(user: IntArray, item: IntArray, time: IntArray, n_users: int, n_items: int) -> Interactions:
-    """Sort rows given in file order by user, then time (stable), into Events."""
+    """Sort n interactions by user, then time, and keep the given order among ties.
+
+    Args:
+        user: (n,) user codes, in the order of the file.
+        item: (n,) item codes.
+        time: (n,) seconds or steps.
+        n_users: The number of users.
+        n_items: The number of items.
+
+    Returns:
+        The sorted interactions.
+    """
     order = np.lexsort((time, user))  # lexsort is stable: ties keep file order
-    arrays = (np.asarray(a, dtype=np.int64)[order] for a in (user, item, time))
+    arrays = (np.asarray(column, dtype=np.int64)[order] for column in (user, item, time))
     return Interactions(*arrays, n_users=n_users, n_items=n_items)
 
 
 def item_record(item: Item) -> str:
-    """The line of items.jsonl that describes an item."""
+    """The line of items.jsonl that describes an item, without its end."""
     record = {"item_id": item.item_id, "title": item.title, "description": item.text}
     return json.dumps(record | {"categories": list(item.categories), "image": item.image}, ensure_ascii=False)

@@ -1,6 +1,6 @@
-"""What an item, a picture and a log are, whatever their place: identity is the id and the content.
+"""Compares a catalogue and its log with earlier ones: an item is the same if its id and its content are.
 
-Nothing here depends on where a data folder lies, in which order its lines stand, or on the bytes of a file as a whole.
+Nothing here depends on where a data folder lies, on the order of its lines, or on the bytes of a file as a whole.
 """
 
 import hashlib
@@ -22,7 +22,14 @@ LOG, ITEMS = "log.parquet", "items.json"
 
 @dataclass(frozen=True, eq=False)
 class KeptLog:
-    """The interactions that a part of a run was made from, with the ids that its codes stand for."""
+    """The interactions that a part of a run was made from, with the ids of their codes.
+
+    Attributes:
+        user_ids: The ids of the users, by code.
+        item_ids: The ids of the items, by code.
+        interactions: The interactions.
+        times: The unit of their times.
+    """
 
     user_ids: tuple[str, ...]
     item_ids: tuple[str, ...]
@@ -36,14 +43,18 @@ class KeptLog:
         return cls(dataset.user_ids, item_ids, dataset.interactions, dataset.times)
 
     def save(self, folder: Path) -> None:
-        """Write log.parquet: a row an interaction, ids and kind of time in its metadata."""
+        """Write log.parquet: one row for each interaction; the ids and the unit of time are in its metadata."""
         columns = {name: getattr(self.interactions, name) for name in ("user", "item", "time")}
         ids = {"users": json.dumps(self.user_ids), "items": json.dumps(self.item_ids), "times": self.times}
         pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.Int64)).write_parquet(folder / LOG, metadata=ids)
 
     @classmethod
     def load(cls, folder: Path) -> "KeptLog":
-        """Raises MmsrarecError where the folder keeps no log."""
+        """Read what `save` wrote.
+
+        Raises:
+            MmsrarecError: The folder has no such file, or it is damaged.
+        """
         try:
             table, ids = pl.read_parquet(folder / LOG), pl.read_parquet_metadata(folder / LOG)
             users, items = tuple(json.loads(ids["users"])), tuple(json.loads(ids["items"]))
@@ -57,55 +68,69 @@ class KeptLog:
             ) from error
 
     def widened(self, dataset: Dataset) -> Interactions:
-        """These interactions with the codes of a data set that has the same users and items first (`align`)."""
+        """The interactions for a data set that has the same users and items first, and perhaps more (`align`)."""
         return replace(self.interactions, n_users=len(dataset.user_ids), n_items=len(dataset.items))
 
 
 def align(
     dataset: Dataset, user_ids: Sequence[str], item_ids: Sequence[str], gone: Mapping[str, Item] | None = None
 ) -> Dataset:
-    """The data set with the named users and items first, in that order, so that codes mean what they meant before.
+    """Put the given users and items first, in the given order, so that their codes are the same as before.
 
     Args:
-        user_ids: Users known before; those with no interaction left are dropped unless `gone` is given.
-        item_ids: Items known before.
-        gone: What known items were that the data set no longer has; they keep their places. None drops them.
+        dataset: The data set as it is now.
+        user_ids: Ids of the earlier users; those without an interaction now are dropped unless `gone` is given.
+        item_ids: Ids of the earlier items.
+        gone: Earlier items that the data set no longer has, by id; they keep their codes. None drops them.
+
+    Returns:
+        The data set with other codes; new users and items stand last.
     """
     present = dataset.item_code
     items = [
-        dataset.items[present[one]] if one in present else (gone or {}).get(one, Item(one))
-        for one in item_ids
-        if one in present or gone is not None
+        dataset.items[present[item_id]] if item_id in present else (gone or {}).get(item_id, Item(item_id))
+        for item_id in item_ids
+        if item_id in present or gone is not None
     ]
-    known = {item.item_id for item in items}
-    items += [item for item in dataset.items if item.item_id not in known]
-    users = [one for one in user_ids if one in dataset.user_code or gone is not None]
-    known_users = set(users)
-    users += [one for one in dataset.user_ids if one not in known_users]
+    earlier_items = {item.item_id for item in items}
+    items += [item for item in dataset.items if item.item_id not in earlier_items]
+    users = [user_id for user_id in user_ids if user_id in dataset.user_code or gone is not None]
+    earlier_users = set(users)
+    users += [user_id for user_id in dataset.user_ids if user_id not in earlier_users]
     return recoded(dataset, tuple(items), tuple(users))
 
 
 def recoded(dataset: Dataset, items: tuple[Item, ...], user_ids: tuple[str, ...]) -> Dataset:
-    """The data set with other codes for the same ids; every interaction's user and item must be among them."""
+    """Give a data set other codes.
+
+    Args:
+        dataset: The data set.
+        items: The items by their new codes; every item with an interaction must be among them.
+        user_ids: The ids of the users by their new codes; every user with an interaction must be among them.
+
+    Returns:
+        The same interactions with the new codes.
+    """
     if user_ids == dataset.user_ids and [item.item_id for item in items] == [item.item_id for item in dataset.items]:
         return replace(dataset, items=items)
-    places = ({one: code for code, one in enumerate(ids)} for ids in (user_ids, [item.item_id for item in items]))
-    user_place, item_place = places
-    user = np.array([user_place[one] for one in dataset.user_ids], dtype=np.int64)
-    item = np.array([item_place.get(one.item_id, -1) for one in dataset.items], dtype=np.int64)
+    user_codes = {user_id: code for code, user_id in enumerate(user_ids)}
+    item_codes = {item.item_id: code for code, item in enumerate(items)}
+    new_users = np.array([user_codes[user_id] for user_id in dataset.user_ids], dtype=np.int64)
+    new_items = np.array([item_codes.get(item.item_id, -1) for item in dataset.items], dtype=np.int64)
     old = dataset.interactions
     interactions = make_interactions(
-        _consumed(user, old.user), _consumed(item, old.item), old.time, len(user_ids), len(items)
+        _translated(new_users, old.user), _translated(new_items, old.item), old.time, len(user_ids), len(items)
     )
     return replace(dataset, items=items, user_ids=user_ids, interactions=interactions)
 
 
-def _consumed(places: IntArray, codes: IntArray) -> IntArray:
-    return places[codes] if len(codes) else codes
+def _translated(new_codes: IntArray, codes: IntArray) -> IntArray:
+    """The new codes of (n,) old codes; an empty table translates no codes."""
+    return new_codes[codes] if len(codes) else codes
 
 
 def log_digest(dataset: Dataset) -> str:
-    """sha256 of who interacted with what when, in the order of their codes, and of the ids that these stand for."""
+    """The sha256 of all interactions in the order of their codes, and of the ids of these codes, in hex digits."""
     interactions, digest = dataset.interactions, hashlib.sha256()
     digest.update(json.dumps([dataset.user_ids, [item.item_id for item in dataset.items]]).encode())
     for part in (interactions.user, interactions.item, interactions.time):
@@ -114,24 +139,24 @@ def log_digest(dataset: Dataset) -> str:
 
 
 def text_digest(items: Iterable[Item]) -> str:
-    """sha256 of what is written about items, in whatever order they stand."""
-    told = sorted([item.item_id, item.title, item.text, list(item.categories)] for item in items)
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    """The sha256 of the ids, titles, texts and categories of items, in any order, in hex digits."""
+    texts = sorted([item.item_id, item.title, item.text, list(item.categories)] for item in items)
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
 
 
 def picture_digests(dataset: Dataset) -> dict[str, str]:
-    """Item id -> sha256 of its picture's bytes, for items whose picture is there."""
+    """Item id -> sha256 of its picture's bytes, for items whose picture file exists."""
     paths = {item.item_id: dataset.image_path(code) for code, item in enumerate(dataset.items)}
     return {name: file_hash(path) for name, path in paths.items() if path is not None and path.is_file()}
 
 
 def save_items(items: Iterable[Item], folder: Path) -> None:
-    """Write items.json: what was known of the items when the part in that folder was made."""
+    """Write items.json: the items as they are when a part of a run is made."""
     (folder / ITEMS).write_text(json.dumps([asdict(item) for item in items], ensure_ascii=False), encoding="utf-8")
 
 
 def load_items(folder: Path) -> dict[str, Item]:
-    """Item id -> the item, as `save_items` wrote it; nothing where the folder has none."""
+    """Item id -> the item, as `save_items` wrote it; an empty dict where the folder has no such file."""
     try:
         records = json.loads((folder / ITEMS).read_text(encoding="utf-8"))
         items = [Item(**record | {"categories": tuple(record["categories"])}) for record in records]

@@ -1,4 +1,4 @@
-"""Opens pictures that nobody vouches for: everything that could hurt is refused, with a reason."""
+"""Opens untrusted pictures: every file that could do harm is refused, with a reason."""
 
 import contextlib
 import io
@@ -13,18 +13,25 @@ from mmsrarec.data.dataset import Dataset
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 25_000_000
-"""Width times height, checked before anything is decoded: a PNG of some kilobytes can claim gigabytes."""
+"""Width times height, checked before anything is decoded: a PNG of some kilobytes can unpack to gigabytes."""
 
 
 class BadPicture(Exception):
-    """A picture that is not used; the message is the reason."""
+    """The error for a picture that is not used; the message is the reason."""
 
 
 def open_picture(path: Path, root: Path) -> Image.Image:
-    """The picture at `path`, upright, first frame, RGB, transparent parts on white.
+    """Open a picture: its first frame, upright, in RGB, with transparent parts on white.
 
-    `path` must lie under `root` once links are resolved. Raises BadPicture for anything that is not a whole JPEG, PNG
-    or WebP file within MAX_BYTES and MAX_PIXELS.
+    Args:
+        path: The file.
+        root: The folder in which the file must lie once links are resolved.
+
+    Returns:
+        The decoded picture.
+
+    Raises:
+        BadPicture: The file is not a whole JPEG, PNG or WebP file within MAX_BYTES and MAX_PIXELS.
     """
     data = _bytes_under(path, root)
     with warnings.catch_warnings():
@@ -47,7 +54,11 @@ def open_picture(path: Path, root: Path) -> Image.Image:
 
 
 def usable_pictures(dataset: Dataset) -> tuple[dict[int, Path], dict[int, str]]:
-    """(item code -> path, item code -> reason) of the pictures that open and of those that do not."""
+    """Open all pictures of a data set.
+
+    Returns:
+        Item code -> path of the pictures that open, and item code -> reason of those that do not.
+    """
     usable: dict[int, Path] = {}
     broken: dict[int, str] = {}
     for code in range(len(dataset.items)):
@@ -63,6 +74,7 @@ def usable_pictures(dataset: Dataset) -> tuple[dict[int, Path], dict[int, str]]:
 
 
 def _bytes_under(path: Path, root: Path) -> bytes:
+    """The content of a file below a folder. Raises BadPicture."""
     try:
         real = path.resolve(strict=True)
     except (OSError, RuntimeError, ValueError):  # missing; a circle of links; a zero byte in the name
@@ -82,6 +94,7 @@ def _bytes_under(path: Path, root: Path) -> bytes:
 
 
 def _upright_rgb(picture: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF block says, in RGB, on white."""
     with contextlib.suppress(Exception):  # junk in the EXIF block says nothing about the picture itself
         picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):  # 16-bit grey: Pillow would clip it to white instead of scaling it

@@ -1,4 +1,4 @@
-"""The core of a log: users and items that have enough interactions, once those that have not are gone."""
+"""The k-core of a log: the users and items that have enough interactions among themselves."""
 
 from dataclasses import replace
 
@@ -9,34 +9,43 @@ from mmsrarec.data.dataset import Dataset, IntArray, make_interactions
 from mmsrarec.errors import DataError
 
 Core = tuple[int, int]
-"""Events a user has at least, and interactions an item has at least."""
+"""The least number of interactions of a user, and the least number of interactions of an item."""
 
 
 def in_core(user: IntArray, item: IntArray, core: Core) -> NDArray[np.bool_]:
-    """(n,): which of n interactions are left when thin users and items are dropped until none is thin.
+    """Drop users and items with too few interactions until none is left; the result is the largest such set.
 
-    The largest such set, whatever the order of dropping. Raises MmsrarecError where nothing is left.
+    Args:
+        user: (n,) user codes.
+        item: (n,) item codes.
+        core: The least numbers of interactions of a user and of an item.
+
+    Returns:
+        (n,) bool: the interactions that stay.
+
+    Raises:
+        DataError: No interaction stays.
     """
     keep = np.ones(len(user), dtype=bool)
     while keep.any():
-        thin = [
+        too_few = [
             np.bincount(codes[keep], minlength=codes.max() + 1) < n for codes, n in zip((user, item), core, strict=True)
         ]
-        left = keep & ~thin[0][user] & ~thin[1][item]
-        if left.sum() == keep.sum():
+        rest = keep & ~too_few[0][user] & ~too_few[1][item]
+        if rest.sum() == keep.sum():
             return keep
-        keep = left
+        keep = rest
     raise DataError(f"the {core} core of this log is empty: ask for fewer events of a user or an item")
 
 
 def drop_unused(dataset: Dataset) -> Dataset:
-    """The data set without users and items that have no interaction; the order of the others stays."""
+    """The data set without users and items that have no interaction; the order of the others stays the same."""
     interactions = dataset.interactions
     users, user = np.unique(interactions.user, return_inverse=True)
     items, item = np.unique(interactions.item, return_inverse=True)
     return replace(
         dataset,
-        items=tuple(dataset.items[code] for code in items),
-        user_ids=tuple(dataset.user_ids[code] for code in users),
+        items=tuple(dataset.items[int(code)] for code in items),
+        user_ids=tuple(dataset.user_ids[int(code)] for code in users),
         interactions=make_interactions(user, item, interactions.time, len(users), len(items)),
     )

@@ -1,4 +1,4 @@
-"""Counts a data set: what is there, what is missing, and what makes it hard."""
+"""Counts what a data set holds, what it lacks, and what makes it hard to predict."""
 
 from typing import Any, get_args
 
@@ -11,9 +11,14 @@ from mmsrarec.data.splits import CLOCKED_SPLITS, Split, SplitName, make_split
 
 
 def check(dataset: Dataset, seed: int = 0) -> dict[str, Any]:
-    """JSON-able counts; shares lie in [0, 1]. Opens every picture. `seed` fixes the 8:1:1 split of users.
+    """Count a data set; every picture is opened.
 
-    Splits that need a clock are left out where times are steps.
+    Args:
+        dataset: The data set.
+        seed: The seed of the random 8:1:1 split of users.
+
+    Returns:
+        JSON values by name; shares lie in [0, 1]. Splits that need a clock are left out where times are steps.
     """
     interactions = dataset.interactions
     lengths = np.diff(interactions.offsets)
@@ -40,8 +45,7 @@ def check(dataset: Dataset, seed: int = 0) -> dict[str, Any]:
 
 
 def tie_share(interactions: Interactions) -> float:
-    """Share of interactions in the same second as another interaction of the same user: their order is the file's, no
-    more."""
+    """The share of interactions in the same second as another one of the same user: only the file orders them."""
     if len(interactions) < 2:
         return 0.0
     same = (np.diff(interactions.user) == 0) & (np.diff(interactions.time) == 0)
@@ -49,11 +53,11 @@ def tie_share(interactions: Interactions) -> float:
 
 
 def cold_share(split: Split) -> float:
-    """Share of test queries whose target nobody has in training."""
+    """The share of test queries whose target has no training interaction."""
     return float((split.train.counts[split.test.target] == 0).mean()) if len(split.test) else 0.0
 
 
 def _repeat_share(interactions: Interactions) -> float:
-    """Share of interactions with an item the user had before."""
+    """The share of interactions with an item that the user consumed before."""
     pairs = np.unique(interactions.user * max(interactions.n_items, 1) + interactions.item)
     return 1 - len(pairs) / len(interactions) if len(interactions) else 0.0

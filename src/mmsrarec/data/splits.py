@@ -1,7 +1,7 @@
-"""Splits, and the queries at which something is predicted. The temporal leakage rule starts here.
+"""Splits a log into training interactions and queries, the points at which an item is predicted.
 
-A query is one user about to take one item. What may be known then: the user's own interactions before it (ties in file
-order), and other users' training interactions strictly earlier in time.
+A query is one user just before one interaction. The temporal leakage rule says what may be known there: the user's own
+interactions before it (ties in file order), and the training interactions of other users strictly earlier in time.
 """
 
 from collections.abc import Iterable
@@ -18,26 +18,31 @@ from mmsrarec.errors import RecipeError
 SplitName = Literal["leave-one-out", "user-8-1-1", "time-cut"]
 Everything = Literal["all"]
 EVERYTHING: Everything = "all"
-"""Nothing is held out: what a model is fitted on anew once all choices are made, to be served."""
+"""The split that holds nothing out: a model is fitted on it again once all choices are made, and then served."""
 RepeatConsumption = Literal["exclude", "allow"]
-"""Whether an item that a user had may be recommended to them again, everywhere: see `Queries.excluded`."""
+"""Whether an item that a user consumed may be recommended to them again: see `Queries.excluded`."""
 CLOCKED_SPLITS: tuple[SplitName, ...] = ("time-cut",)
-"""Splits that compare the times of different users, so steps will not do."""
-TRAINED, VALIDATED = 0.8, 0.9
-"""Shares of the log, in time, that lie before the two cuts of "time-cut"."""
+"""Splits that compare the times of different users, which steps cannot do."""
+FIRST_CUT, SECOND_CUT = 0.8, 0.9
+"""Quantiles of the times at which "time-cut" cuts: validation starts at the first, the test at the second."""
 
 
 @dataclass(frozen=True, eq=False)
 class Queries:
     """A batch of m queries.
 
-    user: (m,) codes, -1 for someone who is not in the data. time: (m,) seconds. target: (m,) the item taken then, -1
-    where unknown. history: m arrays of item codes, oldest first, everything the user had before. allow_seen: whether
-    items of the history may be recommended again. named: (m, c) items that are asked about by name, which are ranked
-    whether they were had or not; None where the whole catalogue is asked about.
+    Every ranker, candidate generator and metric reads `excluded` for the items that may not be recommended, and
+    `rankable` for the queries whose target can be found. So one rule holds for every row of a table, for choices on
+    validation, and for serving.
 
-    Whoever ranks, proposes, counts or chooses asks `excluded` what may not be recommended, and `rankable` whose target
-    can be found at all. So one rule holds for every row of a table, for choices on validation, and for serving.
+    Attributes:
+        user: (m,) user codes, -1 for a user who is not in the data.
+        time: (m,) seconds or steps.
+        target: (m,) codes of the items that were consumed then, -1 where unknown.
+        history: m arrays of item codes, oldest first: everything that the user consumed before.
+        allow_seen: Whether items of the history may be recommended again.
+        named: (m, c) codes of items that the caller names, which are ranked even if they are in the history; None
+            where the whole catalogue is ranked.
     """
 
     user: IntArray
@@ -51,32 +56,37 @@ class Queries:
         return len(self.user)
 
     def pick(self, rows: IntArray) -> "Queries":
-        histories, named = tuple(self.history[int(r)] for r in rows), None if self.named is None else self.named[rows]
+        """The queries of the given rows."""
+        histories = tuple(self.history[int(row)] for row in rows)
+        named = None if self.named is None else self.named[rows]
         return Queries(self.user[rows], self.time[rows], self.target[rows], histories, self.allow_seen, named)
 
     def naming(self, candidates: IntArray) -> "Queries":
-        """The same queries, at which the (m, c) candidates are asked about by name."""
+        """The same queries, for which only the (m, c) candidates are to be ranked, those of the history included."""
         return replace(self, named=candidates)
 
     @property
     def excluded(self) -> tuple[IntArray, ...]:
-        """m arrays of the item codes that may not be recommended: the history without what is named, or nothing where
-        `allow_seen`."""
+        """The codes of the items that may not be recommended, one array for each of the m queries.
+
+        They are the history without the `named` items; with `allow_seen` they are empty.
+        """
         if self.allow_seen:
             return (np.empty(0, dtype=np.int64),) * len(self)
         if self.named is None:
             return self.history
-        return tuple(had[~np.isin(had, row)] for had, row in zip(self.history, self.named, strict=True))
+        pairs = zip(self.history, self.named, strict=True)
+        return tuple(history[~np.isin(history, candidates)] for history, candidates in pairs)
 
     @cached_property
     def repeated(self) -> NDArray[np.bool_]:
-        """(m,): whether the user had the target before."""
+        """(m,) bool, whether the user consumed the target before."""
         pairs = zip(self.target, self.history, strict=True)
         return np.fromiter((target in history for target, history in pairs), dtype=bool, count=len(self))
 
     @property
     def rankable(self) -> "Queries":
-        """The queries whose target may be recommended: all, or those whose user did not have it before."""
+        """The queries whose target may be recommended: all with `allow_seen`, else those with a new target."""
         if self.allow_seen or not self.repeated.any():
             return self
         return self.pick(np.flatnonzero(~self.repeated))
@@ -84,8 +94,15 @@ class Queries:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """train: all that any model, index or statistic may be made from. valid, test: one query a user. cut: seconds at
-    which the test begins, where it does so for all users at once."""
+    """A log in three parts.
+
+    Attributes:
+        name: The name of the split, as in evaluate.splits.
+        train: The interactions from which any model, index or statistic may be made.
+        valid: The queries of validation, at most one a user.
+        test: The queries of the test, at most one a user.
+        cut: The time in seconds at which the test begins for all users; None where each user has another time.
+    """
 
     name: str
     train: Interactions
@@ -95,14 +112,21 @@ class Split:
 
 
 def queries_at(interactions: Interactions, rows: IntArray) -> Queries:
-    """The queries at which the given rows of `interactions` happened."""
+    """The queries whose targets are the given rows of `interactions`, each with the user's history before the row."""
     starts = interactions.offsets[interactions.user[rows]]
-    histories = tuple(interactions.item[s:r] for s, r in zip(starts, rows, strict=True))
+    histories = tuple(interactions.item[start:row] for start, row in zip(starts, rows, strict=True))
     return Queries(interactions.user[rows], interactions.time[rows], interactions.item[rows], histories)
 
 
 def leave_one_out(interactions: Interactions) -> Split:
-    """Last interaction = test, last but one = validation, for every user with at least three interactions."""
+    """Hold out the last interaction for the test and the one before for validation, of users with at least three.
+
+    Args:
+        interactions: The whole log.
+
+    Returns:
+        The split; users with fewer interactions are in the training part only.
+    """
     lengths = np.diff(interactions.offsets)
     long_enough = np.flatnonzero(lengths >= 3)
     last = interactions.offsets[long_enough + 1] - 1
@@ -114,41 +138,65 @@ def leave_one_out(interactions: Interactions) -> Split:
 
 
 def user_8_1_1(interactions: Interactions, seed: int) -> Split:
-    """The published split: users 8:1:1 at random; the last item of a validation or test user is its target."""
+    """Split users 8:1:1 at random; the last interaction of a validation or test user is the target.
+
+    The paper of the method (MMSRARec) splits its data this way.
+
+    Args:
+        interactions: The whole log.
+        seed: The seed of the random order of users.
+
+    Returns:
+        The split; validation and test users have no training interactions.
+    """
     users = np.random.default_rng(seed).permutation(np.flatnonzero(np.diff(interactions.offsets) >= 2))
     n_held = max(1, len(users) // 10)
     test, valid = np.sort(users[:n_held]), np.sort(users[n_held : 2 * n_held])
     train = ~np.isin(interactions.user, np.concatenate([test, valid]))
-    asked, tested = (queries_at(interactions, interactions.offsets[part + 1] - 1) for part in (valid, test))
-    return Split("user-8-1-1", interactions.where(train), asked, tested)
+    last = interactions.offsets[1:] - 1
+    return Split(
+        "user-8-1-1",
+        interactions.where(train),
+        queries_at(interactions, last[valid]),
+        queries_at(interactions, last[test]),
+    )
 
 
 def time_cut(interactions: Interactions) -> Split:
-    """Train < T1 <= validation < T2 <= test: of each user the first interaction behind a cut, where one stands before
-    it.
+    """Split at two times: training lies before the first, validation between them, the test after the second.
 
-    The only split in which nothing that was learned lies behind what is asked. It needs true times, and users who come
-    back: whoever is not there on both sides of a cut asks nothing.
+    A user's query is the first interaction after a cut, if the user has an earlier interaction. In no other split are
+    all training interactions earlier than all queries. It needs real times, and users on both sides of a cut.
+
+    Args:
+        interactions: The whole log, in seconds.
+
+    Returns:
+        The split, with `cut` set.
     """
-    cuts = np.quantile(interactions.time, (TRAINED, VALIDATED), method="higher") if len(interactions) else (0, 0)
+    cuts = np.quantile(interactions.time, (FIRST_CUT, SECOND_CUT), method="higher") if len(interactions) else (0, 0)
     first, second = map(int, cuts)
-    valid, test = (_first_behind(interactions, *span) for span in ((first, second), (second, np.inf)))
+    valid, test = (_first_since(interactions, *span) for span in ((first, second), (second, np.inf)))
     return Split("time-cut", interactions.where(interactions.time < first), valid, test, second)
 
 
-def _first_behind(interactions: Interactions, since: float, until: float) -> Queries:
-    """Of each user the first interaction since a query, and before another, that is not the first of all."""
+def _first_since(interactions: Interactions, since: float, until: float) -> Queries:
+    """Each user's first interaction in [since, until) seconds, unless it is the user's first interaction of all."""
     rows = np.flatnonzero((interactions.time >= since) & (interactions.time < until))
     rows = rows[np.unique(interactions.user[rows], return_index=True)[1]]
     return queries_at(interactions, rows[rows > interactions.offsets[interactions.user[rows]]])
 
 
 def with_validation(split: Split, interactions: Interactions) -> Interactions:
-    """The training and the validation interactions: what a model without choices to make may be fitted on before the
-    test.
+    """The training and the validation interactions, on which a model without choices may be fitted before the test.
 
-    interactions: the whole log, of which the last interaction of a tested user is left out, and users in the test
-    alone; or where time is cut, all from the cut on.
+    Args:
+        split: A split of the log.
+        interactions: The whole log.
+
+    Returns:
+        The log without the targets of the test and without users who are only in the test; where the split has a
+        `cut`, the log before the cut.
     """
     if split.cut is not None:
         return interactions.where(interactions.time < split.cut)
@@ -158,7 +206,11 @@ def with_validation(split: Split, interactions: Interactions) -> Interactions:
 
 
 def check_split(split: Split) -> None:
-    """Raise MmsrarecError where there is nothing to train on, or nobody to choose by or to test."""
+    """Check that all three parts of a split hold something.
+
+    Raises:
+        RecipeError: There are no training interactions, or no queries to validate or to test.
+    """
     if not (len(split.train) and len(split.valid) and len(split.test)):
         parts = (
             f"{len(split.train)} events to train on, {len(split.valid)} users to choose by, {len(split.test)} to test"
@@ -166,28 +218,42 @@ def check_split(split: Split) -> None:
         raise RecipeError(f"{split.name} leaves {parts}: name another of evaluate.splits")
 
 
-def check_clock(dataset: Dataset, splits: Iterable[str], shown: Iterable[str] = ()) -> None:
-    """Raise MmsrarecError where times are steps and something asked for needs real ones.
+def check_clock(dataset: Dataset, splits: Iterable[str], clocked_settings: Iterable[str] = ()) -> None:
+    """Check that the data set has real times where something needs them.
 
     Args:
-        dataset: What is to be run on.
+        dataset: The data set of a run.
         splits: Names of splits, as in evaluate.splits.
-        shown: Settings that are switched on and need a clock, by their names in a recipe.
+        clocked_settings: Settings that are switched on and need a clock, by their names in a recipe.
+
+    Raises:
+        RecipeError: The times are steps, and a split or a setting needs real ones.
     """
     if dataset.has_clock:
         return
-    if needed := [f'evaluate.splits = "{name}"' for name in splits if name in CLOCKED_SPLITS] + list(shown):
-        what = f"the times of {dataset.name} are steps, which tell an order and no dates: {', '.join(needed)}"
+    clocked_splits = [f'evaluate.splits = "{name}"' for name in splits if name in CLOCKED_SPLITS]
+    if names := [*clocked_splits, *clocked_settings]:
+        what = f"the times of {dataset.name} are steps, which tell an order and no dates: {', '.join(names)}"
         raise RecipeError(f"{what} cannot be had; switch it off, or import the log with its times")
 
 
 def make_split(
     name: SplitName | Everything, interactions: Interactions, seed: int, repeats: RepeatConsumption = "exclude"
 ) -> Split:
-    """seed: of the users that are drawn for "user-8-1-1". repeats: whether what a user had may be recommended again."""
+    """Split a log by the name of a split.
+
+    Args:
+        name: The name, as in evaluate.splits; "all" holds nothing out.
+        interactions: The whole log.
+        seed: The seed of the users that are drawn for "user-8-1-1".
+        repeats: Whether an item that a user consumed may be recommended to them again.
+
+    Returns:
+        The split.
+    """
     if name == EVERYTHING:
-        nobody = queries_at(interactions, np.empty(0, dtype=np.int64))
-        return Split(name, interactions, nobody, nobody)
+        no_queries = queries_at(interactions, np.empty(0, dtype=np.int64))
+        return Split(name, interactions, no_queries, no_queries)
     if name == "user-8-1-1":
         split = user_8_1_1(interactions, seed)
     else:

@@ -1,10 +1,11 @@
-"""What the times of a data set are, and what a source may count. Free of numpy, for the command line reads it."""
+"""The units of time of a data set and of a source. The module needs no NumPy, for the command line reads it."""
 
 from typing import Literal
 
 Times = Literal["seconds", "steps"]
-"""What the times of a data set are."""
+"""The unit of the times of a data set."""
 Unit = Literal["auto", "seconds", "milliseconds", "microseconds", "nanoseconds", "steps"]
-"""What a source may be declared to count."""
+"""The unit that the timestamps of a source are declared to have; "auto" recognizes it by their magnitude."""
 
-PER_SECOND: dict[str, int] = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+TICKS_PER_SECOND: dict[str, int] = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+"""How many of a unit make a second; steps have no such number."""

@@ -1,11 +1,11 @@
-"""Several processes that train one model together, each on its share of every batch, as `accelerate launch` and
-`torchrun` start them. Alone, which is the rule, everything here does nothing.
+"""Lets several processes train one model, each on its share of every batch; in a single process it does nothing.
 
-They speak by the variables that both set: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT.
+`accelerate launch` and `torchrun` start such processes and set the variables that are read here: RANK, WORLD_SIZE,
+LOCAL_RANK, MASTER_ADDR and MASTER_PORT.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -16,39 +16,47 @@ from torch import Tensor, distributed
 from mmsrarec.core import artefacts
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.untyped import sum_in_place, to_list
 
-PATIENCE = timedelta(days=7)  # the others wait while the first summarizes a catalogue
+MAX_WAIT = timedelta(days=7)
+"""How long the other processes wait for the first one, which may summarize a whole catalogue."""
 
 
 def count() -> int:
+    """The number of processes."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def rank() -> int:
+    """The number of this process, from 0."""
     return int(os.environ.get("RANK", "0")) if count() > 1 else 0
 
 
 def is_first() -> bool:
-    """The one that writes and speaks."""
+    """Whether this is the process that writes files and messages."""
     return rank() == 0
 
 
 def join(device: str) -> None:
-    """Find the others, once. With CUDA each process takes a device of its own."""
+    """Connect to the other processes; a second call does nothing.
+
+    Args:
+        device: The device of the training. With CUDA each process takes another one.
+    """
     if count() == 1 or distributed.is_initialized():
         return
     cuda = device.startswith("cuda")
     if cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    distributed.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
+    distributed.init_process_group("nccl" if cuda else "gloo", timeout=MAX_WAIT)
 
 
 @contextmanager
-def first_alone() -> Iterator[None]:
-    """The first process does it, then the others, which find it done. Where the first fails, all of them fail.
+def first_alone() -> Generator[None]:
+    """Run a block in the first process, and then in the others, which find its work done.
 
     Raises:
-        MmsrarecError: in the others, if the first one raised anything.
+        MmsrarecError: In the other processes, if the first one raised an error.
     """
     if count() == 1:
         yield
@@ -56,68 +64,82 @@ def first_alone() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            _tell(False)
+            _broadcast(False)
             raise
-        _tell(True)
+        _broadcast(True)
     else:
-        if not _tell(False):
+        if not _broadcast(False):
             raise MmsrarecError("the first of the processes failed; what it said tells why")
         yield
 
 
 @contextmanager
-def holding_run(folder: Path, what: str = "working in") -> Iterator[None]:
-    """Hold a run's folder for all processes of this training while the block runs (`artefacts.locked`).
+def holding_run(folder: Path, what: str = "working in") -> Generator[None]:
+    """Hold a run's folder for all processes of this training while the block runs; call `join` first.
 
-    The first one takes the lock; where it is refused, all of them raise. `join` goes before.
+    Args:
+        folder: The folder of the run.
+        what: What the processes do with it (see `artefacts.locked`).
+
+    Raises:
+        MmsrarecError: The first process cannot get the lock; all processes raise it.
     """
-    with ExitStack() as held:
+    with ExitStack() as locks:
         with first_alone():
             if is_first():
-                held.enter_context(artefacts.locked(folder, what))
+                locks.enter_context(artefacts.locked(folder, what))
         yield
 
 
-def _tell(well: bool) -> bool:
-    """What the first process says, in each of them."""
-    flag = torch.tensor([int(well)], device=_device())
+def _broadcast(success: bool) -> bool:
+    """The value of the first process, in all processes."""
+    flag = torch.tensor([int(success)], device=_device())
     distributed.broadcast(flag, src=0)
     return bool(flag.item())
 
 
 def _device() -> torch.device:
-    """Where the processes exchange numbers: NCCL knows CUDA alone."""
+    """The device on which the processes exchange numbers: NCCL supports only CUDA."""
     cuda = distributed.get_backend() == "nccl"
     return torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
 
 
-def share(rows: IntArray) -> tuple[IntArray, float]:
-    """This process's part of a batch, and its weight in the mean. Where there are fewer rows than processes some
-    compute a row for nothing, at weight 0."""
-    mine = rows[rank() :: count()]
-    return (mine, len(mine) / len(rows)) if len(mine) else (rows[:1], 0.0)
+def batch_share(rows: IntArray) -> tuple[IntArray, float]:
+    """This process's share of a batch.
+
+    Args:
+        rows: The rows of the batch.
+
+    Returns:
+        The rows of this process, and their weight in the mean. Where there are more processes than rows, some get
+        the first row with weight 0.
+    """
+    own_rows = rows[rank() :: count()]
+    return (own_rows, len(own_rows) / len(rows)) if len(own_rows) else (rows[:1], 0.0)
 
 
-def add_up(tensors: Iterable[Tensor]) -> None:
-    """Make each tensor, in place, the sum of what all processes have of it. All of them bring the same ones."""
+def sum_tensors(tensors: Iterable[Tensor]) -> None:
+    """Make each tensor, in place, its sum over all processes, which must pass the same tensors in the same order."""
     if count() > 1:
         for tensor in tensors:
-            distributed.all_reduce(tensor)
+            sum_in_place(tensor)
 
 
-def add_up_gradients(parameters: Iterable[Tensor]) -> None:
-    """Make each gradient, in place, the sum of all processes' gradients.
+def sum_gradients(parameters: Iterable[Tensor]) -> None:
+    """Make the gradient of each parameter, in place, its sum over all processes.
 
-    A process whose rows never touched a parameter has none for it and brings zeros, for the others wait for its part. A
-    gradient that nobody has stays None, so that the optimizer leaves the parameter alone, as it does in one process.
+    A process whose rows do not use a parameter has no gradient and adds zeros. A gradient that no process has stays
+    None, so that the optimizer leaves the parameter alone, as in a single process.
     """
     if count() == 1:
         return
     parameters = list(parameters)
-    has = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.int32, device=_device())
-    add_up([has])
-    for parameter, holders in zip(parameters, has.tolist(), strict=True):
-        if holders:
+    n_gradients = torch.tensor(
+        [parameter.grad is not None for parameter in parameters], dtype=torch.int32, device=_device()
+    )
+    sum_tensors([n_gradients])
+    for parameter, n_processes in zip(parameters, to_list(n_gradients), strict=True):
+        if n_processes:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-            add_up([parameter.grad])
+            sum_tensors([parameter.grad])

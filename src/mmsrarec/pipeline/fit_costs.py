@@ -117,8 +117,8 @@ def measure(dataset: Dataset, model: ModelSettings, device: str, seed: int = 0) 
         _, seconds = _timed(lambda: mllm.generate(prompts, blind, settings.max_new_tokens_text, stop))
         text_answer = seconds / len(written)
     if pictures:
-        mllm.see(pictures[:1], settings.visual_tokens)  # the first call sets things up
-        features, seconds = _timed(lambda: mllm.see(pictures, settings.visual_tokens))
+        mllm.encode_images(pictures[:1], settings.visual_tokens)  # the first call sets things up
+        features, seconds = _timed(lambda: mllm.encode_images(pictures, settings.visual_tokens))
         picture = seconds / len(pictures)
         asked = [image_prompt(mllm, settings.visual_tokens)] * len(pictures)
         _, seconds = _timed(lambda: mllm.generate(asked, list(features), settings.max_new_tokens_image, stop))

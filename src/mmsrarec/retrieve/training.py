@@ -52,7 +52,7 @@ def train_encoder(
         if isinstance(model, ContentSASRec):
             if content is None:
                 raise MmsrarecError(f"{settings.encoder} learns from what items are: tell it their content")
-            model.describe(content, torch.from_numpy(train.counts > 0))
+            model.set_content(content, torch.from_numpy(train.counts > 0))
         averaged, steps, a_pass = (
             deepcopy(model).eval().requires_grad_(False),
             0,
@@ -143,7 +143,7 @@ def _batches(train: Interactions, s: RetrieveSettings, pad: int, rng: np.random.
 def _loss(model: SequenceModel, items_bt: IntArray, s: RetrieveSettings, rng: np.random.Generator) -> Tensor:
     """Mean cross-entropy of the items that the windows ask for."""
     device = model.scale.device
-    tokens_bt, wanted_bt = (torch.from_numpy(part).to(device) for part in model.exercise(items_bt, rng))
+    tokens_bt, wanted_bt = (torch.from_numpy(part).to(device) for part in model.training_batch(items_bt, rng))
     asked_bt = wanted_bt != model.pad
     states, target = model(tokens_bt)[asked_bt], wanted_bt[asked_bt]
     if s.loss == "softmax" or s.negatives >= model.n_items:

@@ -111,11 +111,11 @@ def test_archives_of_several_files_are_refused_and_a_mac_is_forgiven(tmp_path: P
 def test_a_bomb_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "interactions.csv"
     path.write_bytes(gzip.compress(bytes(32 << 20).replace(b"\0", b"a"), 9))
-    monkeypatch.setattr(files, "SAFE", 1 << 20)
+    monkeypatch.setattr(files, "SAFE_BYTES", 1 << 20)
     with pytest.raises(MmsrarecError, match="which no table does"):
         list(Lines(path))
-    monkeypatch.setattr(files, "SAFE", 64 << 20)
-    monkeypatch.setattr(files, "LARGEST", 8 << 20)
+    monkeypatch.setattr(files, "SAFE_BYTES", 64 << 20)
+    monkeypatch.setattr(files, "MAX_UNPACKED_BYTES", 8 << 20)
     with pytest.raises(MmsrarecError, match="which no table does"):
         list(Lines(path))
 
@@ -135,7 +135,7 @@ def test_lines_are_the_same_whatever_ends_them(
     lines = [b"header", *lines] if whole else [b"header", *lines, b"x"]
     path.write_bytes(end.join(lines) + (end if whole else b""))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "CHUNK", chunk)
+        patch.setattr(files, "CHUNK_BYTES", chunk)
         read = Lines(path)
         assert list(read) == lines
     assert read.whole == whole

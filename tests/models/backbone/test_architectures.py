@@ -20,7 +20,8 @@ from mmsrarec.data.synthetic.catalogue import MATERIALS
 from mmsrarec.models.backbone.adapter import WEIGHTS, Trainer, add_adapter, merge_adapter, trainable
 from mmsrarec.models.backbone.image_features import encode_catalogue_images
 from mmsrarec.models.backbone.image_token_ids import ImageTokenVocabulary
-from mmsrarec.models.backbone.mllm import Mllm, pool_grid
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.backbone.pooling import pool_grid
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.packing.answer_likelihood import packed_log_probs, token_log_probs
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
@@ -50,12 +51,12 @@ def prompt_of(mllm: Mllm, visual_tokens: int) -> list[int]:
 
 @pytest.mark.parametrize("tokens", [1, 4, 6, 9, 16])
 def test_pictures_of_any_size_become_as_many_tokens(mllm: Mllm, tokens: int) -> None:
-    seen = mllm.see(PICTURES, tokens)
+    seen = mllm.encode_images(PICTURES, tokens)
     assert seen.shape == (3, tokens, mllm.hidden_size)
     assert bool(seen.isfinite().all())
     assert (seen[0] - seen[1]).abs().max() > 1e-2
     for shown, alone in zip(PICTURES, seen, strict=True):
-        torch.testing.assert_close(mllm.see([shown], tokens)[0], alone, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(mllm.encode_images([shown], tokens)[0], alone, atol=1e-4, rtol=1e-4)
 
 
 def test_a_grid_that_follows_the_picture_is_averaged_over_its_rows_and_columns() -> None:
@@ -80,7 +81,7 @@ def test_the_frame_is_the_users_turn(mllm: Mllm) -> None:
 @pytest.mark.parametrize("shown", [False, True])
 def test_greedy_answers_are_what_the_models_own_forward_says_step_by_step(mllm: Mllm, shown: bool) -> None:
     asked = prompt_of(mllm, 4) if shown else [*mllm.frame[0], *mllm.encode("A mug of blue clay"), *mllm.frame[1]]
-    feature = mllm.see(PICTURES[:1], 4)[0] if shown else None
+    feature = mllm.encode_images(PICTURES[:1], 4)[0] if shown else None
     other = mllm.encode("A star, red")
     said = mllm.generate_ids([asked, other], [feature, None], 6)[0]
     ids = list(asked)
@@ -94,7 +95,7 @@ def test_greedy_answers_are_what_the_models_own_forward_says_step_by_step(mllm: 
 
 
 def test_answers_are_weighed_alone_and_packed_and_depend_on_the_picture(mllm: Mllm) -> None:
-    features, answers = mllm.see(PICTURES, 4), [mllm.encode("blue clay"), mllm.encode("killer")]
+    features, answers = mllm.encode_images(PICTURES, 4), [mllm.encode("blue clay"), mllm.encode("killer")]
     rows = [(feature, answer) for feature in features for answer in answers]
     asked = [prompt_of(mllm, 4)] * len(rows)
     found = token_log_probs(mllm, asked, [a for _, a in rows], [f for f, _ in rows])
@@ -102,21 +103,21 @@ def test_answers_are_weighed_alone_and_packed_and_depend_on_the_picture(mllm: Ml
     assert (found[0] - found[2]).abs().max() > 1e-2
     words = ImageTokenVocabulary(mllm, dict(enumerate(features)))
     packs = [PackedPrompt(TokenSpan(words.fill(asked[0], code)), [TokenSpan(a) for a in answers]) for code in range(3)]
-    with words.spoken():
+    with words.installed():
         packed = packed_log_probs(mllm, packs)
     for value, want in zip([v for values in packed for v in values], found, strict=True):
         torch.testing.assert_close(value, want, atol=1e-4, rtol=1e-4)
 
 
 def test_pictures_are_words(mllm: Mllm) -> None:
-    features = dict(enumerate(mllm.see(PICTURES, 4)))
+    features = dict(enumerate(mllm.encode_images(PICTURES, 4)))
     words, answer = ImageTokenVocabulary(mllm, features), mllm.encode("blue clay")
     plain = prompt_of(mllm, 4)
     for code, feature in features.items():
         filled = words.fill(plain, code)
         (want,) = token_log_probs(mllm, [plain], [answer], [feature])
         said = mllm.generate_ids([plain], [feature], 5)
-        with words.spoken():
+        with words.installed():
             (found,) = token_log_probs(mllm, [filled], [answer])
             assert mllm.generate_ids([filled], [None], 5) == said
             with torch.no_grad():  # the way trainers go
@@ -155,7 +156,7 @@ def test_what_differs_from_the_models_own_way_with_a_picture_is_what_is_said(nam
     square = PICTURES[0].resize((128, 128))
     ids = torch.tensor([[*prompt_of(mllm, whole), *mllm.encode("blue")]])
     with torch.no_grad():
-        embeddings = mllm.embed(ids, mllm.see([square], whole))
+        embeddings = mllm.embed(ids, mllm.encode_images([square], whole))
         ours = mllm.model.get_output_embeddings()(mllm.decoder(inputs_embeds=embeddings).last_hidden_state)
     ours = ours.log_softmax(-1)[0]
     torch.testing.assert_close(native(mllm, ids, square, plain=True), ours, atol=1e-4, rtol=1e-4)
@@ -168,10 +169,10 @@ def test_a_folder_loads_without_torchvision(mllm: Mllm, tmp_path: Path) -> None:
         part.save_pretrained(tmp_path)
     loaded = Mllm.load(ModelSettings(name=str(tmp_path), dtype="float32"))
     assert loaded.frame == mllm.frame
-    assert torch.equal(loaded.see(PICTURES, 4), mllm.see(PICTURES, 4))
-    assert loaded.generate([prompt_of(mllm, 4)], [mllm.see(PICTURES, 4)[0]], 4)
+    assert torch.equal(loaded.encode_images(PICTURES, 4), mllm.encode_images(PICTURES, 4))
+    assert loaded.generate([prompt_of(mllm, 4)], [mllm.encode_images(PICTURES, 4)[0]], 4)
     half = Mllm.load(ModelSettings(name=str(tmp_path), dtype="bfloat16"))
-    seen = half.see(PICTURES, 4)
+    seen = half.encode_images(PICTURES, 4)
     assert seen.dtype == torch.bfloat16
     (found,) = token_log_probs(half, [prompt_of(half, 4)], [half.encode("blue")], [seen[0]])
     assert bool(found.isfinite().all())
@@ -180,7 +181,7 @@ def test_a_folder_loads_without_torchvision(mllm: Mllm, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_an_adapter_trains_the_language_model_and_leaves_the_eye_alone(name: str) -> None:
     mllm = tiny_of(name)
-    before, state = mllm.see(PICTURES, 4), copy.deepcopy(mllm.model.state_dict())
+    before, state = mllm.encode_images(PICTURES, 4), copy.deepcopy(mllm.model.state_dict())
     peft = add_adapter(mllm, rank=2, first_layer=0, seed=0)
     decoder = next(key for key, module in mllm.model.named_modules() if module is mllm.decoder)
     names = trainable(peft)
@@ -192,7 +193,7 @@ def test_an_adapter_trains_the_language_model_and_leaves_the_eye_alone(name: str
     for _ in range(2):
         hidden = mllm.decoder(inputs_embeds=mllm.embed(ids, before[:1])).last_hidden_state
         trainer.step((hidden[:, -1] ** 3).mean())
-    assert torch.equal(mllm.see(PICTURES, 4), before)
+    assert torch.equal(mllm.encode_images(PICTURES, 4), before)
     after = {key.replace(".base_layer", ""): value for key, value in mllm.model.state_dict().items()}
     assert all(torch.equal(after[key], value) for key, value in state.items())
     assert all(bool(weight.any()) for key, weight in names.items() if "lora_B" in key)
@@ -247,4 +248,4 @@ def test_a_policy_is_tuned_from_end_to_end(
     for asking, feature in ((question, None), (prompt_of(teacher_logits, 4), features[code])):
         plain, tuned = (token_log_probs(m, [asking], [answer], [feature])[0] for m in (teacher_logits, policy))
         assert (plain - tuned).abs().max() > 1e-3
-    assert torch.equal(policy.see(PICTURES, 4), teacher_logits.see(PICTURES, 4))
+    assert torch.equal(policy.encode_images(PICTURES, 4), teacher_logits.encode_images(PICTURES, 4))

@@ -75,11 +75,11 @@ def test_samples_of_a_prompt_stand_side_by_side_and_follow_the_generator() -> No
 
 
 def test_draws_follow_the_probabilities() -> None:
-    from mmsrarec.models.backbone.mllm import draw
+    from mmsrarec.models.backbone.decoding import choose_tokens
 
     logits = torch.tensor([0.0, 1.0, 2.0]).expand(6000, 3)
     for temperature in (0.5, 1.0):
-        tokens = draw(logits, temperature, torch.Generator().manual_seed(0))
+        tokens = choose_tokens(logits, temperature, torch.Generator().manual_seed(0))
         shares = torch.bincount(tokens, minlength=3) / len(tokens)
         torch.testing.assert_close(shares, (logits[0] / temperature).softmax(0), atol=0.03, rtol=0)
-    assert set(draw(logits, 0.0).tolist()) == {2}
+    assert set(choose_tokens(logits, 0.0).tolist()) == {2}

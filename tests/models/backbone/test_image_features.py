@@ -23,9 +23,9 @@ class Counting:
     def __init__(self) -> None:
         self.shown = 0
 
-    def see(self, pictures: Sequence[Image.Image], visual_tokens: int) -> torch.Tensor:
+    def encode_images(self, pictures: Sequence[Image.Image], visual_tokens: int) -> torch.Tensor:
         self.shown += len(pictures)
-        return MLLM.see(pictures, visual_tokens)
+        return MLLM.encode_images(pictures, visual_tokens)
 
 
 @pytest.fixture

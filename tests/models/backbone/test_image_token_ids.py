@@ -25,7 +25,7 @@ def test_the_model_says_the_same_either_way() -> None:
         prompt, filled = PROMPTS[code], WORDS.fill(PROMPTS[code], code)
         (want,) = token_log_probs(MLLM, [prompt], [[9, 10]], [feature])
         said = MLLM.generate_ids([prompt], [feature], 5)
-        with WORDS.spoken():
+        with WORDS.installed():
             (found,) = token_log_probs(MLLM, [filled], [[9, 10]])
             assert MLLM.generate_ids([filled], [None], 5) == said
             logits = MLLM.model(input_ids=torch.tensor([[*filled, 9, 10]])).logits.log_softmax(-1)[0]
@@ -36,12 +36,12 @@ def test_the_model_says_the_same_either_way() -> None:
 def test_afterwards_the_model_is_as_before() -> None:
     embedding = MLLM.model.get_input_embeddings()
     before = embedding(torch.tensor([5]))
-    with WORDS.spoken():
+    with WORDS.installed():
         assert torch.equal(embedding(torch.tensor([5])), before)
     assert torch.equal(embedding(torch.tensor([5])), before)
 
 
 def test_a_catalogue_without_pictures_has_no_ids() -> None:
     words = ImageTokenVocabulary(MLLM, {})
-    with words.spoken():
+    with words.installed():
         assert MLLM.generate_ids([[5, 6]], [None], 2)

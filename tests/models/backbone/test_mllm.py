@@ -15,7 +15,11 @@ from tiny import tiny_mllm
 from world import save_tiny
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.mllm import Mllm, config_hash, kept_layers, pad_left, pool_grid
+from mmsrarec.models.backbone.decoding import pad_left
+from mmsrarec.models.backbone.layers import selected_layers
+from mmsrarec.models.backbone.loading import config_hash
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.backbone.pooling import pool_grid
 from mmsrarec.models.backbone.settings import LayerSelection, ModelSettings
 from mmsrarec.models.packing.forward import batch_of, read
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
@@ -37,15 +41,15 @@ def test_text_comes_back_from_its_tokens(text: str) -> None:
 
 
 def test_yes_and_no_start_differently() -> None:
-    assert MLLM.word("yes") != MLLM.word("no")
+    assert MLLM.first_token("yes") != MLLM.first_token("no")
 
 
 @pytest.mark.parametrize("tokens", [1, 4, 9, 49])
 def test_a_picture_becomes_so_many_tokens_alone_or_among_others(tokens: int) -> None:
-    seen = MLLM.see(PICTURES, tokens)
+    seen = MLLM.encode_images(PICTURES, tokens)
     assert seen.shape == (3, tokens, MLLM.hidden_size)
     assert (seen[0] - seen[1]).abs().max() > 1e-3
-    torch.testing.assert_close(MLLM.see(PICTURES[1:2], tokens)[0], seen[1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(MLLM.encode_images(PICTURES[1:2], tokens)[0], seen[1], atol=1e-4, rtol=1e-4)
 
 
 @given(st.sampled_from([1, 4, 9, 16, 49]), st.integers(1, 60))
@@ -72,11 +76,11 @@ def test_prompts_are_padded_on_the_left() -> None:
 
 def test_the_eye_does_not_drift_in_train_mode() -> None:
     mllm = tiny_mllm()
-    before, state = mllm.see(PICTURES, 4), copy.deepcopy(mllm.model.state_dict())
+    before, state = mllm.encode_images(PICTURES, 4), copy.deepcopy(mllm.model.state_dict())
     mllm.model.train()
-    mllm.see(PICTURES, 9)
+    mllm.encode_images(PICTURES, 9)
     mllm.model.get_image_features(pixel_values=torch.randn(2, 3, 56, 56))  # pyright: ignore
-    assert torch.equal(mllm.see(PICTURES, 4), before)
+    assert torch.equal(mllm.encode_images(PICTURES, 4), before)
     assert all(torch.equal(value, state[name]) for name, value in mllm.model.state_dict().items())
     assert not any(weight.requires_grad for weight in mllm.model.parameters())
 
@@ -91,13 +95,13 @@ def test_a_folder_loads_as_what_was_saved(folder: Path) -> None:
     assert loaded.dtype == torch.float32
     assert loaded.frame == MLLM.frame
     assert loaded.image_token == MLLM.image_token
-    assert torch.equal(loaded.see(PICTURES, 4), MLLM.see(PICTURES, 4))
+    assert torch.equal(loaded.encode_images(PICTURES, 4), MLLM.encode_images(PICTURES, 4))
     prompt = MLLM.encode("A mug of blue clay")
     assert loaded.generate([prompt], [None], 8) == MLLM.generate([prompt], [None], 8)
     again = Mllm.load(ModelSettings(name=str(folder), dtype="float32"))
     half = Mllm.load(ModelSettings(name=str(folder), dtype="bfloat16"))
     assert again.fingerprint == loaded.fingerprint != half.fingerprint
-    assert half.see(PICTURES, 4).dtype == torch.bfloat16
+    assert half.encode_images(PICTURES, 4).dtype == torch.bfloat16
 
 
 def test_other_weights_have_another_hash() -> None:
@@ -118,7 +122,7 @@ def test_pictures_are_noise_or_words_by_their_place() -> None:
     rng = np.random.default_rng(0)
     noisy = Image.fromarray(rng.integers(0, 255, (80, 80, 3), dtype=np.uint8))
     turned = noisy.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    seen = MLLM.see([noisy, turned], 49)
+    seen = MLLM.encode_images([noisy, turned], 49)
     assert (seen[0] - seen[1]).abs().max() > 1e-3
 
 
@@ -134,16 +138,16 @@ def test_a_shortened_model_keeps_its_lowest_layers() -> None:
 
 
 def test_evenly_spaced_layers_reach_from_the_first_to_the_last() -> None:
-    assert kept_layers(30, 8, "lowest") == list(range(8))
-    assert kept_layers(30, 10, "even") == [0, 3, 6, 10, 13, 16, 19, 23, 26, 29]
-    assert kept_layers(30, 30, "even") == kept_layers(30, 30, "lowest") == list(range(30))
-    assert kept_layers(30, 1, "even") == [0]
+    assert selected_layers(30, 8, "lowest") == list(range(8))
+    assert selected_layers(30, 10, "even") == [0, 3, 6, 10, 13, 16, 19, 23, 26, 29]
+    assert selected_layers(30, 30, "even") == selected_layers(30, 30, "lowest") == list(range(30))
+    assert selected_layers(30, 1, "even") == [0]
 
 
 @given(st.integers(1, 60).flatmap(lambda count: st.tuples(st.just(count), st.integers(1, count))))
 def test_kept_layers_are_as_many_as_asked_and_in_order(asked: tuple[int, int]) -> None:
     count, layers = asked
-    for kept in (kept_layers(count, layers, "lowest"), kept_layers(count, layers, "even")):
+    for kept in (selected_layers(count, layers, "lowest"), selected_layers(count, layers, "even")):
         assert len(kept) == layers
         assert all(a < b for a, b in itertools.pairwise(kept))
         assert kept[0] == 0

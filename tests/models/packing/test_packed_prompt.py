@@ -13,7 +13,7 @@ from world import make_dataset, make_evidence, make_items, make_log, make_prompt
 from mmsrarec.data.dataset import Item
 from mmsrarec.models.backbone.adapter import add_adapter, trainable
 from mmsrarec.models.packing.attention import Layout, packed_attention
-from mmsrarec.models.packing.packed_prompt import ALIGNED, PackedPrompt, TokenSpan, collate
+from mmsrarec.models.packing.packed_prompt import ALIGNED_TOKENS, PackedPrompt, TokenSpan, collate
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking import scorer
@@ -133,14 +133,14 @@ def test_no_text_yields_a_special_token(text: str) -> None:
 def test_a_batch_is_laid_out_as_told() -> None:
     pack = PackedPrompt(TokenSpan([5, 6], []), [TokenSpan([7], []), TokenSpan([8, 9], [3])])
     batch = collate([pack, PackedPrompt(TokenSpan([4]), [TokenSpan([2], [1])])], pad=0, dtype=torch.float32)
-    assert batch.layout == Layout(shared=ALIGNED, candidates=2, length=2)
-    padding = [0] * (ALIGNED - 2)  # the shared parts end where sums do, whatever their length
+    assert batch.layout == Layout(shared=ALIGNED_TOKENS, candidates=2, length=2)
+    padding = [0] * (ALIGNED_TOKENS - 2)  # the shared parts end where sums do, whatever their length
     assert batch.ids.tolist() == [[5, 6, *padding, 7, 0, 8, 9], [4, 0, *padding, 2, 0, 0, 0]]
     assert batch.positions[0].tolist() == [0, 1, *padding, 2, 0, 2, 3]
     assert batch.positions[1].tolist() == [0, 0, *padding, 1, 0, 0, 0]
     assert (batch.mask[:, 0, 0] == 0).sum(1).tolist() == [2, 1]
     assert (batch.mask[:, 0, 0, :2] == 0).tolist() == [[True, True], [True, False]]
-    assert [row.tolist() for row in batch.answers] == [[0, 0, 1], [ALIGNED, ALIGNED + 3, ALIGNED]]
+    assert [row.tolist() for row in batch.answers] == [[0, 0, 1], [ALIGNED_TOKENS, ALIGNED_TOKENS + 3, ALIGNED_TOKENS]]
     assert batch.pictures == [3, 1]
     assert len(pack) == 5
     assert [len(part.candidates) for part in pack.chunks(1)] == [1, 1]

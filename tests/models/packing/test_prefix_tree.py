@@ -68,12 +68,12 @@ def test_what_goes_on_from_a_ranking_scores_as_in_packs_of_its_own(name: str) ->
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 700, 10000])
-@pytest.mark.parametrize("paths", [1, 300, trees.PATHS])
+@pytest.mark.parametrize("paths", [1, 300, trees.MAX_PATH_TOKENS])
 def test_batches_change_no_score(batch_tokens: int, paths: int, monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = prompts_of("embedded")
     whole, packs = parting_packs(prompts)
     expected = score_packs(prompts, [whole, *packs])
-    monkeypatch.setattr(trees, "PATHS", paths)
+    monkeypatch.setattr(trees, "MAX_PATH_TOKENS", paths)
     found = score_packs(prompts, [whole, *packs], batch_tokens, tree=PrefixTree())
     for scores, values in zip(found, expected, strict=True):
         np.testing.assert_allclose(scores, values, atol=1e-4, rtol=0)

@@ -13,7 +13,7 @@ from world import make_dataset, make_evidence, make_log, make_prompts
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.forward import batch_of, read
 from mmsrarec.models.packing.packed_prompt import Batch
-from mmsrarec.models.packing.token_index import ROWS
+from mmsrarec.models.packing.token_index import MIN_ROWS
 from mmsrarec.recommend.prompt.prompts import Prompts
 
 DATASET = make_dataset(make_log(np.random.default_rng(0)))
@@ -34,7 +34,7 @@ def spoilt_elsewhere(prompts: Prompts, batch: Batch) -> bool:
     )
     read(prompts.mllm, batch, prompts.features, PLACES)
     hook.remove()
-    return seen == [ROWS]  # filled up to what few are multiplied as
+    return seen == [MIN_ROWS]  # filled up to what few are multiplied as
 
 
 @pytest.mark.parametrize("name", ["embedded", *ARCHITECTURES, *TEXT_ONLY])

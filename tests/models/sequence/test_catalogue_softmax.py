@@ -16,7 +16,7 @@ def drawn(rows: int = 37, items: int = 50, dims: int = 8) -> tuple[torch.Tensor,
 
 @pytest.mark.parametrize("cells", [1, 50 * 10, 10_000])
 def test_equals_cross_entropy(cells, monkeypatch):
-    monkeypatch.setattr(catalogue_softmax, "CELLS", cells)
+    monkeypatch.setattr(catalogue_softmax, "MAX_SCORES_HELD", cells)
     states, vectors, target = drawn()
     want = F.cross_entropy(states @ vectors.T, target)
     got = catalogue_loss(states, vectors, target)

@@ -84,8 +84,8 @@ def test_without_its_id_an_item_is_ranked_as_a_new_one_of_its_kind(trained: Enco
 def test_ids_are_left_out_while_training_alone() -> None:
     model = new_model(ITEMS, SETTINGS.model_copy(update={"id_dropout": 1.0}))
     assert isinstance(model, ContentSASRec)
-    model.describe(kinds(), torch.ones(ITEMS, dtype=torch.bool))
-    model.train().exercise(np.zeros((1, 3), dtype=np.int64), np.random.default_rng(0))
+    model.set_content(kinds(), torch.ones(ITEMS, dtype=torch.bool))
+    model.train().training_batch(np.zeros((1, 3), dtype=np.int64), np.random.default_rng(0))
     content = model.items.map(model.items.content)
     torch.testing.assert_close(model.items.weight[:ITEMS], content[:ITEMS])
     assert not torch.equal(model.items.weight[ITEMS:], content[ITEMS:])  # the start token has nothing else

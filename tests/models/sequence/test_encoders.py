@@ -111,7 +111,7 @@ def test_bert4rec_reads_with_a_mask_behind_the_last_item():
 @pytest.mark.parametrize("name", CAUSAL)
 def test_causal_models_name_each_item_after_those_before_it(name):
     p = N_ITEMS
-    tokens, wanted = model(name).exercise(np.array([[3, 1, 4], [5, 9, p]]), np.random.default_rng(0))
+    tokens, wanted = model(name).training_batch(np.array([[3, 1, 4], [5, 9, p]]), np.random.default_rng(0))
     np.testing.assert_array_equal(tokens, [[p, 3, 1], [p, 5, 9]])
     np.testing.assert_array_equal(wanted, [[3, 1, 4], [5, 9, p]])
 
@@ -121,7 +121,7 @@ def test_bert4rec_never_sees_what_it_must_name():
     net, rng = model("bert4rec"), np.random.default_rng(0)
     items = np.stack([rng.permutation(N_ITEMS)[:6] for _ in range(300)])  # each item once: none is given away by a twin
     items[100:, 4:] = net.pad
-    tokens, wanted = net.exercise(items, np.random.default_rng(1))
+    tokens, wanted = net.training_batch(items, np.random.default_rng(1))
     hidden = wanted != net.pad
     np.testing.assert_array_equal(hidden, tokens == net.mask)
     np.testing.assert_array_equal(np.where(hidden, wanted, tokens), items)
@@ -129,13 +129,13 @@ def test_bert4rec_never_sees_what_it_must_name():
     assert not hidden[items == net.pad].any()
     for row, target in zip(tokens, wanted, strict=True):
         assert not set(row) & (set(target) - {net.pad})
-    others, _ = net.exercise(np.where(hidden, (items + 3) % N_ITEMS, items), np.random.default_rng(1))
+    others, _ = net.training_batch(np.where(hidden, (items + 3) % N_ITEMS, items), np.random.default_rng(1))
     np.testing.assert_array_equal(others, tokens)
 
 
 def test_bert4rec_hides_the_last_item_alone_half_of_the_time_and_others_by_their_share():
     net = BERT4Rec(N_ITEMS, 40, dims=8, blocks=1, heads=2, dropout=0.0, hidden=0.3)
-    _, wanted = net.exercise(np.zeros((4000, 40), int), np.random.default_rng(0))
+    _, wanted = net.training_batch(np.zeros((4000, 40), int), np.random.default_rng(0))
     hidden = wanted == 0
     only_last = hidden[:, -1] & (hidden.sum(axis=1) == 1)
     assert 0.45 < only_last.mean() < 0.55

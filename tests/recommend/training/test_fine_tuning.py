@@ -85,7 +85,7 @@ def test_the_eye_and_the_words_stay_as_they_were(whole: tuple[Path, dict, Prompt
     assert base.keys() == fresh.keys()
     assert all(torch.equal(value, base[name]) for name, value in fresh.items())
     picture = [Image.new("RGB", (40, 40), "red")]
-    assert torch.equal(prompts.mllm.see(picture, 4), tiny_mllm().see(picture, 4))
+    assert torch.equal(prompts.mllm.encode_images(picture, 4), tiny_mllm().encode_images(picture, 4))
 
 
 def test_the_adapter_changes_scores_and_comes_back_from_disk(whole: tuple[Path, dict, Prompts]) -> None:

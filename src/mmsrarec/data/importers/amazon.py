@@ -1,6 +1,7 @@
-"""Imports Amazon's reviews as McAuley and colleagues publish them (2014, 2018 and 2023): a file of reviews, a file of
-products, a JSON object a line, gzipped or not. Pictures are published as addresses only: who fetched them names their
-folder.
+"""Imports Amazon's reviews as McAuley and colleagues publish them (2014, 2018 and 2023).
+
+The reviews are one file and the products another, with a JSON object on each line, packed or plain. Pictures are
+published as addresses only: a folder of downloaded ones can be named.
 """
 
 import ast
@@ -8,7 +9,7 @@ import json
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from mmsrarec.core.artefacts import file_hash
 from mmsrarec.data.dataset import Dataset, Item
@@ -23,11 +24,11 @@ from mmsrarec.data.units import Unit
 from mmsrarec.errors import DataError
 
 ITEM, USER, TIME = ("parent_asin", "asin"), ("reviewerID", "user_id"), ("unixReviewTime", "timestamp")
-"""What the editions call an item (products of one kind are one item since 2023), a user and the query."""
+"""Keys of the item (since 2023 all variants of a product are one item), of the user and of the time, by edition."""
 TEXT, CATEGORIES = ("description", "feature", "features"), ("categories", "category")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp")
-LONGEST = 1 << 20
-"""Characters of a line at most; products have a few thousand."""
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+MAX_LINE_CHARACTERS = 1 << 20
+"""A longer line is faulty; products have a few thousand characters."""
 
 
 def import_amazon(
@@ -39,14 +40,27 @@ def import_amazon(
     core: Core | None = None,
     time: Unit = "auto",
 ) -> Report:
-    """Read the log `reviews` and what `products` says of its items; write the data folder `out`, all or nothing.
+    """Import reviews and products, and write a data folder: all or nothing.
 
-    A review is an interaction; exact repeats are dropped. Items are those of the log, in order of appearance; without a
-    line in `products` they have no text. pictures: a folder of files named by item, ASIN.jpg. core: keep only users and
-    items with that many interactions (see `data.core`). time: what the timestamps count; "auto" tells by their
-    magnitude. Faulty lines are set aside in rejects.csv, and so is what has no user, no item or no time. Raises
-    MmsrarecError when faults are more than `max_rejects` (a share, in [0, 1]) of either file, when times are none, when
-    something is missing, or when `out` holds something else.
+    A review is an interaction; exact repeats are dropped. Items keep the order in which they appear in the reviews; an
+    item without a line in `products` has no text. Lines that are faulty, or without a user, an item or a time, are set
+    aside in rejects.csv.
+
+    Args:
+        reviews: The file of reviews.
+        out: The data folder to write.
+        products: The file of products.
+        pictures: A folder of pictures named by item, ASIN.jpg.
+        max_rejects: The share of the lines of each file, in [0, 1], that may be faulty.
+        core: The least numbers of interactions of a user and of an item (see `kcore`); None keeps all.
+        time: The unit of the timestamps; "auto" recognizes it by their magnitude.
+
+    Returns:
+        The counts of the import, as in import.json.
+
+    Raises:
+        MmsrarecError: Too many lines are faulty, no time is plausible, something is missing, or `out` holds something
+            else.
     """
     for path in (reviews, products):
         if path is not None and not path.is_file():
@@ -59,22 +73,23 @@ def import_amazon(
         keep = in_core(dataset.interactions.user, dataset.interactions.item, core)
         dataset = drop_unused(replace(dataset, interactions=dataset.interactions.where(keep)))
     if products is not None:
-        told = _read_products(products, {item.item_id for item in dataset.items}, max_rejects, report, rejects)
-        dataset = replace(dataset, items=tuple(told.get(item.item_id, item) for item in dataset.items))
+        described = _read_products(products, {item.item_id for item in dataset.items}, max_rejects, report, rejects)
+        dataset = replace(dataset, items=tuple(described.get(item.item_id, item) for item in dataset.items))
     if pictures is not None:
-        files = {path.stem: path.name for path in sorted(pictures.iterdir()) if path.suffix.lower() in PICTURES}
+        files = {path.stem: path.name for path in sorted(pictures.iterdir()) if path.suffix.lower() in PICTURE_ENDINGS}
         dataset = replace(dataset, items=tuple(replace(item, image=files.get(item.item_id)) for item in dataset.items))
     content = [file_hash(path) for path in (reviews, products) if path is not None]
     settings = {"source": content, "time": time, "max_rejects": max_rejects, "core": core}
     with writing_data(out, "import amazon", dataset.times, **settings) as new:
         if pictures is not None:
-            taken = tuple(accept_picture(item, pictures, new, report) for item in dataset.items)
-            dataset = replace(dataset, items=taken)
+            illustrated = tuple(accept_picture(item, pictures, new, report) for item in dataset.items)
+            dataset = replace(dataset, items=illustrated)
         write_import(dataset, new, report, rejects)
     return report
 
 
 def _read_log(path: Path, share: float, unit: Unit, report: Report, rejects: Rejects) -> Dataset:
+    """The interactions of a file of reviews, as a data set whose items have no text yet."""
     log, number = Log(path), 0
     for number, line in text_lines(Lines(path)):
         try:
@@ -90,7 +105,7 @@ def _read_log(path: Path, share: float, unit: Unit, report: Report, rejects: Rej
 def _read_products(
     path: Path, wanted: Collection[str], share: float, report: Report, rejects: Rejects
 ) -> dict[str, Item]:
-    """The wanted items that have a line; of several lines the first counts."""
+    """Item id -> the item, for the wanted items that have a line; of several lines the first counts."""
     items: dict[str, Item] = {}
     number = 0
     for number, line in text_lines(Lines(path)):
@@ -108,7 +123,7 @@ def _read_products(
 
 
 def _review(line: str | None) -> tuple[str, str, int]:
-    """(user, item, time as it stands) of a line. Raises Fault."""
+    """The user, the item and the timestamp of a line. Raises Fault."""
     record = _record(line)
     names = _name(record, USER, "user_id"), _name(record, ITEM, "item_id")
     time = next((record[key] for key in TIME if key in record), 0.5)
@@ -120,18 +135,19 @@ def _review(line: str | None) -> tuple[str, str, int]:
 
 
 def _name(record: dict[str, Any], keys: tuple[str, ...], column: Literal["user_id", "item_id"]) -> str:
-    """The first id that a record has under one of the keys. Raises Fault: none of the keys is a fault, null is none."""
-    given = [record[key] for key in keys if key in record]
-    found = next((value for value in given if value), given[0] if given else False)
-    if found is None:
-        found = ""
-    if not isinstance(found, str):
+    """The first id of a record under one of the keys. Raises Fault; a null id counts as missing, not as a fault."""
+    values = [record[key] for key in keys if key in record]
+    name: object = next((value for value in values if value), values[0] if values else False)
+    if name is None:
+        name = ""
+    if not isinstance(name, str):
         raise Fault(f"no name of one line in {' or '.join(keys)}")
-    check_id(found, column)
-    return found
+    check_id(name, column)
+    return name
 
 
 def _product(item_id: str, record: dict[str, Any]) -> Item:
+    """The item that a line of the products describes."""
     texts = (" ".join(_strings(record.get(key))) for key in TEXT)
     categories = dict.fromkeys(name for key in CATEGORIES for name in _strings(record.get(key)))
     title = " ".join(_strings(record.get("title")))
@@ -139,24 +155,24 @@ def _product(item_id: str, record: dict[str, Any]) -> Item:
 
 
 def _strings(value: object) -> list[str]:
-    """The texts in a value, lists within lists included: without markup, and without what is nothing but markup."""
+    """The cleaned texts in a value and in the lists within it; texts that hold only markup are left out."""
     if isinstance(value, list):
-        return [text for part in value for text in _strings(part)]
+        return [text for part in cast(list[object], value) for text in _strings(part)]
     plain = clean(value) if isinstance(value, str) else ""
     return [plain] if plain else []
 
 
 def _record(line: str | None) -> dict[str, Any]:
-    """The object of one line: JSON, or as the products of 2014 a Python literal. Raises Fault."""
+    """The object of one line, written as JSON or, in the products of 2014, as a Python literal. Raises Fault."""
     if line is None:
         raise Fault("not UTF-8")
-    if len(line) > LONGEST:
-        raise Fault(f"longer than {LONGEST} characters")
+    if len(line) > MAX_LINE_CHARACTERS:
+        raise Fault(f"longer than {MAX_LINE_CHARACTERS} characters")
     line = line.strip()
     try:
-        record = json.loads(line) if '"' in line[:3] else ast.literal_eval(line)
+        record: object = json.loads(line) if '"' in line[:3] else ast.literal_eval(line)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         raise Fault("neither a JSON object nor a Python literal") from None
     if not isinstance(record, dict):
         raise Fault("not an object")
-    return record
+    return cast(dict[str, Any], record)

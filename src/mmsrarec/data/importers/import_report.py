@@ -1,4 +1,4 @@
-"""What an import took in and what it set aside: import.json and rejects.csv of a data folder."""
+"""Counts what an import reads and what it sets aside, in import.json and rejects.csv of the data folder."""
 
 import csv
 import json
@@ -21,37 +21,47 @@ REPORT, REJECTS = "import.json", "rejects.csv"
 
 @dataclass
 class Report:
-    """What an import took in and what it set aside; lies in the data folder as import.json."""
+    """The counts of an import, written to the data folder as import.json.
+
+    Attributes:
+        items: Items of the data folder.
+        users: Users of the data folder.
+        interactions: Interactions of the data folder.
+        duplicates: Lines that repeat an earlier line of the same table exactly; they are dropped.
+        rejects: Lines set aside in rejects.csv with file, line and reason.
+        null_users: Of these, lines without a user (NULL, nan, empty, ...). Guests are no fault: any share is accepted.
+        null_items: Of these, lines without an item, and places of a sequence without one.
+        unknown_times: Of these, lines whose timestamp stands for no time: empty, 0, -1, the year 1.
+        placeholder_users: User id -> interactions, of the ids 0 and -1 if they have far more than others. They stay,
+            but may stand for many people.
+        placeholder_items: Item id -> interactions, in the same way.
+        items_without_image: Items without a picture that opens.
+        items_without_text: Items without a description.
+        broken_images: Item id -> reason why its picture is not used; the item stays without it.
+        tie_share: The share of interactions, in [0, 1], in the same second as another of the same user.
+        times: The unit of the times of the data folder; "steps ..." where they only give an order.
+        unit: The unit of the timestamps of the source.
+    """
 
     items: int = 0
     users: int = 0
     interactions: int = 0
     duplicates: int = 0
-    """Lines of either table that repeat an earlier line exactly, dropped."""
     rejects: int = 0
-    """Lines set aside in rejects.csv with file, line and reason, what is missing included."""
     null_users: int = 0
-    """Of these, lines without a user (NULL, nan, empty, ...): guests are no fault, so no share of them is too large."""
     null_items: int = 0
-    """Of these, items and lines without an item; in a sequence, each place without one."""
     unknown_times: int = 0
-    """Of these, lines whose timestamp stands for no time: empty, 0, -1, the year 1."""
-    placeholder_users: dict[str, int] = field(default_factory=dict)
-    """User id -> interactions, of 0 and -1 where they have far more than others: kept, and maybe many people in one."""
-    placeholder_items: dict[str, int] = field(default_factory=dict)
-    """The same of items."""
+    placeholder_users: dict[str, int] = field(default_factory=dict[str, int])
+    placeholder_items: dict[str, int] = field(default_factory=dict[str, int])
     items_without_image: int = 0
     items_without_text: int = 0
-    broken_images: dict[str, str] = field(default_factory=dict)
-    """Item id -> reason; the item is kept as text-only."""
+    broken_images: dict[str, str] = field(default_factory=dict[str, str])
     tie_share: float = 0.0
-    """Share of interactions in the same second as another of the same user."""
     times: str = "seconds"
-    """What a timestamp counts; "steps ..." where they only tell an order."""
     unit: str = "seconds"
-    """What the timestamps of the source counted."""
 
     def to_dict(self) -> dict[str, object]:
+        """The counts by name, as in import.json."""
         return asdict(self)
 
 
@@ -59,7 +69,14 @@ STEPS = "steps, no times: what needs a clock (recency and trend in words, the sp
 
 
 class SetAside(NamedTuple):
-    """A line that was not taken."""
+    """A line that was set aside.
+
+    Attributes:
+        file: The name of its file.
+        line: Its number, from 1.
+        reason: Why it was set aside.
+        kind: Whether it is faulty, or which of its values is missing.
+    """
 
     file: str
     line: int
@@ -69,39 +86,85 @@ class SetAside(NamedTuple):
 
 @dataclass
 class Rejects:
-    """Lines set aside."""
+    """The lines that an import sets aside, while it reads.
 
-    rows: list[SetAside] = field(default_factory=list)
+    Attributes:
+        rows: The lines, in the order in which they were set aside.
+    """
+
+    rows: list[SetAside] = field(default_factory=list[SetAside])
 
     def add(self, path: Path, line: int, fault: Fault | str) -> None:
+        """Set a line aside.
+
+        Args:
+            path: The file.
+            line: The number of the line, from 1.
+            fault: The reason; a text is a reason of the kind "fault".
+        """
         kind = fault.kind if isinstance(fault, Fault) else "fault"
         self.rows.append(SetAside(path.name, line, str(fault), kind))
 
     def count(self, kind: Kind) -> int:
+        """The number of lines of a kind."""
         return sum(row.kind == kind for row in self.rows)
 
     def in_order(self) -> list[SetAside]:
-        """By file as they came, then by line."""
+        """The lines by file, in the order in which files appear, then by line number."""
         place = {name: number for number, name in enumerate(dict.fromkeys(row.file for row in self.rows))}
         return sorted(self.rows, key=lambda row: (place[row.file], row.line))
 
     def check(self, path: Path, lines: int, share: float) -> None:
-        """Raise when more than `share` of a file's lines are faulty."""
-        bad = [row for row in self.in_order() if row.file == path.name and row.kind == "fault"]
-        if len(bad) > share * lines:
-            count = f"{path}: {len(bad)} of {lines} lines are faulty, more than {share:.2%}"
-            raise DataError(f"{count}; the first is line {bad[0].line}: {bad[0].reason}. Mend the file or allow more")
+        """Check that no more than a share of a file's lines is faulty.
 
-    def check_left(self, path: Path, left: int, what: str) -> None:
-        """Raise when nothing is left of a file."""
-        if not left:
-            bad = [row for row in self.in_order() if row.file == path.name]
-            why = f": {len(bad)} lines were set aside, the first is line {bad[0].line}: {bad[0].reason}" if bad else ""
-            raise DataError(f"{path} holds no {what}{why}")
+        Args:
+            path: The file.
+            lines: The number of its lines.
+            share: The accepted share, in [0, 1].
+
+        Raises:
+            DataError: More lines are faulty.
+        """
+        faults = [row for row in self.in_order() if row.file == path.name and row.kind == "fault"]
+        if len(faults) > share * lines:
+            count = f"{path}: {len(faults)} of {lines} lines are faulty, more than {share:.2%}"
+            raise DataError(
+                f"{count}; the first is line {faults[0].line}: {faults[0].reason}. Mend the file or allow more"
+            )
+
+    def check_left(self, path: Path, count: int, what: str) -> None:
+        """Check that something is left of a file.
+
+        Args:
+            path: The file.
+            count: The number of things that are left.
+            what: What they are, for the message.
+
+        Raises:
+            DataError: Nothing is left.
+        """
+        if not count:
+            rows = [row for row in self.in_order() if row.file == path.name]
+            reason = (
+                f": {len(rows)} lines were set aside, the first is line {rows[0].line}: {rows[0].reason}"
+                if rows
+                else ""
+            )
+            raise DataError(f"{path} holds no {what}{reason}")
 
 
 def accept_picture(item: Item, root: Path, new: Path, report: Report) -> Item:
-    """Copy an item's picture from `root` into the data folder `new` if it opens; the item as it is to be written."""
+    """Copy an item's picture into a data folder if it opens.
+
+    Args:
+        item: The item.
+        root: The folder in which its picture must lie.
+        new: The data folder that is being written.
+        report: The counts, to which a broken picture is added.
+
+    Returns:
+        The item with the picture's name in the data folder, or without a picture.
+    """
     if item.image is None:
         return item
     try:
@@ -138,7 +201,14 @@ def complete(dataset: Dataset, report: Report, rejects: Rejects) -> None:
 
 
 def write_import(dataset: Dataset, folder: Path, report: Report, rejects: Rejects) -> None:
-    """Write the tables, rejects.csv and import.json into a folder that exists; completes the report's counts."""
+    """Write the tables, rejects.csv and import.json of an import into an existing folder.
+
+    Args:
+        dataset: The imported data set.
+        folder: The folder.
+        report: The counts, which are completed.
+        rejects: The lines that were set aside.
+    """
     complete(dataset, report, rejects)
     write_tables(dataset, folder)
     with (folder / REJECTS).open("w", encoding="utf-8", newline="") as file:

@@ -1,11 +1,10 @@
-"""Imports logs without times: a line a user, "user item item ...", oldest first, as MicroLens and S3-Rec publish them.
+"""Imports logs without times, one line for each user: "user item item ...", oldest first (MicroLens, S3-Rec).
 
-The temporal leakage rule needs times, so the log gets steps instead, aligned at each user's end: everybody's last
-interaction has the same timestamp, the one before it one less, and so on, down to 1 for the longest sequence. A
-neighbour may know only what is strictly earlier than the query; with these times it never knows anybody's held-out last
-interaction, and a test query knows the training interactions of everybody who is tested. Which user came first, these
-times do not say: what others did at an earlier step may in truth have happened later, so figures that live on recency
-are kinder than real ones.
+The temporal leakage rule needs times, so the log gets steps, aligned at each user's end: the last interaction of every
+user has the same timestamp, the one before it one less, and so on, down to 1 for the longest sequence. A query may use
+only interactions strictly earlier than itself. With these steps it never uses a held-out last interaction, and a test
+query uses the training interactions of all tested users. Steps do not say which user came first: an earlier step of
+another user may in truth be later. Figures that depend on recency are therefore higher than with real times.
 """
 
 import csv
@@ -21,9 +20,11 @@ from mmsrarec.data.kcore import Core, drop_unused, in_core
 from mmsrarec.data.reading.cleaning import clean
 from mmsrarec.data.reading.files import Lines, text_lines
 from mmsrarec.data.reading.line_faults import Fault, check_id, is_null
+from mmsrarec.data.reading.parsing import csv_fields
 from mmsrarec.errors import DataError
 
 TIMES = "steps, aligned at each user's end: the source has no times"
+"""What import.json says of the times."""
 TITLES = ["item", "title"]
 """The columns of a file of titles."""
 
@@ -31,13 +32,24 @@ TITLES = ["item", "title"]
 def import_sequences(
     source: Path, out: Path, titles: Path | None = None, max_rejects: float = 0.01, core: Core | None = None
 ) -> Report:
-    """Read the log `source` and, if there is one, a CSV of item,title; write the data folder `out`, all or nothing.
+    """Import a log of sequences and a file of titles, and write a data folder: all or nothing.
 
-    A line of the log is a user, then items, set apart by blanks or tabs. Items are those with a title, in the order of
-    their file, then those of the log alone, with empty titles. core: keep only users and items with that many
-    interactions (see `data.core`), before steps are counted. Faulty lines are set aside in rejects.csv. Raises
-    MmsrarecError when they are more than `max_rejects` (a share, in [0, 1]) of either file, when something is missing,
-    or when `out` holds something else.
+    A line of the log is a user, then items, parted by blanks or tabs. Faulty lines are set aside in rejects.csv.
+
+    Args:
+        source: The log.
+        out: The data folder to write.
+        titles: A CSV file with the columns item and title.
+        max_rejects: The share of the lines of each file, in [0, 1], that may be faulty.
+        core: The least numbers of interactions of a user and of an item (see `kcore`), applied before steps are
+            counted; None keeps all.
+
+    Returns:
+        The counts of the import, as in import.json. Items with a title stand first, in the order of their file, then
+        those of the log, with empty titles.
+
+    Raises:
+        DataError: Too many lines are faulty, something is missing, or `out` holds something else.
     """
     paths = [Path(path) for path in (source, titles) if path is not None]
     for path in paths:
@@ -57,6 +69,7 @@ def import_sequences(
 
 
 def _to_dataset(name: str, items: dict[str, Item], sequences: dict[str, list[str]], core: Core | None) -> Dataset:
+    """The data set of sequences (user id -> item ids), with steps as times."""
     codes = {item_id: code for code, item_id in enumerate(items)}
     user = np.repeat(np.arange(len(sequences)), [len(sequence) for sequence in sequences.values()])
     item = np.array([codes[item_id] for sequence in sequences.values() for item_id in sequence])
@@ -64,16 +77,16 @@ def _to_dataset(name: str, items: dict[str, Item], sequences: dict[str, list[str
         keep = in_core(user, item, core)
         user, item = user[keep], item[keep]
     lengths = np.bincount(user)
-    after = np.cumsum(lengths)[user] - 1 - np.arange(len(user))  # interactions of the user after this one
-    interactions = make_interactions(user, item, lengths.max() - after, len(sequences), len(items))
+    n_later = np.cumsum(lengths)[user] - 1 - np.arange(len(user))  # interactions of the user after this one
+    interactions = make_interactions(user, item, lengths.max() - n_later, len(sequences), len(items))
     dataset = Dataset(name, tuple(items.values()), tuple(sequences), interactions, times="steps")
     return dataset if core is None else drop_unused(dataset)
 
 
 def _read_log(path: Path, share: float, rejects: Rejects) -> dict[str, list[str]]:
-    """User id -> item ids, oldest first. A user's second line is faulty: which came first, nobody knows."""
+    """User id -> item ids, oldest first. A user's second line is faulty, because nothing says which came first."""
     sequences: dict[str, list[str]] = {}
-    first: dict[str, int] = {}
+    first_lines: dict[str, int] = {}
     number = 0
     for number, line in text_lines(Lines(path)):
         try:
@@ -82,19 +95,19 @@ def _read_log(path: Path, share: float, rejects: Rejects) -> dict[str, list[str]
             rejects.add(path, number, reason)
             continue
         if user_id in sequences:
-            rejects.add(path, number, f"user {user_id!r} again, first on line {first[user_id]}")
+            rejects.add(path, number, f"user {user_id!r} again, first on line {first_lines[user_id]}")
             continue
         for item_id in filter(is_null, sequence):
             rejects.add(path, number, Fault(f"item {item_id!r} of the sequence names nothing", "null_items"))
-        if taken := [item_id for item_id in sequence if not is_null(item_id)]:
-            sequences[user_id], first[user_id] = taken, number
+        if item_ids := [item_id for item_id in sequence if not is_null(item_id)]:
+            sequences[user_id], first_lines[user_id] = item_ids, number
     rejects.check(path, number, share)
     rejects.check_left(path, len(sequences), "interactions")
     return sequences
 
 
 def _read_titles(path: Path, share: float, report: Report, rejects: Rejects) -> dict[str, Item]:
-    """The items that have a line of their own."""
+    """Item id -> the item, for every line of the file of titles."""
     items: dict[str, Item] = {}
     lines = text_lines(Lines(path))
     _, header = next(lines, (0, ""))
@@ -135,7 +148,7 @@ def _titled(line: str | None) -> Item:
     if line is None:
         raise Fault("not UTF-8")
     try:
-        fields = next(csv.reader([line], strict=True), [])
+        fields = csv_fields(line)
     except csv.Error as error:
         raise Fault(f"not CSV ({error})") from None
     if len(fields) != len(TITLES):

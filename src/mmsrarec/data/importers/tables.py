@@ -1,4 +1,4 @@
-"""Imports plain tables: items.jsonl, interactions.csv and images/, as people export them, faults included."""
+"""Imports plain tables as people export them, with their faults: items.jsonl, interactions.csv and images/."""
 
 import re
 from dataclasses import replace
@@ -20,30 +20,38 @@ from mmsrarec.errors import DataError
 def import_tables(
     source: Path, out: Path, max_rejects: float = 0.01, core: Core | None = None, time: Unit = "auto"
 ) -> Report:
-    """Read `source`, write the data folder `out`, all or nothing; an earlier import at `out` is replaced.
+    """Import a folder of tables and write a data folder: all or nothing.
 
-    core: keep only users and items with that many interactions (see `data.core`). time: what the timestamps count;
-    "auto" tells by their magnitude.
+    Lines that are faulty, or without a user, an item or a time, are set aside in rejects.csv.
 
-    Faulty lines are set aside in rejects.csv, and so is what has no user, no item or no time. Raises MmsrarecError when
-    faults are more than `max_rejects` (a share, in [0, 1]) of either table, when an interaction names an item that
-    items.jsonl has not, when the unit of time is not clear or no time is plausible, when something is missing, or when
-    `out` holds something else.
+    Args:
+        source: The folder of the tables.
+        out: The data folder to write. An earlier import there is replaced.
+        max_rejects: The share of the lines of each table, in [0, 1], that may be faulty.
+        core: The least numbers of interactions of a user and of an item (see `kcore`); None keeps all.
+        time: The unit of the timestamps; "auto" recognizes it by their magnitude.
+
+    Returns:
+        The counts of the import, as in import.json.
+
+    Raises:
+        DataError: Too many lines are faulty, an interaction names an item that items.jsonl lacks, the unit of time
+            is not clear, no time is plausible, something is missing, or `out` holds something else.
     """
     source, out = Path(source), Path(out)
-    described, log = (find(source, name) for name in (ITEMS, INTERACTIONS))
-    for path in (source, described, log):
+    items_path, log_path = (find(source, name) for name in (ITEMS, INTERACTIONS))
+    for path in (source, items_path, log_path):
         if not path.exists():
             raise DataError(f"{path} does not exist: a source has {ITEMS}, {INTERACTIONS} and, if any, {IMAGES}/")
     if source.resolve() == out.resolve():
         raise DataError(f"{out} is the source itself: choose another folder to write to")
     report, rejects = Report(), Rejects()
-    items, set_aside = _read_items(described, max_rejects, report, rejects)
-    dataset = _read_log(log, items, set_aside, max_rejects, time, report, rejects)
+    items, set_aside = _read_items(items_path, max_rejects, report, rejects)
+    dataset = _read_log(log_path, items, set_aside, max_rejects, time, report, rejects)
     if core is not None:
         keep = in_core(dataset.interactions.user, dataset.interactions.item, core)
         dataset = drop_unused(replace(dataset, interactions=dataset.interactions.where(keep)))
-    settings = {"source": {path.name: file_hash(path) for path in (described, log)}, "time": time}
+    settings = {"source": {path.name: file_hash(path) for path in (items_path, log_path)}, "time": time}
     with writing_data(out, "import tables", dataset.times, **settings, max_rejects=max_rejects, core=core) as new:
         dataset = replace(
             dataset, items=tuple(accept_picture(item, source / IMAGES, new, report) for item in dataset.items)
@@ -53,9 +61,9 @@ def import_tables(
 
 
 def _read_items(path: Path, share: float, report: Report, rejects: Rejects) -> tuple[list[Item], dict[str, int]]:
-    """The items, and for lines set aside that still say which item they meant: item id -> line."""
+    """The items, and item id -> line number of the lines set aside whose item id can still be read."""
     items: dict[str, Item] = {}
-    first: dict[str, int] = {}
+    first_lines: dict[str, int] = {}
     set_aside: dict[str, int] = {}
     number = 0
     for number, line in enumerate(Lines(path), start=1):
@@ -63,16 +71,16 @@ def _read_items(path: Path, share: float, report: Report, rejects: Rejects) -> t
             item = parse_item(line)
         except Fault as reason:
             rejects.add(path, number, reason)
-            if named := re.search(rb'"item_id"\s*:\s*"?([^",}\\]+)"?\s*[,}]', line):
-                set_aside[named[1].decode("utf-8", "replace")] = number
+            if id_match := re.search(rb'"item_id"\s*:\s*"?([^",}\\]+)"?\s*[,}]', line):
+                set_aside[id_match[1].decode("utf-8", "replace")] = number
             continue
         if items.get(item.item_id) == item:
             report.duplicates += 1
         elif item.item_id in items:
-            again = f"item {item.item_id!r} again, described otherwise than on line {first[item.item_id]}"
-            rejects.add(path, number, again)
+            reason = f"item {item.item_id!r} again, described otherwise than on line {first_lines[item.item_id]}"
+            rejects.add(path, number, reason)
         else:
-            items[item.item_id], first[item.item_id] = item, number
+            items[item.item_id], first_lines[item.item_id] = item, number
     rejects.check(path, number, share)
     rejects.check_left(path, len(items), "items")
     return list(items.values()), set_aside
@@ -87,10 +95,10 @@ def _read_log(
     report: Report,
     rejects: Rejects,
 ) -> Dataset:
-    """The interactions of known items, without exact repeats, as a Dataset. Users in order of first appearance."""
-    known = {item.item_id for item in items}
+    """The interactions of the items, without exact repeats, as a data set; users in order of first appearance."""
+    item_ids = {item.item_id for item in items}
     log, lines = Log(path), Lines(path)
-    seen: set[tuple[str, ...]] = set()
+    rows: set[tuple[str, ...]] = set()
     unknown: dict[str, int] = {}
     number, shortest, last = 1, 19, (0, "")
     for number, row in scan_rows(lines):
@@ -98,26 +106,26 @@ def _read_log(
             rejects.add(path, number, row)
             continue
         user_id, item_id, time = (row[name] for name in COLUMNS)
-        if item_id not in known and item_id in set_aside:
+        if item_id not in item_ids and item_id in set_aside:
             rejects.add(path, number, f"item {item_id!r} was set aside: {ITEMS}, line {set_aside[item_id]}")
         elif (row.get("rating") or "0").strip().lower() in ("nan", "inf", "-inf"):
             rejects.add(path, number, f"rating is {row['rating']}")
-        elif (values := tuple(row.values())) in seen:
+        elif (values := tuple(row.values())) in rows:
             report.duplicates += 1
         else:
-            seen.add(values)
-            if item_id not in known:
+            rows.add(values)
+            if item_id not in item_ids:
                 unknown[item_id] = unknown.get(item_id, 0) + 1
                 continue
             shortest = min(shortest, len(last[1]) or 19)
             last = (number, time)
             log.add(user_id, item_id, int(time), number)
     if unknown:
-        shown = ", ".join(repr(item_id) for item_id in list(unknown)[:5])
-        count = f"{path}: {sum(unknown.values())} interactions name {len(unknown)} items that {ITEMS} has not ({shown}"
+        names = ", ".join(repr(item_id) for item_id in list(unknown)[:5])
+        count = f"{path}: {sum(unknown.values())} interactions name {len(unknown)} items that {ITEMS} has not ({names}"
         raise DataError(f"{count}{', ...' if len(unknown) > 5 else ''}); add the items or remove these lines")
     if last[0] == number and len(last[1]) < shortest < 19 and not lines.whole:
-        # A file cut short inside its last number still parses; a number shorter than all others gives it away.
+        # A file that was cut short inside its last number still parses, but that number is shorter than all others.
         rejects.add(path, number, "cut short: the last timestamp is incomplete")
         log.drop_last()
     return log.finish(path.parent.name, number - 1, share, unit, report, rejects, items)

@@ -1,6 +1,7 @@
-"""Opens the files that data come in: packed or not, by what they hold and not by their names, line by line.
+"""Opens the files of a source, packed or plain, and reads them line by line.
 
-A file that a line reader cannot read is refused in one line that says what it is.
+The content of a file decides how it is unpacked, not its name. A file without lines of text is refused with a message
+that says what it is.
 """
 
 import bz2
@@ -10,17 +11,17 @@ import importlib
 import io
 import lzma
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 from mmsrarec.errors import DataError
 
-CHUNK = 1 << 20
-LARGEST = 32 << 30
-"""Bytes that a packed file may unpack to."""
-SAFE, RATIO = 64 << 20, 300
-"""Above SAFE bytes nobody's log packs to less than a RATIO-th; what does is there to fill memory."""
+CHUNK_BYTES = 1 << 20
+MAX_UNPACKED_BYTES = 32 << 30
+"""The size up to which a packed file may unpack."""
+SAFE_BYTES, MAX_RATIO = 64 << 20, 300
+"""Above SAFE_BYTES a file may unpack to MAX_RATIO times its size: no log packs better, only a decompression bomb."""
 
 GZIP, ZIP, ZSTD = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
 _PACKED = {GZIP: "gzip", ZIP: "zip", ZSTD: "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
@@ -40,31 +41,51 @@ _REFUSED = {
 
 
 def packing(path: Path) -> str | None:
-    """What a file is packed with, or None. Raises MmsrarecError where it is something that holds no lines of text."""
+    """Recognize how a file is packed.
+
+    Returns:
+        "gzip", "zip", "zstd", "bzip2" or "xz"; None for a plain file.
+
+    Raises:
+        DataError: The file cannot be read, or it holds no lines of text.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(64)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from None
     packed = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
-    named = _ENDINGS.get(path.suffix.lower())
-    if start and named and not packed:
-        raise DataError(f"{path} cannot be unpacked (it is named {path.suffix}, and holds no {named}): fetch it again")
+    format_of_name = _ENDINGS.get(path.suffix.lower())
+    if start and format_of_name and not packed:
+        raise DataError(
+            f"{path} cannot be unpacked (it is named {path.suffix}, and holds no {format_of_name}): fetch it again"
+        )
     if packed is None:
         _refuse_other(path, start)
     return packed
 
 
 def find(folder: Path, name: str) -> Path:
-    """The file of that name in a folder, or the same packed, by its ending."""
+    """The path of a file in a folder, or of the packed file with the same name and one ending more.
+
+    Returns:
+        The path; that of the plain file if neither exists.
+    """
     packed = (folder / f"{name}{ending}" for ending in _ENDINGS)
     plain = folder / name
     return plain if plain.exists() else next((path for path in packed if path.exists()), plain)
 
 
 @contextlib.contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """The content of a file, unpacked where it is packed. Reading raises MmsrarecError where it cannot be."""
+def open_bytes(path: Path) -> Generator[IO[bytes]]:
+    """Open a file for reading and unpack a packed one.
+
+    Yields:
+        The unpacked content; reading it raises DataError where the file is damaged.
+
+    Raises:
+        DataError: The file cannot be read, or it holds no lines of text.
+    """
     packed = packing(path)
     with path.open("rb") as file:
         if packed is None:
@@ -74,13 +95,15 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
             content = _Unpacked(_unpack(path, file, packed), path)
         content.ahead = content.read(64)
         _refuse_other(path, content.ahead)
-        yield content  # type: ignore[misc]
+        yield cast(IO[bytes], content)  # only `read` of the protocol is used
 
 
 class Lines:
-    """The lines of a file as bytes, without their ends: LF, CRLF, CR, and the CR CR LF of a text written twice.
+    """The lines of a file as bytes, without their ends: LF, CRLF, CR, and the CR CR LF of a text converted twice.
 
-    whole: whether the last line that was read had an end.
+    Attributes:
+        path: The file.
+        whole: Whether the last line that was read had an end.
     """
 
     def __init__(self, path: Path):
@@ -89,29 +112,33 @@ class Lines:
     def __iter__(self) -> Iterator[bytes]:
         with open_bytes(self.path) as file:
             parts: list[bytes] = []  # of a line longer than a chunk
-            held = b""  # carriage returns at the end of a chunk: a line feed may follow
-            while chunk := file.read(CHUNK):
-                chunk = held + chunk
-                held = chunk[len(chunk.rstrip(b"\r")) :] if chunk.endswith(b"\r") else b""
-                if len(held) < len(chunk):
-                    *lines, last = _with_line_feeds(chunk[: len(chunk) - len(held)]).split(b"\n")
+            returns = b""  # carriage returns at the end of a chunk: a line feed may follow
+            while chunk := file.read(CHUNK_BYTES):
+                chunk = returns + chunk
+                returns = chunk[len(chunk.rstrip(b"\r")) :] if chunk.endswith(b"\r") else b""
+                if len(returns) < len(chunk):
+                    *lines, last = _with_line_feeds(chunk[: len(chunk) - len(returns)]).split(b"\n")
                     if lines:
                         yield b"".join([*parts, lines[0]])
                         yield from lines[1:]
                         parts = []
                     parts.append(last)
-            if held:
-                *lines, last = _with_line_feeds(held).split(b"\n")
+            if returns:
+                *lines, last = _with_line_feeds(returns).split(b"\n")
                 yield b"".join([*parts, lines[0]])
                 yield from lines[1:]
                 parts = [last]
-            if left := b"".join(parts):
+            if last_line := b"".join(parts):
                 self.whole = False
-                yield left
+                yield last_line
 
 
 def text_lines(lines: Lines) -> Iterator[tuple[int, str | None]]:
-    """(number from 1, the line, or None where it is not UTF-8)."""
+    """Decode the lines of a file.
+
+    Yields:
+        The line number from 1, and the line, or None where it is not UTF-8.
+    """
     for number, line in enumerate(lines, start=1):
         try:
             yield number, line.decode("utf-8").removeprefix("\ufeff" if number == 1 else "")
@@ -120,6 +147,7 @@ def text_lines(lines: Lines) -> Iterator[tuple[int, str | None]]:
 
 
 def _with_line_feeds(data: bytes) -> bytes:
+    """The data with a line feed for every end of a line."""
     if b"\r" not in data:
         return data
     while b"\r\r\n" in data:
@@ -128,6 +156,7 @@ def _with_line_feeds(data: bytes) -> bytes:
 
 
 def _refuse_other(path: Path, start: bytes) -> None:
+    """Raise DataError where the first bytes are not those of a text in UTF-8."""
     for magic, what in _REFUSED.items():
         if start.startswith(magic):
             raise DataError(f"{path} is {what}")
@@ -136,7 +165,8 @@ def _refuse_other(path: Path, start: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _unpacking(path: Path) -> Iterator[None]:
+def _unpacking(path: Path) -> Generator[None]:
+    """Turn every error of a decoder into a DataError."""
     try:
         yield
     except DataError:
@@ -146,6 +176,7 @@ def _unpacking(path: Path) -> Iterator[None]:
 
 
 def _unpack(path: Path, file: IO[bytes], packed: str) -> Any:
+    """A readable stream of the unpacked content."""
     if packed == "zip":
         return _only_member(path, file)
     if packed == "zstd":
@@ -154,21 +185,23 @@ def _unpack(path: Path, file: IO[bytes], packed: str) -> Any:
 
 
 def _only_member(path: Path, file: IO[bytes]) -> IO[bytes]:
+    """The content of the only file of a zip archive; hidden files do not count."""
     archive = zipfile.ZipFile(file)
-    names = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if any(entry.filename == "[Content_Types].xml" for entry in names):
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if any(entry.filename == "[Content_Types].xml" for entry in entries):
         raise DataError(f"{path} is a file of Microsoft Office: save it as CSV")
-    names = [
-        entry for entry in names if not Path(entry.filename).name.startswith(".") and "__MACOSX" not in entry.filename
+    entries = [
+        entry for entry in entries if not Path(entry.filename).name.startswith(".") and "__MACOSX" not in entry.filename
     ]
-    if len(names) != 1:
-        raise DataError(f"{path} is a zip archive of {len(names)} files: unpack it, and name the one that is meant")
-    if names[0].flag_bits & 1:
+    if len(entries) != 1:
+        raise DataError(f"{path} is a zip archive of {len(entries)} files: unpack it, and name the one that is meant")
+    if entries[0].flag_bits & 1:
         raise DataError(f"{path} is a zip archive with a password: unpack it first")
-    return archive.open(names[0])
+    return archive.open(entries[0])
 
 
 def _zstd(path: Path, file: IO[bytes]) -> Any:
+    """A stream of content packed with zstd, by the first package that can unpack it."""
     for module in ("compression.zstd", "backports.zstd"):
         with contextlib.suppress(ImportError):
             return importlib.import_module(module).open(file, "rb")
@@ -181,7 +214,7 @@ def _zstd(path: Path, file: IO[bytes]) -> Any:
 
 
 class _Unpacked(io.RawIOBase):
-    """Counts what is unpacked, and stops where it is far more than what was packed can be."""
+    """A stream that counts the unpacked bytes, and stops where they are too many for the packed file."""
 
     def __init__(self, content: IO[bytes], path: Path):
         self.content, self.path, self.ahead = content, path, b""
@@ -192,14 +225,14 @@ class _Unpacked(io.RawIOBase):
             ahead, self.ahead = self.ahead, b""
             return ahead
         if size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK), b""))
+            return b"".join(iter(lambda: self.read(CHUNK_BYTES), b""))
         with _unpacking(self.path):
             data = self.content.read(size)
         self.size += len(data)
-        if self.size > LARGEST or self.size > max(SAFE, RATIO * self.packed):
-            self._too_much()
+        if self.size > MAX_UNPACKED_BYTES or self.size > max(SAFE_BYTES, MAX_RATIO * self.packed):
+            self._refuse_size()
         return data
 
-    def _too_much(self) -> NoReturn:
-        grown = f"{self.packed} bytes unpack to more than {self.size >> 20} MiB"
-        raise DataError(f"{self.path}: {grown}, which no table does; unpack it yourself if you trust it")
+    def _refuse_size(self) -> NoReturn:
+        sizes = f"{self.packed} bytes unpack to more than {self.size >> 20} MiB"
+        raise DataError(f"{self.path}: {sizes}, which no table does; unpack it yourself if you trust it")

@@ -1,4 +1,4 @@
-"""Reads interactions.csv whole: quickly where nothing is in doubt, else line by line by the rules of `rows`."""
+"""Reads interactions.csv as a table: quickly where no line is in doubt, else line by line by the rules of `parsing`."""
 
 import codecs
 import io
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mmsrarec.data.reading.files import CHUNK, Lines, packing
+from mmsrarec.data.reading.files import CHUNK_BYTES, Lines, packing
 from mmsrarec.data.reading.line_faults import Fault, check_id
 from mmsrarec.data.reading.parsing import COLUMNS, TIMESTAMP, read_header, scan_rows
 from mmsrarec.errors import DataError
@@ -15,41 +15,48 @@ ADVICE = "mend or remove the line, or let mmsrarec import set it aside"
 
 
 def read_log(path: Path) -> pl.DataFrame:
-    """user_id and item_id as text, timestamp as a whole number. Row k stands on line k + 2 of the file.
+    """Read a log.
 
-    Raises MmsrarecError for the first line that the import would set aside.
+    Args:
+        path: The file, packed or plain.
+
+    Returns:
+        Columns user_id and item_id as text, and timestamp as int64. Row k stands on line k + 2 of the file.
+
+    Raises:
+        MmsrarecError: A line is faulty (the first one is named), or there are no interactions.
     """
-    rows = _quickly(path)
+    rows = _read_quickly(path)
     if rows is None:
-        rows = _exactly(path)
+        rows = _read_exactly(path)
     if not len(rows):
         raise DataError(f"{path} holds no interactions")
     return rows
 
 
-def _quickly(path: Path) -> pl.DataFrame | None:
-    """None where any line could mean something else to `rows`, or is faulty: then the slow way says what and where."""
+def _read_quickly(path: Path) -> pl.DataFrame | None:
+    """The log as polars reads it; None where a line is faulty or `parsing` could read it in another way."""
     names = read_header(iter(Lines(path)), path)
     content = None if packing(path) is None else _content(path)
-    facts = _Facts.of(path if content is None else content)
-    if content is None and facts.lone_returns:
+    counts = _ByteCounts.of(path if content is None else content)
+    if content is None and counts.lone_returns:
         content = _content(path)
-        facts = _Facts.of(content)
-    if not facts.utf8:
+        counts = _ByteCounts.of(content)
+    if not counts.utf8:
         return None
-    columns = None if facts.quotes else list(COLUMNS)
+    columns = None if counts.quotes else list(COLUMNS)
     try:
         source = path if content is None else content
         rows = pl.read_csv(source, infer_schema=False, columns=columns, encoding="utf8")
-    except Exception:  # also what polars does not mean to raise
+    except Exception:  # polars raises more than its own errors
         return None
-    if len(rows) + 1 != facts.lines:
+    if len(rows) + 1 != counts.lines:
         return None
-    if facts.quotes:
+    if counts.quotes:
         has_quote = rows.select(pl.any_horizontal(pl.all().str.contains('"', literal=True).fill_null(True)).any())
         if has_quote.item():
             return None
-    elif facts.commas != (len(names) - 1) * facts.lines:
+    elif counts.commas != (len(names) - 1) * counts.lines:
         return None
     rows = rows.select(COLUMNS)
     if any(rows.null_count().row(0)) or not rows["timestamp"].str.contains(f"^{TIMESTAMP}$").all():
@@ -64,7 +71,8 @@ def _quickly(path: Path) -> pl.DataFrame | None:
     return None if rows["timestamp"].null_count() else rows
 
 
-def _exactly(path: Path) -> pl.DataFrame:
+def _read_exactly(path: Path) -> pl.DataFrame:
+    """The log as `parsing` reads it, line by line. Raises MmsrarecError for the first faulty line."""
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
     for number, row in scan_rows(Lines(path)):
         if isinstance(row, Fault):
@@ -85,35 +93,36 @@ def _content(path: Path) -> io.BytesIO:
     return content
 
 
-class _Facts:
-    """What a glance at all bytes tells."""
+class _ByteCounts:
+    """Counts over all bytes of a file, which show whether it can be read quickly."""
 
     def __init__(self) -> None:
         self.lines = self.commas = self.quotes = 0
         self.lone_returns, self.utf8 = False, True
 
     @classmethod
-    def of(cls, source: Path | io.BytesIO) -> "_Facts":
+    def of(cls, source: Path | io.BytesIO) -> "_ByteCounts":
+        """The counts of a file, or of a buffer, which is then read from its start again."""
+        counts = cls()
         if isinstance(source, io.BytesIO):
-            found = cls()
-            found._look(source)
+            counts._add(source)
             source.seek(0)
-            return found
+            return counts
         with source.open("rb") as file:
-            found = cls()
-            found._look(file)
-            return found
+            counts._add(file)
+            return counts
 
-    def _look(self, file: io.BufferedIOBase | io.BytesIO) -> None:
+    def _add(self, file: io.BufferedIOBase | io.BytesIO) -> None:
+        """Count the bytes of a file."""
         decoder, before, returns, pairs = codecs.getincrementaldecoder("utf-8")(), b"\n", 0, 0
         try:
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(CHUNK_BYTES):
                 decoder.decode(chunk)
                 self.lines += chunk.count(b"\n")
                 self.commas += chunk.count(b",")
                 self.quotes += chunk.count(b'"')
-                if (found := chunk.count(b"\r")) or before == b"\r":
-                    returns, pairs = returns + found, pairs + (before + chunk).count(b"\r\n")
+                if (new_returns := chunk.count(b"\r")) or before == b"\r":
+                    returns, pairs = returns + new_returns, pairs + (before + chunk).count(b"\r\n")
                 before = chunk[-1:]
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:

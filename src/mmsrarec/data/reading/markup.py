@@ -1,8 +1,8 @@
-"""Takes HTML out of a text and leaves a "<" that is none: "size < 5 cm", "<3", "a<b and b>c".
+"""Removes HTML from a text and keeps a "<" that starts no tag: "size < 5 cm", "<3", "a<b and b>c".
 
-Own code, for two reasons. Python's html.parser takes seconds for 40 KB of "<a <a <a" in many of the versions in use,
-and reads the same text otherwise from one version to the next. And every HTML parser takes "<b and b>" for a tag, for
-it expects HTML, while a text of a catalogue may be HTML or not.
+It is own code for two reasons. Python's html.parser takes seconds for 40 KB of "<a <a <a" in many versions, and its
+result differs from version to version. And every HTML parser takes "<b and b>" for a tag, because it expects HTML,
+while a text of a catalogue may be HTML or not.
 """
 
 import re
@@ -10,19 +10,20 @@ import re
 _NAME = r"[A-Za-z][A-Za-z0-9:._-]*+"
 _ATTRIBUTE = r"""[\s/]*+(?P<attribute>[^\s"'<>/=]++)(?P<value>\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s"'<>]++)?+)?+"""
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
-# Possessive throughout: a match that fails is not tried again in another way, so the time stays linear.
+# All quantifiers are possessive: a match that fails is not tried again in another way, so the time stays linear.
 _OPENING = re.compile(
     rf"<(?P<name>{_NAME})(?P<rest>(?:{_ATTRIBUTE.replace('?P<attribute>', '?:').replace('?P<value>', '?:')})*+)"
     r"\s*+(?P<alone>/?)[\s/]*+>"
 )
 _CLOSING = re.compile(rf"</({_NAME})[^<>]*+(?:>|\Z)")
 _CLOSED = re.compile(rf"</({_NAME})\s*+>")
-# A tag that is broken or cut off, yet surely a tag: <p style="color:red" bad"> or <div class="product
+# Tags that are broken or cut off, but certainly tags: <p style="color:red" bad"> or <div class="product
 _BROKEN = re.compile(rf"""<({_NAME})\s[^<>]*?[\w:-]\s?=\s?["'][^<>]*+(?:>|\Z)""")
 _CUT = re.compile(rf"<({_NAME})\s*+[\w:-]{{0,20}}+\Z")
 
 
 def _words(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
     return frozenset(text.split())
 
 
@@ -30,7 +31,7 @@ _INLINE = _words(
     "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q s samp small span strike "
     "strong sub sup time tt u var wbr"
 )
-"""Tags that part no words: H<sub>2</sub>O is H2O. All others become a blank."""
+"""Tags that do not end a word: H<sub>2</sub>O is H2O. All others become a blank."""
 _ELEMENTS = _INLINE | _words(
     "address applet area article aside audio base basefont blink blockquote body br button canvas caption center col "
     "colgroup datalist dd details dialog dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 "
@@ -40,63 +41,76 @@ _ELEMENTS = _INLINE | _words(
     "video xml xmp path g rect circle line polygon polyline defs use symbol"
 )
 _SPACES = ("o:", "v:", "w:", "m:", "x:", "st1:", "svg:", "xsl:", "fb:", "html:", "xhtml:")
-"""Prefixes of tags that word processors leave: <o:p>."""
+"""Prefixes of tags that word processors and stylesheets write: <o:p>."""
 _BARE = _words(
     "allowfullscreen alt async autofocus autoplay checked class compact contenteditable controls crossorigin default "
     "defer disabled download draggable hidden inert ismap itemscope loop multiple muted nomodule noshade novalidate "
     "nowrap open playsinline readonly required reversed sandbox selected style translate"
 )
-"""Attributes that stand without a value. Others without one are words: a<b and b>c."""
+"""Attributes that may stand without a value. Another name without a value is a word: a<b and b>c."""
 _SCRIPTS = ("script", "style")
 _HIDDEN = (*_SCRIPTS, "iframe", "noscript", "svg", "template", "xml")
-"""Elements whose content nobody reads. A script that is not closed reaches to the end, the others are not there."""
+"""Elements whose content is not shown. An unclosed script reaches to the end; other unclosed ones hide nothing."""
 _ENDS = {name: re.compile(rf"</{name}\b[^<>]*+>", re.IGNORECASE) for name in _HIDDEN}
 
 
 def without_markup(text: str) -> str:
-    """The text without tags, comments, scripts and styles; a tag that parts words leaves a blank."""
+    """Remove tags, comments, scripts and styles; a tag that ends a word leaves a blank.
+
+    Args:
+        text: A text that may be HTML or not.
+
+    Returns:
+        The text that is shown. Entities are not touched.
+    """
     if "<" not in text:
         return text
     reader = _Reader(text)
-    parts, at = [], 0
+    parts: list[str] = []
+    at = 0
     while (start := text.find("<", at)) >= 0:
         parts.append(text[at:start])
-        at, put = reader.read(start)
-        parts.append(put)
+        at, replacement = reader.read(start)
+        parts.append(replacement)
     plain = "".join([*parts, text[at:]])
     return plain.replace("]]>", " ") if reader.sections else plain
 
 
 class _Reader:
+    """Reads the tags of one text from left to right."""
+
     def __init__(self, text: str):
         self.text = text
         self.closed = {name.lower() for name in _CLOSED.findall(text)}
         self.last = text.rfind(">")
-        self.open: set[str] = set()  # hidden elements that are not closed from here on: looked for once
+        self.open: set[str] = set()  # hidden elements that are not closed any more, so that each is searched once
         self.sections = self.markup = False
 
     def read(self, start: int) -> tuple[int, str]:
-        """(where what begins with the "<" at `start` ends, what takes its place); a "<" that is none keeps its own."""
+        """(end of the markup at the "<" of `start`, its replacement); a "<" that starts no markup stays itself."""
         text = self.text
-        found = (start + 1, "<")
+        end, replacement = start + 1, "<"
         match text[start + 1 : start + 2]:
             case "!":
-                found = self._declaration(start)
+                end, replacement = self._declaration(start)
             case "?" if text[start + 2 : start + 3].isalpha() and start < self.last:
-                found = (text.find(">", start) + 1, " ")
+                end, replacement = text.find(">", start) + 1, " "
             case "/" if tag := _CLOSING.match(text, start):
-                found = (tag.end(), _put(tag[1]))
+                end, replacement = tag.end(), _tag_text(tag[1])
             case letter if letter.isascii() and letter.isalpha():
-                found = self._tag(start)
-        self.markup |= found[1] != "<"
-        return found
+                end, replacement = self._tag(start)
+            case _:
+                pass
+        self.markup |= replacement != "<"
+        return end, replacement
 
     def _declaration(self, start: int) -> tuple[int, str]:
+        """The end and the replacement of a comment, a CDATA section or a declaration."""
         text = self.text
         if text.startswith("<!--", start):
             end = text.find("-->", start + 2)
             return (len(text) if end < 0 else end + 3, "")
-        if text.startswith("<![CDATA[", start):  # what feeds wrap around a text that is to be read
+        if text.startswith("<![CDATA[", start):  # feeds wrap it around a text that is shown
             self.sections = True
             return start + len("<![CDATA["), " "
         after = text[start + 2 : start + 3]
@@ -105,6 +119,7 @@ class _Reader:
         return start + 1, "<"
 
     def _tag(self, start: int) -> tuple[int, str]:
+        """The end and the replacement of an opening tag, or of a hidden element with its content."""
         text = self.text
         if tag := _OPENING.match(text, start):
             name = tag["name"].lower()
@@ -116,14 +131,15 @@ class _Reader:
                 if name in _SCRIPTS:
                     return len(text), ""
                 self.open.add(name)
-            return tag.end(), _put(name)
+            return tag.end(), _tag_text(name)
         broken = _BROKEN.match(text, start) or (self.markup and _CUT.match(text, start))
         if broken and broken[1].lower() in _ELEMENTS:
             return broken.end(), " "
         return start + 1, "<"
 
     def _is_tag(self, name: str, rest: str, alone: bool) -> bool:
-        attributes = [(found["attribute"].lower(), found["value"]) for found in _ATTRIBUTES.finditer(rest)]
+        """Whether a name and attributes in angle brackets are a tag; `alone`: whether it ends with "/>"."""
+        attributes = [(match["attribute"].lower(), match["value"]) for match in _ATTRIBUTES.finditer(rest)]
         if any(value and name[0].isalpha() for name, value in attributes):
             return True
         if not all(word in _BARE or word.startswith(("data-", "aria-")) for word, _ in attributes):
@@ -131,5 +147,6 @@ class _Reader:
         return alone or name in _ELEMENTS or name in self.closed or name.startswith(_SPACES)
 
 
-def _put(name: str) -> str:
+def _tag_text(name: str) -> str:
+    """The replacement of a tag: nothing within a word, else a blank."""
     return "" if name.lower() in _INLINE else " "

@@ -1,10 +1,10 @@
-"""Reads items and interactions one line at a time, so that a fault stays within its line."""
+"""Reads items and interactions one line at a time, so that a fault affects only its line."""
 
 import csv
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from mmsrarec.data.dataset import Item
 from mmsrarec.data.reading.cleaning import clean, without_surrogates
@@ -18,18 +18,31 @@ _TIMESTAMP = re.compile(TIMESTAMP)
 
 
 def parse_item(line: bytes) -> Item:
-    """One line of items.jsonl, its texts cleaned. A "year" joins the title, where a language model can read it. Other
-    keys, such as tags (made by users, so they may leak what is to be predicted), are ignored. Raises Fault."""
+    """Read one line of items.jsonl and clean its texts.
+
+    A "year" is added to the title, where a language model can read it. Other keys are ignored; tags, for example, are
+    made by users and may leak what is to be predicted.
+
+    Args:
+        line: The line, without its end.
+
+    Returns:
+        The item.
+
+    Raises:
+        Fault: The line describes no item.
+    """
     try:
-        record = _JSON.decode(line.decode("utf-8").removeprefix("\ufeff"))
+        value: object = _JSON.decode(line.decode("utf-8").removeprefix("\ufeff"))
     except UnicodeDecodeError:
         raise Fault("not UTF-8") from None
     except Fault:
         raise
     except (ValueError, RecursionError):  # also a number of thousands of digits
         raise Fault("not one whole JSON object") from None
-    if not isinstance(record, dict):
+    if not isinstance(value, dict):
         raise Fault("not a JSON object")
+    record = cast(dict[str, Any], value)
     item_id = record.get("item_id")
     if isinstance(item_id, int) and not isinstance(item_id, bool):
         item_id = str(item_id)
@@ -39,21 +52,35 @@ def parse_item(line: bytes) -> Item:
         raise Fault("item_id is not a non-empty string of one line")
     check_id(item_id, "item_id")
     title, text, image = (_text(record, key) for key in ("title", "description", "image"))
-    categories = record.get("categories") or []
-    if not isinstance(categories, list) or not all(isinstance(name, str) for name in categories):
+    categories: object = record.get("categories") or []
+    if not isinstance(categories, list):
+        raise Fault("categories is not a list of strings")
+    category_names = cast(list[Any], categories)
+    if not all(isinstance(name, str) for name in category_names):
         raise Fault("categories is not a list of strings")
     title, year = clean(title), clean(str(record.get("year") or ""))
     if year and not title.endswith(f"({year})"):
         title = f"{title} ({year})".strip()
-    names = tuple(filter(None, map(clean, categories)))
+    names = tuple(name for name in map(clean, category_names) if name)
     return Item(item_id, title, clean(text), names, without_surrogates(image) or None)
 
 
 def read_header(lines: Iterator[bytes], path: object) -> list[str]:
-    """The names of the columns, from the first line. Raises MmsrarecError where one of COLUMNS is not among them."""
+    """Read the names of the columns from the first line of interactions.csv.
+
+    Args:
+        lines: The lines of the file; the first one is consumed.
+        path: The name of the file, for messages.
+
+    Returns:
+        The names, in the order of the columns.
+
+    Raises:
+        MmsrarecError: The line is not CSV, or one of COLUMNS is missing or stands twice.
+    """
     header = next(lines, b"").removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     try:
-        names = next(csv.reader([header], strict=True), [])
+        names = csv_fields(header)
     except csv.Error as error:
         raise DataError(f"{path}: the first line is not CSV ({error})") from None
     for name in COLUMNS:
@@ -63,14 +90,26 @@ def read_header(lines: Iterator[bytes], path: object) -> list[str]:
     return names
 
 
-def scan_rows(lines: Lines) -> Iterator[tuple[int, dict[str, str] | Fault]]:
-    """(line number, the row by column name, or the reason why it is none) for each line below the header.
+def csv_fields(line: str) -> list[str]:
+    """The fields of one line of CSV; an empty line has none. Raises csv.Error."""
+    return next(csv.reader([line], strict=True), list[str]())
 
-    Slow and exact, one line at a time, so that a fault stays within its line. Raises MmsrarecError without the header.
+
+def scan_rows(lines: Lines) -> Iterator[tuple[int, dict[str, str] | Fault]]:
+    """Read interactions.csv exactly, one line at a time, so that a fault affects only its line.
+
+    Args:
+        lines: The lines of the file.
+
+    Yields:
+        The line number, and the row by column name or the reason why it is set aside, for each line below the header.
+
+    Raises:
+        MmsrarecError: The header is missing.
     """
-    each = iter(lines)
-    names = read_header(each, lines.path)
-    for number, line in enumerate(each, start=2):
+    remaining = iter(lines)
+    names = read_header(remaining, lines.path)
+    for number, line in enumerate(remaining, start=2):
         try:
             yield number, _parse_row(line, names)
         except Fault as fault:
@@ -78,8 +117,9 @@ def scan_rows(lines: Lines) -> Iterator[tuple[int, dict[str, str] | Fault]]:
 
 
 def _parse_row(line: bytes, names: list[str]) -> dict[str, str]:
+    """One row by column name. Raises Fault."""
     try:
-        fields = next(csv.reader([line.decode("utf-8")], strict=True), [])
+        fields = csv_fields(line.decode("utf-8"))
     except UnicodeDecodeError:
         raise Fault("not UTF-8") from None
     except csv.Error as error:
@@ -96,6 +136,7 @@ def _parse_row(line: bytes, names: list[str]) -> dict[str, str]:
 
 
 def _text(record: dict[str, Any], key: str) -> str:
+    """The text under a key, "" without one. Raises Fault."""
     value = record.get(key)
     if value is None:
         return ""
@@ -105,6 +146,7 @@ def _text(record: dict[str, Any], key: str) -> str:
 
 
 def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which are not JSON."""
     raise Fault(f"{name} is not a value")
 
 

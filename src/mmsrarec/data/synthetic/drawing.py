@@ -1,4 +1,4 @@
-"""Draws products: a silhouette for the kind, and one motif printed on it that no text names."""
+"""Draws the products of the synthetic catalogue: a silhouette for the kind, and one motif on it that no text names."""
 
 import math
 from typing import TypeAlias
@@ -27,23 +27,27 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 
 
 def _round(x: float, y: float, rx: float, ry: float, corners: int = 48) -> Points:
+    """An ellipse with centre (x, y)."""
     angles = [2 * math.pi * i / corners for i in range(corners)]
-    return [(x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles]
+    return [(x + rx * math.cos(angle), y + ry * math.sin(angle)) for angle in angles]
 
 
 def _box(x0: float, y0: float, x1: float, y1: float) -> Points:
+    """A rectangle between two corners."""
     return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
 
 
 def _star() -> Points:
+    """A star with five points."""
     radii = [1.0, 0.45] * 5
     return [(r * math.sin(i * math.pi / 5), -r * math.cos(i * math.pi / 5)) for i, r in enumerate(radii)]
 
 
 def _heart() -> Points:
-    turns = [2 * math.pi * i / 60 for i in range(60)]
-    curve = [(math.sin(t) ** 3, 13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t)) for t in turns]
-    return [(x, -(y - math.cos(4 * t)) / 16) for (x, y), t in zip(curve, turns, strict=True)]
+    """A heart curve of sines and cosines."""
+    angles = [2 * math.pi * i / 60 for i in range(60)]
+    curve = [(math.sin(t) ** 3, 13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t)) for t in angles]
+    return [(x, -(y - math.cos(4 * t)) / 16) for (x, y), t in zip(curve, angles, strict=True)]
 
 
 _ARM = 0.34
@@ -60,11 +64,11 @@ _MOTIFS: dict[str, Points] = {
 }
 MOTIFS: tuple[str, ...] = tuple(_MOTIFS)
 
-_GROUND = 0.0  # a part painted in the colour of the background: a hole
-_SHADE = 0.72
+_GROUND = 0.0  # brightness of a hole, which is painted in the colour of the background
+_SHADE = 0.72  # brightness of a part in the shade
 _BODY = 1.0
 
-# kind -> parts from back to front as (shade, polygon), then the centre and radius of the printed motif
+# kind -> parts from back to front as (brightness, polygon), then the centre and radius of the printed motif
 _KINDS: dict[str, tuple[list[tuple[float, Points]], tuple[float, float, float]]] = {
     "mug": (
         [
@@ -139,49 +143,70 @@ KINDS: tuple[str, ...] = tuple(_KINDS)
 
 
 def contrasting(colour: str) -> tuple[str, ...]:
-    """Colours that a motif on a product of this colour can have and still be seen."""
+    """The colours that a motif can have on a product of this colour and still be seen."""
     body = np.array(COLOURS[colour])
     return tuple(name for name, rgb in COLOURS.items() if np.linalg.norm(body - np.array(rgb)) > 170)
 
 
 def draw_product(rng: np.random.Generator, kind: str, colour: str, motif: str, motif_colour: str) -> Image.Image:
-    """One product on a pale ground: (SIZE, SIZE) RGB. Place, size, tilt and tints vary a little with `rng`."""
-    ground = tuple(int(v) for v in rng.integers(215, 240, 3))
-    body, ink = (_tint(rng, COLOURS[name]) for name in (colour, motif_colour))
-    preference_bonus, scale = rng.uniform(-0.14, 0.14), rng.uniform(0.78, 0.92)
-    dx, dy = rng.uniform(-0.07, 0.07, 2)
-    twist, size = rng.uniform(-0.15, 0.15), rng.uniform(0.9, 1.08)
+    """Draw one product on a pale background.
 
-    side = 2 * SIZE  # drawn at twice the size and shrunk: smooth edges
+    Args:
+        rng: The random state of place, size, tilt and tints, which vary a little.
+        kind: One of KINDS.
+        colour: The colour of the product, one of COLOURS.
+        motif: One of MOTIFS.
+        motif_colour: The colour of the motif, one of `contrasting(colour)`.
+
+    Returns:
+        A picture in RGB, SIZE pixels wide and high.
+    """
+    ground = tuple(int(value) for value in rng.integers(215, 240, 3))
+    body, ink = (_tint(rng, COLOURS[name]) for name in (colour, motif_colour))
+    tilt, scale = rng.uniform(-0.14, 0.14), rng.uniform(0.78, 0.92)
+    dx, dy = rng.uniform(-0.07, 0.07, 2)
+    motif_tilt, motif_scale = rng.uniform(-0.15, 0.15), rng.uniform(0.9, 1.08)
+
+    side = 2 * SIZE  # drawn at twice the size and shrunk, for smooth edges
     image = Image.new("RGB", (side, side), ground)
     pen = ImageDraw.Draw(image)
 
     def place(points: Points) -> Points:
-        return [((x + dx + 1) * side / 2, (y + dy + 1) * side / 2) for x, y in _turn(points, preference_bonus, scale)]
+        return [((x + dx + 1) * side / 2, (y + dy + 1) * side / 2) for x, y in _turn(points, tilt, scale)]
 
     parts, (cx, cy, radius) = _KINDS[kind]
-    for shade, points in parts:
-        fill = tuple(int(v * shade) for v in body) if shade else ground
+    for brightness, points in parts:
+        fill = tuple(int(value * brightness) for value in body) if brightness else ground
         pen.polygon(place(points), fill=fill)
-    printed = [(x + cx, y + cy) for x, y in _turn(_MOTIFS[motif], twist, radius * size)]
-    pen.polygon(place(printed), fill=ink)
+    motif_points = [(x + cx, y + cy) for x, y in _turn(_MOTIFS[motif], motif_tilt, radius * motif_scale)]
+    pen.polygon(place(motif_points), fill=ink)
     return image.resize((SIZE, SIZE), Image.Resampling.BOX)
 
 
 def draw_training_pictures(rng: np.random.Generator, n: int) -> list[tuple[Image.Image, str, str, str]]:
-    """n pictures as (picture, motif, colour, kind), drawn as the catalogue's are, from draws of their own."""
-    drawn = []
+    """Draw pictures in the same way as those of a catalogue, of random products.
+
+    Args:
+        rng: The random state.
+        n: The number of pictures.
+
+    Returns:
+        n tuples of a picture, its motif, its colour and its kind.
+    """
+    pictures: list[tuple[Image.Image, str, str, str]] = []
     for _ in range(n):
         kind, colour, motif = (str(rng.choice(names)) for names in (KINDS, tuple(COLOURS), MOTIFS))
         ink = str(rng.choice(contrasting(colour)))
-        drawn.append((draw_product(rng, kind, colour, motif, ink), motif, colour, kind))
-    return drawn
+        pictures.append((draw_product(rng, kind, colour, motif, ink), motif, colour, kind))
+    return pictures
 
 
 def _turn(points: Points, angle: float, scale: float) -> Points:
+    """The points turned by an angle in radians and scaled, around the origin."""
     c, s = math.cos(angle) * scale, math.sin(angle) * scale
     return [(c * x - s * y, s * x + c * y) for x, y in points]
 
 
 def _tint(rng: np.random.Generator, colour: tuple[int, int, int]) -> tuple[int, ...]:
-    return tuple(int(v) for v in np.clip(np.array(colour) + rng.integers(-12, 13, 3), 0, 255))
+    """A colour that differs a little from the given one."""
+    return tuple(int(value) for value in np.clip(np.array(colour) + rng.integers(-12, 13, 3), 0, 255))

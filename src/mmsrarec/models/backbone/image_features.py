@@ -1,4 +1,4 @@
-"""What the language model gets for the catalogue's pictures, computed once per picture."""
+"""Computes the visual tokens of the catalogue's pictures, once for each picture, and keeps them in a file."""
 
 import hashlib
 import json
@@ -7,19 +7,21 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.images import BadPicture, open_picture
-from mmsrarec.models.backbone.mllm import Mllm, pool_grid
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.backbone.pooling import pool_grid
+from mmsrarec.models.untyped import open_tensors, save_tensors, to_list
 
 Features = dict[int, Tensor]
-"""Item code -> (v, d). An item without a usable picture has no entry."""
+"""Item code -> (v, d) visual tokens. An item without a usable picture has no entry."""
 
 HASHES, ITEMS = "hashes", "items"
+"""Keys of the file's metadata: the hashes of the pictures and the ids of the items."""
 
 
 def encode_catalogue_images(
@@ -30,15 +32,23 @@ def encode_catalogue_images(
     progress: Count = lambda done, total, label: None,
     known: Mapping[str, Tensor] | None = None,
 ) -> tuple[Features, dict[str, str]]:
-    """Features of all pictures, and item id -> reason for those that cannot be used: those items are text-only.
+    """Encode the pictures of a catalogue; a picture that several items share is encoded once.
 
-    known: sha256 of a picture's bytes -> (v, d), of this very model and `visual_tokens` (`load_known`). Every other
-    picture is looked at once, however many items show it. A model of texts alone looks at none.
+    Args:
+        mllm: The model. A model of texts alone encodes nothing.
+        dataset: The data set, with a folder.
+        visual_tokens: v, the number of tokens of each picture.
+        batch: The number of pictures that are encoded at once.
+        progress: Receives the number of pictures that are done.
+        known: sha256 of a picture's bytes -> (v, d), computed before by the same model (`load_known`).
+
+    Returns:
+        The features, and item id -> reason for each picture that cannot be used; these items have no picture.
     """
     if not mllm.sees:
         return {}, {}
     assert dataset.folder is not None
-    found = dict(known or {})
+    encoded = dict(known or {})
     digests: dict[int, str] = {}
     rejected: dict[str, str] = {}
     waiting: dict[str, Image.Image] = {}
@@ -47,70 +57,85 @@ def encode_catalogue_images(
         try:
             picture = open_picture(path, dataset.folder / "images")
             digests[code] = sha256(path)
-            if digests[code] not in found:
+            if digests[code] not in encoded:
                 waiting[digests[code]] = picture
-        except BadPicture as bad:
-            rejected[dataset.items[code].item_id] = str(bad)
+        except BadPicture as reason:
+            rejected[dataset.items[code].item_id] = str(reason)
         if waiting and (len(waiting) == batch or done == len(paths)):
-            found.update(zip(waiting, mllm.see(list(waiting.values()), visual_tokens), strict=True))
+            encoded.update(zip(waiting, mllm.encode_images(list(waiting.values()), visual_tokens), strict=True))
             waiting.clear()
         if done % batch == 0 or done == len(paths):
             progress(done, len(paths), "pictures")
-    return {code: found[digest] for code, digest in digests.items()}, rejected
+    return {code: encoded[digest] for code, digest in digests.items()}, rejected
 
 
 def blank(mllm: Mllm, visual_tokens: int) -> Tensor:
-    """(v, d): what the language model gets for a picture that shows nothing, grey all over."""
-    return mllm.see([Image.new("RGB", (224, 224), (128, 128, 128))], visual_tokens)[0]
+    """The (v, d) visual tokens of an empty picture, which is grey all over."""
+    return mllm.encode_images([Image.new("RGB", (224, 224), (128, 128, 128))], visual_tokens)[0]
 
 
 def sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, in hex digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def pool(features: Features, visual_tokens: int) -> Features:
-    """The same pictures in fewer tokens."""
+    """Average the visual tokens of all pictures to a smaller number (`pooling.pool_grid`)."""
     return {code: pool_grid(value, visual_tokens) for code, value in features.items()}
 
 
 def save(features: Features, file: Path, dataset: Dataset | None = None) -> None:
-    """One (n, v, d) tensor and the n item codes; of a dataset's pictures also the items' ids, and the pictures' hashes
-    for `load_known`."""
+    """Write features to a safetensors file: one (n, v, d) tensor and the n item codes.
+
+    Args:
+        features: The features of n items.
+        file: The file.
+        dataset: The data set of the items; its ids and the hashes of its pictures are then saved too.
+    """
     codes = torch.tensor(list(features), dtype=torch.int64)
     stacked = torch.stack(list(features.values())) if features else torch.zeros(0)
     paths = [dataset.image_path(code) for code in features] if dataset else []
-    facts = {HASHES: json.dumps([sha256(path) for path in paths if path is not None])}
+    metadata = {HASHES: json.dumps([sha256(path) for path in paths if path is not None])}
     if dataset:
-        facts[ITEMS] = json.dumps([dataset.items[code].item_id for code in features])
-    save_file({"codes": codes, "features": stacked.contiguous()}, file, facts)
+        metadata[ITEMS] = json.dumps([dataset.items[code].item_id for code in features])
+    save_tensors({"codes": codes, "features": stacked.contiguous()}, file, metadata)
 
 
 def load(file: Path, dataset: Dataset | None = None) -> Features:
-    """What `save` wrote. dataset: whose codes are meant, by the ids of its items; items it has not are left out."""
-    with safe_open(file, framework="pt") as opened:
-        features, codes = opened.get_tensor("features"), opened.get_tensor("codes").tolist()
-        ids = json.loads((opened.metadata() or {}).get(ITEMS, "null"))
+    """Read what `save` wrote.
+
+    Args:
+        file: The file.
+        dataset: The data set whose item codes the result has; other items are left out. None keeps the saved codes.
+
+    Returns:
+        The features.
+    """
+    with open_tensors(file) as tensors:
+        features = tensors.get_tensor("features")
+        saved_codes: list[int] = to_list(tensors.get_tensor("codes"))
+        ids: list[str] | None = json.loads((tensors.metadata() or {}).get(ITEMS, "null"))
     if dataset is None or ids is None:
-        return dict(zip(codes, features, strict=True))
-    places = dataset.item_code
-    return {places[name]: value for name, value in zip(ids, features, strict=True) if name in places}
+        return dict(zip(saved_codes, features, strict=True))
+    codes = dataset.item_code
+    return {codes[item_id]: value for item_id, value in zip(ids, features, strict=True) if item_id in codes}
 
 
 def load_hashes(file: Path, dataset: Dataset) -> dict[int, str]:
-    """Item code -> sha256 of the bytes of the picture that was seen, as `save` wrote it."""
-    with safe_open(file, framework="pt") as opened:
-        facts = opened.metadata() or {}
-    ids, hashes = (json.loads(facts.get(name, "[]")) for name in (ITEMS, HASHES))
+    """Item code -> sha256 of the bytes of the picture that was encoded, as `save` wrote it."""
+    with open_tensors(file) as tensors:
+        metadata = tensors.metadata() or {}
+    ids, hashes = (json.loads(metadata.get(name, "[]")) for name in (ITEMS, HASHES))
     codes = dataset.item_code
-    return {codes[name]: digest for name, digest in zip(ids, hashes, strict=True) if name in codes}
+    return {codes[item_id]: digest for item_id, digest in zip(ids, hashes, strict=True) if item_id in codes}
 
 
 def load_known(file: Path) -> dict[str, Tensor]:
-    """sha256 of a picture's bytes -> (v, d), as `save` wrote it. Empty where the file is absent, damaged or older."""
+    """sha256 of a picture's bytes -> (v, d), as `save` wrote it; empty where the file is absent, damaged or too old."""
     try:
-        with safe_open(file, framework="pt") as opened:
-            hashes = json.loads((opened.metadata() or {}).get(HASHES, "[]"))
-            features = opened.get_tensor("features")
+        with open_tensors(file) as tensors:
+            hashes: list[str] = json.loads((tensors.metadata() or {}).get(HASHES, "[]"))
+            features = tensors.get_tensor("features")
     except (OSError, SafetensorError):
         return {}
     return dict(zip(hashes, features, strict=True)) if len(hashes) == len(features) else {}

@@ -1,11 +1,13 @@
-"""Pictures as words: a catalogue's visual tokens get ids beyond the vocabulary, so that a prompt is token ids alone.
+"""Gives a catalogue's visual tokens ids beyond the vocabulary, so that a prompt with pictures is token ids alone.
 
-Trainers that know token ids only (TRL's) then train any multimodal model on exactly the prompts that it is asked
-elsewhere, and its eye, which is frozen anyway, looks once at each picture.
+Trainers that know only token ids (TRL's) can then train any multimodal model on exactly the prompts that are used
+elsewhere, and the frozen vision tower encodes each picture once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -14,37 +16,47 @@ from mmsrarec.models.backbone.mllm import Mllm
 
 
 class ImageTokenVocabulary:
-    """The ids that stand for pictures. features: item code -> (v, d)."""
+    """The token ids of pictures.
 
-    def __init__(self, mllm: Mllm, features: Mapping[int, Tensor]):
+    Attributes:
+        mllm: The model.
+        first: The first id beyond the vocabulary.
+        ids: Item code -> the ids of its visual tokens.
+        table: (visual tokens + 1, d) the visual tokens by id, and a row of zeros.
+    """
+
+    def __init__(self, mllm: Mllm, features: Mapping[int, Tensor]) -> None:
+        """Give ids to features, item code -> (v, d)."""
         self.mllm = mllm
-        self.first = mllm.model.get_input_embeddings().weight.shape[0]  # pyright: ignore
-        sizes = {code: len(feature) for code, feature in features.items()}
-        starts = torch.tensor([0, *sizes.values()]).cumsum(0).tolist()
-        self.ids = {code: range(self.first + start, self.first + start + sizes[code])
-                    for code, start in zip(sizes, starts, strict=False)}  # fmt: skip
+        self.first = mllm.model.get_input_embeddings().weight.shape[0]
+        ends = accumulate(len(feature) for feature in features.values())
+        sizes = ((code, len(feature)) for code, feature in features.items())
+        self.ids = {
+            code: range(self.first + end - size, self.first + end)
+            for (code, size), end in zip(sizes, ends, strict=True)
+        }
         dim = mllm.hidden_size
         self.table = torch.cat([*features.values(), torch.zeros(1, dim)]).to(mllm.device, mllm.dtype)
 
     def fill(self, prompt: Sequence[int], code: int) -> list[int]:
-        """A prompt with image placeholders, as one that names the picture of an item."""
-        visual = iter(self.ids[code])
-        return [next(visual) if token == self.mllm.image_token else token for token in prompt]
+        """Replace the image placeholders of a prompt by the ids of an item's picture."""
+        visual_ids = iter(self.ids[code])
+        return [next(visual_ids) if token == self.mllm.image_token else token for token in prompt]
 
     @contextmanager
-    def spoken(self) -> Iterator[None]:
-        """While this holds, the model's input embeddings know the ids."""
-        embedding = self.mllm.model.get_input_embeddings()  # pyright: ignore
-        known = embedding.forward
+    def installed(self) -> Generator[None]:
+        """Let the model's input embeddings accept the ids while the block runs."""
+        embedding = cast(Any, self.mllm.model.get_input_embeddings())
+        original_forward = embedding.forward
 
         def forward(ids: Tensor) -> Tensor:
-            picture = ids >= self.first
-            words = known(ids.masked_fill(picture, 0))
-            seen = self.table[(ids - self.first).clamp(min=0, max=len(self.table) - 1)]
-            return torch.where(picture.unsqueeze(-1), seen.to(words.dtype), words)
+            is_picture = ids >= self.first
+            words: Tensor = original_forward(ids.masked_fill(is_picture, 0))
+            pictures = self.table[(ids - self.first).clamp(min=0, max=len(self.table) - 1)]
+            return torch.where(is_picture.unsqueeze(-1), pictures.to(words.dtype), words)
 
         embedding.forward = forward
         try:
             yield
         finally:
-            embedding.forward = known
+            embedding.forward = original_forward

@@ -1,63 +1,88 @@
 """The multimodal language model: one class for any image-text-to-text model, by name, folder, or "embedded".
 
-A picture is a few visual tokens in the place of as many words. In ranking they have the positions that the model's own
-way gives to a picture of that grid, and look at one another where it lets them (`positions`). Stage 1, whose trainers
-know token ids only, reads them in text order, in tuning as in summarizing. What Qwen3-VL adds to its first layers
-(deepstack) is not added; SmolVLM, Gemma 3 and InternVL3 see the whole picture once, without its tiles; and no model's
-marks stand around the picture (<|vision_start|>, <global-img>). A model of texts alone will do: it sees no pictures.
+A picture is a few visual tokens in the place of as many words. In ranking they have the positions that the model gives
+to a picture of that grid, and attend to one another where the model lets them (`vision_layout`). Stage 1 places them in
+text order, in tuning and in summarizing, because its trainers know only token ids. Three details of other models are
+left out: the features that Qwen3-VL adds to its first layers (deepstack); the tiles of SmolVLM, Gemma 3 and InternVL3,
+which see the whole picture once; and the marks around a picture (<|vision_start|>, <global-img>). A model of texts
+alone works too and sees no pictures.
 
 Shapes: b prompts, t tokens, n pictures, v visual tokens a picture, d hidden size.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from PIL.Image import Image
 from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers import DynamicCache
 
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.backbone.decoding import generate_ids
 from mmsrarec.models.backbone.dtype import pick_dtype
 from mmsrarec.models.backbone.embedded import embedded_folder
+from mmsrarec.models.backbone.layers import freeze, renumber, selected_layers
 from mmsrarec.models.backbone.loading import config_hash, load_parts
+from mmsrarec.models.backbone.model_types import ImageProcessor, Tokenizer
+from mmsrarec.models.backbone.pooling import pool_grid
 from mmsrarec.models.backbone.settings import LayerSelection, ModelSettings
 from mmsrarec.models.backbone.vision_layout import vision_layout_of
 from mmsrarec.models.packing import attention
 from mmsrarec.models.packing.attention import BranchLayout, Layout
 from mmsrarec.models.packing.shared_prefix import packable, prefix_hidden
 from mmsrarec.models.packing.token_index import TokenIndex, only_at
+from mmsrarec.models.untyped import to_list
+
+if TYPE_CHECKING:
+    from mmsrarec.models.backbone.model_types import Decoder, TransformersModel
 
 # stands for the user's words while the chat template is split; no tokenizer merges it with its neighbours
 SENTINEL = "\x00"
-TILINGS = ("do_image_splitting", "crop_to_patches", "do_pan_and_scan")
-"""Switches of picture processors that show a picture in several tiles."""
+TILING_SWITCHES = ("do_image_splitting", "crop_to_patches", "do_pan_and_scan")
+"""Switches of image processors that show a picture in several tiles."""
 
 
 class Mllm:
-    """A model, its tokenizer and its picture processor. The vision tower is held in eval mode for good."""
+    """A model with its tokenizer and its image processor; the vision tower always stays in eval mode.
 
-    def __init__(self, model: nn.Module, tokenizer, image_processor, fingerprint: str):
-        self.model = model.eval()
-        self.tokenizer = tokenizer
-        self.image_processor = image_processor
-        self.splits = hasattr(image_processor, "do_image_splitting")
-        for tiling in TILINGS:
-            if hasattr(image_processor, tiling):
-                setattr(image_processor, tiling, False)
+    Attributes:
+        model: The model of transformers.
+        tokenizer: Its tokenizer.
+        image_processor: Its image processor; None for a model of texts alone, which never uses it.
+        nested_pictures: Whether the image processor takes one list of pictures for each prompt.
+        fingerprint: A name that stands for the weights and their number format.
+        vision_layout: How the model places pictures.
+        packs: Whether packed attention computes what the model's own attention computes.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer: Any, image_processor: Any, fingerprint: str) -> None:
+        self.model = cast("TransformersModel", model.eval())
+        self.tokenizer = cast(Tokenizer, tokenizer)
+        self.image_processor = cast(ImageProcessor, image_processor)
+        self.nested_pictures = hasattr(image_processor, "do_image_splitting")
+        for switch in TILING_SWITCHES:
+            if hasattr(image_processor, switch):
+                setattr(image_processor, switch, False)
         self.fingerprint = fingerprint
         self.vision_layout = vision_layout_of(model)
         self.packs = packable(self.decoder)
         freeze(model)
         if self.packs:
-            self.decoder.config._attn_implementation = attention.NAME  # pyright: ignore
+            self.decoder.config._attn_implementation = attention.NAME
 
     @classmethod
     def load(cls, settings: ModelSettings, device: str = "cpu") -> "Mllm":
-        """Raises MmsrarecError where the model cannot be had. device: a torch device that is there."""
+        """Load a model.
+
+        Args:
+            settings: The name and the number format of the model.
+            device: A torch device of this machine (see `models.devices`).
+
+        Raises:
+            MmsrarecError: The model cannot be loaded.
+        """
         settings = settings.whole
         folder = str(embedded_folder()) if settings.name == "embedded" else settings.name
         dtype = pick_dtype(settings, device)
@@ -70,106 +95,141 @@ class Mllm:
             ) from None
         name = Path(folder).name if settings.name == "embedded" else settings.name
         fingerprint = f"{name}@{config_hash(model)}-{str(dtype).removeprefix('torch.')}"
-        model.to(device=device)  # pyright: ignore
+        model.to(device=device)
         return cls(model, tokenizer, image_processor, fingerprint)
 
     def shorten(self, layers: int | None, keep: LayerSelection = "lowest") -> "Mllm":
-        """Keep `layers` of the language model's layers only (None: all); whoever ranks with it tunes the rest."""
-        stack, config = self.decoder.layers, self.decoder.config  # pyright: ignore
-        if layers is not None and layers < len(stack):  # pyright: ignore
-            kept = kept_layers(len(stack), layers, keep)  # pyright: ignore
-            self.decoder.layers = nn.ModuleList(stack[layer] for layer in kept)  # pyright: ignore
+        """Drop layers of the language model, in place; the rest must be tuned before it ranks well.
+
+        Args:
+            layers: The number of layers that stay; None keeps all.
+            keep: Which layers stay.
+
+        Returns:
+            The model itself.
+        """
+        stack, config = self.decoder.layers, self.decoder.config
+        if layers is not None and layers < len(stack):
+            selection = selected_layers(len(stack), layers, keep)
+            self.decoder.layers = nn.ModuleList(stack[layer] for layer in selection)
             for number, layer in enumerate(self.decoder.layers):
                 renumber(layer, number)
             if getattr(config, "layer_types", None):  # how each layer attends, where they differ
-                config.layer_types = [config.layer_types[layer] for layer in kept]  # pyright: ignore
-            config.num_hidden_layers = layers  # pyright: ignore
+                config.layer_types = [config.layer_types[layer] for layer in selection]
+            config.num_hidden_layers = layers
         return self
 
     @property
-    def decoder(self) -> nn.Module:
+    def decoder(self) -> "Decoder":
         """The language model without its head."""
-        return self.model.get_decoder()  # pyright: ignore
+        return self.model.get_decoder()
 
     @property
     def device(self) -> torch.device:
-        return self.model.get_input_embeddings().weight.device  # pyright: ignore
+        """The device of the model."""
+        return self.model.get_input_embeddings().weight.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.model.get_input_embeddings().weight.dtype  # pyright: ignore
+        """The number format of the model."""
+        return self.model.get_input_embeddings().weight.dtype
 
     @property
     def hidden_size(self) -> int:
-        return self.model.get_input_embeddings().weight.shape[1]  # pyright: ignore
+        """d, the size of a hidden state."""
+        return self.model.get_input_embeddings().weight.shape[1]
 
     @property
     def sees(self) -> bool:
-        """Whether the model reads pictures at all."""
+        """Whether the model reads pictures."""
         return self.vision_layout.image_token is not None
 
     @property
     def image_token(self) -> int:
-        """The id that holds a picture's place in a prompt."""
+        """The token id of the image placeholders in a prompt.
+
+        Raises:
+            MmsrarecError: The model reads no pictures.
+        """
         if self.vision_layout.image_token is None:
             raise MmsrarecError(f"the model {self.fingerprint} reads no pictures: name an image-text-to-text model")
         return self.vision_layout.image_token
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of untrusted text. Never a special token: "<|im_end|>" in a title is only letters."""
+        """The token ids of an untrusted text, never a special token: "<|im_end|>" in a title is only letters."""
         return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
     @cached_property
     def frame(self) -> tuple[list[int], list[int]]:
-        """Token ids of the chat template before and after the user's words, up to where the answer starts."""
-        text = f"{SENTINEL}\nAnswer:"  # of a model that never learned to chat
+        """The token ids of the chat template before the user's words, and after them up to the start of the answer."""
+        text = f"{SENTINEL}\nAnswer:"  # for a model without a chat template
         if self.tokenizer.chat_template is not None:
-            chat: list[dict] = [{"role": "user", "content": SENTINEL}]
+            chat: list[dict[str, Any]] = [{"role": "user", "content": SENTINEL}]
             text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-            if SENTINEL not in text:  # a template that knows messages in parts only, as SmolVLM's
+            if SENTINEL not in text:  # SmolVLM's template, for example, reads only messages in parts
                 chat = [{"role": "user", "content": [{"type": "text", "text": SENTINEL}]}]
                 text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         before, after = text.split(SENTINEL)
-        # a template's own system message would cost tokens in every prompt and tell the model nothing
+        # a system message of the template would cost tokens in every prompt and say nothing about the task
         before = before[before.rfind("<|im_start|>user") :] if "<|im_start|>user" in before else before
         ids, rest = (self.tokenizer.encode(part, add_special_tokens=False) for part in (before, after))
-        first = self.tokenizer.encode("")[:1]  # what every text of a Llama starts with, which templates may leave out
+        first = self.tokenizer.encode("")[:1]  # the start token of a Llama, which templates may leave out
         if first == [self.tokenizer.bos_token_id] != ids[:1]:
             ids = [*first, *ids]
         return ids, rest
 
-    def word(self, text: str) -> int:
-        """The one token that an answer `text` starts with, after what is only a blank (of SentencePiece)."""
+    def first_token(self, text: str) -> int:
+        """The first token of an answer `text` that is more than a blank, which SentencePiece puts in front."""
         ids = self.encode(text)
         return next((token for token in ids if self.tokenizer.decode([token]).strip()), ids[0])
 
     @torch.inference_mode()
-    def see(self, pictures: Sequence[Image], visual_tokens: int) -> Tensor:
-        """What the language model gets for pictures: (n, visual_tokens, d), the tower's grid averaged down.
+    def encode_images(self, pictures: Sequence[Image], visual_tokens: int) -> Tensor:
+        """Compute the visual tokens of pictures: the grid of the vision tower, averaged to fewer tokens.
 
-        On the CPU, wherever the model computes: a catalogue's features are too many for a device, and kept ones come
-        from a file. Who reads them moves what is needed.
-        A tower of one size gives no more tokens than it has; one whose grid follows the picture gives a small picture's
-        tokens several times.
+        The result is on the CPU: the features of a catalogue are too large for a device, and saved ones come from a
+        file. Callers move what they need.
+
+        Args:
+            pictures: n pictures.
+            visual_tokens: v, the number of tokens of each picture. A tower with a fixed grid gives no more than it
+                has; a tower whose grid depends on the picture repeats the tokens of a small picture.
+
+        Returns:
+            (n, v, d) features.
+
+        Raises:
+            MmsrarecError: The model reads no pictures.
         """
-        _ = self.image_token  # a model of texts alone says so
-        shown = [[picture] for picture in pictures] if self.splits else list(pictures)
-        inputs = self.image_processor(shown, return_tensors="pt").to(self.device)
+        _ = self.image_token  # raises the error for a model of texts alone
+        images = [[picture] for picture in pictures] if self.nested_pictures else list(pictures)
+        inputs = self.image_processor(images, return_tensors="pt").to(self.device)
         grids: list[tuple[int, int] | None] = [None] * len(pictures)
-        if "image_grid_thw" in inputs:  # in patches, of which the tower merges squares
-            merged = self.model.config.vision_config.spatial_merge_size  # pyright: ignore
-            grids = [(height // merged, width // merged) for _, height, width in inputs["image_grid_thw"].tolist()]
+        if "image_grid_thw" in inputs:  # in patches; the tower merges squares of them
+            merge_size: int = self.model.config.vision_config.spatial_merge_size
+            sizes: list[tuple[int, int, int]] = to_list(inputs["image_grid_thw"])
+            grids = [(height // merge_size, width // merge_size) for _, height, width in sizes]
         pixels = inputs.pop("pixel_values").to(self.dtype)
-        seen = self.model.get_image_features(pixel_values=pixels, return_dict=True, **inputs).pooler_output  # pyright: ignore
-        return torch.stack([pool_grid(p, visual_tokens, grid) for p, grid in zip(seen, grids, strict=True)]).cpu()
+        outputs = self.model.get_image_features(pixel_values=pixels, return_dict=True, **cast(dict[str, Any], inputs))
+        features: Sequence[Tensor] = outputs.pooler_output
+        pooled = [pool_grid(tokens, visual_tokens, grid) for tokens, grid in zip(features, grids, strict=True)]
+        return torch.stack(pooled).cpu()
 
     def embed(self, ids: Tensor, features: Tensor | None) -> Tensor:
-        """(b, t) token ids, and (n, v, d) features of their pictures in reading order, to (b, t, d)."""
-        embeddings = self.model.get_input_embeddings()(ids)  # pyright: ignore
+        """Compute the input embeddings of words and pictures.
+
+        Args:
+            ids: (b, t) token ids.
+            features: (n, v, d) features of their pictures, in reading order.
+
+        Returns:
+            (b, t, d) embeddings, with the features in the places of the image placeholders.
+        """
+        embeddings: Tensor = self.model.get_input_embeddings()(ids)
         if features is None or not len(features):
             return embeddings
-        place = (ids == self.image_token).unsqueeze(-1)
-        return embeddings.masked_scatter(place, features.to(embeddings.dtype))
+        is_picture = (ids == self.image_token).unsqueeze(-1)
+        return embeddings.masked_scatter(is_picture, features.to(embeddings.dtype))
 
     def hidden(
         self,
@@ -179,22 +239,30 @@ class Mllm:
         layout: Layout | BranchLayout,
         places: TokenIndex | None = None,
     ) -> Tensor:
-        """Last hidden states of packs, or of what joins a tree: (b, t, d), or (n, d) at n `places`, rows and columns.
+        """Compute the last hidden states of packed prompts, or of the new tokens of a prefix tree.
 
-        `Batch` and `TreeLayout` describe the other arguments, `reading` gives them.
+        Args:
+            embeddings: (b, t, d) input embeddings (`embed`).
+            positions: (b, t) positions, or (3, b, t) for a model with three axes.
+            mask: (b, 1, 1, s), 0 on shared tokens and very negative on their padding.
+            layout: The layout of a `Batch` or of a `TreeLayout`.
+            places: Rows and columns of the n tokens whose states are needed; None is all.
+
+        Returns:
+            (b, t, d) states, or (n, d) at the places.
         """
         if isinstance(layout, Layout) and not self.packs:
-            found = prefix_hidden(self.decoder, embeddings, positions, mask, layout)
+            states = prefix_hidden(self.decoder, embeddings, positions, mask, layout)
         else:
             with only_at(self.decoder, places, embeddings.shape):
-                found = self.decoder(
+                states = self.decoder(
                     inputs_embeds=embeddings,
                     position_ids=positions,
                     attention_mask=mask,
                     use_cache=False,
                     layout=layout,
                 ).last_hidden_state
-        return found if places is None else found[places]
+        return states if places is None else states[places]
 
     def generate(
         self,
@@ -203,7 +271,17 @@ class Mllm:
         max_new_tokens: int,
         stop: Callable[[str], bool] = lambda text: False,
     ) -> list[str]:
-        """Greedy answers to a batch of prompts. features: (v, d) for a prompt with a picture, else None."""
+        """Generate an answer to each prompt, with the likeliest token at each step.
+
+        Args:
+            prompts: b prompts as token ids.
+            features: For each prompt the (v, d) features of its picture, or None.
+            max_new_tokens: The largest length of an answer, in tokens.
+            stop: Whether an answer with this text is complete.
+
+        Returns:
+            b texts, without special tokens.
+        """
         answers = self.generate_ids(prompts, features, max_new_tokens, stop)
         return self.tokenizer.batch_decode(answers, skip_special_tokens=True)
 
@@ -218,126 +296,17 @@ class Mllm:
         temperature: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> list[list[int]]:
-        """Token ids of `samples` answers to each prompt, those of one prompt side by side, the end token included.
-
-        temperature: 0 takes the likeliest token, else tokens are drawn, by `generator` or torch's global state.
-        What all prompts start with, up to the first picture, is computed once, and each prompt once for all its
-        samples. A row leaves the batch when it ends, or as soon as `stop` holds for its text so far.
-        """
-        cache, head = DynamicCache(), self.model.get_output_embeddings()  # pyright: ignore
-        columns = enumerate(zip(*prompts, strict=False))
-        parting = (at for at, column in columns if len(set(column)) > 1 or column[0] == self.vision_layout.image_token)
-        last = min(map(len, prompts)) - 1  # each prompt keeps a token of its own, to ask for what follows it
-        shared = min(next(parting, last), last) if len(prompts) > 1 else 0
-        if shared:
-            prefix = self.embed(torch.tensor([prompts[0][:shared]], device=self.device), None)
-            self.decoder(inputs_embeds=prefix, past_key_values=cache, use_cache=True)
-            cache.batch_repeat_interleave(len(prompts))
-        ids, mask = pad_left([prompt[shared:] for prompt in prompts], self.tokenizer.pad_token_id or 0)
-        ids, mask = ids.to(self.device), F.pad(mask, (shared, 0), value=1).to(self.device)
-        pictures = [f for f in features if f is not None]
-        step = self.embed(ids, torch.cat(pictures).to(self.device) if pictures else None)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
-        answers: list[list[int]] = [[] for _ in range(samples * len(prompts))]
-        alive = list(range(len(answers)))
-        for number in range(max_new_tokens):
-            out = self.decoder(
-                inputs_embeds=step, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
-            ).last_hidden_state[:, -1]
-            if number == 0 and samples > 1:
-                cache.batch_repeat_interleave(samples)
-                out, mask, positions = (part.repeat_interleave(samples, 0) for part in (out, mask, positions))
-            tokens = draw(head(out), temperature, generator)
-            for row, token in zip(alive, tokens.tolist(), strict=True):
-                answers[row].append(token)
-            going = [
-                place
-                for place, row in enumerate(alive)
-                if answers[row][-1] not in self.end_tokens and not stop(self.tokenizer.decode(answers[row]))
-            ]
-            if not going:
-                break
-            if len(going) < len(alive):
-                keep = torch.tensor(going, device=self.device)
-                cache.batch_select_indices(keep)
-                tokens, mask, positions = tokens[keep], mask[keep], positions[keep]
-                alive = [alive[place] for place in going]
-            step = self.embed(tokens[:, None], None)
-            mask = F.pad(mask, (0, 1), value=1)
-            positions = positions[:, -1:] + 1
-        return answers
+        """Generate answers as token ids; `decoding.generate_ids` describes the arguments and the result."""
+        return generate_ids(self, prompts, features, max_new_tokens, stop, samples, temperature, generator)
 
     @property
     def turn_end(self) -> int:
-        """The token that ends an answer of the model's own."""
+        """The token with which the model ends an answer."""
         return self.tokenizer.eos_token_id
 
     @cached_property
     def end_tokens(self) -> set[int]:
-        """Tokens that end an answer."""
-        ends = self.model.generation_config.eos_token_id  # pyright: ignore
-        ends = ends if isinstance(ends, list) else [ends]
-        return {int(token) for token in (*ends, self.turn_end) if token is not None}  # pyright: ignore
-
-
-def kept_layers(count: int, layers: int, keep: LayerSelection) -> list[int]:
-    """Which `layers` of `count` layers stay: the lowest, or as many from the first to the last, evenly spaced."""
-    if keep == "lowest" or layers == 1:
-        return list(range(layers))
-    return [round(place * (count - 1) / (layers - 1)) for place in range(layers)]
-
-
-def renumber(layer: nn.Module, number: int) -> None:
-    """A layer and its parts look for their keys and values in a cache, which has as many places as there are layers."""
-    for part in layer.modules():
-        if hasattr(part, "layer_idx"):
-            part.layer_idx = number  # pyright: ignore
-
-
-def freeze(model: nn.Module) -> None:
-    """No weight trains unless an adapter is added, and the vision tower's batch statistics never move.
-
-    A frozen BatchNorm in train mode still drifts, so towers that have one ignore `.train()`.
-    """
-    model.requires_grad_(False)
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]
-
-
-def draw(logits: Tensor, temperature: float, generator: torch.Generator | None = None) -> Tensor:
-    """(b,) next tokens out of (b, vocabulary) logits: the likeliest at temperature 0, else drawn."""
-    if temperature <= 0:
-        return logits.argmax(-1)
-    return torch.multinomial((logits.float() / temperature).softmax(-1), 1, generator=generator)[:, 0]
-
-
-def pad_left(prompts: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
-    """Prompts of different length as one (b, t) tensor, and the (b, t) mask of real tokens."""
-    width = max(map(len, prompts))
-    ids = torch.full((len(prompts), width), pad)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt) :] = torch.tensor(prompt)
-        mask[row, width - len(prompt) :] = 1
-    return ids, mask
-
-
-def pool_grid(features: Tensor, tokens: int, grid: tuple[int, int] | None = None) -> Tensor:
-    """Average (v, d) visual tokens to (tokens, d): over the grid where `tokens` is a square, else in order.
-
-    grid: rows and columns, where they follow the picture; then there are `tokens` for any v, for pictures of all sizes
-    go together. Otherwise the grid is a square if v is one, and fewer tokens than asked for stay as they are.
-    """
-    count, dim = features.shape
-    if grid is None:
-        if tokens >= count:
-            return features
-        side = math.isqrt(count)
-        grid = (side, side) if side * side == count else None
-    new_side = math.isqrt(tokens)
-    if grid is not None and new_side * new_side == tokens:
-        pooled = F.adaptive_avg_pool2d(features.T.reshape(1, dim, *grid).float(), new_side).reshape(dim, tokens).T
-    else:
-        pooled = F.adaptive_avg_pool1d(features.T.float()[None], tokens)[0].T
-    return pooled.to(features.dtype)
+        """All tokens that end an answer."""
+        configured: int | list[int] | None = self.model.generation_config.eos_token_id
+        ends = configured if isinstance(configured, list) else [configured]
+        return {int(token) for token in (*ends, self.turn_end) if token is not None}

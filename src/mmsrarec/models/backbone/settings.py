@@ -1,4 +1,4 @@
-"""Settings of the multimodal language model. Free of torch, so that recipes can be read without it."""
+"""The settings of the multimodal language model. The module needs no torch, so that recipes can be read without it."""
 
 from typing import Literal
 
@@ -9,7 +9,13 @@ LayerSelection = Literal["lowest", "even"]
 
 
 class ModelSettings(BaseModel):
-    """Which model reads pictures and texts. Part of every key: another model gives other results."""
+    """The settings of the model that reads pictures and texts; they are part of every key of a run.
+
+    Attributes:
+        name: "embedded", "embedded-small", or the name or folder of a model.
+        dtype: The number format of the weights.
+        warm_up_steps: Training steps of the projector before everything else.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,5 +34,5 @@ class ModelSettings(BaseModel):
 
     @property
     def whole(self) -> "ModelSettings":
-        """The model that reads and teaches: only the ranker of "embedded-small" is small."""
+        """The settings of the model with all layers: only the ranker of "embedded-small" has fewer."""
         return self.model_copy(update={"name": "embedded"}) if self.name == "embedded-small" else self

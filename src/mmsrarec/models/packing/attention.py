@@ -1,27 +1,32 @@
-"""Attention over packs: every candidate looks at the shared part and at itself, and nothing else is ever computed.
+"""Attention over packed prompts: every candidate attends to the shared part and to itself.
 
-A dense mask would compute all pairs of tokens and throw most away; here scores exist only for the pairs that count.
+A dense mask would compute the scores of all pairs of tokens and discard most; here only the visible pairs are computed.
 Shapes: b packs, h heads in g groups of r, s shared tokens, c candidates of l tokens, t = s + c l, e channels of a head.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
+from transformers import AttentionInterface, AttentionMaskInterface, masking_utils
+from transformers.integrations import sdpa_attention
 
 NAME = "mmsrarec_packed"
+"""The name of the packed attention in transformers' registry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a row of t tokens is laid out: `shared` tokens, then `candidates` slots of `length` tokens.
+    """The layout of a row of t tokens: `shared` tokens, then `candidates` slots of `length` tokens.
 
-    blocks: (b, t) numbers of pictures within their segment, -1 for words; tokens of one picture look at one another.
-    None: everybody looks back only.
+    Attributes:
+        shared: s, the length of the shared part with its padding.
+        candidates: c, the number of slots.
+        length: l, the length of a slot.
+        blocks: (b, t) numbers of pictures within their span, -1 for words; the tokens of one picture attend to one
+            another in both directions. None: all tokens attend to earlier tokens only.
     """
 
     shared: int
@@ -30,16 +35,20 @@ class Layout:
     blocks: Tensor | None = field(default=None, compare=False)
 
     def to(self, device: torch.device) -> "Layout":
+        """The layout on another device."""
         return self if self.blocks is None else replace(self, blocks=self.blocks.to(device))
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Prompts of a `tree` that attend together: m prompts of at most l tokens, at most n of them new.
+    """Prompts of a prefix tree that attend together: m prompts of at most l tokens, at most n of them new.
 
-    path: (m, l) places of a prompt's tokens in the tree; own: (m, n) places among the new tokens of those that are its
-    own; real: which of these m n are no padding; index: (m, n) which of the path they are; sees: (m, n, l) whether one
-    looks at another.
+    Attributes:
+        path: (m, l) places of the prompts' tokens in the tree.
+        own: (m, n) places of the prompts' own tokens among the new tokens.
+        real: Places of the own tokens that are no padding, in the flat (m n).
+        index: (m, n) places of the own tokens in the path.
+        sees: (m, n, l) bool, whether an own token attends to a token of the path.
     """
 
     path: Tensor
@@ -49,23 +58,39 @@ class Rows:
     sees: Tensor
 
     def to(self, device: torch.device) -> "Rows":
+        """The rows on another device."""
         return Rows(*(getattr(self, each.name).to(device) for each in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
 class BranchLayout:
-    """What joins a `tree`. past: each layer's keys and values, (1, g, p, e), of p tokens that stand in it already;
-    keep: whether those of the new tokens stay there."""
+    """The new tokens of a prefix tree and the keys and values of the old ones.
+
+    Attributes:
+        rows: The prompts that attend together.
+        past: Layer -> keys and values, (1, g, p, e) each, of the p tokens that are in the tree.
+        keep: Whether the keys and values of the new tokens are added to `past`.
+    """
 
     rows: tuple[Rows, ...]
     past: dict[int, tuple[Tensor, Tensor]]
     keep: bool
 
     def to(self, device: torch.device) -> "BranchLayout":
+        """The layout on another device; `past` is there already."""
         return replace(self, rows=tuple(rows.to(device) for rows in self.rows))
 
     def joined(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """All keys and values of a layer, the new ones last."""
+        """Put the new keys and values of a layer after the old ones.
+
+        Args:
+            layer: The number of the layer.
+            key: (1, g, t, e) new keys.
+            value: (1, g, t, e) new values.
+
+        Returns:
+            (1, g, p + t, e) keys and values.
+        """
         if layer in self.past:
             key, value = (torch.cat(pair, dim=2) for pair in zip(self.past[layer], (key, value), strict=True))
         if self.keep:
@@ -83,21 +108,34 @@ def packed_attention(
     dropout: float = 0.0,
     sliding_window: int | None = None,
     layout: Layout | BranchLayout | None = None,
-    **kwargs,
+    **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """transformers' attention interface. query: (b, h, t, e); key, value: (b, g, t, e) -> (b, t, h, e).
+    """Compute packed attention behind transformers' attention interface.
 
-    With a layout, attention_mask is (b, 1, 1, s), added to the scores of the shared tokens: very negative on padding.
-    sliding_window: a token looks at so many, itself included, which packed or not are the same ones. With the branches
-    of a tree, this is `tree_attention`; without a layout, transformers' own scaled dot product attention.
+    Without a layout this is transformers' own scaled dot product attention; with a `BranchLayout` it is
+    `tree_attention`.
+
+    Args:
+        module: The attention layer.
+        query: (b, h, t, e) queries.
+        key: (b, g, t, e) keys.
+        value: (b, g, t, e) values.
+        attention_mask: With a `Layout`, (b, 1, 1, s) added to the scores of the shared tokens, very negative on
+            padding.
+        scaling: The factor of the scores; None is 1 / sqrt(e).
+        dropout: The dropout of the weights; only without a layout.
+        sliding_window: The number of tokens that a token attends to, itself included, as in an unpacked prompt.
+        layout: The layout of the rows.
+        **kwargs: Arguments of transformers' own attention.
+
+    Returns:
+        (b, t, h, e) outputs, and no weights.
     """
     if layout is None:
-        return sdpa_attention_forward(
-            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
-        )
+        return _sdpa_attention(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
     query = query * (scaling if scaling is not None else query.shape[-1] ** -0.5)
     if isinstance(layout, BranchLayout):
-        key, value = layout.joined(module.layer_idx, key, value)  # pyright: ignore
+        key, value = layout.joined(int(cast(Any, module).layer_idx), key, value)
         return tree_attention(query, key, value, layout.rows, sliding_window), None
     assert attention_mask is not None
     b, h, _, e = query.shape
@@ -136,7 +174,18 @@ def packed_attention(
 
 
 def tree_attention(query: Tensor, key: Tensor, value: Tensor, rows: Sequence[Rows], window: int | None) -> Tensor:
-    """Every prompt's own tokens look along its whole path: (1, h, t, e) scaled, (1, g, p + t, e) -> (1, t, h, e)."""
+    """Let the own tokens of every prompt attend along its whole path in the prefix tree.
+
+    Args:
+        query: (1, h, t, e) scaled queries of the new tokens.
+        key: (1, g, p + t, e) keys of all tokens of the tree.
+        value: (1, g, p + t, e) values.
+        rows: The prompts that attend together.
+        window: The number of tokens that a token attends to, itself included; None is no limit.
+
+    Returns:
+        (1, t, h, e) outputs.
+    """
     (h, t, e), g = query.shape[1:], key.shape[1]
     out = query.new_empty(h, t, e)
     for part in rows:
@@ -145,27 +194,38 @@ def tree_attention(query: Tensor, key: Tensor, value: Tensor, rows: Sequence[Row
         if window is not None:
             sees = sees & (part.index[..., None] - torch.arange(width, device=query.device) < window)
         keys, values = (x[0].index_select(1, part.path.flatten()).view(g, m, width, e) for x in (key, value))
-        asking = query[0].index_select(1, part.own.flatten()).view(g, -1, m, n, e)
-        scores = asking.transpose(1, 2).reshape(g, m, -1, e) @ keys.transpose(-1, -2)  # heads of a group share keys
+        queries = query[0].index_select(1, part.own.flatten()).view(g, -1, m, n, e)
+        scores = queries.transpose(1, 2).reshape(g, m, -1, e) @ keys.transpose(-1, -2)  # heads of a group share keys
         scores = scores.view(g, m, -1, n, width).masked_fill_(~sees[:, None], torch.finfo(scores.dtype).min)
-        found = scores.softmax(-1).view(g, m, -1, width) @ values
-        found = found.view(g, m, -1, n, e).transpose(1, 2).reshape(h, m * n, e)
-        out.index_copy_(1, part.own.flatten()[part.real], found[:, part.real])
+        outputs = scores.softmax(-1).view(g, m, -1, width) @ values
+        outputs = outputs.view(g, m, -1, n, e).transpose(1, 2).reshape(h, m * n, e)
+        out.index_copy_(1, part.own.flatten()[part.real], outputs[:, part.real])
     return out.transpose(0, 1)[None].contiguous()
 
 
 def segment_bias(like: Tensor, size: int, window: int | None, blocks: Tensor | None) -> Tensor:
-    """(size, size) to add to the scores of a segment's tokens, very negative where one does not look at the other;
-    (..., size, size) where pictures, blocks (..., size), differ."""
-    never = torch.finfo(like.dtype).min
-    bias = torch.full((size, size), never, dtype=like.dtype, device=like.device).triu(1)
+    """The mask of one span of tokens, as numbers to add to the scores.
+
+    Args:
+        like: A tensor of the same number format and device.
+        size: The number of tokens.
+        window: The number of tokens that a token attends to, itself included; None is no limit.
+        blocks: (..., size) picture numbers as of `Layout`; None without pictures that see both directions.
+
+    Returns:
+        (size, size), or (..., size, size) with blocks; very negative where the row's token does not see the column's.
+    """
+    hidden = torch.finfo(like.dtype).min
+    bias = torch.full((size, size), hidden, dtype=like.dtype, device=like.device).triu(1)
     if blocks is not None:
-        together = (blocks[..., None] == blocks[..., None, :]) & (blocks[..., None] >= 0)
-        bias = bias.masked_fill(together, 0)
+        same_picture = (blocks[..., None] == blocks[..., None, :]) & (blocks[..., None] >= 0)
+        bias = bias.masked_fill(same_picture, 0)
     if window is not None and window < size:
-        bias = bias.masked_fill(torch.ones_like(bias, dtype=torch.bool).tril(-window), never)
+        bias = bias.masked_fill(torch.ones_like(bias, dtype=torch.bool).tril(-window), hidden)
     return bias
 
 
-AttentionInterface.register(NAME, packed_attention)
-AttentionMaskInterface.register(NAME, sdpa_mask)
+# transformers leaves its registry and these two functions partly without types
+_sdpa_attention: Any = cast(Any, sdpa_attention).sdpa_attention_forward
+cast(Any, AttentionInterface).register(NAME, packed_attention)
+cast(Any, AttentionMaskInterface).register(NAME, cast(Any, masking_utils).sdpa_mask)

@@ -1,4 +1,4 @@
-"""Read packs: from token ids and pictures to hidden states, the same way for every use of a pack and every model."""
+"""Runs the model on packed prompts: from token ids and pictures to hidden states, the same way for every model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,14 +12,21 @@ from mmsrarec.models.packing.token_index import TokenIndex
 
 
 def batch_of(mllm: Mllm, packs: Sequence[PackedPrompt]) -> Batch:
-    """Packs laid out as the model reads them."""
+    """Lay out b packed prompts as one batch for this model."""
     return collate(packs, mllm.tokenizer.pad_token_id or 0, mllm.dtype, mllm.vision_layout)
 
 
 def read(mllm: Mllm, batch: Batch, features: Mapping[int, Tensor], places: TokenIndex | None = None) -> Tensor:
-    """Last hidden states of a batch, (b, t, d); (n, d) at n `places`, rows and columns, which costs less.
+    """Compute the last hidden states of a batch. Pictures have the positions that the model gives them.
 
-    features: item code -> (v, d) of its picture. The model's own way with pictures holds: see `positions`.
+    Args:
+        mllm: The model.
+        batch: The batch.
+        features: Item code -> (v, d) features of its picture.
+        places: Rows and columns of the n tokens whose states are needed; fewer states cost less. None is all.
+
+    Returns:
+        (b, t, d) states, or (n, d) at the places.
     """
     device = mllm.device
     embeddings, positions = _embed(mllm, batch, features), batch.positions.to(device)
@@ -27,15 +34,25 @@ def read(mllm: Mllm, batch: Batch, features: Mapping[int, Tensor], places: Token
 
 
 def read_tree(mllm: Mllm, packs: Sequence[PackedPrompt], features: Mapping[int, Tensor], tree: PrefixTree) -> Tensor:
-    """Last hidden states (candidates, d) where the answers of all packs' candidates start. Only what is new to the tree
-    is computed. For models that can be packed (`Mllm.packs`)."""
+    """Compute the last hidden states at the end of every candidate; only tokens that are new to the tree are computed.
+
+    Args:
+        mllm: A model that can compute packs (`Mllm.packs`).
+        packs: The packed prompts.
+        features: Item code -> (v, d) features of its picture.
+        tree: The prefix tree.
+
+    Returns:
+        (candidates of all packs, d) states that predict the answers.
+    """
     new, device = tree.grow(packs, mllm.vision_layout), mllm.device
-    nothing_padded = torch.zeros((1, 1, 1, 1), dtype=mllm.dtype, device=device)
+    empty_mask = torch.zeros((1, 1, 1, 1), dtype=mllm.dtype, device=device)  # a tree has no padding
     embeddings, positions = _embed(mllm, new, features), new.positions.to(device)
     ends = torch.zeros_like(new.ends), new.ends
-    return mllm.hidden(embeddings, positions, nothing_padded, new.branches.to(device), ends)
+    return mllm.hidden(embeddings, positions, empty_mask, new.branches.to(device), ends)
 
 
 def _embed(mllm: Mllm, batch: Batch | TreeLayout, features: Mapping[int, Tensor]) -> Tensor:
-    seen = torch.stack([features[code] for code in batch.pictures]).to(mllm.device) if batch.pictures else None
-    return mllm.embed(batch.ids.to(mllm.device), seen)
+    """(b, t, d) input embeddings of words and pictures."""
+    pictures = torch.stack([features[code] for code in batch.pictures]).to(mllm.device) if batch.pictures else None
+    return mllm.embed(batch.ids.to(mllm.device), pictures)

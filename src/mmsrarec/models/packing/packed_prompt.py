@@ -1,7 +1,8 @@
-"""Packing: one shared prompt and all its candidates in one sequence, as if each candidate had a prompt of its own.
+"""A packed prompt is one shared prompt and its candidates in one sequence, computed as one prompt for each candidate.
 
-A candidate sees the shared part and itself (`attention`); positions restart after the shared part for every candidate.
-In float32 this equals one prompt per candidate to 1e-4. Shapes: b packs, t tokens, s of them shared, c candidates.
+A candidate attends to the shared part and to itself (`attention`); its positions start after the shared part. In
+float32 the result equals that of one prompt for each candidate to 1e-4.
+Shapes: b packs, t tokens, s of them shared, c candidates.
 """
 
 from collections.abc import Sequence
@@ -14,25 +15,37 @@ from mmsrarec.models.backbone.vision_layout import VisionLayout
 from mmsrarec.models.packing.attention import Layout
 
 WORDS_ONLY = VisionLayout()
-ALIGNED = 32
-"""The shared part is padded to a multiple of so many tokens: numbers that a processor adds up at once.
+"""The layout of a model without pictures."""
+ALIGNED_TOKENS = 32
+"""The shared part is padded to a multiple of this many tokens, which a processor adds up at once.
 
-Sums over a candidate's tokens then fall into the same lanes however long other packs of the batch are, so that a score
-does not depend on company: in bfloat16 on a CPU to the last bit, where without it one score in five moves.
+The sums over a candidate's tokens then use the same lanes whatever the length of the other packs, so that a score does
+not depend on the rest of the batch. In bfloat16 on a CPU scores are then equal to the last bit; without the padding
+one score in five changes.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSpan:
-    """Token ids, and the item codes whose pictures take the image placeholders among them, in reading order."""
+    """A part of a prompt.
+
+    Attributes:
+        ids: Token ids, image placeholders included.
+        pictures: Codes of the items whose pictures stand at the placeholders, in reading order.
+    """
 
     ids: list[int]
-    pictures: list[int] = field(default_factory=list)
+    pictures: list[int] = field(default_factory=list[int])
 
 
 @dataclass(frozen=True, slots=True)
 class PackedPrompt:
-    """What all candidates share, and the candidates."""
+    """A shared prompt and its candidates.
+
+    Attributes:
+        shared: The part that all candidates share.
+        candidates: The candidates, each with the tokens after which its answer is read.
+    """
 
     shared: TokenSpan
     candidates: list[TokenSpan]
@@ -41,22 +54,25 @@ class PackedPrompt:
         return len(self.shared.ids) + sum(len(c.ids) for c in self.candidates)
 
     def unpacked(self) -> "list[PackedPrompt]":
-        """One prompt per candidate: the slow way, which packing must equal."""
+        """One prompt for each candidate: the slow way, whose results packing must equal."""
         return [PackedPrompt(self.shared, [candidate]) for candidate in self.candidates]
 
     def chunks(self, size: int) -> "list[PackedPrompt]":
-        """The same candidates in packs of at most `size`, so that memory stays small."""
+        """The same candidates in packs of at most `size` candidates, which need less memory."""
         return [PackedPrompt(self.shared, self.candidates[i : i + size]) for i in range(0, len(self.candidates), size)]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Packs side by side: the shared parts padded to one length, then a slot of one length for every candidate.
+    """b packs in one table: the shared parts padded to one length, then a slot of one length for every candidate.
 
-    ids: (b, t). positions: (b, t), or (3, b, t) of a model with three axes. mask: (b, 1, 1, s), 0 on shared tokens and
-    a very negative number on their padding. layout: what is where. answers: rows and columns of each candidate's last
-    token, whose next token is the answer; candidates in order. pictures: item codes in reading order of the image
-    placeholders.
+    Attributes:
+        ids: (b, t) token ids.
+        positions: (b, t) positions, or (3, b, t) for a model with three axes.
+        mask: (b, 1, 1, s), 0 on shared tokens and a very negative number on their padding.
+        layout: The lengths of the parts.
+        answers: Rows and columns of the last token of each candidate, in order; its next token is the answer.
+        pictures: Codes of the items whose pictures stand at the image placeholders, in reading order.
     """
 
     ids: Tensor
@@ -70,13 +86,20 @@ class Batch:
 def collate(
     packs: Sequence[PackedPrompt], pad: int, dtype: torch.dtype, vision_layout: VisionLayout = WORDS_ONLY
 ) -> Batch:
-    """Lay packs out for one forward pass. Padding stands behind real tokens, which never look ahead.
+    """Lay packs out for one forward pass. Padding follows real tokens, which never look ahead.
 
-    sight: how the model reads pictures; by default their tokens are words like others.
+    Args:
+        packs: b packed prompts.
+        pad: The padding token id.
+        dtype: The number format of the mask.
+        vision_layout: The positions of pictures; by default their tokens are placed like words.
+
+    Returns:
+        The batch.
     """
     longest = max(len(pack.shared.ids) for pack in packs)
     layout = Layout(
-        shared=-(-longest // ALIGNED) * ALIGNED,
+        shared=-(-longest // ALIGNED_TOKENS) * ALIGNED_TOKENS,
         candidates=max(len(pack.candidates) for pack in packs),
         length=max(len(candidate.ids) for pack in packs for candidate in pack.candidates),
     )
@@ -85,7 +108,9 @@ def collate(
     positions = torch.zeros((vision_layout.axes, len(packs), width), dtype=torch.long)
     blocks = torch.full_like(ids, -1)
     mask = torch.full((len(packs), 1, 1, layout.shared), torch.finfo(dtype).min, dtype=dtype)
-    answer_rows, answer_columns, pictures = [], [], []
+    answer_rows: list[int] = []
+    answer_columns: list[int] = []
+    pictures: list[int] = []
     for row, pack in enumerate(packs):
         mask[row, ..., : len(pack.shared.ids)] = 0
         first = 0
@@ -93,8 +118,8 @@ def collate(
             start = layout.shared + (number - 1) * layout.length if number else 0
             stop = start + len(part.ids)
             ids[row, start:stop] = torch.tensor(part.ids)
-            placed = vision_layout.positions(part.ids, len(part.pictures), first)
-            positions[:, row, start:stop] = placed
+            part_positions = vision_layout.positions(part.ids, len(part.pictures), first)
+            positions[:, row, start:stop] = part_positions
             if vision_layout.mutual:
                 blocks[row, start:stop] = vision_layout.blocks(part.ids, len(part.pictures))
             pictures += part.pictures
@@ -102,7 +127,7 @@ def collate(
                 answer_rows.append(row)
                 answer_columns.append(stop - 1)
             elif part.ids:
-                first = int(placed.max()) + 1
+                first = int(part_positions.max()) + 1
     if vision_layout.mutual:
         layout = replace(layout, blocks=blocks)
     answers = (torch.tensor(answer_rows), torch.tensor(answer_columns))

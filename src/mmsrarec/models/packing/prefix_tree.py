@@ -1,8 +1,8 @@
-"""Prompts that start alike as one tree: a token is computed once for all prompts that are the same up to it.
+"""A prefix tree computes each token once for all prompts that are equal up to it.
 
-What a token becomes depends only on what stands before it, so nothing changes: in float32 this equals one prompt per
-candidate to 1e-4. All tokens stand in one row without padding, and each prompt looks along its own path through them
-(tree attention: SpecInfer, arXiv 2305.09781, section 4.2). Shapes as of `Rows`.
+The state of a token depends only on earlier tokens, so in float32 the result equals that of one prompt for each
+candidate to 1e-4. All tokens stand in one row without padding, and each prompt attends along its own path through them
+(tree attention: SpecInfer, arXiv 2305.09781, section 4.2). Shapes are those of `attention.Rows`.
 """
 
 from bisect import bisect, insort
@@ -19,17 +19,25 @@ from torch.nn.utils.rnn import pad_sequence
 from mmsrarec.models.backbone.vision_layout import VisionLayout
 from mmsrarec.models.packing.attention import BranchLayout, Rows
 from mmsrarec.models.packing.packed_prompt import WORDS_ONLY, PackedPrompt, TokenSpan
+from mmsrarec.models.untyped import to_list
 
-PATHS = 2**15
-"""Tokens along which prompts look at once: their keys are gathered, so this bounds memory."""
+MAX_PATH_TOKENS = 2**15
+"""The number of path tokens whose keys and values are gathered at once, which bounds memory."""
 
-SIGN = itemgetter(0)
+_PREFIX_KEY = itemgetter(0)
+"""The sort key of cached prompts: their tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class TreeLayout:
-    """The t tokens that join a tree. ids: (1, t). positions: (1, t), or (3, 1, t) of a model with three axes. branches:
-    who looks where. ends: (candidates,) columns of the prompts' last tokens, in order. pictures: as of `Batch`.
+    """The t tokens that are new to a tree.
+
+    Attributes:
+        ids: (1, t) token ids.
+        positions: (1, t) positions, or (3, 1, t) for a model with three axes.
+        branches: Which tokens attend to which.
+        ends: (candidates,) columns of the prompts' last tokens, in order.
+        pictures: Codes of the items whose pictures stand at the image placeholders, in reading order.
     """
 
     ids: Tensor
@@ -40,14 +48,25 @@ class TreeLayout:
 
 
 class CachedPrefixes(NamedTuple):
-    """A prompt in the tree: what it says, and the places of its tokens."""
+    """A prompt in the tree.
 
-    sign: list[int]
+    Attributes:
+        tokens: Its tokens, as `_tree_tokens` writes them.
+        path: The places of its tokens in the tree.
+    """
+
+    tokens: list[int]
     path: list[int]
 
 
 class PrefixBranch(NamedTuple):
-    """A prompt that joins. start: how many tokens of its path are known; blocks: as of `Layout`, where that matters."""
+    """A prompt that joins the tree.
+
+    Attributes:
+        path: The places of its tokens in the tree.
+        start: The number of tokens that the tree has already.
+        blocks: Picture numbers of its tokens, as of `Layout`; empty where pictures do not see both directions.
+    """
 
     path: list[int]
     start: int
@@ -55,85 +74,100 @@ class PrefixBranch(NamedTuple):
 
 
 class PrefixTree:
-    """Keeps the keys and values of the first prompts that are read into it. Later ones go on from where they part with
-    them, and leave nothing, so that memory stays small. Of one model, for as long as its weights stay the same."""
+    """Keys and values of the first prompts that are read into it, of one model with unchanged weights.
 
-    def __init__(self):
+    Later prompts continue from the token at which they differ from these, and are not kept, so that memory stays small.
+    """
+
+    def __init__(self) -> None:
         self._size = 0
-        self._known: list[CachedPrefixes] = []
+        self._cached: list[CachedPrefixes] = []
         self._past: dict[int, tuple[Tensor, Tensor]] = {}
 
     def grow(self, packs: Sequence[PackedPrompt], vision_layout: VisionLayout = WORDS_ONLY) -> TreeLayout:
-        """The prompts of all candidates. sight: how the model reads pictures, as in `collate`.
+        """Find the tokens of prompts that the tree lacks.
 
-        A prompt's last token is always its own, for the answer is read there.
+        The last token of a prompt is always new, because the answer is read there.
+
+        Args:
+            packs: The packed prompts; each candidate is one prompt of the tree.
+            vision_layout: The positions of pictures, as in `collate`.
+
+        Returns:
+            The new tokens.
         """
-        keep, known = not self._size, list(self._known)
-        ids, positions, pictures, ends, branches = [], [], [], [], []
+        keep, cached = not self._size, list(self._cached)
+        ids: list[int] = []
+        positions: list[Tensor] = []
+        pictures: list[int] = []
+        ends: list[int] = []
+        branches: list[PrefixBranch] = []
         for prompt in (_joined(pack.shared, candidate) for pack in packs for candidate in pack.candidates):
-            blocks = vision_layout.blocks(prompt.ids, len(prompt.pictures)).tolist()
-            sign = _sign(prompt, blocks)
-            path = _start(known, sign)[: len(sign) - 1]
+            blocks: list[int] = to_list(vision_layout.blocks(prompt.ids, len(prompt.pictures)))
+            tokens = _tree_tokens(prompt, blocks)
+            path = _cached_path(cached, tokens)[: len(tokens) - 1]
             start, column = len(path), self._size + len(ids)
-            path += range(column, column + len(sign) - start)
-            insort(known, CachedPrefixes(sign, path), key=SIGN)
+            path += range(column, column + len(tokens) - start)
+            insort(cached, CachedPrefixes(tokens, path), key=_PREFIX_KEY)
             ids += prompt.ids[start:]
             positions.append(vision_layout.positions(prompt.ids, len(prompt.pictures), 0)[:, start:])
             pictures += prompt.pictures[max(blocks[:start], default=-1) + 1 :]
             ends.append(len(ids) - 1)
             branches.append(PrefixBranch(path, start, blocks if vision_layout.mutual else []))
-        placed = torch.cat(positions, dim=1)[:, None]
-        placed = placed if vision_layout.axes > 1 else placed[0]
-        joining = BranchLayout(tuple(_together(branches, self._size)), self._past, keep)
+        all_positions = torch.cat(positions, dim=1)[:, None]
+        all_positions = all_positions if vision_layout.axes > 1 else all_positions[0]
+        layout = BranchLayout(tuple(_grouped(branches, self._size)), self._past, keep)
         if keep:
-            self._size, self._known = len(ids), known
-        return TreeLayout(torch.tensor([ids]), placed, joining, torch.tensor(ends), pictures)
+            self._size, self._cached = len(ids), cached
+        return TreeLayout(torch.tensor([ids]), all_positions, layout, torch.tensor(ends), pictures)
 
 
-def _start(known: Sequence[CachedPrefixes], sign: Sequence[int]) -> list[int]:
-    """Places of the tokens that a prompt starts with as a known one does: as a neighbour in sorted order does."""
-    at = bisect(known, sign, key=SIGN)
-    beside = known[max(at - 1, 0) : at + 1]
-    return max((one.path[: _alike(one.sign, sign)] for one in beside), key=len, default=[])
+def _cached_path(cached: Sequence[CachedPrefixes], tokens: Sequence[int]) -> list[int]:
+    """The places of the longest cached prefix of a prompt; a neighbour in sorted order has it."""
+    at = bisect(cached, tokens, key=_PREFIX_KEY)
+    neighbours = cached[max(at - 1, 0) : at + 1]
+    paths = [prompt.path[: _common_length(prompt.tokens, tokens)] for prompt in neighbours]
+    return max(paths, key=len, default=list[int]())
 
 
 def _joined(shared: TokenSpan, candidate: TokenSpan) -> TokenSpan:
+    """The prompt of one candidate."""
     return TokenSpan([*shared.ids, *candidate.ids], [*shared.pictures, *candidate.pictures])
 
 
-def _sign(prompt: TokenSpan, blocks: Sequence[int]) -> list[int]:
-    """Token ids, and below 0 the item whose picture a token is of: what is equal here is equal to the model."""
+def _tree_tokens(prompt: TokenSpan, blocks: Sequence[int]) -> list[int]:
+    """Token ids, and -1 - item code for tokens of an item's picture: equal numbers are equal inputs of the model."""
     return [token if at < 0 else -1 - prompt.pictures[at] for token, at in zip(prompt.ids, blocks, strict=True)]
 
 
-def _alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two prompts start with alike."""
-    shorter = min(len(one), len(other))
-    return next((place for place in range(shorter) if one[place] != other[place]), shorter)
+def _common_length(tokens: Sequence[int], others: Sequence[int]) -> int:
+    """The length of the common prefix of two prompts."""
+    shorter = min(len(tokens), len(others))
+    return next((place for place in range(shorter) if tokens[place] != others[place]), shorter)
 
 
-def _together(branches: Sequence[PrefixBranch], past: int) -> Iterator[Rows]:
-    """Prompts that add about as many tokens attend together, so that little is padded."""
+def _grouped(branches: Sequence[PrefixBranch], past: int) -> Iterator[Rows]:
+    """Prompts grouped by the number of their new tokens, so that there is little padding."""
 
     def size(branch: PrefixBranch) -> int:
         return (len(branch.path) - branch.start).bit_length()
 
-    for _, alike in groupby(sorted(branches, key=size), size):
-        chosen = list(alike)
-        step = max(PATHS // max(len(branch.path) for branch in chosen), 1)
-        yield from (_rows(chosen[first : first + step], past) for first in range(0, len(chosen), step))
+    for _, group in groupby(sorted(branches, key=size), size):
+        members = list(group)
+        step = max(MAX_PATH_TOKENS // max(len(branch.path) for branch in members), 1)
+        yield from (_rows(members[first : first + step], past) for first in range(0, len(members), step))
 
 
-def _rows(chosen: Sequence[PrefixBranch], past: int) -> Rows:
-    path = pad_sequence([torch.tensor(branch.path) for branch in chosen], batch_first=True)
-    length, start = (
-        torch.tensor(sizes)[:, None] for sizes in zip(*((len(b.path), b.start) for b in chosen), strict=True)
-    )
+def _rows(branches: Sequence[PrefixBranch], past: int) -> Rows:
+    """Some prompts as one table; `past`: the number of tokens that the tree has already."""
+    path = pad_sequence([torch.tensor(branch.path) for branch in branches], batch_first=True)
+    length = torch.tensor([len(branch.path) for branch in branches])[:, None]
+    start = torch.tensor([branch.start for branch in branches])[:, None]
     index = start + torch.arange(int((length - start).max()))
     real, index = (index < length).flatten().nonzero()[:, 0], index.clamp(max=path.shape[1] - 1)
     sees = index[..., None] >= torch.arange(path.shape[1])
-    if any(branch.blocks for branch in chosen):
-        blocks = pad_sequence([torch.tensor(branch.blocks) for branch in chosen], batch_first=True, padding_value=-1)
+    if any(branch.blocks for branch in branches):
+        blocks = pad_sequence([torch.tensor(branch.blocks) for branch in branches], batch_first=True, padding_value=-1)
         own = blocks.gather(1, index)[..., None]
         sees |= (own == blocks[:, None]) & (own >= 0)
     return Rows(path, (path.gather(1, index) - past).clamp(min=0), real, index, sees)

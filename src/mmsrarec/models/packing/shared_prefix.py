@@ -1,9 +1,12 @@
-"""The other way to compute packs, for language models that packed attention cannot stand in for.
+"""Computes packed prompts for language models whose attention cannot be replaced by packed attention.
 
-The shared part is computed once and its keys and values are repeated for the candidates, a batch of their own. Slower
-than packing, for packs go one by one, but any model that can generate can do it, and gradients flow through it.
+The shared part is computed once, and its keys and values are repeated for the candidates, which are a batch of their
+own. This is slower than packing, because packs are computed one by one, but any model that can generate text can do
+it, and gradients flow through it.
 Shapes: b packs, t tokens, s of them shared, c candidates of n tokens, d hidden size.
 """
+
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,39 +14,54 @@ from torch.nn import functional as F
 from transformers import DynamicCache
 
 from mmsrarec.models.packing.attention import Layout
+from mmsrarec.models.untyped import to_list
 
-KINDS = {"full_attention", "sliding_attention"}
+PACKABLE_LAYERS = {"full_attention", "sliding_attention"}
+"""Types of layers, as transformers names them, that packed attention can compute."""
 
 
 def packable(decoder: nn.Module) -> bool:
-    """Whether packed attention computes what this language model's own attention does.
+    """Whether packed attention computes the same as this language model's own attention.
 
-    Not where a layer is no attention (recurrent, convolutional, chunked), where scores are capped or have sinks, or
-    where the attention cannot be replaced.
+    It does not where a layer is no attention (recurrent, convolutional, chunked), where scores are capped or have
+    sinks, or where the attention cannot be replaced.
     """
-    config = decoder.config
-    kinds = set(getattr(config, "layer_types", None) or KINDS)
-    changed = getattr(config, "attn_logit_softcapping", None) or any(
+    config = cast(Any, decoder).config
+    layer_types: set[str] = set(getattr(config, "layer_types", None) or PACKABLE_LAYERS)
+    special_scores = getattr(config, "attn_logit_softcapping", None) or any(
         name.endswith("sinks") for name, _ in decoder.named_parameters()
     )
     replaceable = getattr(decoder, "_supports_attention_backend", False)
-    return bool(replaceable and kinds <= KINDS and not changed and not getattr(decoder, "_is_stateful", False))
+    stateful = getattr(decoder, "_is_stateful", False)
+    return bool(replaceable and layer_types <= PACKABLE_LAYERS and not special_scores and not stateful)
 
 
 def prefix_hidden(decoder: nn.Module, embeddings: Tensor, positions: Tensor, mask: Tensor, layout: Layout) -> Tensor:
-    """Last hidden states (b, t, d) of packs, as `Mllm.hidden`, which says what the arguments are."""
-    rows = []
+    """Compute the last hidden states of packed prompts, pack by pack.
+
+    Args:
+        decoder: The language model without its head.
+        embeddings: (b, t, d) input embeddings.
+        positions: (b, t) positions, or (3, b, t) for a model with three axes.
+        mask: (b, 1, 1, s), 0 on shared tokens and very negative on their padding.
+        layout: The lengths of the parts.
+
+    Returns:
+        (b, t, d) states.
+    """
+    rows: list[Tensor] = []
     s, c, n = layout.shared, layout.candidates, layout.length
-    for row, size in enumerate((mask[:, 0, 0] == 0).sum(-1).tolist()):
-        own, cache = positions[..., row, :], DynamicCache(config=decoder.config)  # pyright: ignore
-        shared = decoder(
+    sizes: list[int] = to_list((mask[:, 0, 0] == 0).sum(-1))
+    for row, size in enumerate(sizes):
+        own, cache = positions[..., row, :], DynamicCache(config=cast(Any, decoder).config)
+        shared: Tensor = decoder(
             inputs_embeds=embeddings[row : row + 1, :size],
             position_ids=own[..., None, :size],
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state[0]
         cache.batch_repeat_interleave(c)
-        candidates = decoder(  # padding stands behind a candidate, which never looks ahead
+        candidates: Tensor = decoder(  # padding follows a candidate, which never looks ahead
             inputs_embeds=embeddings[row, s:].unflatten(0, (c, n)),
             position_ids=own[..., s:].unflatten(-1, (c, n)),
             past_key_values=cache,

@@ -1,11 +1,12 @@
-"""The last layer's feed-forward part, computed only for tokens whose hidden state is asked for.
+"""Computes the feed-forward part of the last layer only for the tokens whose hidden states are needed.
 
-Nothing else reads what it gives, and in a shallow model it is much of the work.
+No later layer reads its other outputs, and in a shallow model it is a large part of the work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,39 +15,48 @@ from torch.nn import functional as F
 TokenIndex = tuple[Tensor, Tensor]
 """Rows and columns of n tokens of a batch, (n,) each, on the model's device."""
 
-ROWS = 16
-"""Fewer rows than these are multiplied in another order on a CPU, and one candidate would not score as among others."""
+MIN_ROWS = 16
+"""Fewer rows are multiplied in another order on a CPU: a candidate alone would score otherwise than among others."""
 
-_asked: ContextVar[tuple[nn.Module, TokenIndex, torch.Size] | None] = ContextVar("asked", default=None)
+_selection: ContextVar[tuple[nn.Module, TokenIndex, torch.Size] | None] = ContextVar("selection", default=None)
+"""The feed-forward part, the tokens whose outputs are needed, and the shape of all tokens."""
 
 
 @contextmanager
-def only_at(decoder: nn.Module, places: TokenIndex | None, shape: torch.Size) -> Iterator[None]:
-    """While this holds, what the decoder gives for a batch of (b, t, d) = `shape` is right at `places` only; None:
-    everywhere."""
-    last = getattr(decoder.layers[-1], "mlp", None)  # pyright: ignore
-    asked = None
+def only_at(decoder: nn.Module, places: TokenIndex | None, shape: torch.Size) -> Generator[None]:
+    """Let the decoder compute its last feed-forward part only at some tokens while the block runs.
+
+    Args:
+        decoder: The language model without its head.
+        places: Rows and columns of the tokens whose states are needed; the others are wrong. None computes all.
+        shape: (b, t, d), the shape of the hidden states.
+    """
+    last = cast(nn.Module | None, getattr(cast(Any, decoder).layers[-1], "mlp", None))
+    selection = None
     if places is not None and last is not None:
-        asked = last, places, shape
-        if _put not in last._forward_hooks.values():
+        selection = last, places, shape
+        if _put not in cast(Any, last)._forward_hooks.values():
             last.register_forward_pre_hook(_pick)
             last.register_forward_hook(_put)
-    before = _asked.set(asked)
+    token = _selection.set(selection)
     try:
         yield
     finally:
-        _asked.reset(before)
+        _selection.reset(token)
 
 
-def _pick(part: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-    """The rows that are asked for, and zeros up to ROWS."""
-    asked = _asked.get()
-    if asked is not None and asked[0] is part:
-        rows = given[0][asked[1]]
-        return F.pad(rows, (0, 0, 0, max(ROWS - len(rows), 0)))[None], *given[1:]
+def _pick(part: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    """The selected rows, and zeros up to MIN_ROWS; None where the part computes all tokens."""
+    selection = _selection.get()
+    if selection is None or selection[0] is not part:
+        return None
+    rows = inputs[0][selection[1]]
+    return F.pad(rows, (0, 0, 0, max(MIN_ROWS - len(rows), 0)))[None], *inputs[1:]
 
 
-def _put(part: nn.Module, given: tuple[Tensor, ...], found: Tensor) -> Tensor | None:
-    asked = _asked.get()
-    if asked is not None and asked[0] is part:
-        return found.new_zeros(asked[2]).index_put(asked[1], found[0, : len(asked[1][0])])
+def _put(part: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> Tensor | None:
+    """The outputs of the selected rows in their places, and zeros elsewhere; None where the part computes all."""
+    selection = _selection.get()
+    if selection is None or selection[0] is not part:
+        return None
+    return outputs.new_zeros(selection[2]).index_put(selection[1], outputs[0, : len(selection[1][0])])

@@ -1,0 +1,5 @@
+"""Sequence models over item ids: encoders that turn a history into states, and states into item scores.
+
+Read `encoders` first (SASRec, GRU4Rec, BERT4Rec), then `content_sasrec`, whose item vectors also hold what an item is,
+then `catalogue_softmax`, the training loss over all items.
+"""

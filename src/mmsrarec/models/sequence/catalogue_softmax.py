@@ -1,44 +1,55 @@
-"""Cross-entropy over a whole catalogue, in blocks: no table of all rows' scores of all items is ever held."""
+"""Computes the cross-entropy over a whole catalogue in blocks: the scores of all rows are never held at once."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-CELLS = 4_000_000  # scores held at once: what fits a processor's cache is far faster than what does not
-LEAST = 1e-37  # a share below it is told as this one; its gradient is right all the same
+MAX_SCORES_HELD = 4_000_000
+"""Scores held at once. A block that fits a processor's cache is computed far faster."""
+MIN_PROBABILITY = 1e-37
+"""A smaller probability counts as this one in the loss; its gradient is exact."""
 
 
 class _CatalogueLoss(torch.autograd.Function):
-    """The gradients are found with the loss, block by block: what a backward pass would need would fill the memory."""
+    """The loss. Its gradients are computed with it, block by block: a backward pass would hold too much memory."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, items: Tensor, target: Tensor, dtype: torch.dtype) -> Tensor:
         vectors = items.to(dtype)
-        for_states, for_items = torch.empty_like(states), torch.zeros_like(items)
+        states_grad, items_grad = torch.empty_like(states), torch.zeros_like(items)
         total = states.new_zeros(())
-        rows = max(1, CELLS // len(items))
+        rows = max(1, MAX_SCORES_HELD // len(items))
         for begin in range(0, len(states), rows):
             block = slice(begin, begin + rows)
-            near = states[block].to(dtype)
-            share = (near @ vectors.T).softmax(dim=1)
-            total -= share.gather(1, target[block, None]).float().clamp(min=LEAST).log().sum()
-            for_states[block] = share @ vectors
-            for_items += share.T @ near
-        for_states -= items[target]
-        for_items.index_add_(0, target, states, alpha=-1)
-        ctx.save_for_backward(for_states / len(states), for_items / len(states))
+            block_states = states[block].to(dtype)
+            probabilities = (block_states @ vectors.T).softmax(dim=1)
+            total -= probabilities.gather(1, target[block, None]).float().clamp(min=MIN_PROBABILITY).log().sum()
+            states_grad[block] = probabilities @ vectors
+            items_grad += probabilities.T @ block_states
+        states_grad -= items[target]
+        items_grad.index_add_(0, target, states, alpha=-1)
+        ctx.save_for_backward(states_grad / len(states), items_grad / len(states))
         return total / len(states)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        for_states, for_items = ctx.saved_tensors
-        return grads[0] * for_states, grads[0] * for_items, None, None
+        states_grad, items_grad = ctx.saved_tensors
+        return grads[0] * states_grad, grads[0] * items_grad, None, None
 
 
 def catalogue_loss(states: Tensor, items: Tensor, target: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Mean cross-entropy of the logits states @ items.T: (m, d) states, (n, d) items, (m,) codes.
+    """Compute the mean cross-entropy of the logits states @ items.T.
 
-    dtype: of the products; bfloat16 is several times as fast where the processor knows it, and sums stay float32.
+    Args:
+        states: (m, d) states.
+        items: (n, d) vectors of all items.
+        target: (m,) codes of the right items.
+        dtype: The number format of the products; bfloat16 is several times as fast on processors that have it. Sums
+            are always float32.
+
+    Returns:
+        () the mean over the m rows.
     """
-    return _CatalogueLoss.apply(states, items, target, dtype)
+    apply = cast(Any, _CatalogueLoss).apply  # torch gives it no type
+    return apply(states, items, target, dtype)

@@ -1,9 +1,11 @@
-"""SASRec whose item vectors say what an item is, beside its id: an item that nobody took yet has one too [extension].
+"""SASRec with item vectors of content and id, so that items without interactions have vectors too [extension].
 
-What an item is, is told by the state of a frozen backbone (text, keywords, picture), whitened. Ids are left out by
-chance while training, so that content learns to stand alone, as in DropoutNet (Volkovs et al., NeurIPS 2017).
-Shapes: n items, d of a backbone's states, k of the content, e dimensions of an item's vector.
+The content of an item is the whitened state of a frozen backbone (text, keywords, picture). Ids are dropped at random
+in training, so that the content learns to stand alone, as in DropoutNet (Volkovs et al., NeurIPS 2017).
+Shapes: n items, d dimensions of a backbone's states, k of the content, e of an item's vector.
 """
+
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,18 +17,33 @@ from mmsrarec.models.sequence.encoders import SASRec
 
 
 def whitened(states: Tensor, dims: int) -> Tensor:
-    """(n, d) states -> (n, dims): their first principal components, of variance one; zeros where there are fewer."""
+    """Reduce states to their first principal components, each of variance one.
+
+    Args:
+        states: (n, d) states of the backbone.
+        dims: k, the number of components.
+
+    Returns:
+        (n, k) float32 on the CPU; the last columns are zero where there are fewer components.
+    """
     states = states.cpu().double()
     centred = (states - states.mean(0)) / states.std(0, correction=0).clamp(min=1e-6)
-    left, sizes, _ = torch.linalg.svd(centred, full_matrices=False)
-    kept = min(dims, int((sizes > 1e-6 * sizes[:1].clamp(min=1e-12)).sum()))
-    found = left[:, :kept] * len(states) ** 0.5
-    found = found * torch.where(found.sum(0) < 0, -1.0, 1.0)  # a component's sign is anybody's guess: fix it
-    return F.pad(found, (0, dims - kept)).float()
+    svd = cast(tuple[Tensor, Tensor, Tensor], cast(Any, torch.linalg).svd(centred, full_matrices=False))
+    left_vectors, singular_values, _ = svd
+    n_components = min(dims, int((singular_values > 1e-6 * singular_values[:1].clamp(min=1e-12)).sum()))
+    components = left_vectors[:, :n_components] * len(states) ** 0.5
+    components = components * torch.where(components.sum(0) < 0, -1.0, 1.0)  # the sign of a component is arbitrary
+    return F.pad(components, (0, dims - n_components)).float()
 
 
 class ContentItems(nn.Module):
-    """In the place of a table of vectors: an item's own, if training knows the item, and what its content says."""
+    """Item vectors made of a learned vector for each known item and a linear map of the content.
+
+    Attributes:
+        content: (n + others, k) float32, the content of each token.
+        known: (n + others, 1) float32, 1 for items with training interactions, else 0.
+        left_out: (n + others, 1) float32, 1 for items whose ids the current training step drops.
+    """
 
     content: Tensor
     known: Tensor
@@ -42,16 +59,22 @@ class ContentItems(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """(n + others, e)."""
-        kept = self.known * (1 - self.left_out) if self.training else self.known
-        return self.ids.weight * kept + self.map(self.content)
+        """(n + others, e) vectors of all tokens."""
+        id_weight = self.known * (1 - self.left_out) if self.training else self.known
+        return self.ids.weight * id_weight + self.map(self.content)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """(b, t) tokens -> (b, t, e) vectors."""
         return F.embedding(tokens, self.weight)
 
 
 class ContentSASRec(SASRec):
-    """without_id: the share of items whose ids a training step leaves out."""
+    """SASRec over `ContentItems`.
+
+    Attributes:
+        items: The item vectors.
+        id_dropout: The share of items, in [0, 1], whose ids a training step drops.
+    """
 
     items: ContentItems  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -67,15 +90,21 @@ class ContentSASRec(SASRec):
         id_dropout: float,
     ) -> None:
         super().__init__(n_items, length, dims, blocks, heads, dropout)
-        self.items = ContentItems(n_items, self.tokens_of_its_own, dims, content_dims)
+        self.items = ContentItems(n_items, self.n_special_tokens, dims, content_dims)
         self.id_dropout = id_dropout
 
-    def describe(self, content: Tensor, known: Tensor) -> None:
-        """content: (n, k), of all items; known: (n,) bool, whether training has interactions of an item."""
+    def set_content(self, content: Tensor, known: Tensor) -> None:
+        """Set what the items are.
+
+        Args:
+            content: (n, k) content of all items.
+            known: (n,) bool, whether an item has training interactions.
+        """
         self.items.content[: self.n_items] = content.to(self.items.content)
         self.items.known[: self.n_items, 0] = known.to(self.items.known)
 
-    def exercise(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-        left_out = torch.from_numpy(rng.random(self.n_items) < self.id_dropout)
+    def training_batch(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+        """As in `SASRec`; the ids to drop in this step are drawn first."""
+        left_out = torch.tensor(rng.random(self.n_items) < self.id_dropout)
         self.items.left_out[: self.n_items, 0] = left_out.to(self.items.left_out)
-        return super().exercise(items_bt, rng)
+        return super().training_batch(items_bt, rng)

@@ -1,4 +1,4 @@
-"""Sequence models over item ids, each with item vectors that serve as input and as output: SASRec, GRU4Rec, BERT4Rec.
+"""Sequence models over item ids: SASRec, GRU4Rec and BERT4Rec. Item vectors serve as inputs and as output weights.
 
 Tensor names carry their shape: b windows, t tokens of a window, d dimensions, h heads, n items.
 """
@@ -15,39 +15,66 @@ from mmsrarec.data.dataset import IntArray
 
 
 class SequenceModel(nn.Module, ABC):
-    """Tokens (b, t) in, a state for each token (b, t, d) out; `logits` turns states into item scores.
+    """A model that turns tokens (b, t) into a state for each token (b, t, d); `logits` turns states into item scores.
 
-    Tokens are item codes and, from n_items on, tokens of the model's own. `pad`, the first of these, fills windows up
-    on the right; it may stand for something else too where the model cannot see it there.
+    Tokens are item codes and, from n_items on, special tokens. The first special token, `pad`, fills windows on the
+    right; it may have another meaning where the model cannot see the padding.
+
+    Attributes:
+        n_special_tokens: The number of special tokens.
+        n_items: n, the number of items.
+        pad: The padding token.
+        items: The vectors of the tokens.
+        scale: () the factor of the vectors as inputs, the square root of d.
     """
 
-    tokens_of_its_own = 1
+    n_special_tokens = 1
     scale: Tensor
 
     def __init__(self, n_items: int, dims: int) -> None:
         super().__init__()
         self.n_items = self.pad = n_items
-        self.items = nn.Embedding(n_items + self.tokens_of_its_own, dims)
-        # as inputs, vectors are made as large as what the layers add to them: unscaled, they drown in it
+        self.items = nn.Embedding(n_items + self.n_special_tokens, dims)
+        # inputs are scaled to the size of what the layers add to them: unscaled, they would hardly count
         self.register_buffer("scale", torch.tensor(dims**0.5))
 
     def embed(self, tokens_bt: Tensor) -> Tensor:
-        """(b, t) -> (b, t, d): the tokens' vectors, scaled."""
+        """(b, t) tokens -> (b, t, d) scaled vectors."""
         return self.items(tokens_bt) * self.scale
 
     @abstractmethod
     def read(self, histories: Sequence[IntArray], length: int) -> IntArray:
-        """m histories (codes; unknown ones are skipped) -> (m, length + 1) tokens of the last `length` items.
+        """Turn histories into the tokens of a prediction.
 
-        After n known items, the state at place n is the one that tells what comes next.
+        Args:
+            histories: m arrays of item codes, oldest first; codes that are no items are skipped.
+            length: How many of the last items are read.
+
+        Returns:
+            (m, length + 1) tokens. After k items, the state at place k predicts the next item.
         """
 
     @abstractmethod
-    def exercise(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-        """Windows of items, padded on the right -> tokens (b, t), and the item each state must name, `pad` for none."""
+    def training_batch(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+        """Turn windows of items into tokens and targets.
+
+        Args:
+            items_bt: (b, t) item codes, padded on the right.
+            rng: The random state.
+
+        Returns:
+            (b, t) tokens, and (b, t) the item that each state must predict, `pad` for none.
+        """
 
     def reset(self, generator: torch.Generator) -> "SequenceModel":
-        """Draw all weights anew from `generator`: equal seeds give equal models, whatever else draws numbers."""
+        """Draw all weights anew.
+
+        Args:
+            generator: The only random state that is used, so that equal seeds give equal models.
+
+        Returns:
+            The model itself.
+        """
         for module in self.modules():
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.02, generator=generator)
@@ -63,27 +90,37 @@ class SequenceModel(nn.Module, ABC):
         return self
 
     def logits(self, states_bd: Tensor, codes: Tensor | None = None) -> Tensor:
-        """(b, d) -> (b, n): scores of all items, or of the items in `codes` (n,)."""
+        """Score items.
+
+        Args:
+            states_bd: (b, d) states.
+            codes: (c,) item codes; None scores all items.
+
+        Returns:
+            (b, c) or (b, n) scores.
+        """
         vectors_nd = self.items.weight[: self.n_items] if codes is None else self.items(codes)
         return states_bd @ vectors_nd.T
 
 
 class Causal(SequenceModel):
-    """A state knows what stands before it: after each token, the next item is foretold.
+    """A sequence model in which a state depends only on earlier tokens and predicts the next item.
 
-    A window opens with the start token, so that an empty history has a state too. It is `pad` as well: a token sees
-    only what stands before it, so padding needs no mask and changes nothing.
+    A window starts with a start token, so that an empty history has a state too. It is the same token as `pad`: a
+    token sees only earlier tokens, so padding on the right needs no mask and changes nothing.
     """
 
     def read(self, histories: Sequence[IntArray], length: int) -> IntArray:
+        """As in `SequenceModel`: the start token, then the items."""
         return np.pad(fill(histories, length, self.pad), ((0, 0), (1, 0)), constant_values=self.pad)
 
-    def exercise(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    def training_batch(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+        """As in `SequenceModel`: every state must predict the next item."""
         return np.pad(items_bt[:, :-1], ((0, 0), (1, 0)), constant_values=self.pad), items_bt
 
 
 class Block(nn.Module):
-    """Attention, then a feed-forward layer, each added to what came in."""
+    """A pre-norm transformer block: attention, then a feed-forward layer, each added to its input."""
 
     def __init__(self, dims: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -96,20 +133,29 @@ class Block(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x_btd: Tensor, seen_b11t: Tensor | None = None) -> Tensor:
-        """seen_b11t: the tokens that may be attended to; None: each sees itself and those before it."""
+        """Apply the block.
+
+        Args:
+            x_btd: (b, t, d) inputs.
+            seen_b11t: (b, 1, 1, t) bool, the tokens that all tokens attend to; None lets each token attend to itself
+                and to earlier tokens.
+
+        Returns:
+            (b, t, d) outputs.
+        """
         q_bhtd, k_bhtd, v_bhtd = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.qkv(self.attend_norm(x_btd)).chunk(3, dim=-1)
         )
-        got_bhtd = F.scaled_dot_product_attention(
+        mixed_bhtd = F.scaled_dot_product_attention(
             q_bhtd, k_bhtd, v_bhtd, attn_mask=seen_b11t, is_causal=seen_b11t is None
         )
-        x_btd = x_btd + self.drop(self.out(got_bhtd.transpose(1, 2).flatten(2)))
+        x_btd = x_btd + self.drop(self.out(mixed_bhtd.transpose(1, 2).flatten(2)))
         return x_btd + self.drop(self.think(self.think_norm(x_btd)))
 
 
 class Transformer(SequenceModel):
-    """Blocks over vectors of items and of places, pre-norm."""
+    """Transformer blocks over the sum of item vectors and position vectors."""
 
     def __init__(self, n_items: int, length: int, dims: int, blocks: int, heads: int, dropout: float) -> None:
         super().__init__(n_items, dims)
@@ -119,7 +165,16 @@ class Transformer(SequenceModel):
         self.drop = nn.Dropout(dropout)
 
     def attend(self, tokens_bt: Tensor, places_bt: Tensor, seen_b11t: Tensor | None = None) -> Tensor:
-        """The states of tokens at places (b, t) or (t,); seen_b11t as in `Block`."""
+        """Compute the states of tokens.
+
+        Args:
+            tokens_bt: (b, t) tokens.
+            places_bt: (b, t) or (t,) positions.
+            seen_b11t: As in `Block.forward`.
+
+        Returns:
+            (b, t, d) states.
+        """
         x_btd = self.drop(self.embed(tokens_bt) + self.positions(places_bt))
         for block in self.blocks:
             x_btd = block(x_btd, seen_b11t)
@@ -127,14 +182,15 @@ class Transformer(SequenceModel):
 
 
 class SASRec(Causal, Transformer):
-    """A causal transformer (Kang and McAuley, arXiv 1808.09781); places are counted from the start."""
+    """A causal transformer (Kang and McAuley, arXiv 1808.09781); positions are counted from the start."""
 
     def forward(self, tokens_bt: Tensor) -> Tensor:
+        """(b, t) tokens -> (b, t, d) states."""
         return self.attend(tokens_bt, torch.arange(tokens_bt.shape[1], device=tokens_bt.device))
 
 
 class GRU4Rec(Causal):
-    """Gated recurrent layers over item vectors (Hidasi et al., arXiv 1511.06939), each as wide as these."""
+    """Gated recurrent layers over item vectors (Hidasi et al., arXiv 1511.06939), each of d dimensions."""
 
     def __init__(self, n_items: int, dims: int, blocks: int, dropout: float) -> None:
         super().__init__(n_items, dims)
@@ -143,17 +199,23 @@ class GRU4Rec(Causal):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, tokens_bt: Tensor) -> Tensor:
+        """(b, t) tokens -> (b, t, d) states."""
         return self.norm(self.drop(self.gru(self.drop(self.embed(tokens_bt)))[0]))
 
 
 class BERT4Rec(Transformer):
-    """A transformer that sees both sides of a hidden item (Sun et al., arXiv 1904.06690).
+    """A bidirectional transformer over partly masked windows (Sun et al., arXiv 1904.06690).
 
-    Some items of a window are hidden behind the mask token, and named from the rest. What comes next is a hidden item
-    after the last one. Places are counted from the end, so that it always stands where training has been.
+    The mask token replaces some items of a window, which are predicted from the others. The next item is predicted at
+    a mask token after the last item. Positions are counted from the end, so that this mask token always stands at a
+    position that training has seen.
+
+    Attributes:
+        mask: The mask token.
+        hidden: The share of the items, in [0, 1], that are masked in training.
     """
 
-    tokens_of_its_own = 2
+    n_special_tokens = 2
 
     def __init__(
         self, n_items: int, length: int, dims: int, blocks: int, heads: int, dropout: float, hidden: float
@@ -162,12 +224,13 @@ class BERT4Rec(Transformer):
         self.mask, self.hidden = n_items + 1, hidden
 
     def read(self, histories: Sequence[IntArray], length: int) -> IntArray:
+        """As in `SequenceModel`: the items, then the mask token."""
         tokens = np.pad(fill(histories, length, self.pad), ((0, 0), (0, 1)), constant_values=self.pad)
         tokens[np.arange(len(tokens)), (tokens < self.n_items).sum(axis=1)] = self.mask
         return tokens
 
-    def exercise(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-        """Half of the windows hide their last item alone, as at a prediction; the others any, but one at least."""
+    def training_batch(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+        """As in `SequenceModel`: half of the windows mask only their last item, the others at least one item."""
         real_bt = items_bt != self.pad
         last_b = real_bt.sum(axis=1) - 1
         draw_bt = np.where(real_bt, rng.random(items_bt.shape), np.inf)
@@ -178,16 +241,26 @@ class BERT4Rec(Transformer):
         return np.where(hide_bt, self.mask, items_bt), np.where(hide_bt, items_bt, self.pad)
 
     def forward(self, tokens_bt: Tensor) -> Tensor:
+        """(b, t) tokens -> (b, t, d) states."""
         seen_bt = tokens_bt != self.pad
-        places_bt = seen_bt.flip(1).cumsum(1).flip(1) - 1  # 0 for the last token that is seen
+        places_bt = seen_bt.flip(1).cumsum(1).flip(1) - 1  # 0 for the last token that is no padding
         return self.attend(tokens_bt, places_bt.clamp(min=0), seen_bt[:, None, None, :])
 
 
 def fill(histories: Sequence[IntArray], length: int, pad: int) -> IntArray:
-    """(m, length): each history's last `length` items, unknown ones (below 0, or from `pad` on) skipped, padded."""
+    """Write the last items of histories into rows of one length.
+
+    Args:
+        histories: m arrays of item codes, oldest first; codes below 0 or from `pad` on are skipped.
+        length: The length of a row.
+        pad: The padding token, which is also the number of items.
+
+    Returns:
+        (m, length) item codes, padded on the right.
+    """
     rows = np.full((len(histories), length), pad, dtype=np.int64)
     for row, history in zip(rows, histories, strict=True):
-        read = history[-length:]
-        known = read[(read >= 0) & (read < pad)]
-        row[: len(known)] = known
+        recent = history[-length:]
+        items = recent[(recent >= 0) & (recent < pad)]
+        row[: len(items)] = items
     return rows

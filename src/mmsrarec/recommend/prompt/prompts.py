@@ -213,8 +213,8 @@ class Prompts:
 
     @cached_property
     def answers(self) -> tuple[int, int]:
-        """The token ids of the answers yes and no."""
-        return self.mllm.word(" yes"), self.mllm.word(" no")
+        """The tokens of the two answers."""
+        return self.mllm.first_token(" yes"), self.mllm.first_token(" no")
 
     @cached_property
     def keyword_rarity(self) -> dict[str, float]:

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from mmsrarec.models.backbone.adapter import save_whole
+from mmsrarec.models.backbone.adapter import save_atomically
 from mmsrarec.models.packing.packed_prompt import TokenSpan
 from mmsrarec.recommend.prompt.prompts import Prompts
 
@@ -73,7 +73,7 @@ def item_states(prompts: Prompts, file: Path | None = None, batch_tokens: int = 
         new_states = mean_states(prompts, list(missing_spans.values()), batch_tokens)
         states_by_name |= dict(zip(missing_spans, new_states, strict=True))
         if file:
-            save_whole(
+            save_atomically(
                 {"states": torch.stack(list(states_by_name.values()))},
                 file,
                 {"names": json.dumps(list(states_by_name))},

@@ -21,7 +21,7 @@ from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
-from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, save_whole
+from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, save_atomically
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
@@ -108,7 +108,7 @@ def tune(
         loss, step_figures = objective.loss(*training_plan.steps[step])
         if not math.isfinite(step_figures["loss"]):
             raise MmsrarecError(f"the loss is {step_figures['loss']} at step {step}: lower recommend.learning_rate")
-        trainer.step(loss, together=True)
+        trainer.step(loss, all_reduce=True)
         if not processes.is_first():
             continue
         with curve_file.open("a") as file:
@@ -168,7 +168,7 @@ class RankingObjective:
         Returns:
             This process's part of the loss, and the figures of the whole batch.
         """
-        rows, weight = processes.share(batch_rows)
+        rows, weight = processes.batch_share(batch_rows)
         examples, first_share = self.training_plan.examples[task], math.nan
         if task == CHOOSE:
             loss, own_share = self._choose([examples[int(row)] for row in rows], rows)
@@ -177,7 +177,7 @@ class RankingObjective:
             weight = answer_token_share(examples, rows, batch_rows) if weight else 0.0
             loss = weight * answer_loss(self.prompts, [examples[int(row)] for row in rows])
         sums = torch.tensor([loss.item(), first_share]).to(loss.device)
-        processes.add_up([sums])
+        processes.sum_tensors([sums])
         figures: StepFigures = {"task": task, "loss": float(sums[0])}
         if task == CHOOSE:
             figures["first"] = float(sums[1])
@@ -230,7 +230,7 @@ def load_teacher_logits(
     """
     if not file.exists():
         scores = np.stack(score_packs(teacher(), packs, progress=progress))
-        save_whole({"logits": torch.as_tensor(scores).logit(eps=1e-9).float()}, file)
+        save_atomically({"logits": torch.as_tensor(scores).logit(eps=1e-9).float()}, file)
     return load_file(file)["logits"]
 
 

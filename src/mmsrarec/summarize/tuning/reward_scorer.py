@@ -66,7 +66,7 @@ class FrozenImageModel:
             PackedPrompt(TokenSpan(self.policy_summarizer.about_picture(code)), list(said.values()))
             for code, said in asked.items()
         ]
-        with without_adapter(mllm), self.policy_summarizer.words.spoken():
+        with without_adapter(mllm), self.policy_summarizer.words.installed():
             found = packed_log_probs(mllm, packs, SCORED_TOKENS)
         known = {
             code: dict(zip(said, values, strict=True))

@@ -74,7 +74,7 @@ def warm_start(
         train_dataset=Table.from_list(examples),
         processing_class=policy_summarizer.mllm.tokenizer,
     )
-    with policy_summarizer.words.spoken():
+    with policy_summarizer.words.installed():
         return _train(trainer, work, "warm start", steps, count)
 
 
@@ -126,7 +126,7 @@ def grpo(
         reward_funcs=[reward for reward, _ in judge.rewards],
         rollout_func=rollout,
     )
-    with policy_summarizer.words.spoken():
+    with policy_summarizer.words.installed():
         return _train(trainer, work, "grpo", tune.steps, count, shapes)
 
 

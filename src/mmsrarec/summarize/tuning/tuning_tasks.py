@@ -102,7 +102,7 @@ class PolicySummarizer:
             prompts = [self.prompt(summary_tasks[place], shots) for place in places]
             stop, most = stop_after(self.limits[modality]), self.tokens[modality]
             nothing = [None] * len(prompts)
-            with self.words.spoken():
+            with self.words.installed():
                 said = self.mllm.generate_ids(prompts, nothing, most, stop, samples, temperature, generator)
             for number, place in enumerate(places):
                 found[place * samples : (place + 1) * samples] = said[number * samples : (number + 1) * samples]
