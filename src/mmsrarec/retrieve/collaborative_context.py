@@ -10,13 +10,13 @@ import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
-from mmsrarec.retrieve.neighbours import Found, Neighbours, clock
+from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours, query_times
 
 SHARPNESS = 4
 """Power of a neighbour's cosine: a voting neighbours may be large, and those who are most alike still speak loudest
 [extension]."""
 
-TAKINGS = 4_000_000
+MAX_NEXT_ITEMS_HELD = 4_000_000
 """Items that neighbours took next, held at once: 32 MB."""
 
 
@@ -79,14 +79,14 @@ def share_levels(votes: Votes, candidates: IntArray, shares: Sequence[float]) ->
 def blocks(queries: int, takings: int) -> Iterator[IntArray]:
     """Numbers of queries, few enough at a time that what a voting neighbours took next, so many `takings` a query,
     fits."""
-    size = max(1, TAKINGS // takings)
+    size = max(1, MAX_NEXT_ITEMS_HELD // takings)
     for begin in range(0, queries, size):
         yield np.arange(begin, min(begin + size, queries))
 
 
 def voting_neighbours(
     neighbours: Neighbours, train: Interactions, queries: Queries, k: int, n_next: int
-) -> Iterator[tuple[IntArray, Queries, Found, IntArray]]:
+) -> Iterator[tuple[IntArray, Queries, NeighbourLists, IntArray]]:
     """What the k nearest of each query took next, few queries at a time: their numbers, the queries, who is nearest,
     and (m, k, n_next) codes as `next_items` gives them."""
     for these in blocks(len(queries), k * n_next):
@@ -95,12 +95,12 @@ def voting_neighbours(
         yield these, asked, found, next_items(found, train, asked, n_next)
 
 
-def next_items(found: Found, train: Interactions, queries: Queries, n_next: int) -> IntArray:
+def next_items(found: NeighbourLists, train: Interactions, queries: Queries, n_next: int) -> IntArray:
     """(m, k, n_next) codes of the items each neighbour took from its row on, in order; -1 where there is none.
 
     Only interactions strictly before the query count: a neighbour's later interactions are the future.
     """
-    time = clock(queries)[:, None, None]
+    time = query_times(queries)[:, None, None]
     rows = found.row[:, :, None] + np.arange(n_next)
     inside = np.minimum(rows, len(train) - 1)
     real = (found.row[:, :, None] >= 0) & (rows < len(train))

@@ -19,7 +19,7 @@ from mmsrarec.models.sequence.encoders import BERT4Rec, GRU4Rec, SASRec, Sequenc
 from mmsrarec.retrieve.settings import CONTENT_SASREC, RetrieveSettings
 
 Float32Array = NDArray[np.float32]
-TOKENS_A_BATCH = 32_768  # bounds memory while encoding
+MAX_BATCH_TOKENS = 32_768  # bounds memory while encoding
 KNOWN = "known_items"
 """What training saw taken, beside the weights in their file."""
 
@@ -68,7 +68,7 @@ class Encoder:
         begin = 0
         while begin < len(by_length):
             rows = by_length[begin : begin + 4096]
-            rows = rows[: max(1, TOKENS_A_BATCH // (int(last[rows[-1]]) + 1))]
+            rows = rows[: max(1, MAX_BATCH_TOKENS // (int(last[rows[-1]]) + 1))]
             batch = torch.from_numpy(tokens[rows, : int(last[rows[-1]]) + 1]).to(device)
             ends = torch.from_numpy(last[rows]).to(device)
             states[rows] = self.model(batch)[torch.arange(len(rows), device=device), ends].cpu().numpy()

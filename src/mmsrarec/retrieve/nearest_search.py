@@ -17,7 +17,7 @@ Float32Array = NDArray[np.float32]
 SearchName = Literal["exact", "faiss"]
 
 
-class Proposed(NamedTuple):
+class Proposal(NamedTuple):
     """The nearest vectors to one query, by number. floor: no product that is left out is above it; -inf: all are in."""
 
     numbers: IntArray
@@ -27,7 +27,7 @@ class Proposed(NamedTuple):
 class Search(Protocol):
     """What proposes the nearest vectors."""
 
-    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> Sequence[Proposed]:
+    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> Sequence[Proposal]:
         """For each of m queries (m, d) about `width` (m,) of the nearest among its first `until` (m,) vectors."""
         ...
 
@@ -50,21 +50,21 @@ class NumpySearch:
     def __init__(self, vectors: Float32Array) -> None:
         self.vectors = vectors
 
-    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposed]:
+    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposal]:
         products = queries @ self.vectors[: int(until.max(initial=0))].T
         return [_above_bound(row[:end], int(w)) for row, end, w in zip(products, until, width, strict=True)]
 
 
-def _above_bound(products: Float32Array, width: int) -> Proposed:
+def _above_bound(products: Float32Array, width: int) -> Proposal:
     """The largest `width` and a few more. The vectors are dealt into piles, and the `width`-th largest of the piles'
     maxima is the bound: at least `width` products reach it, and few others."""
     deep = min(64, len(products) // (2 * width))
     if deep < 2:
-        return Proposed(np.arange(len(products)), -np.inf)
+        return Proposal(np.arange(len(products)), -np.inf)
     piles = len(products) // deep
     maxima = products[: deep * piles].reshape(deep, piles).max(axis=0)
     floor = np.partition(maxima, piles - width)[piles - width]
-    return Proposed(np.flatnonzero(products >= floor), float(floor))
+    return Proposal(np.flatnonzero(products >= floor), float(floor))
 
 
 class TorchSearch:
@@ -77,7 +77,7 @@ class TorchSearch:
         self.vectors = torch.from_numpy(vectors).to(device)
         self.place = torch.arange(len(vectors), device=device)
 
-    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposed]:
+    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposal]:
         torch, n = self.torch, int(until.max(initial=0))
         ends = torch.from_numpy(until).to(self.place.device)
         products = torch.from_numpy(queries).to(self.place.device) @ self.vectors[:n].T
@@ -95,8 +95,8 @@ class FaissSearch:
         self.index = self.faiss.IndexFlatIP(vectors.shape[1])
         self.index.add(np.ascontiguousarray(vectors))
 
-    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposed]:
-        found: list[Proposed] = [Proposed(np.arange(0), -np.inf)] * len(queries)
+    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposal]:
+        found: list[Proposal] = [Proposal(np.arange(0), -np.inf)] * len(queries)
         for end in np.unique(until):
             rows = np.flatnonzero(until == end)
             if end:
@@ -108,10 +108,10 @@ class FaissSearch:
         return found
 
 
-def _real(values: Float32Array, numbers: IntArray, end: int) -> Proposed:
+def _real(values: Float32Array, numbers: IntArray, end: int) -> Proposal:
     """Without what only fills up: numbers outside the prefix of `end` vectors."""
     real = (numbers >= 0) & (numbers < end) & (values > -np.inf)
-    return Proposed(numbers[real], -np.inf if real.sum() == end else float(values[real].min()))
+    return Proposal(numbers[real], -np.inf if real.sum() == end else float(values[real].min()))
 
 
 def _faiss() -> Any:

@@ -16,14 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.retrieve.nearest_search import Float32Array, NumpySearch, Proposed, SearchName, make_search, rounding
+from mmsrarec.retrieve.nearest_search import Float32Array, NumpySearch, Proposal, SearchName, make_search, rounding
 
-SHORTEST_COPY = 5  # interactions: shorter sequences are shared by chance, not because one person has two accounts
-CELLS = 16_000_000  # similarities held at once: 64 MB
+MIN_COPY_LENGTH = 5  # interactions: shorter sequences are shared by chance, not because one person has two accounts
+MAX_SIMILARITIES_HELD = 16_000_000  # similarities held at once: 64 MB
 FILE = "moments.safetensors"
 
 
-class Encodes(Protocol):
+class HistoryEncoder(Protocol):
     """What is asked of an encoder; `retrieve.encode.Encoder` is one. The search itself asks for no scores."""
 
     def encode(self, histories: Sequence[IntArray]) -> NDArray[np.float32]: ...
@@ -32,7 +32,7 @@ class Encodes(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class NeighbourLists:
     """The neighbours of m queries, nearest first.
 
     user: (m, k) codes. row: (m, k) row numbers, in the training interactions, of what each neighbour took *next*.
@@ -44,7 +44,7 @@ class Found:
     similarity: Float32Array
 
 
-def clock(queries: Queries) -> IntArray:
+def query_times(queries: Queries) -> IntArray:
     """(m,) the queries' times. Raises MmsrarecError if one has none: without a clock, nothing may be retrieved."""
     time = np.asarray(queries.time)
     if time.shape != (len(queries),) or not np.issubdtype(time.dtype, np.integer) or (time < 0).any():
@@ -64,7 +64,7 @@ class Neighbours:
     def __init__(
         self,
         train: Interactions,
-        encoder: Encodes,
+        encoder: HistoryEncoder,
         index: SearchName = "exact",
         device: str = "cpu",
         made: tuple[Float32Array, IntArray] | None = None,
@@ -95,7 +95,7 @@ class Neighbours:
         self.copies: dict[bytes, list[int]] = defaultdict(list)
         for user in np.unique(train.user):
             items = train.items_of(user)
-            if len(items) >= SHORTEST_COPY:
+            if len(items) >= MIN_COPY_LENGTH:
                 for sequence in (items, items[:-1]):
                     self.copies[sequence.tobytes()].append(int(user))
 
@@ -108,7 +108,12 @@ class Neighbours:
 
     @classmethod
     def load(
-        cls, folder: Path, train: Interactions, encoder: Encodes, index: SearchName = "exact", device: str = "cpu"
+        cls,
+        folder: Path,
+        train: Interactions,
+        encoder: HistoryEncoder,
+        index: SearchName = "exact",
+        device: str = "cpu",
     ) -> "Neighbours":
         """The saved index of `train`; built anew where none was saved, or another log's."""
         from safetensors import safe_open
@@ -120,7 +125,7 @@ class Neighbours:
                     return cls(train, encoder, index, device, made)
         return cls(train, encoder, index, device)
 
-    def neighbours(self, history: ArrayLike, as_of: int | None, k: int = 3, user: int = -1) -> Found:
+    def neighbours(self, history: ArrayLike, as_of: int | None, k: int = 3, user: int = -1) -> NeighbourLists:
         """The k nearest users of one history as it stands at a query: item codes, oldest first; (1, k) neighbours.
 
         as_of: seconds since 1970; only what happened strictly before counts. user: whose history it is, -1 for somebody
@@ -129,13 +134,13 @@ class Neighbours:
         one = Queries(np.array([user]), np.array([as_of]), np.array([-1]), (np.asarray(history, dtype=np.int64),))
         return self.find(one, k)
 
-    def find(self, queries: Queries, k: int) -> Found:
+    def find(self, queries: Queries, k: int) -> NeighbourLists:
         """The k nearest users of each query, each by its own nearest earlier row; equally near: the latest first.
 
         Raises MmsrarecError if a query has no time.
         """
-        m, time = len(queries), clock(queries)
-        found = Found(
+        m, time = len(queries), query_times(queries)
+        found = NeighbourLists(
             np.full((m, k), -1, dtype=np.int64), np.full((m, k), -1, dtype=np.int64), np.zeros((m, k), dtype=np.float32)
         )
         if not m or not len(self.train):
@@ -149,7 +154,7 @@ class Neighbours:
         by_time = np.argsort(until, kind="stable")
         begin = 0
         while begin < m:
-            block = max(1, CELLS // max(int(until[by_time[min(begin + 255, m - 1)]]), 1))
+            block = max(1, MAX_SIMILARITIES_HELD // max(int(until[by_time[min(begin + 255, m - 1)]]), 1))
             these = by_time[begin : begin + min(block, 256)]
             proposed = self.search.propose(query_vectors[these], until[these], width[these])
             for i, one in zip(these.tolist(), proposed, strict=True):
@@ -175,7 +180,7 @@ class Neighbours:
         return alike
 
     def _take(
-        self, found: Found, i: int, proposed: Proposed, query_vector: Float32Array, time: int, same: set[int]
+        self, found: NeighbourLists, i: int, proposed: Proposal, query_vector: Float32Array, time: int, same: set[int]
     ) -> bool:
         """Fill in query i from the proposed vectors; False where a vector that is left out may be nearer."""
         k, numbers = found.row.shape[1], proposed.numbers

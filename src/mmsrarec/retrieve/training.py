@@ -17,7 +17,7 @@ from mmsrarec.models.sequence.encoders import SequenceModel, fill
 from mmsrarec.retrieve.encoder import Encoder, new_model
 from mmsrarec.retrieve.settings import RetrieveSettings
 
-OnPass = Callable[[int, float, float], None]
+PassCallback = Callable[[int, float, float], None]
 """Told after every pass: pass number from 1, mean training loss, validation NDCG@10."""
 
 MOST_VALIDATED = 4000  # validation queries that decide when to stop: more cost time and change no decision
@@ -28,7 +28,7 @@ def train_encoder(
     valid: Queries,
     settings: RetrieveSettings,
     seed: int,
-    progress: OnPass | None = None,
+    progress: PassCallback | None = None,
     device: str = "cpu",
     content: Tensor | None = None,
 ) -> Encoder:
@@ -101,7 +101,7 @@ def refit(
     encoder: Encoder,
     interactions: Interactions,
     seed: int,
-    progress: OnPass | None = None,
+    progress: PassCallback | None = None,
     device: str = "cpu",
     content: Tensor | None = None,
 ) -> Encoder:

@@ -5,7 +5,7 @@ from collections import Counter
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.summarize.keywords import Keywords, grounded, parse
 from mmsrarec.summarize.language.detection import script_of_text, written
-from mmsrarec.summarize.language.lexicon import UNKNOWN
+from mmsrarec.summarize.language.lexicon import UNDETERMINED
 from mmsrarec.summarize.prompts import item_text
 
 
@@ -32,7 +32,7 @@ def statistics(keywords: Keywords, dataset: Dataset) -> dict[str, float]:
         text, title = item_text(item), set(lexicon.words(item.title))
         dropped += sum(not grounded(keyword, text, lexicon) for keyword in parse(answer or "", lexicon=lexicon))
         from_title += sum(set(lexicon.words(keyword)) <= title for keyword in kept)
-        content = {lexicon.same(word) for word in title if not lexicon.fills(word)}
+        content = {lexicon.same(word) for word in title if not lexicon.is_filler(word)}
         copied += bool(content) and content <= {form for keyword in row for form in lexicon.forms(keyword)}
     common = sum(any(flag.startswith("common") for flag in row) for row in keywords.flags)
     flags = [flag for row in keywords.flags for flag in row]
@@ -54,11 +54,11 @@ def statistics(keywords: Keywords, dataset: Dataset) -> dict[str, float]:
         "common": common / max(len(texts), 1),
         "without_keywords": sum(not row for row in united) / n,
         "vocabulary": len({keyword for row in united for keyword in row}),
-        **spoken(keywords, dataset),
+        **language_statistics(keywords, dataset),
     }
 
 
-def spoken(keywords: Keywords, dataset: Dataset) -> dict[str, float]:
+def language_statistics(keywords: Keywords, dataset: Dataset) -> dict[str, float]:
     """What the catalogue is written in, and how each language fares.
 
     "items in de", "items in Latin letters": how many there are; "fallback in de": the share of that language's items
@@ -73,8 +73,8 @@ def spoken(keywords: Keywords, dataset: Dataset) -> dict[str, float]:
         if source == "fallback"
     )
     bare = Counter(language for code, language in enumerate(keywords.languages) if not keywords.united(code))
-    order = [language for language, _ in languages.most_common() if language != UNKNOWN]
-    order += [UNKNOWN] * (UNKNOWN in languages)
+    order = [language for language, _ in languages.most_common() if language != UNDETERMINED]
+    order += [UNDETERMINED] * (UNDETERMINED in languages)
     return {
         **{f"items in {language}": languages[language] for language in order},
         **{f"items in {script} letters": count for script, count in scripts.most_common()},

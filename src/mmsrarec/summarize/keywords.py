@@ -15,12 +15,12 @@ import regex
 from mmsrarec.core.artefacts import atomic_write
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.summarize.language.detection import of_catalogue
+from mmsrarec.summarize.language.detection import catalogue_languages
 from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon, is_word
 from mmsrarec.summarize.language.segmentation import LONGEST_CLAUSE, WORD, normal, script_of_word, unspaced
 
 Source = Literal["model", "fallback", "none"]
-SHORTEST, LONGEST, MOST_WORDS = 2, 30, 3  # characters, characters, words
+MIN_KEYWORD_LENGTH, MAX_KEYWORD_LENGTH, MAX_KEYWORD_WORDS = 2, 30, 3  # characters, characters, words
 COLUMNS = {
     "item_id": pl.String,
     "image": pl.List(pl.String),
@@ -69,9 +69,9 @@ def clean(raw: str) -> str | None:
     while len(parts) > 1 and parts[0] in ("a", "an", "the"):
         parts = parts[1:]
     keyword = " ".join(parts)
-    if not all(map(WORD.fullmatch, parts)) or _PILED.search(keyword) or len(parts) > MOST_WORDS:
+    if not all(map(WORD.fullmatch, parts)) or _PILED.search(keyword) or len(parts) > MAX_KEYWORD_WORDS:
         return None
-    if len(keyword) > LONGEST or (len(keyword) < SHORTEST and not is_word(keyword)):
+    if len(keyword) > MAX_KEYWORD_LENGTH or (len(keyword) < MIN_KEYWORD_LENGTH and not is_word(keyword)):
         return None
     return keyword if any(c.isalpha() for c in keyword) or keyword.endswith("+") else None
 
@@ -81,7 +81,7 @@ def split(text: str) -> list[str]:
     return _SEPARATOR.split(normal(text))
 
 
-def listed(text: str, lexicon: Lexicon = ENGLISH) -> list[str | None]:
+def split_keywords(text: str, lexicon: Lexicon = ENGLISH) -> list[str | None]:
     """The parts of a list, each cleaned; None for a part that is no keyword.
 
     They are parted as by `split`; a slash between two keywords parts them too. A clause of a script without
@@ -92,8 +92,8 @@ def listed(text: str, lexicon: Lexicon = ENGLISH) -> list[str | None]:
         clause = part.strip(_AROUND)
         if len(clause) <= LONGEST_CLAUSE and unspaced(clause):
             pieces = lexicon.words(clause)
-            telling = [clean(piece) for piece in pieces if not lexicon.fills(piece)]
-            if len(pieces) > MOST_WORDS and telling:
+            telling = [clean(piece) for piece in pieces if not lexicon.is_filler(piece)]
+            if len(pieces) > MAX_KEYWORD_WORDS and telling:
                 found += telling
                 continue
         keyword = clean(part)
@@ -121,7 +121,7 @@ def distinct(keywords: Iterable[str | None], limit: int | None = None, lexicon: 
 def parse(answer: str, limit: int | None = None, lexicon: Lexicon = ENGLISH) -> tuple[str, ...]:
     """The keywords of an answer: its first line, split as a list, cleaned, without repeats, at most `limit`."""
     line = answer.strip().splitlines()[0] if answer.strip() else ""
-    return distinct(listed(line, lexicon), limit, lexicon)
+    return distinct(split_keywords(line, lexicon), limit, lexicon)
 
 
 def stop_after(limit: int, lexicon: Lexicon = ENGLISH) -> Callable[[str], bool]:
@@ -134,7 +134,7 @@ def stop_after(limit: int, lexicon: Lexicon = ENGLISH) -> Callable[[str], bool]:
         ends = [match.start() for match in _SEPARATOR.finditer(text)]
         if not ends:
             return False
-        finished = [keyword for keyword in listed(text[: ends[-1]], lexicon) if keyword]
+        finished = [keyword for keyword in split_keywords(text[: ends[-1]], lexicon) if keyword]
         return len(finished) >= limit or len(distinct(finished, lexicon=lexicon)) < len(finished)
 
     return stop
@@ -145,9 +145,9 @@ def grounded(keyword: str, text: str, lexicon: Lexicon = ENGLISH) -> bool:
     return lexicon.grounded(keyword, text)
 
 
-def telling(text: str, lexicon: Lexicon = ENGLISH) -> list[str]:
+def content_words(text: str, lexicon: Lexicon = ENGLISH) -> list[str]:
     """The words of a text that may stand for an item, in order: no filler, and none too short to mean anything."""
-    found = [word for word in lexicon.words(text) if _long_enough(word) and not lexicon.fills(word)]
+    found = [word for word in lexicon.words(text) if _long_enough(word) and not lexicon.is_filler(word)]
     return sorted(found, key=lambda word: len(word) == 1)  # what is cut to one character may be half a word
 
 
@@ -162,8 +162,10 @@ def fallback(item: Item, limit: int, lexicon: Lexicon = ENGLISH) -> tuple[str, .
 
     Words that most items of the catalogue hold are none.
     """
-    categories = (part for name in item.categories for one in _CATEGORIES.split(name) for part in listed(one, lexicon))
-    found = chain(categories, map(clean, telling(f"{item.title}\n{item.text}", lexicon)))
+    categories = (
+        part for name in item.categories for one in _CATEGORIES.split(name) for part in split_keywords(one, lexicon)
+    )
+    found = chain(categories, map(clean, content_words(f"{item.title}\n{item.text}", lexicon)))
     return distinct((one for one in found if one and not lexicon.is_common(one)), limit, lexicon)
 
 
@@ -211,7 +213,7 @@ class Keywords:
     @cached_property
     def lexicon(self) -> Lexicon:
         """What words mean in the languages of the catalogue."""
-        return Lexicon(of_catalogue(self.languages))
+        return Lexicon(catalogue_languages(self.languages))
 
     def save(self, path: str | Path, dataset: Dataset, model: str = "") -> None:
         """Write as Parquet; the file is whole or absent. model: fingerprint of the one that answered."""

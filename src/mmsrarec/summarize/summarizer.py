@@ -28,7 +28,7 @@ from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.tuning.rewards import Embed
 
-FEWEST, FEWEST_TUNED = 3, 1
+MIN_KEYWORDS_UNTUNED, MIN_KEYWORDS_TUNED = 3, 1
 """Keywords an untuned model's answer about a text must give; where it gives fewer, the item's own words fill up.
 A tuned one has learned how many are worth it: one is enough."""
 
@@ -132,7 +132,7 @@ def _share(shard: tuple[int, int] | None) -> Callable[[str], bool]:
 
 
 def read_text(
-    answer: str | None, item: Item, limit: int, fewest: int = FEWEST, lexicon: Lexicon = ENGLISH
+    answer: str | None, item: Item, limit: int, fewest: int = MIN_KEYWORDS_UNTUNED, lexicon: Lexicon = ENGLISH
 ) -> tuple[tuple[str, ...], Source]:
     """The keywords of an answer about a text that the text bears out, filled up from the item below `fewest`.
 
@@ -159,7 +159,7 @@ def read_texts(
     spoken: what words mean in each item; told from the items, which are the whole catalogue then, unless given.
     """
     spoken = lexicons(items, settings.language) if spoken is None else spoken
-    fewest, limit = FEWEST_TUNED if tuned else FEWEST, settings.max_keywords_text
+    fewest, limit = MIN_KEYWORDS_TUNED if tuned else MIN_KEYWORDS_UNTUNED, settings.max_keywords_text
     found: list[tuple[tuple[str, ...], Source]] = [
         read_text(answer, item, limit, fewest, lexicon) if settings.texts and item_text(item) else ((), "none")
         for item, answer, lexicon in zip(items, answers, spoken, strict=True)

@@ -15,13 +15,13 @@ from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.recommend.prompt.preferences import UserPreferences, carries, preference_bonus, without_effect
 from mmsrarec.summarize.answer_statistics import statistics
-from mmsrarec.summarize.keywords import Keywords, clean, fallback, parse, split, telling
+from mmsrarec.summarize.keywords import Keywords, clean, content_words, fallback, parse, split
 from mmsrarec.summarize.language.detection import (
-    LEAST_ITEMS,
+    MIN_ITEMS_FOR_COMMON,
+    catalogue_languages,
     common_words,
     languages_of,
     lexicons,
-    of_catalogue,
     written,
 )
 from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon, fillers, known_languages
@@ -62,7 +62,7 @@ def test_forms_of_a_word_are_one_keyword(language: str, told: Told) -> None:
     assert lexicon.same(told.shared[0]) == lexicon.same(told.shared[1])
     holding = [
         code for code, item in enumerate(told.dataset(language).items)
-        if any(lexicon.says(keyword, told.shared[0]) for keyword in fallback(item, 8, lexicon))
+        if any(lexicon.contains(keyword, told.shared[0]) for keyword in fallback(item, 8, lexicon))
     ]  # fmt: skip
     assert holding
 
@@ -129,7 +129,9 @@ def test_the_recipe_may_name_the_language(tmp_path: Path) -> None:
 
 def test_words_of_most_items_are_no_keywords_whoever_says_them() -> None:
     things = ("lamp", "mug", "scarf", "plate")
-    items = [Item(str(n), f"Acme {things[n % 4]} {n}", "Handmade things.", ("Goods",)) for n in range(LEAST_ITEMS)]
+    items = [
+        Item(str(n), f"Acme {things[n % 4]} {n}", "Handmade things.", ("Goods",)) for n in range(MIN_ITEMS_FOR_COMMON)
+    ]
     few = lexicons(items[1:])
     assert not few[0].common  # of few items nothing is said
     (lexicon,) = set(lexicons(items))
@@ -137,7 +139,7 @@ def test_words_of_most_items_are_no_keywords_whoever_says_them() -> None:
     assert fallback(items[0], 6, lexicon) == ("lamp",)
     assert not lexicon.is_common("acme lamp")
     assert lexicon.is_common("the acme")
-    assert common_words(["猫 " * 3] * LEAST_ITEMS, ["zh"] * LEAST_ITEMS) == {"zh": frozenset({"猫"})}
+    assert common_words(["猫 " * 3] * MIN_ITEMS_FOR_COMMON, ["zh"] * MIN_ITEMS_FOR_COMMON) == {"zh": frozenset({"猫"})}
 
 
 def test_the_language_of_short_titles_is_that_of_the_others() -> None:
@@ -147,9 +149,9 @@ def test_the_language_of_short_titles_is_that_of_the_others() -> None:
     assert languages_of([*japanese, "玩具"])[3:] == ["ja"]
     english = [written(item) for item in CATALOGUES["en"].dataset("en").items]
     assert languages_of([*english * 4, "La Dolce Vita", "Die Hard"])[-2:] == ["en", "en"]
-    assert of_catalogue(["en"] * 98 + ["fr"] + ["und"] * 50) == ("en",)
-    assert of_catalogue(["de", "en", "de"]) == ("de", "en")
-    assert of_catalogue([]) == ("en",)
+    assert catalogue_languages(["en"] * 98 + ["fr"] + ["und"] * 50) == ("en",)
+    assert catalogue_languages(["de", "en", "de"]) == ("de", "en")
+    assert catalogue_languages([]) == ("en",)
 
 
 @pytest.mark.parametrize(
@@ -251,8 +253,8 @@ def test_no_text_is_too_strange(text: str) -> None:
 def test_a_word_is_the_same_as_itself_however_it_is_written(text: str, language: str) -> None:
     lexicon = Lexicon((language,))
     assert lexicon.same(text) == lexicon.same(normal(text))
-    for word in telling(text, lexicon):
+    for word in content_words(text, lexicon):
         assert word not in fillers(language)
-        assert lexicon.says(word, word)
+        assert lexicon.contains(word, word)
         assert lexicon.grounded(word, text)
         assert carries([word], [word], lexicon)

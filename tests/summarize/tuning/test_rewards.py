@@ -14,7 +14,7 @@ from mmsrarec.summarize.tuning.rewards import (
     Information,
     Length,
     Reconstruction,
-    Shared,
+    SharedWords,
     shape,
     total,
 )
@@ -93,10 +93,10 @@ def test_an_item_with_more_to_tell_is_worth_more_keywords() -> None:
 
 
 def test_a_word_that_no_other_item_has_counts_for_nothing() -> None:
-    german = Shared.among(["Häuser", "Ein Haus", "Schal", "Schals"], 2, Lexicon(("de",), frozenset({"schal"})))
+    german = SharedWords.among(["Häuser", "Ein Haus", "Schal", "Schals"], 2, Lexicon(("de",), frozenset({"schal"})))
     assert german("haus")
     assert not german("schal")  # most items hold it, and summarizing drops it
-    shared = Shared.among(["Steel mug", "Steel pots. Steel again", "Otter"], 2)
+    shared = SharedWords.among(["Steel mug", "Steel pots. Steel again", "Otter"], 2)
     assert [shared(k) for k in ("steel", "steel mug", "pot", "otter", "unheard")] == [True, False, False, False, False]
     told = asked(["steel", "home", "steel, home"])
     for kind, model in ((Information, Bag()), (Reconstruction, Model())):

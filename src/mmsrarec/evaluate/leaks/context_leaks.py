@@ -23,7 +23,7 @@ from mmsrarec.evaluate.leaks.perturbations import (
 )
 from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval, sample_training
 from mmsrarec.recommend.settings import RecommendSettings
-from mmsrarec.retrieve.neighbours import SHORTEST_COPY
+from mmsrarec.retrieve.neighbours import MIN_COPY_LENGTH
 
 Gather: TypeAlias = Callable[[Queries, IntArray, RecommendSettings], list[PromptContext]]
 
@@ -108,7 +108,7 @@ def itself(retrieval: Retrieval, split: Split, seed: int) -> Finding:
     interaction, which would be the answer."""
     train, rng = retrieval.train, np.random.default_rng(seed)
     k, after = retrieval.settings.k, int(retrieval.train.time.max(initial=0)) + 1
-    long = np.flatnonzero(np.diff(train.offsets) >= SHORTEST_COPY)
+    long = np.flatnonzero(np.diff(train.offsets) >= MIN_COPY_LENGTH)
     users = np.sort(rng.permutation(long)[:QUERIES])
     whole = [train.items_of(int(user)) for user in users]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.summarize.keywords import LONGEST, MOST_WORDS, clean, distinct, listed, split
+from mmsrarec.summarize.keywords import MAX_KEYWORD_LENGTH, MAX_KEYWORD_WORDS, clean, distinct, split, split_keywords
 from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon
 
 MOST = 8
@@ -48,7 +48,7 @@ class UserPreferences:
 
     def strikes(self, keyword: str) -> bool:
         """Whether less is wanted of what the keyword says: then a history no longer says it."""
-        return any(says(keyword, word, self.lexicon) for word in self.less)
+        return any(contains(keyword, word, self.lexicon) for word in self.less)
 
 
 NO_PREFERENCES = UserPreferences()
@@ -61,7 +61,8 @@ def _typed(kind: str, given: Iterable[str], lexicon: Lexicon) -> tuple[str, ...]
         if None in _read(part, lexicon):
             shown = " ".join(part.split())[:40]
             raise MmsrarecError(
-                f'{kind}: "{shown}" is no keyword: give 1 to {MOST_WORDS} words in at most {LONGEST} letters'
+                f'{kind}: "{shown}" is no keyword: '
+                f"give 1 to {MAX_KEYWORD_WORDS} words in at most {MAX_KEYWORD_LENGTH} letters"
             )
     words = distinct([keyword for part in parts for keyword in _read(part, lexicon)], lexicon=lexicon)
     if len(words) > MOST:
@@ -72,17 +73,17 @@ def _typed(kind: str, given: Iterable[str], lexicon: Lexicon) -> tuple[str, ...]
 def _read(part: str, lexicon: Lexicon) -> list[str | None]:
     """What is typed between two commas. A short clause without spaces is meant as it stands; a list would cut it."""
     keyword = clean(part)
-    return listed(part, lexicon) if keyword is None else [keyword]
+    return split_keywords(part, lexicon) if keyword is None else [keyword]
 
 
-def says(keyword: str, word: str, lexicon: Lexicon = ENGLISH) -> bool:
+def contains(keyword: str, word: str, lexicon: Lexicon = ENGLISH) -> bool:
     """Whether a keyword is a word, or holds it whole: see `Lexicon.says`."""
-    return lexicon.says(keyword, word)
+    return lexicon.contains(keyword, word)
 
 
 def carries(keywords: Iterable[str], words: Sequence[str], lexicon: Lexicon = ENGLISH) -> bool:
     """Whether any of the keywords says any of the words."""
-    return any(says(keyword, word, lexicon) for keyword in keywords for word in words)
+    return any(contains(keyword, word, lexicon) for keyword in keywords for word in words)
 
 
 def without_effect(preferences: UserPreferences, shown: Iterable[Sequence[str]]) -> tuple[str, ...]:

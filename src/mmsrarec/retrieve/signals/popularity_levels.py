@@ -7,7 +7,7 @@ import numpy as np
 
 from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Queries
-from mmsrarec.retrieve.neighbours import clock
+from mmsrarec.retrieve.neighbours import query_times
 
 WORDS: tuple[str, ...] = (
     "nobody",
@@ -28,7 +28,7 @@ def counts(train: Interactions, queries: Queries, candidates: IntArray) -> tuple
 
     Raises MmsrarecError if a query has no time.
     """
-    time = clock(queries)
+    time = query_times(queries)
     ordered = train.by_time
     until = np.searchsorted(train.time[ordered], time, side="left")
     so_far, done = np.zeros(train.n_items, dtype=np.int64), 0

@@ -8,9 +8,15 @@ import numpy as np
 from mmsrarec.data.splits import Queries
 from mmsrarec.retrieve.collaborative_context import Votes
 from mmsrarec.retrieve.item_time_index import ItemTimeIndex
-from mmsrarec.retrieve.neighbours import clock
+from mmsrarec.retrieve.neighbours import query_times
 
-FOLLOWS: tuple[str, ...] = ("never follows", "seldom follows", "sometimes follows", "often follows", "mostly follows")
+TRANSITION_LEVELS: tuple[str, ...] = (
+    "never follows",
+    "seldom follows",
+    "sometimes follows",
+    "often follows",
+    "mostly follows",
+)
 SHARES = (0.1, 0.25, 0.5)
 """Levels of `context.share_levels`, of the item that follows most."""
 
@@ -22,7 +28,7 @@ def transitions(past: ItemTimeIndex, queries: Queries, i: int, same: Collection[
     rules. same: codes of the query's user and its copies, whose interactions do not count. Both interactions lie
     strictly before the query. Raises MmsrarecError if the query has no time.
     """
-    train, time = past.train, int(clock(queries)[i])
+    train, time = past.train, int(query_times(queries)[i])
     items = np.asarray(queries.history[i][-window:][::-1], dtype=np.int64)
     found: list[tuple[np.ndarray, np.ndarray, float]] = []
     begins, ends = past.before(items, time)

@@ -9,7 +9,7 @@ import numpy as np
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.retrieve.item_time_index import ItemTimeIndex
-from mmsrarec.retrieve.neighbours import clock
+from mmsrarec.retrieve.neighbours import query_times
 
 RECENCY: tuple[str, ...] = (
     "never taken",
@@ -22,8 +22,8 @@ RECENCY: tuple[str, ...] = (
     "taken just now",
 )
 TREND: tuple[str, ...] = ("without a trend", "falling", "steady", "rising")
-RECENT = 0.1  # share of all interactions before the query that is called recent
-RISING = (
+RECENT_SHARE = 0.1  # share of all interactions before the query that is called recent
+RISING_RATIO = (
     1.5  # times as many recent interactions as the item's share of all interactions lets expect; falling: as many fewer
 )
 
@@ -37,7 +37,7 @@ def recency_levels(past: ItemTimeIndex, queries: Queries, candidates: IntArray) 
     """
     steps = len(RECENCY) - 1
     levels = np.zeros(candidates.shape, dtype=np.int64)
-    for i, time in enumerate(clock(queries).tolist()):
+    for i, time in enumerate(query_times(queries).tolist()):
         user = int(queries.user[i])
         own = np.sort(past.train.time[past.own(user, time)])
         last = past.last_by_others(candidates[i], user, time)
@@ -53,18 +53,18 @@ def recency_levels(past: ItemTimeIndex, queries: Queries, candidates: IntArray) 
 def trend_levels(past: ItemTimeIndex, queries: Queries, candidates: IntArray) -> IntArray:
     """(m, c) item codes -> (m, c) levels 0 to len(TREND) - 1, to be said with TREND.
 
-    0 is never taken. Above it, (1 + recent) / (1 + expected): the item's interactions among the newest RECENT of
+    0 is never taken. Above it, (1 + recent) / (1 + expected): the item's interactions among the newest RECENT_SHARE of
     others' interactions, and as many as there would be if the item had always been taken as often. Ones are added so
     that a single interaction is no trend. Raises MmsrarecError if a query has no time.
     """
     levels = np.zeros(candidates.shape, dtype=np.int64)
-    for i, time in enumerate(clock(queries).tolist()):
+    for i, time in enumerate(query_times(queries).tolist()):
         user = int(queries.user[i])
         own = past.own(user, time)
         interactions = past.until(time) - len(own)
         if not interactions:
             continue
-        start = _nth_of_others(past, interactions - max(1, round(RECENT * interactions)), own)
+        start = _nth_of_others(past, interactions - max(1, round(RECENT_SHARE * interactions)), own)
         all_consumed = past.by_others(candidates[i], user, time)
         recent = all_consumed - past.by_others(candidates[i], user, start)
         newest = interactions - past.until(start) + int((past.train.time[own] < start).sum())
@@ -72,7 +72,7 @@ def trend_levels(past: ItemTimeIndex, queries: Queries, candidates: IntArray) ->
             (1 + recent) * interactions,
             interactions + all_consumed * newest,
         )  # whole: nothing is rounded on the border
-        level = np.select([got >= RISING * expected, RISING * got <= expected], [3, 1], 2)
+        level = np.select([got >= RISING_RATIO * expected, RISING_RATIO * got <= expected], [3, 1], 2)
         levels[i] = np.where(all_consumed > 0, level, 0)
     return levels
 

@@ -12,17 +12,17 @@ from functools import cache
 from pathlib import Path
 
 from mmsrarec.data.dataset import Item
-from mmsrarec.summarize.language.lexicon import SCRIPTS, UNKNOWN, USUAL, Lexicon, fillers
+from mmsrarec.summarize.language.lexicon import SCRIPT_LANGUAGE, SCRIPTS, UNDETERMINED, Lexicon, fillers
 from mmsrarec.summarize.language.segmentation import script_of, script_of_word, words
 
 AUTO, WORDS = "auto", "words.json"
-LEAST_HITS = 3
+MIN_FILLER_WORDS = 3
 """Different filler words of a language other than the catalogue's that an item must hold to be read in it."""
-CLEARLY = 2.0
+MIN_EVIDENCE_RATIO = 2.0
 """How many times as much they must speak for it as the item's words do for the catalogue's language."""
-LEAST_ITEMS, MOST_OF = 20, 0.5
+MIN_ITEMS_FOR_COMMON, COMMON_WORD_SHARE = 20, 0.5
 """A word is common where it stands in more than this share of a language's items; of fewer items nothing is said."""
-LEAST_SHARE = 0.02
+MIN_LANGUAGE_SHARE = 0.02
 """Languages of fewer items are no languages of the catalogue: what is typed is not read in them."""
 JAPANESE = "Kana"
 """Stands for its scripts together."""
@@ -47,7 +47,7 @@ class CatalogueWords:
         """From the whole catalogue. language: of all items, or "auto", which tells it from their words."""
         texts = [written(item) for item in items]
         usual = usual_languages(texts) if language == AUTO else {}
-        return cls(usual, common_words(texts, spoken_in(texts, language, usual)))
+        return cls(usual, common_words(texts, languages_in(texts, language, usual)))
 
     def save(self, folder: Path) -> None:
         """Write words.json."""
@@ -74,29 +74,29 @@ def lexicons(items: Sequence[Item], language: str = AUTO, known: CatalogueWords 
         known: What the whole catalogue tells; told from `items` unless given.
     """
     known, texts = known or CatalogueWords.of(items, language), [written(item) for item in items]
-    spoken = spoken_in(texts, language, known.usual)
+    spoken = languages_in(texts, language, known.usual)
     found = {one: Lexicon((one,), known.common.get(one, frozenset())) for one in set(spoken)}
     return tuple(found[one] for one in spoken)
 
 
-def spoken_in(texts: Sequence[str], language: str, usual: Mapping[str, str]) -> list[str]:
+def languages_in(texts: Sequence[str], language: str, usual: Mapping[str, str]) -> list[str]:
     """The language of each text: the one that is named, or what its words tell."""
     if language == AUTO:
         return languages_of(texts, usual)
-    return [language if _lettered(text) else UNKNOWN for text in texts]
+    return [language if _lettered(text) else UNDETERMINED for text in texts]
 
 
 def united(parts: Iterable[Lexicon]) -> Lexicon:
     """One lexicon for a whole catalogue: its languages, the commonest first."""
     counts = Counter(parts)
-    languages = of_catalogue(one.languages[0] for one in counts.elements())
+    languages = catalogue_languages(one.languages[0] for one in counts.elements())
     return Lexicon(languages, frozenset().union(*(one.common for one in counts)))
 
 
-def of_catalogue(spoken: Iterable[str]) -> tuple[str, ...]:
+def catalogue_languages(spoken: Iterable[str]) -> tuple[str, ...]:
     """The languages of a catalogue, the commonest first; English where nothing is written. spoken: one an item."""
-    counts = Counter(one for one in spoken if one != UNKNOWN)
-    least = LEAST_SHARE * counts.total()
+    counts = Counter(one for one in spoken if one != UNDETERMINED)
+    least = MIN_LANGUAGE_SHARE * counts.total()
     return tuple(sorted((one for one in counts if counts[one] >= least), key=lambda one: (-counts[one], one))) or (
         "en",
     )
@@ -122,7 +122,7 @@ def languages_of(texts: Sequence[str], usual: Mapping[str, str] | None = None) -
     usual = usual_languages(texts) if usual is None else usual
     scripts = [script_of_text(text) for text in texts]
     hits = (_hits(text, script) for text, script in zip(texts, scripts, strict=True))
-    named = (usual.get(script) or USUAL.get(script, UNKNOWN) for script in scripts)
+    named = (usual.get(script) or SCRIPT_LANGUAGE.get(script, UNDETERMINED) for script in scripts)
     return [_language(found, name) for found, name in zip(hits, named, strict=True)]
 
 
@@ -133,7 +133,7 @@ def usual_languages(texts: Sequence[str]) -> dict[str, str]:
     whole: dict[str, Counter[str]] = {}
     for script, found in zip(scripts, hits, strict=True):
         whole.setdefault(script, Counter()).update(_weights(found))
-    main = {script: _best(weights) or USUAL.get(script, UNKNOWN) for script, weights in whole.items()}
+    main = {script: _best(weights) or SCRIPT_LANGUAGE.get(script, UNDETERMINED) for script, weights in whole.items()}
     main |= {JAPANESE: "ja"}
     if scripts.count(JAPANESE) > scripts.count("Han"):  # a title in Chinese characters alone
         main["Han"] = "ja"
@@ -145,13 +145,13 @@ def common_words(texts: Sequence[str], spoken: Sequence[str]) -> dict[str, froze
     counts: dict[str, Counter[str]] = {}
     sizes = Counter(spoken)
     for text, language in zip(texts, spoken, strict=True):
-        if sizes[language] >= LEAST_ITEMS:
+        if sizes[language] >= MIN_ITEMS_FOR_COMMON:
             lexicon = Lexicon((language,))
-            telling = {word for word in words(text, language) if not lexicon.fills(word)}
+            telling = {word for word in words(text, language) if not lexicon.is_filler(word)}
             held = {stem for word in telling for stem in lexicon.stems(word)}
             counts.setdefault(language, Counter()).update(held)
     return {
-        language: frozenset(word for word, count in found.items() if count > MOST_OF * sizes[language])
+        language: frozenset(word for word, count in found.items() if count > COMMON_WORD_SHARE * sizes[language])
         for language, found in counts.items()
     }
 
@@ -195,7 +195,7 @@ def _language(hits: Sequence[tuple[str, ...]], usual: str) -> str:
     """The language of a text. usual: that of the catalogue's texts in the same script."""
     weights = _weights(hits)
     own = _best(weights)
-    clearly = weights[own] > CLEARLY * weights[usual] and sum(own in one for one in hits) >= LEAST_HITS
+    clearly = weights[own] > MIN_EVIDENCE_RATIO * weights[usual] and sum(own in one for one in hits) >= MIN_FILLER_WORDS
     return own if clearly else usual
 
 

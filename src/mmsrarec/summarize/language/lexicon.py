@@ -24,7 +24,7 @@ STEMMERS = {
     "ta": "tamil", "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
 """Language, by its ISO 639 code -> Snowball's name of its stemmer."""
-USUAL = {
+SCRIPT_LANGUAGE = {
     "Latin": "en", "Cyrillic": "ru", "Greek": "el", "Arabic": "ar", "Hebrew": "he", "Devanagari": "hi", "Han": "zh",
     "Hiragana": "ja", "Katakana": "ja", "Hangul": "ko", "Thai": "th", "Lao": "lo", "Khmer": "km", "Myanmar": "my",
     "Bengali": "bn", "Gurmukhi": "pa", "Gujarati": "gu", "Oriya": "or", "Tamil": "ta", "Telugu": "te",
@@ -33,11 +33,11 @@ USUAL = {
 }  # fmt: skip
 """Script -> the language of its words where nothing else is known."""
 _OTHERS = {"Cyrillic": ("bg", "uk", "sr"), "Arabic": ("fa", "ur", "ku"), "Hebrew": ("yi",), "Devanagari": ("mr", "ne")}
-SCRIPTS = {language: script for script, language in USUAL.items()} | {
+SCRIPTS = {language: script for script, language in SCRIPT_LANGUAGE.items()} | {
     language: script for script, more in _OTHERS.items() for language in more
 }
 """Language -> its script; the others are written in Latin letters."""
-UNKNOWN = "und"
+UNDETERMINED = "und"
 """The language of an item without a letter, as ISO 639 writes it."""
 _ENGLISH = """
     a about after all also an and any are as at be been but by can every for from get had has have he her here him
@@ -127,16 +127,16 @@ class Lexicon:
         """What the words of a text are forms of."""
         return set(map(self.same, self.words(text)))
 
-    def fills(self, word: str) -> bool:
+    def is_filler(self, word: str) -> bool:
         """Whether a word is filler in one of the languages that its script writes."""
         return _fills(word, self.languages)
 
     def is_common(self, keyword: str) -> bool:
         """Whether a keyword has no other words than such as most items hold, and filler."""
-        told = [word for word in self.words(keyword) if not self.fills(word)] if self.common else []
+        told = [word for word in self.words(keyword) if not self.is_filler(word)] if self.common else []
         return bool(told) and all(self.stems(word) & self.common for word in told)
 
-    def says(self, keyword: str, word: str) -> bool:
+    def contains(self, keyword: str, word: str) -> bool:
         """Whether a keyword is a word, or holds it whole: "space operas" and "old space opera" say "space opera".
 
         In scripts without spaces holding its letters is enough.
@@ -155,7 +155,7 @@ class Lexicon:
         if _stems_in(text, self.languages) & _stems_in(keyword, self.languages):
             return True
         keyword = normal(keyword)
-        if self.fills(keyword):
+        if self.is_filler(keyword):
             return False
         return keyword in self.words(text) or (unspaced(keyword) and keyword in normal(text))
 
@@ -184,10 +184,10 @@ def _told(languages: tuple[str, ...]) -> str:
 def _languages(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the languages that are written in the script of a word, or else the script's usual one."""
     script = script_of_word(word)
-    usual = USUAL.get(script, "en")
+    usual = SCRIPT_LANGUAGE.get(script, "en")
     if usual in ("zh", "ja"):  # they share a script
         return tuple(one for one in languages if one in ("zh", "ja")) or (usual,)
-    return tuple(one for one in languages if one != UNKNOWN and SCRIPTS.get(one, "Latin") == script) or (usual,)
+    return tuple(one for one in languages if one != UNDETERMINED and SCRIPTS.get(one, "Latin") == script) or (usual,)
 
 
 @lru_cache(maxsize=262144)
@@ -207,4 +207,4 @@ def _stems_in(text: str, languages: tuple[str, ...]) -> frozenset[str]:
     lexicon = Lexicon(languages)
     whole = words(text, _told(languages))
     parts = {part for word in whole for part in (word, *_PARTS.split(word)) if is_word(part)}
-    return frozenset(one for part in parts if not lexicon.fills(part) for one in lexicon.stems(part))
+    return frozenset(one for part in parts if not lexicon.is_filler(part) for one in lexicon.stems(part))

@@ -14,17 +14,17 @@ from pathlib import Path
 import torch
 
 from mmsrarec.core.progress import Count
-from mmsrarec.summarize.keywords import clean, distinct, telling
+from mmsrarec.summarize.keywords import clean, content_words, distinct
 from mmsrarec.summarize.tuning.reward_scorer import RewardScorer
 from mmsrarec.summarize.tuning.rewards import new_to, usable
 from mmsrarec.summarize.tuning.tuning_tasks import SummaryTask
 
 BATCH = 16
 """Subjects asked at once. Part of the result, as draws depend on it."""
-JUDGED = 8
+MAX_FULLY_SCORED = 8
 """Answers to one subject that the whole reward judges, at most; information and length choose them."""
-CHEAP = ("information", "length")
-MOST_COMPOSED, MOST_KEPT = 48, 16
+CHEAP_REWARDS = ("information", "length")
+MAX_FIRST_CANDIDATES, MAX_LATER_CANDIDATES = 48, 16
 """Keywords that a list is put together from, at first and once the first is chosen."""
 
 
@@ -71,9 +71,9 @@ def _best(judge: RewardScorer, summary_task: SummaryTask, said: Sequence[str]) -
     if not choice:
         return {"name": summary_task.name, "answer": "", "reward": -1.0, "first": -1.0}
     answers = [", ".join(keywords) for keywords in choice]
-    if cheap and len(answers) > JUDGED:
-        told = judge.rewards_of([summary_task] * len(answers), answers, CHEAP)
-        answers = [answers[place] for place in torch.tensor(told).argsort(descending=True)[:JUDGED].tolist()]
+    if cheap and len(answers) > MAX_FULLY_SCORED:
+        told = judge.rewards_of([summary_task] * len(answers), answers, CHEAP_REWARDS)
+        answers = [answers[place] for place in torch.tensor(told).argsort(descending=True)[:MAX_FULLY_SCORED].tolist()]
     found = judge.score([summary_task] * (len(answers) + 1), [*answers, said[0]])["total"]
     place = max(range(len(answers)), key=found.__getitem__)
     return {"name": summary_task.name, "answer": answers[place], "reward": found[place], "first": found[-1]}
@@ -86,17 +86,17 @@ def compose(judge: RewardScorer, summary_task: SummaryTask, said: Sequence[str],
     later prompt has little room, what it cuts off matters least.
     """
     lexicon = judge.policy_summarizer.lexicon
-    pool = distinct((*said, *map(clean, telling(summary_task.text, lexicon))), MOST_COMPOSED, lexicon)
+    pool = distinct((*said, *map(clean, content_words(summary_task.text, lexicon))), MAX_FIRST_CANDIDATES, lexicon)
     kept: tuple[str, ...] = ()
     best = -math.inf
     while len(kept) < limit and pool:
         lists = [(*kept, keyword) for keyword in pool]
-        told = judge.rewards_of([summary_task] * len(lists), [", ".join(keywords) for keywords in lists], CHEAP)
+        told = judge.rewards_of([summary_task] * len(lists), [", ".join(keywords) for keywords in lists], CHEAP_REWARDS)
         order = sorted(range(len(pool)), key=lambda place: -told[place])
         if told[order[0]] <= best:
             break
         best, kept = told[order[0]], lists[order[0]]
-        pool = tuple(pool[place] for place in order[1 : 1 + MOST_KEPT])
+        pool = tuple(pool[place] for place in order[1 : 1 + MAX_LATER_CANDIDATES])
     return kept
 
 

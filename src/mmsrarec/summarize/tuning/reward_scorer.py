@@ -20,7 +20,7 @@ from mmsrarec.summarize.tuning.rewards import (
     Length,
     Reconstruction,
     Rewards,
-    Shared,
+    SharedWords,
     new_to,
     shape,
     total,
@@ -101,7 +101,7 @@ class RewardScorer:
         """pool: item codes of the pictures that others are told from. other: P, where it is another model."""
         self.policy_summarizer, self.tune = policy_summarizer, tune
         limits, form, given, lexicon = policy_summarizer.limits, tune.form, tune.conditioning, policy_summarizer.lexicon
-        shared = Shared.among(map(item_text, policy_summarizer.dataset.items), tune.shared_by, lexicon)
+        shared = SharedWords.among(map(item_text, policy_summarizer.dataset.items), tune.shared_by, lexicon)
         information = Information(
             embed, limits, form, given, shared, lexicon, share=policy_summarizer.settings.categories
         )

@@ -23,12 +23,12 @@ from torch import Tensor
 from mmsrarec.summarize.keywords import grounded, parse, split
 from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon
 
-Given = Literal["title", "nothing"]
+Conditioning = Literal["title", "nothing"]
 Form = Literal["bounded", "published"]
 Column = Sequence[str]
 Rewards = list[float | None]
 
-HARDLY = 0.02
+UNLIKELY_TOKEN_PROB = 0.02
 """Probability of a token that a model would hardly say."""
 
 
@@ -63,7 +63,7 @@ def new_to(title: str, keywords: Sequence[str], lexicon: Lexicon = ENGLISH) -> t
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedWords:
     """Which keywords other items could have too. counts: in how many items' texts a word stands; least: enough of them.
 
     The name of a single film's hero brings a keyword list close to its text, and tells a recommender nothing. Neither
@@ -75,7 +75,7 @@ class Shared:
     lexicon: Lexicon = ENGLISH
 
     @classmethod
-    def among(cls, texts: Iterable[str], least: int, lexicon: Lexicon = ENGLISH) -> "Shared":
+    def among(cls, texts: Iterable[str], least: int, lexicon: Lexicon = ENGLISH) -> "SharedWords":
         return cls(Counter(form for text in texts for form in lexicon.forms(text)), least, lexicon)
 
     def __call__(self, keyword: str) -> bool:
@@ -90,13 +90,13 @@ class TextReward:
         self,
         limits: Mapping[str, int],
         form: Form = "bounded",
-        given: Given = "title",
-        shared: Shared | None = None,
+        given: Conditioning = "title",
+        shared: SharedWords | None = None,
         lexicon: Lexicon = ENGLISH,
     ):
         """shared: keywords that count when bounded; None: all do. lexicon: of the catalogue."""
         self.limits, self.form, self.shared, self.lexicon = limits, form, shared, lexicon
-        self.given: Given = given if form == "bounded" else "nothing"
+        self.given: Conditioning = given if form == "bounded" else "nothing"
 
     def counting(self, completion: str, modality: str, text: str) -> tuple[str, ...]:
         """The keywords of an answer that count."""
@@ -223,7 +223,7 @@ class Reconstruction(TextReward):
 
 
 class ImageInformation:
-    """[extension] How well W tells its picture from others: P(W | picture) / (sum_j P(W | picture_j) + HARDLY^N), in
+    """[extension] How well W tells its picture from others: P(W | picture) / (sum_j P(W | picture_j) + UNLIKELY_TOKEN_PROB^N), in
     (0, 1).
 
     P is the frozen model; the sum runs over the item's picture and `others` of the catalogue, the same for an item
@@ -239,7 +239,7 @@ class ImageInformation:
         model: PictureModel,
         pool: Sequence[int],
         limits: Mapping[str, int],
-        given: Given = "title",
+        given: Conditioning = "title",
         others: int = 15,
         seed: int = 0,
         lexicon: Lexicon = ENGLISH,
@@ -260,7 +260,9 @@ class ImageInformation:
         if asked:
             values = self.model([other for _, other in asked], [answer for (_, answer), _ in asked])
             totals: dict[tuple[int, str], list[float]] = {}
-            hardly = {pair: math.log(HARDLY) * len(value) for (pair, _), value in zip(asked, values, strict=True)}
+            hardly = {
+                pair: math.log(UNLIKELY_TOKEN_PROB) * len(value) for (pair, _), value in zip(asked, values, strict=True)
+            }
             for (pair, _), value in zip(asked, values, strict=True):
                 totals.setdefault(pair, []).append(float(value.sum()))
             self._known |= {p: float(torch.tensor([*t, hardly[p]]).double().softmax(0)[0]) for p, t in totals.items()}

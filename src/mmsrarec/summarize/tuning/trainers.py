@@ -33,7 +33,7 @@ from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask
 COMPLETE = "complete"
 """A file in a checkpoint's folder, written last."""
 SAVE_STEPS = 10
-START_BATCH = 16
+WARM_START_BATCH = 16
 """Answers in a step of the warm start."""
 
 warnings.filterwarnings("ignore", message=".*rollout_func.*experimental.*")
@@ -57,9 +57,9 @@ def warm_start(
             [*policy_summarizer.mllm.encode(answer), policy_summarizer.mllm.turn_end],
         )
         examples.append({"input_ids": [*prompt, *said], "labels": [-100] * len(prompt) + said})
-    steps = -(-len(examples) // START_BATCH) * tune.epochs
+    steps = -(-len(examples) // WARM_START_BATCH) * tune.epochs
     config = SFTConfig(
-        **_common(policy_summarizer, work, seed, START_BATCH, rows),
+        **_common(policy_summarizer, work, seed, WARM_START_BATCH, rows),
         learning_rate=tune.warm_start_learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=steps // 10,
