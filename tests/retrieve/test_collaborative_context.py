@@ -138,7 +138,7 @@ def test_levels_are_shares_of_the_heaviest():
 
 
 @pytest.mark.parametrize(
-    ("moments", "takings", "sizes"), [(5, 2_000_000, [2, 2, 1]), (3, 9_000_000, [1, 1, 1]), (0, 1, [])]
+    ("queries", "takings", "sizes"), [(5, 2_000_000, [2, 2, 1]), (3, 9_000_000, [1, 1, 1]), (0, 1, [])]
 )
 def test_blocks_cover_all_moments_in_order(queries: int, takings: int, sizes: list[int]):
     parts = list(blocks(queries, takings))

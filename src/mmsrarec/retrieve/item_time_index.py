@@ -11,7 +11,7 @@ class ItemTimeIndex:
     Attributes:
         train: The n training interactions.
         times: (n,) their times in seconds since 1970, ascending.
-        distinct: The distinct times, ascending.
+        distinct_times: The distinct times, ascending.
         rows: (n,) row numbers of `train`, by item, then time.
         keys: (n,) item and time of `rows` as one ascending number.
         place: (n,) where each row of `train` stands in time order.
@@ -20,9 +20,9 @@ class ItemTimeIndex:
     def __init__(self, train: Interactions) -> None:
         self.train = train
         self.times = train.time[train.by_time]
-        self.distinct, when = np.unique(train.time, return_inverse=True)
+        self.distinct_times, when = np.unique(train.time, return_inverse=True)
         self.rows = np.lexsort((when, train.item))
-        self.keys = (train.item * (len(self.distinct) + 1) + when)[self.rows]
+        self.keys = (train.item * (len(self.distinct_times) + 1) + when)[self.rows]
         self.place = np.empty(len(train), dtype=np.int64)
         self.place[train.by_time] = np.arange(len(train))
 
@@ -40,9 +40,9 @@ class ItemTimeIndex:
         Returns:
             (c,) first places and (c,) end places, the latter exclusive.
         """
-        first = items * (len(self.distinct) + 1)
+        first = items * (len(self.distinct_times) + 1)
         return np.searchsorted(self.keys, first), np.searchsorted(
-            self.keys, first + np.searchsorted(self.distinct, time, side="left")
+            self.keys, first + np.searchsorted(self.distinct_times, time, side="left")
         )
 
     def own(self, user: int, time: int) -> IntArray:

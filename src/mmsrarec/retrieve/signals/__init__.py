@@ -5,4 +5,6 @@ item), `neighbour_votes` (how many similar users consumed it next), `transitions
 history) and `trend` (when it was last consumed, and whether demand rises).
 """
 
+from mmsrarec.retrieve.signals import neighbour_votes, popularity_levels, transitions, trend
+
 __all__ = ["neighbour_votes", "popularity_levels", "transitions", "trend"]
