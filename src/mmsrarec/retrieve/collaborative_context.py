@@ -171,7 +171,7 @@ def item_weights(items: IntArray, similarity: FloatArray) -> FloatArray:
     Returns:
         (..., k, n_next) weights; 0 where there is no item, or where the cosine is below 0.
     """
-    near = np.maximum(np.asarray(similarity, dtype=np.float64), 0)[..., None] ** SHARPNESS
+    near: FloatArray = np.maximum(np.asarray(similarity, dtype=np.float64), 0)[..., None] ** SHARPNESS
     return np.where(items >= 0, near / np.arange(1, items.shape[-1] + 1), 0.0)
 
 

@@ -17,7 +17,7 @@ from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.summarize.language.detection import catalogue_languages
 from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon, is_word
-from mmsrarec.summarize.language.segmentation import LONGEST_CLAUSE, WORD, normal, script_of_word, unspaced
+from mmsrarec.summarize.language.segmentation import MAX_CLAUSE_LENGTH, WORD, normal, script_of_word, unspaced
 
 Source = Literal["model", "fallback", "none"]
 MIN_KEYWORD_LENGTH, MAX_KEYWORD_LENGTH, MAX_KEYWORD_WORDS = 2, 30, 3  # characters, characters, words
@@ -62,7 +62,7 @@ def clean(raw: str) -> str | None:
     need: 1 to 3 words, 2 to 30 characters, or one where a script has words of one. So neither links nor markup nor
     control characters get through.
     """
-    if len(raw) > LONGEST_CLAUSE:
+    if len(raw) > MAX_CLAUSE_LENGTH:
         return None
     text = _DOT.sub(" ", normal(raw)).strip(_AROUND)
     parts = [part for word in text.split() if (part := word.strip("'-"))]
@@ -90,7 +90,7 @@ def split_keywords(text: str, lexicon: Lexicon = ENGLISH) -> list[str | None]:
     found: list[str | None] = []
     for part in split(text):
         clause = part.strip(_AROUND)
-        if len(clause) <= LONGEST_CLAUSE and unspaced(clause):
+        if len(clause) <= MAX_CLAUSE_LENGTH and unspaced(clause):
             pieces = lexicon.words(clause)
             telling = [clean(piece) for piece in pieces if not lexicon.is_filler(piece)]
             if len(pieces) > MAX_KEYWORD_WORDS and telling:

@@ -20,9 +20,9 @@ from mmsrarec.summarize.language.detection import (
     MIN_ITEMS_FOR_COMMON,
     catalogue_languages,
     common_words,
+    full_text,
     languages_of,
     lexicons,
-    written,
 )
 from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon, fillers, known_languages
 from mmsrarec.summarize.language.segmentation import normal, words
@@ -49,7 +49,7 @@ def test_a_catalogue_is_summarized_in_its_own_language(language: str, told: Told
         assert len(found) >= 2, item
         assert all(clean(keyword) == keyword for keyword in found)
         assert not set(found) & set(told.filler), item
-        assert all(keywords.lexicon.grounded(keyword, written(item)) for keyword in found)
+        assert all(keywords.lexicon.grounded(keyword, full_text(item)) for keyword in found)
     facts = statistics(keywords, dataset)
     assert facts[f"items in {language}"] == len(dataset.items)
     assert facts[f"no keywords in {language}"] == facts["without_keywords"] == 0
@@ -83,7 +83,7 @@ def test_thirteen_languages_in_one_catalogue_are_told_apart() -> None:
     """As far as short texts go: French and German among English, and every script by itself."""
     items = [item for language, told in CATALOGUES.items() for item in told.dataset(language).items]
     truth = [language for language, told in CATALOGUES.items() for _ in told.items]
-    guessed = languages_of([written(item) for item in items])
+    guessed = languages_of([full_text(item) for item in items])
     right = Counter(language for language, guess in zip(truth, guessed, strict=True) if language == guess)
     assert {language for language in CATALOGUES if right[language] == 3} >= {"en", "ru", "el", "he", "hi", "th", "ko"}
     assert sum(right.values()) >= 0.85 * len(items)
@@ -143,11 +143,11 @@ def test_words_of_most_items_are_no_keywords_whoever_says_them() -> None:
 
 
 def test_the_language_of_short_titles_is_that_of_the_others() -> None:
-    german = [written(item) for item in CATALOGUES["de"].dataset("de").items]
+    german = [full_text(item) for item in CATALOGUES["de"].dataset("de").items]
     assert languages_of([*german, "Lampe", "玩具", "", "12"])[3:] == ["de", "zh", "und", "und"]
-    japanese = [written(item) for item in CATALOGUES["ja"].dataset("ja").items]
+    japanese = [full_text(item) for item in CATALOGUES["ja"].dataset("ja").items]
     assert languages_of([*japanese, "玩具"])[3:] == ["ja"]
-    english = [written(item) for item in CATALOGUES["en"].dataset("en").items]
+    english = [full_text(item) for item in CATALOGUES["en"].dataset("en").items]
     assert languages_of([*english * 4, "La Dolce Vita", "Die Hard"])[-2:] == ["en", "en"]
     assert catalogue_languages(["en"] * 98 + ["fr"] + ["und"] * 50) == ("en",)
     assert catalogue_languages(["de", "en", "de"]) == ("de", "en")
