@@ -35,7 +35,7 @@ from mmsrarec.retrieve.neighbours import query_times
 from mmsrarec.retrieve.signals.popularity_levels import counts
 from mmsrarec.retrieve.signals.transitions import transitions
 from mmsrarec.runs.run_folder import RunFolder
-from mmsrarec.summarize.keywords import fallback
+from mmsrarec.summarize.keyword_parsing import fallback
 
 TODAY = ("popularity", "neighbour_votes", "similar")
 """What a prompt says unless a recipe says otherwise."""

@@ -3,7 +3,8 @@
 from collections import Counter
 
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.summarize.keywords import Keywords, grounded, parse
+from mmsrarec.summarize.keyword_parsing import grounded, parse
+from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.language.detection import full_text, script_of_text
 from mmsrarec.summarize.language.lexicon import UNDETERMINED
 from mmsrarec.summarize.prompts import item_text

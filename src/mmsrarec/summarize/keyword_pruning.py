@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from mmsrarec.data.dataset import Item
 from mmsrarec.summarize.prompts import item_text
-from mmsrarec.summarize.tuning.rewards import Embed, Information
+from mmsrarec.summarize.tuning.reward_parts import Embed
+from mmsrarec.summarize.tuning.rewards import Information
 
 LETTERS_PER_TOKEN = 4
 """Letters of a token, about. Letters are counted because keywords must not depend on a tokenizer."""

@@ -86,8 +86,8 @@ class SummarizeSettings(BaseModel):
         default=0.0,
         ge=0,
         le=1,
-        description="share of an item's information that its categories make, in keyword_cost and in tuning; the rest is "
-        "its whole text: categories are what items share, and long texts outweigh them [extension]",
+        description="share of an item's information that its categories make, in keyword_cost and in tuning; the "
+        "rest is its whole text: categories are what items share, and long texts outweigh them [extension]",
     )
     keyword_cost: float | None = Field(
         default=None,

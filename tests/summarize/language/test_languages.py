@@ -15,7 +15,8 @@ from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.recommend.prompt.preferences import UserPreferences, carries, preference_bonus, without_effect
 from mmsrarec.summarize.answer_statistics import statistics
-from mmsrarec.summarize.keywords import Keywords, clean, content_words, fallback, parse, split
+from mmsrarec.summarize.keyword_parsing import clean, content_words, fallback, parse, split
+from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.language.detection import (
     MIN_ITEMS_FOR_COMMON,
     catalogue_languages,

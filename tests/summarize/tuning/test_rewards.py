@@ -9,15 +9,8 @@ import torch
 from torch import Tensor
 
 from mmsrarec.summarize.language.lexicon import Lexicon
-from mmsrarec.summarize.tuning.rewards import (
-    ImageInformation,
-    Information,
-    Length,
-    Reconstruction,
-    SharedWords,
-    shape,
-    total,
-)
+from mmsrarec.summarize.tuning.reward_parts import SharedWords, answer_profile, total
+from mmsrarec.summarize.tuning.rewards import ImageInformation, Information, Length, Reconstruction
 
 LIMITS = {"text": 6, "picture": 4}
 TOKENS = 20
@@ -255,5 +248,5 @@ def test_answers_are_looked_at() -> None:
     told = asked(["steel, steel", "otter, steel", "", "<b>"])
     for unasked in ("completion_ids", "code", "description"):
         told.pop(unasked)
-    found = shape(**told, limits=LIMITS)
+    found = answer_profile(**told, limits=LIMITS)
     assert found == {"keywords": 3 / 4, "malformed": 2 / 4, "empty": 1 / 4, "repeated": 1 / 4, "copied": 1 / 3}

@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.evaluate.leaks.finding import Finding
+from mmsrarec.summarize.answer_reading import read_image, read_texts
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.language.lexicon import Lexicon
 from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import SummarizeSettings
-from mmsrarec.summarize.summarizer import read_image, read_texts
 
 SAME = 1e-3
 """NDCG@10 computed anew may differ by this: another order of adding, another batch."""
@@ -32,7 +32,7 @@ def keywords(
     """
     astray: list[str] = []
     unknown: list[str] = []
-    told = read_texts(dataset.items, [text for _, text in stored.answers], settings, tuned, spoken=spoken)
+    told = read_texts(dataset.items, [text for _, text in stored.answers], settings, tuned, item_lexicons=spoken)
     for code, item in enumerate(dataset.items):
         image, text = stored.answers[code]
         contents = (seen.get(code, ""), _hash(item_text(item)))

@@ -10,7 +10,14 @@ import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.summarize.keywords import MAX_KEYWORD_LENGTH, MAX_KEYWORD_WORDS, clean, distinct, split, split_keywords
+from mmsrarec.summarize.keyword_parsing import (
+    MAX_KEYWORD_LENGTH,
+    MAX_KEYWORD_WORDS,
+    clean,
+    distinct,
+    split,
+    split_keywords,
+)
 from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon
 
 MOST = 8
