@@ -7,6 +7,7 @@ from math import log
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
@@ -171,7 +172,7 @@ def item_weights(items: IntArray, similarity: FloatArray) -> FloatArray:
     Returns:
         (..., k, n_next) weights; 0 where there is no item, or where the cosine is below 0.
     """
-    near: FloatArray = np.maximum(np.asarray(similarity, dtype=np.float64), 0)[..., None] ** SHARPNESS
+    near: NDArray[np.float64] = np.maximum(np.asarray(similarity, dtype=np.float64), 0)[..., None] ** SHARPNESS
     return np.where(items >= 0, near / np.arange(1, items.shape[-1] + 1), 0.0)
 
 

@@ -164,7 +164,7 @@ def _batches(train: Interactions, s: RetrieveSettings, pad: int, rng: np.random.
     step = np.cumsum([end - begin for begin, end in cuts]) // s.batch_size
     parts: list[IntArray] = np.split(np.arange(len(cuts)), np.flatnonzero(np.diff(step)) + 1)
     for number in rng.permutation(len(parts)):
-        pieces = [train.item[slice(*cuts[cut])] for cut in parts[int(number)]]
+        pieces = [train.item[slice(*cuts[int(cut)])] for cut in parts[int(number)]]
         yield fill(pieces, max(map(len, pieces)), pad)
 
 

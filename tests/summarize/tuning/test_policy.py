@@ -18,7 +18,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import WEIGHTS, merge_adapter
 from mmsrarec.models.backbone.image_features import Features, encode_catalogue_images
 from mmsrarec.summarize import prompts
-from mmsrarec.summarize.tuning import best_of_n, policy, trainers
+from mmsrarec.summarize.tuning import best_of_n, policy, trainers, training_log
 from mmsrarec.summarize.tuning.tuning_tasks import split_summary_tasks
 
 
@@ -132,9 +132,9 @@ def test_a_checkpoint_without_its_mark_is_not_used(tmp_path: Path) -> None:
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         if complete:
-            (folder / trainers.COMPLETE).touch()
-    assert trainers.newest_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
-    assert trainers.newest_checkpoint(tmp_path / "nothing") is None
+            (folder / training_log.COMPLETE).touch()
+    assert training_log.newest_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+    assert training_log.newest_checkpoint(tmp_path / "nothing") is None
 
 
 def test_half_written_samples_are_cut_off(tmp_path: Path) -> None:

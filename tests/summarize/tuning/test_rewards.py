@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from mmsrarec.summarize.language.lexicon import Lexicon
+from mmsrarec.summarize.tuning.image_reward import ImageInformation
 from mmsrarec.summarize.tuning.reward_parts import SharedWords, answer_profile, total
-from mmsrarec.summarize.tuning.rewards import ImageInformation, Information, Length, Reconstruction
+from mmsrarec.summarize.tuning.rewards import Information, Length, Reconstruction
 
 LIMITS = {"text": 6, "picture": 4}
 TOKENS = 20

@@ -55,7 +55,7 @@ class UserPreferences:
 
     def strikes(self, keyword: str) -> bool:
         """Whether less is wanted of what the keyword says: then a history no longer says it."""
-        return any(contains(keyword, word, self.lexicon) for word in self.less)
+        return any(says(keyword, word, self.lexicon) for word in self.less)
 
 
 NO_PREFERENCES = UserPreferences()
@@ -83,14 +83,14 @@ def _read(part: str, lexicon: Lexicon) -> list[str | None]:
     return split_keywords(part, lexicon) if keyword is None else [keyword]
 
 
-def contains(keyword: str, word: str, lexicon: Lexicon = ENGLISH) -> bool:
-    """Whether a keyword is a word, or holds it whole: see `Lexicon.says`."""
+def says(keyword: str, word: str, lexicon: Lexicon = ENGLISH) -> bool:
+    """Whether a keyword is a word, or holds it whole: see `Lexicon.contains`."""
     return lexicon.contains(keyword, word)
 
 
 def carries(keywords: Iterable[str], words: Sequence[str], lexicon: Lexicon = ENGLISH) -> bool:
     """Whether any of the keywords says any of the words."""
-    return any(contains(keyword, word, lexicon) for keyword in keywords for word in words)
+    return any(says(keyword, word, lexicon) for keyword in keywords for word in words)
 
 
 def without_effect(preferences: UserPreferences, shown: Iterable[Sequence[str]]) -> tuple[str, ...]:

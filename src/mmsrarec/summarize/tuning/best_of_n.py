@@ -105,8 +105,8 @@ def _best(scorer: RewardScorer, summary_task: SummaryTask, samples: Sequence[str
     answers = [", ".join(keywords) for keywords in candidates]
     if has_cheap_rewards and len(answers) > MAX_FULLY_SCORED:
         values = scorer.rewards_of([summary_task] * len(answers), answers, CHEAP_REWARDS)
-        order: list[int] = torch.argsort(torch.tensor(values), descending=True)[:MAX_FULLY_SCORED].tolist()
-        answers = [answers[place] for place in order]
+        order = torch.argsort(torch.tensor(values), descending=True)[:MAX_FULLY_SCORED].numpy()
+        answers = [answers[int(place)] for place in order]
     rewards = scorer.rewards_of([summary_task] * (len(answers) + 1), [*answers, samples[0]])
     place = max(range(len(answers)), key=rewards.__getitem__)
     return {"name": summary_task.name, "answer": answers[place], "reward": rewards[place], "first": rewards[-1]}
@@ -129,7 +129,7 @@ def compose(scorer: RewardScorer, summary_task: SummaryTask, keywords: Sequence[
     """
     lexicon = scorer.policy_summarizer.lexicon
     candidates = (*keywords, *map(clean, content_words(summary_task.text, lexicon)))
-    pool = distinct(candidates, MAX_FIRST_CANDIDATES, lexicon)
+    pool: tuple[str, ...] = distinct(candidates, MAX_FIRST_CANDIDATES, lexicon)
     composed: tuple[str, ...] = ()
     best_value = -math.inf
     while len(composed) < limit and pool:

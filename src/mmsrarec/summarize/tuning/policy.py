@@ -29,9 +29,11 @@ from mmsrarec.summarize.answer_reading import read_image, read_texts
 from mmsrarec.summarize.language.lexicon import Lexicon
 from mmsrarec.summarize.settings import SummarizeSettings, TuneSettings
 from mmsrarec.summarize.tuning.best_of_n import BestAnswer, best_of
+from mmsrarec.summarize.tuning.frozen_models import load_language_model
 from mmsrarec.summarize.tuning.reward_parts import Embed
-from mmsrarec.summarize.tuning.reward_scorer import RewardScorer, TradeOffPoint, load_language_model
-from mmsrarec.summarize.tuning.trainers import LogEntry, grpo, warm_start
+from mmsrarec.summarize.tuning.reward_scorer import RewardScorer, TradeOffPoint
+from mmsrarec.summarize.tuning.trainers import grpo, warm_start
+from mmsrarec.summarize.tuning.training_log import LogEntry
 from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask, split_summary_tasks
 
 
@@ -241,14 +243,14 @@ def _measure(
     answers_of: Mapping[str, Sequence[str]],
     out: Path,
 ) -> dict[str, dict[str, list[TradeOffPoint]]]:
-    """Write heldout.parquet, a row a task and policy; the curves of tokens against information, by modality and policy."""
+    """Write heldout.parquet, a row a task and policy; the trade-off curves by modality and policy."""
     rows: list[dict[str, Any]] = []
     trade_off: dict[str, dict[str, list[TradeOffPoint]]] = {}
     for number, (policy, answers) in enumerate(answers_of.items()):
         work.count(number, len(answers_of), "policies weighed on held-out items")
         final = _final_keywords(work, summary_tasks, answers, policy, scorer.policy_summarizer.lexicons)
         for row in scorer.table(summary_tasks, answers, final):
-            item_id = work.dataset.items[row.pop("code")].item_id
+            item_id = work.dataset.items[int(row.pop("code"))].item_id
             rows.append({"item_id": item_id, "policy": policy, **row})
         for modality in dict.fromkeys(summary_task.modality for summary_task in summary_tasks):
             places = [place for place, summary_task in enumerate(summary_tasks) if summary_task.modality == modality]

@@ -1,19 +1,13 @@
 """The reward scorer: the rewards of a recipe with their weights, and the figures of a policy on held-out items."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypedDict, cast
+from typing import Any, Protocol, TypedDict
 
-from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.adapter import without_adapter
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.packing.answer_likelihood import packed_log_probs, token_log_probs
-from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import TuneSettings
+from mmsrarec.summarize.tuning.frozen_models import FrozenImageModel, FrozenLanguageModel
+from mmsrarec.summarize.tuning.image_reward import ImageInformation
 from mmsrarec.summarize.tuning.reward_parts import (
     Embed,
     Reward,
@@ -24,11 +18,8 @@ from mmsrarec.summarize.tuning.reward_parts import (
     total,
     usable,
 )
-from mmsrarec.summarize.tuning.rewards import ImageInformation, Information, Length, Reconstruction
+from mmsrarec.summarize.tuning.rewards import Information, Length, Reconstruction
 from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask, columns
-
-SCORED_TOKENS = 8192
-"""Tokens of a batch of scored texts."""
 
 
 class Scored(Reward, Protocol):
@@ -53,83 +44,6 @@ class TradeOffPoint(TypedDict):
     tokens: float
     information: float
     cosine: float
-
-
-@dataclass
-class FrozenLanguageModel:
-    """The paper's P: a model without its adapter, which scores texts.
-
-    Attributes:
-        mllm: The model.
-        budget: Tokens of a text that are scored, from its start.
-    """
-
-    mllm: Mllm
-    budget: int
-
-    def __call__(self, prefixes: Sequence[str], texts: Sequence[str]) -> list[Tensor]:
-        """The log-probabilities of the first `budget` tokens of each text after its prefix."""
-        encode = self.mllm.encode
-        with without_adapter(self.mllm):
-            return token_log_probs(
-                self.mllm,
-                [encode(prefix) for prefix in prefixes],
-                [encode(text)[: self.budget] for text in texts],
-                batch_tokens=SCORED_TOKENS,
-            )
-
-
-@dataclass
-class FrozenImageModel:
-    """The paper's P with a picture: the policy's model without its adapter.
-
-    Attributes:
-        policy_summarizer: The policy.
-    """
-
-    policy_summarizer: PolicySummarizer
-
-    def __call__(self, codes: Sequence[int], answers: Sequence[str]) -> list[Tensor]:
-        """The log-probabilities of each answer's tokens; each picture's prompt is computed once for all its answers."""
-        mllm = self.policy_summarizer.mllm
-        spans: dict[int, dict[str, TokenSpan]] = {}
-        for code, answer in zip(codes, answers, strict=True):
-            spans.setdefault(code, {})[answer] = TokenSpan(mllm.encode(answer))
-        packs = [
-            PackedPrompt(TokenSpan(self.policy_summarizer.about_picture(code)), list(answer_spans.values()))
-            for code, answer_spans in spans.items()
-        ]
-        with without_adapter(mllm), self.policy_summarizer.words.spoken():
-            log_probs = packed_log_probs(mllm, packs, SCORED_TOKENS)
-        by_answer = {
-            code: dict(zip(answer_spans, values, strict=True))
-            for (code, answer_spans), values in zip(spans.items(), log_probs, strict=True)
-        }
-        return [by_answer[code][answer] for code, answer in zip(codes, answers, strict=True)]
-
-
-def load_language_model(name: str, like: Mllm) -> Mllm:
-    """Load a causal language model that serves as P.
-
-    Args:
-        name: A name or folder.
-        like: The model whose device and dtype it gets.
-
-    Raises:
-        MmsrarecError: If there is no such model.
-    """
-    # transformers' loaders have no types
-    load_model, load_tokenizer = (
-        cast(Any, AutoModelForCausalLM.from_pretrained),
-        cast(Any, AutoTokenizer.from_pretrained),
-    )
-    try:
-        model: nn.Module = load_model(name, dtype=like.dtype)
-        tokenizer: Any = load_tokenizer(name)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise MmsrarecError(f'cannot load the language model "{name}": {reason}; name a folder or "embedded"') from None
-    return Mllm(model.to(like.device), tokenizer, None, name)
 
 
 class RewardScorer:

@@ -3,8 +3,6 @@
 Prompts are token ids, pictures included (`ImageTokenVocabulary`), so any multimodal model trains as a text model does.
 """
 
-import json
-import os
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,22 +14,27 @@ from typing import Any, Protocol, cast
 
 from datasets import Dataset as Table  # pyright: ignore[reportMissingTypeStubs]
 from peft import PeftModel
-from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 from trl.trainer import utils
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from mmsrarec.core.memory import release_memory
 from mmsrarec.core.progress import Count
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.summarize.settings import TuneSettings
 from mmsrarec.summarize.tuning.reward_scorer import RewardScorer
+from mmsrarec.summarize.tuning.training_log import (
+    LOG_FILE,
+    LogEntry,
+    TuningCallback,
+    cut_log,
+    newest_checkpoint,
+    read_log,
+)
 from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask, columns
 
-COMPLETE = "complete"
-"""The file in a checkpoint's folder that is written last."""
 SAVE_STEPS = 10
 """Steps between checkpoints."""
 WARM_START_BATCH = 16
@@ -40,21 +43,23 @@ WARM_START_BATCH = 16
 warnings.filterwarnings("ignore", message=".*rollout_func.*experimental.*")
 
 
-LogEntry = dict[str, Any]
-"""What the log of training says of a step."""
-
-
 class Trainer(Protocol):
     """What is used of the trainers of transformers and TRL, whose types are partial."""
 
     model: Any
     args: TrainingArguments
 
-    def add_callback(self, callback: TrainerCallback) -> None: ...
+    def add_callback(self, callback: TrainerCallback) -> None:
+        """Add a callback."""
+        ...
 
-    def remove_callback(self, callback: type[TrainerCallback]) -> None: ...
+    def remove_callback(self, callback: type[TrainerCallback]) -> None:
+        """Remove the callbacks of a class."""
+        ...
 
-    def train(self, resume_from_checkpoint: str | None = None) -> object: ...
+    def train(self, resume_from_checkpoint: str | None = None) -> object:
+        """Train to the end, from a checkpoint if given."""
+        ...
 
 
 def warm_start(
@@ -195,7 +200,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 def _tokenizer(policy_summarizer: PolicySummarizer) -> Any:
     """The tokenizer of the policy; transformers' class of it is known at run time only."""
-    return cast(Any, policy_summarizer.mllm.tokenizer)  # pyright: ignore[reportUnknownMemberType]
+    mllm: Any = policy_summarizer.mllm
+    return mllm.tokenizer
 
 
 class _Reshuffling(GRPOTrainer):
@@ -270,56 +276,6 @@ def _always(device: object) -> bool:
     return True
 
 
-class _Watch(TrainerCallback):
-    """Marks complete checkpoints, keeps the log beside them, and shows progress."""
-
-    def __init__(
-        self, work: Path, phase: str, steps: int, count: Count, profiles: Sequence[Mapping[str, float]]
-    ) -> None:
-        self.work, self.phase, self.steps, self.count, self.profiles = work, phase, steps, count, profiles
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Mark the checkpoint as complete."""
-        (self.work / f"checkpoint-{state.global_step}" / COMPLETE).touch()
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Write the entry of a step."""
-        logs = logs or {}
-        if "loss" not in logs:
-            return
-        entry: LogEntry = {"phase": self.phase, "step": state.global_step, "loss": logs["loss"], **_rewards(logs)}
-        if self.profiles:
-            entry |= self.profiles[-1]
-        with (self.work / "curve.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Show progress."""
-        release_memory()
-        self.count(state.global_step, self.steps, f"tuning the summaries, {self.phase}")
-
-
-def _rewards(logs: Mapping[str, Any]) -> LogEntry:
-    """What TRL logs of rewards and answers, in the names of the curve."""
-    if "reward" not in logs:
-        return {}
-    names = [name.split("/")[1] for name in logs if name.startswith("rewards/") and name.endswith("/mean")]
-    return {
-        "reward": logs["reward"],
-        "reward_std": logs["reward_std"],
-        "alike": logs["frac_reward_zero_std"],
-        "tokens": logs["completions/mean_length"],
-        "rewards": {n: {"mean": logs[f"rewards/{n}/mean"], "std": logs[f"rewards/{n}/std"]} for n in names},
-    }
-
-
 def _train(
     trainer: Trainer,
     work: Path,
@@ -332,28 +288,13 @@ def _train(
     # PEFT would ask a hub whether the vocabulary of the base model changed
     trainer.model.save_pretrained = partial(trainer.model.save_pretrained, save_embedding_layers=False)
     work.mkdir(parents=True, exist_ok=True)
-    checkpoint, curve = newest_checkpoint(work), work / "curve.jsonl"
-    _cut(curve)
-    trainer.add_callback(_Watch(work, phase, steps, count, profiles))
+    checkpoint, curve = newest_checkpoint(work), work / LOG_FILE
+    cut_log(curve)
+    trainer.add_callback(TuningCallback(work, phase, steps, count, profiles))
     trainer.remove_callback(PrinterCallback)
     with warnings.catch_warnings(action="ignore"), _answers_only():
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    entries: list[LogEntry] = []
-    if curve.exists():
-        entries = [json.loads(line) for line in curve.read_text().splitlines()]
-    entry_of = {entry["step"]: entry for entry in entries}  # of a step that a restart did twice, the last counts
-    if not all(isfinite(float(entry["loss"])) for entry in entry_of.values()):
+    entries = read_log(curve)
+    if not all(isfinite(float(entry["loss"])) for entry in entries):
         raise MmsrarecError(f"the loss of the {phase} is not a number: lower its learning rate")
-    return [entry_of[step] for step in sorted(entry_of)]
-
-
-def _cut(log: Path) -> None:
-    """Cut off the line that a killed process left half-written; its step has no checkpoint and is done again."""
-    if log.exists():
-        os.truncate(log, log.read_bytes().rfind(b"\n") + 1)
-
-
-def newest_checkpoint(work: Path) -> Path | None:
-    """The newest checkpoint in a folder that was written to its end; None where there is none."""
-    checkpoints = [path.parent for path in work.glob(f"checkpoint-*/{COMPLETE}")]
-    return max(checkpoints, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return entries

@@ -186,5 +186,5 @@ class PolicySummarizer:
 
     def decode(self, answers: Sequence[Sequence[int]]) -> list[str]:
         """The texts of answers, without special tokens."""
-        tokenizer: Any = self.mllm.tokenizer  # pyright: ignore[reportUnknownMemberType]
-        return tokenizer.batch_decode(answers, skip_special_tokens=True)
+        mllm: Any = self.mllm  # transformers' class of the tokenizer is known at run time only
+        return mllm.tokenizer.batch_decode(answers, skip_special_tokens=True)
