@@ -222,7 +222,7 @@ def _phase(
     hash_before = adapter_hash(peft)
     curve = train(peft, policy_summarizer, scorer)
     if curve and adapter_hash(peft) == hash_before:
-        raise MmsrarecError("tuning changed no weight: raise summarize.tune.learning_rate and lr_start")
+        raise MmsrarecError("tuning changed no weight: raise summarize.tune.learning_rate and warm_start_learning_rate")
     n_weights = sum(weight.numel() for weight in trainable(peft).values())
     draft = out.with_name(f"{out.name}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
