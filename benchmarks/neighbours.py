@@ -26,7 +26,7 @@ from mmsrarec.data.dataset import IntArray, Interactions, make_interactions
 from mmsrarec.data.splits import Queries, leave_one_out
 from mmsrarec.models.sequence.encoders import SASRec
 from mmsrarec.retrieve.encoder import Encoder
-from mmsrarec.retrieve.neighbours import HistoryEncoder, Neighbours
+from mmsrarec.retrieve.neighbours import Encodes, Neighbours
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.study.report.plots import Line, line_plot, save_svg
 
@@ -120,7 +120,7 @@ def growth(args: argparse.Namespace) -> list[dict]:
 def live(args: argparse.Namespace) -> dict:
     """One history at a time among 50,000 users, encoding and all."""
     split = leave_one_out(draw_log(USERS, ITEMS, np.random.default_rng(args.seed)))
-    encoder: HistoryEncoder = random_sasrec(ITEMS, RetrieveSettings(embedding_size=args.dims), args.seed)
+    encoder: Encodes = random_sasrec(ITEMS, RetrieveSettings(embedding_size=args.dims), args.seed)
     index = Neighbours(split.train, encoder, args.index)
     rng, end = np.random.default_rng(args.seed), int(split.test.time.max()) + 1
     asked = rng.permutation(len(split.test))[: args.queries]

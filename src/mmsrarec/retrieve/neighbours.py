@@ -25,7 +25,7 @@ MAX_SIMILARITIES_HELD = 16_000_000
 INDEX_FILE = "moments.safetensors"
 
 
-class HistoryEncoder(Protocol):
+class Encodes(Protocol):
     """What is needed of an encoder; `retrieve.encoder.Encoder` is one. The search itself needs no scores."""
 
     def encode(self, histories: Sequence[IntArray]) -> NDArray[np.float32]:
@@ -93,7 +93,7 @@ class Neighbours:
     def __init__(
         self,
         train: Interactions,
-        encoder: HistoryEncoder,
+        encoder: Encodes,
         index: SearchName = "exact",
         device: str = "cpu",
         encoded: tuple[Float32Array, IntArray] | None = None,
@@ -146,7 +146,7 @@ class Neighbours:
         cls,
         folder: Path,
         train: Interactions,
-        encoder: HistoryEncoder,
+        encoder: Encodes,
         index: SearchName = "exact",
         device: str = "cpu",
     ) -> "Neighbours":
