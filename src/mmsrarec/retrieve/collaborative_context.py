@@ -173,8 +173,8 @@ def item_weights(items: IntArray, similarity: FloatArray) -> FloatArray:
         (..., k, n_next) weights; 0 where there is no item, or where the cosine is below 0.
     """
     near: NDArray[np.float64] = np.maximum(np.asarray(similarity, dtype=np.float64), 0)[..., None] ** SHARPNESS
-    steps: IntArray = np.arange(1, items.shape[-1] + 1)
-    return np.where(items >= 0, near / steps, 0.0)
+    n_next = int(items.shape[-1])
+    return np.where(items >= 0, near / np.arange(1, n_next + 1), 0.0)
 
 
 def rarity(keywords: HasKeywords, n_items: int) -> dict[str, float]:
