@@ -34,7 +34,8 @@ from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.runs.recipe import load_recipe
-from mmsrarec.summarize.keywords import Keywords, fallback
+from mmsrarec.summarize.keyword_parsing import fallback
+from mmsrarec.summarize.keywords import Keywords
 
 AGREEMENT = 1e-4
 """How far scores of the two ways may lie apart in float32."""

@@ -31,11 +31,11 @@ from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import FACTS
 from mmsrarec.recommend.settings import PromptFields, RecommendSettings
 from mmsrarec.retrieve.collaborative_context import Votes, rarity, voting_neighbours
-from mmsrarec.retrieve.neighbours import clock
+from mmsrarec.retrieve.neighbours import query_times
 from mmsrarec.retrieve.signals.popularity_levels import counts
 from mmsrarec.retrieve.signals.transitions import transitions
 from mmsrarec.runs.run_folder import RunFolder
-from mmsrarec.summarize.keywords import fallback
+from mmsrarec.summarize.keyword_parsing import fallback
 
 TODAY = ("popularity", "neighbour_votes", "similar")
 """What a prompt says unless a recipe says otherwise."""
@@ -93,7 +93,7 @@ def weights(retrieval: Retrieval, queries: Queries, items: IntArray, settings: R
     for these, asked, voters, following in voting_neighbours(
         retrieval.neighbours, train, queries, s.n_vote_neighbours_of(train.n_users), s.n_vote_items
     ):
-        for row, (i, time) in enumerate(zip(these.tolist(), clock(asked).tolist(), strict=True)):
+        for row, (i, time) in enumerate(zip(these.tolist(), query_times(asked).tolist(), strict=True)):
             same = retrieval.neighbours.same_person(asked, row)
             votes = {
                 "neighbour_votes": Votes.of(following[row], voters.similarity[row], voters.user[row]),

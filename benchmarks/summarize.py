@@ -33,7 +33,7 @@ from mmsrarec.models.backbone.image_features import Features, encode_catalogue_i
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.runs.recipe import load_recipe
-from mmsrarec.summarize.keywords import stop_after
+from mmsrarec.summarize.keyword_parsing import stop_after
 from mmsrarec.summarize.prompts import image_prompt, text_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.summarizer import summarize

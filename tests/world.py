@@ -16,7 +16,8 @@ from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.settings import PromptFields, RecommendSettings
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import RetrieveSettings
-from mmsrarec.summarize.keywords import Keywords, fallback
+from mmsrarec.summarize.keyword_parsing import fallback
+from mmsrarec.summarize.keywords import Keywords
 
 THINGS = ("mug", "plate", "bag", "shirt", "bottle")
 STUFF = ("clay", "oak", "wool", "glass", "steel", "linen", "red clay of the north")

@@ -10,7 +10,7 @@ from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve import collaborative_context
 from mmsrarec.retrieve.collaborative_context import Votes, blocks, next_items, rarity, share_levels, weigh_keywords
-from mmsrarec.retrieve.neighbours import Found
+from mmsrarec.retrieve.neighbours import NeighbourLists
 
 TRAIN = make_interactions(*(np.array(a) for a in ([0, 0, 0, 1, 1], [5, 6, 7, 8, 9], [1, 2, 3, 1, 2])), 2, 10)
 NO_HISTORY = np.array([], dtype=int)
@@ -20,9 +20,9 @@ def asked(time: int) -> Queries:
     return Queries(np.array([-1]), np.array([time]), np.array([-1]), (NO_HISTORY,))
 
 
-def found(*rows: int) -> Found:
+def found(*rows: int) -> NeighbourLists:
     row = np.array([rows])
-    return Found(np.where(row >= 0, TRAIN.user[row], -1), row, np.ones(row.shape, dtype=np.float32))
+    return NeighbourLists(np.where(row >= 0, TRAIN.user[row], -1), row, np.ones(row.shape, dtype=np.float32))
 
 
 class Words:
@@ -54,7 +54,7 @@ def test_next_items_stop_at_the_moment(monkeypatch):
     with pytest.raises(MmsrarecError, match="no time"):
         next_items(found(0), TRAIN, asked(-1), 3)
     monkeypatch.setattr(
-        collaborative_context, "clock", lambda m: np.full(len(m), 99)
+        collaborative_context, "query_times", lambda m: np.full(len(m), 99)
     )  # without the guard the future shows
     np.testing.assert_array_equal(next_items(found(0), TRAIN, asked(3), 3), [[[5, 6, 7]]])
 

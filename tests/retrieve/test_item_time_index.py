@@ -13,7 +13,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve.item_time_index import ItemTimeIndex
 from mmsrarec.retrieve.signals import transitions as transitions_module
 from mmsrarec.retrieve.signals import trend as trend_module
-from mmsrarec.retrieve.signals.transitions import FOLLOWS, transitions
+from mmsrarec.retrieve.signals.transitions import TRANSITION_LEVELS, transitions
 from mmsrarec.retrieve.signals.trend import RECENCY, TREND, recency_levels, trend_levels
 
 ITEMS = np.arange(6)
@@ -129,7 +129,7 @@ def test_the_guards_are_what_holds_the_future_and_oneself_back(monkeypatch) -> N
     for part in range(3):
         assert any(a[part] != b[part] for a, b in zip(known, strangers, strict=True))
     for module in (trend_module, transitions_module):
-        monkeypatch.setattr(module, "clock", lambda m: np.full(len(m), 99))
+        monkeypatch.setattr(module, "query_times", lambda m: np.full(len(m), 99))
     blind = [signals(interactions, query) for query in one]
     for part in range(3):
         assert any(a[part] != b[part] for a, b in zip(known, blind, strict=True))
@@ -173,7 +173,7 @@ def test_a_transition_needs_the_item_first_and_weighs_less_with_distance() -> No
 
 
 def test_a_word_for_every_level_and_a_time_for_every_moment() -> None:
-    assert all(len(set(words)) == len(words) for words in (RECENCY, TREND, FOLLOWS))
+    assert all(len(set(words)) == len(words) for words in (RECENCY, TREND, TRANSITION_LEVELS))
     past = ItemTimeIndex(random_interactions(0))
     for asked in (recency_levels, trend_levels):
         with pytest.raises(MmsrarecError, match="no time"):

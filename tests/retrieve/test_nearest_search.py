@@ -13,7 +13,7 @@ from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve import neighbours as module
 from mmsrarec.retrieve.nearest_search import NumpySearch, TorchSearch, make_search, rounding
-from mmsrarec.retrieve.neighbours import Found, Neighbours, _unit, cosines, distinct
+from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours, _unit, cosines, distinct
 
 
 class Coarse:
@@ -24,11 +24,11 @@ class Coarse:
         return np.array([corners[int(h.sum() + len(h)) % 5] for h in histories], dtype=np.float32).reshape(-1, 2)
 
 
-def slowly(index: Neighbours, queries: Queries, k: int) -> Found:
+def slowly(index: Neighbours, queries: Queries, k: int) -> NeighbourLists:
     """The reference: every row's cosine, what is not allowed struck out, all of it sorted."""
     train, m = index.train, len(queries)
     rows = _unit(index.encoder.encode(all_queries(train).history))
-    found = Found(np.full((m, k), -1), np.full((m, k), -1), np.zeros((m, k), dtype=np.float32))
+    found = NeighbourLists(np.full((m, k), -1), np.full((m, k), -1), np.zeros((m, k), dtype=np.float32))
     for i, query_vector in enumerate(_unit(index.encoder.encode(queries.history))):
         near = cosines(rows, query_vector)
         near[train.time >= queries.time[i]] = -np.inf
@@ -43,7 +43,7 @@ def slowly(index: Neighbours, queries: Queries, k: int) -> Found:
     return found
 
 
-def assert_same(a: Found, b: Found) -> None:
+def assert_same(a: NeighbourLists, b: NeighbourLists) -> None:
     for name in ("row", "user", "similarity"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
@@ -151,7 +151,7 @@ def test_a_live_history_without_a_moment_is_refused(as_of):
 def test_a_live_history_that_copies_an_account_does_not_find_it():
     interactions = random_interactions(0, n=200)
     index, copied = Neighbours(interactions, Bag(6)), interactions.items_of(4)
-    assert len(copied) >= module.SHORTEST_COPY
+    assert len(copied) >= module.MIN_COPY_LENGTH
     assert 4 not in index.neighbours(copied, 10**6, 20).user
     assert 4 in index.neighbours(copied[1:], 10**6, 20).user
 

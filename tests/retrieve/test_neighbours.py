@@ -10,7 +10,7 @@ from mmsrarec.data.splits import Queries, leave_one_out, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve import neighbours as module
 from mmsrarec.retrieve.collaborative_context import next_items
-from mmsrarec.retrieve.neighbours import Neighbours, clock
+from mmsrarec.retrieve.neighbours import Neighbours, query_times
 
 
 class Bag:
@@ -62,8 +62,8 @@ def test_agrees_with_the_definition_whatever_the_block(seed, k, cells):
     interactions = random_interactions(seed)
     queries = all_queries(interactions)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "CELLS", cells)
-        patch.setattr(module, "SHORTEST_COPY", 99)
+        patch.setattr(module, "MAX_SIMILARITIES_HELD", cells)
+        patch.setattr(module, "MIN_COPY_LENGTH", 99)
         found = Neighbours(interactions, Bag(interactions.n_items)).find(queries, k)
     for i in range(len(queries)):
         expected = by_hand(interactions, queries, i, k)
@@ -96,7 +96,7 @@ def test_the_guards_are_what_holds_the_leaks_back(monkeypatch):
     """Without the clock and without the exclusion of oneself, the very same check reports leaks."""
     interactions = random_interactions(1, n=300)
     queries, index = all_queries(interactions), Neighbours(interactions, Bag(6))
-    monkeypatch.setattr(module, "clock", lambda m: np.full(len(m), 10**9))
+    monkeypatch.setattr(module, "query_times", lambda m: np.full(len(m), 10**9))
     assert violations(interactions, queries, index.find(queries, 4))["future"] > 0
     monkeypatch.undo()
     monkeypatch.setattr(Neighbours, "same_person", lambda self, m, i: set())
@@ -139,7 +139,7 @@ def test_a_copy_of_the_account_is_no_neighbour(case, guarded, monkeypatch):
         if case == "not in the data":
             queries = Queries(np.array([-1]), queries.time, np.array([-1]), queries.history)
     if not guarded:
-        monkeypatch.setattr(module, "SHORTEST_COPY", 99)
+        monkeypatch.setattr(module, "MIN_COPY_LENGTH", 99)
     found = Neighbours(train, Bag(6)).find(queries, 5)
     assert (found.row >= 0).any()
     assert (1 in found.user) != guarded
@@ -213,4 +213,4 @@ def test_refuses_a_moment_without_a_time(time):
     with pytest.raises(MmsrarecError, match="no time"):
         Neighbours(interactions, Bag(6)).find(query, 1)
     with pytest.raises(MmsrarecError, match="no time"):
-        clock(query)
+        query_times(query)

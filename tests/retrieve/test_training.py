@@ -81,7 +81,7 @@ def test_the_average_moves_its_share_towards_the_weights():
 
 def test_a_pass_of_one_step_is_kept_whole(split):
     """Nothing is averaged away where there is nothing to average: Adam's first step is as long as its rate."""
-    one = small(epochs=1, batch=10_000, dropout=0.0)
+    one = small(epochs=1, batch_size=10_000, dropout=0.0)
     trained = train_encoder(split.train, queries_at(split.train, NOBODY), one, seed=0).model
     untrained = new_model(30, one).reset(torch.Generator().manual_seed(0))
     assert (trained.items.weight - untrained.items.weight).abs().max().item() == pytest.approx(
@@ -94,7 +94,7 @@ def test_a_sample_of_more_items_comes_nearer_to_the_whole_softmax():
     model = new_model(400, SMALL).reset(torch.Generator().manual_seed(0)).eval()
     with torch.no_grad():
         model.items.weight.mul_(10)  # scores that differ
-    items = next(_batches(interactions, small(batch=200), model.pad, np.random.default_rng(0)))
+    items = next(_batches(interactions, small(batch_size=200), model.pad, np.random.default_rng(0)))
 
     def loss(negatives: int) -> float:
         settings, rng = small(loss="sampled", negatives=negatives), np.random.default_rng(1)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mmsrarec.data.dataset import Item
+from mmsrarec.summarize.answer_reading import read_texts
 from mmsrarec.summarize.keyword_pruning import prune_keywords
 from mmsrarec.summarize.settings import SummarizeSettings
-from mmsrarec.summarize.summarizer import read_texts
 
 WORDS = ("oak", "boat", "river", "lamp", "night", "storm")
 

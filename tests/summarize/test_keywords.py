@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.summarize.keywords import Keywords, clean, exchanged, fallback, grounded, parse, same, stop_after
+from mmsrarec.summarize.keyword_parsing import clean, fallback, grounded, parse, same, stop_after
+from mmsrarec.summarize.keywords import Keywords, exchanged
 
 
 def dataset_of(*items: Item) -> Dataset:

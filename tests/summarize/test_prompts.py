@@ -78,10 +78,10 @@ def test_examples_are_encoded_once_for_a_model_and_anew_where_they_change(monkey
 def test_a_model_that_is_gone_leaves_nothing_encoded() -> None:
     mllm = tiny_mllm()
     text_prompt(mllm, Item("1"), 8)
-    count = len(prompts._ENCODED)
+    count = len(prompts._EXAMPLE_IDS)
     del mllm
     gc.collect()
-    assert len(prompts._ENCODED) < count
+    assert len(prompts._EXAMPLE_IDS) < count
 
 
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=20), min_size=3, max_size=6), st.integers(8, 60))

@@ -17,13 +17,15 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.image_features import blank, encode_catalogue_images, sha256
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
+from mmsrarec.summarize.answer_reading import flag, read_image, read_text
 from mmsrarec.summarize.answer_statistics import statistics
 from mmsrarec.summarize.answer_store import Store
 from mmsrarec.summarize.image_grounding import BLANK, pieces, prefixes, support
-from mmsrarec.summarize.keywords import Keywords, parse
+from mmsrarec.summarize.keyword_parsing import parse
+from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.prompts import image_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
-from mmsrarec.summarize.summarizer import flag, read_image, read_text, summarize
+from mmsrarec.summarize.summarizer import summarize
 
 SETTINGS = SummarizeSettings(max_new_tokens_text=6, max_new_tokens_image=4)
 NOBODY = make_interactions(*[np.zeros(0, dtype=np.int64)] * 3, 0, 6)

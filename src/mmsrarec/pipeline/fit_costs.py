@@ -20,7 +20,7 @@ from mmsrarec.recommend.training.training_plan import draw_training_plan
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
 from mmsrarec.runs.run_folder import RunFolder
-from mmsrarec.summarize.keywords import stop_after
+from mmsrarec.summarize.keyword_parsing import stop_after
 from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
 

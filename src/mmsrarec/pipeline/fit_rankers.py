@@ -18,7 +18,8 @@ from mmsrarec.runs.run_folder import RunFolder
 from mmsrarec.runs.without_model import RANKERS, save_rankers
 from mmsrarec.study.candidate_generators import CandidateGenerators
 from mmsrarec.study.model_scorers import Scorers
-from mmsrarec.summarize.keywords import Keywords, Source, fallback
+from mmsrarec.summarize.keyword_parsing import fallback
+from mmsrarec.summarize.keywords import Keywords, Source
 from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
 
 PARTS = ("transformers", "tokenizers", "peft", "gguf")
@@ -71,7 +72,7 @@ def _write_keywords(run_folder: RunFolder, key: str) -> None:
     """Stage 1's part with the first telling words of each item in the place of a model's keywords."""
     items, limit = run_folder.dataset.items, run_folder.recipe.summarize.max_keywords_text
     words = CatalogueWords.of(items)
-    spoken = lexicons(items, known=words)
+    spoken = lexicons(items, catalogue_words=words)
     texts = tuple(fallback(item, limit, lexicon) for item, lexicon in zip(items, spoken, strict=True))
     nothing = ((),) * len(items)
     keywords = Keywords(

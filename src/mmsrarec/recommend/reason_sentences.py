@@ -7,12 +7,12 @@ from mmsrarec.recommend.explain import Reason
 from mmsrarec.recommend.reason_phrases import ENGLISH, PHRASES
 from mmsrarec.retrieve.signals.neighbour_votes import VOTE_LEVELS
 from mmsrarec.retrieve.signals.popularity_levels import WORDS
-from mmsrarec.retrieve.signals.transitions import FOLLOWS
+from mmsrarec.retrieve.signals.transitions import TRANSITION_LEVELS
 from mmsrarec.retrieve.signals.trend import RECENCY, TREND
 
 MANY = WORDS.index("many")
 MANY_ALIKE = VOTE_LEVELS.index("many alike")
-OFTEN = FOLLOWS.index("often follows")
+OFTEN = TRANSITION_LEVELS.index("often follows")
 RECENT = RECENCY.index("taken not long ago")
 RISING = TREND.index("rising")
 RANKER_PHRASES = {

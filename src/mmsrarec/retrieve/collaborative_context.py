@@ -1,4 +1,4 @@
-"""The collaborative context: what a query's neighbours took next, as items and as keywords (stage 2)."""
+"""The collaborative context: what a query's neighbours consumed next, as items and as keywords (stage 2)."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -7,28 +7,37 @@ from math import log
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
-from mmsrarec.retrieve.neighbours import Found, Neighbours, clock
+from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours, query_times
 
 SHARPNESS = 4
-"""Power of a neighbour's cosine: a voting neighbours may be large, and those who are most alike still speak loudest
+"""Power of a neighbour's cosine in the weight of its votes: among many neighbours, the nearest still weigh most
 [extension]."""
 
-TAKINGS = 4_000_000
-"""Items that neighbours took next, held at once: 32 MB."""
+MAX_NEXT_ITEMS_HELD = 4_000_000
+"""Next items of neighbours held at once: 32 MB."""
 
 
 class HasKeywords(Protocol):
-    """What is asked of stage 1's result."""
+    """What is needed of stage 1's result."""
 
-    def united(self, code: int) -> tuple[str, ...]: ...
+    def united(self, code: int) -> tuple[str, ...]:
+        """All keywords of an item."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Votes:
-    """What people took next, an entry for every taking: item (n,) codes, weight (n,), person (n,) user codes."""
+    """What users consumed next, an entry for every interaction.
+
+    Attributes:
+        item: (n,) item codes.
+        weight: (n,) weights above 0.
+        person: (n,) user codes.
+    """
 
     item: IntArray
     weight: FloatArray
@@ -36,26 +45,33 @@ class Votes:
 
     @classmethod
     def none(cls) -> "Votes":
+        """No votes."""
         return cls(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64))
 
     @classmethod
     def of(cls, items: IntArray, similarity: FloatArray, users: IntArray) -> "Votes":
-        """items: (k, n_next) from `next_items`, similarity and users: (k,). What weighs nothing is left out."""
+        """The votes of k neighbours; entries without weight are left out.
+
+        Args:
+            items: (k, n_next) item codes from `next_items`.
+            similarity: (k,) cosines.
+            users: (k,) user codes.
+        """
         weight = item_weights(items, similarity).ravel()
-        real = weight > 0
-        return cls(items.ravel()[real], weight[real], np.repeat(users, items.shape[1])[real])
+        positive = weight > 0
+        return cls(items.ravel()[positive], weight[positive], np.repeat(users, items.shape[1])[positive])
 
     def joined(self, other: "Votes") -> "Votes":
-        """Two sources as one, each weighing 1 in all."""
-        parts = [one for one in (self, other) if len(one.item)]
-        if not parts:
+        """The votes of two sources together; each source weighs 1 in all."""
+        sources = [votes for votes in (self, other) if len(votes.item)]
+        if not sources:
             return self
-        weight = np.concatenate([one.weight / one.weight.sum() for one in parts])
-        item, person = (np.concatenate([getattr(one, name) for one in parts]) for name in ("item", "person"))
+        weight = np.concatenate([votes.weight / votes.weight.sum() for votes in sources])
+        item, person = (np.concatenate([getattr(votes, name) for votes in sources]) for name in ("item", "person"))
         return Votes(item, weight, person)
 
     def ranked(self, history: IntArray) -> list[tuple[int, float]]:
-        """(code, weight) of each item that is none of the history, the heaviest first; equals: the first met."""
+        """The (code, weight) of each item outside the history, the heaviest first; among equals, the first met."""
         codes, first, place = np.unique(self.item, return_index=True, return_inverse=True)
         weight = np.bincount(place, self.weight, len(codes))
         order = np.lexsort((first, -weight))
@@ -63,65 +79,108 @@ class Votes:
         return list(zip(codes[order].tolist(), weight[order].tolist(), strict=True))
 
     def people(self, codes: IntArray) -> IntArray:
-        """(c,): distinct people who took each."""
+        """(c,) numbers of distinct users who consumed each of (c,) items."""
         _, first = np.unique(self.item * (self.person.max(initial=0) + 1) + self.person, return_index=True)
         return (self.item[first] == np.asarray(codes)[:, None]).sum(axis=1)
 
 
 def share_levels(votes: Votes, candidates: IntArray, shares: Sequence[float]) -> IntArray:
-    """(c,) item codes -> (c,) levels: 0 for what nobody took, else 1 + how many of the shares its weight reaches, as a
-    share of the heaviest item's."""
-    per_item = np.bincount(votes.item, votes.weight, int(candidates.max(initial=0)) + 1)
-    share = per_item[candidates] / max(float(per_item.max()), 1e-12)
+    """Rate candidates by their votes.
+
+    Args:
+        votes: The votes of one query.
+        candidates: (c,) item codes.
+        shares: Ascending lower bounds of the levels from 2 on, as shares of the heaviest item's weight.
+
+    Returns:
+        (c,) levels: 0 without votes, else 1 plus the number of bounds that the candidate's weight reaches.
+    """
+    weight = np.bincount(votes.item, votes.weight, int(candidates.max(initial=0)) + 1)
+    share = weight[candidates] / max(float(weight.max()), 1e-12)
     return np.where(share > 0, 1 + np.searchsorted(shares, share, side="right"), 0)
 
 
-def blocks(queries: int, takings: int) -> Iterator[IntArray]:
-    """Numbers of queries, few enough at a time that what a voting neighbours took next, so many `takings` a query,
-    fits."""
-    size = max(1, TAKINGS // takings)
+def blocks(queries: int, next_items_per_query: int) -> Iterator[IntArray]:
+    """Yield numbers of queries in blocks whose next items fit in MAX_NEXT_ITEMS_HELD.
+
+    Args:
+        queries: How many queries there are.
+        next_items_per_query: Neighbours of a query times next items of a neighbour.
+    """
+    size = max(1, MAX_NEXT_ITEMS_HELD // next_items_per_query)
     for begin in range(0, queries, size):
         yield np.arange(begin, min(begin + size, queries))
 
 
 def voting_neighbours(
     neighbours: Neighbours, train: Interactions, queries: Queries, k: int, n_next: int
-) -> Iterator[tuple[IntArray, Queries, Found, IntArray]]:
-    """What the k nearest of each query took next, few queries at a time: their numbers, the queries, who is nearest,
-    and (m, k, n_next) codes as `next_items` gives them."""
-    for these in blocks(len(queries), k * n_next):
-        asked = queries.pick(these)
-        found = neighbours.find(asked, k)
-        yield these, asked, found, next_items(found, train, asked, n_next)
+) -> Iterator[tuple[IntArray, Queries, NeighbourLists, IntArray]]:
+    """Yield what the k nearest users of each query consumed next, in blocks of queries.
+
+    Args:
+        neighbours: The index of `train`.
+        train: Training interactions.
+        queries: Queries, each with a time.
+        k: Neighbours of a query.
+        n_next: Next items of a neighbour.
+
+    Yields:
+        The (m,) numbers of the block's queries, these queries, their neighbours, and (m, k, n_next) codes from
+        `next_items`.
+
+    Raises:
+        MmsrarecError: If a query has no time.
+    """
+    for numbers in blocks(len(queries), k * n_next):
+        block = queries.pick(numbers)
+        neighbour_lists = neighbours.find(block, k)
+        yield numbers, block, neighbour_lists, next_items(neighbour_lists, train, block, n_next)
 
 
-def next_items(found: Found, train: Interactions, queries: Queries, n_next: int) -> IntArray:
-    """(m, k, n_next) codes of the items each neighbour took from its row on, in order; -1 where there is none.
+def next_items(neighbour_lists: NeighbourLists, train: Interactions, queries: Queries, n_next: int) -> IntArray:
+    """The items that each neighbour consumed from its row on.
 
     Only interactions strictly before the query count: a neighbour's later interactions are the future.
+
+    Args:
+        neighbour_lists: (m, k) neighbours of the queries.
+        train: Training interactions.
+        queries: m queries, each with a time.
+        n_next: Items of a neighbour.
+
+    Returns:
+        (m, k, n_next) item codes in the order of consumption; -1 where there is none.
+
+    Raises:
+        MmsrarecError: If a query has no time.
     """
-    time = clock(queries)[:, None, None]
-    rows = found.row[:, :, None] + np.arange(n_next)
+    time = query_times(queries)[:, None, None]
+    rows = neighbour_lists.row[:, :, None] + np.arange(n_next)
     inside = np.minimum(rows, len(train) - 1)
-    real = (found.row[:, :, None] >= 0) & (rows < len(train))
-    real &= (train.user[inside] == found.user[:, :, None]) & (train.time[inside] < time)
-    return np.where(real, train.item[inside], -1)
+    has_row = (neighbour_lists.row[:, :, None] >= 0) & (rows < len(train))
+    same_user = train.user[inside] == neighbour_lists.user[:, :, None]
+    return np.where(has_row & same_user & (train.time[inside] < time), train.item[inside], -1)
 
 
 def item_weights(items: IntArray, similarity: FloatArray) -> FloatArray:
-    """(..., k, n_next): how much each item speaks: its neighbour's cosine to the power of SHARPNESS, divided by the
-    step (1, 2, 3, ...).
+    """Weigh each next item: its neighbour's cosine to the power of SHARPNESS, divided by the step (1, 2, 3, ...).
 
-    Nothing where there is no item, or where the neighbour is unlike the user (a cosine below 0).
+    Args:
+        items: (..., k, n_next) item codes; -1 where there is none.
+        similarity: (..., k) cosines.
+
+    Returns:
+        (..., k, n_next) weights; 0 where there is no item, or where the cosine is below 0.
     """
-    near = np.maximum(np.asarray(similarity, dtype=np.float64), 0)[..., None] ** SHARPNESS
-    return np.where(items >= 0, near / np.arange(1, items.shape[-1] + 1), 0.0)
+    near: NDArray[np.float64] = np.maximum(np.asarray(similarity, dtype=np.float64), 0)[..., None] ** SHARPNESS
+    n_next = int(items.shape[-1])
+    return np.where(items >= 0, near / np.arange(1, n_next + 1), 0.0)
 
 
 def rarity(keywords: HasKeywords, n_items: int) -> dict[str, float]:
     """Each keyword's inverse document frequency over the catalogue, log((1 + n_items) / (1 + items with it)) + 1."""
-    seen = Counter(word for code in range(n_items) for word in set(keywords.united(code)))
-    return {word: log((1 + n_items) / (1 + count)) + 1 for word, count in seen.items()}
+    item_counts = Counter(word for code in range(n_items) for word in set(keywords.united(code)))
+    return {word: log((1 + n_items) / (1 + count)) + 1 for word, count in item_counts.items()}
 
 
 def weigh_keywords(
@@ -129,10 +188,18 @@ def weigh_keywords(
     keywords_of: Callable[[int], Sequence[str]],
     rare: Mapping[str, float] | None = None,
 ) -> list[str]:
-    """The keywords of weighted items (code, weight), the weightiest first, each once.
+    """Rank the keywords of weighted items.
 
-    A keyword weighs the sum of its items' weights, times `rare` (see `rarity`; None: all keywords are equally rare).
-    Equally weighty ones keep the order in which they are met.
+    A keyword weighs the sum of its items' weights, times its rarity. Equally weighty ones keep the order in which they
+    are met.
+
+    Args:
+        items: (code, weight) pairs.
+        keywords_of: The keywords of an item code.
+        rare: The rarity of each keyword, as from `rarity`; None: all are equally rare.
+
+    Returns:
+        The distinct keywords, the weightiest first.
     """
     weights: dict[str, float] = {}
     for code, weight in items:

@@ -1,4 +1,4 @@
-"""Turn histories into users' embeddings by a trained sequence model (stage 2)."""
+"""The encoder: a trained sequence model that turns histories into users' embeddings (stage 2)."""
 
 import copy
 import json
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import NotFittedError
@@ -19,17 +19,21 @@ from mmsrarec.models.sequence.encoders import BERT4Rec, GRU4Rec, SASRec, Sequenc
 from mmsrarec.retrieve.settings import CONTENT_SASREC, RetrieveSettings
 
 Float32Array = NDArray[np.float32]
-TOKENS_A_BATCH = 32_768  # bounds memory while encoding
-KNOWN = "known_items"
-"""What training saw taken, beside the weights in their file."""
+MAX_BATCH_TOKENS = 32_768
+"""Tokens encoded at once, which bounds memory."""
+KNOWN_ITEMS_KEY = "known_items"
+"""The name of the mask of known items, beside the weights in their file."""
 
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
     """A trained sequence model: histories in, users' embeddings and item scores out.
 
-    curve: a line for each pass of training, (mean loss, validation NDCG@10). known: (n_items,), what training saw
-    taken; None where it is not recorded.
+    Attributes:
+        model: The sequence model.
+        settings: The settings of the model and its training.
+        curve: A (mean training loss, validation NDCG@10) pair for each pass of training.
+        known: (n_items,) mask of the items with interactions in the training data; None where it is not recorded.
     """
 
     model: SequenceModel
@@ -39,6 +43,7 @@ class Encoder:
 
     @property
     def n_items(self) -> int:
+        """The number of items that the model scores."""
         return self.model.n_items
 
     @property
@@ -50,10 +55,17 @@ class Encoder:
 
     @torch.no_grad()
     def encode(self, histories: Sequence[IntArray]) -> Float32Array:
-        """m histories (item codes, oldest first; -1 = unknown) -> (m, dims): the state after the last item.
+        """Turn histories into embeddings: the model's state after the last item.
 
-        Only the last `settings.length` items are read, unknown ones skipped. An empty history gets the state of someone
-        unknown. Equal readings get bit-equal rows: each is computed once, in an order that depends on them only.
+        Only the last `settings.max_length` items are read; unknown items are skipped. An empty history gets the state
+        of an unknown user. Histories that read equal get bit-equal rows: each is computed once, in an order that
+        depends on the histories only.
+
+        Args:
+            histories: m histories of item codes, oldest first; -1 is an unknown item.
+
+        Returns:
+            (m, embedding_size) embeddings.
         """
         vectors = np.zeros((len(histories), self.settings.embedding_size), dtype=np.float32)
         if not len(histories):
@@ -61,54 +73,73 @@ class Encoder:
         tokens = self.model.read(histories, self.settings.max_length)
         tokens, place = np.unique(tokens, axis=0, return_inverse=True)
         last = (tokens < self.n_items).sum(axis=1)
-        by_length = np.argsort(last, kind="stable")  # short ones together: little padding
+        by_length = np.argsort(last, kind="stable")  # short histories share a batch, which needs little padding
         states = np.zeros((len(tokens), self.settings.embedding_size), dtype=np.float32)
-        device = self.model.scale.device  # not of items.weight, which content-sasrec makes anew each time
+        device = self.model.scale.device  # not of items.weight, which content-sasrec computes anew each time
         self.model.eval()
         begin = 0
         while begin < len(by_length):
             rows = by_length[begin : begin + 4096]
-            rows = rows[: max(1, TOKENS_A_BATCH // (int(last[rows[-1]]) + 1))]
-            batch = torch.from_numpy(tokens[rows, : int(last[rows[-1]]) + 1]).to(device)
-            ends = torch.from_numpy(last[rows]).to(device)
+            rows = rows[: max(1, MAX_BATCH_TOKENS // (int(last[rows[-1]]) + 1))]
+            batch = torch.as_tensor(tokens[rows, : int(last[rows[-1]]) + 1]).to(device)
+            ends = torch.as_tensor(last[rows]).to(device)
             states[rows] = self.model(batch)[torch.arange(len(rows), device=device), ends].cpu().numpy()
             begin += len(rows)
         return states[place.ravel()]
 
     @torch.no_grad()
     def scores(self, histories: Sequence[IntArray]) -> Float32Array:
-        """m histories -> (m, n_items): how likely each item comes next, as logits. Nothing is filtered."""
-        states = torch.from_numpy(self.encode(histories)).to(self.model.scale.device)
+        """Score every item as the next one. Nothing is filtered.
+
+        Args:
+            histories: m histories of item codes, oldest first; -1 is an unknown item.
+
+        Returns:
+            (m, n_items) logits.
+        """
+        states = torch.as_tensor(self.encode(histories)).to(self.model.scale.device)
         return self.model.logits(states).cpu().numpy()
 
     def without_ids(self, items: NDArray[np.bool_]) -> "Encoder":
-        """The same model as if nobody had taken the (n_items,) items: told by what they are alone, where it can be."""
+        """The model with some items represented by content alone, as cold items are; others than content-sasrec cannot.
+
+        Args:
+            items: (n_items,) mask of the items.
+        """
         if not (isinstance(self.model, ContentSASRec) and items.any()):
             return self
         model = copy.deepcopy(self.model)
-        model.items.known[: self.n_items][torch.from_numpy(items).to(model.scale.device)] = 0
+        model.items.known[: self.n_items][torch.as_tensor(items).to(model.scale.device)] = 0
         return replace(self, model=model)
 
     def save(self, folder: Path) -> None:
         """Write encoder.safetensors and encoder.json."""
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: w.detach().cpu().contiguous() for name, w in self.model.state_dict().items()}
+        weights = {name: weight.detach().cpu().contiguous() for name, weight in self.model.state_dict().items()}
         if self.known is not None:
-            weights[KNOWN] = torch.from_numpy(self.known)
+            weights[KNOWN_ITEMS_KEY] = torch.as_tensor(self.known)
         save_file(weights, folder / "encoder.safetensors")
         record = {"n_items": self.n_items, "settings": self.settings.model_dump(), "curve": self.curve}
         (folder / "encoder.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "Encoder":
-        """Onto a torch device. Raises MmsrarecError where nothing was saved, or by another version."""
+        """Read what `save` wrote.
+
+        Args:
+            folder: The folder with encoder.safetensors and encoder.json.
+            device: A torch device.
+
+        Raises:
+            MmsrarecError: If nothing was saved there, or by another version.
+        """
         try:
             record = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
             settings = RetrieveSettings.model_validate(record["settings"])
             curve = tuple((float(loss), float(ndcg)) for loss, ndcg in record["curve"])
             model = new_model(record["n_items"], settings)
             weights = load_file(folder / "encoder.safetensors")
-            known = weights.pop(KNOWN, None)
+            known = weights.pop(KNOWN_ITEMS_KEY, None)
             model.load_state_dict(weights)
         except FileNotFoundError as e:
             raise NotFittedError(f"no trained encoder in {folder}: run stage 2 (retrieve) first") from e
@@ -118,7 +149,7 @@ class Encoder:
 
 
 def new_model(n_items: int, s: RetrieveSettings) -> SequenceModel:
-    """The model that the settings name, untrained."""
+    """Build the model that the settings name, untrained."""
     if s.encoder == "gru4rec":
         return GRU4Rec(n_items, s.embedding_size, s.n_layers, s.dropout)
     if s.encoder == "bert4rec":

@@ -1,7 +1,8 @@
-"""Which vectors are nearest to a query: by numpy, the reference, by torch on a GPU, or by faiss (stage 2).
+"""The search for the vectors nearest to a query: by numpy, the reference, by torch on a GPU, or by faiss (stage 2).
 
-Vectors stand in time order, so that what a query may see is a prefix: the clock costs nothing. Whoever searches only
-proposes; `neighbours` computes the proposed cosines again, so that all searches find the same to the last bit.
+Vectors stand in time order, so that what a query may see is a prefix, and the temporal leakage rule costs nothing. A
+search only proposes vectors. `neighbours` computes the cosines of the proposed ones again, so that all searches give
+the same result to the last bit.
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,13 @@ Float32Array = NDArray[np.float32]
 SearchName = Literal["exact", "faiss"]
 
 
-class Proposed(NamedTuple):
-    """The nearest vectors to one query, by number. floor: no product that is left out is above it; -inf: all are in."""
+class Proposal(NamedTuple):
+    """The nearest vectors to one query.
+
+    Attributes:
+        numbers: (p,) numbers of the proposed vectors.
+        floor: No vector that is left out has a product above it; -inf where none is left out.
+    """
 
     numbers: IntArray
     floor: float
@@ -27,94 +33,122 @@ class Proposed(NamedTuple):
 class Search(Protocol):
     """What proposes the nearest vectors."""
 
-    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> Sequence[Proposed]:
-        """For each of m queries (m, d) about `width` (m,) of the nearest among its first `until` (m,) vectors."""
+    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> Sequence[Proposal]:
+        """Propose the nearest vectors to each query.
+
+        Args:
+            queries: (m, d) unit vectors.
+            until: (m,) how many of the first vectors each query may see.
+            width: (m,) about how many vectors to propose.
+
+        Returns:
+            A proposal for each query.
+        """
         ...
 
 
 def rounding(dims: int) -> float:
-    """How far a product of two unit vectors in float32 may lie from the true one, whatever the order of summing."""
+    """How far a product of two unit vectors in float32 may lie from the true one, in any order of summing."""
     return (dims + 2) * 2.0**-23
 
 
 def make_search(name: SearchName, vectors: Float32Array, device: str = "cpu") -> Search:
-    """name: as a recipe says it. device: a torch device; the exact search runs there where it is not the CPU."""
+    """Build a search over vectors.
+
+    Args:
+        name: The search that a recipe names.
+        vectors: (p, d) unit vectors in time order.
+        device: A torch device; the exact search runs there where it is not the CPU.
+
+    Raises:
+        MmsrarecError: If the package of the search is not installed.
+    """
     if name == "faiss":
         return FaissSearch(vectors)
     return NumpySearch(vectors) if device == "cpu" else TorchSearch(vectors, device)
 
 
 class NumpySearch:
-    """Every product, then only what exceeds a bound that is cheap to find."""
+    """Computes every product and proposes those above a bound that is cheap to find."""
 
     def __init__(self, vectors: Float32Array) -> None:
         self.vectors = vectors
 
-    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposed]:
+    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposal]:
+        """See `Search.propose`."""
         products = queries @ self.vectors[: int(until.max(initial=0))].T
         return [_above_bound(row[:end], int(w)) for row, end, w in zip(products, until, width, strict=True)]
 
 
-def _above_bound(products: Float32Array, width: int) -> Proposed:
-    """The largest `width` and a few more. The vectors are dealt into piles, and the `width`-th largest of the piles'
-    maxima is the bound: at least `width` products reach it, and few others."""
-    deep = min(64, len(products) // (2 * width))
-    if deep < 2:
-        return Proposed(np.arange(len(products)), -np.inf)
-    piles = len(products) // deep
-    maxima = products[: deep * piles].reshape(deep, piles).max(axis=0)
-    floor = np.partition(maxima, piles - width)[piles - width]
-    return Proposed(np.flatnonzero(products >= floor), float(floor))
+def _above_bound(products: Float32Array, width: int) -> Proposal:
+    """The largest `width` products and a few more.
+
+    The products are dealt into groups. The `width`-th largest of the groups' maxima is the bound: at least `width`
+    products reach it, and few others.
+    """
+    group_size = min(64, len(products) // (2 * width))
+    if group_size < 2:
+        return Proposal(np.arange(len(products)), -np.inf)
+    n_groups = len(products) // group_size
+    maxima = products[: group_size * n_groups].reshape(group_size, n_groups).max(axis=0)
+    floor = np.partition(maxima, n_groups - width)[n_groups - width]
+    return Proposal(np.flatnonzero(products >= floor), float(floor))
 
 
 class TorchSearch:
-    """The same on a torch device."""
+    """Proposes the largest products, computed on a torch device."""
 
     def __init__(self, vectors: Float32Array, device: str) -> None:
-        import torch  # only where a recipe asks for a device of torch's
+        import torch  # only where a recipe asks for one of torch's devices
 
         self.torch = torch
-        self.vectors = torch.from_numpy(vectors).to(device)
+        self.vectors = torch.as_tensor(vectors).to(device)
         self.place = torch.arange(len(vectors), device=device)
 
-    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposed]:
+    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposal]:
+        """See `Search.propose`."""
         torch, n = self.torch, int(until.max(initial=0))
-        ends = torch.from_numpy(until).to(self.place.device)
-        products = torch.from_numpy(queries).to(self.place.device) @ self.vectors[:n].T
+        ends = torch.as_tensor(until).to(self.place.device)
+        products = torch.as_tensor(queries).to(self.place.device) @ self.vectors[:n].T
         products.masked_fill_(self.place[:n] >= ends[:, None], -torch.inf)
-        best = products.topk(min(int(width.max(initial=1)), n), dim=1)
-        values, numbers = best.values.cpu().numpy(), best.indices.cpu().numpy()
-        return [_real(near, which, int(end)) for near, which, end in zip(values, numbers, until, strict=True)]
+        largest = products.topk(min(int(width.max(initial=1)), n), dim=1)
+        values, numbers = largest.values.cpu().numpy(), largest.indices.cpu().numpy()
+        return [
+            _within_prefix(row_values, row_numbers, int(end))
+            for row_values, row_numbers, end in zip(values, numbers, until, strict=True)
+        ]
 
 
 class FaissSearch:
-    """The same by faiss: a flat index of inner products, told which prefix it may see."""
+    """Proposes the largest products of faiss's flat index, which searches the prefix of each query."""
 
     def __init__(self, vectors: Float32Array) -> None:
         self.faiss = _faiss()
         self.index = self.faiss.IndexFlatIP(vectors.shape[1])
         self.index.add(np.ascontiguousarray(vectors))
 
-    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposed]:
-        found: list[Proposed] = [Proposed(np.arange(0), -np.inf)] * len(queries)
+    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposal]:
+        """See `Search.propose`."""
+        proposals: list[Proposal] = [Proposal(np.arange(0), -np.inf)] * len(queries)
         for end in np.unique(until):
             rows = np.flatnonzero(until == end)
             if end:
-                earlier = self.faiss.SearchParameters(sel=self.faiss.IDSelectorRange(0, int(end)))
+                prefix = self.faiss.SearchParameters(sel=self.faiss.IDSelectorRange(0, int(end)))
                 k = min(int(width[rows].max()), int(end))
-                pairs = zip(*self.index.search(queries[rows], k, params=earlier), strict=True)
+                pairs = zip(*self.index.search(queries[rows], k, params=prefix), strict=True)
                 for row, (values, numbers) in zip(rows, pairs, strict=True):
-                    found[row] = _real(values, numbers, int(end))
-        return found
+                    proposals[row] = _within_prefix(values, numbers, int(end))
+        return proposals
 
 
-def _real(values: Float32Array, numbers: IntArray, end: int) -> Proposed:
-    """Without what only fills up: numbers outside the prefix of `end` vectors."""
-    real = (numbers >= 0) & (numbers < end) & (values > -np.inf)
-    return Proposed(numbers[real], -np.inf if real.sum() == end else float(values[real].min()))
+def _within_prefix(values: Float32Array, numbers: IntArray, end: int) -> Proposal:
+    """The proposal without entries that only fill a row up: numbers outside the prefix of `end` vectors."""
+    valid = (numbers >= 0) & (numbers < end) & (values > -np.inf)
+    return Proposal(numbers[valid], -np.inf if valid.sum() == end else float(values[valid].min()))
 
 
 def _faiss() -> Any:
+    """The faiss package, which has no types."""
     try:
         import faiss  # pyright: ignore[reportMissingImports]
     except ImportError:

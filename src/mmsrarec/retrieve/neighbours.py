@@ -1,14 +1,14 @@
-"""Find similar users: the exact nearest queries of the training data, under the temporal leakage rule (stage 2).
+"""Similar users: the exact nearest queries of the training data, under the temporal leakage rule (stage 2).
 
-A training row stands for "this user, with what it had before the row, then took the row's item". A row can be a
-neighbour of a query only if it happened strictly earlier, to somebody else.
+A training row stands for a user with the history before the row; the row's item is what that user consumed next. A row
+can be a neighbour of a query only if it happened strictly earlier, to another user.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,27 +16,37 @@ from numpy.typing import ArrayLike, NDArray
 from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.retrieve.nearest_search import Float32Array, NumpySearch, Proposed, SearchName, make_search, rounding
+from mmsrarec.retrieve.nearest_search import Float32Array, NumpySearch, Proposal, SearchName, make_search, rounding
 
-SHORTEST_COPY = 5  # interactions: shorter sequences are shared by chance, not because one person has two accounts
-CELLS = 16_000_000  # similarities held at once: 64 MB
-FILE = "moments.safetensors"
+MIN_COPY_LENGTH = 5
+"""Interactions of a sequence that shows two accounts to be copies; shorter ones are equal by chance."""
+MAX_SIMILARITIES_HELD = 16_000_000
+"""Similarities held at once: 64 MB."""
+INDEX_FILE = "moments.safetensors"
 
 
 class Encodes(Protocol):
-    """What is asked of an encoder; `retrieve.encode.Encoder` is one. The search itself asks for no scores."""
+    """What is needed of an encoder; `retrieve.encoder.Encoder` is one. The search itself needs no scores."""
 
-    def encode(self, histories: Sequence[IntArray]) -> NDArray[np.float32]: ...
+    def encode(self, histories: Sequence[IntArray]) -> NDArray[np.float32]:
+        """Turn m histories of item codes, oldest first, into (m, d) embeddings."""
+        ...
 
-    def scores(self, histories: Sequence[IntArray]) -> NDArray[np.float32]: ...
+    def scores(self, histories: Sequence[IntArray]) -> NDArray[np.float32]:
+        """Turn m histories of item codes, oldest first, into (m, n_items) logits."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """The neighbours of m queries, nearest first.
+class NeighbourLists:
+    """The k neighbours of each of m queries, nearest first.
 
-    user: (m, k) codes. row: (m, k) row numbers, in the training interactions, of what each neighbour took *next*.
-    similarity: (m, k) cosine, float32. Where there are fewer than k: -1, -1 and 0.
+    Where there are fewer than k neighbours, the rest holds -1, -1 and 0.
+
+    Attributes:
+        user: (m, k) user codes.
+        row: (m, k) row numbers, in the training interactions, of what each neighbour consumed next.
+        similarity: (m, k) cosines, float32.
     """
 
     user: IntArray
@@ -44,12 +54,16 @@ class Found:
     similarity: Float32Array
 
 
-def clock(queries: Queries) -> IntArray:
-    """(m,) the queries' times. Raises MmsrarecError if one has none: without a clock, nothing may be retrieved."""
+def query_times(queries: Queries) -> IntArray:
+    """The (m,) times of queries in seconds since 1970.
+
+    Raises:
+        MmsrarecError: If a query has no time: without one, nothing may be retrieved.
+    """
     time = np.asarray(queries.time)
     if time.shape != (len(queries),) or not np.issubdtype(time.dtype, np.integer) or (time < 0).any():
         raise MmsrarecError(
-            "a moment has no time (seconds since 1970): give one, so that no context comes from its future"
+            "a query has no time (seconds since 1970): give one, so that no context comes from its future"
         )
     return time.astype(np.int64)
 
@@ -57,8 +71,23 @@ def clock(queries: Queries) -> IntArray:
 class Neighbours:
     """An index of every training query. Building it encodes each training row's history once.
 
-    vectors: (p, d) float32, the distinct ones of length one, in the order in which they first happened. starts:
-    (p + 1,), the rows of vector v are rows[starts[v] : starts[v + 1]], latest first.
+    Attributes:
+        train: The n training interactions.
+        encoder: What turns histories into embeddings.
+        vectors: (p, d) float32, the distinct unit vectors in the order in which they first happened.
+        place: (n,) the number of each row's vector.
+        search: What proposes the nearest vectors.
+        reference: The search that is asked again where `search` proposed too few.
+        rank: (n,) the order of equally near rows: the latest first, then by item and user, so that results do not
+            depend on the order of users in the file.
+        rows: (n,) row numbers by vector, then rank.
+        starts: (p + 1,) the rows of vector v are rows[starts[v] : starts[v + 1]].
+        times: Distinct times of the training interactions, ascending.
+        keys: (n,) vector and time, from late to early, of `rows` as one ascending number: one search answers for many
+            vectors.
+        first: (p,) the time at which each vector first happened.
+        repeats: The most rows that one user has of one vector.
+        copies: The users of each sequence of at least MIN_COPY_LENGTH items, whole or without its last item.
     """
 
     def __init__(
@@ -67,26 +96,32 @@ class Neighbours:
         encoder: Encodes,
         index: SearchName = "exact",
         device: str = "cpu",
-        made: tuple[Float32Array, IntArray] | None = None,
+        encoded: tuple[Float32Array, IntArray] | None = None,
     ) -> None:
-        """made: distinct vectors and the (n,) number of each row's, where they are known: what `save` wrote.
+        """Build the index.
 
-        Raises MmsrarecError where `index` names a package that is not installed.
+        Args:
+            train: The n training interactions.
+            encoder: What turns histories into embeddings.
+            index: The search that a recipe names.
+            device: A torch device.
+            encoded: The (p, d) distinct vectors and the (n,) number of each row's vector, as `save` wrote them; encoded
+                from `train` unless given.
+
+        Raises:
+            MmsrarecError: If `index` names a package that is not installed.
         """
         self.train, self.encoder = train, encoder
-        self.vectors, self.place = made or distinct(
+        self.vectors, self.place = encoded or distinct(
             _unit(encoder.encode(queries_at(train, np.arange(len(train))).history)), train.by_time
         )
         self.reference = NumpySearch(self.vectors)
         self.search = make_search(index, self.vectors, device)
-        # equally near rows: the latest first; then item before user, for what is found must not hang on the order in
-        # which users stand in the file
         self.rank = np.empty(len(train), dtype=np.int64)
         self.rank[np.lexsort((train.user, train.item, -train.time))] = np.arange(len(train))
         self.rows = np.lexsort((self.rank, self.place))
         self.starts = np.searchsorted(self.place[self.rows], np.arange(len(self.vectors) + 1))
         self.times, when = np.unique(train.time, return_inverse=True)
-        # (vector, time from late to early) as one number, so that one search in `keys` answers for many vectors
         self.keys = self.place[self.rows] * (len(self.times) + 1) + len(self.times) - 1 - when[self.rows]
         first = np.full(len(self.vectors), len(self.times))
         np.minimum.at(first, self.place, when)
@@ -95,115 +130,162 @@ class Neighbours:
         self.copies: dict[bytes, list[int]] = defaultdict(list)
         for user in np.unique(train.user):
             items = train.items_of(user)
-            if len(items) >= SHORTEST_COPY:
+            if len(items) >= MIN_COPY_LENGTH:
                 for sequence in (items, items[:-1]):
                     self.copies[sequence.tobytes()].append(int(user))
 
     def save(self, folder: Path) -> None:
-        """Write queries.safetensors, so that `load` need not encode the log again."""
-        from safetensors.numpy import save_file
+        """Write the vectors into a folder, so that `load` need not encode the log again."""
+        from safetensors.numpy import save_file  # pyright: ignore[reportUnknownVariableType]
 
-        made = {"vectors": self.vectors, "place": self.place.astype(np.int32)}
-        save_file(made, folder / FILE, {"log": self.train.digest})
+        tensors = {"vectors": self.vectors, "place": self.place.astype(np.int32)}
+        save_file(tensors, folder / INDEX_FILE, {"log": self.train.digest})
 
     @classmethod
     def load(
-        cls, folder: Path, train: Interactions, encoder: Encodes, index: SearchName = "exact", device: str = "cpu"
+        cls,
+        folder: Path,
+        train: Interactions,
+        encoder: Encodes,
+        index: SearchName = "exact",
+        device: str = "cpu",
     ) -> "Neighbours":
-        """The saved index of `train`; built anew where none was saved, or another log's."""
+        """Read the saved index of `train`; build it anew where none was saved, or another log's."""
         from safetensors import safe_open
 
-        if (folder / FILE).is_file():
-            with safe_open(folder / FILE, "numpy") as saved:
-                if (saved.metadata() or {}).get("log") == train.digest:
-                    made = saved.get_tensor("vectors"), saved.get_tensor("place").astype(np.int64)
-                    return cls(train, encoder, index, device, made)
+        if (folder / INDEX_FILE).is_file():
+            opened: Any = safe_open(folder / INDEX_FILE, "numpy")  # safetensors has no types
+            with opened as saved:
+                metadata: dict[str, str] = saved.metadata() or {}
+                if metadata.get("log") == train.digest:
+                    encoded = saved.get_tensor("vectors"), saved.get_tensor("place").astype(np.int64)
+                    return cls(train, encoder, index, device, encoded)
         return cls(train, encoder, index, device)
 
-    def neighbours(self, history: ArrayLike, as_of: int | None, k: int = 3, user: int = -1) -> Found:
-        """The k nearest users of one history as it stands at a query: item codes, oldest first; (1, k) neighbours.
+    def neighbours(self, history: ArrayLike, as_of: int | None, k: int = 3, user: int = -1) -> NeighbourLists:
+        """Find the k nearest users of one history.
 
-        as_of: seconds since 1970; only what happened strictly before counts. user: whose history it is, -1 for somebody
-        who is not in the data. Raises MmsrarecError without a query.
+        Args:
+            history: Item codes, oldest first.
+            as_of: Seconds since 1970; only what happened strictly before counts.
+            k: Neighbours.
+            user: The code of the history's user; -1 for a user who is not in the data.
+
+        Returns:
+            (1, k) neighbours.
+
+        Raises:
+            MmsrarecError: If `as_of` is None.
         """
-        one = Queries(np.array([user]), np.array([as_of]), np.array([-1]), (np.asarray(history, dtype=np.int64),))
-        return self.find(one, k)
+        query = Queries(np.array([user]), np.array([as_of]), np.array([-1]), (np.asarray(history, dtype=np.int64),))
+        return self.find(query, k)
 
-    def find(self, queries: Queries, k: int) -> Found:
-        """The k nearest users of each query, each by its own nearest earlier row; equally near: the latest first.
+    def find(self, queries: Queries, k: int) -> NeighbourLists:
+        """Find the k nearest users of each query, each by its own nearest earlier row; among equals, the latest.
 
-        Raises MmsrarecError if a query has no time.
+        Args:
+            queries: m queries, each with a time.
+            k: Neighbours of a query.
+
+        Returns:
+            (m, k) neighbours.
+
+        Raises:
+            MmsrarecError: If a query has no time.
         """
-        m, time = len(queries), clock(queries)
-        found = Found(
+        m, time = len(queries), query_times(queries)
+        lists = NeighbourLists(
             np.full((m, k), -1, dtype=np.int64), np.full((m, k), -1, dtype=np.int64), np.zeros((m, k), dtype=np.float32)
         )
         if not m or not len(self.train):
-            return found
+            return lists
         query_vectors = _unit(self.encoder.encode(queries.history))
         until = np.searchsorted(self.first, time)
         same = [self.same_person(queries, i) for i in range(m)]
         # the nearest vectors are mostly the user's own, which do not count
-        own = np.array([sum(self.train.rows(user).stop - self.train.rows(user).start for user in who) for who in same])
-        width = own + 4 * k
+        n_own = np.array([sum(self._n_rows(user) for user in users) for users in same])
+        width = n_own + 4 * k
         by_time = np.argsort(until, kind="stable")
         begin = 0
         while begin < m:
-            block = max(1, CELLS // max(int(until[by_time[min(begin + 255, m - 1)]]), 1))
-            these = by_time[begin : begin + min(block, 256)]
-            proposed = self.search.propose(query_vectors[these], until[these], width[these])
-            for i, one in zip(these.tolist(), proposed, strict=True):
+            size = max(1, MAX_SIMILARITIES_HELD // max(int(until[by_time[min(begin + 255, m - 1)]]), 1))
+            numbers: IntArray = by_time[begin : begin + min(size, 256)]
+            proposals = self.search.propose(query_vectors[numbers], until[numbers], width[numbers])
+            for number, proposal in zip(numbers, proposals, strict=True):
+                i = int(number)
                 wider = int(width[i])
-                while not self._take(found, i, one, query_vectors[i], int(time[i]), same[i]):
+                while not self._fill(lists, i, proposal, query_vectors[i], int(time[i]), same[i]):
                     wider *= 8
-                    (one,) = self.reference.propose(query_vectors[i : i + 1], until[i : i + 1], np.array([wider]))
-            begin += len(these)
-        return found
+                    (proposal,) = self.reference.propose(query_vectors[i : i + 1], until[i : i + 1], np.array([wider]))
+            begin += len(numbers)
+        return lists
 
     def same_person(self, queries: Queries, i: int) -> set[int]:
-        """Codes of the query's user and of accounts that copy it: the same whole sequence, as far as it is known.
+        """Find the query's user and the accounts that copy it: those with the same whole sequence, as far as it shows.
 
-        What is known of the query's user is its training sequence and its history. An account that holds the history
-        and one interaction more is a copy as well: the interaction would be the answer.
+        What shows of the query's user is its training sequence and its history. An account that holds the history and
+        one interaction more is a copy as well: the interaction would be the answer.
+
+        Args:
+            queries: Queries.
+            i: The number of the query.
+
+        Returns:
+            User codes.
         """
         user, history = int(queries.user[i]), np.asarray(queries.history[i], dtype=np.int64)
-        alike = set(self.copies.get(history.tobytes(), ()))
+        users = set(self.copies.get(history.tobytes(), ()))
         if 0 <= user < self.train.n_users:
-            own = self.train.items_of(user)
-            twins = self.copies.get(own.tobytes(), ())
-            alike |= {user} | {v for v in twins if len(self.train.items_of(v)) == len(own)}
-        return alike
+            own_items = self.train.items_of(user)
+            copies = self.copies.get(own_items.tobytes(), ())
+            users |= {user} | {copy for copy in copies if len(self.train.items_of(copy)) == len(own_items)}
+        return users
 
-    def _take(
-        self, found: Found, i: int, proposed: Proposed, query_vector: Float32Array, time: int, same: set[int]
+    def _n_rows(self, user: int) -> int:
+        """The number of a user's training interactions."""
+        return int(self.train.offsets[user + 1] - self.train.offsets[user])
+
+    def _fill(
+        self,
+        lists: NeighbourLists,
+        i: int,
+        proposal: Proposal,
+        query_vector: Float32Array,
+        time: int,
+        same: set[int],
     ) -> bool:
         """Fill in query i from the proposed vectors; False where a vector that is left out may be nearer."""
-        k, numbers = found.row.shape[1], proposed.numbers
-        near = cosines(self.vectors[numbers], query_vector)
-        past = np.searchsorted(self.times, time)
-        begin = np.searchsorted(self.keys, numbers * (len(self.times) + 1) + len(self.times) - past)
+        k, numbers = lists.row.shape[1], proposal.numbers
+        similarities = cosines(self.vectors[numbers], query_vector)
+        n_past_times = np.searchsorted(self.times, time)
+        begin = np.searchsorted(self.keys, numbers * (len(self.times) + 1) + len(self.times) - n_past_times)
         # so many rows hold k users that count, however often one user has this very vector
-        kept = np.minimum(self.starts[numbers + 1] - begin, (k + len(same)) * self.repeats)
-        rows = self.rows[np.repeat(begin - np.cumsum(kept) + kept, kept) + np.arange(kept.sum())]
-        near = np.repeat(near, kept)
+        n_rows = np.minimum(self.starts[numbers + 1] - begin, (k + len(same)) * self.repeats)
+        rows = self.rows[np.repeat(begin - np.cumsum(n_rows) + n_rows, n_rows) + np.arange(n_rows.sum())]
+        similarities = np.repeat(similarities, n_rows)
         users = self.train.user[rows]
-        order = np.lexsort((self.rank[rows], -near))
+        order = np.lexsort((self.rank[rows], -similarities))
         order = order[~np.isin(users[order], list(same))]
         _, first = np.unique(users[order], return_index=True)
-        best = order[np.sort(first)[:k]]
-        if proposed.floor > -np.inf:
-            enough = proposed.floor + rounding(len(query_vector))
-            if len(best) < k or near[best[-1]] <= enough:
+        nearest = order[np.sort(first)[:k]]
+        if proposal.floor > -np.inf:
+            bound = proposal.floor + rounding(len(query_vector))
+            if len(nearest) < k or similarities[nearest[-1]] <= bound:
                 return False
-        found.user[i, : len(best)], found.row[i, : len(best)] = users[best], rows[best]
-        found.similarity[i, : len(best)] = near[best]
+        lists.user[i, : len(nearest)], lists.row[i, : len(nearest)] = users[nearest], rows[nearest]
+        lists.similarity[i, : len(nearest)] = similarities[nearest]
         return True
 
 
 def distinct(vectors: Float32Array, order: IntArray) -> tuple[Float32Array, IntArray]:
-    """Equal histories have equal vectors: each is kept once, in the order of its first row.
+    """Keep each of equal vectors once, in the order of its first row.
 
-    vectors: (n, d); order: (n,) rows in time order. Returns (p, d) and, for each row, its vector's number, (n,).
+    Args:
+        vectors: (n, d) vectors.
+        order: (n,) row numbers in time order.
+
+    Returns:
+        The (p, d) distinct vectors, and the (n,) number of each row's vector.
     """
     if not len(vectors):
         return vectors, np.zeros(0, dtype=np.int64)
@@ -219,7 +301,15 @@ def distinct(vectors: Float32Array, order: IntArray) -> tuple[Float32Array, IntA
 
 
 def cosines(vectors: Float32Array, query_vector: Float32Array) -> Float32Array:
-    """(p, d) and (d,), all of length one -> (p,) cosines, right to the last bit of float32 whoever stands beside."""
+    """The cosines of vectors and a query, whose last bit does not depend on the other vectors.
+
+    Args:
+        vectors: (p, d) unit vectors.
+        query_vector: (d,) unit vector.
+
+    Returns:
+        (p,) cosines in float32, summed in float64.
+    """
     return (vectors.astype(np.float64) * query_vector.astype(np.float64)).sum(axis=1).astype(np.float32)
 
 

@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 EncoderName = Literal["sasrec", "gru4rec", "bert4rec", "content-sasrec"]
 ENCODERS: tuple[EncoderName, ...] = get_args(EncoderName)
 CONTENT_SASREC: EncoderName = "content-sasrec"
-"""Knows items by what they are, so it needs stage 1, and the others do not."""
+"""The encoder that reads item content. It needs stage 1, and the others do not."""
 
 
 class EncoderSettings(BaseModel):
-    """A sequence model and its training."""
+    """The settings of a sequence model and its training; each field's description holds its unit and meaning."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,7 +20,7 @@ class EncoderSettings(BaseModel):
     )
     embedding_size: int = Field(default=64, ge=2, le=1024, description="size of a user's and an item's vector")
     n_layers: int = Field(default=2, ge=1, le=12, description="transformer blocks of the encoder, or recurrent layers")
-    n_heads: int = Field(default=2, ge=1, le=16, description="attention heads; divides dims; not of gru4rec")
+    n_heads: int = Field(default=2, ge=1, le=16, description="attention heads; divides embedding_size; not of gru4rec")
     max_length: int = Field(
         default=50, ge=1, le=1000, description="items: how much of a history the encoder reads, from its end"
     )
@@ -28,9 +28,11 @@ class EncoderSettings(BaseModel):
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="learning rate of AdamW")
     weight_decay: float = Field(default=0.0, ge=0, le=10, description="decay of AdamW")
     batch_size: int = Field(
-        default=512, ge=1, description="events a training step, about: whole windows of up to `length` events"
+        default=512,
+        ge=1,
+        description="interactions of a training step, about: whole windows of up to `max_length` interactions",
     )
-    epochs: int = Field(default=100, ge=1, description="passes over the training events, at most")
+    epochs: int = Field(default=100, ge=1, description="passes over the training interactions, at most")
     patience: int = Field(
         default=5, ge=1, description="passes without a better validation NDCG@10 before training stops"
     )
@@ -46,13 +48,13 @@ class EncoderSettings(BaseModel):
     )
 
     content_size: int = Field(
-        default=64, ge=1, le=1024, description="principal components of what an item is; only content-sasrec"
+        default=64, ge=1, le=1024, description="principal components of an item's content; only content-sasrec"
     )
     id_dropout: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="share of items a training step knows by content alone; only content-sasrec",
+        description="share of items that a training step represents by content alone; only content-sasrec",
     )
 
     @model_validator(mode="after")
@@ -63,23 +65,24 @@ class EncoderSettings(BaseModel):
 
 
 class RetrieveSettings(EncoderSettings):
-    """How users are encoded, how many similar ones are asked, and how much of their answer is kept."""
+    """The settings of stage 2: the encoder, the search for similar users, and how many of their next items count."""
 
     index: Literal["exact", "faiss"] = Field(
-        default="exact", description="who searches for neighbours; both find the same. faiss: pip install faiss-cpu"
+        default="exact",
+        description="the search for neighbours; both give the same result. faiss: pip install faiss-cpu",
     )
-    k: int = Field(default=3, ge=1, le=100, description="neighbours: similar users a moment is given")
-    next_items: int = Field(default=3, ge=1, le=50, description="items of a neighbour that count as what it took next")
+    k: int = Field(default=3, ge=1, le=100, description="neighbours: similar users of a query")
+    next_items: int = Field(default=3, ge=1, le=50, description="items of a neighbour that count as consumed next")
     n_vote_neighbours: int | None = Field(
         default=None,
         ge=1,
         le=20000,
-        description="similar users asked about a candidate, to say it in words; not set: a sixth of all, 50 to 5000",
+        description="similar users whose votes on a candidate are put into words; not set: a sixth of all, 50 to 5000",
     )
     n_vote_items: int = Field(
-        default=10, ge=1, le=50, description="items of each of the crowd that count as taken next"
+        default=10, ge=1, le=50, description="items of each voting neighbour that count as consumed next"
     )
 
     def n_vote_neighbours_of(self, users: int) -> int:
-        """Similar users asked about a candidate, of so many in the training log."""
+        """The number of voting neighbours, given the number of users in the training log."""
         return self.n_vote_neighbours if self.n_vote_neighbours is not None else min(max(users // 6, 50), 5000)

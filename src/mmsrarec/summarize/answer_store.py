@@ -1,25 +1,26 @@
-"""Answers on disk: what was asked is asked once, however often the work is killed and started again.
+"""The answers of stage 1 on disk: each question is asked once, even where the work is killed and started again.
 
-A row is known by everything that decides its answer, never by the item's id: a changed text is asked about anew, two
+The key of a row is everything that decides its answer, never the item's id. So a changed text is asked about anew, two
 items with one text share an answer, and an unchanged catalogue costs nothing.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from mmsrarec.errors import MmsrarecError
 
-TABLE = """
+ANSWER_TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
     modality TEXT, model TEXT, prompt TEXT, decoding TEXT, content TEXT,
     answer TEXT, reason TEXT, created TEXT DEFAULT CURRENT_TIMESTAMP,
     PRIMARY KEY (modality, model, prompt, decoding, content)
 ) WITHOUT ROWID
 """
-SUPPORT = """
+SUPPORT_TABLE = """
 CREATE TABLE IF NOT EXISTS support (
     model TEXT, prompt TEXT, content TEXT, keyword TEXT, value REAL,
     PRIMARY KEY (model, prompt, content, keyword)
@@ -27,11 +28,22 @@ CREATE TABLE IF NOT EXISTS support (
 """
 ANSWER_COLUMNS = "modality, model, prompt, decoding, content, answer, created"
 SUPPORT_COLUMNS = "model, prompt, content, keyword, value"
+AnswerRow: TypeAlias = tuple[str, str, str, str, str, str, str]
+"""A row of ANSWER_COLUMNS."""
+SupportRow: TypeAlias = tuple[str, str, str, str, float]
+"""A row of SUPPORT_COLUMNS."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What answers have in common. model: its fingerprint; prompt, decoding: hashes of template and settings."""
+    """The part of a row's key that many answers share.
+
+    Attributes:
+        modality: "text" or "picture".
+        model: The model's fingerprint.
+        prompt: A hash of the prompt's template.
+        decoding: A hash of the settings of decoding.
+    """
 
     modality: str
     model: str
@@ -40,12 +52,14 @@ class Job:
 
 
 class Store:
-    """An SQLite file of answers with one writer. Use as a context manager.
-
-    Raises MmsrarecError where the file cannot be written, is none of ours, or another process has it open.
-    """
+    """An SQLite file of answers with one writer; a context manager."""
 
     def __init__(self, path: str | Path):
+        """Open or create the file.
+
+        Raises:
+            MmsrarecError: If the file cannot be written, is no store, or another process has it open.
+        """
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=1, isolation_level=None)
@@ -54,8 +68,8 @@ class Store:
         try:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # held until the file is closed or the process dies
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(TABLE)
-            self._db.execute(SUPPORT)  # files of earlier versions lack it
+            self._db.execute(ANSWER_TABLE)
+            self._db.execute(SUPPORT_TABLE)  # files of earlier versions lack it
         except sqlite3.Error as error:
             self._db.close()
             hint = (
@@ -72,7 +86,7 @@ class Store:
         self._db.close()
 
     def answers(self, job: Job) -> dict[str, str]:
-        """Content hash -> answer, for all that was answered. What failed is missing here, so it is asked again."""
+        """The answers by content hash. Failed questions are missing here, so they are asked again."""
         rows = self._db.execute(
             "SELECT content, answer FROM answers"
             " WHERE (modality, model, prompt, decoding) = (?, ?, ?, ?) AND answer IS NOT NULL",
@@ -81,7 +95,7 @@ class Store:
         return dict(rows)
 
     def failures(self, job: Job) -> dict[str, str]:
-        """Content hash -> why there is no answer."""
+        """The reasons of failed questions by content hash."""
         rows = self._db.execute(
             "SELECT content, reason FROM answers"
             " WHERE (modality, model, prompt, decoding) = (?, ?, ?, ?) AND answer IS NULL",
@@ -90,8 +104,16 @@ class Store:
         return dict(rows)
 
     def add(self, job: Job, rows: Iterable[tuple[str, str | None, str | None]]) -> None:
-        """Keep (content hash, answer, reason of failure) rows: all of them or, where it is killed, none."""
-        with self._keeping("answers"):
+        """Write rows in one transaction.
+
+        Args:
+            job: The shared part of their key.
+            rows: (content hash, answer, reason of failure) of each question.
+
+        Raises:
+            MmsrarecError: If the file cannot be written.
+        """
+        with self._transaction("answers"):
             self._db.executemany(
                 "INSERT OR REPLACE INTO answers (modality, model, prompt, decoding, content, answer, reason)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -99,7 +121,7 @@ class Store:
             )
 
     def support(self, model: str, prompt: str) -> dict[tuple[str, str], float]:
-        """(content hash, answer up to a keyword) -> log P of the keyword after what stands before it."""
+        """Log P of keywords after the keywords before them, by (content hash, answer up to the keyword)."""
         rows = self._db.execute(
             "SELECT content, keyword, value FROM support WHERE (model, prompt) = (?, ?) AND value IS NOT NULL",
             (model, prompt),  # SQLite keeps no NaN
@@ -107,34 +129,48 @@ class Store:
         return {(content, keyword): value for content, keyword, value in rows}
 
     def add_support(self, model: str, prompt: str, rows: Iterable[tuple[str, str, float]]) -> None:
-        """Keep (content hash, answer up to a keyword, log P) rows, all or none; what is there stays."""
-        with self._keeping("support"):
+        """Write rows in one transaction; rows that exist stay as they are.
+
+        Args:
+            model: The model's fingerprint.
+            prompt: A hash of the prompt's template.
+            rows: (content hash, answer up to a keyword, log P of the keyword).
+
+        Raises:
+            MmsrarecError: If the file cannot be written.
+        """
+        with self._transaction("support"):
             self._insert_support((model, prompt, *row) for row in rows)
 
     def adopt(self, other: str | Path) -> dict[str, int]:
-        """Copy what another store answered and this one did not, all or none; how many rows of each table came over.
+        """Copy the answers that another store has and this one lacks, in one transaction.
 
-        Raises MmsrarecError where the other file is missing, damaged, none of ours, or being written.
+        Returns:
+            The number of copied rows of each table.
+
+        Raises:
+            MmsrarecError: If the other file is missing, damaged, no store, or being written.
         """
         answers, support = read(other)
-        with self._keeping("answers"):
-            at_first = self._db.total_changes
+        with self._transaction("answers"):
+            n_before = self._db.total_changes
             self._db.executemany(
                 f"INSERT INTO answers ({ANSWER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET answer = excluded.answer, reason = NULL, created = excluded.created"
                 " WHERE answers.answer IS NULL",
                 answers,
             )
-            between = self._db.total_changes
+            n_with_answers = self._db.total_changes
             self._insert_support(support)
-            return {"answers": between - at_first, "support": self._db.total_changes - between}
+            return {"answers": n_with_answers - n_before, "support": self._db.total_changes - n_with_answers}
 
-    def _insert_support(self, rows: Iterable[tuple]) -> None:
+    def _insert_support(self, rows: Iterable[SupportRow]) -> None:
+        """Write rows that do not exist yet."""
         self._db.executemany(f"INSERT OR IGNORE INTO support ({SUPPORT_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)
 
     @contextmanager
-    def _keeping(self, what: str) -> Iterator[None]:
-        """A transaction: all of what is written within is kept or, where it fails or is killed, none."""
+    def _transaction(self, what: str) -> Generator[None]:
+        """A transaction: all writes in it are kept or, where it fails or is killed, none."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
@@ -147,14 +183,20 @@ class Store:
             raise
 
 
-def read(other: str | Path) -> tuple[list[tuple], list[tuple]]:
-    """The answered rows, as ANSWER_COLUMNS, and the support in a store; its file is not written to."""
+def read(other: str | Path) -> tuple[list[AnswerRow], list[SupportRow]]:
+    """Read the answers and the support in a store, without writing to its file.
+
+    Raises:
+        MmsrarecError: If the file is missing, damaged, no store, or being written.
+    """
     try:
         with closing(sqlite3.connect(f"{Path(other).resolve().as_uri()}?mode=ro", uri=True, timeout=1)) as db:
-            # the types are asked for, because SQLite lets any file hold anything anywhere
-            answers = db.execute(f"SELECT {ANSWER_COLUMNS} FROM answers WHERE typeof(answer) = 'text'").fetchall()
-            older = not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'support'").fetchall()
-            if older:
+            # the types are part of the query, because any column of an SQLite file may hold any type
+            answers: list[AnswerRow] = db.execute(
+                f"SELECT {ANSWER_COLUMNS} FROM answers WHERE typeof(answer) = 'text'"
+            ).fetchall()
+            has_support = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'support'").fetchall()
+            if not has_support:  # a file of an earlier version
                 return answers, []
             query = f"SELECT {SUPPORT_COLUMNS} FROM support WHERE typeof(value) = 'real'"
             return answers, db.execute(query).fetchall()

@@ -1,8 +1,9 @@
-"""Whether a picture bears out what was said of it: the keywords of an answer, with the picture and with a grey one."""
+"""Image grounding: how much likelier a picture makes its keywords than a grey picture does."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 
+import torch
 from torch import Tensor
 
 from mmsrarec.core.artefacts import key
@@ -15,80 +16,97 @@ from mmsrarec.summarize.answer_store import Store
 from mmsrarec.summarize.prompts import image_prompt
 
 BLANK = "blank"
-"""Stands in the store for the content of the grey picture."""
+"""The content hash of the grey picture in the store."""
 
 
 def support(
     store: Store,
     model: str,
     mllm: Mllm,
-    said: Mapping[str, Sequence[str]],
+    answers: Mapping[str, Sequence[str]],
     features: Mapping[str, Tensor],
     mine: Callable[[str], bool],
     batch: int,
     progress: Count,
 ) -> dict[tuple[str, str], float]:
-    """(content hash, keyword) -> log P(keyword | picture) - log P(keyword | grey picture), for what is known by now.
+    """Compute log P(keyword | picture) - log P(keyword | grey picture) of the keywords of answers.
 
-    said, features: content hash of a picture -> the keywords of its answer, and (v, d). A keyword stands after those
-    before it, as the model said it: asked for right after the prompt, one of six right keywords would look unfounded.
+    A keyword is scored after the keywords before it, as in the answer: right after the prompt, one of six correct
+    keywords would look unsupported. Log-probabilities are kept in the store batch by batch, and only missing ones are
+    computed.
+
+    Args:
+        store: The store of answers.
+        model: The model's fingerprint in the store.
+        mllm: The model.
+        answers: The keywords of each picture's answer, by content hash.
+        features: (v, d) picture features, by content hash.
+        mine: Which content hashes are computed here; the others must be in the store.
+        batch: Pictures of a batch.
+        progress: Called with (done, total, label).
+
+    Returns:
+        The difference of each (content hash, keyword) whose log-probabilities are in the store by now.
+
+    Raises:
+        MmsrarecError: If the model fails, or the store cannot be written.
     """
-    if not said:
+    if not answers:
         return {}
-    seen = dict(features)
-    tokens = len(seen[next(iter(said))])
+    features = dict(features)
+    tokens = len(features[next(iter(answers))])
     prompt = image_prompt(mllm, tokens)
-    form = key(ids=prompt)[:16]
-    known = store.support(model, form)
-    order = sorted(filter(mine, said))
+    prompt_hash = key(ids=prompt)[:16]
+    log_probs = store.support(model, prompt_hash)
+    order = sorted(filter(mine, answers))
     for start in range(0, len(order), batch):
-        asked = [(content, tuple(said[content])) for content in order[start : start + batch]]
-        asked += [(BLANK, keywords) for _, keywords in asked]
+        pairs = [(content, tuple(answers[content])) for content in order[start : start + batch]]
+        pairs += [(BLANK, keywords) for _, keywords in pairs]
         missing = [
             (content, keywords)
-            for content, keywords in dict.fromkeys(asked)
-            if any((content, so_far) not in known for so_far in prefixes(keywords))
+            for content, keywords in dict.fromkeys(pairs)
+            if any((content, prefix) not in log_probs for prefix in prefixes(keywords))
         ]
-        if BLANK not in seen and any(content == BLANK for content, _ in missing):
-            seen[BLANK] = blank(mllm, tokens).to(seen[order[0]])
+        if BLANK not in features and any(content == BLANK for content, _ in missing):
+            features[BLANK] = blank(mllm, tokens).to(features[order[0]])
         rows: dict[tuple[str, str], float] = {}
-        for (content, keywords), values in zip(missing, _score(mllm, prompt, missing, seen), strict=True):
-            for so_far, value in zip(prefixes(keywords), values, strict=True):
-                if (content, so_far) not in known:
-                    rows.setdefault((content, so_far), value)
-        store.add_support(model, form, [(*place, value) for place, value in rows.items()])
-        known |= rows
+        for (content, keywords), values in zip(missing, _score(mllm, prompt, missing, features), strict=True):
+            for prefix, value in zip(prefixes(keywords), values, strict=True):
+                if (content, prefix) not in log_probs:
+                    rows.setdefault((content, prefix), value)
+        store.add_support(model, prompt_hash, [(*place, value) for place, value in rows.items()])
+        log_probs |= rows
         progress(min(start + batch, len(order)), len(order), "keywords checked with pictures")
     return {
-        (content, keyword): known[content, so_far] - known[BLANK, so_far]
-        for content, keywords in said.items()
-        for keyword, so_far in zip(keywords, prefixes(keywords), strict=True)
-        if (content, so_far) in known and (BLANK, so_far) in known
+        (content, keyword): log_probs[content, prefix] - log_probs[BLANK, prefix]
+        for content, keywords in answers.items()
+        for keyword, prefix in zip(keywords, prefixes(keywords), strict=True)
+        if (content, prefix) in log_probs and (BLANK, prefix) in log_probs
     }
 
 
 def prefixes(keywords: Iterable[str]) -> list[str]:
-    """The answer up to each of its keywords: what names a keyword's place in the store."""
+    """The answer up to each of its keywords, which is the key of a keyword in the store."""
     return list(accumulate(keywords, "{}, {}".format))
 
 
 def pieces(mllm: Mllm, keywords: Sequence[str]) -> list[list[int]]:
-    """Token ids of each keyword in the answer, tokenised apart, so that each token belongs to one keyword."""
+    """The token ids of each keyword in an answer, tokenised apart, so that each token belongs to one keyword."""
     return [mllm.encode(f", {keyword}" if place else keyword) for place, keyword in enumerate(keywords)]
 
 
 def _score(
-    mllm: Mllm, prompt: Sequence[int], asked: Sequence[tuple[str, Sequence[str]]], features: Mapping[str, Tensor]
+    mllm: Mllm, prompt: Sequence[int], pairs: Sequence[tuple[str, Sequence[str]]], features: Mapping[str, Tensor]
 ) -> list[list[float]]:
-    """log P of each keyword, for (content hash, keywords) pairs."""
-    parts = [pieces(mllm, keywords) for _, keywords in asked]
-    answers = [[token for part in row for token in part] for row in parts]
+    """The log P of each keyword, for (content hash, keywords) pairs."""
+    keyword_ids = [pieces(mllm, keywords) for _, keywords in pairs]
+    answers = [[token for ids in row for token in ids] for row in keyword_ids]
     try:
-        found = token_log_probs(mllm, [prompt] * len(asked), answers, [features[content] for content, _ in asked])
+        log_probs = token_log_probs(mllm, [prompt] * len(pairs), answers, [features[content] for content, _ in pairs])
     except RuntimeError as error:  # torch's errors, out of memory included
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise MmsrarecError(f"cannot check the keywords of pictures: {reason}; start again: nothing is lost") from None
     return [
-        [float(piece.sum()) for piece in values.split([len(part) for part in row])]
-        for values, row in zip(found, parts, strict=True)
+        [float(part.sum()) for part in torch.split(values, [len(ids) for ids in row])]
+        for values, row in zip(log_probs, keyword_ids, strict=True)
     ]

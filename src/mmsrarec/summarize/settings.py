@@ -6,21 +6,24 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class TuneSettings(BaseModel):
-    """How the summarising policy is tuned: best of n samples first, then GRPO. What the paper leaves open is
-    [extension]."""
+    """The tuning of the summarising policy: a warm start on the best of n samples, then GRPO.
+
+    Each field's description holds its unit and meaning. What the paper leaves open is marked [extension].
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     form: Literal["bounded", "published"] = Field(
-        default="bounded", description="published: the paper's formulas as they stand; bounded [ours]: see rewards.py"
+        default="bounded",
+        description="published: the paper's formulas as they stand; bounded [extension]: see rewards.py",
     )
     conditioning: Literal["title", "nothing"] = Field(
-        default="title", description="what a reader knows without the keywords; later prompts show the title anyway"
+        default="title", description="what a reader has without the keywords; later prompts show the title anyway"
     )
     shared_by: int = Field(
         default=3,
         ge=1,
-        description="items whose texts must hold a keyword's words for it to count: a name of one item tells no taste",
+        description="items whose texts must hold a keyword's words for it to count: a name in one item shows no taste",
     )
     information: float = Field(default=1.0, ge=0, description="alpha: weight of the information reward")
     reconstruction: float = Field(default=0.5, ge=0, description="beta: weight of the reconstruction reward")
@@ -29,7 +32,7 @@ class TuneSettings(BaseModel):
         ge=0,
         description="gamma: weight of the length reward; published: about 0.02, as it counts keywords",
     )
-    image: float = Field(default=0.25, ge=0, description="weight of the image information reward [ours]; 0: none")
+    image: float = Field(default=0.25, ge=0, description="weight of the image information reward [extension]; 0: none")
     embedding_model: str = Field(default="embedded", description='sentence embedding: "embedded", or a name or folder')
     language_model: str = Field(
         default="embedded", description='P of the reconstruction: "embedded" (the untuned model itself), or a name'
@@ -53,7 +56,7 @@ class TuneSettings(BaseModel):
 
 
 class SummarizeSettings(BaseModel):
-    """What the model is asked about an item, and how much of its answer is kept."""
+    """The settings of stage 1: the questions about an item, and how much of an answer is kept."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -77,24 +80,24 @@ class SummarizeSettings(BaseModel):
     )
     language: str = Field(
         default="auto",
-        description='what the catalogue is written in, as ISO 639 has it ("de"); auto: told from each item\'s words',
+        description="ISO 639 code of the catalogue's language (\"de\"); auto: detected from each item's words",
     )
     categories: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="share of an item's information that its categories make, in price and in tuning; the rest is all "
-        "its text: they are what items have in common, and drown in a long text [ours]",
+        description="share of an item's information that its categories make, in keyword_cost and in tuning; the "
+        "rest is its whole text: categories are what items share, and long texts outweigh them [extension]",
     )
     keyword_cost: float | None = Field(
         default=None,
         ge=0,
         lt=1,
         description="information (a cosine) that four letters of a text keyword, about a token, must bring; the most "
-        "telling come first, what does not pay is dropped; not set: all keywords, as they were said [ours]",
+        "informative come first, the others are dropped; not set: all keywords in the model's order [extension]",
     )
     embedding_model: str = Field(
-        default="embedded", description='sentence embedding that price asks: "embedded", or a name or folder'
+        default="embedded", description='sentence embedding of keyword_cost: "embedded", or a name or folder'
     )
     tune: TuneSettings | None = Field(
         default=None, description="tune the policy before it summarizes; not set: the model as it is"
@@ -103,6 +106,7 @@ class SummarizeSettings(BaseModel):
     @field_validator("language")
     @classmethod
     def _known(cls, language: str) -> str:
+        """Refuse a language that has neither a stemmer, filler words nor a script here."""
         if language == "auto":
             return language
         from mmsrarec.summarize.language.lexicon import known_languages

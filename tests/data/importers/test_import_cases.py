@@ -20,7 +20,7 @@ from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.data.profile import check
 from mmsrarec.data.splits import check_clock
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.summarize.keywords import fallback
+from mmsrarec.summarize.keyword_parsing import fallback
 
 STEP_SETS = ("amazon-beauty-2014", "amazon-games-2018", "amazon-office-2018-recent", "amazon-toys-2014")
 

@@ -116,7 +116,7 @@ def test_a_user_that_retrieves_itself_is_found(monkeypatch):
     assert (by_id.passed, by_id.measured["by sequence"]) == (False, 0)
     assert by_id.measured["by id"] > 10
     monkeypatch.undo()
-    monkeypatch.setattr(neighbours, "SHORTEST_COPY", 99)  # accounts that copy each other are not known any more
+    monkeypatch.setattr(neighbours, "MIN_COPY_LENGTH", 99)  # accounts that copy each other are not known any more
     by_sequence = context_leaks.self_retrieval(Small(LOG).retrieval, SOUND.split, 0)
     assert (by_sequence.passed, by_sequence.measured["by id"]) == (False, 0)
     assert by_sequence.measured["by sequence"] > 20 < by_sequence.measured["by all but the last event"]
@@ -172,7 +172,7 @@ def test_a_context_that_holds_the_answer_is_too_good(monkeypatch):
     sound = ranking_leaks.context_alone(SOUND.row("context-only"), test, asked)
     assert sound.passed
     assert 0.5 < sound.measured["AUC"] < ranking_leaks.MAX_CONTEXT_AUC
-    monkeypatch.setattr(neighbours, "SHORTEST_COPY", 99)  # or the user itself is known by its sequence
+    monkeypatch.setattr(neighbours, "MIN_COPY_LENGTH", 99)  # or the user itself is known by its sequence
     leaky = Small(LOG, retrieval=TooMuch, seen=whole_log).row("context-only")
     found = ranking_leaks.context_alone(leaky, test, asked)
     assert not found.passed

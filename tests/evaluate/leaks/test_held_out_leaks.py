@@ -58,7 +58,7 @@ def test_who_knows_the_labels_is_found(monkeypatch):
     peeks = Table("peeks", lambda queries, items: (items == queries.target[:, None]).astype(float))
     found = held_out_leaks.labels(LOG, partial(Small, rows=lambda run_view: {"peeks": peeks}), ASKED, ("peeks",), 0)
     assert (found.passed, found.measured["peeks"]) == (False, 1.0)
-    monkeypatch.setattr(neighbours, "SHORTEST_COPY", 99)
+    monkeypatch.setattr(neighbours, "MIN_COPY_LENGTH", 99)
     leaky = partial(Small, retrieval=TooMuch, seen=whole_log)
     assert not held_out_leaks.labels(LOG, leaky, ASKED, ("context-only",), 0).passed
 

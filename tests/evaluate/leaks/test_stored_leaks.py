@@ -7,9 +7,9 @@ from world import make_dataset, make_keywords
 
 from mmsrarec.data.dataset import Dataset, make_interactions
 from mmsrarec.evaluate.leaks import stored_leaks
+from mmsrarec.summarize.answer_reading import read_text
 from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import SummarizeSettings
-from mmsrarec.summarize.summarizer import read_text
 
 SETTINGS = SummarizeSettings()
 NOTHING = make_interactions([], [], [], 0, 12)  # type: ignore[arg-type]

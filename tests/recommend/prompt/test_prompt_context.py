@@ -191,7 +191,7 @@ def test_picking_candidates_keeps_their_facts() -> None:
 def test_evidence_gathered_in_blocks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     queries = leave_one_out(LOG).test
     at_once = gather(LOG, queries, ALL, n_vote_neighbours=10)
-    monkeypatch.setattr("mmsrarec.retrieve.collaborative_context.TAKINGS", 250)  # two queries at a time
+    monkeypatch.setattr("mmsrarec.retrieve.collaborative_context.MAX_NEXT_ITEMS_HELD", 250)  # two queries at a time
     assert gather(LOG, queries, ALL, n_vote_neighbours=10) == at_once
 
 

@@ -9,7 +9,7 @@ from mmsrarec.data.dataset import make_interactions
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve.collaborative_context import SHARPNESS, Votes, next_items, share_levels
-from mmsrarec.retrieve.neighbours import Found
+from mmsrarec.retrieve.neighbours import NeighbourLists
 from mmsrarec.retrieve.signals.neighbour_votes import SHARES, VOTE_LEVELS
 
 # user 0 takes 5 6 7, user 1 takes 6 8, user 2 takes 9 at the seconds 1, 2, 3
@@ -20,9 +20,9 @@ def asked(time: int) -> Queries:
     return Queries(np.array([-1]), np.array([time]), np.array([-1]), (np.array([], dtype=int),))
 
 
-def found(rows: list[int], similarity: list[float]) -> Found:
+def found(rows: list[int], similarity: list[float]) -> NeighbourLists:
     row = np.array([rows])
-    return Found(np.where(row >= 0, TRAIN.user[row], -1), row, np.array([similarity], dtype=np.float32))
+    return NeighbourLists(np.where(row >= 0, TRAIN.user[row], -1), row, np.array([similarity], dtype=np.float32))
 
 
 def levels(rows: list[int], similarity: list[float], candidates: list[int], time: int = 99, n_next: int = 1):

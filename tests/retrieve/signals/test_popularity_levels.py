@@ -45,7 +45,7 @@ def test_the_guards_matter(monkeypatch):
     right, _ = counts(interactions, queries, everything)
     nobody = Queries(np.full(len(interactions), -1), queries.time, queries.target, queries.history)
     assert (counts(interactions, nobody, everything)[0] > right).any()
-    monkeypatch.setattr(popularity_levels, "clock", lambda m: np.full(len(m), 99))
+    monkeypatch.setattr(popularity_levels, "query_times", lambda m: np.full(len(m), 99))
     assert (counts(interactions, queries, everything)[0] > right).any()
 
 

@@ -15,14 +15,15 @@ from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.recommend.prompt.preferences import UserPreferences, carries, preference_bonus, without_effect
 from mmsrarec.summarize.answer_statistics import statistics
-from mmsrarec.summarize.keywords import Keywords, clean, fallback, parse, split, telling
+from mmsrarec.summarize.keyword_parsing import clean, content_words, fallback, parse, split
+from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.language.detection import (
-    LEAST_ITEMS,
+    MIN_ITEMS_FOR_COMMON,
+    catalogue_languages,
     common_words,
+    full_text,
     languages_of,
     lexicons,
-    of_catalogue,
-    written,
 )
 from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon, fillers, known_languages
 from mmsrarec.summarize.language.segmentation import normal, words
@@ -49,7 +50,7 @@ def test_a_catalogue_is_summarized_in_its_own_language(language: str, told: Told
         assert len(found) >= 2, item
         assert all(clean(keyword) == keyword for keyword in found)
         assert not set(found) & set(told.filler), item
-        assert all(keywords.lexicon.grounded(keyword, written(item)) for keyword in found)
+        assert all(keywords.lexicon.grounded(keyword, full_text(item)) for keyword in found)
     facts = statistics(keywords, dataset)
     assert facts[f"items in {language}"] == len(dataset.items)
     assert facts[f"no keywords in {language}"] == facts["without_keywords"] == 0
@@ -62,7 +63,7 @@ def test_forms_of_a_word_are_one_keyword(language: str, told: Told) -> None:
     assert lexicon.same(told.shared[0]) == lexicon.same(told.shared[1])
     holding = [
         code for code, item in enumerate(told.dataset(language).items)
-        if any(lexicon.says(keyword, told.shared[0]) for keyword in fallback(item, 8, lexicon))
+        if any(lexicon.contains(keyword, told.shared[0]) for keyword in fallback(item, 8, lexicon))
     ]  # fmt: skip
     assert holding
 
@@ -83,7 +84,7 @@ def test_thirteen_languages_in_one_catalogue_are_told_apart() -> None:
     """As far as short texts go: French and German among English, and every script by itself."""
     items = [item for language, told in CATALOGUES.items() for item in told.dataset(language).items]
     truth = [language for language, told in CATALOGUES.items() for _ in told.items]
-    guessed = languages_of([written(item) for item in items])
+    guessed = languages_of([full_text(item) for item in items])
     right = Counter(language for language, guess in zip(truth, guessed, strict=True) if language == guess)
     assert {language for language in CATALOGUES if right[language] == 3} >= {"en", "ru", "el", "he", "hi", "th", "ko"}
     assert sum(right.values()) >= 0.85 * len(items)
@@ -129,7 +130,9 @@ def test_the_recipe_may_name_the_language(tmp_path: Path) -> None:
 
 def test_words_of_most_items_are_no_keywords_whoever_says_them() -> None:
     things = ("lamp", "mug", "scarf", "plate")
-    items = [Item(str(n), f"Acme {things[n % 4]} {n}", "Handmade things.", ("Goods",)) for n in range(LEAST_ITEMS)]
+    items = [
+        Item(str(n), f"Acme {things[n % 4]} {n}", "Handmade things.", ("Goods",)) for n in range(MIN_ITEMS_FOR_COMMON)
+    ]
     few = lexicons(items[1:])
     assert not few[0].common  # of few items nothing is said
     (lexicon,) = set(lexicons(items))
@@ -137,19 +140,19 @@ def test_words_of_most_items_are_no_keywords_whoever_says_them() -> None:
     assert fallback(items[0], 6, lexicon) == ("lamp",)
     assert not lexicon.is_common("acme lamp")
     assert lexicon.is_common("the acme")
-    assert common_words(["猫 " * 3] * LEAST_ITEMS, ["zh"] * LEAST_ITEMS) == {"zh": frozenset({"猫"})}
+    assert common_words(["猫 " * 3] * MIN_ITEMS_FOR_COMMON, ["zh"] * MIN_ITEMS_FOR_COMMON) == {"zh": frozenset({"猫"})}
 
 
 def test_the_language_of_short_titles_is_that_of_the_others() -> None:
-    german = [written(item) for item in CATALOGUES["de"].dataset("de").items]
+    german = [full_text(item) for item in CATALOGUES["de"].dataset("de").items]
     assert languages_of([*german, "Lampe", "玩具", "", "12"])[3:] == ["de", "zh", "und", "und"]
-    japanese = [written(item) for item in CATALOGUES["ja"].dataset("ja").items]
+    japanese = [full_text(item) for item in CATALOGUES["ja"].dataset("ja").items]
     assert languages_of([*japanese, "玩具"])[3:] == ["ja"]
-    english = [written(item) for item in CATALOGUES["en"].dataset("en").items]
+    english = [full_text(item) for item in CATALOGUES["en"].dataset("en").items]
     assert languages_of([*english * 4, "La Dolce Vita", "Die Hard"])[-2:] == ["en", "en"]
-    assert of_catalogue(["en"] * 98 + ["fr"] + ["und"] * 50) == ("en",)
-    assert of_catalogue(["de", "en", "de"]) == ("de", "en")
-    assert of_catalogue([]) == ("en",)
+    assert catalogue_languages(["en"] * 98 + ["fr"] + ["und"] * 50) == ("en",)
+    assert catalogue_languages(["de", "en", "de"]) == ("de", "en")
+    assert catalogue_languages([]) == ("en",)
 
 
 @pytest.mark.parametrize(
@@ -251,8 +254,8 @@ def test_no_text_is_too_strange(text: str) -> None:
 def test_a_word_is_the_same_as_itself_however_it_is_written(text: str, language: str) -> None:
     lexicon = Lexicon((language,))
     assert lexicon.same(text) == lexicon.same(normal(text))
-    for word in telling(text, lexicon):
+    for word in content_words(text, lexicon):
         assert word not in fillers(language)
-        assert lexicon.says(word, word)
+        assert lexicon.contains(word, word)
         assert lexicon.grounded(word, text)
         assert carries([word], [word], lexicon)

@@ -18,7 +18,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import WEIGHTS, merge_adapter
 from mmsrarec.models.backbone.image_features import Features, encode_catalogue_images
 from mmsrarec.summarize import prompts
-from mmsrarec.summarize.tuning import best_of_n, policy, trainers
+from mmsrarec.summarize.tuning import best_of_n, policy, trainers, training_log
 from mmsrarec.summarize.tuning.tuning_tasks import split_summary_tasks
 
 
@@ -81,7 +81,7 @@ def test_tuning_leaves_an_adapter_its_curve_and_held_out_answers(whole, drawn: D
 
 
 def test_nothing_held_out_is_tuned_on(drawn: Dataset, features: Features) -> None:
-    settings = settings_of(items=1000, heldout_items=1000)
+    settings = settings_of(items=1000, held_out_items=1000)
     tuned_on, heldout = split_summary_tasks(drawn, features, settings, 0)
     assert not {s.code for s in tuned_on} & {s.code for s in heldout}
     assert {s.code for s in tuned_on} | {s.code for s in heldout} == set(range(len(drawn.items)))
@@ -132,9 +132,9 @@ def test_a_checkpoint_without_its_mark_is_not_used(tmp_path: Path) -> None:
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         if complete:
-            (folder / trainers.COMPLETE).touch()
-    assert trainers.newest_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
-    assert trainers.newest_checkpoint(tmp_path / "nothing") is None
+            (folder / training_log.COMPLETE).touch()
+    assert training_log.newest_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+    assert training_log.newest_checkpoint(tmp_path / "nothing") is None
 
 
 def test_half_written_samples_are_cut_off(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_half_written_samples_are_cut_off(tmp_path: Path) -> None:
 
 
 def test_without_a_warm_start_or_without_grpo(drawn: Dataset, features: Features, tmp_path: Path) -> None:
-    only_grpo = go(tmp_path / "a", drawn, features, samples=0, lr=3e-2)
+    only_grpo = go(tmp_path / "a", drawn, features, samples=0, learning_rate=3e-2)
     assert {entry["phase"] for entry in only_grpo["curve"]} == {"grpo"}
     only_start = go(tmp_path / "b", drawn, features, steps=0)
     assert {entry["phase"] for entry in only_start["curve"]} == {"warm start"}
@@ -163,7 +163,7 @@ def test_too_small_a_catalogue_is_one_line(drawn: Dataset, tmp_path: Path) -> No
 
 def test_training_that_changes_nothing_is_an_error(drawn: Dataset, features: Features, tmp_path: Path) -> None:
     with pytest.raises(MmsrarecError, match=r"changed no weight|answers as the untuned"):
-        go(tmp_path, drawn, features, lr=1e-30, lr_start=1e-30, steps=1)
+        go(tmp_path, drawn, features, learning_rate=1e-30, warm_start_learning_rate=1e-30, steps=1)
 
 
 def test_scoring_answers_only_changes_nothing_but_time(

@@ -9,15 +9,9 @@ import torch
 from torch import Tensor
 
 from mmsrarec.summarize.language.lexicon import Lexicon
-from mmsrarec.summarize.tuning.rewards import (
-    ImageInformation,
-    Information,
-    Length,
-    Reconstruction,
-    Shared,
-    shape,
-    total,
-)
+from mmsrarec.summarize.tuning.image_reward import ImageInformation
+from mmsrarec.summarize.tuning.reward_parts import SharedWords, answer_profile, total
+from mmsrarec.summarize.tuning.rewards import Information, Length, Reconstruction
 
 LIMITS = {"text": 6, "picture": 4}
 TOKENS = 20
@@ -93,10 +87,10 @@ def test_an_item_with_more_to_tell_is_worth_more_keywords() -> None:
 
 
 def test_a_word_that_no_other_item_has_counts_for_nothing() -> None:
-    german = Shared.among(["Häuser", "Ein Haus", "Schal", "Schals"], 2, Lexicon(("de",), frozenset({"schal"})))
+    german = SharedWords.among(["Häuser", "Ein Haus", "Schal", "Schals"], 2, Lexicon(("de",), frozenset({"schal"})))
     assert german("haus")
     assert not german("schal")  # most items hold it, and summarizing drops it
-    shared = Shared.among(["Steel mug", "Steel pots. Steel again", "Otter"], 2)
+    shared = SharedWords.among(["Steel mug", "Steel pots. Steel again", "Otter"], 2)
     assert [shared(k) for k in ("steel", "steel mug", "pot", "otter", "unheard")] == [True, False, False, False, False]
     told = asked(["steel", "home", "steel, home"])
     for kind, model in ((Information, Bag()), (Reconstruction, Model())):
@@ -255,5 +249,5 @@ def test_answers_are_looked_at() -> None:
     told = asked(["steel, steel", "otter, steel", "", "<b>"])
     for unasked in ("completion_ids", "code", "description"):
         told.pop(unasked)
-    found = shape(**told, limits=LIMITS)
+    found = answer_profile(**told, limits=LIMITS)
     assert found == {"keywords": 3 / 4, "malformed": 2 / 4, "empty": 1 / 4, "repeated": 1 / 4, "copied": 1 / 3}

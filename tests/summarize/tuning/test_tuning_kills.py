@@ -19,7 +19,7 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.models.backbone import image_features
 from mmsrarec.models.backbone.adapter import WEIGHTS
 from mmsrarec.summarize import prompts
-from mmsrarec.summarize.tuning import policy, trainers
+from mmsrarec.summarize.tuning import policy, trainers, training_log
 
 STEPS = 16  # more than an epoch of 24 prompts, two a step
 KILLS, LITTLE = 25, 0.15  # LITTLE: share of the work below which it is finished, and a new tuning begun
@@ -49,11 +49,11 @@ def reached(folder: Path) -> str:
     there = folder / "work"
     if (folder / "out" / "adapter").exists():
         return "measuring"
-    if newest := trainers.newest_checkpoint(there / "grpo"):
+    if newest := training_log.newest_checkpoint(there / "grpo"):
         return f"grpo {newest.name.rpartition('-')[2]}"
     if (there / "start").exists():
         return "grpo 0"
-    if newest := trainers.newest_checkpoint(there / "warm-start"):
+    if newest := training_log.newest_checkpoint(there / "warm-start"):
         return f"warm start {newest.name.rpartition('-')[2]}"
     return "best of n" if (there / "samples.jsonl").exists() else "nothing"
 

@@ -25,7 +25,7 @@ from mmsrarec.evaluate.leaks.perturbations import (
 from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.training_samples import sample_training
-from mmsrarec.retrieve.neighbours import SHORTEST_COPY
+from mmsrarec.retrieve.neighbours import MIN_COPY_LENGTH
 
 Gather: TypeAlias = Callable[[Queries, IntArray, RecommendSettings], list[PromptContext]]
 
@@ -154,7 +154,7 @@ def self_retrieval(retrieval: Retrieval, split: Split, seed: int) -> Finding:
     """
     train, rng = retrieval.train, np.random.default_rng(seed)
     k, after_the_log = retrieval.settings.k, int(retrieval.train.time.max(initial=0)) + 1
-    long_enough = np.flatnonzero(np.diff(train.offsets) >= SHORTEST_COPY)
+    long_enough = np.flatnonzero(np.diff(train.offsets) >= MIN_COPY_LENGTH)
     users = np.sort(rng.permutation(long_enough)[:MAX_QUERIES])
     histories = [train.items_of(int(user)) for user in users]
 

@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.evaluate.leaks.finding import Finding
+from mmsrarec.summarize.answer_reading import read_image, read_texts
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.language.lexicon import Lexicon
 from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import SummarizeSettings
-from mmsrarec.summarize.summarizer import read_image, read_texts
 
 MAX_NDCG_DIFFERENCE = 1e-3
 """Difference that a repeated computation of NDCG@10 may have, by another order of summation or another batch."""
@@ -42,7 +42,9 @@ def keywords(
     """
     changed_items: list[str] = []
     unknown_items: list[str] = []
-    text_keywords = read_texts(dataset.items, [text for _, text in stored.answers], settings, tuned, spoken=lexicons)
+    text_keywords = read_texts(
+        dataset.items, [text for _, text in stored.answers], settings, tuned, item_lexicons=lexicons
+    )
     for code, item in enumerate(dataset.items):
         image, text = stored.answers[code]
         contents = (seen_pictures.get(code, ""), _hash(item_text(item)))

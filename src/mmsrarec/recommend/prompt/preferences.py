@@ -10,7 +10,14 @@ import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.summarize.keywords import LONGEST, MOST_WORDS, clean, distinct, listed, split
+from mmsrarec.summarize.keyword_parsing import (
+    MAX_KEYWORD_LENGTH,
+    MAX_KEYWORD_WORDS,
+    clean,
+    distinct,
+    split,
+    split_keywords,
+)
 from mmsrarec.summarize.language.lexicon import ENGLISH, Lexicon
 
 MAX_PREFERENCES = 8
@@ -80,7 +87,8 @@ def _typed(kind: str, texts: Iterable[str], lexicon: Lexicon) -> tuple[str, ...]
         if None in _read(part, lexicon):
             excerpt = " ".join(part.split())[:40]
             raise MmsrarecError(
-                f'{kind}: "{excerpt}" is no keyword: give 1 to {MOST_WORDS} words in at most {LONGEST} letters'
+                f'{kind}: "{excerpt}" is no keyword: '
+                f"give 1 to {MAX_KEYWORD_WORDS} words in at most {MAX_KEYWORD_LENGTH} letters"
             )
     words = distinct([keyword for part in parts for keyword in _read(part, lexicon)], lexicon=lexicon)
     if len(words) > MAX_PREFERENCES:
@@ -94,12 +102,12 @@ def _read(part: str, lexicon: Lexicon) -> list[str | None]:
     A short clause without spaces is one keyword; reading it as a list would cut it.
     """
     keyword = clean(part)
-    return listed(part, lexicon) if keyword is None else [keyword]
+    return split_keywords(part, lexicon) if keyword is None else [keyword]
 
 
 def says(keyword: str, word: str, lexicon: Lexicon = ENGLISH) -> bool:
     """Whether a keyword is a word, or contains it whole (`Lexicon.says`)."""
-    return lexicon.says(keyword, word)
+    return lexicon.contains(keyword, word)
 
 
 def carries(keywords: Iterable[str], words: Sequence[str], lexicon: Lexicon = ENGLISH) -> bool:

@@ -16,7 +16,7 @@ from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreference
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.collaborative_context import Votes, share_levels, voting_neighbours
 from mmsrarec.retrieve.item_time_index import ItemTimeIndex
-from mmsrarec.retrieve.neighbours import Found, Neighbours
+from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.signals import neighbour_votes as vote_levels
 from mmsrarec.retrieve.signals import popularity_levels
@@ -170,7 +170,7 @@ class Retrieval:
         queries: Queries,
         candidates: IntArray,
         popularity: IntArray,
-        voters: Found,
+        voters: NeighbourLists,
         next_items: IntArray,
         settings: RecommendSettings,
     ) -> list[PromptContext]:

@@ -22,7 +22,7 @@ from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.collaborative_context import rarity, weigh_keywords
 from mmsrarec.retrieve.signals.neighbour_votes import VOTE_LEVELS
 from mmsrarec.retrieve.signals.popularity_levels import WORDS
-from mmsrarec.retrieve.signals.transitions import FOLLOWS
+from mmsrarec.retrieve.signals.transitions import TRANSITION_LEVELS
 from mmsrarec.retrieve.signals.trend import RECENCY, TREND
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.prompts import item_text
@@ -32,7 +32,7 @@ Hidden = Literal["keywords", "picture", "similar_keywords"] | Fact
 FACTS: Mapping[Fact, tuple[str, ...]] = {
     "popularity": WORDS,
     "neighbour_votes": VOTE_LEVELS,
-    "follows": FOLLOWS,
+    "follows": TRANSITION_LEVELS,
     "recency": RECENCY,
     "trend": TREND,
 }

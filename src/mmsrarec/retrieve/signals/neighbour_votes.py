@@ -1,4 +1,4 @@
-"""How many similar users took an item next, in words: what the voting neighbours says of one candidate [extension]."""
+"""The words for how many similar users consumed an item next [extension]."""
 
 VOTE_LEVELS: tuple[str, ...] = (
     "none alike",
@@ -8,6 +8,7 @@ VOTE_LEVELS: tuple[str, ...] = (
     "some alike",
     "many alike",
 )
+"""The word of each level, by `collaborative_context.share_levels`."""
+
 SHARES = (0.01, 0.03, 0.1, 0.3)
-"""Levels of `context.share_levels`, of the item that the voting neighbours took most; more than none is the first
-step."""
+"""Lower bounds of levels 2 to 5, as shares of the weight of the item with the most votes. Level 1 is any vote."""

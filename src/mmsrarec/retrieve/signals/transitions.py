@@ -1,41 +1,67 @@
-"""What others took soon after the last items of a history: item-to-item transitions, a second source beside the
-neighbours [extension]. Counted at the query, under the clock; nothing is trained."""
+"""Item-to-item transitions: what others consumed soon after the last items of a history [extension].
+
+They are a second source of votes beside the neighbours. They are counted at the query, under the temporal leakage rule,
+and nothing is trained.
+"""
 
 from collections.abc import Collection
 
 import numpy as np
 
+from mmsrarec.data.dataset import IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.retrieve.collaborative_context import Votes
 from mmsrarec.retrieve.item_time_index import ItemTimeIndex
-from mmsrarec.retrieve.neighbours import clock
+from mmsrarec.retrieve.neighbours import query_times
 
-FOLLOWS: tuple[str, ...] = ("never follows", "seldom follows", "sometimes follows", "often follows", "mostly follows")
+TRANSITION_LEVELS: tuple[str, ...] = (
+    "never follows",
+    "seldom follows",
+    "sometimes follows",
+    "often follows",
+    "mostly follows",
+)
+"""The word of each level, by `collaborative_context.share_levels`."""
 SHARES = (0.1, 0.25, 0.5)
-"""Levels of `context.share_levels`, of the item that follows most."""
+"""Lower bounds of levels 2 to 4, as shares of the weight of the item that follows most. Level 1 is any transition."""
 
 
-def transitions(past: ItemTimeIndex, queries: Queries, i: int, same: Collection[int], window: int) -> Votes:
-    """What was taken up to `window` interactions after one of the last `window` items of query i's history, by others.
+def transitions(index: ItemTimeIndex, queries: Queries, i: int, same: Collection[int], window: int) -> Votes:
+    """Collect what others consumed after the last items of one query's history.
 
-    A taking weighs 1 / (steps after the item * steps of the item back from the end of the history), as in sequential
-    rules. same: codes of the query's user and its copies, whose interactions do not count. Both interactions lie
-    strictly before the query. Raises MmsrarecError if the query has no time.
+    A vote weighs 1 / (steps after the item * steps of the item back from the end of the history), as in sequential
+    rules. Both interactions of a transition lie strictly before the query.
+
+    Args:
+        index: Training interactions by item and time.
+        queries: Queries, each with a time.
+        i: The number of the query.
+        same: Codes of the query's user and its copies, whose interactions do not count.
+        window: How many items of the history count, and how many interactions after each of them.
+
+    Returns:
+        A vote for each transition.
+
+    Raises:
+        MmsrarecError: If the query has no time.
     """
-    train, time = past.train, int(clock(queries)[i])
+    train, time = index.train, int(query_times(queries)[i])
     items = np.asarray(queries.history[i][-window:][::-1], dtype=np.int64)
-    found: list[tuple[np.ndarray, np.ndarray, float]] = []
-    begins, ends = past.before(items, time)
+    item_parts: list[IntArray] = []
+    user_parts: list[IntArray] = []
+    weights: list[float] = []
+    begins, ends = index.before(items, time)
     for back, (item, begin, end) in enumerate(zip(items, begins, ends, strict=True), start=1):
-        rows = past.rows[begin:end] if item >= 0 else past.rows[:0]
+        rows = index.rows[begin:end] if item >= 0 else index.rows[:0]
         rows = rows[~np.isin(train.user[rows], list(same))]
         for step in range(1, window + 1):
-            after = rows + step
-            inside = np.minimum(after, len(train) - 1)
-            real = (after < len(train)) & (train.user[inside] == train.user[rows]) & (train.time[inside] < time)
-            found.append((train.item[after[real]], train.user[after[real]], 1 / (step * back)))
-    if not found:
+            next_rows = rows + step
+            inside = np.minimum(next_rows, len(train) - 1)
+            valid = (next_rows < len(train)) & (train.user[inside] == train.user[rows]) & (train.time[inside] < time)
+            item_parts.append(train.item[next_rows[valid]])
+            user_parts.append(train.user[next_rows[valid]])
+            weights.append(1 / (step * back))
+    if not weights:
         return Votes.none()
-    weights = [np.full(len(item), weight) for item, _, weight in found]
-    taken, people = ([part[column] for part in found] for column in (0, 1))
-    return Votes(np.concatenate(taken), np.concatenate(weights), np.concatenate(people))
+    weight_parts = [np.full(len(part), weight) for part, weight in zip(item_parts, weights, strict=True)]
+    return Votes(np.concatenate(item_parts), np.concatenate(weight_parts), np.concatenate(user_parts))

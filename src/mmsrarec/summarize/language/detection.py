@@ -1,42 +1,46 @@
-"""Which language an item is written in, told by its script and by the filler words it holds.
+"""Language detection: the language of an item, by its script and the filler words it holds.
 
-Short titles hold few words of that kind, so an item is read in the language that most of the catalogue's items of its
-script speak for, unless its own words clearly speak for another.
+Short titles hold few filler words. So an item is taken to be in the language that most of the catalogue's items of its
+script indicate, unless its own words clearly indicate another.
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from mmsrarec.data.dataset import Item
-from mmsrarec.summarize.language.lexicon import SCRIPTS, UNKNOWN, USUAL, Lexicon, fillers
+from mmsrarec.summarize.language.lexicon import LANGUAGE_SCRIPT, SCRIPT_LANGUAGE, UNDETERMINED, Lexicon, fillers
 from mmsrarec.summarize.language.segmentation import script_of, script_of_word, words
 
 AUTO, WORDS = "auto", "words.json"
-LEAST_HITS = 3
-"""Different filler words of a language other than the catalogue's that an item must hold to be read in it."""
-CLEARLY = 2.0
-"""How many times as much they must speak for it as the item's words do for the catalogue's language."""
-LEAST_ITEMS, MOST_OF = 20, 0.5
-"""A word is common where it stands in more than this share of a language's items; of fewer items nothing is said."""
-LEAST_SHARE = 0.02
-"""Languages of fewer items are no languages of the catalogue: what is typed is not read in them."""
+MIN_FILLER_WORDS = 3
+"""Different filler words of another language than the catalogue's that an item must hold to be in that language."""
+MIN_EVIDENCE_RATIO = 2.0
+"""How many times the weight of the catalogue's language an item's words must give to the other language."""
+MIN_ITEMS_FOR_COMMON = 20
+"""Items of a language from which on its common words are looked for."""
+COMMON_WORD_SHARE = 0.5
+"""A word is common if more than this share of a language's items hold it."""
+MIN_LANGUAGE_SHARE = 0.02
+"""Share of the items that a language must have to be a language of the catalogue, in which user input is read."""
 JAPANESE = "Kana"
-"""Stands for its scripts together."""
+"""The name of the three Japanese scripts together."""
 _UNRELIABLE = frozenset({"la", "br", "eo"})
-"""Hardly a catalogue is written in them, and their filler words are those of their neighbours."""
+"""Languages of hardly any catalogue, whose filler words are those of related languages."""
 
 
 @dataclass(frozen=True)
 class CatalogueWords:
-    """What only a whole catalogue tells. It stays as it was when items join later, so that these change no other item.
+    """The facts about words that need a whole catalogue.
+
+    They stay fixed when items join later, so that new items change no other item.
 
     Attributes:
-        usual: Script -> the language of most texts in it.
-        common: Language -> stems of the words that most of its texts hold, which say nothing of one item.
+        usual: The language of most texts in each script.
+        common: By language, the stems of words that most of its texts hold, which do not tell items apart.
     """
 
     usual: Mapping[str, str]
@@ -44,10 +48,15 @@ class CatalogueWords:
 
     @classmethod
     def of(cls, items: Sequence[Item], language: str = AUTO) -> "CatalogueWords":
-        """From the whole catalogue. language: of all items, or "auto", which tells it from their words."""
-        texts = [written(item) for item in items]
+        """Collect the facts.
+
+        Args:
+            items: The whole catalogue.
+            language: The language of all items, or "auto", which detects it from their words.
+        """
+        texts = [full_text(item) for item in items]
         usual = usual_languages(texts) if language == AUTO else {}
-        return cls(usual, common_words(texts, spoken_in(texts, language, usual)))
+        return cls(usual, common_words(texts, languages_in(texts, language, usual)))
 
     def save(self, folder: Path) -> None:
         """Write words.json."""
@@ -57,7 +66,7 @@ class CatalogueWords:
 
     @classmethod
     def load(cls, folder: Path) -> "CatalogueWords | None":
-        """What `save` wrote; None where the folder has none."""
+        """Read what `save` wrote; None where the folder has none."""
         try:
             record = json.loads((folder / WORDS).read_text(encoding="utf-8"))
             return cls(record["usual"], {name: frozenset(stems) for name, stems in record["common"].items()})
@@ -65,103 +74,134 @@ class CatalogueWords:
             return None
 
 
-def lexicons(items: Sequence[Item], language: str = AUTO, known: CatalogueWords | None = None) -> tuple[Lexicon, ...]:
-    """What words mean in each item: its language, and the words that most items of that language hold.
+def lexicons(
+    items: Sequence[Item], language: str = AUTO, catalogue_words: CatalogueWords | None = None
+) -> tuple[Lexicon, ...]:
+    """Build the lexicon of each item: its language, and the common words of that language.
 
     Args:
-        items: The whole catalogue.
-        language: The language of all items, or "auto", which tells it from their words.
-        known: What the whole catalogue tells; told from `items` unless given.
+        items: n items; the whole catalogue, unless `catalogue_words` are given.
+        language: The language of all items, or "auto", which detects it from their words.
+        catalogue_words: The facts about the whole catalogue; collected from `items` unless given.
+
+    Returns:
+        n lexicons.
     """
-    known, texts = known or CatalogueWords.of(items, language), [written(item) for item in items]
-    spoken = spoken_in(texts, language, known.usual)
-    found = {one: Lexicon((one,), known.common.get(one, frozenset())) for one in set(spoken)}
-    return tuple(found[one] for one in spoken)
+    facts, texts = catalogue_words or CatalogueWords.of(items, language), [full_text(item) for item in items]
+    languages = languages_in(texts, language, facts.usual)
+    lexicon_of = {code: Lexicon((code,), facts.common.get(code, frozenset())) for code in set(languages)}
+    return tuple(lexicon_of[code] for code in languages)
 
 
-def spoken_in(texts: Sequence[str], language: str, usual: Mapping[str, str]) -> list[str]:
-    """The language of each text: the one that is named, or what its words tell."""
+def languages_in(texts: Sequence[str], language: str, usual: Mapping[str, str]) -> list[str]:
+    """The language of each text: the given one, or with "auto" the one that its words indicate."""
     if language == AUTO:
         return languages_of(texts, usual)
-    return [language if _lettered(text) else UNKNOWN for text in texts]
+    return [language if _has_letters(text) else UNDETERMINED for text in texts]
 
 
-def united(parts: Iterable[Lexicon]) -> Lexicon:
-    """One lexicon for a whole catalogue: its languages, the commonest first."""
+def merge_lexicons(parts: Iterable[Lexicon]) -> Lexicon:
+    """Merge the lexicons of items into one of the whole catalogue, whose most frequent language comes first."""
     counts = Counter(parts)
-    languages = of_catalogue(one.languages[0] for one in counts.elements())
-    return Lexicon(languages, frozenset().union(*(one.common for one in counts)))
+    languages = catalogue_languages(lexicon.languages[0] for lexicon in counts.elements())
+    common: frozenset[str] = frozenset()
+    return Lexicon(languages, common.union(*(lexicon.common for lexicon in counts)))
 
 
-def of_catalogue(spoken: Iterable[str]) -> tuple[str, ...]:
-    """The languages of a catalogue, the commonest first; English where nothing is written. spoken: one an item."""
-    counts = Counter(one for one in spoken if one != UNKNOWN)
-    least = LEAST_SHARE * counts.total()
-    return tuple(sorted((one for one in counts if counts[one] >= least), key=lambda one: (-counts[one], one))) or (
-        "en",
-    )
+def catalogue_languages(item_languages: Iterable[str]) -> tuple[str, ...]:
+    """The languages of a catalogue, the most frequent first; English where no item has letters.
+
+    Args:
+        item_languages: The language of each item.
+    """
+    counts = Counter(language for language in item_languages if language != UNDETERMINED)
+    min_count = MIN_LANGUAGE_SHARE * counts.total()
+    frequent = (language for language in counts if counts[language] >= min_count)
+    return tuple(sorted(frequent, key=lambda language: (-counts[language], language))) or ("en",)
 
 
-def written(item: Item) -> str:
-    """All that is written about an item, a line a part, so that no word reaches over two."""
+def full_text(item: Item) -> str:
+    """The title, text and categories of an item, a line each, so that no word reaches over two of them."""
     return "\n".join((item.title, item.text, *item.categories))
 
 
 def scripts_of(text: str) -> Counter[str]:
-    """How many letters of each script a text has."""
-    counts = Counter(text)
-    found: Counter[str] = Counter()
-    for letter, count in counts.items():
+    """Count a text's letters of each script."""
+    letter_counts = Counter(text)
+    script_counts: Counter[str] = Counter()
+    for letter, count in letter_counts.items():
         if letter.isalpha() and (script := script_of(letter)):
-            found[script] += count
-    return found
+            script_counts[script] += count
+    return script_counts
 
 
 def languages_of(texts: Sequence[str], usual: Mapping[str, str] | None = None) -> list[str]:
-    """The language of each text of a catalogue. usual: as of `usual_languages`; told from the texts unless given."""
+    """Detect the language of each text.
+
+    Args:
+        texts: n texts; the whole catalogue, unless `usual` is given.
+        usual: The language of most texts in each script; from `usual_languages` unless given.
+
+    Returns:
+        n ISO 639 codes; "und" for texts without letters.
+    """
     usual = usual_languages(texts) if usual is None else usual
     scripts = [script_of_text(text) for text in texts]
     hits = (_hits(text, script) for text, script in zip(texts, scripts, strict=True))
-    named = (usual.get(script) or USUAL.get(script, UNKNOWN) for script in scripts)
-    return [_language(found, name) for found, name in zip(hits, named, strict=True)]
+    defaults = (usual.get(script) or SCRIPT_LANGUAGE.get(script, UNDETERMINED) for script in scripts)
+    return [_language(text_hits, default) for text_hits, default in zip(hits, defaults, strict=True)]
 
 
 def usual_languages(texts: Sequence[str]) -> dict[str, str]:
-    """Script -> the language of most texts in it."""
+    """The language of most texts in each script."""
     scripts = [script_of_text(text) for text in texts]
     hits = [_hits(text, script) for text, script in zip(texts, scripts, strict=True)]
-    whole: dict[str, Counter[str]] = {}
-    for script, found in zip(scripts, hits, strict=True):
-        whole.setdefault(script, Counter()).update(_weights(found))
-    main = {script: _best(weights) or USUAL.get(script, UNKNOWN) for script, weights in whole.items()}
-    main |= {JAPANESE: "ja"}
-    if scripts.count(JAPANESE) > scripts.count("Han"):  # a title in Chinese characters alone
-        main["Han"] = "ja"
-    return main
+    script_weights: dict[str, defaultdict[str, float]] = {}
+    for script, text_hits in zip(scripts, hits, strict=True):
+        weights = script_weights.setdefault(script, defaultdict(float))
+        for language, weight in _weights(text_hits).items():
+            weights[language] += weight
+    usual = {
+        script: _best(weights) or SCRIPT_LANGUAGE.get(script, UNDETERMINED)
+        for script, weights in script_weights.items()
+    }
+    usual |= {JAPANESE: "ja"}
+    if scripts.count(JAPANESE) > scripts.count("Han"):  # then texts in Chinese characters alone are Japanese titles
+        usual["Han"] = "ja"
+    return usual
 
 
-def common_words(texts: Sequence[str], spoken: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Language -> stems of the words that most of its texts hold, filler apart."""
+def common_words(texts: Sequence[str], languages: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Collect the stems of the words that most texts of a language hold, filler words apart.
+
+    Args:
+        texts: n texts.
+        languages: n languages, one a text.
+
+    Returns:
+        The stems by language.
+    """
     counts: dict[str, Counter[str]] = {}
-    sizes = Counter(spoken)
-    for text, language in zip(texts, spoken, strict=True):
-        if sizes[language] >= LEAST_ITEMS:
+    sizes = Counter(languages)
+    for text, language in zip(texts, languages, strict=True):
+        if sizes[language] >= MIN_ITEMS_FOR_COMMON:
             lexicon = Lexicon((language,))
-            telling = {word for word in words(text, language) if not lexicon.fills(word)}
-            held = {stem for word in telling for stem in lexicon.stems(word)}
-            counts.setdefault(language, Counter()).update(held)
+            content_words = {word for word in words(text, language) if not lexicon.is_filler(word)}
+            stems = {stem for word in content_words for stem in lexicon.stems(word)}
+            counts.setdefault(language, Counter()).update(stems)
     return {
-        language: frozenset(word for word, count in found.items() if count > MOST_OF * sizes[language])
-        for language, found in counts.items()
+        language: frozenset(stem for stem, count in stem_counts.items() if count > COMMON_WORD_SHARE * sizes[language])
+        for language, stem_counts in counts.items()
     }
 
 
-def _lettered(text: str) -> bool:
+def _has_letters(text: str) -> bool:
+    """Whether a text has a letter of any script."""
     return any(map(str.isalpha, text))
 
 
 def script_of_text(text: str) -> str:
-    """The script that most letters of a text are of, "" without any. Japanese writes with three, and counts as one."""
+    """The script of most letters of a text, "" without letters. The three Japanese scripts count as one."""
     counts = scripts_of(text)
     kana = counts["Hiragana"] + counts["Katakana"]
     if kana and kana + counts["Han"] >= max(counts.values()):
@@ -170,49 +210,47 @@ def script_of_text(text: str) -> str:
 
 
 def _hits(text: str, script: str) -> list[tuple[str, ...]]:
-    """For each different word of a text that is filler somewhere, the languages where it is.
-
-    Nothing where the script writes one language alone.
-    """
+    """The languages of each different filler word of a text; none where the script has one language alone."""
     index = _index().get(script)
     return [index[word] for word in set(words(text)) if word in index] if index else []
 
 
-def _weights(hits: Iterable[tuple[str, ...]]) -> Counter[str]:
-    """How much words speak for each language: one of n languages counts 1/n for each."""
-    found: dict[str, float] = {}
+def _weights(hits: Iterable[tuple[str, ...]]) -> dict[str, float]:
+    """The weight of each language: a filler word of n languages counts 1/n for each of them."""
+    weights: dict[str, float] = {}
     for languages in hits:
         for language in languages:
-            found[language] = found.get(language, 0.0) + 1 / len(languages)
-    return Counter(found)  # pyright: ignore[reportArgumentType, reportReturnType]
+            weights[language] = weights.get(language, 0.0) + 1 / len(languages)
+    return weights
 
 
-def _best(weights: Counter[str]) -> str:
-    return max(weights, key=lambda one: (round(weights[one], 6), one == "en", one), default="")
+def _best(weights: Mapping[str, float]) -> str:
+    """The language of the highest weight, "" without any; among equals, English."""
+    return max(weights, key=lambda language: (round(weights[language], 6), language == "en", language), default="")
 
 
 def _language(hits: Sequence[tuple[str, ...]], usual: str) -> str:
-    """The language of a text. usual: that of the catalogue's texts in the same script."""
+    """The language of a text, given that of the catalogue's texts in the same script."""
     weights = _weights(hits)
     own = _best(weights)
-    clearly = weights[own] > CLEARLY * weights[usual] and sum(own in one for one in hits) >= LEAST_HITS
-    return own if clearly else usual
+    outweighs = weights.get(own, 0.0) > MIN_EVIDENCE_RATIO * weights.get(usual, 0.0)
+    return own if outweighs and sum(own in languages for languages in hits) >= MIN_FILLER_WORDS else usual
 
 
 @cache
 def _index() -> dict[str, dict[str, tuple[str, ...]]]:
-    """Script -> word -> the languages where it is filler, for scripts that write several languages."""
+    """By script and filler word, the languages of the word, for scripts of several languages."""
     import stopwordsiso
 
-    listed: dict[str, list[str]] = {}
+    languages_of_script: dict[str, list[str]] = {}
     for language in sorted(stopwordsiso.langs() - _UNRELIABLE):
-        listed.setdefault(SCRIPTS.get(language, "Latin"), []).append(language)
-    found: dict[str, dict[str, tuple[str, ...]]] = {}
-    for script, languages in listed.items():
+        languages_of_script.setdefault(LANGUAGE_SCRIPT.get(language, "Latin"), []).append(language)
+    index: dict[str, dict[str, tuple[str, ...]]] = {}
+    for script, languages in languages_of_script.items():
         if len(languages) > 1 and script != "Han":
-            known = found.setdefault(script, {})
+            languages_of_word = index.setdefault(script, {})
             for language in languages:
                 for word in fillers(language):
                     if len(word) > 1 and script_of_word(word) == script:
-                        known[word] = (*known.get(word, ()), language)
-    return found
+                        languages_of_word[word] = (*languages_of_word.get(word, ()), language)
+    return index

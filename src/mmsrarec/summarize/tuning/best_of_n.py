@@ -1,110 +1,154 @@
-"""The warm start: of several answers of the untuned model, the best under the reward becomes the answer to learn.
+"""The warm start's targets: of several answers of the untuned model, the best under the reward.
 
-Rejection sampling, then supervised fine-tuning: a small model's answers are too alike and too poor for groups of them
-to teach anything. An answer's first words count as answers of their own, and so does an answer without the words of
-the title, so short ones and new ones are among the choice. For texts a list put together from all answers and from the
-words of the text joins them: what a small model samples seldom holds the best combination.
+This is rejection sampling, before supervised fine-tuning: a small model's answers are too similar and too poor for
+groups of them to teach anything. Three kinds of lists join the sampled answers: their first keywords, their keywords
+without the words of the title, and, for texts, a list composed of the keywords of all answers and the words of the
+text, for a small model seldom samples the best combination.
 """
 
 import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 
 from mmsrarec.core.progress import Count
-from mmsrarec.summarize.keywords import clean, distinct, telling
+from mmsrarec.summarize.keyword_parsing import clean, content_words, distinct
+from mmsrarec.summarize.tuning.reward_parts import new_to, usable
 from mmsrarec.summarize.tuning.reward_scorer import RewardScorer
-from mmsrarec.summarize.tuning.rewards import new_to, usable
 from mmsrarec.summarize.tuning.tuning_tasks import SummaryTask
 
 BATCH = 16
-"""Subjects asked at once. Part of the result, as draws depend on it."""
-JUDGED = 8
-"""Answers to one subject that the whole reward judges, at most; information and length choose them."""
-CHEAP = ("information", "length")
-MOST_COMPOSED, MOST_KEPT = 48, 16
-"""Keywords that a list is put together from, at first and once the first is chosen."""
+"""Tasks asked at once. It changes results, as random draws depend on it."""
+MAX_FULLY_SCORED = 8
+"""Answers to a task that are scored by all rewards, at most; CHEAP_REWARDS choose them."""
+CHEAP_REWARDS = ("information", "length")
+"""Names of the rewards that need no language model."""
+MAX_FIRST_CANDIDATES, MAX_LATER_CANDIDATES = 48, 16
+"""Keywords that a list is composed from, for its first keyword and for the later ones."""
+
+
+class BestAnswer(TypedDict):
+    """The best answer to a task.
+
+    Attributes:
+        name: The task's name.
+        answer: The best answer; "" where none is usable.
+        reward: Its reward.
+        first: The reward of the first sample, as the model gave it.
+    """
+
+    name: str
+    answer: str
+    reward: float
+    first: float
 
 
 def best_of(
-    judge: RewardScorer, summary_tasks: Sequence[SummaryTask], samples: int, temperature: float, seed: int, file: Path,
+    scorer: RewardScorer,
+    summary_tasks: Sequence[SummaryTask],
+    samples: int,
+    temperature: float,
+    seed: int,
+    file: Path,
     progress: Count,
-) -> list[dict]:  # fmt: skip
-    """One {"name", "answer", "reward", "first"} a subject; first: the reward of the first sample as it came.
+) -> list[BestAnswer]:
+    """Find the best of several answers to each task.
 
-    Kept line by line in `file`, so a stopped search goes on where it was and draws the same.
+    Rows are kept line by line in a file, so that a stopped search continues where it was and draws the same.
+
+    Args:
+        scorer: The rewards, with the policy that answers.
+        summary_tasks: m tasks.
+        samples: Answers to a task.
+        temperature: Temperature of sampling.
+        seed: Seed of sampling.
+        file: The JSON lines of finished tasks.
+        progress: Called with (done, total, label).
+
+    Returns:
+        m rows.
     """
-    done = _read(file, len(summary_tasks))
+    rows = _read(file, len(summary_tasks))
     with file.open("a", encoding="utf-8") as out:
-        for start in range(len(done), len(summary_tasks), BATCH):
+        for start in range(len(rows), len(summary_tasks), BATCH):
             batch = summary_tasks[start : start + BATCH]
-            judge.forget()
-            draws = torch.Generator(judge.policy_summarizer.mllm.device).manual_seed(seed * 1_000_003 + start)
-            said = judge.policy_summarizer.decode(
-                judge.policy_summarizer.answers(batch, True, samples, temperature, draws)
-            )
-            rows = [
-                _best(judge, summary_task, said[n * samples : (n + 1) * samples])
+            scorer.forget()
+            policy = scorer.policy_summarizer
+            generator = torch.Generator(policy.mllm.device).manual_seed(seed * 1_000_003 + start)
+            answers = policy.decode(policy.answers(batch, True, samples, temperature, generator))
+            batch_rows = [
+                _best(scorer, summary_task, answers[n * samples : (n + 1) * samples])
                 for n, summary_task in enumerate(batch)
             ]
-            out.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+            out.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in batch_rows))
             out.flush()
-            done += rows
-            progress(len(done), len(summary_tasks), "best of several answers")
-    return done
+            rows += batch_rows
+            progress(len(rows), len(summary_tasks), "best of several answers")
+    return rows
 
 
-def _best(judge: RewardScorer, summary_task: SummaryTask, said: Sequence[str]) -> dict:
-    limit = judge.policy_summarizer.limits[summary_task.modality]
-    lists = [
-        usable(answer, summary_task.modality, summary_task.text, limit, judge.policy_summarizer.lexicon)
-        for answer in said
-    ]
-    if judge.tune.conditioning == "title":
-        lists += [new_to(summary_task.title, kept, judge.policy_summarizer.lexicon) for kept in lists]
-    cheap = summary_task.modality == "text" and "information" in judge.weights
-    if cheap:
-        lists.append(compose(judge, summary_task, [keyword for kept in lists for keyword in kept], limit))
-    choice = list(dict.fromkeys(kept[:n] for kept in lists for n in range(1, len(kept) + 1)))
-    if not choice:
+def _best(scorer: RewardScorer, summary_task: SummaryTask, samples: Sequence[str]) -> BestAnswer:
+    """The best answer to one task, given its sampled answers."""
+    lexicon, limit = scorer.policy_summarizer.lexicon, scorer.policy_summarizer.limits[summary_task.modality]
+    lists = [usable(answer, summary_task.modality, summary_task.text, limit, lexicon) for answer in samples]
+    if scorer.tune.conditioning == "title":
+        lists += [new_to(summary_task.title, keywords, lexicon) for keywords in lists]
+    has_cheap_rewards = summary_task.modality == "text" and "information" in scorer.weights
+    if has_cheap_rewards:
+        lists.append(compose(scorer, summary_task, [keyword for keywords in lists for keyword in keywords], limit))
+    candidates = list(dict.fromkeys(keywords[:n] for keywords in lists for n in range(1, len(keywords) + 1)))
+    if not candidates:
         return {"name": summary_task.name, "answer": "", "reward": -1.0, "first": -1.0}
-    answers = [", ".join(keywords) for keywords in choice]
-    if cheap and len(answers) > JUDGED:
-        told = judge.rewards_of([summary_task] * len(answers), answers, CHEAP)
-        answers = [answers[place] for place in torch.tensor(told).argsort(descending=True)[:JUDGED].tolist()]
-    found = judge.score([summary_task] * (len(answers) + 1), [*answers, said[0]])["total"]
-    place = max(range(len(answers)), key=found.__getitem__)
-    return {"name": summary_task.name, "answer": answers[place], "reward": found[place], "first": found[-1]}
+    answers = [", ".join(keywords) for keywords in candidates]
+    if has_cheap_rewards and len(answers) > MAX_FULLY_SCORED:
+        values = scorer.rewards_of([summary_task] * len(answers), answers, CHEAP_REWARDS)
+        order = torch.argsort(torch.tensor(values), descending=True)[:MAX_FULLY_SCORED].numpy()
+        answers = [answers[int(place)] for place in order]
+    rewards = scorer.rewards_of([summary_task] * (len(answers) + 1), [*answers, samples[0]])
+    place = max(range(len(answers)), key=rewards.__getitem__)
+    return {"name": summary_task.name, "answer": answers[place], "reward": rewards[place], "first": rewards[-1]}
 
 
-def compose(judge: RewardScorer, summary_task: SummaryTask, said: Sequence[str], limit: int) -> tuple[str, ...]:
-    """A list put together keyword by keyword, each the one that raises information less length most, while it pays.
+def compose(scorer: RewardScorer, summary_task: SummaryTask, keywords: Sequence[str], limit: int) -> tuple[str, ...]:
+    """Compose a list keyword by keyword, each the one that raises CHEAP_REWARDS most, while any does.
 
-    It chooses from the keywords that were said and the words of the text itself, the most telling first: so where a
-    later prompt has little room, what it cuts off matters least.
+    The candidates are the given keywords and the content words of the task's text. The most informative keyword comes
+    first, so a later prompt with little room cuts off the least informative ones.
+
+    Args:
+        scorer: The rewards.
+        summary_task: A task about a text.
+        keywords: The keywords of all answers.
+        limit: Keywords, at most.
+
+    Returns:
+        The composed list.
     """
-    lexicon = judge.policy_summarizer.lexicon
-    pool = distinct((*said, *map(clean, telling(summary_task.text, lexicon))), MOST_COMPOSED, lexicon)
-    kept: tuple[str, ...] = ()
-    best = -math.inf
-    while len(kept) < limit and pool:
-        lists = [(*kept, keyword) for keyword in pool]
-        told = judge.rewards_of([summary_task] * len(lists), [", ".join(keywords) for keywords in lists], CHEAP)
-        order = sorted(range(len(pool)), key=lambda place: -told[place])
-        if told[order[0]] <= best:
+    lexicon = scorer.policy_summarizer.lexicon
+    candidates = (*keywords, *map(clean, content_words(summary_task.text, lexicon)))
+    pool: tuple[str, ...] = distinct(candidates, MAX_FIRST_CANDIDATES, lexicon)
+    composed: tuple[str, ...] = ()
+    best_value = -math.inf
+    while len(composed) < limit and pool:
+        lists: list[tuple[str, ...]] = [(*composed, keyword) for keyword in pool]
+        answers = [", ".join(row) for row in lists]
+        values = scorer.rewards_of([summary_task] * len(lists), answers, CHEAP_REWARDS)
+        order = sorted(range(len(pool)), key=lambda place: -values[place])
+        if values[order[0]] <= best_value:
             break
-        best, kept = told[order[0]], lists[order[0]]
-        pool = tuple(pool[place] for place in order[1 : 1 + MOST_KEPT])
-    return kept
+        best_value, composed = values[order[0]], lists[order[0]]
+        pool = tuple(pool[place] for place in order[1 : 1 + MAX_LATER_CANDIDATES])
+    return composed
 
 
-def _read(file: Path, most: int) -> list[dict]:
-    """The whole batches of an earlier search; what a killed process left half-written is cut off."""
+def _read(file: Path, n_tasks: int) -> list[BestAnswer]:
+    """The whole batches of an earlier search; a line that a killed process left half-written is cut off."""
     if not file.exists():
         return []
-    rows: list[dict] = []
+    rows: list[BestAnswer] = []
     for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
         try:
             rows.append(json.loads(line))
@@ -113,6 +157,6 @@ def _read(file: Path, most: int) -> list[dict]:
         if not line.endswith("\n"):
             rows.pop()
             break
-    rows = rows[:most] if len(rows) >= most else rows[: len(rows) // BATCH * BATCH]
+    rows = rows[:n_tasks] if len(rows) >= n_tasks else rows[: len(rows) // BATCH * BATCH]
     file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return rows

@@ -1,93 +1,61 @@
-"""The rewards of a recipe, put together, and what they say of a policy on held-out items."""
+"""The reward scorer: the rewards of a recipe with their weights, and the figures of a policy on held-out items."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol, TypedDict
 
-from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.adapter import without_adapter
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.packing.answer_likelihood import packed_log_probs, token_log_probs
-from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import TuneSettings
-from mmsrarec.summarize.tuning.rewards import (
+from mmsrarec.summarize.tuning.frozen_models import FrozenImageModel, FrozenLanguageModel
+from mmsrarec.summarize.tuning.image_reward import ImageInformation
+from mmsrarec.summarize.tuning.reward_parts import (
     Embed,
-    ImageInformation,
-    Information,
-    Length,
-    Reconstruction,
+    Reward,
     Rewards,
-    Shared,
+    SharedWords,
+    answer_profile,
     new_to,
-    shape,
     total,
     usable,
 )
+from mmsrarec.summarize.tuning.rewards import Information, Length, Reconstruction
 from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask, columns
 
-SCORED_TOKENS = 8192
+
+class Scored(Reward, Protocol):
+    """A reward whose computed values can be dropped."""
+
+    def forget(self) -> None:
+        """Drop the values computed so far."""
+        ...
 
 
-@dataclass
-class FrozenLanguageModel:
-    """P: a model without its adapter, asked how likely something is."""
+class TradeOffPoint(TypedDict):
+    """The mean cost and value of keyword lists cut after some keywords.
 
-    mllm: Mllm
-    budget: int
+    Attributes:
+        keywords: Keywords after which lists are cut.
+        tokens: Their mean tokens.
+        information: Their mean information reward.
+        cosine: Their mean published information.
+    """
 
-    def __call__(self, prefixes: Sequence[str], texts: Sequence[str]) -> list[Tensor]:
-        """Log-probabilities of the tokens of each text, of which the first `budget` count, after its prefix."""
-        encode = self.mllm.encode
-        with without_adapter(self.mllm):
-            return token_log_probs(
-                self.mllm,
-                [encode(prefix) for prefix in prefixes],
-                [encode(text)[: self.budget] for text in texts],
-                batch_tokens=SCORED_TOKENS,
-            )
-
-
-@dataclass
-class FrozenImageModel:
-    """P given a picture."""
-
-    policy_summarizer: PolicySummarizer
-
-    def __call__(self, codes: Sequence[int], answers: Sequence[str]) -> list[Tensor]:
-        """Each picture's prompt is computed once for all its answers."""
-        mllm = self.policy_summarizer.mllm
-        asked: dict[int, dict[str, TokenSpan]] = {}
-        for code, answer in zip(codes, answers, strict=True):
-            asked.setdefault(code, {})[answer] = TokenSpan(mllm.encode(answer))
-        packs = [
-            PackedPrompt(TokenSpan(self.policy_summarizer.about_picture(code)), list(said.values()))
-            for code, said in asked.items()
-        ]
-        with without_adapter(mllm), self.policy_summarizer.words.installed():
-            found = packed_log_probs(mllm, packs, SCORED_TOKENS)
-        known = {
-            code: dict(zip(said, values, strict=True))
-            for (code, said), values in zip(asked.items(), found, strict=True)
-        }
-        return [known[code][answer] for code, answer in zip(codes, answers, strict=True)]
-
-
-def load_language_model(name: str, like: Mllm) -> Mllm:
-    """A causal language model by name or folder, to serve as P, on the device of another."""
-    try:
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=like.dtype)
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise MmsrarecError(f'cannot load the language model "{name}": {reason}; name a folder or "embedded"') from None
-    return Mllm(model.to(like.device), tokenizer, None, name)  # pyright: ignore
+    keywords: int
+    tokens: float
+    information: float
+    cosine: float
 
 
 class RewardScorer:
-    """All rewards of a recipe with their weights."""
+    """All rewards of a recipe with their weights.
+
+    Attributes:
+        policy_summarizer: The policy whose answers are scored.
+        tune: The settings of tuning.
+        rewards: The rewards with a weight above 0, and their weights.
+        weights: The weights by the names of the rewards.
+        cosine: The published information reward.
+    """
 
     def __init__(
         self,
@@ -98,29 +66,39 @@ class RewardScorer:
         seed: int,
         other: Mllm | None = None,
     ):
-        """pool: item codes of the pictures that others are told from. other: P, where it is another model."""
+        """Build the rewards.
+
+        Args:
+            policy_summarizer: The policy whose answers are scored.
+            tune: The settings of tuning.
+            embed: The sentence embedding phi.
+            pool: Item codes of the pictures that serve as others in the image reward.
+            seed: Seed of the choice of other pictures.
+            other: The language model P; the policy without its adapter unless given.
+        """
         self.policy_summarizer, self.tune = policy_summarizer, tune
-        limits, form, given, lexicon = policy_summarizer.limits, tune.form, tune.conditioning, policy_summarizer.lexicon
-        shared = Shared.among(map(item_text, policy_summarizer.dataset.items), tune.shared_by, lexicon)
+        limits, lexicon = policy_summarizer.limits, policy_summarizer.lexicon
+        form, conditioning = tune.form, tune.conditioning
+        shared = SharedWords.among(map(item_text, policy_summarizer.dataset.items), tune.shared_by, lexicon)
         information = Information(
-            embed, limits, form, given, shared, lexicon, share=policy_summarizer.settings.categories
+            embed, limits, form, conditioning, shared, lexicon, share=policy_summarizer.settings.categories
         )
         image = ImageInformation(
             FrozenImageModel(policy_summarizer),
             pool,
             limits,
-            given if form == "bounded" else "nothing",
+            conditioning if form == "bounded" else "nothing",
             seed=seed,
             lexicon=lexicon,
         )
-        all_rewards: list[tuple[Callable[..., Rewards], float]] = [
+        all_rewards: list[tuple[Scored, float]] = [
             (information, tune.information),
             (
                 Reconstruction(
                     FrozenLanguageModel(other or policy_summarizer.mllm, policy_summarizer.settings.text_budget),
                     limits,
                     form,
-                    given,
+                    conditioning,
                     shared,
                     lexicon,
                 ),
@@ -133,89 +111,126 @@ class RewardScorer:
         self.weights = {reward.__name__: weight for reward, weight in self.rewards}
         self.cosine = Information(embed, limits, "published", lexicon=lexicon)
 
-    def score(self, summary_tasks: Sequence[SummaryTask], said: Sequence[str]) -> dict[str, list]:
-        """Reward name -> a value an answer; "total" among them."""
-        found = self._ask(summary_tasks, said, [reward for reward, _ in self.rewards])
-        return {**found, "total": total(found, self.weights)}
+    def score(self, summary_tasks: Sequence[SummaryTask], answers: Sequence[str]) -> dict[str, Rewards]:
+        """Score n answers by all rewards.
+
+        Args:
+            summary_tasks: n tasks.
+            answers: n answers.
+
+        Returns:
+            n values of each reward, by its name, and the weighted sums as "total".
+        """
+        rewards = self._compute(summary_tasks, answers, [reward for reward, _ in self.rewards])
+        return {**rewards, "total": [*total(rewards, self.weights)]}
 
     def forget(self) -> None:
-        """Compute everything anew from here on: what is remembered was rounded as its batch was, which a restart does
-        not repeat."""
+        """Drop all values computed so far: their rounding depends on their batches, which a restart does not repeat."""
         for reward, _ in self.rewards:
-            getattr(reward, "_known", {}).clear()
+            reward.forget()
 
-    def _ask(self, summary_tasks: Sequence[SummaryTask], said: Sequence[str], rewards: Sequence) -> dict[str, Rewards]:
-        ids = [self.policy_summarizer.mllm.encode(answer) for answer in said]
-        asked = {"completions": list(said), "completion_ids": ids, **columns(summary_tasks)}
-        return {reward.__name__: reward(**asked) for reward in rewards}
+    def _compute(
+        self, summary_tasks: Sequence[SummaryTask], answers: Sequence[str], rewards: Sequence[Reward]
+    ) -> dict[str, Rewards]:
+        """The values of some rewards, by their names."""
+        ids = [self.policy_summarizer.mllm.encode(answer) for answer in answers]
+        arguments = {"completions": list(answers), "completion_ids": ids, **columns(summary_tasks)}
+        return {reward.__name__: reward(**arguments) for reward in rewards}
 
     def rewards_of(
-        self, summary_tasks: Sequence[SummaryTask], said: Sequence[str], names: Sequence[str]
+        self, summary_tasks: Sequence[SummaryTask], answers: Sequence[str], names: Collection[str] | None = None
     ) -> list[float]:
-        """The weighted sum of the named rewards only."""
-        found = self._ask(summary_tasks, said, [reward for reward, _ in self.rewards if reward.__name__ in names])
-        return total(found, self.weights)
+        """The weighted sums of rewards.
+
+        Args:
+            summary_tasks: n tasks.
+            answers: n answers.
+            names: The rewards that count; None: all.
+
+        Returns:
+            n sums.
+        """
+        rewards = [reward for reward, _ in self.rewards if names is None or reward.__name__ in names]
+        return total(self._compute(summary_tasks, answers, rewards), self.weights)
 
     def table(
-        self, summary_tasks: Sequence[SummaryTask], said: Sequence[str], read: Sequence[Sequence[str]]
-    ) -> list[dict]:
-        """A row a subject: its answer, what is kept of it, its rewards, and what later stages read.
+        self, summary_tasks: Sequence[SummaryTask], answers: Sequence[str], final: Sequence[Sequence[str]]
+    ) -> list[dict[str, Any]]:
+        """Describe n answers.
 
-        read: the keywords of each subject after the fallback. cosine: R_info as published. *_read: the same of `read`.
-        unsaid: how much of the text the title leaves unsaid.
+        Args:
+            summary_tasks: n tasks.
+            answers: n answers.
+            final: The keywords of each task that later stages get, after fallback and pruning.
+
+        Returns:
+            A row a task: code, modality, answer, its usable keywords, the final keywords as read, the tokens of both,
+            malformed and copied as in `answer_profile`, and a value of each reward. Further, cosine is the published
+            information reward, information_read and cosine_read are those of the final keywords, and unsaid is the
+            information that the text adds to the title.
         """
-        found = self.score(summary_tasks, said)
-        given = next((reward for reward, _ in self.rewards if isinstance(reward, Information)), self.cosine)
-        joined = {"completions": [", ".join(keywords) for keywords in read], **columns(summary_tasks)}
-        found["unsaid"] = self.cosine.unsaid(**columns(summary_tasks))
-        found["cosine"] = self.cosine(completions=list(said), **columns(summary_tasks))
-        found["information_read"], found["cosine_read"] = given(**joined), self.cosine(**joined)
-        rows = []
-        for place, (summary_task, answer, seen) in enumerate(zip(summary_tasks, said, read, strict=True)):
+        values = self.score(summary_tasks, answers)
+        information = next((reward for reward, _ in self.rewards if isinstance(reward, Information)), self.cosine)
+        arguments = {"completions": [", ".join(keywords) for keywords in final], **columns(summary_tasks)}
+        values["unsaid"] = self.cosine.unsaid(**columns(summary_tasks))
+        values["cosine"] = self.cosine(completions=list(answers), **columns(summary_tasks))
+        values["information_read"], values["cosine_read"] = information(**arguments), self.cosine(**arguments)
+        rows: list[dict[str, Any]] = []
+        for place, (summary_task, answer, keywords) in enumerate(zip(summary_tasks, answers, final, strict=True)):
             limit, lexicon = self.policy_summarizer.limits[summary_task.modality], self.policy_summarizer.lexicon
-            kept = usable(answer, summary_task.modality, summary_task.text, limit, lexicon)
+            usable_keywords = usable(answer, summary_task.modality, summary_task.text, limit, lexicon)
             rows.append(
                 {
                     "code": summary_task.code,
                     "modality": summary_task.modality,
                     "answer": answer,
-                    "keywords": list(kept),
-                    "read": list(seen),
-                    "tokens": self.tokens(kept),
-                    "tokens_read": self.tokens(seen),
-                    "malformed": float(not kept),
-                    "copied": 1 - len(new_to(summary_task.title, seen, lexicon)) / len(seen) if seen else 0.0,
-                    **{name: values[place] for name, values in found.items()},
+                    "keywords": list(usable_keywords),
+                    "read": list(keywords),
+                    "tokens": self.tokens(usable_keywords),
+                    "tokens_read": self.tokens(keywords),
+                    "malformed": float(not usable_keywords),
+                    "copied": 1 - len(new_to(summary_task.title, keywords, lexicon)) / len(keywords)
+                    if keywords
+                    else 0.0,
+                    **{name: column[place] for name, column in values.items()},
                 }
             )
         return rows
 
     def tokens(self, keywords: Sequence[str]) -> int:
-        """What a list of keywords costs a reader."""
+        """The tokens of a list of keywords in a later prompt."""
         return len(self.policy_summarizer.mllm.encode(", ".join(keywords)))
 
-    def trade_off(self, summary_tasks: Sequence[SummaryTask], read: Sequence[Sequence[str]]) -> list[dict[str, float]]:
-        """Mean tokens and information of lists cut after 1, 2, 3, ... keywords: what a reader with little room gets."""
-        informing = [r for r, _ in self.rewards if isinstance(r, Information | ImageInformation)]
-        points = []
-        for count in range(1, max(map(len, read), default=0) + 1):
-            cut = [tuple(keywords[:count]) for keywords in read]
-            asked = {"completions": [", ".join(keywords) for keywords in cut], **columns(summary_tasks)}
-            told = {"information": informing, "cosine": [self.cosine]}  # of a list, one at most applies to a row
-            means = {name: sum(v or 0.0 for r in ask for v in r(**asked)) / len(cut) for name, ask in told.items()}
-            tokens = sum(map(self.tokens, cut)) / len(cut)
-            points.append({"keywords": count, "tokens": tokens, **means})
+    def trade_off(self, summary_tasks: Sequence[SummaryTask], final: Sequence[Sequence[str]]) -> list[TradeOffPoint]:
+        """Weigh information against tokens: the curve that a prompt with little room moves along.
+
+        Args:
+            summary_tasks: n tasks.
+            final: The keywords of each task.
+
+        Returns:
+            A point for lists cut after 1, 2, 3, ... keywords.
+        """
+        information: list[Reward] = [
+            reward for reward, _ in self.rewards if isinstance(reward, Information | ImageInformation)
+        ]
+        points: list[TradeOffPoint] = []
+        for count in range(1, max(map(len, final), default=0) + 1):
+            cut = [tuple(keywords[:count]) for keywords in final]
+            arguments = {"completions": [", ".join(keywords) for keywords in cut], **columns(summary_tasks)}
+            points.append(
+                {
+                    "keywords": count,
+                    "tokens": sum(map(self.tokens, cut)) / len(cut),
+                    # one of the information rewards, at most, applies to a row
+                    "information": sum(v or 0.0 for reward in information for v in reward(**arguments)) / len(cut),
+                    "cosine": sum(v or 0.0 for v in self.cosine(**arguments)) / len(cut),
+                }
+            )
         return points
 
-
-def look(judge: RewardScorer, summary_tasks: Sequence[SummaryTask], said: Sequence[str]) -> Mapping[str, float]:
-    """What answers look like; see `rewards.shape`."""
-    told = columns(summary_tasks)
-    return shape(
-        said,
-        told["modality"],
-        told["title"],
-        told["text"],
-        judge.policy_summarizer.limits,
-        judge.policy_summarizer.lexicon,
-    )
+    def profile(self, summary_tasks: Sequence[SummaryTask], answers: Sequence[str]) -> dict[str, float]:
+        """Describe n answers in figures; see `answer_profile`."""
+        rows = columns(summary_tasks)
+        policy = self.policy_summarizer
+        return answer_profile(answers, rows["modality"], rows["title"], rows["text"], policy.limits, policy.lexicon)

@@ -1,65 +1,103 @@
-"""TRL's trainers on our prompts, with checkpoints that survive being killed.
+"""TRL's trainers on the prompts of stage 1, with checkpoints that survive a killed process.
 
 Prompts are token ids, pictures included (`ImageTokenVocabulary`), so any multimodal model trains as a text model does.
 """
 
-import json
-import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
-import torch
-from datasets import Dataset as Table
+from datasets import Dataset as Table  # pyright: ignore[reportMissingTypeStubs]
 from peft import PeftModel
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 from trl.trainer import utils
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from mmsrarec.core.memory import release_memory
 from mmsrarec.core.progress import Count
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.summarize.settings import TuneSettings
-from mmsrarec.summarize.tuning.reward_scorer import RewardScorer, look
+from mmsrarec.summarize.tuning.reward_scorer import RewardScorer
+from mmsrarec.summarize.tuning.training_log import (
+    LOG_FILE,
+    LogEntry,
+    TuningCallback,
+    cut_log,
+    newest_checkpoint,
+    read_log,
+)
 from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask, columns
 
-COMPLETE = "complete"
-"""A file in a checkpoint's folder, written last."""
 SAVE_STEPS = 10
-START_BATCH = 16
+"""Steps between checkpoints."""
+WARM_START_BATCH = 16
 """Answers in a step of the warm start."""
 
 warnings.filterwarnings("ignore", message=".*rollout_func.*experimental.*")
 
 
+class Trainer(Protocol):
+    """What is used of the trainers of transformers and TRL, whose types are partial."""
+
+    model: Any
+    args: TrainingArguments
+
+    def add_callback(self, callback: TrainerCallback) -> None:
+        """Add a callback."""
+        ...
+
+    def remove_callback(self, callback: type[TrainerCallback]) -> None:
+        """Remove the callbacks of a class."""
+        ...
+
+    def train(self, resume_from_checkpoint: str | None = None) -> object:
+        """Train to the end, from a checkpoint if given."""
+        ...
+
+
 def warm_start(
     policy_summarizer: PolicySummarizer,
     peft: PeftModel,
-    chosen: Sequence[tuple[SummaryTask, str]],
+    targets: Sequence[tuple[SummaryTask, str]],
     tune: TuneSettings,
     seed: int,
     work: Path,
     rows: int,
     count: Count,
-) -> list[dict]:
-    """Fine-tune on the chosen answers; returns the loss of every step."""
-    examples = []
-    for summary_task, answer in chosen:
-        prompt, said = (
-            policy_summarizer.prompt(summary_task, False),
-            [*policy_summarizer.mllm.encode(answer), policy_summarizer.mllm.turn_end],
-        )
-        examples.append({"input_ids": [*prompt, *said], "labels": [-100] * len(prompt) + said})
-    steps = -(-len(examples) // START_BATCH) * tune.epochs
+) -> list[LogEntry]:
+    """Fine-tune the policy on the best answers to its tasks.
+
+    Args:
+        policy_summarizer: The policy.
+        peft: Its model with the adapter that is trained.
+        targets: Tasks and the answers to learn.
+        tune: The settings of tuning.
+        seed: Seed of the order of examples.
+        work: The folder of checkpoints; a stopped training goes on from there.
+        rows: Answers computed at once, which changes memory and not what is learned.
+        count: Called with (done, total, label).
+
+    Returns:
+        A log entry for each step.
+
+    Raises:
+        MmsrarecError: If the loss becomes no number.
+    """
+    mllm, examples = policy_summarizer.mllm, list[dict[str, list[int]]]()
+    for summary_task, answer in targets:
+        prompt = policy_summarizer.prompt(summary_task, False)
+        answer_ids = [*mllm.encode(answer), mllm.turn_end]
+        examples.append({"input_ids": [*prompt, *answer_ids], "labels": [-100] * len(prompt) + answer_ids})
+    steps = -(-len(examples) // WARM_START_BATCH) * tune.epochs
     config = SFTConfig(
-        **_common(policy_summarizer, work, seed, START_BATCH, rows),
+        **_common(policy_summarizer, work, seed, WARM_START_BATCH, rows),
         learning_rate=tune.warm_start_learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=steps // 10,
@@ -68,11 +106,8 @@ def warm_start(
         dataset_kwargs={"skip_prepare_dataset": True},
         loss_type="nll",
     )
-    trainer = _Quiet(SFTTrainer)(
-        model=peft,
-        args=config,
-        train_dataset=Table.from_list(examples),
-        processing_class=policy_summarizer.mllm.tokenizer,
+    trainer = _without_card(SFTTrainer)(
+        model=peft, args=config, train_dataset=_table(examples), processing_class=_tokenizer(policy_summarizer)
     )
     with policy_summarizer.words.installed():
         return _train(trainer, work, "warm start", steps, count)
@@ -80,7 +115,7 @@ def warm_start(
 
 def grpo(
     policy_summarizer: PolicySummarizer,
-    judge: RewardScorer,
+    scorer: RewardScorer,
     peft: PeftModel,
     summary_tasks: Sequence[SummaryTask],
     tune: TuneSettings,
@@ -88,22 +123,43 @@ def grpo(
     work: Path,
     rows: int,
     count: Count,
-) -> list[dict]:
-    """Group relative policy optimisation; returns what every step logged."""
-    known = {summary_task.name: summary_task for summary_task in summary_tasks}
-    table = Table.from_dict({"prompt": list(known), **columns(summary_tasks)})
-    shapes: list[dict] = []
+) -> list[LogEntry]:
+    """Train the policy by group relative policy optimisation (Shao et al., 2024).
+
+    Args:
+        policy_summarizer: The policy.
+        scorer: The rewards.
+        peft: The policy's model with the adapter that is trained.
+        summary_tasks: The tasks to tune on.
+        tune: The settings of tuning.
+        seed: Seed of the order of tasks and of sampling.
+        work: The folder of checkpoints; a stopped training goes on from there.
+        rows: Answers computed at once, which changes memory and not what is learned.
+        count: Called with (done, total, label).
+
+    Returns:
+        A log entry for each step, with rewards and the profile of the answers.
+
+    Raises:
+        MmsrarecError: If the loss becomes no number.
+    """
+    task_of = {summary_task.name: summary_task for summary_task in summary_tasks}
+    table = _table(
+        [{"prompt": task.name, **row} for task, row in zip(summary_tasks, _rows(summary_tasks), strict=True)]
+    )
+    profiles: list[dict[str, float]] = []
 
     def rollout(names: list[str], trainer: GRPOTrainer) -> dict[str, Any]:
-        judge.forget()
-        runs = [(known[name], len(list(run))) for name, run in groupby(names)]
-        samples = runs[0][1] if len({n for _, n in runs}) == 1 else 1
-        asked = [summary_task for summary_task, n in runs for _ in range(n // samples)]
-        said = policy_summarizer.answers(asked, False, samples, tune.temperature)
-        prompts = [policy_summarizer.prompt(known[name], False) for name in names]
-        told = [known[name] for name in names]
-        shapes.append(dict(look(judge, told, policy_summarizer.decode(said))))
-        return {"prompt_ids": prompts, "completion_ids": said, "logprobs": None}
+        """Sample the answers to the named tasks; those to a task stand side by side."""
+        scorer.forget()
+        groups = [(task_of[name], len(list(group))) for name, group in groupby(names)]
+        samples = groups[0][1] if len({size for _, size in groups}) == 1 else 1
+        distinct_tasks = [summary_task for summary_task, size in groups for _ in range(size // samples)]
+        answers = policy_summarizer.answers(distinct_tasks, False, samples, tune.temperature)
+        tasks = [task_of[name] for name in names]
+        profiles.append(scorer.profile(tasks, policy_summarizer.decode(answers)))
+        prompts = [policy_summarizer.prompt(summary_task, False) for summary_task in tasks]
+        return {"prompt_ids": prompts, "completion_ids": answers, "logprobs": None}
 
     config = GRPOConfig(
         **_common(policy_summarizer, work, seed, tune.prompts * tune.group, rows),
@@ -116,32 +172,59 @@ def grpo(
         temperature=tune.temperature,
         beta=tune.kl,
         scale_rewards="group",
-        reward_weights=list(judge.weights.values()),
+        reward_weights=list(scorer.weights.values()),
     )
-    trainer = _Quiet(_Reshuffling)(
+    trainer = _without_card(_Reshuffling)(
         model=peft,
         args=config,
         train_dataset=table,
-        processing_class=policy_summarizer.mllm.tokenizer,
-        reward_funcs=[reward for reward, _ in judge.rewards],
+        processing_class=_tokenizer(policy_summarizer),
+        reward_funcs=[reward for reward, _ in scorer.rewards],
         rollout_func=rollout,
     )
     with policy_summarizer.words.installed():
-        return _train(trainer, work, "grpo", tune.steps, count, shapes)
+        return _train(trainer, work, "grpo", tune.steps, count, profiles)
+
+
+def _rows(summary_tasks: Sequence[SummaryTask]) -> list[dict[str, Any]]:
+    """The columns that rewards receive, as a row for each task."""
+    table = columns(summary_tasks)
+    return [{name: column[row] for name, column in table.items()} for row in range(len(summary_tasks))]
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """A table of the datasets package, which has no types."""
+    from_list = cast(Callable[[list[Any]], Any], Table.from_list)  # pyright: ignore[reportUnknownMemberType]
+    return from_list(list(rows))
+
+
+def _tokenizer(policy_summarizer: PolicySummarizer) -> Any:
+    """The tokenizer of the policy; transformers' class of it is known at run time only."""
+    mllm: Any = policy_summarizer.mllm
+    return mllm.tokenizer
 
 
 class _Reshuffling(GRPOTrainer):
-    """Each epoch has its own order of the prompts. TRL's follows from all epochs that this process went through, so
-    going on after the first epoch would ask other prompts."""
+    """A GRPO trainer in which each epoch has its own order of prompts.
 
-    def _get_train_sampler(self, dataset=None):
-        sampler: Any = super()._get_train_sampler(dataset)
-        sampler.set_epoch = lambda epoch: sampler.generator.manual_seed(self.args.seed + epoch)
+    TRL's order follows from all epochs that the process went through, so a training that continues after the first
+    epoch would see other prompts.
+    """
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        """TRL's sampler, whose random state is set by the epoch."""
+        make_sampler = cast(Any, super()._get_train_sampler)  # pyright: ignore[reportUnknownMemberType]
+        sampler, seed = make_sampler(dataset), self.args.seed
+
+        def set_epoch(epoch: int) -> None:
+            sampler.generator.manual_seed(seed + epoch)
+
+        sampler.set_epoch = set_epoch
         return sampler
 
 
 def _common(policy_summarizer: PolicySummarizer, work: Path, seed: int, batch: int, rows: int) -> dict[str, Any]:
-    """Settings of both trainers. rows: answers computed at once, which changes memory and not what is learned."""
+    """The settings of both trainers; rows: answers computed at once."""
     at_once = max(n for n in range(1, batch + 1) if batch % n == 0 and n <= max(rows, 1))
     return {
         "output_dir": str(work),
@@ -162,90 +245,56 @@ def _common(policy_summarizer: PolicySummarizer, work: Path, seed: int, batch: i
     }
 
 
-def _Quiet(trainer: type) -> type:
+def _without_card(trainer: type) -> Callable[..., Trainer]:
     """The trainer without its model card, which is written from the run instead."""
-    return type(trainer.__name__, (trainer,), {"create_model_card": lambda self, *args, **kwargs: None})
+
+    def create_model_card(self: object, *args: object, **kwargs: object) -> None:
+        """Write nothing."""
+
+    return cast(Any, type(trainer.__name__, (trainer,), {"create_model_card": create_model_card}))
 
 
 @contextmanager
-def _answers_only() -> Iterator[None]:
-    """Off the GPU, TRL projects every position onto the vocabulary, two thirds of a step; here only answers count."""
-    known = getattr(utils, "_use_triton", None)
-    if known is not None:
-        utils._use_triton = lambda device: True  # pyright: ignore
+def _answers_only() -> Generator[None]:
+    """Project the answers' positions only onto the vocabulary.
+
+    Off the GPU, TRL projects every position, which takes two thirds of a step.
+    """
+    module = cast(Any, utils)
+    original = getattr(module, "_use_triton", None)
+    if original is not None:
+        module._use_triton = _always
     try:
         yield
     finally:
-        if known is not None:
-            utils._use_triton = known  # pyright: ignore
+        if original is not None:
+            module._use_triton = original
 
 
-class _Watch(TrainerCallback):
-    """Marks whole checkpoints, keeps the log beside them, shows progress."""
-
-    def __init__(self, work: Path, phase: str, steps: int, count: Count, shapes: Sequence[dict]):
-        self.work, self.phase, self.steps, self.count, self.shapes = work, phase, steps, count, shapes
-
-    def on_save(self, args, state, control, **kwargs):
-        (self.work / f"checkpoint-{state.global_step}" / COMPLETE).touch()
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        logs = logs or {}
-        if "loss" not in logs:
-            return
-        entry = {"phase": self.phase, "step": state.global_step, "loss": logs["loss"], **_rewards(logs)}
-        if self.shapes:
-            entry |= self.shapes[-1]
-        with (self.work / "curve.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-
-    def on_step_end(self, args, state, control, **kwargs):
-        release_memory()
-        self.count(state.global_step, self.steps, f"tuning the summaries, {self.phase}")
+def _always(device: object) -> bool:
+    """True for every device."""
+    return True
 
 
-def _rewards(logs: dict[str, Any]) -> dict[str, Any]:
-    if "reward" not in logs:
-        return {}
-    names = [key.split("/")[1] for key in logs if key.startswith("rewards/") and key.endswith("/mean")]
-    return {
-        "reward": logs["reward"],
-        "reward_std": logs["reward_std"],
-        "alike": logs["frac_reward_zero_std"],
-        "tokens": logs["completions/mean_length"],
-        "rewards": {n: {"mean": logs[f"rewards/{n}/mean"], "std": logs[f"rewards/{n}/std"]} for n in names},
-    }
-
-
-def _train(trainer: Any, work: Path, phase: str, steps: int, count: Count, shapes: Sequence[dict] = ()) -> list[dict]:
-    """Train from the newest whole checkpoint, or from the start; returns the log, one entry a step."""
+def _train(
+    trainer: Trainer,
+    work: Path,
+    phase: str,
+    steps: int,
+    count: Count,
+    profiles: Sequence[Mapping[str, float]] = (),
+) -> list[LogEntry]:
+    """Train from the newest complete checkpoint, or from the start; the log has one entry a step."""
     # PEFT would ask a hub whether the vocabulary of the base model changed
     trainer.model.save_pretrained = partial(trainer.model.save_pretrained, save_embedding_layers=False)
     work.mkdir(parents=True, exist_ok=True)
-    newest, curve = newest_checkpoint(work), work / "curve.jsonl"
-    _cut(curve)
-    trainer.add_callback(_Watch(work, phase, steps, count, shapes))
+    checkpoint, curve = newest_checkpoint(work), work / LOG_FILE
+    cut_log(curve)
+    trainer.add_callback(TuningCallback(work, phase, steps, count, profiles))
     trainer.remove_callback(PrinterCallback)
     with warnings.catch_warnings(action="ignore"), _answers_only():
-        trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
-    entries = [json.loads(line) for line in curve.read_text().splitlines()] if curve.exists() else []
-    last = {entry["step"]: entry for entry in entries}  # of a step that a restart did twice, the last counts
-    if not all(map(_finite, last.values())):
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    entries = read_log(curve)
+    if not all(isfinite(float(entry["loss"])) for entry in entries):
         raise MmsrarecError(f"the loss of the {phase} is not a number: lower its learning rate")
-    return [last[step] for step in sorted(last)]
-
-
-def _cut(log: Path) -> None:
-    """Cut off the line that a killed process left half-written; its step has no checkpoint and is done again."""
-    if log.exists():
-        os.truncate(log, log.read_bytes().rfind(b"\n") + 1)
-
-
-def _finite(entry: dict) -> bool:
-    return bool(torch.isfinite(torch.tensor(float(entry["loss"]))))
-
-
-def newest_checkpoint(work: Path) -> Path | None:
-    """The newest checkpoint that was written to its end."""
-    whole = [path.parent for path in work.glob(f"checkpoint-*/{COMPLETE}")]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return entries

@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import add_adapter, trainable
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
-from mmsrarec.summarize.tuning.reward_scorer import FrozenLanguageModel, load_language_model
+from mmsrarec.summarize.tuning.frozen_models import FrozenLanguageModel, load_language_model
 
 
 def test_an_adapter_has_no_part_in_the_judgement() -> None:
