@@ -34,17 +34,17 @@ def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     learned = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "full")
     chosen, joined = "+".join(learned.proposing_generators), "+".join(learned.generators)
     assert set(learned.generators) == {*learned.proposing_generators, "sasrec"}
-    fused_label = f"re-ranks {chosen}, fused" if joined == chosen else f"re-ranks {chosen}, fused with {joined}"
+    fused_label = f"re-ranks {chosen}, ensemble" if joined == chosen else f"re-ranks {chosen}, ensemble with {joined}"
     named = [(row["protocol"], row["variant"]) for row in report["rows"] if row["model"] == "mmsrarec"]
     assert named == [
         ("published", "whole"),
-        ("published", f"fused with {joined}"),
+        ("published", f"ensemble with {joined}"),
         ("full", f"re-ranks {chosen}"),
         ("full", fused_label),
     ]
     assert chosen in {row["model"] for row in report["rows"] if row["protocol"] == "full"}
     rows = {(row["protocol"], row["variant"]): row for row in report["rows"] if row["model"] == "mmsrarec"}
-    with_, without = rows["published", f"fused with {joined}"], rows["published", "whole"]
+    with_, without = rows["published", f"ensemble with {joined}"], rows["published", "whole"]
     assert with_["slices"].keys() == without["slices"].keys() >= {"target unseen in training"}
     asked = Fusion.load(fused / "evaluate" / "fusion" / "leave-one-out" / "published").uses_lm
     assert with_["cost"]["tokens_per_user"] == pytest.approx(asked * without["cost"]["tokens_per_user"])
@@ -52,11 +52,15 @@ def test_figures_stand_with_and_without_fusion(fused: Path) -> None:
     assert without["cost"]["calls_per_user"] == 1
     if asked:  # what was remembered counts too
         assert with_["cost"]["ms_per_user"] > 0.5 * without["cost"]["ms_per_user"]
-    alone = [row["protocol"] for row in report["rows"] if (row["model"], row["variant"]) == (joined, "fused")]
+    alone = [
+        row["protocol"]
+        for row in report["rows"]
+        if (row["model"], row["variant"]) == (joined, "ensemble, no language model")
+    ]
     assert alone == (["published", "full"] if "+" in joined else [])  # what the language model adds is above it
     pairs = [(pair["a"], pair["b"]) for pair in report["pairs"]]
-    assert (f"mmsrarec, fused with {joined}", "mmsrarec") in pairs  # what fusion adds
-    assert (f"mmsrarec, fused with {joined}", "sasrec") in pairs
+    assert (f"mmsrarec, ensemble with {joined}", "mmsrarec") in pairs  # what fusion adds
+    assert (f"mmsrarec, ensemble with {joined}", "sasrec") in pairs
     assert (f"mmsrarec, {fused_label}", "sequential-rules") in pairs
 
 
@@ -148,7 +152,7 @@ def test_the_language_model_is_asked_where_it_counts(
     logit = recommender.fusion.without_lm.behind_nothing()
     if uses_lm:
         logit = replace(logit, weights=(0.5, *logit.weights[1:]))
-    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=logit))
+    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, with_lm=logit))
     asked: list[int] = []
     real = recommender.scorer.score_contexts
     monkeypatch.setattr(recommender.scorer, "score_contexts", lambda context: asked.append(1) or real(context))
@@ -171,7 +175,7 @@ def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monke
     alone = np.array(whole.covariance)
     alone[0] = alone[:, 0] = 0  # nor a say in what candidate generators are expected to say of new items
     silent = replace(whole, weights=(0.0, *whole.weights[1:]), covariance=tuple(map(tuple, alone)))
-    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=silent))
+    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, with_lm=silent))
     user, free = recommender.dataset.user_ids[5], [answer.item_id for answer in found]
     shown = [recommender.prompts.shown_keywords(recommender.dataset.item_code[item]) for item in free]
     word = shown[-1][0]
@@ -225,7 +229,7 @@ def test_where_the_language_model_has_no_weight_reasons_are_those_of_who_decided
 ) -> None:
     recommender, _ = answers(fused, True, monkeypatch)
     silent = recommender.fusion.without_lm.behind_nothing()
-    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=silent))
+    monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, with_lm=silent))
     monkeypatch.setattr("mmsrarec.runs.reasons.explain_all", None)  # the language model is not asked
     history = ["003", "017", "021"]
     found = recommender.recommend(history=history, k=4)

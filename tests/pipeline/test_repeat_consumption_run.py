@@ -62,7 +62,7 @@ def test_allowed_they_are_ranked_by_every_row_alike(bought_again: Path) -> None:
     assert {"popularity", "user-knn", "sasrec", "mmsrarec"} <= {model for model, _ in full}
     assert len({row["users"] for row in full.values()}) == 1
     assert full["user-knn", "whole"]["metrics"]["HR@5"]["value"] > 0.9
-    fused = [row for (model, variant), row in full.items() if model == "mmsrarec" and "fused" in variant]
+    fused = [row for (model, variant), row in full.items() if model == "mmsrarec" and "ensemble" in variant]
     assert fused
     assert all(row["metrics"]["HR@10"]["value"] > 0.5 for row in fused)  # and these were all 0
     assert all(0 < pair["p"] <= pair["p_holm"] <= 1 for pair in report["pairs"])

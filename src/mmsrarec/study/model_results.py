@@ -37,6 +37,9 @@ from mmsrarec.study.model_names import CONTEXT, TRAINED
 from mmsrarec.study.model_scorers import Scorers
 from mmsrarec.study.results import ModelResult, load_row, save_row
 
+WITHOUT_LM = "ensemble, no language model"
+"""The variant of the rows that weigh the candidate generators' scores only: what the language model adds is above."""
+
 
 class Comparison:
     """All rows of one split. full: whether full ranking is measured too, which is done on the first split only, where
@@ -114,19 +117,21 @@ class Comparison:
             return generators.fused_alone(kind, generator(), tuned)
 
         if fuses:
-            found.append(self.row("published", model, f"fused with {joined}", lambda: fused("published"), learned))
+            found.append(self.row("published", model, f"ensemble with {joined}", lambda: fused("published"), learned))
             if len(parts) > 1:
-                found.append(self.row("published", joined, "fused", lambda: alone("published"), learned))
+                found.append(self.row("published", joined, WITHOUT_LM, lambda: alone("published"), learned))
         if self.full:
             if "+" in chosen:  # whoever proposes stands in the table by itself
                 found.append(self.row("full", chosen, "whole", generator, generators.inputs()))
             label, reranked = f"re-ranks {chosen}", generators.reranked
             found.append(self.row("full", model, label, lambda: reranked(generator(), tuned()), made_from))
             if fuses:
-                label += ", fused" if joined == chosen else f", fused with {joined}"
+                label += ", ensemble" if joined == chosen else f", ensemble with {joined}"
                 found.append(self.row("full", model, label, lambda: reranked(generator(), fused("full")), learned))
             if fuses and len(parts) > 1:
-                found.append(self.row("full", joined, "fused", lambda: reranked(generator(), alone("full")), learned))
+                found.append(
+                    self.row("full", joined, WITHOUT_LM, lambda: reranked(generator(), alone("full")), learned)
+                )
         return found
 
     def row(

@@ -20,7 +20,7 @@ def row(
     return ModelResult(protocol, "user-8-1-1", model, variant, 0, np.arange(len(places)) + 100, metrics, {}, slices)
 
 
-OURS = row("mmsrarec", [1, 2, 40, 3, 1], variant="fused", cold=[False, False, True, True, False], none=[False] * 5)
+OURS = row("mmsrarec", [1, 2, 40, 3, 1], variant="ensemble", cold=[False, False, True, True, False], none=[False] * 5)
 RIVAL = row("sasrec", [11, 2, 1, 12, 4])
 
 
@@ -28,7 +28,7 @@ def test_each_part_has_its_difference_and_who_was_gained_and_lost() -> None:
     found = regressions(OURS, RIVAL, resamples=100)
     assert {key: found[key] for key in ("protocol", "a", "b", "metric", "found")} == {
         "protocol": "full",
-        "a": "mmsrarec, fused",
+        "a": "mmsrarec, ensemble",
         "b": "sasrec",
         "metric": "NDCG@10",
         "found": "HR@10",
@@ -44,14 +44,14 @@ def test_each_part_has_its_difference_and_who_was_gained_and_lost() -> None:
 
 
 def test_who_lost_most_is_told_with_both_places() -> None:
-    assert largest_losses(OURS, RIVAL, 3) == {102: "sasrec had it at place 1, mmsrarec, fused at place 40."}
-    assert largest_losses(RIVAL, OURS, 1) == {100: "mmsrarec, fused had it at place 1, sasrec at place 11."}
+    assert largest_losses(OURS, RIVAL, 3) == {102: "sasrec had it at place 1, mmsrarec, ensemble at place 40."}
+    assert largest_losses(RIVAL, OURS, 1) == {100: "mmsrarec, ensemble had it at place 1, sasrec at place 11."}
     assert list(largest_losses(RIVAL, OURS, 5)) == [100, 104, 103]  # codes; not 1, who lost nothing, nor 2, who gained
     assert largest_losses(row("mmsrarec", [2], "published"), row("sasrec", [1], "published"), 3) == {}
 
 
 def test_the_rival_is_the_strongest_single_row_that_is_not_ours() -> None:
-    together = row("als+ease", [1, 1, 1, 1, 1], variant="fused")
+    together = row("als+ease", [1, 1, 1, 1, 1], variant="ensemble")
     other = row("ease", [1, 1, 1, 1, 1], "published")
     weak = row("random", [50, 60, 70, 80, 90])
     table = [OURS, row("mmsrarec", [1] * 5), weak, RIVAL, together, other]

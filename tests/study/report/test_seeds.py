@@ -15,29 +15,32 @@ def seeds() -> list[list[ModelResult]]:
     """Users 0 to 3, then 2 to 5; sasrec proposes in one seed, two together in the other."""
     first = [
         row("sasrec", "whole", [0, 1, 2, 3], [0, 0, 1, 1], 0),
-        row("mmsrarec", "fused with sasrec", [0, 1, 2, 3], [1, 1, 1, 1], 0),
+        row("mmsrarec", "ensemble with sasrec", [0, 1, 2, 3], [1, 1, 1, 1], 0),
         row("ease", "whole", [0, 1, 2, 3], [0, 0, 0, 0], 0),
     ]
     second = [
         row("sasrec", "whole", [2, 3, 4, 5], [0, 1, 0, 0], 1),
-        row("mmsrarec", "fused with als+sasrec", [2, 3, 4, 5], [0, 1, 1, 0], 1),
-        row("als+sasrec", "fused", [2, 3, 4, 5], [0, 1, 0, 0], 1),
+        row("mmsrarec", "ensemble with als+sasrec", [2, 3, 4, 5], [0, 1, 1, 0], 1),
+        row("als+sasrec", "ensemble, no language model", [2, 3, 4, 5], [0, 1, 0, 0], 1),
     ]
     return [first, second]
 
 
 def test_rows_are_known_by_their_role() -> None:
-    assert role(row("mmsrarec", "re-ranks als+ease, fused with als+ease+sasrec", [0], [1], 0))[2:] == (
+    assert role(row("mmsrarec", "re-ranks als+ease, ensemble with als+ease+sasrec", [0], [1], 0))[2:] == (
         "mmsrarec",
-        "re-ranks, fused",
+        "re-ranks, ensemble",
     )
-    assert role(row("mmsrarec", "re-ranks sasrec, fused", [0], [1], 0))[3] == "re-ranks, fused"
+    assert role(row("mmsrarec", "re-ranks sasrec, ensemble", [0], [1], 0))[3] == "re-ranks, ensemble"
     assert role(row("mmsrarec", "history 4", [0], [1], 0))[3] == "history 4"
-    assert role(row("als+ease", "fused", [0], [1], 0))[2:] == ("generators", "fused")
+    assert role(row("als+ease", "ensemble, no language model", [0], [1], 0))[2:] == (
+        "generators",
+        "ensemble, no language model",
+    )
 
 
 def test_only_rows_that_every_seed_has_are_told() -> None:
-    assert [one.label for one, _ in pooled(seeds())] == ["sasrec", "mmsrarec, fused"]
+    assert [one.label for one, _ in pooled(seeds())] == ["sasrec", "mmsrarec, ensemble"]
     assert pooled([]) == []
 
 

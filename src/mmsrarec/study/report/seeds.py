@@ -26,7 +26,7 @@ def pooled(tables: Sequence[Sequence[ModelResult]]) -> list[tuple[ModelResult, S
 
 def role(row: ModelResult) -> tuple[str, str, str, str]:
     """Protocol, split, model and variant without the names of whoever proposes: each seed chooses them for itself."""
-    variant = re.sub(r"(fused with|re-ranks) [^\s,]+", lambda match: match[1].split()[0], row.variant)
+    variant = re.sub(r"(ensemble with|re-ranks) [^\s,]+", lambda match: match[1].split()[0], row.variant)
     return row.protocol, row.split, GENERATOR_LABEL if "+" in row.model else row.model, variant
 
 

@@ -63,9 +63,9 @@ def test_ticks_are_few_and_hold_all_values(values: list[float]) -> None:
 
 def test_long_labels_lose_their_middle() -> None:
     assert cut("sasrec", 6) == "sasrec"
-    label = cut("mmsrarec, fused with content-sasrec+sequential-rules+ease+sasrec", 30)
+    label = cut("mmsrarec, ensemble with content-sasrec+sequential-rules+ease+sasrec", 30)
     assert len(label) == 30
-    assert label.startswith("mmsrarec, fused")
+    assert label.startswith("mmsrarec, ensem")
     assert label.endswith("ease+sasrec")
 
 

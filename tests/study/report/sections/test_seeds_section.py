@@ -9,11 +9,17 @@ from mmsrarec.study.report.sections.seeds_section import seeds_section
 
 def row(model: str, value: float, **more: Any) -> dict[str, Any]:
     metric = {"value": value, "sd": 0.3536, "low": value - 0.1, "high": value + 0.1}
-    where = {"protocol": "published", "split": "user-8-1-1", "model": model, "variant": "fused"}
+    where = {"protocol": "published", "split": "user-8-1-1", "model": model, "variant": "ensemble"}
     return {**where, "seeds": [0, 1], "users": 1234, "metrics": {"HR@5": metric}, **more}
 
 
-PAIR = {"protocol": "published", "split": "user-8-1-1", "metric": "HR@5", "a": "mmsrarec, fused", "b": "sasrec, fused"}
+PAIR = {
+    "protocol": "published",
+    "split": "user-8-1-1",
+    "metric": "HR@5",
+    "a": "mmsrarec, ensemble",
+    "b": "sasrec, ensemble",
+}
 PAIR |= {"difference": 0.375, "low": 0.1, "high": 0.5, "p": 0.01}
 
 
@@ -23,7 +29,7 @@ def test_the_table_has_means_deviations_and_pairs() -> None:
     html = section.html()
     assert "Seeds 0, 1" in html
     assert "One among twenty-one, user-8-1-1, 1,234 users" in html
-    assert '<tr class="ours"><th scope="row">mmsrarec, fused' in html
+    assert '<tr class="ours"><th scope="row">mmsrarec, ensemble' in html
     assert "<strong>0.7500</strong><small>± 0.3536</small>" in html
     assert '<span class="against">against</span> sasrec' in html
 
