@@ -171,7 +171,7 @@ def test_the_language_model_is_asked_where_it_counts(
 def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recommender, found = answers(fused, True, monkeypatch)
     assert recommender.fusion is not None
-    whole = recommender.fusion.whole
+    whole = recommender.fusion.with_lm
     alone = np.array(whole.covariance)
     alone[0] = alone[:, 0] = 0  # nor a say in what candidate generators are expected to say of new items
     silent = replace(whole, weights=(0.0, *whole.weights[1:]), covariance=tuple(map(tuple, alone)))

@@ -28,6 +28,7 @@ class Votes:
     name: str
     strength: float
     logits: bool = True
+    known: None = None
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         scores = np.zeros((len(queries), N))
@@ -78,7 +79,7 @@ def test_what_a_ranker_adds_is_told_against_the_mean_of_the_candidates() -> None
 
 
 def test_an_item_that_is_left_out_does_not_compete() -> None:
-    class TokenIndex(Votes):
+    class PlacesOnly(Votes):
         logits = False
 
     history = [0, 3]
@@ -88,7 +89,7 @@ def test_an_item_that_is_left_out_does_not_compete() -> None:
         np.array([2]),
         [0],
         np.array([0.5]),
-        [TokenIndex("places", 1.0, False)],
+        [PlacesOnly("places", 1.0, False)],
         logit(0.0, 1.0),
     )
     drops = {reason.item_id: reason.weight for reason in found[0] if reason.kind == "history"}
