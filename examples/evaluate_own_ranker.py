@@ -39,6 +39,6 @@ args = parser.parse_args()
 dataset = Dataset.load(args.data)
 split = leave_one_out(dataset.interactions)
 queries = split.test.rankable
-for ranker in (Popularity(split.train), LastItem(split.train)):
+for ranker in (Popularity().fit(split.train), LastItem(split.train)):
     found = evaluate_full(ranker, queries, len(dataset.items), ("HR@10", "NDCG@10"))
     print(f"{ranker.name:12}", "  ".join(f"{name} {values.mean():.3f}" for name, values in found.items()))
