@@ -43,7 +43,7 @@ def examine() -> dict[str, Any]:
     disk = disk_free_gb()
     screen = terminal_facts()
     advice = [f"{name} is missing: {NEEDED[name]}" for name in NEEDED if packages[name] is None]
-    from mmsrarec.rankers.registry import plugin_facts
+    from mmsrarec.rankers.registry.registry import plugin_facts
 
     plugins = plugin_facts()
     advice += [plugin["fault"] for plugin in plugins if plugin["fault"]]

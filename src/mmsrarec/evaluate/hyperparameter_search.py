@@ -15,7 +15,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.evaluate.settings import EvaluateSettings
 from mmsrarec.rankers.base import Ranker
-from mmsrarec.rankers.settings import BaselineSettings, space_of
+from mmsrarec.rankers.registry.settings import BaselineSettings, space_of
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import RetrieveSettings
 

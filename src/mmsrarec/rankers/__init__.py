@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from mmsrarec.rankers.popularity import Popularity, PopularityAsOf, RecentPopularity
     from mmsrarec.rankers.random_scores import Random
     from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
-    from mmsrarec.rankers.registry import ranker_class, ranker_names
+    from mmsrarec.rankers.registry.registry import ranker_class, ranker_names
     from mmsrarec.rankers.sequence_model import Bert4rec, ContentSasrec, Gru4rec, Sasrec
     from mmsrarec.rankers.sequential_rules import SequentialRules
     from mmsrarec.rankers.user_knn import UserKnn
 
 _HOME = {
     **dict.fromkeys(("RankerBase", "RankerSettings"), "ranker_base"),
-    **dict.fromkeys(("ranker_class", "ranker_names"), "registry"),
+    **dict.fromkeys(("ranker_class", "ranker_names"), "registry.registry"),
     **dict.fromkeys(("Popularity", "PopularityAsOf", "RecentPopularity"), "popularity"),
     **dict.fromkeys(("Bert4rec", "ContentSasrec", "Gru4rec", "Sasrec"), "sequence_model"),
     "Als": "als",

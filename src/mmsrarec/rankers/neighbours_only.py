@@ -17,7 +17,7 @@ from mmsrarec.retrieve.collaborative_context import item_weights, voting_neighbo
 from mmsrarec.retrieve.neighbours import Encodes, Neighbours
 
 if TYPE_CHECKING:
-    from mmsrarec.rankers.registry import Source
+    from mmsrarec.rankers.registry.registry import Source
 
 
 class NeighboursOnlySettings(RankerSettings):

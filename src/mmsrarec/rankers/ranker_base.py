@@ -16,7 +16,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.saved_arrays import load_arrays, save_arrays
 
 if TYPE_CHECKING:
-    from mmsrarec.rankers.registry import Source
+    from mmsrarec.rankers.registry.registry import Source
 
 FILE = "ranker.json"
 FORMAT = 1

@@ -16,7 +16,7 @@ from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
 if TYPE_CHECKING:  # torch comes along only where a model is trained or loaded
     from torch import Tensor
 
-    from mmsrarec.rankers.registry import Source
+    from mmsrarec.rankers.registry.registry import Source
     from mmsrarec.retrieve.encoder import Encoder
 
 

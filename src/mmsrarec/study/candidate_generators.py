@@ -15,7 +15,7 @@ from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, with_cold_items
 from mmsrarec.rankers.ensemble.two_stage import Reranked, parts_of
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
-from mmsrarec.rankers.registry import candidate_generators
+from mmsrarec.rankers.registry.registry import candidate_generators
 from mmsrarec.recommend.ranking.fusion import Fused, Fusion, learn_fusion, ranking_features
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.settings import CONTENT_SASREC

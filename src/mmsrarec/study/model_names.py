@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from mmsrarec.errors import RecipeError
-from mmsrarec.rankers.registry import (
+from mmsrarec.rankers.registry.registry import (
     GENERATORS,
     candidate_generators,
     is_ranker,

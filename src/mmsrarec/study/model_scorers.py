@@ -24,8 +24,8 @@ from mmsrarec.evaluate.hyperparameter_search import (
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.interleaved import HiddenItems
 from mmsrarec.rankers.ranker_base import RankerBase
-from mmsrarec.rankers.registry import Source, made_from_log, make_row, version_of
-from mmsrarec.rankers.settings import BaselineSettings, encoder_settings, space_of
+from mmsrarec.rankers.registry.registry import Source, made_from_log, make_row, version_of
+from mmsrarec.rankers.registry.settings import BaselineSettings, encoder_settings, space_of
 from mmsrarec.recommend.ranking.context_only import ContextOnly
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mmsrarec.data.dataset import Interactions
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.built_in import BUILT_IN
-from mmsrarec.rankers.plugins import plugin_class, plugins
 from mmsrarec.rankers.ranker_base import RankerBase
-from mmsrarec.rankers.settings import BaselineSettings
+from mmsrarec.rankers.registry.built_in import BUILT_IN
+from mmsrarec.rankers.registry.plugins import plugin_class, plugins
+from mmsrarec.rankers.registry.settings import BaselineSettings
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
 

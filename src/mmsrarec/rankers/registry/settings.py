@@ -11,11 +11,11 @@ from pydantic_core import InitErrorDetails
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.als import AlsSettings
-from mmsrarec.rankers.built_in import BUILT_IN
 from mmsrarec.rankers.ease import EaseSettings
 from mmsrarec.rankers.item_knn import ItemKnnSettings
-from mmsrarec.rankers.plugins import plugin_class, plugins
 from mmsrarec.rankers.popularity import RecentPopularitySettings
+from mmsrarec.rankers.registry.built_in import BUILT_IN
+from mmsrarec.rankers.registry.plugins import plugin_class, plugins
 from mmsrarec.rankers.sequence_model import SequenceModelSettings
 from mmsrarec.rankers.sequential_rules import SequentialRulesSettings
 from mmsrarec.rankers.user_knn import UserKnnSettings
