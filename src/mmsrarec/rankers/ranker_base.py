@@ -1,10 +1,10 @@
-"""The base class of whatever ranks without the language model: settings, fit, score, save, load, declared abilities."""
+"""The base class of rankers without the language model: settings, fit, score, save, load, declared abilities."""
 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,10 @@ class RankerBase(ABC):
 
     def __init__(self, settings: BaseModel | None = None, **values: Any) -> None:
         """Not fitted yet. Give the settings whole or by name.
+
+        Args:
+            settings: The settings as a whole.
+            **values: Settings by name, where they are not given as a whole.
 
         Raises:
             MmsrarecError: A setting does not exist or is out of its range.
@@ -182,7 +186,8 @@ def saved_record(folder: Path) -> dict[str, Any]:
         OSError: There is none.
         ValueError: It is of another format.
     """
-    record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
+    content: Any = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    record = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+    if record.get("format") != FORMAT:
         raise ValueError(f"{FILE} is of another format")
     return record

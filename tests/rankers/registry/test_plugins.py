@@ -13,7 +13,7 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.pipeline.run import run
 from mmsrarec.rankers.ranker_base import RankerBase
-from mmsrarec.rankers.registry.plugins import _found, plugin_class, plugins
+from mmsrarec.rankers.registry.plugins import _installed, plugin_class, plugins
 from mmsrarec.rankers.registry.registry import Source, candidate_generators, make_row, plugin_facts, ranker_names
 from mmsrarec.rankers.registry.settings import BaselineSettings, space_of
 from mmsrarec.runs.fitted_rankers import load_fitted, ranker_key, ranker_part
@@ -184,7 +184,7 @@ def test_it_may_propose_and_a_run_keeps_it(install: Install, drawn: Dataset, tmp
     asked = queries([3, 4])
     assert (loaded.score(asked) == made.score(asked)).all()
     (tmp_path / "near-shop" / "near_shop-1.2.dist-info" / "METADATA").write_text(METADATA.replace("1.2", "1.3"))
-    _found.cache_clear()  # another version may rank otherwise
+    _installed.cache_clear()  # another version may rank otherwise
     assert load_fitted(tmp_path, "all", "near-proposing", source) is None
 
 
