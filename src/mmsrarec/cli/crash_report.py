@@ -18,8 +18,8 @@ from mmsrarec.errors import MmsrarecError
 LOGS = "logs"
 KEEP = 20
 """So many logs are kept, the newest ones."""
-LONGEST = 300
-"""Letters of an error's own message that are shown in the line."""
+MAX_MESSAGE_LETTERS = 300
+"""Largest number of letters of an error's own message that the line shows."""
 MEMORY = (
     "lower runtime.score_tokens, runtime.generate_batch or recommend.batch_size, choose a smaller model, or close "
     "other programs"
@@ -37,30 +37,38 @@ def explained(error: Exception) -> str | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Of the processor or of a card. torch says so by words only."""
-    said = str(error).lower()
+    """Whether the memory of the processor or of a card is used up; torch says so in its message only."""
+    message = str(error).lower()
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
+        isinstance(error, RuntimeError) and ("out of memory" in message or "can't allocate memory" in message)
     )
 
 
 def unforeseen(error: Exception, log: Path | None) -> str:
     """The line for a fault of this program."""
-    said = one_line(str(error))
-    said = said if len(said) <= LONGEST else f"{said[:LONGEST]} ..."
+    message = one_line(str(error))
+    message = message if len(message) <= MAX_MESSAGE_LETTERS else f"{message[:MAX_MESSAGE_LETTERS]} ..."
     where = f"please report it with {log}" if log else "no log of it could be written; MMSRAREC_DEBUG=1 shows all"
-    return f"a fault of this program, {type(error).__name__}{f' ({said})' if said else ''}: {where}"
+    return f"a fault of this program, {type(error).__name__}{f' ({message})' if message else ''}: {where}"
 
 
 def write_log(error: BaseException, arguments: list[str]) -> Path | None:
-    """Write down how it came to an error, and with what; where that is. None where nothing can be written."""
-    for folder in (_kept, temporary_folder):
+    """Write a log of an error: traceback, arguments, folder and versions.
+
+    Args:
+        error: The error.
+        arguments: The command line.
+
+    Returns:
+        The log's path; None where nothing can be written.
+    """
+    for folder in (_log_folder, temporary_folder):
         with contextlib.suppress(OSError, MmsrarecError):
             return _write(folder(), _text(error, arguments))
     return None
 
 
-def _kept() -> Path:
+def _log_folder() -> Path:
     folder = cache_folder() / LOGS
     folder.mkdir(parents=True, exist_ok=True)
     return folder

