@@ -1,7 +1,7 @@
 """What makes a function a command.
 
-Results go to standard output, everything else to standard error. Wrong use gives one line and exit code 2; an error
-that nobody foresaw gives one line, with the place of a log, and exit code 1.
+Results go to standard output, everything else to standard error. Wrong use gives one line and exit code 2; an
+unexpected error gives one line, with the place of a log, and exit code 1.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ WRONG = 2  # wrong input or wrong use
 STOPPED = 130  # what Typer makes of the stop key
 UNREAD = 141  # nobody reads the answer: what a shell makes of a broken pipe
 DEBUG = "MMSRAREC_DEBUG"
-"""With this variable set, what nobody foresaw is raised, and libraries' warnings are shown."""
+"""With this environment variable set, unexpected errors are raised, and warnings of libraries are shown."""
 
 app = typer.Typer(
     add_completion=False,

@@ -1,4 +1,4 @@
-"""What nobody foresaw: one line for people, and a log with everything that a bug report needs."""
+"""Unexpected errors: one line for people, and a log with everything that a bug report needs."""
 
 import contextlib
 import os
@@ -16,8 +16,8 @@ from mmsrarec.core.terminal import one_line
 from mmsrarec.errors import MmsrarecError
 
 LOGS = "logs"
-KEEP = 20
-"""So many logs are kept, the newest ones."""
+MAX_LOGS = 20
+"""Largest number of logs; older ones are deleted."""
 MAX_MESSAGE_LETTERS = 300
 """Largest number of letters of an error's own message that the line shows."""
 MEMORY = (
@@ -28,7 +28,7 @@ MODULES = {name.replace("-", "_"): name for name in NEEDED}
 
 
 def explained(error: Exception) -> str | None:
-    """One line for what is no fault of ours and has a way out; None for everything else."""
+    """One line for an error that the user can remedy; None for every other error."""
     if isinstance(error, ModuleNotFoundError) and (package := MODULES.get((error.name or "").partition(".")[0])):
         return f"the package {package} is missing: {NEEDED[package]}"
     if is_out_of_memory(error):
@@ -80,7 +80,7 @@ def _write(folder: Path, text: str) -> Path:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with open(handle, "a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
-    for old in sorted(folder.glob("mmsrarec-*.log"))[:-KEEP]:
+    for old in sorted(folder.glob("mmsrarec-*.log"))[:-MAX_LOGS]:
         with contextlib.suppress(OSError):
             old.unlink()
     return path

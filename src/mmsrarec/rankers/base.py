@@ -42,13 +42,13 @@ class CandidateGenerator(Ranker, Protocol):
     def known(self) -> NDArray[np.bool_] | None:
         """(n_items,) mask of the items that it can rank, by number; of items beyond it, it knows nothing.
 
-        None: it ranks whatever it is asked about.
+        None: it ranks every item.
         """
         ...
 
 
 class RanksEverything:
-    """Declares that a ranker ranks whatever it is asked about, by scores that are no logits."""
+    """Declares that a ranker ranks every item, by scores that are no logits."""
 
     @property
     def known(self) -> NDArray[np.bool_] | None:

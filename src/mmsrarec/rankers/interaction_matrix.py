@@ -79,18 +79,18 @@ def of_candidates(scores: FloatArray, candidates: IntArray | None) -> FloatArray
     return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 
 
-def over_all_items(scores: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
+def over_all_items(scores: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
     """Spread the scores of known items over all items.
 
     Args:
         scores: (m, k) scores of the k known items.
-        known: (n_items,) mask of them.
+        mask: (n_items,) the known items.
 
     Returns:
         (m, n_items) scores, 0 for items that nobody consumed.
     """
-    wide = np.zeros((len(scores), len(known)), dtype=scores.dtype)
-    wide[:, known] = scores
+    wide = np.zeros((len(scores), len(mask)), dtype=scores.dtype)
+    wide[:, mask] = scores
     return wide
 
 

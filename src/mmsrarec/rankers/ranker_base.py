@@ -97,7 +97,7 @@ class RankerBase(ABC):
 
         Args:
             interactions: All that may be learned from. Their codes name users and items from then on.
-            seed: Of whatever is drawn. Equal seeds give bit-equal scores.
+            seed: Of all random draws. Equal seeds give bit-equal scores.
         """
         self.n_users = interactions.n_users
         counts = np.ones(interactions.n_items) if self.ranks_new_items else interactions.counts

@@ -154,8 +154,8 @@ def likeliest(x: FloatArray, place: IntArray, ridge: float = RIDGE) -> FloatArra
         p /= p.sum(axis=1, keepdims=True)
         mean: NDArray[np.float64] = np.einsum("mc,mck->mk", p, terms)
         gradient = (target - mean).sum(axis=0) - ridge * w
-        second_moment: NDArray[np.float64] = np.einsum("mc,mck,mcl->kl", p, terms, terms)
-        hessian = second_moment - mean.T @ mean + ridge * np.eye(len(w))
+        outer_products: NDArray[np.float64] = np.einsum("mc,mck,mcl->kl", p, terms, terms)
+        hessian = outer_products - mean.T @ mean + ridge * np.eye(len(w))
         step = cast("NDArray[np.float64]", np.linalg.solve(hessian, gradient))
         while value(w + step) < value(w) and np.abs(step).max() > 1e-12:
             step = step / 2
