@@ -9,7 +9,7 @@ from pathlib import Path
 
 import mmsrarec
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.rankers.built_in import BUILT_IN
+from mmsrarec.rankers.registry.built_in import BUILT_IN
 from mmsrarec.recommend.ablations import VARIANTS
 from mmsrarec.runs.run_folder import MSR
 from mmsrarec.study.model_names import CONTEXT, TRAINED

@@ -95,12 +95,12 @@ def test_logs_go_elsewhere_where_the_cache_cannot_be_written(
 
 def test_old_logs_go(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
-    for day in range(crash_report.KEEP + 5):
+    for day in range(crash_report.MAX_LOGS + 5):
         (tmp_path / "logs" / f"mmsrarec-2020{day:04}-000000-1.log").touch()
     (tmp_path / "logs" / "mine.txt").touch()
     log = crash_report.write_log(KeyError("x"), [])
     left = sorted((tmp_path / "logs").glob("*.log"))
-    assert (len(left), left[-1]) == (crash_report.KEEP, log)
+    assert (len(left), left[-1]) == (crash_report.MAX_LOGS, log)
     assert (tmp_path / "logs" / "mine.txt").exists()
 
 

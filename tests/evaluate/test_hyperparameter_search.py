@@ -23,8 +23,8 @@ from mmsrarec.evaluate.hyperparameter_search import (
 )
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.evaluate.settings import EvaluateSettings
+from mmsrarec.rankers.registry.settings import SPACES, BaselineSettings
 from mmsrarec.rankers.sequential_rules import SequentialRules
-from mmsrarec.rankers.settings import SPACES, BaselineSettings
 from mmsrarec.rankers.user_knn import UserKnn
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder

@@ -14,7 +14,7 @@ from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, PaddedCatalogue, with_cold_items
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
-from mmsrarec.rankers.registry import GENERATORS, Source, make_row
+from mmsrarec.rankers.registry.registry import GENERATORS, Source, make_row
 from mmsrarec.recommend.ranking.fusion import FixedScores, Fused
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings

@@ -9,8 +9,8 @@ import pytest
 from mmsrarec.core.artefacts import writing
 from mmsrarec.data.dataset import Interactions
 from mmsrarec.data.splits import leave_one_out
-from mmsrarec.rankers.registry import CLASSIC, Source, make_row, ranker_class
-from mmsrarec.rankers.settings import BaselineSettings
+from mmsrarec.rankers.registry.registry import CLASSIC, Source, make_row, ranker_class
+from mmsrarec.rankers.registry.settings import BaselineSettings
 from mmsrarec.runs.fitted_rankers import load_fitted, ranker_key, ranker_part
 from mmsrarec.testing import tiny_log
 

@@ -10,7 +10,7 @@ from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.base import known_items
-from mmsrarec.rankers.registry import make_row
+from mmsrarec.rankers.registry.registry import make_row
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.run_folder import Kind, RunFolder
 from mmsrarec.study.generator_selection import SelectedGenerators

@@ -1,7 +1,8 @@
 """Verbs that ask a finished run: recommend to one or to many, and explain."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,6 +13,9 @@ from mmsrarec.cli.options import Data, Device, History, HistoryFile, Less, More,
 from mmsrarec.core.progress import Progress
 from mmsrarec.core.terminal import remark, remark_all
 from mmsrarec.errors import MmsrarecError
+
+if TYPE_CHECKING:  # brings torch along
+    from mmsrarec.runs.recommender import Recommendations
 
 
 @verb("recommend", people=answers)
@@ -53,10 +57,11 @@ def recommend(
     from mmsrarec.runs.recommender import Recommender
 
     recommender = Recommender.load(run, data, device)
-    who = _known(who, history, recommender)
-    found = recommender.recommend(**who, k=k, **preferences, reasons=reasons, allow_seen=allow_seen, strict=strict)
-    notes = [*recommender.notes, *found.notes]
-    return {**who, **preferences, "left_out": found.left_out, "notes": notes, "recommendations": found}
+    who = _split_history(who, history, recommender)
+    answers_of = cast("Callable[..., Recommendations]", recommender.recommend)  # of one person: no table
+    recommendations = answers_of(**who, k=k, **preferences, reasons=reasons, allow_seen=allow_seen, strict=strict)
+    notes, left_out = [*recommender.notes, *recommendations.notes], recommendations.left_out
+    return {**who, **preferences, "left_out": left_out, "notes": notes, "recommendations": recommendations}
 
 
 @verb("explain", people=reasons)
@@ -78,13 +83,13 @@ def explain(
     recommender = Recommender.load(run, data, device)
     for note in recommender.notes:
         remark(note)
-    return recommender.explain(**_known(who, history, recommender), item=item, **preferences)
+    return recommender.explain(**_split_history(who, history, recommender), item=item, **preferences)
 
 
 def _to_file(
     run: Path, users: Path, out: Path, data: Path | None, device: str | None, how: dict[str, Any]
 ) -> dict[str, Any]:
-    """Recommendations for a file of users, written to a file. how: as `Recommender.recommend` takes it."""
+    """Write the recommendations for a file of users to a file; `how` goes to `Recommender.recommend`."""
     check_ending(out)
     ids = read_user_ids(users)
     from mmsrarec.runs.recommender import Recommender
@@ -98,7 +103,7 @@ def _to_file(
 
 def _who(user: str | None, history: list[str] | None, file: Path | None) -> dict[str, Any]:
     """Whom the question is about; a history as it was typed."""
-    if sum(one is not None for one in (user, history, file)) != 1:
+    if sum(value is not None for value in (user, history, file)) != 1:
         raise MmsrarecError("say for whom: --user U, --history A,B,C, or --history-file FILE (one of them)")
     if file is not None:
         try:
@@ -111,15 +116,17 @@ def _who(user: str | None, history: list[str] | None, file: Path | None) -> dict
     return {"history": history} if user is None else {"user": user}
 
 
-def _known(who: dict[str, Any], typed: list[str] | None, recommender: Any) -> dict[str, Any]:
-    """A history that was typed as one text is parted at commas, unless the whole is an item's id."""
-    if typed is None or len(typed) != 1 or typed[0] in recommender.dataset.item_code:
+def _split_history(who: dict[str, Any], texts: list[str] | None, recommender: Any) -> dict[str, Any]:
+    """Split a history that was given as one text at its commas, unless the whole text is an item's id."""
+    if texts is None or len(texts) != 1 or texts[0] in recommender.dataset.item_code:
         return who
-    return {"history": [part.strip() for part in typed[0].split(",") if part.strip()]}
+    return {"history": [part.strip() for part in texts[0].split(",") if part.strip()]}
 
 
 def _preferences(more: list[str] | None, less: list[str] | None) -> dict[str, Any]:
-    """What is asked for; nothing where nothing is."""
-    given = {"more": more, "less": less}
-    parts = {name: [part.strip() for text in texts or () for part in text.split(",")] for name, texts in given.items()}
-    return {name: words for name, typed in parts.items() if (words := [part for part in typed if part])}
+    """The keywords of --more and --less; an option without any is left out."""
+    options = {"more": more, "less": less}
+    parts = {
+        name: [part.strip() for text in texts or () for part in text.split(",")] for name, texts in options.items()
+    }
+    return {name: keywords for name, words in parts.items() if (keywords := [word for word in words if word])}

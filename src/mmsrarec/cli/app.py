@@ -1,5 +1,8 @@
-"""What makes a function a command. Results go to standard output, everything else to standard error; wrong use is one
-line and 2, and what nobody foresaw one line and 1, with the place of a log."""
+"""What makes a function a command.
+
+Results go to standard output, everything else to standard error. Wrong use gives one line and exit code 2; an
+unexpected error gives one line, with the place of a log, and exit code 1.
+"""
 
 import contextlib
 import functools
@@ -7,7 +10,7 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +26,7 @@ WRONG = 2  # wrong input or wrong use
 STOPPED = 130  # what Typer makes of the stop key
 UNREAD = 141  # nobody reads the answer: what a shell makes of a broken pipe
 DEBUG = "MMSRAREC_DEBUG"
-"""With this variable set, what nobody foresaw is raised, and libraries' warnings are shown."""
+"""With this environment variable set, unexpected errors are raised, and warnings of libraries are shown."""
 
 app = typer.Typer(
     add_completion=False,
@@ -42,8 +45,14 @@ def verb(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function a command: what it returns is the answer, whatever is printed meanwhile is not.
 
-    failures: what an answer finds wrong, a line each; the command then ends with FAILED. people: the answer as text.
-    group: the group that the command belongs to; the top one unless given.
+    Args:
+        name: Name of the command.
+        failures: Reads the problems off an answer, a line each; where there are any, the command ends with FAILED.
+        people: Writes an answer as text.
+        group: The group that the command belongs to; the top one unless given.
+
+    Returns:
+        A decorator, which returns the function as it is.
     """
 
     def register(work: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,10 +76,15 @@ def verb(
     return register
 
 
-def answer_out(shown: str) -> None:
-    """Print an answer, and see that it has gone out while an error can still be said."""
+def answer_out(output: str) -> None:
+    """Print an answer and flush it, so that an error of writing can still be reported.
+
+    Raises:
+        typer.Exit: Nobody reads standard output any more.
+        MmsrarecError: Standard output cannot be written.
+    """
     try:
-        print(terminal.fitting(shown, sys.stdout), flush=True)
+        print(terminal.fitting(output, sys.stdout), flush=True)
     except BrokenPipeError:
         terminal.to_nowhere(sys.stdout)
         raise typer.Exit(UNREAD) from None
@@ -120,8 +134,8 @@ def _complain(message: Any, code: int) -> int:
 
 
 @contextlib.contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """What libraries warn of is for programmers: it is left out, unless somebody asks Python for it."""
+def _quiet_libraries() -> Generator[None]:
+    """Hide the warnings of libraries, which are for programmers, unless Python is started with -W."""
     if sys.warnoptions or os.environ.get(DEBUG):
         yield
         return

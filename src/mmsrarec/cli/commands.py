@@ -20,6 +20,7 @@ from mmsrarec.core.threads import with_fast_threads
 def top(
     context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
+    """Print the version or the help, where no command is given."""
     if version:
         print(f"mmsrarec {__version__}")
         raise typer.Exit

@@ -1,4 +1,4 @@
-"""What nobody foresaw: one line for people, and a log with everything that a bug report needs."""
+"""Unexpected errors: one line for people, and a log with everything that a bug report needs."""
 
 import contextlib
 import os
@@ -16,10 +16,10 @@ from mmsrarec.core.terminal import one_line
 from mmsrarec.errors import MmsrarecError
 
 LOGS = "logs"
-KEEP = 20
-"""So many logs are kept, the newest ones."""
-LONGEST = 300
-"""Letters of an error's own message that are shown in the line."""
+MAX_LOGS = 20
+"""Largest number of logs; older ones are deleted."""
+MAX_MESSAGE_LETTERS = 300
+"""Largest number of letters of an error's own message that the line shows."""
 MEMORY = (
     "lower runtime.score_tokens, runtime.generate_batch or recommend.batch_size, choose a smaller model, or close "
     "other programs"
@@ -28,7 +28,7 @@ MODULES = {name.replace("-", "_"): name for name in NEEDED}
 
 
 def explained(error: Exception) -> str | None:
-    """One line for what is no fault of ours and has a way out; None for everything else."""
+    """One line for an error that the user can remedy; None for every other error."""
     if isinstance(error, ModuleNotFoundError) and (package := MODULES.get((error.name or "").partition(".")[0])):
         return f"the package {package} is missing: {NEEDED[package]}"
     if is_out_of_memory(error):
@@ -37,30 +37,38 @@ def explained(error: Exception) -> str | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Of the processor or of a card. torch says so by words only."""
-    said = str(error).lower()
+    """Whether the memory of the processor or of a card is used up; torch says so in its message only."""
+    message = str(error).lower()
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
+        isinstance(error, RuntimeError) and ("out of memory" in message or "can't allocate memory" in message)
     )
 
 
 def unforeseen(error: Exception, log: Path | None) -> str:
     """The line for a fault of this program."""
-    said = one_line(str(error))
-    said = said if len(said) <= LONGEST else f"{said[:LONGEST]} ..."
+    message = one_line(str(error))
+    message = message if len(message) <= MAX_MESSAGE_LETTERS else f"{message[:MAX_MESSAGE_LETTERS]} ..."
     where = f"please report it with {log}" if log else "no log of it could be written; MMSRAREC_DEBUG=1 shows all"
-    return f"a fault of this program, {type(error).__name__}{f' ({said})' if said else ''}: {where}"
+    return f"a fault of this program, {type(error).__name__}{f' ({message})' if message else ''}: {where}"
 
 
 def write_log(error: BaseException, arguments: list[str]) -> Path | None:
-    """Write down how it came to an error, and with what; where that is. None where nothing can be written."""
-    for folder in (_kept, temporary_folder):
+    """Write a log of an error: traceback, arguments, folder and versions.
+
+    Args:
+        error: The error.
+        arguments: The command line.
+
+    Returns:
+        The log's path; None where nothing can be written.
+    """
+    for folder in (_log_folder, temporary_folder):
         with contextlib.suppress(OSError, MmsrarecError):
             return _write(folder(), _text(error, arguments))
     return None
 
 
-def _kept() -> Path:
+def _log_folder() -> Path:
     folder = cache_folder() / LOGS
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -72,7 +80,7 @@ def _write(folder: Path, text: str) -> Path:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with open(handle, "a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
-    for old in sorted(folder.glob("mmsrarec-*.log"))[:-KEEP]:
+    for old in sorted(folder.glob("mmsrarec-*.log"))[:-MAX_LOGS]:
         with contextlib.suppress(OSError):
             old.unlink()
     return path

@@ -43,27 +43,27 @@ def import_(
     ] = None,
 ) -> Any:
     """Bring data from elsewhere into a data folder."""
-    kept = _core(core)
+    core_sizes = _core(core)
     others: dict[str, object] = {"--titles": titles, "--products": products, "--pictures": pictures}
     others["--time"] = None if (kind, time) == ("sequences", "steps") else time  # which they are anyway
     belongs = {"tables": {"--time"}, "sequences": {"--titles"}, "amazon": {"--products", "--pictures", "--time"}}
     if kind not in belongs:
         raise MmsrarecError(f"unknown format {kind}: this version imports {', '.join(belongs)}")
-    if stray := [name for name, given in others.items() if given is not None and name not in belongs[kind]]:
+    if stray := [name for name, value in others.items() if value is not None and name not in belongs[kind]]:
         raise MmsrarecError(
             f"{stray[0]} does not belong to {kind}: mmsrarec import --help tells which format it is for"
         )
     if kind == "amazon":
         from mmsrarec.data.importers.amazon import import_amazon
 
-        return import_amazon(source, out, products, pictures, max_rejects, kept, time or "auto")
+        return import_amazon(source, out, products, pictures, max_rejects, core_sizes, time or "auto")
     if kind == "sequences":
         from mmsrarec.data.importers.sequences import import_sequences
 
-        return import_sequences(source, out, titles, max_rejects, kept)
+        return import_sequences(source, out, titles, max_rejects, core_sizes)
     from mmsrarec.data.importers.tables import import_tables
 
-    return import_tables(source, out, max_rejects, kept, time or "auto")
+    return import_tables(source, out, max_rejects, core_sizes, time or "auto")
 
 
 @verb("sample")

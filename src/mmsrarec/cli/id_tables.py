@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 
@@ -36,8 +37,8 @@ def read_user_ids(path: Path) -> list[str]:
         lines = [line for line in text.splitlines() if line.strip()]
         if ending != ".jsonl":
             return lines
-        records = [json.loads(line) for line in lines]
-        return [_text(record.get(USER) if isinstance(record, dict) else record, path) for record in records]
+        records: list[Any] = [json.loads(line) for line in lines]
+        return [_text(_user_of(record), path) for record in records]
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}; name a file of user ids") from error
     except UnicodeDecodeError as error:
@@ -71,6 +72,11 @@ def _column(table: pl.DataFrame, path: Path) -> list[str]:
     if USER not in table.columns and len(table.columns) != 1:
         raise DataError(f"{path} has no column {USER}; it has {', '.join(table.columns[:10])}")
     return [_text(value, path) for value in table[USER if USER in table.columns else table.columns[0]].to_list()]
+
+
+def _user_of(record: Any) -> Any:
+    """The user id of a line of JSON: that of an object, or the value itself."""
+    return cast("dict[str, Any]", record).get(USER) if isinstance(record, dict) else record
 
 
 def _text(value: object, path: Path) -> str:

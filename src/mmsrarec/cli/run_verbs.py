@@ -93,8 +93,10 @@ def evaluate(recipe: RecipeFile, out: Out = None, overrides: Overrides = None, d
 
 @verb("update")
 def update(run: RunFolder, data: Data = None) -> dict[str, Any]:
-    """Read the items that joined a run's data folder; then they are recommended, and those that left are not. Nothing
-    is trained."""
+    """Read the items that joined a run's data folder; then they are recommended, and those that left are not.
+
+    Nothing is trained.
+    """
     from mmsrarec.pipeline.run import update
 
     return update(run, Progress(), data)

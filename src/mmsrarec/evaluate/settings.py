@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mmsrarec.data.splits import RepeatConsumption, SplitName
 from mmsrarec.evaluate.reference_results import ReferenceName
-from mmsrarec.rankers.settings import BaselineSettings
+from mmsrarec.rankers.registry.settings import BaselineSettings
 
 
 class MsrSettings(BaseModel):

@@ -21,8 +21,8 @@ from mmsrarec.evaluate.test_queries import check_queries
 from mmsrarec.models import processes
 from mmsrarec.models.devices import check_device
 from mmsrarec.pipeline.steps import Shard, Steps
-from mmsrarec.rankers.registry import candidate_generators, made_from_log
-from mmsrarec.rankers.settings import encoder_settings
+from mmsrarec.rankers.registry.registry import candidate_generators, made_from_log
+from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
 from mmsrarec.runs.current_catalogue import open_catalogue, present_only

@@ -27,8 +27,8 @@ from mmsrarec.models.backbone import image_features
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.warm_up import grids, projector_of, warm_up
 from mmsrarec.models.sequence.content_sasrec import whitened
-from mmsrarec.rankers.registry import Source, make_row
-from mmsrarec.rankers.settings import encoder_settings
+from mmsrarec.rankers.registry.registry import Source, make_row
+from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.ranking.item_states import item_states
 from mmsrarec.recommend.training import fine_tuning as ranker

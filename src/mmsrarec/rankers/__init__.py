@@ -1,4 +1,8 @@
-"""Everything that ranks without the language model: one file a ranker, with its settings, fit, score, save and load."""
+"""Rankers without the language model: one file a ranker, with its settings, fit, score, save and load.
+
+Read in this order: `base` (the interface), `ranker_base` (the base class), any ranker such as `popularity`, `registry`
+(rankers by name), `ensemble` (several rankers as one).
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -12,14 +16,14 @@ if TYPE_CHECKING:
     from mmsrarec.rankers.popularity import Popularity, PopularityAsOf, RecentPopularity
     from mmsrarec.rankers.random_scores import Random
     from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
-    from mmsrarec.rankers.registry import ranker_class, ranker_names
+    from mmsrarec.rankers.registry.registry import ranker_class, ranker_names
     from mmsrarec.rankers.sequence_model import Bert4rec, ContentSasrec, Gru4rec, Sasrec
     from mmsrarec.rankers.sequential_rules import SequentialRules
     from mmsrarec.rankers.user_knn import UserKnn
 
 _HOME = {
     **dict.fromkeys(("RankerBase", "RankerSettings"), "ranker_base"),
-    **dict.fromkeys(("ranker_class", "ranker_names"), "registry"),
+    **dict.fromkeys(("ranker_class", "ranker_names"), "registry.registry"),
     **dict.fromkeys(("Popularity", "PopularityAsOf", "RecentPopularity"), "popularity"),
     **dict.fromkeys(("Bert4rec", "ContentSasrec", "Gru4rec", "Sasrec"), "sequence_model"),
     "Als": "als",
@@ -55,7 +59,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
+    """Import a public name at its first use."""
     if name in _HOME:
         return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,7 +24,10 @@ class AlsSettings(RankerSettings):
 
 
 class Als(RankerBase):
-    """Users are folded in from their history at the query, so that users outside training are served alike."""
+    """Scores an item by the product of its factors with the user's.
+
+    The user's factors are computed from the history at the query, so that users outside training are served alike.
+    """
 
     name = "als"
     Settings = AlsSettings
@@ -43,7 +46,7 @@ class Als(RankerBase):
 
     def _untrained(self, seed: int | None = None) -> Any:
         try:
-            from implicit.cpu.als import AlternatingLeastSquares
+            from implicit.cpu.als import AlternatingLeastSquares  # pyright: ignore[reportMissingTypeStubs]
         except ImportError as missing:
             raise MmsrarecError("the ALS row needs more packages: pip install 'mmsrarec[baselines]'") from missing
         # one thread: the sums of several would differ from run to run

@@ -1,4 +1,4 @@
-"""What every ranker offers, and what is read off its scores: what it knows, what a user may be recommended, places."""
+"""The interface of every ranker, and what is read off its scores: known items, allowed items, places."""
 
 from typing import Protocol
 
@@ -10,13 +10,23 @@ from mmsrarec.data.splits import Queries
 
 
 class Ranker(Protocol):
-    """Whatever ranks. A score may depend on the query and the item, never on the other candidates or queries."""
+    """Ranks items. A score may depend on the query and the item, never on the other candidates or queries."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The row's name."""
+        ...
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        """Higher is better. candidates: (m, c) item codes -> (m, c); None: every item -> (m, n_items)."""
+        """Score items for each query; higher is better.
+
+        Args:
+            queries: m queries.
+            candidates: (m, c) item codes; None: every item.
+
+        Returns:
+            (m, c) scores, or (m, n_items).
+        """
         ...
 
 
@@ -32,13 +42,13 @@ class CandidateGenerator(Ranker, Protocol):
     def known(self) -> NDArray[np.bool_] | None:
         """(n_items,) mask of the items that it can rank, by number; of items beyond it, it knows nothing.
 
-        None: it ranks whatever it is asked about.
+        None: it ranks every item.
         """
         ...
 
 
 class RanksEverything:
-    """Declares that a ranker ranks whatever it is asked about, by scores that are no logits."""
+    """Declares that a ranker ranks every item, by scores that are no logits."""
 
     @property
     def known(self) -> NDArray[np.bool_] | None:
@@ -61,11 +71,11 @@ def known_items(generator: CandidateGenerator, n_items: int) -> NDArray[np.bool_
     Returns:
         (n_items,) mask.
     """
-    mask = generator.known
-    known = np.full(n_items, mask is None)
-    if mask is not None:
-        known[: len(mask)] = mask[:n_items]
-    return known
+    own = generator.known
+    mask = np.full(n_items, own is None)
+    if own is not None:
+        mask[: len(own)] = own[:n_items]
+    return mask
 
 
 def unseen(generator: Ranker, queries: Queries) -> FloatArray:
@@ -74,32 +84,53 @@ def unseen(generator: Ranker, queries: Queries) -> FloatArray:
 
 
 def mask_seen(scores: FloatArray, queries: Queries) -> FloatArray:
-    """(m, n_items): the scores as float64, -inf for what may not be recommended (`Queries.excluded`) and where there is
-    none (NaN)."""
-    found = np.array(scores, dtype=np.float64)
-    found[np.isnan(found)] = -np.inf
-    for row, excluded in zip(found, queries.excluded, strict=True):
+    """Give -inf to what may not be recommended, and to what has no score (NaN).
+
+    Args:
+        scores: (m, n_items) scores.
+        queries: m queries, whose `excluded` may not be recommended.
+
+    Returns:
+        (m, n_items) float64.
+    """
+    masked = np.array(scores, dtype=np.float64)
+    masked[np.isnan(masked)] = -np.inf
+    for row, excluded in zip(masked, queries.excluded, strict=True):
         row[excluded] = -np.inf
-    return found
+    return masked
 
 
 def places(generator: CandidateGenerator, queries: Queries) -> FloatArray:
-    """(m, n_items): each item's place by a generator among those that it knows (`known_items`), NaN for all others.
+    """The place of each item by a generator.
 
-    1 is the best, tied items have their mean, and what may not be recommended is last.
+    Args:
+        generator: Ranks those of its `known_items` that it gives a score.
+        queries: m queries.
+
+    Returns:
+        (m, n_items) places: 1 is the best, tied items have their mean, what may not be recommended is last, and an item
+        that the generator does not rank has NaN.
     """
     scores = np.asarray(generator.score(queries, None))
-    told = known_items(generator, scores.shape[1]) & ~np.isnan(scores)
-    found = mask_seen(scores, queries)
-    for row, known in zip(found, told, strict=True):
-        _, where, count = np.unique(-row[known], return_inverse=True, return_counts=True)
-        row[known] = (np.cumsum(count) - (count - 1) / 2)[where.ravel()]
-        row[~known] = np.nan
-    return found
+    has_score = known_items(generator, scores.shape[1]) & ~np.isnan(scores)
+    item_places = mask_seen(scores, queries)
+    for row, mask in zip(item_places, has_score, strict=True):
+        _, where, count = np.unique(-row[mask], return_inverse=True, return_counts=True)
+        row[mask] = (np.cumsum(count) - (count - 1) / 2)[where.ravel()]
+        row[~mask] = np.nan
+    return item_places
 
 
 def ordered(scores: FloatArray) -> tuple[IntArray, FloatArray]:
-    """(m, items) codes, the highest score first, and each item's rank, from 0; equals: the lower code."""
+    """Order items by their scores.
+
+    Args:
+        scores: (m, n_items).
+
+    Returns:
+        (m, n_items) item codes, the highest score first and of equals the lower code, and (m, n_items) the rank of each
+        item, from 0.
+    """
     order, ranks = np.argsort(-scores, axis=1, kind="stable"), np.empty_like(scores)
     np.put_along_axis(ranks, order, np.arange(scores.shape[1], dtype=scores.dtype)[None], axis=1)
     return order, ranks

@@ -1,6 +1,6 @@
 """EASE: the linear model of items by items that reproduces the training log best (Steck, arXiv 1905.03375)."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,14 @@ class EaseSettings(RankerSettings):
 
 
 class Ease(RankerBase):
-    """A score is history @ B. With P the inverse of X'X + l2 I, B is -P with each column divided by its diagonal, and a
-    diagonal of 0 (equation 8): the least squares fit of X by X B in which no item explains itself.
+    """Scores an item by history @ B, the least squares fit of X by X B in which no item explains itself.
+
+    With P the inverse of X'X + l2 I, B is -P with each column divided by its diagonal, and a diagonal of 0
+    (equation 8).
 
     Time grows with the cube of the number of items: a minute or two for 20,000. Memory: 4 n_items**2 bytes, and as much
-    on disk where it is saved.
-    l2: of 10, 100 and 500, the best on validation interactions of Amazon Beauty.
+    on disk where it is saved. The default of `l2` was, of 10, 100 and 500, the best on validation interactions of
+    Amazon Beauty.
     """
 
     name = "ease"
@@ -38,6 +40,7 @@ class Ease(RankerBase):
 
     @classmethod
     def check_size(cls, n_items: int) -> None:
+        """Raise MmsrarecError for more than `MOST_ITEMS` items."""
         if n_items > MOST_ITEMS:
             size = f"{4 * n_items**2 / 1e9:.1f} GB for {n_items:,} items (at most {MOST_ITEMS:,})"
             raise MmsrarecError(f'EASE needs {size}: leave "ease" out of evaluate.rows')
@@ -46,9 +49,9 @@ class Ease(RankerBase):
         self.check_size(self.n_items)
         # of unknown items the matrix would say nothing, at the same price
         users, n_known = binary_matrix(sequences(interactions), self.n_items)[:, self.known], int(self.known.sum())
-        from scipy.linalg import get_lapack_funcs
+        from scipy import linalg  # pyright: ignore[reportMissingTypeStubs]
 
-        factor, invert = get_lapack_funcs(("potrf", "potri"), dtype=np.float32)
+        factor, invert = cast("Any", linalg).get_lapack_funcs(("potrf", "potri"), dtype=np.float32)
         with one_blas_thread():  # each step in the place of the one before: there is no room for two
             matrix = (users.T @ users).toarray(order="F")
             matrix[np.diag_indices_from(matrix)] += np.float32(self.settings.l2)

@@ -1,8 +1,8 @@
-"""What the rows that count in matrices share: who took what as a sparse matrix, and a library that may be missing."""
+"""Sparse matrices of interactions, for the rankers that count in them; scipy may be missing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,14 @@ from mmsrarec.errors import MmsrarecError
 
 
 def count_matrix(histories: Sequence[IntArray], n_items: int) -> Any:
-    """(m, n_items) CSR, float32: how often each history holds each item. Columns of a row are in ascending order.
+    """Count the items of histories.
 
-    Items from n_items on are left out: they joined the catalogue later.
+    Args:
+        histories: m sequences of item codes.
+        n_items: Size of the catalogue. Codes from it on are left out: those items joined later.
+
+    Returns:
+        (m, n_items) CSR, float32: how often each history holds each item. Columns of a row are in ascending order.
     """
     histories = [history if np.all(history < n_items) else history[history < n_items] for history in histories]
     lengths = [len(history) for history in histories]
@@ -26,12 +31,27 @@ def count_matrix(histories: Sequence[IntArray], n_items: int) -> Any:
 
 
 def sparse_rows(parts: tuple[NDArray[Any], NDArray[Any], NDArray[Any]], shape: tuple[int, ...]) -> Any:
-    """A CSR matrix of (data, column numbers, ends of rows). Raises MmsrarecError where scipy is missing."""
+    """Build a CSR matrix.
+
+    Args:
+        parts: Values, column numbers, and ends of rows.
+        shape: Rows and columns.
+
+    Raises:
+        MmsrarecError: scipy is missing.
+    """
     try:
-        from scipy.sparse import csr_matrix
+        from scipy.sparse import csr_matrix  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as missing:
         raise _hint() from missing
     return csr_matrix(parts, shape=shape)
+
+
+def stack_rows(blocks: Sequence[Any]) -> Any:
+    """CSR matrices of equal width as one, the rows of the first on top."""
+    from scipy import sparse  # pyright: ignore[reportMissingTypeStubs]
+
+    return cast("Any", sparse).vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
 
 
 def binary_matrix(histories: Sequence[IntArray], n_items: int) -> Any:
@@ -47,22 +67,38 @@ def sequences(train: Interactions) -> list[IntArray]:
 
 
 def of_candidates(scores: FloatArray, candidates: IntArray | None) -> FloatArray:
-    """Scores of all items (m, n_items) -> those of the candidates (m, c); all where None."""
+    """The scores of the candidates.
+
+    Args:
+        scores: (m, n_items) scores of all items.
+        candidates: (m, c) item codes; None: all items.
+
+    Returns:
+        (m, c), or the scores as they are.
+    """
     return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)
 
 
-def over_all_items(scores: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
-    """Scores of the known items (m, k) -> those of all items (m, n_items): 0 for items that nobody took."""
-    wide = np.zeros((len(scores), len(known)), dtype=scores.dtype)
-    wide[:, known] = scores
+def over_all_items(scores: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
+    """Spread the scores of known items over all items.
+
+    Args:
+        scores: (m, k) scores of the k known items.
+        mask: (n_items,) the known items.
+
+    Returns:
+        (m, n_items) scores, 0 for items that nobody consumed.
+    """
+    wide = np.zeros((len(scores), len(mask)), dtype=scores.dtype)
+    wide[:, mask] = scores
     return wide
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Small solves in a threaded BLAS are up to ten times slower, and its sums differ from run to run."""
+def one_blas_thread() -> Generator[None]:
+    """Hold BLAS to one thread: small solves in several are up to ten times slower, and sums differ from run to run."""
     try:
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as missing:
         raise _hint() from missing
     with threadpool_limits(1, "blas"):

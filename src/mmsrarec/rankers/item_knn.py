@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, sequences
+from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, sequences, stack_rows
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
 
@@ -28,9 +28,8 @@ class ItemKnnSettings(RankerSettings):
 class ItemKnn(RankerBase):
     """An item's score is the sum of its cosines with the items of the history, over who consumed them in training.
 
-    k: neighbours of each item that are kept, the most alike, of equals those first in the catalogue; None: all items
-    with a user in common, a number for each such pair, millions for 20,000 items. shrinkage: added to a cosine's
-    denominator, so that what rests on few common users counts less.
+    `k` neighbours of each item are kept, the most alike, of equals those first in the catalogue. Without `k` there is a
+    number for each pair of items with a user in common: millions for 20,000 items.
 
     `implicit.nearest_neighbours` finds the same cosines and is about as fast, but cannot hold this formula: it cuts to
     k neighbours before anything can be shrunken, keeps any of equals, and needs a k.
@@ -41,15 +40,13 @@ class ItemKnn(RankerBase):
     search_space: ClassVar = {"k": (10, 20, 50, 100, 200, None), "shrinkage": (0.0, 1.0, 5.0, 10.0, 50.0, 100.0)}
 
     def _fit(self, interactions: Interactions, seed: int) -> None:
-        from scipy.sparse import vstack
-
         users = binary_matrix(sequences(interactions), self.n_items)
         people = np.bincount(users.indices, minlength=self.n_items)
         users.data /= np.sqrt(people[users.indices]).astype(np.float32)  # columns of length one
         items = users.T.tocsr()
         step = self.n_items if self.settings.k is None else ITEMS_AT_ONCE
         blocks = [self._neighbours(items, users, people, begin, step) for begin in range(0, self.n_items, step)]
-        self.similarity = vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
+        self.similarity = stack_rows(blocks)
 
     def _neighbours(self, items: Any, users: Any, people: IntArray, begin: int, step: int) -> Any:
         """Neighbours of the items from `begin` on.
@@ -66,7 +63,7 @@ class ItemKnn(RankerBase):
         """
         k, shrinkage = self.settings.k, self.settings.shrinkage
         block = (items[begin : begin + step] @ users).tocsr()
-        row = begin + np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+        row: IntArray = begin + np.repeat(np.arange(int(block.shape[0])), np.diff(block.indptr))
         block.data[row == block.indices] = 0  # an item already had is no reason to take it again
         if shrinkage:
             length = np.sqrt(people[row] * people[block.indices])

@@ -17,7 +17,7 @@ from mmsrarec.retrieve.collaborative_context import item_weights, voting_neighbo
 from mmsrarec.retrieve.neighbours import Encodes, Neighbours
 
 if TYPE_CHECKING:
-    from mmsrarec.rankers.registry import Source
+    from mmsrarec.rankers.registry.registry import Source
 
 
 class NeighboursOnlySettings(RankerSettings):
@@ -39,19 +39,31 @@ class NeighboursOnly(RankerBase):
     needs_time = True
 
     def __init__(self, settings: BaseModel | None = None, encoder: Encodes | None = None, **values: Any) -> None:
-        """Not fitted yet. encoder: makes a vector of a history; unless given, `fit` trains SASRec."""
+        """Not fitted yet.
+
+        Args:
+            settings: The settings as a whole.
+            encoder: Makes a vector of a history; unless given, `fit` trains SASRec.
+            **values: Settings by name.
+        """
         super().__init__(settings, **values)
         self.encoder = encoder
 
     @classmethod
     def from_source(cls, source: "Source") -> "RankerBase":
+        """Made of stage 2's index and settings."""
         index = source.retrieval()
         settings, n_users = index.settings, index.train.n_users
         return cls.of(index.neighbours, n_next=settings.n_vote_items, k=settings.n_vote_neighbours_of(n_users))
 
     @classmethod
     def of(cls, neighbours: Neighbours, **values: Any) -> "NeighboursOnly":
-        """The ranker of an index that is made already. values: settings by name."""
+        """The ranker of an index that exists already.
+
+        Args:
+            neighbours: The index.
+            **values: Settings by name.
+        """
         ranker = cls(encoder=neighbours.encoder, **values)
         ranker.neighbours, ranker.n_users = neighbours, neighbours.train.n_users
         ranker._known = neighbours.train.counts > 0
@@ -67,15 +79,15 @@ class NeighboursOnly(RankerBase):
         self.neighbours = Neighbours(interactions, encoder)
 
     def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        """(m, c) candidates -> (m, c) sums of weights, 0 for what no neighbour consumed; None -> (m, n_items)."""
+        """(m, c) or (m, n_items) sums of weights, 0 for what no neighbour consumed."""
         width = self.n_items if candidates is None else candidates.shape[1]
         scores = np.zeros((len(queries), width))
         settings = self.settings
-        for these, _, found, items in voting_neighbours(
+        for rows, _, neighbours, items in voting_neighbours(
             self.neighbours, self.train, queries, settings.k, settings.n_next
         ):
-            weights = item_weights(items, found.similarity)
-            for place, i in enumerate(these.tolist()):
+            weights = item_weights(items, neighbours.similarity)
+            for place, i in enumerate(rows.tolist()):
                 consumed = np.maximum(items[place].ravel(), 0)
                 votes = np.bincount(consumed, weights[place].ravel(), self.n_items)
                 scores[i] = votes if candidates is None else votes[candidates[i]]
@@ -97,6 +109,7 @@ class NeighboursOnly(RankerBase):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote. Raises MmsrarecError as `RankerBase.load` does."""
         from mmsrarec.retrieve.encoder import Encoder
 
         ranker = super().load(folder)

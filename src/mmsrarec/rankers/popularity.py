@@ -83,8 +83,10 @@ class RecentPopularitySettings(RankerSettings):
 
 
 class RecentPopularity(PopularityAsOf):
-    """Of the interactions before the query only the latest count: a share of the log, and the whole second it begins
-    in."""
+    """Popularity among the latest interactions before the query.
+
+    They are a share of the log, and the rest of the second in which that share begins.
+    """
 
     name = "recent-popularity"
     Settings = RecentPopularitySettings

@@ -20,11 +20,11 @@ class Random(RankerBase):
         self.seed = seed
 
     def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        rows = []
+        rows: list[FloatArray] = []
         for row, (user, time) in enumerate(zip(queries.user, queries.time, strict=True)):
             entropy = [self.seed, int(user) % 2**32, int(time) % 2**64]  # seeds are never negative
-            drawn = np.random.default_rng(entropy).random(self.n_items)
-            rows.append(drawn if candidates is None else drawn[candidates[row]])
+            scores = np.random.default_rng(entropy).random(self.n_items)
+            rows.append(scores if candidates is None else scores[candidates[row]])
         return np.stack(rows) if rows else np.empty((0, self.n_items if candidates is None else candidates.shape[1]))
 
     def _state(self) -> dict[str, NDArray[Any]]:

@@ -1,10 +1,10 @@
-"""The base class of whatever ranks without the language model: settings, fit, score, save, load, declared abilities."""
+"""The base class of rankers without the language model: settings, fit, score, save, load, declared abilities."""
 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.saved_arrays import load_arrays, save_arrays
 
 if TYPE_CHECKING:
-    from mmsrarec.rankers.registry import Source
+    from mmsrarec.rankers.registry.registry import Source
 
 FILE = "ranker.json"
 FORMAT = 1
@@ -61,6 +61,10 @@ class RankerBase(ABC):
     def __init__(self, settings: BaseModel | None = None, **values: Any) -> None:
         """Not fitted yet. Give the settings whole or by name.
 
+        Args:
+            settings: The settings as a whole.
+            **values: Settings by name, where they are not given as a whole.
+
         Raises:
             MmsrarecError: A setting does not exist or is out of its range.
         """
@@ -93,7 +97,7 @@ class RankerBase(ABC):
 
         Args:
             interactions: All that may be learned from. Their codes name users and items from then on.
-            seed: Of whatever is drawn. Equal seeds give bit-equal scores.
+            seed: Of all random draws. Equal seeds give bit-equal scores.
         """
         self.n_users = interactions.n_users
         counts = np.ones(interactions.n_items) if self.ranks_new_items else interactions.counts
@@ -182,7 +186,8 @@ def saved_record(folder: Path) -> dict[str, Any]:
         OSError: There is none.
         ValueError: It is of another format.
     """
-    record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
+    content: Any = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    record = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+    if record.get("format") != FORMAT:
         raise ValueError(f"{FILE} is of another format")
     return record

@@ -23,20 +23,20 @@ def load_arrays(folder: Path) -> dict[str, NDArray[Any]]:
     """All arrays of a folder by name; mapped ones are read-only. Raises ValueError for a file that holds none."""
     arrays: dict[str, NDArray[Any]] = {}
     for file in sorted(folder.glob("*.npy")):
-        mapped = file.stat().st_size >= MAPPED_BYTES
-        loaded = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
+        is_large = file.stat().st_size >= MAPPED_BYTES
+        loaded = np.load(file, mmap_mode="r" if is_large else None, allow_pickle=False)
         arrays[file.stem] = np.asarray(loaded)
     return arrays
 
 
 def csr_arrays(matrix: Any, name: str) -> dict[str, NDArray[Any]]:
-    """A sparse matrix in rows (scipy CSR) as arrays under `name`."""
+    """The arrays of a sparse matrix in rows (scipy CSR), whose names begin with `name`."""
     parts = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr, "shape": np.array(matrix.shape)}
     return {f"{name}_{part}": array for part, array in parts.items()}
 
 
 def csr_from(arrays: Mapping[str, NDArray[Any]], name: str) -> Any:
-    """The matrix that `csr_arrays` took apart. Raises MmsrarecError where scipy is missing."""
+    """The matrix of the arrays of `csr_arrays`. Raises MmsrarecError where scipy is missing."""
     from mmsrarec.rankers.interaction_matrix import sparse_rows
 
     data, indices, indptr = (arrays[f"{name}_{part}"] for part in ("data", "indices", "indptr"))
@@ -44,10 +44,10 @@ def csr_from(arrays: Mapping[str, NDArray[Any]], name: str) -> Any:
 
 
 def log_arrays(interactions: Interactions) -> dict[str, NDArray[Any]]:
-    """Interactions as arrays."""
+    """The arrays of interactions: user, item and time, (n,) each."""
     return {"user": interactions.user, "item": interactions.item, "time": interactions.time}
 
 
 def log_from(arrays: Mapping[str, NDArray[Any]], n_users: int, n_items: int) -> Interactions:
-    """The interactions that `log_arrays` took apart."""
+    """The interactions of the arrays of `log_arrays`."""
     return Interactions(arrays["user"], arrays["item"], arrays["time"], n_users, n_items)

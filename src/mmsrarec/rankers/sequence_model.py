@@ -16,7 +16,7 @@ from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
 if TYPE_CHECKING:  # torch comes along only where a model is trained or loaded
     from torch import Tensor
 
-    from mmsrarec.rankers.registry import Source
+    from mmsrarec.rankers.registry.registry import Source
     from mmsrarec.retrieve.encoder import Encoder
 
 
@@ -70,12 +70,14 @@ class SequenceRanker(RankerBase):
             settings: What differs from the settings of stage 2.
             content: (n_items, content_dims) what items are, for the model that knows them by content.
             device: A torch device to train and to score on.
+            **values: Settings by name.
         """
         super().__init__(settings, **values)
         self.content, self.device = content, device
 
     @classmethod
     def from_source(cls, source: "Source") -> "RankerBase":
+        """Made of the run's encoder of this row's name."""
         return cls.of(source.encoder(cast("EncoderName", cls.name)), source.train)
 
     @classmethod
@@ -86,7 +88,7 @@ class SequenceRanker(RankerBase):
             encoder: Its settings name the subclass.
             train: Says what its training saw consumed where the encoder itself, of an older run, does not.
         """
-        kind = next(one for one in SequenceRanker.__subclasses__() if one.name == encoder.settings.encoder)
+        kind = next(ranker for ranker in SequenceRanker.__subclasses__() if ranker.name == encoder.settings.encoder)
         ranker = kind()
         ranker.encoder = encoder
         ranker._known = np.ones(encoder.n_items, dtype=bool)
@@ -107,10 +109,10 @@ class SequenceRanker(RankerBase):
         before = train_encoder(
             interactions.where(rest), queries_at(interactions, last), settings, seed, None, self.device, self.content
         )
-        self.encoder = refit(before, interactions, seed, lambda *told: None, self.device, self.content)
+        self.encoder = refit(before, interactions, seed, None, self.device, self.content)
 
     def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        """(m, c) candidates -> (m, c) logits; None -> (m, n_items)."""
+        """(m, c) or (m, n_items) logits."""
         if candidates is None:
             return self.encoder.scores(queries.history)
         scores = np.zeros(candidates.shape, dtype=np.float32)
@@ -120,11 +122,13 @@ class SequenceRanker(RankerBase):
         return scores
 
     def save(self, folder: Path) -> None:
+        """Write the ranker and its encoder."""
         super().save(folder)
         self.encoder.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote. Raises MmsrarecError as `RankerBase.load` does."""
         from mmsrarec.retrieve.encoder import Encoder
 
         ranker = super().load(folder)

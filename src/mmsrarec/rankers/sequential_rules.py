@@ -1,4 +1,4 @@
-"""Sequential rules: who consumed this consumed that soon after. Counting, no training, and hard to beat."""
+"""Sequential rules: who consumed this consumed that soon after. They are counted, not trained."""
 
 from typing import Any, ClassVar
 
@@ -31,7 +31,8 @@ class SequentialRules(RankerBase):
 
     def _fit(self, interactions: Interactions, seed: int) -> None:
         user, item = interactions.user, interactions.item
-        pairs, weights = [], []
+        pairs: list[IntArray] = []
+        weights: list[FloatArray] = []
         for step in range(1, self.settings.window + 1):
             together = user[:-step] == user[step:]
             pairs.append(item[:-step][together] * self.n_items + item[step:][together])

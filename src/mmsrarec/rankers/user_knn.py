@@ -39,7 +39,7 @@ class UserKnn(RankerBase):
         self._index(users, np.log(max(len(np.unique(interactions.user)), 1) / people))
 
     def _index(self, users: Any, idf: NDArray[np.float64]) -> None:
-        """users: (n_users, n_items) CSR of ones. idf: (n_items,)."""
+        """Take up users, (n_users, n_items) CSR of ones, and the weights of items, (n_items,)."""
         self.users, self.idf = users, idf
         self.by_item = self._weigh(users).T.tocsr()
 
@@ -57,9 +57,9 @@ class UserKnn(RankerBase):
         """Rows of idf weights, of length one."""
         weighed = rows.astype(float)
         weighed.data = self.idf[weighed.indices]
-        of = np.repeat(np.arange(weighed.shape[0]), np.diff(weighed.indptr))
-        length = np.sqrt(np.bincount(of, weights=weighed.data**2, minlength=weighed.shape[0]))
-        weighed.data /= np.maximum(length, 1e-12)[of]
+        row: IntArray = np.repeat(np.arange(int(weighed.shape[0])), np.diff(weighed.indptr))
+        length = np.sqrt(np.bincount(row, weights=weighed.data**2, minlength=weighed.shape[0]))
+        weighed.data /= np.maximum(length, 1e-12)[row]
         return weighed
 
     def _state(self) -> dict[str, NDArray[Any]]:

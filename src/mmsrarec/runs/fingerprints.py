@@ -8,7 +8,7 @@ from mmsrarec.data.identity import log_digest, picture_digests, text_digest
 from mmsrarec.data.splits import EVERYTHING, SplitName
 from mmsrarec.evaluate.hyperparameter_search import VERSION, searched
 from mmsrarec.models.backbone.settings import ModelSettings
-from mmsrarec.rankers.settings import encoder_settings, space_of
+from mmsrarec.rankers.registry.settings import encoder_settings, space_of
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC, EncoderName, EncoderSettings, RetrieveSettings
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part

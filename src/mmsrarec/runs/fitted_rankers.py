@@ -11,7 +11,7 @@ from mmsrarec.data.dataset import Interactions
 from mmsrarec.data.splits import EVERYTHING
 from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
 from mmsrarec.rankers.ranker_base import RankerBase, saved_record
-from mmsrarec.rankers.registry import Source, make_row, ranker_class, version_of
+from mmsrarec.rankers.registry.registry import Source, make_row, ranker_class, version_of
 from mmsrarec.runs.run_folder import Part, RunFolder
 
 

@@ -17,7 +17,7 @@ from mmsrarec.runs.provenance import served_on
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.run_folder import SEEDS, RunFolder, adapter_part
 from mmsrarec.study.model_names import is_ablation, notes
-from mmsrarec.study.model_results import Comparison, kept_row, row_folder
+from mmsrarec.study.model_results import Comparison, load_saved_row, row_folder
 from mmsrarec.study.report.regressions import competitors, largest_losses, regressions, strongest
 from mmsrarec.study.report.report import build_report, text_table
 from mmsrarec.study.report.seeds import deviations, pooled
@@ -161,7 +161,7 @@ def checked_parts(run_folder: RunFolder) -> dict[str, str]:
     splits = run_folder.recipe.evaluate.splits
     parts = ["summarize", *(part for name in splits for part in (f"retrieve/{name}", adapter_part(name, "whole")))]
     keys = {part: run_folder.recorded(part) for part in parts if artefacts.is_whole(run_folder.folder / part)}
-    return keys | {"asked": artefacts.key(asked=asked_of_stage_2(run_folder.recipe.retrieve))}
+    return keys | {"asked": artefacts.key(**{"asked": asked_of_stage_2(run_folder.recipe.retrieve)})}
 
 
 def leak_checks(run_folder: RunFolder) -> list[dict[str, Any]]:
@@ -217,7 +217,7 @@ def seed_rows(run_folder: RunFolder) -> list[list[ModelResult]]:
         folder = run_folder.folder / SEEDS / str(seed)
         report = json.loads((folder / "evaluate" / "report.json").read_text(encoding="utf-8"))
         row_names = ([row[key] for key in ("split", "protocol", "model", "variant")] for row in report["rows"])
-        results.append([kept_row(row_folder(folder, *names)) for names in row_names])
+        results.append([load_saved_row(row_folder(folder, *names)) for names in row_names])
     return results
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from mmsrarec.errors import RecipeError
-from mmsrarec.rankers.registry import (
+from mmsrarec.rankers.registry.registry import (
     GENERATORS,
     candidate_generators,
     is_ranker,
@@ -16,13 +16,13 @@ from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.runs.run_folder import MSR
 
 CONTEXT = "context-only"
-"""A row of every report with stage 2, asked for or not; published protocol only, for its scores are 0 or 1."""
+"""A row of every report with stage 2; published protocol only, for its scores are 0 or 1."""
 TRAINED = {
     "plain-fine-tuning": "titles",
     "plain-fine-tuning-with-pictures": "titles and pictures",
     "mmsrarec": "whole",
 }
-"""Rows of the language model, and the variant of stage 3 that each is."""
+"""Row of the language model to its variant of stage 3."""
 
 
 def needs_stage_2(name: str) -> bool:
@@ -31,13 +31,13 @@ def needs_stage_2(name: str) -> bool:
 
 
 def check_generators(names: Collection[str]) -> None:
-    """Raise RecipeError where nobody proposes what the language model is to re-rank."""
+    """Raise RecipeError where no row can propose candidates to the language model."""
     if "mmsrarec" in names and not candidate_generators(names):
         raise RecipeError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
 
 
 def is_ablation(variant: str) -> bool:
-    """Whether a row's variant is one that is trained for itself, beside the rows of the table."""
+    """Whether a variant of stage 3 is an ablation, which is trained beside the rows of the table."""
     return variant not in TRAINED.values() and (variant in VARIANTS or sweep_of(variant) is not None)
 
 
@@ -52,45 +52,53 @@ def check_rows(names: Iterable[str], n_items: int) -> None:
 
 
 def obeys_clock(name: str) -> bool:
-    """Whether a row knows at a query only what happened strictly before it."""
+    """Whether a row uses at a query only interactions strictly before it."""
     return name in (CONTEXT, *TRAINED, MSR) or (is_ranker(name) and ranker_class(name).needs_time)
 
 
 def notes(names: Collection[str], fitted_on: str) -> list[str]:
-    """What a reader must know of the rows that are there."""
+    """The report's notes on its rows.
+
+    Args:
+        names: The rows.
+        fitted_on: `evaluate.fitted_on` of the recipe.
+
+    Returns:
+        A note each.
+    """
     clocked = [name for name in names if obeys_clock(name)]
     others = [name for name in names if name not in (*clocked, "random")]
-    said = []
+    sentences: list[str] = []
     if clocked:
-        said.append(
+        sentences.append(
             "Rows that obey the clock, which at a moment are shown only what others did strictly before it: "
             f"{', '.join(clocked)}. Weights that were trained, such as those of the encoder that looks for neighbours, "
             "come from all training events."
         )
     if others:
-        said.append(
+        sentences.append(
             f"Rows trained on all training events, later ones of other users included, as is usual, which favours "
             f"them: {', '.join(others)}."
         )
     if fitted_on != "train":
         fitted = [name for name in names if made_from_log(name) or name in ENCODERS]
-        said.append(f"Rows fitted on the validation events as well: {', '.join(fitted)}.")
+        sentences.append(f"Rows fitted on the validation events as well: {', '.join(fitted)}.")
     if CONTEXT in names:
-        said.append(
+        sentences.append(
             f"{CONTEXT} scores 1 for an item among the collaborative items that a prompt shows, 0 for others: what "
             "copying the context is worth. What a language model with stage 2 adds is above it."
         )
     if MSR in names:
-        said.append(
+        sentences.append(
             f"{MSR} writes a preference from the history in several calls, then asks one prompt per candidate; it is "
             "tuned on as many moments and candidates as MMSRARec, on yes or no."
         )
     if "mmsrarec" in names:
-        said.append(
+        sentences.append(
             "Full ranking by the language model is re-ranking of what a cheap generator, or several together, "
             "proposed. It was chosen on validation users, by how often the target is among its proposals, and stands "
             "in the table by itself. Fused rows weigh the language model's log-odds against what the generators say, "
             "by weights learned on validation users; where those say that it adds nothing, it is left out, and the row "
             "costs no tokens."
         )
-    return said
+    return sentences

@@ -1,4 +1,4 @@
-"""Whoever scores a row of the comparison on one split, made or loaded by name, and the keys of what it came from."""
+"""The models of the comparison's rows on one split, by name, and the keys of what each was computed from."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,8 +24,8 @@ from mmsrarec.evaluate.hyperparameter_search import (
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.interleaved import HiddenItems
 from mmsrarec.rankers.ranker_base import RankerBase
-from mmsrarec.rankers.registry import Source, made_from_log, make_row, version_of
-from mmsrarec.rankers.settings import BaselineSettings, encoder_settings, space_of
+from mmsrarec.rankers.registry.registry import Source, made_from_log, make_row, version_of
+from mmsrarec.rankers.registry.settings import BaselineSettings, encoder_settings, space_of
 from mmsrarec.recommend.ranking.context_only import ContextOnly
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
@@ -36,13 +36,24 @@ from mmsrarec.runs.run_folder import MSR, RunFolder, adapter_part, msr_part
 from mmsrarec.study.mllm_msr.part import load_msr
 from mmsrarec.study.model_names import CONTEXT, TRAINED, is_ablation, needs_stage_2
 
-SHOWN = {"similar_items": True, "k_anonymity": True, "transition_window": True,
+CONTEXT_SETTINGS = {"similar_items": True, "k_anonymity": True, "transition_window": True,
          "prompt_fields": {"transitions", "rare_votes"}}  # fmt: skip
 """Settings that say which collaborative items a prompt shows."""
 
 
 class Scorers:
-    """The models of one split's rows. fitted: the interactions that those without a language model are tested with."""
+    """The models of one split's rows.
+
+    Attributes:
+        run_folder: The run.
+        recipe: Its recipe.
+        count: Counts the steps of long work.
+        name: Name of the split.
+        split: The split.
+        baselines_of: The settings that a row made from the log has, by its name.
+        refit: Whether rows are fitted on the validation interactions as well before the test.
+        fitted: The interactions that rows without a language model are tested with.
+    """
 
     def __init__(self, run_folder: RunFolder, name: SplitName, count: Count):
         self.run_folder, self.recipe, self.count = run_folder, run_folder.recipe, count
@@ -64,18 +75,21 @@ class Scorers:
 
     @cached_property
     def hidden(self) -> NDArray[np.bool_]:
-        """(items,): as large a share of what training knows as new items have of the catalogue.
+        """(n_items,) mask: a random share of the trained items, as large as the share of new items in the catalogue.
 
-        Validation treats them as new: what is new now was not there then, so it holds hardly any new target, and
-        whoever is chosen or weighed by it would be blind to new items.
+        Validation treats them as new. Items that are new now did not exist then, so validation has hardly any new
+        target, and a generator chosen or weighed by it could not rank new items.
         """
         new = self.split.train.counts == 0
-        drawn = np.random.default_rng([self.recipe.seed, 7]).random(len(new))
-        return ~new & (drawn < new.mean())
+        numbers = np.random.default_rng([self.recipe.seed, 7]).random(len(new))
+        return ~new & (numbers < new.mean())
 
     def validated(self, name: str) -> CandidateGenerator:
-        """A ranker as validation may know it: fitted on training, and of hidden items it knows what they are, or
-        nothing."""
+        """A ranker as it was before validation: fitted on training, with hidden items unknown but for their content.
+
+        Args:
+            name: The row.
+        """
 
         def encoder(name: EncoderName) -> Encoder:
             return self.run_folder.encoder(self.name, name).without_ids(self.hidden)
@@ -84,17 +98,17 @@ class Scorers:
         return ranker if name == CONTENT_SASREC else HiddenItems(ranker, self.hidden)
 
     def source(self, name: str) -> Source:
-        """What a ranker is made from to be tested."""
+        """What a ranker is made from for the test."""
         encoder = partial(self.run_folder.encoder, self.name, refit=self.refit)
         retrieval = partial(self.run_folder.retrieval, self.name)
         return Source(self.fitted, self.recipe.seed, encoder, retrieval, self.baselines_of(name))
 
     def _ranker(self, name: str, source: Source) -> RankerBase:
-        """The one that the run keeps, where it was fitted on these interactions; else fitted anew."""
+        """The ranker that the run saved, where it was fitted on these interactions; else fitted anew."""
         return load_fitted(self.run_folder.folder, self.name, name, source) or make_row(name, source)
 
     def _baselines_of(self, name: str) -> BaselineSettings:
-        """The settings of a row made from the log: the recipe's, or what a search on validation chose; kept."""
+        """The settings of a row made from the log: the recipe's, or the saved choice of a search on validation."""
         evaluate, seed, valid = self.recipe.evaluate, self.recipe.seed, self.split.valid
         if not made_from_log(name) or not searched(name, evaluate):
             return evaluate.baselines
@@ -124,7 +138,7 @@ class Scorers:
         return evaluate.baselines.with_row(name, best_of(load_tries(folder)).settings)
 
     def tries(self, name: str) -> list[Try]:
-        """What a search tried for a row; nothing where there was none."""
+        """The tries of a row's search; none where nothing was searched."""
         if not searched(name, self.recipe.evaluate) or name == self.recipe.retrieve.encoder:
             return []
         if name in ENCODERS:
@@ -151,10 +165,19 @@ class Scorers:
         return MllmScorer(variant, prompts, retrieval, batch, self.count, cache_scores=variant == "whole")
 
     def msr(self) -> MllmScorer:
+        """The row `MSR`."""
         return load_msr(self.run_folder, self.name, self.run_folder.folder / msr_part(self.name), self.count)
 
     def inputs(self, model: str, variant: str) -> list[str]:
-        """Keys of what a row is made from. Raises MmsrarecError where a part of the run is not finished."""
+        """The keys of what a row is computed from.
+
+        Args:
+            model: The row.
+            variant: Its variant.
+
+        Raises:
+            MmsrarecError: A part of the run is not finished.
+        """
         recorded = self.run_folder.recorded
         if "+" in model:
             return [key for part in model.split("+") for key in self.inputs(part, variant)]
@@ -164,15 +187,18 @@ class Scorers:
         if model == MSR:
             return [recorded(msr_part(self.name))]
         if model == CONTEXT:
-            shown = self.recipe.recommend.model_dump(include=SHOWN)
-            return [*self.inputs("neighbours-only", variant), artefacts.key(shown=shown)]
+            settings = self.recipe.recommend.model_dump(include=CONTEXT_SETTINGS)
+            return [*self.inputs("neighbours-only", variant), artefacts.key(**{"shown": settings})]
         if model in ENCODERS:
             return [recorded(self.run_folder.encoder_part(self.name, model, self.refit))]
         if needs_stage_2(model):
-            return [recorded(f"retrieve/{self.name}"), artefacts.key(asked=asked_of_stage_2(self.recipe.retrieve))]
+            return [
+                recorded(f"retrieve/{self.name}"),
+                artefacts.key(**{"asked": asked_of_stage_2(self.recipe.retrieve)}),
+            ]
         settings = self.baselines_of(model).of(model)
         return [artefacts.key(train=self.fitted.digest, settings=settings, **version_of(model))]
 
 
-def _nothing(*asked: object) -> Any:
+def _nothing(*arguments: object) -> Any:
     raise AssertionError("a row of the log alone asked for stage 2")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmsrarec.data.dataset import Interactions, make_interactions
+from mmsrarec.data.dataset import IntArray, Interactions, make_interactions
 from mmsrarec.data.splits import Queries
 
 
@@ -28,15 +28,17 @@ def tiny_log(n_users: int = 60, n_items: int = 40, length: int = 9, seed: int = 
 
 
 def checkerboard(n: int = 20) -> Interactions:
-    """n users and n items: a user consumes the items of equal parity but one, in an order of their own.
+    """A user consumes the items of equal parity but one, in an order of their own.
 
     User u never consumed item u, which is therefore what to recommend: the only one of its parity that is left.
     Even and odd users have no item in common.
 
     Args:
-        n: Users, and items; even.
+        n: Number of users, and of items; even.
     """
-    users, items, times = [], [], []
+    users: list[IntArray] = []
+    items: list[IntArray] = []
+    times: list[IntArray] = []
     rng = np.random.default_rng(0)
     for user in range(n):
         consumed = rng.permutation([item for item in range(user % 2, n, 2) if item != user])
@@ -60,5 +62,10 @@ def queries(*histories: Sequence[int], user: int = -1, time: int = 10**6) -> Que
 
 
 def grown(interactions: Interactions, items: int) -> Interactions:
-    """The same interactions in a catalogue that holds so many more items, which nobody consumed."""
+    """The same interactions in a larger catalogue.
+
+    Args:
+        interactions: The log.
+        items: Number of items that are added, which nobody consumed.
+    """
     return replace(interactions, n_items=interactions.n_items + items)

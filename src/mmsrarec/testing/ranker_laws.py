@@ -1,4 +1,4 @@
-"""What every ranker must keep, as pytest tests that the test class of a ranker inherits."""
+"""The laws of rankers, as pytest tests that the test class of a ranker inherits."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,15 +46,17 @@ class RankerLaws:
         """A log whose last items nobody consumed."""
         return leave_one_out(grown(tiny_log(), UNCONSUMED))
 
-    def close(self, found: FloatArray, expected: FloatArray) -> None:
-        """Equal but for the order of summing."""
-        assert_allclose(found, expected, rtol=self.rtol, atol=self.atol)
+    def close(self, actual: FloatArray, expected: FloatArray) -> None:
+        """Assert that scores are equal but for the order of summing."""
+        assert_allclose(actual, expected, rtol=self.rtol, atol=self.atol)
 
     def test_an_unfitted_ranker_says_what_to_do(self) -> None:
+        """Scoring before `fit` raises an error that says so."""
         unfitted = self.ranker(**self.settings)
         assert "fit" in refusal(lambda: unfitted.score(queries([0]), None)), "the error must say that it is not fitted"
 
     def test_settings_are_described_and_strict(self) -> None:
+        """Each setting has a description, each value of the search space is valid, and unknown settings are refused."""
         kind = self.ranker.Settings
         for name, field in kind.model_fields.items():
             assert field.description, f"{kind.__name__}.{name} needs a description with its unit"
@@ -64,18 +66,20 @@ class RankerLaws:
         assert "no_such_setting" in refusal(lambda: self.ranker.parse_settings({"no_such_setting": 1}))
 
     def test_scores_are_of_all_items_or_of_the_candidates(self) -> None:
+        """A candidate has the score that it has among all items, whatever the other candidates."""
         split = self.split()
         ranker, n_items = self.fitted(split.train), split.train.n_items
         every = ranker.score(split.test, None)
         assert every.shape == (len(split.test), n_items)
         assert np.isfinite(every[:, ranker.known]).all()
         candidates = np.argsort(np.random.default_rng(0).random(every.shape), axis=1)[:, :11]
-        some = ranker.score(split.test, candidates)
-        self.close(some, np.take_along_axis(every, candidates, axis=1))
-        self.close(ranker.score(split.test, candidates[:, ::-1])[:, ::-1], some)
-        self.close(ranker.score(split.test, candidates[:, :1]), some[:, :1])
+        scores = ranker.score(split.test, candidates)
+        self.close(scores, np.take_along_axis(every, candidates, axis=1))
+        self.close(ranker.score(split.test, candidates[:, ::-1])[:, ::-1], scores)
+        self.close(ranker.score(split.test, candidates[:, :1]), scores[:, :1])
 
     def test_a_score_does_not_depend_on_the_other_queries(self) -> None:
+        """A query has the same scores alone and among others."""
         split = self.split()
         ranker, rows = self.fitted(split.train), np.array([17, 3, 41])
         every = np.asarray(ranker.score(split.test, None))
@@ -84,6 +88,7 @@ class RankerLaws:
             self.close(ranker.score(split.test.pick(np.array([row])), None), every[[row]])
 
     def test_nobody_and_nothing_are_served(self) -> None:
+        """No query, no candidates and an empty history are valid input."""
         split = self.split()
         ranker, nobody = self.fitted(split.train), split.test.pick(np.empty(0, dtype=np.int64))
         assert ranker.score(nobody, None).shape == (0, split.train.n_items)
@@ -91,11 +96,13 @@ class RankerLaws:
         assert np.isfinite(ranker.score(queries([]), None)[:, ranker.known]).all()
 
     def test_equal_seeds_give_bit_equal_scores(self) -> None:
+        """Two fits with one seed give the same scores to the last bit."""
         split = self.split()
         first, second = (self.fitted(split.train, seed=5).score(split.test, None) for _ in range(2))
         assert_array_equal(first, second)
 
     def test_a_saved_ranker_scores_the_same_to_the_last_bit(self, tmp_path: Path) -> None:
+        """A loaded ranker has the same settings, sizes and scores, and nothing was pickled."""
         split = self.split()
         ranker = self.fitted(split.train)
         ranker.save(tmp_path)
@@ -108,6 +115,7 @@ class RankerLaws:
         assert not [file.name for file in tmp_path.rglob("*") if file.suffix in (".pkl", ".pickle", ".pt")]
 
     def test_what_another_ranker_saved_is_refused(self, tmp_path: Path) -> None:
+        """Loading files of another ranker, or broken ones, raises an error that names this one."""
         self.fitted(self.split().train).save(tmp_path)
         file = tmp_path / "ranker.json"
         for before, after in ((f'"name": "{self.ranker.name}"', '"name": "another"'), ("{", "[")):
@@ -115,20 +123,22 @@ class RankerLaws:
             assert self.ranker.name in refusal(lambda: self.ranker.load(tmp_path))
 
     def test_scoring_changes_nothing(self) -> None:
+        """Scoring changes neither the ranker nor the queries nor the candidates."""
         split = self.split()
         ranker, before = self.fitted(split.train), _copied(split.test)
         candidates = np.tile(np.arange(5), (len(split.test), 1))
-        state = {name: array.copy() for name, array in ranker._state().items()}
+        state = {name: array.copy() for name, array in _fitted_arrays(ranker).items()}
         first = np.array(ranker.score(split.test, None))
         ranker.score(split.test, candidates)
         assert_array_equal(ranker.score(split.test, None), first)
         assert_array_equal(candidates, np.tile(np.arange(5), (len(split.test), 1)))
-        for name, array in ranker._state().items():
+        for name, array in _fitted_arrays(ranker).items():
             assert_array_equal(array, state[name], err_msg=name)
-        for found, expected in zip(_copied(split.test), before, strict=True):
-            assert_array_equal(found, expected)
+        for after, expected in zip(_copied(split.test), before, strict=True):
+            assert_array_equal(after, expected)
 
     def test_the_target_is_not_looked_at(self) -> None:
+        """Other targets give the same scores."""
         split = self.split()
         ranker = self.fitted(split.train)
         test = split.test
@@ -136,13 +146,15 @@ class RankerLaws:
         assert_array_equal(ranker.score(other, None), ranker.score(test, None))
 
     def test_it_declares_what_it_can_rank(self) -> None:
+        """`known` holds each item that somebody consumed, and new ones only as declared."""
         train = self.split().train
-        known = self.fitted(train).known
-        assert (known.dtype, known.shape) == (np.dtype(bool), (train.n_items,))
-        assert known[train.counts > 0].all()
-        assert known[-UNCONSUMED:].all() == self.ranker.ranks_new_items
+        mask = self.fitted(train).known
+        assert (mask.dtype, mask.shape) == (np.dtype(bool), (train.n_items,))
+        assert mask[train.counts > 0].all()
+        assert mask[-UNCONSUMED:].all() == self.ranker.ranks_new_items
 
     def test_of_what_it_does_not_know_nothing_is_said(self) -> None:
+        """In a larger catalogue, items that it does not know have no score and no ranking feature."""
         split = self.split()
         ranker, n_items = self.fitted(split.train), split.train.n_items
         wide = PaddedCatalogue(ranker, n_items + 2)
@@ -150,10 +162,11 @@ class RankerLaws:
         scores = wide.score(split.test, None)
         assert_array_equal(scores[:, :n_items], ranker.score(split.test, None))
         assert np.isnan(scores[:, n_items:]).all()
-        said = ranking_feature(wide, split.test)
-        assert_array_equal(np.isnan(said), np.tile(~known_items(wide, n_items + 2), (len(said), 1)))
+        terms = ranking_feature(wide, split.test)
+        assert_array_equal(np.isnan(terms), np.tile(~known_items(wide, n_items + 2), (len(terms), 1)))
 
     def test_items_that_joined_later_may_stand_in_a_history(self) -> None:
+        """A history may hold items that joined the catalogue after the fit."""
         split = self.split()
         ranker, n_items = self.fitted(split.train), split.train.n_items
         scores = ranker.score(queries([0, n_items, 1], [n_items + 7]), None)
@@ -174,10 +187,10 @@ class RankerLaws:
         split = self.split()
         train, middle = split.train, int(np.median(split.train.time))
         test = split.test.pick(np.arange(10))
-        asked = Queries(test.user, np.full(len(test), middle), test.target, test.history)
+        test_queries = Queries(test.user, np.full(len(test), middle), test.target, test.history)
         items = np.where(train.time >= middle, (train.item + 7) % (train.n_items - UNCONSUMED), train.item)
         other = make_interactions(train.user, items, train.time, train.n_users, train.n_items)
-        assert_array_equal(self.fitted(other).score(asked, None), self.fitted(train).score(asked, None))
+        assert_array_equal(self.fitted(other).score(test_queries, None), self.fitted(train).score(test_queries, None))
 
     def test_the_checkerboard_is_learned(self) -> None:
         """Of all that a user did not consume, one item is of the kind that they consume."""
@@ -186,8 +199,8 @@ class RankerLaws:
         board = checkerboard()
         histories = [board.items_of(user) for user in range(board.n_users)]
         users = np.arange(board.n_users)
-        asked = Queries(users, np.full(len(users), 10**6), np.full(len(users), -1), tuple(histories))
-        assert_array_equal(unseen(self.fitted(board), asked).argmax(axis=1), users)
+        test_queries = Queries(users, np.full(len(users), 10**6), np.full(len(users), -1), tuple(histories))
+        assert_array_equal(unseen(self.fitted(board), test_queries).argmax(axis=1), users)
 
 
 def refusal(call: Callable[[], object]) -> str:
@@ -197,6 +210,11 @@ def refusal(call: Callable[[], object]) -> str:
     except MmsrarecError as error:
         return str(error)
     raise AssertionError("no MmsrarecError was raised")
+
+
+def _fitted_arrays(ranker: RankerBase) -> dict[str, NDArray[Any]]:
+    """The arrays that a ranker would save, themselves and no copies of them."""
+    return ranker._state()  # pyright: ignore[reportPrivateUsage]  # nothing public gives them
 
 
 def _copied(queries: Queries) -> list[NDArray[Any]]:

@@ -1,5 +1,4 @@
-"""A conditional logit over terms of which some may be missing: what a candidate generator cannot say is expected from
-the others.
+"""A conditional logit over terms of which some may be missing; a missing term is predicted from the others.
 
 The logit of P(target) = exp(score) / sum_c exp(score_c) is w'x (McFadden 1974). Where terms are missing, as all of a
 candidate generator's are for an item that it has never seen taken, the score is the log of what exp(w'x) is on average
@@ -8,12 +7,12 @@ covariance C, and
 
     log E exp(w'x) = w_known'x_known + w_missing'e + w_missing'C w_missing / 2
 
-so that an item is neither punished nor favoured for what nobody knows of it. Shapes: m queries, c candidates, k terms.
+so that an item is neither punished nor favoured for a missing term. Shapes: m queries, c candidates, k terms.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +21,21 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 
 RIDGE = 1.0
 """Half of it times the squared weights is taken from the log-likelihood of all queries."""
-ROUNDS, CLOSE = 30, 1e-6
-"""Rounds of fitting at most where terms are missing, and the change of weights at which they end."""
+MAX_ROUNDS = 30
+"""Largest number of rounds of fitting where terms are missing."""
+MIN_WEIGHT_CHANGE = 1e-6
+"""Fitting ends after a round in which no weight changed by as much."""
 
 
 @dataclass(frozen=True)
 class Logit:
-    """weights: (k,). mean, covariance: (k,) and (k, k), of the terms of items that all know."""
+    """Weights of terms, and what predicts a missing term.
+
+    Attributes:
+        weights: (k,) of the terms.
+        mean: (k,) mean of the terms, over the items without missing ones.
+        covariance: (k, k) covariance of the same.
+    """
 
     weights: tuple[float, ...]
     mean: tuple[float, ...]
@@ -36,66 +43,87 @@ class Logit:
 
     @classmethod
     def first(cls, k: int) -> "Logit":
-        """The first of k terms alone; nothing is known of the others."""
+        """A weight of 1 for the first of k terms, 0 for the others."""
         return cls((1.0,) + (0.0,) * (k - 1), (0.0,) * k, ((0.0,) * k,) * k)
 
     def behind_nothing(self) -> "Logit":
-        """The same with one term more, the first, which counts nothing and tells nothing of the others."""
+        """The same with one term more in front, which has weight 0 and predicts no other."""
         wide = [(0.0,) * (1 + len(self.mean)), *((0.0, *row) for row in self.covariance)]
         return Logit((0.0, *self.weights), (0.0, *self.mean), tuple(wide))
 
     @classmethod
     def load(cls, record: Mapping[str, Any]) -> "Logit":
-        """From what `dataclasses.asdict` made, and JSON kept."""
+        """Read the record of `dataclasses.asdict`, after it went through JSON."""
         return cls(tuple(record["weights"]), tuple(record["mean"]), tuple(map(tuple, record["covariance"])))
 
     @classmethod
     def fit(cls, x: FloatArray, place: IntArray, ridge: float = RIDGE) -> "Logit":
-        """Of the greatest likelihood, less the ridge, of targets at `place`, (m,), among (m, c, k) terms. What is not
-        finite is missing. A missing term's part depends on the weights, so they are found in rounds."""
+        """Maximise the likelihood of the targets, less the ridge.
+
+        The part of a missing term depends on the weights, so they are computed in rounds.
+
+        Args:
+            x: (m, c, k) terms. A term that is not finite is missing.
+            place: (m,) place of the target among the candidates.
+            ridge: Half of it times the squared weights is taken from the log-likelihood.
+        """
         k = x.shape[2]
         holes = ~np.isfinite(x).all(axis=2)
         whole = x[~holes]
         mean = whole.mean(axis=0) if len(whole) else np.zeros(k)
         covariance = np.cov(whole.T, ddof=0).reshape(k, k) if len(whole) else np.zeros((k, k))
-        found = cls((0.0,) * k, _row(mean), tuple(map(_row, covariance)))
-        for _ in range(ROUNDS):
-            before, found = found, cls(_row(likeliest(found.filled(x), place, ridge)), found.mean, found.covariance)
-            if np.abs(np.subtract(found.weights, before.weights)).max() < CLOSE or not holes.any():
+        logit = cls((0.0,) * k, _row(mean), tuple(map(_row, covariance)))
+        for _ in range(MAX_ROUNDS):
+            before, logit = logit, cls(_row(likeliest(logit.filled(x), place, ridge)), logit.mean, logit.covariance)
+            if np.abs(np.subtract(logit.weights, before.weights)).max() < MIN_WEIGHT_CHANGE or not holes.any():
                 break
-        return found
+        return logit
 
     def score(self, ranking_features: Sequence[FloatArray]) -> FloatArray:
-        """(m, c) of k arrays (m, c) of terms. What is not finite is missing; every score is finite."""
+        """Score candidates.
+
+        Args:
+            ranking_features: k arrays (m, c) of terms. A term that is not finite is missing.
+
+        Returns:
+            (m, c) finite scores.
+        """
         missing, patterns = _missing(ranking_features)
         shares = np.zeros((len(ranking_features), 1 << len(ranking_features)))
         constant, w = np.zeros(1 << len(ranking_features)), np.array(self.weights)
-        for pattern, gone in patterns:
-            slope, start, left = self._expected(gone)
-            shares[~gone, pattern] = w[~gone] + w[gone] @ slope
-            constant[pattern] = w[gone] @ start + w[gone] @ left @ w[gone] / 2
+        for pattern, absent in patterns:
+            slope, intercept, residual = self._expected(absent)
+            shares[~absent, pattern] = w[~absent] + w[absent] @ slope
+            constant[pattern] = w[absent] @ intercept + w[absent] @ residual @ w[absent] / 2
         scores = constant[missing]
         for ranking_feature, share in zip(ranking_features, shares, strict=True):
             scores += share[missing] * np.where(np.isfinite(ranking_feature), ranking_feature, 0)
         return scores
 
     def filled(self, x: FloatArray) -> FloatArray:
-        """(m, c, k) without holes, so that its products with the weights are the scores."""
+        """Replace missing terms, so that the products with the weights are the scores.
+
+        Args:
+            x: (m, c, k) terms. A term that is not finite is missing.
+
+        Returns:
+            (m, c, k) finite terms.
+        """
         full, w = x.copy(), np.array(self.weights)
         missing, patterns = _missing(list(np.moveaxis(x, 2, 0)))
-        for pattern, gone in patterns:
-            slope, start, left = self._expected(gone)
+        for pattern, absent in patterns:
+            slope, intercept, residual = self._expected(absent)
             rows = missing == pattern
-            found = full[rows]
-            found[:, gone] = start + found[:, ~gone] @ slope.T + left @ w[gone] / 2
-            full[rows] = found
+            terms = full[rows]
+            terms[:, absent] = intercept + terms[:, ~absent] @ slope.T + residual @ w[absent] / 2
+            full[rows] = terms
         return full
 
-    def _expected(self, gone: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The missing terms given the known: slope and start of their mean, and their covariance."""
+    def _expected(self, absent: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The missing terms given the others: slope and intercept of their mean, and their covariance."""
         mean, s = np.array(self.mean), np.array(self.covariance)
-        slope = s[gone][:, ~gone] @ np.linalg.pinv(s[~gone][:, ~gone], hermitian=True)
-        return slope, mean[gone] - slope @ mean[~gone], s[gone][:, gone] - slope @ s[~gone][:, gone]
+        slope = s[absent][:, ~absent] @ np.linalg.pinv(s[~absent][:, ~absent], hermitian=True)
+        return slope, mean[absent] - slope @ mean[~absent], s[absent][:, absent] - slope @ s[~absent][:, absent]
 
 
 ALONE = Logit.first(1)
@@ -103,21 +131,32 @@ ALONE = Logit.first(1)
 
 
 def likeliest(x: FloatArray, place: IntArray, ridge: float = RIDGE) -> FloatArray:
-    """(k,) weights of the greatest log-likelihood less ridge / 2 * |w|^2, by Newton's method with halved steps: the
-    function is concave. x: (m, c, k), nothing missing."""
-    w = np.zeros(x.shape[2])
-    target = np.take_along_axis(x, place[:, None, None], axis=1)[:, 0]
+    """Maximise the log-likelihood less ridge / 2 * |w|^2 by Newton's method with halved steps; the function is concave.
 
-    def value(w: FloatArray) -> float:
-        return float(log_share(x @ w, place).sum() - ridge / 2 * (w @ w))
+    Args:
+        x: (m, c, k) finite terms.
+        place: (m,) place of the target among the candidates.
+        ridge: Weight of the penalty.
+
+    Returns:
+        (k,) weights.
+    """
+    terms: NDArray[np.float64] = np.asarray(x, dtype=np.float64)
+    w: NDArray[np.float64] = np.zeros(int(x.shape[2]))
+    target: NDArray[np.float64] = np.take_along_axis(terms, place[:, None, None], axis=1)[:, 0]
+
+    def value(w: NDArray[np.float64]) -> float:
+        return float(log_share(terms @ w, place).sum() - ridge / 2 * (w @ w))
 
     for _ in range(100):
-        p = np.exp(x @ w - (x @ w).max(axis=1, keepdims=True))
+        scores = terms @ w
+        p = np.exp(scores - scores.max(axis=1, keepdims=True))
         p /= p.sum(axis=1, keepdims=True)
-        mean = np.einsum("mc,mck->mk", p, x)
+        mean: NDArray[np.float64] = np.einsum("mc,mck->mk", p, terms)
         gradient = (target - mean).sum(axis=0) - ridge * w
-        hessian = np.einsum("mc,mck,mcl->kl", p, x, x) - mean.T @ mean + ridge * np.eye(len(w))
-        step = np.linalg.solve(hessian, gradient)
+        outer_products: NDArray[np.float64] = np.einsum("mc,mck,mcl->kl", p, terms, terms)
+        hessian = outer_products - mean.T @ mean + ridge * np.eye(len(w))
+        step = cast("NDArray[np.float64]", np.linalg.solve(hessian, gradient))
         while value(w + step) < value(w) and np.abs(step).max() > 1e-12:
             step = step / 2
         w = w + step
@@ -127,16 +166,25 @@ def likeliest(x: FloatArray, place: IntArray, ridge: float = RIDGE) -> FloatArra
 
 
 def _missing(ranking_features: Sequence[FloatArray]) -> tuple[IntArray, list[tuple[int, NDArray[np.bool_]]]]:
-    """(m, c) which of k terms are missing, as bits; and each pattern that is there, with its (k,) mask."""
+    """(m, c) bits of the missing terms, and each pattern of bits that occurs, with its (k,) mask."""
     bits = np.zeros(ranking_features[0].shape, dtype=np.int64)
     for number, ranking_feature in enumerate(ranking_features):
         bits |= (~np.isfinite(ranking_feature)).astype(np.int64) << number
-    found = np.flatnonzero(np.bincount(bits.ravel()))
-    return bits, [(int(one), (one >> np.arange(len(ranking_features)) & 1).astype(bool)) for one in found]
+    patterns = np.flatnonzero(np.bincount(bits.ravel()))
+    terms = np.arange(len(ranking_features))
+    return bits, [(int(pattern), (pattern >> terms & 1).astype(bool)) for pattern in patterns]
 
 
 def log_share(scores: FloatArray, place: IntArray) -> FloatArray:
-    """(m,): log of the target's share of exp(scores)."""
+    """The log-likelihood of each target.
+
+    Args:
+        scores: (m, c).
+        place: (m,) place of the target among the candidates.
+
+    Returns:
+        (m,) log of the target's share of exp(scores).
+    """
     top = scores.max(axis=1, keepdims=True)
     total = np.log(np.exp(scores - top).sum(axis=1)) + top[:, 0]
     return np.take_along_axis(scores, place[:, None], axis=1)[:, 0] - total

@@ -1,4 +1,4 @@
-"""What a generator says of every item, on a scale that generators can be fused on."""
+"""A generator's scores of all items, on a scale on which generators can be fused."""
 
 import numpy as np
 
@@ -6,20 +6,30 @@ from mmsrarec.data.dataset import FloatArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.base import CandidateGenerator, known_items, places
 
-MOST, LEAST = 1e300, 1e-300
-"""A maximum of nothing, and a sum of nothing, that numpy can go on with; nobody's score is there."""
+LOWEST_SCORE = -1e300
+"""The maximum of no scores, finite so that numpy can subtract it."""
+MIN_TOTAL = 1e-300
+"""The sum of no exponentials, positive so that it has a logarithm."""
 
 
 def ranking_feature(ranker: CandidateGenerator, queries: Queries) -> FloatArray:
-    """(m, n_items): what a candidate generator says of every item; NaN, and nothing else that is no number, where it
-    cannot say anything: of what it does not know (`base.known_items`), and where its score is not finite."""
+    """The term of a candidate generator: log-probabilities of its logits, else the negative log of an item's place.
+
+    Args:
+        ranker: The generator.
+        queries: m queries.
+
+    Returns:
+        (m, n_items) finite terms; NaN for items that it does not know (`base.known_items`) and where its score is not
+        finite.
+    """
     if not ranker.logits:
         return -np.log(places(ranker, queries))
     every = np.asarray(ranker.score(queries, None), dtype=np.float64)
-    said, known = np.full(every.shape, np.nan), known_items(ranker, every.shape[1])
-    scores = every[:, known]  # the others take no part even in the order of summing
-    told = np.isfinite(scores)
-    scores -= np.max(scores, axis=1, keepdims=True, initial=-MOST, where=told)
-    total = np.exp(scores, out=np.zeros_like(scores), where=told).sum(axis=1, keepdims=True)
-    said[:, known] = np.where(told, scores - np.log(np.maximum(total, LEAST)), np.nan)
-    return said
+    terms, mask = np.full(every.shape, np.nan), known_items(ranker, every.shape[1])
+    scores = every[:, mask]  # the others take no part even in the order of summing
+    has_score = np.isfinite(scores)
+    scores -= np.max(scores, axis=1, keepdims=True, initial=LOWEST_SCORE, where=has_score)
+    total = np.exp(scores, out=np.zeros_like(scores), where=has_score).sum(axis=1, keepdims=True)
+    terms[:, mask] = np.where(has_score, scores - np.log(np.maximum(total, MIN_TOTAL)), np.nan)
+    return terms

@@ -1,4 +1,4 @@
-"""Generators that take turns: what is asked for, and what nobody took yet, is proposed beside the usual [extension]."""
+"""Generators that take turns, so that items that nobody consumed yet are proposed as well [extension]."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,35 +12,57 @@ from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.base import CandidateGenerator, Ranker, RanksEverything, known_items, ordered
 
 
-def interleave_cold_items(known: Ranker, judge: Ranker, new: NDArray[np.bool_], n: int) -> Ranker:
-    """A generator that also proposes items that nobody took yet, which it cannot know: the best by the judge.
+def interleave_cold_items(generator: Ranker, cold_ranker: Ranker, new: NDArray[np.bool_], n: int) -> Ranker:
+    """A generator that also proposes items that nobody consumed yet.
 
-    Of the first n they have the share that they have of the catalogue, one at least, half at most: validation could not
-    tell a better one, for what is new now was not there then. judge: ranks the whole catalogue; new: (items,).
+    Of the first n proposals they have the share that they have of the catalogue, one at least, half at most. Validation
+    could not choose a better share, for it was before these items.
+
+    Args:
+        generator: Proposes the other items.
+        cold_ranker: Ranks the whole catalogue; its best new items are proposed.
+        new: (n_items,) mask of the items that nobody consumed.
+        n: Number of proposals.
     """
     every = int(np.clip(round(1 / max(new.mean(), 1 / n)), 2, max(n, 2)))
-    return Interleaved(known, Restricted(judge, new), every, known.name) if new.any() else known
+    return Interleaved(generator, Restricted(cold_ranker, new), every, generator.name) if new.any() else generator
 
 
 def with_cold_items(
-    known: CandidateGenerator, by_content: CandidateGenerator | None, by_words: Ranker, n_items: int, n: int
+    generator: CandidateGenerator, by_content: CandidateGenerator | None, by_words: Ranker, n_items: int, n: int
 ) -> Ranker:
-    """`interleave_cold_items` for all that the generator cannot rank: by content where that is known, else by words."""
-    unknown = ~known_items(known, n_items)
+    """Apply `interleave_cold_items` to all items that the generator cannot rank.
+
+    Args:
+        generator: Proposes the items that it knows.
+        by_content: Ranks the others as far as it knows them; None: there is no such ranker.
+        by_words: Ranks the rest.
+        n_items: Size of the catalogue.
+        n: Number of proposals.
+    """
+    unknown = ~known_items(generator, n_items)
     if by_content is not None:
-        left = unknown & ~known_items(by_content, n_items)
-        with_content = interleave_cold_items(known, by_content, unknown & ~left, n)
-        return interleave_cold_items(with_content, by_words, left, n)
-    return interleave_cold_items(known, by_words, unknown, n)
+        rest = unknown & ~known_items(by_content, n_items)
+        with_content = interleave_cold_items(generator, by_content, unknown & ~rest, n)
+        return interleave_cold_items(with_content, by_words, rest, n)
+    return interleave_cold_items(generator, by_words, unknown, n)
 
 
 def nothing_last(scores: FloatArray) -> FloatArray:
-    """The scores as float64, minus infinity where there is none (NaN)."""
+    """The scores as float64, minus infinity instead of NaN."""
     return np.nan_to_num(np.asarray(scores, dtype=np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
 
 
-def widened(scores: FloatArray, n_items: int) -> FloatArray:
-    """(m, n) scores -> (m, n_items) scores: NaN for items beyond the first n."""
+def pad_scores(scores: FloatArray, n_items: int) -> FloatArray:
+    """Append NaN scores for items that joined later.
+
+    Args:
+        scores: (m, n) scores of the first n items.
+        n_items: Size of the catalogue.
+
+    Returns:
+        (m, n_items) scores.
+    """
     wide = np.full((len(scores), n_items), np.nan)
     wide[:, : scores.shape[1]] = scores
     return wide
@@ -48,10 +70,16 @@ def widened(scores: FloatArray, n_items: int) -> FloatArray:
 
 @dataclass
 class Interleaved(RanksEverything):
-    """Two generators as one for the whole catalogue: every `every`-th proposal is the second's.
+    """Two generators as one for the whole catalogue.
 
-    An item's place is the better one of its two. What the second gives minus infinity, or nothing, it does not propose;
-    of what the first gives nothing, or that is beyond its items, it says that it comes last.
+    An item's place is the better one of its two. The second does not propose an item with a score of minus infinity or
+    NaN; an item without a score by the first, or beyond its items, comes last by the first.
+
+    Attributes:
+        first: Makes all other proposals.
+        second: Makes every `every`-th proposal.
+        every: 2 or more.
+        name: The row's name.
     """
 
     first: Ranker
@@ -60,24 +88,31 @@ class Interleaved(RanksEverything):
     name: str = "turns"
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        """See `Ranker.score`. Given candidates are scored by the first alone."""
         if candidates is not None:
             return self.first.score(queries, candidates)
         second = nothing_last(self.second.score(queries, None))
-        first = nothing_last(widened(self.first.score(queries, None), second.shape[1]))
-        mine, theirs = ordered(first)[1], ordered(second)[1]
-        theirs = np.where(np.isneginf(second), np.inf, self.every * (theirs + 1) - 1)
-        return -np.minimum(mine + mine // (self.every - 1), theirs)
+        first = nothing_last(pad_scores(self.first.score(queries, None), second.shape[1]))
+        first_ranks, second_ranks = ordered(first)[1], ordered(second)[1]
+        second_places = np.where(np.isneginf(second), np.inf, self.every * (second_ranks + 1) - 1)
+        return -np.minimum(first_ranks + first_ranks // (self.every - 1), second_places)
 
 
 @dataclass
 class PaddedCatalogue:
-    """A generator for more items than it was fitted on: of those beyond its last it says nothing, NaN."""
+    """A generator for more items than it was fitted on; items beyond its last have the score NaN.
+
+    Attributes:
+        generator: The generator.
+        items: Size of the catalogue now.
+    """
 
     generator: CandidateGenerator
     items: int
 
     @property
     def name(self) -> str:
+        """As the generator."""
         return self.generator.name
 
     @property
@@ -87,23 +122,30 @@ class PaddedCatalogue:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Of the generator, which knows nothing beyond its items: see `base.known_items`."""
+        """(items,) mask of the generator's items: see `base.known_items`."""
         return known_items(self.generator, self.items)
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        wide = widened(self.generator.score(queries, None), self.items)
+        """See `Ranker.score`."""
+        wide = pad_scores(self.generator.score(queries, None), self.items)
         return wide if candidates is None else np.take_along_axis(wide, candidates, axis=1)
 
 
 @dataclass
 class HiddenItems:
-    """A generator as if its training had not seen some items taken: it says nothing of them. hidden: (items,)."""
+    """A generator as if nobody had consumed some items in its training; they have the score NaN.
+
+    Attributes:
+        generator: The generator.
+        hidden: (n_items,) mask of those items.
+    """
 
     generator: CandidateGenerator
     hidden: NDArray[np.bool_]
 
     @property
     def name(self) -> str:
+        """As the generator."""
         return self.generator.name
 
     @property
@@ -113,37 +155,51 @@ class HiddenItems:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """See `base.known_items`."""
+        """(items,) mask of the generator's items that are not hidden: see `base.known_items`."""
         return known_items(self.generator, len(self.hidden)) & ~self.hidden
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        """See `Ranker.score`."""
         scores = self.generator.score(queries, candidates)
         return np.where(self.hidden if candidates is None else self.hidden[candidates], np.nan, scores)
 
 
 @dataclass
 class Restricted(RanksEverything):
-    """A generator that proposes some of the items only. keep: (items,)."""
+    """A generator that proposes some of the items only; all others have the score minus infinity.
+
+    Attributes:
+        generator: Ranks the whole catalogue.
+        keep: (n_items,) mask of the items that it proposes.
+        name: The row's name.
+    """
 
     generator: Ranker
     keep: NDArray[np.bool_]
     name: str = "only"
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        """See `Ranker.score`."""
         scores = self.generator.score(queries, candidates)
         return np.where(self.keep if candidates is None else self.keep[candidates], scores, -np.inf)
 
 
 @dataclass
 class KeywordOverlap(RanksEverything):
-    """How much of an item's keywords a history says: the mean over them of how many items of the history say each."""
+    """Scores an item by its keywords: the mean over them of how many items of the history have each.
+
+    Attributes:
+        keywords: The keywords of each item.
+        name: The row's name.
+    """
 
     keywords: Sequence[Sequence[str]]
     name: str = "likeness"
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        """See `Ranker.score`."""
         scores = np.zeros((len(queries), len(self.keywords)))
         for row, history in zip(scores, queries.history, strict=True):
-            said = Counter(word for code in history.tolist() for word in self.keywords[code])
-            row[:] = [sum(said[word] for word in words) / max(len(words), 1) for words in self.keywords]
+            counts = Counter(word for code in history.tolist() for word in self.keywords[code])
+            row[:] = [sum(counts[word] for word in words) / max(len(words), 1) for words in self.keywords]
         return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)

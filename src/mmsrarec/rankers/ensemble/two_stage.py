@@ -12,9 +12,13 @@ from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 
 @dataclass
 class Reranked(RanksEverything):
-    """`generator` ranks all items; the first `n` that may be recommended are put in order by `ranker`.
+    """Proposals of a generator, re-ranked; all other items keep the generator's order behind them.
 
-    Whatever was not proposed keeps the generator's order behind them.
+    Attributes:
+        name: The row's name.
+        generator: Ranks all items.
+        ranker: Orders the proposals.
+        n: Number of proposals: the generator's first items that may be recommended.
     """
 
     name: str
@@ -27,6 +31,7 @@ class Reranked(RanksEverything):
         return self._propose(queries)[1]
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
+        """See `Ranker.score`. Given candidates are scored by the ranker alone."""
         if candidates is not None:
             return self.ranker.score(queries, candidates)
         ranks, proposed = self._propose(queries)
@@ -41,5 +46,5 @@ class Reranked(RanksEverything):
 
 
 def parts_of(generator: CandidateGenerator) -> tuple[CandidateGenerator, ...]:
-    """Whoever proposes, one by one."""
+    """The generators of an ensemble; of any other generator, itself alone."""
     return generator.generators if isinstance(generator, WeightedEnsemble) else (generator,)

@@ -15,7 +15,13 @@ from mmsrarec.rankers.ensemble.features import ranking_feature
 
 @dataclass
 class WeightedEnsemble:
-    """Ranks the whole catalogue by a logit of the generators' terms. n_items: of the catalogue."""
+    """Ranks the whole catalogue by a logit of the generators' terms.
+
+    Attributes:
+        generators: Each gives a term, its `ranking_feature`.
+        logit: The weights of the terms.
+        n_items: Size of the catalogue.
+    """
 
     generators: tuple[CandidateGenerator, ...]
     logit: Logit
@@ -23,11 +29,12 @@ class WeightedEnsemble:
 
     @classmethod
     def of(cls, generators: Sequence[CandidateGenerator], logit: Logit, n_items: int) -> CandidateGenerator:
-        """Several as one; one as it is."""
+        """Several generators as one; a single one as it is."""
         return generators[0] if len(generators) == 1 else cls(tuple(generators), logit, n_items)
 
     @property
     def name(self) -> str:
+        """The generators' names, joined by "+"."""
         return "+".join(generator.name for generator in self.generators)
 
     @property
@@ -37,7 +44,7 @@ class WeightedEnsemble:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """(n_items,): what all of them know. What only some know they rank as well, by what those say."""
+        """(n_items,) mask of the items that all of them know. Items that only some know are ranked by those."""
         return np.all(self._known, axis=0)
 
     @property
@@ -45,7 +52,7 @@ class WeightedEnsemble:
         return [known_items(generator, self.n_items) for generator in self.generators]
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        """What none of them knows they do not propose: minus infinity where the whole catalogue is ranked."""
+        """See `Ranker.score`. In the whole catalogue, items that none of them knows have minus infinity."""
         scores = self.logit.score([ranking_feature(generator, queries) for generator in self.generators])
         if candidates is not None:
             return np.take_along_axis(scores, candidates, axis=1)

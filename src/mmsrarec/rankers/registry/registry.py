@@ -1,4 +1,4 @@
-"""Rankers by name, this library's and those of other packages, and what each is made from."""
+"""A ranker by its name, this library's or another package's, and what it is made from."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mmsrarec.data.dataset import Interactions
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.built_in import BUILT_IN
-from mmsrarec.rankers.plugins import plugin_class, plugins
 from mmsrarec.rankers.ranker_base import RankerBase
-from mmsrarec.rankers.settings import BaselineSettings
+from mmsrarec.rankers.registry.built_in import BUILT_IN
+from mmsrarec.rankers.registry.plugins import plugin_class, plugins
+from mmsrarec.rankers.registry.settings import BaselineSettings
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
 
@@ -21,19 +21,26 @@ CLASSIC = tuple(name for name, ranker in BUILT_IN.items() if ranker.from_log)
 STAGE_2 = tuple(name for name, ranker in BUILT_IN.items() if not ranker.from_log)
 """Rankers of this library that need stage 2."""
 GENERATORS = tuple(name for name, ranker in BUILT_IN.items() if ranker.proposes)
-"""Rankers of this library that may propose to the language model: whoever proposes the targets of most validation users
-does."""
+"""Rankers of this library that may choose the candidates of the language model; validation selects among them."""
 
 
 class NeighbourIndex(Protocol):
-    """Stage 2 ready for use: the training log, its index of queries, and how much is asked of it."""
+    """Stage 2 ready for use."""
 
     @property
-    def train(self) -> Interactions: ...
+    def train(self) -> Interactions:
+        """The training log."""
+        ...
+
     @property
-    def neighbours(self) -> Neighbours: ...
+    def neighbours(self) -> Neighbours:
+        """Its index of queries."""
+        ...
+
     @property
-    def settings(self) -> RetrieveSettings: ...
+    def settings(self) -> RetrieveSettings:
+        """How many neighbours are looked up, and how much of each is read."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Source:
 
     Attributes:
         train: The interactions to fit on.
-        seed: Of whatever is drawn.
+        seed: Of all random draws.
         encoder: Loads a sequence model by name; called only for rankers that need one.
         retrieval: Loads stage 2; called only for rankers that need it.
         baselines: Settings of the rankers that are made from the log.
@@ -94,7 +101,7 @@ def make_row(name: str, source: Source) -> RankerBase:
 
 
 def version_of(name: str) -> dict[str, Any]:
-    """What tells the scores of a ranker from those of an earlier version of it: {} for the first one."""
+    """The version of a ranker, for the keys of what was computed with it; {} for the first one."""
     version = ranker_class(name).version
     facts: dict[str, Any] = {"version": version} if version > 1 else {}
     if name not in BUILT_IN:
@@ -104,7 +111,7 @@ def version_of(name: str) -> dict[str, Any]:
 
 def plugin_facts() -> list[dict[str, Any]]:
     """Each ranker of another package: name, package, version, and what is wrong with it (None: nothing)."""
-    facts = []
+    facts: list[dict[str, Any]] = []
     for plugin in plugins().values():
         fault = None
         try:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from test_registry import SETTINGS
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.settings import SPACES, BaselineSettings, encoder_settings, space_of
+from mmsrarec.rankers.registry.settings import SPACES, BaselineSettings, encoder_settings, space_of
 from mmsrarec.retrieve.settings import ENCODERS, RetrieveSettings
 from mmsrarec.runs.recipe import load_recipe, to_toml
 

@@ -37,7 +37,7 @@ class Plugin:
 
 def plugins() -> Mapping[str, Plugin]:
     """What installed packages offer, by row name. Nothing of them is imported."""
-    return _found(tuple(sys.path))[0]
+    return _installed(tuple(sys.path))[0]
 
 
 def plugin_class(name: str) -> type[RankerBase]:
@@ -46,8 +46,8 @@ def plugin_class(name: str) -> type[RankerBase]:
     Raises:
         MmsrarecError: It cannot be imported, or is no ranker that this version can use. The package is named.
     """
-    found, entries = _found(tuple(sys.path))
-    plugin = found[name]
+    installed, entries = _installed(tuple(sys.path))
+    plugin = installed[name]
     try:
         return _checked(plugin, entries[name])
     except Exception as error:  # whatever a foreign module raises when it is imported
@@ -56,15 +56,15 @@ def plugin_class(name: str) -> type[RankerBase]:
 
 
 @cache
-def _found(path: tuple[str, ...]) -> tuple[Mapping[str, Plugin], Mapping[str, EntryPoint]]:
-    """path: where packages are looked for; what is found there is remembered."""
+def _installed(path: tuple[str, ...]) -> tuple[Mapping[str, Plugin], Mapping[str, EntryPoint]]:
+    """The plug-ins on a Python path, and the entry point of each, by row name; cached."""
     offered = entry_points(group=GROUP)
     entries = {entry.name: entry for entry in offered}
-    found = {}
+    installed: dict[str, Plugin] = {}
     for name, entry in entries.items():
         package, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "")
-        found[name] = Plugin(name, package, version, entry.value)
-    return found, entries
+        installed[name] = Plugin(name, package, version, entry.value)
+    return installed, entries
 
 
 def _checked(plugin: Plugin, entry: EntryPoint) -> type[RankerBase]:

@@ -9,8 +9,8 @@ import pytest
 from mmsrarec.data.dataset import Interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.built_in import BUILT_IN
-from mmsrarec.rankers.registry import (
+from mmsrarec.rankers.registry.built_in import BUILT_IN
+from mmsrarec.rankers.registry.registry import (
     CLASSIC,
     GENERATORS,
     STAGE_2,
@@ -21,7 +21,7 @@ from mmsrarec.rankers.registry import (
     ranker_class,
     ranker_names,
 )
-from mmsrarec.rankers.settings import BaselineSettings
+from mmsrarec.rankers.registry.settings import BaselineSettings
 from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.study.model_names import check_generators, check_rows, needs_stage_2, obeys_clock
 from mmsrarec.testing import tiny_log
@@ -105,7 +105,7 @@ def test_names_cost_no_heavy_imports() -> None:
         "assert {*rankers.__all__} == {*rankers._HOME}\n"
         "for name in rankers.__all__: getattr(rankers, name)\n"
         "import mmsrarec.testing.ranker_laws, mmsrarec.testing.logs\n"
-        "from mmsrarec.rankers.settings import BaselineSettings; BaselineSettings()\n"
+        "from mmsrarec.rankers.registry.settings import BaselineSettings; BaselineSettings()\n"
         "print([name for name in ('torch', 'scipy', 'implicit', 'pytest') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -12,10 +12,10 @@ from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.pipeline.run import run
-from mmsrarec.rankers.plugins import _found, plugin_class, plugins
 from mmsrarec.rankers.ranker_base import RankerBase
-from mmsrarec.rankers.registry import Source, candidate_generators, make_row, plugin_facts, ranker_names
-from mmsrarec.rankers.settings import BaselineSettings, space_of
+from mmsrarec.rankers.registry.plugins import _installed, plugin_class, plugins
+from mmsrarec.rankers.registry.registry import Source, candidate_generators, make_row, plugin_facts, ranker_names
+from mmsrarec.rankers.registry.settings import BaselineSettings, space_of
 from mmsrarec.runs.fitted_rankers import load_fitted, ranker_key, ranker_part
 from mmsrarec.runs.recipe import Recipe, load_recipe, to_toml
 from mmsrarec.study.model_names import check_generators, check_rows, obeys_clock
@@ -184,7 +184,7 @@ def test_it_may_propose_and_a_run_keeps_it(install: Install, drawn: Dataset, tmp
     asked = queries([3, 4])
     assert (loaded.score(asked) == made.score(asked)).all()
     (tmp_path / "near-shop" / "near_shop-1.2.dist-info" / "METADATA").write_text(METADATA.replace("1.2", "1.3"))
-    _found.cache_clear()  # another version may rank otherwise
+    _installed.cache_clear()  # another version may rank otherwise
     assert load_fitted(tmp_path, "all", "near-proposing", source) is None
 
 
@@ -226,7 +226,7 @@ def test_a_module_that_fails_at_import_is_named(install: Install) -> None:
 def test_a_name_that_is_taken_changes_nothing(install: Install) -> None:
     install(als="near_shop:Near")
     from mmsrarec.rankers.als import Als
-    from mmsrarec.rankers.registry import ranker_class
+    from mmsrarec.rankers.registry.registry import ranker_class
 
     assert ranker_class("als") is Als
     assert "is never used: this library has a ranker of that name" in plugin_facts()[0]["fault"]

@@ -4,18 +4,18 @@ Free of torch and scipy, so that a recipe can be read without them.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.als import AlsSettings
-from mmsrarec.rankers.built_in import BUILT_IN
 from mmsrarec.rankers.ease import EaseSettings
 from mmsrarec.rankers.item_knn import ItemKnnSettings
-from mmsrarec.rankers.plugins import plugin_class, plugins
 from mmsrarec.rankers.popularity import RecentPopularitySettings
+from mmsrarec.rankers.registry.built_in import BUILT_IN
+from mmsrarec.rankers.registry.plugins import plugin_class, plugins
 from mmsrarec.rankers.sequence_model import SequenceModelSettings
 from mmsrarec.rankers.sequential_rules import SequentialRulesSettings
 from mmsrarec.rankers.user_knn import UserKnnSettings
@@ -40,23 +40,24 @@ class BaselineSettings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _tables_of_plugins(cls, tables: Any) -> Any:
+    def _tables_of_plugins(cls, content: Any) -> Any:
         """Other tables are those of plug-ins, each read by the settings class of its ranker."""
-        if not isinstance(tables, Mapping):
-            return tables
-        rows, read = {table_of(name): name for name in plugins()}, dict(tables)
+        if not isinstance(content, Mapping):
+            return content
+        tables = cast("Mapping[str, Any]", content)
+        rows, parsed = {table_of(name): name for name in plugins()}, dict(tables)
         problems: list[InitErrorDetails] = []
         for table in tables.keys() - cls.model_fields.keys():
             if table not in rows:
                 problems.append({"type": "extra_forbidden", "loc": (table,), "input": tables[table]})
                 continue
             try:
-                read[table] = plugin_class(rows[table]).Settings.model_validate(tables[table])
+                parsed[table] = plugin_class(rows[table]).Settings.model_validate(tables[table])
             except ValidationError as error:
                 problems += [_inside(table, problem) for problem in error.errors(include_url=False)]
         if problems:
             raise ValidationError.from_exception_data(cls.__name__, problems)
-        return read
+        return parsed
 
     def settings(self, row: str) -> BaseModel:
         """The settings of a ranker, by its row's name; the usual ones where it has no table here."""
@@ -84,9 +85,15 @@ def _inside(table: str, problem: Any) -> InitErrorDetails:
 
 
 def encoder_settings(retrieve: RetrieveSettings, baselines: BaselineSettings, name: EncoderName) -> RetrieveSettings:
-    """The settings of a sequence model by name: stage 2's own has those of [retrieve], a row only its own on top.
+    """The settings of a sequence model.
 
-    Raises MmsrarecError where stage 2's own has a table among the baselines too, or the two do not fit together.
+    Args:
+        retrieve: The settings of stage 2, which are those of its own encoder.
+        baselines: The settings of rows, which for any other sequence model override those of stage 2.
+        name: The sequence model.
+
+    Raises:
+        MmsrarecError: Stage 2's own encoder has a table among the baselines, or the settings do not fit together.
     """
     own = baselines.of(name)
     table = f"evaluate.baselines.{table_of(name)}"
@@ -107,10 +114,13 @@ def table_of(row: str) -> str:
 
 
 def space_of(row: str) -> Mapping[str, Sequence[Any]]:
-    """What a search may try for a row: for each setting its values. Every row is given as many tries as any other.
+    """The values that a search may try for each setting of a row.
 
     Args:
-        row: Name of any row; one that is no ranker, or has nothing to search for, has no space.
+        row: Name of any row.
+
+    Returns:
+        Setting to its values; empty for a row that is no ranker or has nothing to search for.
     """
     if row in BUILT_IN:
         return BUILT_IN[row].search_space
