@@ -24,10 +24,10 @@ from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
 from mmsrarec.data.splits import Split, leave_one_out
 from mmsrarec.data.synthetic.catalogue import draw_catalogue
 from mmsrarec.evaluate.protocols import published_candidates
-from mmsrarec.models.backbone.image_features import encode_catalogue_images
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
+from mmsrarec.models.vision.image_features import encode_catalogue_images
 from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs

@@ -28,10 +28,10 @@ from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.data.folder import load
 from mmsrarec.data.synthetic.catalogue import draw_catalogue
-from mmsrarec.models.backbone import image_features
-from mmsrarec.models.backbone.image_features import Features, encode_catalogue_images
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.models.vision import image_features
+from mmsrarec.models.vision.image_features import Features, encode_catalogue_images
 from mmsrarec.runs.recipe import load_recipe
 from mmsrarec.summarize.keyword_parsing import stop_after
 from mmsrarec.summarize.prompts import image_prompt, text_prompt

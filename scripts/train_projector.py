@@ -22,9 +22,9 @@ from torch import Tensor
 from mmsrarec.data.synthetic.drawing import draw_training_pictures
 from mmsrarec.models.backbone.embedded import PROJECTOR, embedded_folder
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.pooling import pool_grid
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.backbone.warm_up import grids, projector_of, warm_up
+from mmsrarec.models.vision.pooling import pool_grid
 from mmsrarec.summarize.prompts import image_prompt
 
 RANGES = ((0x1F300, 0x1F650), (0x1F680, 0x1F700), (0x1F900, 0x1FA00), (0x1FA70, 0x1FAF9), (0x2600, 0x27C0))

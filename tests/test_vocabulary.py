@@ -13,8 +13,8 @@ import pytest
 from paths import TESTS
 
 import mmsrarec
-from mmsrarec.runs.recipe import Recipe, _fields
 from mmsrarec.rankers.registry import ranker_names
+from mmsrarec.runs.recipe import Recipe, _fields
 from mmsrarec.study.model_names import CONTEXT, TRAINED
 
 PACKAGE = Path(mmsrarec.__file__).parent
@@ -74,7 +74,9 @@ def test_headings_are_words_of_the_field() -> None:
 def test_pages_are_in_words_of_the_field() -> None:
     pages = [*PACKAGE.rglob("*.html"), *PACKAGE.rglob("*.jinja"), *PACKAGE.rglob("*.j2")]
     assert pages
-    text = {page.name: re.sub(r"\{[{%#].*?[}%#]\}", " ", page.read_text(encoding="utf-8"), flags=re.S) for page in pages}
+    text = {
+        page.name: re.sub(r"\{[{%#].*?[}%#]\}", " ", page.read_text(encoding="utf-8"), flags=re.S) for page in pages
+    }
     assert {name for name, words in text.items() if any(private(word) for word in re.findall(r"\w+", words))} == set()
 
 

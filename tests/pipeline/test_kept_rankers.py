@@ -47,7 +47,12 @@ def everybody_helps(monkeypatch: pytest.MonkeyPatch) -> None:
 
         logit, whole = Logit.first(len(NAMES)), Logit.first(1 + len(NAMES))
         return replace(
-            load(folder), generators=NAMES, proposing_generators=NAMES, generators_logit=logit, with_lm=whole, without_lm=logit
+            load(folder),
+            generators=NAMES,
+            proposing_generators=NAMES,
+            generators_logit=logit,
+            with_lm=whole,
+            without_lm=logit,
         )
 
     monkeypatch.setattr(Fusion, "load", staticmethod(all_of_them))

@@ -12,9 +12,9 @@ from world import make_evidence
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.image_features import encode_catalogue_images
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.models.vision.image_features import encode_catalogue_images
 from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.runs.run_folder import RunFolder
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from world import make_dataset, make_evidence, make_log, make_prompts
 
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.models.backbone import image_features
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter, merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
+from mmsrarec.models.vision import image_features
 from mmsrarec.recommend.explain import explain_all
 from mmsrarec.recommend.ranking.item_states import mean_states
 from mmsrarec.recommend.ranking.scorer import score_packs

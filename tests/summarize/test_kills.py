@@ -17,9 +17,9 @@ from tiny import tiny_mllm
 from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
-from mmsrarec.models.backbone.image_features import blank
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
+from mmsrarec.models.vision.image_features import blank
 from mmsrarec.summarize import image_grounding
 from mmsrarec.summarize import summarizer as stage_1
 from mmsrarec.summarize.keywords import Keywords

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.image_features import blank, encode_catalogue_images, sha256
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
+from mmsrarec.models.vision.image_features import blank, encode_catalogue_images, sha256
 from mmsrarec.summarize.answer_reading import flag, read_image, read_text
 from mmsrarec.summarize.answer_statistics import statistics
 from mmsrarec.summarize.answer_store import Store

@@ -18,7 +18,7 @@ from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
 from mmsrarec.evaluate.leaks import context_leaks, held_out_leaks, ranking_leaks, stored_leaks
 from mmsrarec.evaluate.leaks.finding import Z_999, Finding
 from mmsrarec.evaluate.protocols import evaluate_full
-from mmsrarec.models.backbone.image_features import load_hashes
+from mmsrarec.models.vision.image_features import load_hashes
 from mmsrarec.rankers.base import Ranker
 from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.prompt.prompt_context import Retrieval

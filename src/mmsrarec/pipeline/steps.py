@@ -23,10 +23,10 @@ from mmsrarec.data.splits import EVERYTHING, SplitName
 from mmsrarec.errors import MissingDependencyError
 from mmsrarec.evaluate.hyperparameter_search import save_tries, search_encoder
 from mmsrarec.models import processes
-from mmsrarec.models.backbone import image_features
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.warm_up import grids, projector_of, warm_up
 from mmsrarec.models.sequence.content_sasrec import whitened
+from mmsrarec.models.vision import image_features
 from mmsrarec.rankers.registry.registry import Source, make_row
 from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named

@@ -20,9 +20,9 @@ from mmsrarec.data.folder import load
 from mmsrarec.data.identity import KeptLog, align, load_items
 from mmsrarec.data.splits import EVERYTHING, Everything, Split, SplitName, make_split, with_validation
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone import image_features
 from mmsrarec.models.backbone.adapter import merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.vision import image_features
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts

@@ -9,9 +9,9 @@ from torch import Tensor
 from mmsrarec.core.artefacts import key
 from mmsrarec.core.progress import Count
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.image_features import blank
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
+from mmsrarec.models.vision.image_features import blank
 from mmsrarec.summarize.answer_store import Store
 from mmsrarec.summarize.prompts import image_prompt
 

@@ -16,8 +16,8 @@ from mmsrarec.core.artefacts import key
 from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.image_features import sha256
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.vision.image_features import sha256
 from mmsrarec.summarize.answer_reading import flag, read_image, read_texts
 from mmsrarec.summarize.answer_store import Job, Store
 from mmsrarec.summarize.image_grounding import support

@@ -18,13 +18,13 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.synthetic.catalogue import MATERIALS
 from mmsrarec.models.backbone.adapter import WEIGHTS, Trainer, add_adapter, merge_adapter, trainable
-from mmsrarec.models.backbone.image_features import encode_catalogue_images
-from mmsrarec.models.backbone.image_token_ids import ImageTokenVocabulary
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.pooling import pool_grid
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.packing.answer_likelihood import packed_log_probs, token_log_probs
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
+from mmsrarec.models.vision.image_features import encode_catalogue_images
+from mmsrarec.models.vision.image_token_ids import ImageTokenVocabulary
+from mmsrarec.models.vision.pooling import pool_grid
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings, TuneSettings
 from mmsrarec.summarize.tuning.policy import TuningContext, tune

@@ -19,10 +19,10 @@ from mmsrarec.models.backbone.decoding import pad_left
 from mmsrarec.models.backbone.layers import selected_layers
 from mmsrarec.models.backbone.loading import config_hash
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.pooling import pool_grid
 from mmsrarec.models.backbone.settings import LayerSelection, ModelSettings
 from mmsrarec.models.packing.forward import batch_of, read
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
+from mmsrarec.models.vision.pooling import pool_grid
 
 MLLM = tiny_mllm()
 PICTURES = [Image.new("RGB", (40, 90), "red"), Image.new("RGB", (56, 56), "navy"), Image.new("RGB", (300, 20), "white")]

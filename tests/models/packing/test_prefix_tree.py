@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tiny import tiny_mllm
 from world import make_dataset, make_evidence, make_log, make_prompts
 
-from mmsrarec.models.backbone.vision_layout import VisionLayout
 from mmsrarec.models.packing import prefix_tree as trees
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.models.packing.prefix_tree import PrefixTree
+from mmsrarec.models.vision.vision_layout import VisionLayout
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import WEIGHTS, merge_adapter
-from mmsrarec.models.backbone.image_features import Features, encode_catalogue_images
+from mmsrarec.models.vision.image_features import Features, encode_catalogue_images
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.tuning import best_of_n, policy, trainers, training_log
 from mmsrarec.summarize.tuning.tuning_tasks import split_summary_tasks

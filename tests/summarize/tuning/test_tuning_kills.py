@@ -16,8 +16,8 @@ from tiny import tiny_mllm
 from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.models.backbone import image_features
 from mmsrarec.models.backbone.adapter import WEIGHTS
+from mmsrarec.models.vision import image_features
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.tuning import policy, trainers, training_log
 

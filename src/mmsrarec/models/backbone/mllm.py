@@ -26,14 +26,14 @@ from mmsrarec.models.backbone.embedded import embedded_folder
 from mmsrarec.models.backbone.layers import freeze, renumber, selected_layers
 from mmsrarec.models.backbone.loading import config_hash, load_parts
 from mmsrarec.models.backbone.model_types import ImageProcessor, Tokenizer
-from mmsrarec.models.backbone.pooling import pool_grid
 from mmsrarec.models.backbone.settings import LayerSelection, ModelSettings
-from mmsrarec.models.backbone.vision_layout import vision_layout_of
 from mmsrarec.models.packing import attention
 from mmsrarec.models.packing.attention import BranchLayout, Layout
 from mmsrarec.models.packing.shared_prefix import packable, prefix_hidden
 from mmsrarec.models.packing.token_index import TokenIndex, only_at
 from mmsrarec.models.untyped import to_list
+from mmsrarec.models.vision.pooling import pool_grid
+from mmsrarec.models.vision.vision_layout import vision_layout_of
 
 if TYPE_CHECKING:
     from mmsrarec.models.backbone.model_types import Decoder, TransformersModel

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from mmsrarec.core.progress import Count
 from mmsrarec.errors import RecipeError
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.pooling import pool_grid
 from mmsrarec.models.untyped import backward, optimizer_step
+from mmsrarec.models.vision.pooling import pool_grid
 
 VISUAL_TOKENS = (9, 9, 1)
 """The numbers of visual tokens in turn: stage 1 reads 9 tokens, the ranking prompt reads their mean."""

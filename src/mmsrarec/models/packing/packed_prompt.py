@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from mmsrarec.models.backbone.vision_layout import VisionLayout
 from mmsrarec.models.packing.attention import Layout
+from mmsrarec.models.vision.vision_layout import VisionLayout
 
 WORDS_ONLY = VisionLayout()
 """The layout of a model without pictures."""

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mmsrarec.models.backbone.vision_layout import VisionLayout
 from mmsrarec.models.packing.attention import BranchLayout, Rows
 from mmsrarec.models.packing.packed_prompt import WORDS_ONLY, PackedPrompt, TokenSpan
 from mmsrarec.models.untyped import to_list
+from mmsrarec.models.vision.vision_layout import VisionLayout
 
 MAX_PATH_TOKENS = 2**15
 """The number of path tokens whose keys and values are gathered at once, which bounds memory."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from mmsrarec.core.progress import Count
 from mmsrarec.data.splits import SplitName
-from mmsrarec.models.backbone import image_features
 from mmsrarec.models.backbone.adapter import merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.vision import image_features
 from mmsrarec.recommend.training.fine_tuning import tune
 from mmsrarec.runs.run_folder import MSR, RunFolder
 from mmsrarec.study.mllm_msr.ranker import RANKING_QUESTION, MllmMsr, MsrPrompts, MsrRetrieval, msr_settings

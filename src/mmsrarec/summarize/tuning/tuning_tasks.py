@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.models.backbone.image_token_ids import ImageTokenVocabulary
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.vision.image_token_ids import ImageTokenVocabulary
 from mmsrarec.summarize.keyword_parsing import stop_after
 from mmsrarec.summarize.language.detection import lexicons, merge_lexicons
 from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt

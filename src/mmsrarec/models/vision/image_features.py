@@ -14,8 +14,8 @@ from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.pooling import pool_grid
 from mmsrarec.models.untyped import open_tensors, save_tensors, to_list
+from mmsrarec.models.vision.pooling import pool_grid
 
 Features = dict[int, Tensor]
 """Item code -> (v, d) visual tokens. An item without a usable picture has no entry."""

@@ -10,7 +10,7 @@ from PIL import Image
 from tiny import tiny_mllm
 
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
-from mmsrarec.models.backbone.image_features import blank, encode_catalogue_images, load, load_known, pool, save
+from mmsrarec.models.vision.image_features import blank, encode_catalogue_images, load, load_known, pool, save
 
 MLLM = tiny_mllm()
 

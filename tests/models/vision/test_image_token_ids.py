@@ -3,8 +3,8 @@
 import torch
 from tiny import tiny_mllm
 
-from mmsrarec.models.backbone.image_token_ids import ImageTokenVocabulary
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
+from mmsrarec.models.vision.image_token_ids import ImageTokenVocabulary
 
 MLLM = tiny_mllm()
 NOISE = torch.Generator().manual_seed(0)
