@@ -226,7 +226,7 @@ def test_where_the_language_model_has_no_weight_reasons_are_those_of_who_decided
     recommender, _ = answers(fused, True, monkeypatch)
     silent = recommender.fusion.without_lm.behind_nothing()
     monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, whole=silent))
-    monkeypatch.setattr("mmsrarec.runs.reasons.explain_all", None)  # the language model is not asked
+    monkeypatch.setattr("mmsrarec.runs.answers.reasons.explain_all", None)  # the language model is not asked
     history = ["003", "017", "021"]
     found = recommender.recommend(history=history, k=4)
     assert {reason.kind for answer in found for reason in answer.reasons} == {"history", "ranker"}

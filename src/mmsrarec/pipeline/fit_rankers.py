@@ -13,9 +13,9 @@ from mmsrarec.models.weight_packages import WEIGHT_PACKAGES
 from mmsrarec.pipeline.fit_costs import Facts, sequence_pass
 from mmsrarec.pipeline.fit_plan import LEAST_PASSES, MAX_PASSES, USUAL_PASSES, rankers_for
 from mmsrarec.pipeline.run import run
+from mmsrarec.runs.answers.without_model import RANKERS, save_rankers
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.run_folder import RunFolder
-from mmsrarec.runs.without_model import RANKERS, save_rankers
 from mmsrarec.study.candidate_generators import CandidateGenerators
 from mmsrarec.study.model_scorers import Scorers
 from mmsrarec.summarize.keyword_parsing import fallback

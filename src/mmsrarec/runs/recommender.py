@@ -18,17 +18,9 @@ from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError, NotFittedError
 from mmsrarec.models.devices import check_device
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
-from mmsrarec.rankers.ensemble.interleaved import (
-    Interleaved,
-    KeywordOverlap,
-    PaddedCatalogue,
-    Restricted,
-    with_cold_items,
-)
+from mmsrarec.rankers.ensemble.interleaved import Interleaved, Restricted
 from mmsrarec.rankers.ensemble.two_stage import Reranked
-from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.popularity import PopularityAsOf
-from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.explain import Reason, explain, log_odds
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences, carries, preference_bonus
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
@@ -37,8 +29,7 @@ from mmsrarec.recommend.ranking.fusion import FixedScores, Fused, Fusion
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC
-from mmsrarec.runs.answers import Explanation, Recommendations
-from mmsrarec.runs.arguments import (
+from mmsrarec.runs.answers.arguments import (
     ItemIds,
     checked_count,
     checked_flag,
@@ -47,15 +38,23 @@ from mmsrarec.runs.arguments import (
     checked_ids,
     checked_words,
 )
-from mmsrarec.runs.batch import ONE_OR_MANY, recommend_table, score_table
+from mmsrarec.runs.answers.batch import ONE_OR_MANY, recommend_table, score_table
+from mmsrarec.runs.answers.generators import catalogue_generator, served_generators
+from mmsrarec.runs.answers.options import Histories, Options, TableOptions, UserIds, Wanted
+from mmsrarec.runs.answers.questions import Questions, ignored, unmet
+from mmsrarec.runs.answers.reasons import Reasons, softmax
+from mmsrarec.runs.answers.recommendations import Explanation, Recommendations
+from mmsrarec.runs.answers.similar_items import similar_items, similar_table
+from mmsrarec.runs.answers.without_model import (
+    NOTE,
+    NoPrompts,
+    count_scorer,
+    is_without_model,
+    load_rankers,
+    no_prompts,
+)
 from mmsrarec.runs.current_catalogue import open_catalogue
-from mmsrarec.runs.fitted_rankers import served_rankers
-from mmsrarec.runs.options import Histories, Options, TableOptions, UserIds, Wanted
-from mmsrarec.runs.questions import Questions, ignored, unmet
-from mmsrarec.runs.reasons import Reasons, softmax
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part
-from mmsrarec.runs.similar_items import similar_items, similar_table
-from mmsrarec.runs.without_model import NOTE, NoPrompts, count_scorer, is_without_model, load_rankers, no_prompts
 
 UNASKED_SCORE = 0.5
 """p(yes) where the language model is not asked: log-odds of zero."""
@@ -96,9 +95,9 @@ class Recommender:
             self.scorer, fused = count_scorer(self.retrieval.train), load_rankers(run_folder.folder)
         learned = None if generator else fused
         self.fusion = learned if learned and learned.improves and run_folder.served == "whole" else None
-        made = self._made(learned.generators) if learned else ()
-        self.generators: tuple[CandidateGenerator, ...] = made if self.fusion else ()
-        self.generator: Ranker = generator or self._generator(made, learned)
+        rankers = served_generators(run_folder, split, learned.generators) if learned else ()
+        self.generators: tuple[CandidateGenerator, ...] = rankers if self.fusion else ()
+        self.generator: Ranker = generator or catalogue_generator(run_folder, split, rankers, learned)
         self.cold_generator = PopularityAsOf().fit(self.retrieval.train)
         self.reasons = Reasons(self.dataset, run_folder.keywords, prompts, batch)
         self.questions = Questions(self.dataset, run_folder.recipe.evaluate.repeat_consumption == "allow")
@@ -366,25 +365,6 @@ class Recommender:
             for place, found in zip(best, measured, strict=True)
         ]
         return Recommendations(items, left_out, notes)
-
-    def _generator(self, made: Sequence[CandidateGenerator], learned: Fusion | None) -> Ranker:
-        """Those who were chosen to propose, or the run's sequence encoder; and what nobody took, which they cannot
-        know."""
-        n_items, named = len(self.dataset.items), {one.name: one for one in made}
-        known: CandidateGenerator = SequenceRanker.of(self.run_folder.encoder(self.split), self.retrieval.train)
-        if learned:
-            known = WeightedEnsemble.of(
-                [named[name] for name in learned.proposing_generators], learned.generators_logit, n_items
-            )
-        words = KeywordOverlap(list(map(self.run_folder.keywords.united, range(n_items))))
-        return with_cold_items(
-            known, named.get(CONTENT_SASREC), words, n_items, self.run_folder.recipe.evaluate.n_candidates
-        )
-
-    def _made(self, names: Sequence[str]) -> tuple[CandidateGenerator, ...]:
-        """Those candidate generators, one by one, for all items that are there now."""
-        rankers = served_rankers(self.run_folder, self.split, names)
-        return tuple(PaddedCatalogue(ranker, len(self.dataset.items)) for ranker in rankers)
 
     @cached_property
     def _shown(self) -> list[tuple[str, ...]]:

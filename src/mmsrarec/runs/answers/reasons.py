@@ -16,8 +16,8 @@ from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.recommend.ranking.generator_reasons import generator_reasons, joined
 from mmsrarec.recommend.reason_sentences import ShownReason, heaviest, sentence
-from mmsrarec.runs.answers import Recommendation
-from mmsrarec.runs.without_model import NoPrompts, popularity_reasons
+from mmsrarec.runs.answers.recommendations import Recommendation
+from mmsrarec.runs.answers.without_model import NoPrompts, popularity_reasons
 from mmsrarec.summarize.keywords import Keywords
 
 SHOWN_REASONS = 3

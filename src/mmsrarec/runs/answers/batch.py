@@ -10,8 +10,8 @@ from mmsrarec.core.terminal import remark_all
 from mmsrarec.data.dataset import FloatArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.runs.answers import Recommendations, table
-from mmsrarec.runs.questions import Questions, many_users
+from mmsrarec.runs.answers.questions import Questions, many_users
+from mmsrarec.runs.answers.recommendations import Recommendations, table
 
 SCORES = {"user_id": pl.String, "item_id": pl.String, "score": pl.Float64}
 ONE_OR_MANY = "give user or history for one answer, or users or histories for a table"

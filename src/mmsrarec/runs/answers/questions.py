@@ -11,7 +11,7 @@ from mmsrarec.data.dataset import Dataset, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.recommend.prompt.preferences import UserPreferences, without_effect
-from mmsrarec.runs.arguments import ItemIds, checked_id, checked_ids
+from mmsrarec.runs.answers.arguments import ItemIds, checked_id, checked_ids
 
 SHOWN = 10
 """Ids in a message, at most."""

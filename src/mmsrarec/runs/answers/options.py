@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypedDict
 from numpy.typing import NDArray
 
 from mmsrarec.core.progress import Reported
-from mmsrarec.runs.arguments import ItemIds
+from mmsrarec.runs.answers.arguments import ItemIds
 
 UserIds: TypeAlias = Sequence[str] | Sequence[int] | NDArray[Any]
 Histories: TypeAlias = Mapping[Any, ItemIds] | Sequence[ItemIds]
