@@ -52,7 +52,8 @@ def dataset_of(
     max_rejects: float = 0.01,
 ) -> Dataset:
     """As `Dataset.from_frames`, which documents the arguments."""
-    report, rejects, notes = Report(), Rejects(), []
+    report, rejects = Report(), Rejects()
+    notes: list[str] = []
     chosen = dict(columns or {})
     known = {f"{table}.{field}" for table, names in _TABLES.items() for field in names}
     if stray := [key for key in chosen if key not in known]:
@@ -74,7 +75,8 @@ _TABLES = {"items": ITEM_COLUMNS, "interactions": INTERACTION_COLUMNS}
 
 def _chosen(frame: Any, table: Literal["items", "interactions"], chosen: Mapping[str, str]) -> dict[str, str]:
     """Field -> name of its column: the one that the caller named, else the first usual one that is there."""
-    there, found = columns_of(frame, table), {}
+    there = columns_of(frame, table)
+    found: dict[str, str] = {}
     lowered = {column.lower(): column for column in reversed(there)}
     for field, usual in _TABLES[table].items():
         if (named := chosen.get(f"{table}.{field}")) is not None:
@@ -87,6 +89,7 @@ def _chosen(frame: Any, table: Literal["items", "interactions"], chosen: Mapping
 
 
 def _needed(found: Mapping[str, str], table: str, fields: Sequence[str], there: Sequence[str]) -> None:
+    """Raise DataError where a field has no column."""
     for field in fields:
         if field not in found:
             usual = ", ".join(_TABLES[table][field][:4])
@@ -105,7 +108,8 @@ def _items(
     fields = {field: plain_list(frame, column) for field, column in found.items()}
     ids = decimal(fields.pop("item_id"))
     items: dict[str, Item] = {}
-    rows, set_aside = len(ids), {}
+    rows = len(ids)
+    set_aside: dict[str, int] = {}
     for row, raw in enumerate(ids):
         item_id = None
         try:
@@ -166,8 +170,9 @@ def _interactions(
     else:
         times, declared = list(range(len(users))), "steps"
         notes.append("the interactions have no column of times: the order of their rows is taken for it, as steps")
-    known, log, unknown = {item.item_id for item in catalogue}, Log(INTERACTIONS), {}
-    texts: dict[tuple[str, type, Any], str | Fault] = {}
+    known, log = {item.item_id for item in catalogue}, Log(INTERACTIONS)
+    unknown: dict[str, int] = {}
+    texts: dict[tuple[str, type[Any], Any], str | Fault] = {}
     for row, (user, item, time) in enumerate(zip(users, items, times, strict=True)):
         try:
             user_id, item_id = _cached(texts, user, "user_id"), _cached(texts, item, "item_id")
@@ -193,9 +198,12 @@ def _interactions(
     return log.finish(name, len(users), share, declared, report, rejects, catalogue)
 
 
-def _cached(texts: dict[tuple[str, type, Any], Any], value: Any, column: Literal["user_id", "item_id"]) -> str:
+def _cached(
+    texts: dict[tuple[str, type[Any], Any], str | Fault], value: Any, column: Literal["user_id", "item_id"]
+) -> str:
     """The id as text, worked out once for each value."""
-    key = (column, type(value), value)
+    kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]  # of any object
+    key = (column, kind, value)
     with suppress(TypeError):  # what cannot be hashed is no id either, and `id_text` says so
         if (text := texts.get(key)) is not None:
             if isinstance(text, Fault):
@@ -212,7 +220,9 @@ def _cached(texts: dict[tuple[str, type, Any], Any], value: Any, column: Literal
     return text
 
 
-def _with_pictures(dataset: Dataset, images: Any, report: Report, notes: list[str]) -> Dataset:
+def _with_pictures(
+    dataset: Dataset, images: str | os.PathLike[str] | Mapping[Any, Any] | None, report: Report, notes: list[str]
+) -> Dataset:
     """The data set with the pictures that open; the others are named in the report."""
     if images is None:
         if pictured := sum(item.image is not None for item in dataset.items):
@@ -242,7 +252,7 @@ def _with_pictures(dataset: Dataset, images: Any, report: Report, notes: list[st
 
 def _notes(report: Report, rejects: Rejects) -> list[str]:
     """What was set aside, a sentence each."""
-    notes = []
+    notes: list[str] = []
     if report.duplicates:
         notes.append(f"{report.duplicates} rows repeat an earlier one and are dropped")
     if rejects.rows:

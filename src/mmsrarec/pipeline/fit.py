@@ -68,10 +68,15 @@ def fit(
         DataError: The data cannot be used, or too few users have three interactions.
         MmsrarecError: `minutes` is no time, or the model cannot be loaded.
     """
-    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not LEAST_MINUTES <= minutes < 1e6:
+    if not _is_time(minutes):
         raise MmsrarecError(f"minutes: {minutes!r} is no time: give a number of minutes, {LEAST_MINUTES} or more")
     fitted(data, Path(out), minutes, Progress.of(progress), seed, device, model)
     return Recommender.load(out, device=device)
+
+
+def _is_time(minutes: object) -> bool:
+    """Whether it is a number of minutes that a fit may take."""
+    return isinstance(minutes, int | float) and not isinstance(minutes, bool) and LEAST_MINUTES <= minutes < 1e6
 
 
 def fitted(

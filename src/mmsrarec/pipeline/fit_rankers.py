@@ -38,8 +38,16 @@ def missing_model_packages(model: str) -> list[str]:
 
 
 def plan_rankers(dataset: Dataset, seconds: float, device: str, seed: int) -> dict[str, Any]:
-    """Settings, reasons and what was measured, as `fit` keeps them."""
-    facts, reasons = Facts.of(dataset), []
+    """Settings, reasons and predicted seconds, as `fit` keeps them.
+
+    Args:
+        dataset: What is fitted.
+        seconds: How long fitting may take.
+        device: A torch device.
+        seed: Every random draw follows from it.
+    """
+    facts = Facts.of(dataset)
+    reasons: list[str] = []
     rows = [name for name in rankers_for(facts, seconds, reasons) if name != "mmsrarec"]
     of_pass = sequence_pass(dataset, device, seed)
     passes = int(SHARE_SEQUENCE * seconds / max(USUAL_PASSES * of_pass, 1e-9))

@@ -41,7 +41,13 @@ FEW = 4
 
 
 class RunFolderView:
-    """A log as a run sees it."""
+    """A log as a run sees it.
+
+    Attributes:
+        run_folder: The run, whose dataset holds the log.
+        name: Of a split.
+        prompts: The prompts of the tuned language model; None where it is not asked.
+    """
 
     def __init__(self, run_folder: RunFolder, name: SplitName, prompts: Prompts | None):
         self.run_folder, self.prompts = run_folder, prompts
@@ -49,14 +55,17 @@ class RunFolderView:
 
     @property
     def split(self) -> Split:
+        """The log, split."""
         return self.run_folder.split(self.name)
 
     @property
     def retrieval(self) -> Retrieval:
+        """Stage 2 on the training part of the log."""
         return self.run_folder.retrieval(self.name)
 
     @cached_property
     def comparison(self) -> Comparison:
+        """The comparison of rows on the log, with the settings that were chosen on the run's own log."""
         found = Comparison(self.run_folder, self.name, Progress(), lambda done, total, label: None)
         # settings that a search chose on validation stay as they are, like all that was trained: nothing is searched
         # anew by a log that a check changed, nor kept in the run's folder
@@ -65,6 +74,7 @@ class RunFolderView:
         return found
 
     def row(self, name: str) -> Ranker:
+        """A row of the comparison, made from the log."""
         if name != "mmsrarec":
             return self.comparison.scorers.classic(name)
         assert self.prompts is not None
@@ -74,8 +84,17 @@ class RunFolderView:
 def check_run(folder: Path, users: int = 40, fast: bool = False, say: Progress | None = None) -> dict[str, Any]:
     """All findings on a run whose stage 2 is finished, also written to evaluate/leaks.json.
 
-    users: test users that the language model is asked about, in float32, where it is tuned; fast: it is not asked.
-    Raises MmsrarecError where there is no such run.
+    Args:
+        folder: The run's folder.
+        users: Test users that the language model is asked about, in float32, where it is tuned.
+        fast: Do not ask the language model.
+        say: Is told each verdict.
+
+    Returns:
+        The run, whether it passed, advice for each check that failed, and the record of every check.
+
+    Raises:
+        MmsrarecError: There is no such run.
     """
     say, run_folder = say or Progress(), RunFolder.open(folder)
     findings: list[Finding] = []
@@ -106,8 +125,14 @@ VERDICT = {True: "green", False: "FAILED", None: "reported only"}
 
 
 def check_split(run_folder: RunFolder, name: SplitName, prompts: Prompts | None, users: int) -> Iterator[Finding]:
-    """The findings on one split, the cheap ones first."""
+    """The findings on one split, the cheap ones first.
 
+    Args:
+        run_folder: The run.
+        name: Of the split.
+        prompts: The prompts of the tuned language model; None where it is not asked.
+        users: Test users that the language model is asked about.
+    """
     recipe, log, run_view = run_folder.recipe, run_folder.dataset.interactions, RunFolderView(run_folder, name, prompts)
 
     def build(changed: Interactions) -> RunFolderView:

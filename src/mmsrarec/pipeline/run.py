@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def run(
     progress: Reported = True,
     shard: Shard | None = None,
     retune: bool = False,
-) -> dict:
+) -> dict[str, Any]:
     """Do the named stages in `out`. A stopped run goes on where it was.
 
     Only one call at a time works in a folder; shards of stage 1 may work side by side.
@@ -137,11 +138,21 @@ def run_again(run_folder: RunFolder, progress: Progress, stages: tuple[str, ...]
         artefacts.atomic_write(run_folder.folder / RECIPE, to_toml(run_folder.recipe).encode())
 
 
-def update(out: Path, progress: Progress, data: Path | None = None) -> dict:
-    """Let a finished run know the items that joined its data folder or were edited since: they are summarized, nothing
-    is trained. Items that left the folder are no longer recommended.
+def update(out: Path, progress: Progress, data: Path | None = None) -> dict[str, Any]:
+    """Let a finished run know the items that joined its data folder or were edited since.
 
-    data: where the data folder lies now. Raises MmsrarecError where it is not there, or holds other data.
+    They are summarized, nothing is trained. Items that left the folder are no longer recommended.
+
+    Args:
+        out: The run's folder.
+        progress: Is told each line.
+        data: Where the data folder lies now; the recipe's place unless given.
+
+    Returns:
+        Which items are new, edited and removed, how many interactions joined, and what `Run.all` returns.
+
+    Raises:
+        MmsrarecError: The data folder is not there, or holds other data.
     """
     with processes.holding_run(out):
         catalogue = open_catalogue(out, data)
@@ -166,12 +177,22 @@ def joined(before: Interactions, now: Interactions) -> int:
     return (kinds[1] - kinds[0]).total()
 
 
-def refit(out: Path, progress: Progress, data: Path | None = None, device: str | None = None) -> dict:
+def refit(out: Path, progress: Progress, data: Path | None = None, device: str | None = None) -> dict[str, Any]:
     """Train what a finished run serves anew on all interactions, with the settings that validation chose.
 
     Sequence models train for as many passes as they were best after; the ranking model on as many packs; what was
     learned about fusing them stays. Nothing is left to measure it by, so the figures in the report are those of the
     models that held interactions back. What is served from then on is the refitted ranker.
+
+    Args:
+        out: The run's folder.
+        progress: Is told each line.
+        data: Where the data folder lies now; the recipe's place unless given.
+        device: A torch device instead of the recipe's.
+
+    Returns:
+        How many interactions, users and items it is fitted on, the report's summary where there is one, and the
+        seconds it took.
     """
     update(out, progress, data)
     with processes.holding_run(out):
@@ -216,8 +237,14 @@ class Run:
             torch.set_num_threads(self.recipe.runtime.threads)
 
     def check_inputs(self, stages: tuple[str, ...] | None) -> None:
-        """Raise MmsrarecError, before anything is trained, where a stage needs a part that is not there and that none
-        of the stages asked for makes."""
+        """Check, before anything is trained, that every part that a stage needs is there or will be made.
+
+        Args:
+            stages: Names of `STAGES` that will be done; None for all that are needed, which lack nothing.
+
+        Raises:
+            NotFittedError: A part is not there, and none of the stages makes it.
+        """
         if stages is None:
             return
         for part in self.needs(stages):
@@ -250,8 +277,17 @@ class Run:
                 yield from (adapter_part(split, name) for name in variants[split])
                 yield from [msr_part(split)] if MSR in rows else []
 
-    def all(self, stages: tuple[str, ...] | None = None) -> dict:
-        started, done = time.monotonic(), {}
+    def all(self, stages: tuple[str, ...] | None = None) -> dict[str, Any]:
+        """Do the stages, in their order, on every split and with every seed.
+
+        Args:
+            stages: Names of `STAGES`; None for all that the rows of the comparison need.
+
+        Returns:
+            What came of each stage, as plain JSON values.
+        """
+        started = time.monotonic()
+        done: dict[str, Any] = {}
         stages = stages or self.needed()
         splits = self.recipe.evaluate.splits
         with processes.first_alone():
@@ -302,7 +338,8 @@ class Run:
         teachers = [teacher for variant in found if (teacher := variant_named(variant).teacher) not in (None, *found)]
         return list(dict.fromkeys((*teachers, *found)))
 
-    def evaluate(self) -> dict:
+    def evaluate(self) -> dict[str, Any]:
+        """Compare the rows on test users and write the report; the report's summary."""
         with self.say.counting() as count:
             self.keep_rankers(count)
             summary = compare(self.run_folder, self.variants, self.say, count)
@@ -317,7 +354,7 @@ class Run:
             names = [name for name in candidate_generators(evaluate.rows) if made_from_log(name)]
             self.stages.rankers(split, names, Scorers(self.run_folder, split, count).source)
 
-    def manifest(self) -> dict:
+    def manifest(self) -> dict[str, Any]:
         """Every finished artefact and its key."""
         folders = (path for path in artefacts.finished_under(self.out) if path.relative_to(self.out).parts[0] != SEEDS)
         parts = {path.relative_to(self.out).as_posix(): artefacts.read_manifest(path)["key"] for path in folders}

@@ -24,10 +24,12 @@ ones take longer, for the memory that they ask for."""
 
 @dataclass(frozen=True)
 class Reason:
-    """Something the model was shown. weight: how far the log-odds of yes fall without it; negative: it spoke against.
+    """Something the model was shown, and how much it carried.
 
     Attributes:
         kind: As of a `PromptFact`; or "ranker", of what a candidate generator says (`generator_reasons`).
+        text: What the prompt says.
+        weight: How far the log-odds of yes fall without it; negative: it spoke against the item.
         item_id: Of a history or similar item.
         parts: Where asked for, the keywords of a reason that is made of several, each left out alone; their weights
             need not add up to that of all.
@@ -58,9 +60,17 @@ def explain_all(
 ) -> list[tuple[float, list[Reason]]]:
     """The score of each candidate in `context`, and its reasons by weight, heaviest first.
 
-    What similar people took is named only where at least `k_anonymity` distinct ones stand behind it. each_keyword:
-    keywords are measured one by one as well, as parts of the reason that holds them all. The score is what the weights
-    are differences from. It is computed as these are, through a tree, and is no rank's: see `score_contexts`.
+    What similar users chose is named only where at least `k_anonymity` distinct ones stand behind it.
+
+    Args:
+        prompts: Of the model that is asked.
+        context: The prompt context, with c candidates.
+        batch_tokens: Tokens of packs in one batch, at most.
+        each_keyword: Measure keywords one by one as well, as parts of the reason that holds them all.
+
+    Returns:
+        For each candidate p(yes), from which the weights are differences, and the reasons. p(yes) is computed as these
+        are, through a tree, and is no rank's: see `score_contexts`.
     """
     about_user, own = facts_of(prompts, context, each_keyword)
     packs = explanation_prompts(prompts, context, about_user, own)
@@ -71,7 +81,7 @@ def explain_all(
     logits = [np.array([log_odds(float(p)) for p in scores]) for scores in scored]
     n = len(context.candidates)
     whole, rest = logits[0][:n], np.split(logits[0][n:], np.cumsum([len(mine) for mine in own])[:-1])
-    found = []
+    found: list[tuple[float, list[Reason]]] = []
     for place, (mine, values) in enumerate(zip(own, rest, strict=True)):
         without = [part[place] for part in logits[1:]] + values.tolist()
         drops = {
@@ -99,8 +109,17 @@ def facts_of(
 def explanation_prompts(
     prompts: Prompts, context: PromptContext, about_user: Sequence[PromptFact], own: Sequence[Sequence[PromptFact]]
 ) -> list[PackedPrompt]:
-    """A pack with everything: the candidates, then each once more for each statement of its own; and a pack for each
-    statement of the asker."""
+    """The packs whose scores give the reasons.
+
+    The first holds everything: the candidates, then each once more for each fact of its own. The others leave out one
+    fact of the user each.
+
+    Args:
+        prompts: Of the model that is asked.
+        context: The prompt context, with c candidates.
+        about_user: Facts of the user.
+        own: For each candidate its facts.
+    """
     nothing = Mask()
     whole = [nothing.candidate(prompts, context, place) for place in range(len(own))]
     less = [one.cut.candidate(prompts, context, place) for place, mine in enumerate(own) for one in mine]
@@ -122,5 +141,6 @@ def _reason(
 
 
 def log_odds(p: float) -> float:
+    """The log-odds log p - log(1 - p), finite: p is held within [1e-9, 1 - 1e-9]."""
     p = min(max(p, 1e-9), 1 - 1e-9)
     return float(np.log(p) - np.log1p(-p))

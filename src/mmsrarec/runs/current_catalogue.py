@@ -32,7 +32,7 @@ class Catalogue:
     """What a run answers about.
 
     Attributes:
-        run folder: The run; its dataset is the catalogue as it is now, its logs what the models were made from.
+        run_folder: The run; its dataset is the catalogue as it is now, its logs what the models were made from.
         split: Whose models answer: those of the evaluated split, or refitted on everything.
         available: (items,) what may be recommended.
         new: Ids of items that joined and were not summarized yet.

@@ -72,6 +72,7 @@ class Fingerprints:
         return self.recipe.model.whole
 
     def pictures(self) -> str:
+        """Of what the model sees of the pictures."""
         shown, told = self.recipe.summarize.visual_tokens, self.texts if self.model.warm_up_steps else None
         return self.of("pictures", model=self.model, images=self.images, categories=told, visual_tokens=shown)
 
@@ -83,7 +84,8 @@ class Fingerprints:
     def tune(self, retune: bool) -> str:
         """Of the tuned policy, which is for items to come and so is kept when the catalogue changes.
 
-        retune: not where it has changed since it was tuned.
+        Args:
+            retune: Do not keep it where the catalogue has changed since it was tuned.
         """
         recipe, settings = self.recipe, self.recipe.summarize
         made_from: dict[str, Any] = {
@@ -103,7 +105,12 @@ class Fingerprints:
         return artefacts.inputs_of(self.run_folder.folder / "tune").get("data") != self.catalogue
 
     def summarize(self, part: str, tuned: bool) -> str:
-        """Of the keywords. tuned: whether the tuned policy writes them."""
+        """Of the keywords.
+
+        Args:
+            part: "summarize" or "summarize-untuned".
+            tuned: Whether the tuned policy writes them.
+        """
         pictures = self.run_folder.recorded("pictures")
         return self.of(part, made_by=self.summarized_by(tuned), texts=self.texts, pictures=pictures)
 
@@ -152,8 +159,13 @@ class Fingerprints:
             made_from["teacher"] = run_folder.recorded(adapter_part(split, changes.teacher))
         return self.of(adapter_part(split, variant), settings=run_folder.recommend_settings(variant), **made_from)
 
-    def msr(self, split: SplitName, asked: tuple[str, ...]) -> str:
-        """Of what the row of MLLM-MSR is trained to. asked: all the words of its prompts."""
+    def msr(self, split: SplitName, words: tuple[str, ...]) -> str:
+        """Of the model behind the row of MLLM-MSR.
+
+        Args:
+            split: What it is trained on.
+            words: All the words of its prompts.
+        """
         recipe = self.recipe
         made_from = {name: self.run_folder.recorded(name) for name in ("pictures", f"retrieve/{split}")}
         told, training_plan = recipe.evaluate.mllm_msr, TRAINING_PLAN
@@ -163,7 +175,7 @@ class Fingerprints:
             texts=self.texts,
             settings=recipe.recommend,
             msr=told,
-            prompts=asked,
+            prompts=words,
             training_plan=training_plan,
             **made_from,
         )

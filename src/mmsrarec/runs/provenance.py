@@ -8,7 +8,7 @@ where the data lie, and how the work is done.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import ValidationError
 
@@ -79,12 +79,24 @@ def check_inputs(folder: Path, part: str, manifest: Manifest) -> None:
         )
 
 
+def _is_table(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
+
+
 def differing(mine: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Dotted setting -> (mine, the other's), of the tables that make parts, where the two recipes differ."""
+    """Where two recipes differ, in the tables that make parts.
+
+    Args:
+        mine: Settings of one recipe, by table.
+        other: Settings of the other.
+
+    Returns:
+        Dotted setting -> (its value in mine, its value in the other).
+    """
     found: dict[str, tuple[Any, Any]] = {}
 
     def walk(name: str, a: Any, b: Any) -> None:
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
+        if _is_table(a) and _is_table(b):
             for key in sorted(a.keys() | b.keys()):
                 walk(f"{name}.{key}", a.get(key), b.get(key))
         elif a != b:
@@ -96,7 +108,14 @@ def differing(mine: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tu
 
 
 def said(differences: Mapping[str, tuple[Any, Any]], mine: str, other: str, most: int = 3) -> str:
-    """The differences in words that name both sides."""
+    """The differences in words.
+
+    Args:
+        differences: As `differing` returns them.
+        mine: What holds the first values.
+        other: What holds the second ones.
+        most: How many are named.
+    """
     shown = [f"{name} is {a!r} in {mine} and {b!r} in {other}" for name, (a, b) in list(differences.items())[:most]]
     more = len(differences) - len(shown)
     return "; ".join(shown) + (f"; and {more} more" if more else "")
@@ -158,8 +177,16 @@ def serving_variant(recipe: Recipe) -> str:
 
 
 def served_on(folder: Path, split: SplitName, variant: str) -> SplitName | Everything:
-    """What the models that answer were fitted on: everything, where the run was refitted after it was evaluated as it
-    is now, else the training part of the split."""
+    """What the models that answer were fitted on.
+
+    Args:
+        folder: The run's folder.
+        split: Whose models were evaluated.
+        variant: Of stage 3, that answers.
+
+    Returns:
+        Everything, where the run was refitted after it was evaluated as it is now; else the split.
+    """
     part = f"recommend/{EVERYTHING}/{variant}"
     if not is_whole(folder / part) or f"recommend/{split}/{variant}" not in inputs_of(folder / part):
         return split

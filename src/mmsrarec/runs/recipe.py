@@ -5,7 +5,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -71,9 +71,14 @@ class Recipe(BaseModel):
 
 
 def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe. `path`: a file, or the name of a shipped recipe; overrides: "a.b=c", c as TOML writes it.
+    """Read a recipe.
 
-    Raises MmsrarecError, one line that names the file and the key, for whatever is wrong.
+    Args:
+        path: A file, or the name of a shipped recipe.
+        overrides: "a.b=c", c as TOML writes it.
+
+    Raises:
+        RecipeError: Anything is wrong; one line names the file and the key.
     """
     path = find_recipe(path)
     try:
@@ -123,9 +128,10 @@ def parse_override(text: str) -> tuple[str, Any]:
 def _put(raw: dict[str, Any], dotted: str, value: Any, override: str) -> None:
     *parents, last = dotted.split(".")
     for name in parents:
-        raw = raw.setdefault(name, {})
-        if not isinstance(raw, dict):
+        table: object = raw.setdefault(name, {})
+        if not isinstance(table, dict):
             raise RecipeError(f"--set {override}: {name} is a value, not a table")
+        raw = cast(dict[str, Any], table)
     raw[last] = value
 
 
@@ -186,4 +192,4 @@ def _table(values: Mapping[str, Any], path: tuple[str, ...]) -> Iterable[str]:
             yield f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _table(value, (*path, name))
+            yield from _table(cast(Mapping[str, Any], value), (*path, name))

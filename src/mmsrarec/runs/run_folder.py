@@ -52,8 +52,13 @@ Part = SplitName | Everything
 class RunFolder:
     """What a recipe's stages left in a folder, ready for use.
 
-    dataset: the items, and who interacted with what, as the parts are or will be made from them; loaded from the
-    recipe's data folder unless given. logs: of a finished run, the interactions that each split was made from.
+    Attributes:
+        recipe: The settings of the run.
+        folder: Where it lies.
+        dataset: The items, and who interacted with what, as the parts are or will be made from them; loaded from the
+            recipe's data folder unless given.
+        logs: Of a finished run, the interactions that each split was made from.
+        notes: What a user should know of the run, a sentence each.
     """
 
     def __init__(
@@ -77,7 +82,12 @@ class RunFolder:
     def open(cls, folder: Path, device: str | None = None) -> "RunFolder":
         """A finished run as it was made: the items and interactions that its parts were made from.
 
-        Raises MmsrarecError where there is none, or one of another version, or its parts do not belong together.
+        Args:
+            folder: Of the run.
+            device: A torch device instead of the recipe's.
+
+        Raises:
+            MmsrarecError: There is no run, or one of another version, or its parts do not belong together.
         """
         found = made(folder)
         kept, known = KeptLog.load(folder / "retrieve" / found.split), load_items(folder / "summarize")
@@ -122,6 +132,7 @@ class RunFolder:
 
     @cached_property
     def features(self) -> image_features.Features:
+        """What the untuned model sees of each picture."""
         return image_features.load(self._finished("pictures") / "features.safetensors", self.dataset)
 
     @cached_property
@@ -165,7 +176,10 @@ class RunFolder:
     def encoder_part(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """The folder of a sequence model inside the run: stage 2's own, or beside it one that is a row only.
 
-        refit: trained on the validation interactions as well, which stage 2's own never is.
+        Args:
+            split: What it is trained on.
+            name: Of the sequence model.
+            refit: Trained on the validation interactions as well, which stage 2's own never is.
         """
         if refit:
             return f"sequence/{split}/{name}-refit"
@@ -196,6 +210,12 @@ class RunFolder:
         return variant_named(variant).retrieval_settings(self.recipe.retrieve).encoder
 
     def prompts(self, variant: str, mllm: Mllm | None = None) -> Prompts:
+        """The prompts of a variant of stage 3.
+
+        Args:
+            variant: Of stage 3.
+            mllm: The model that is asked; the untuned one unless given.
+        """
         settings = self.recommend_settings(variant)
         features = image_features.pool(self.features, settings.visual_tokens) if settings.prompt_fields.pictures else {}
         keywords = self._keywords(self.summaries(variant))
@@ -226,8 +246,7 @@ class RunFolder:
         return self.folder / "items.safetensors"
 
     def fusion(self, split: SplitName, kind: Kind) -> Fusion | None:
-        """What was learned about fusing this very adapter with the candidate generators; None where that was not
-        done."""
+        """What was learned about fusing this very adapter with the candidate generators; None where it was not."""
         folder = self.folder / fusion_part(split, kind)
         adapter = self.folder / adapter_part(split, "whole")
         if not (is_whole(folder) and is_whole(adapter)):

@@ -42,7 +42,7 @@ def recommend_table(
     asked, say = many_users(users, histories), Progress.of(progress)
     for _, who in asked:
         questions.query(who.get("user"), who.get("history"), strict)
-    answers = []
+    answers: list[tuple[str, Recommendations]] = []
     for user_id, who in say.track(asked, "recommending"):
         answer = ask(who.get("user"), who.get("history"))
         remark_all(answer.notes)
@@ -53,7 +53,14 @@ def recommend_table(
 def score_table(
     score: Callable[[Queries], FloatArray], questions: Questions, ids: Sequence[str], users: object
 ) -> pl.DataFrame:
-    """user_id, item_id, score: a row for each user and item as they were given, repeats included."""
+    """user_id, item_id, score: a row for each user and item as they were given, repeats included.
+
+    Args:
+        score: (c,) scores of the items at one query, (1,).
+        questions: Reads the question.
+        ids: (c,) item ids.
+        users: User ids.
+    """
     asked = [user_id for user_id, _ in many_users(users, None)]
     queries = [questions.query(user_id, None)[0] for user_id in asked]
     rows = [

@@ -2,10 +2,19 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
-from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, PaddedCatalogue, with_cold_items
+from mmsrarec.rankers.ensemble.interleaved import (
+    Interleaved,
+    KeywordOverlap,
+    PaddedCatalogue,
+    Restricted,
+    with_cold_items,
+)
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.sequence_model import SequenceRanker
+from mmsrarec.recommend.prompt.preferences import UserPreferences, carries
 from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.retrieve.settings import CONTENT_SASREC
 from mmsrarec.runs.fitted_rankers import served_rankers
@@ -47,3 +56,15 @@ def catalogue_generator(
     words = KeywordOverlap(list(map(run_folder.keywords.united, range(n_items))))
     n_candidates = run_folder.recipe.evaluate.n_candidates
     return with_cold_items(ranker, by_name.get(CONTENT_SASREC), words, n_items, n_candidates)
+
+
+def with_preferred(generator: Ranker, preferences: UserPreferences, keywords: Sequence[Sequence[str]]) -> Ranker:
+    """The generator, in turns with itself among the items that carry what is asked for more of.
+
+    Args:
+        generator: Proposes candidates.
+        preferences: The typed keywords.
+        keywords: The keywords of each item.
+    """
+    carrying = np.array([carries(words, preferences.more, preferences.lexicon) for words in keywords])
+    return Interleaved(generator, Restricted(generator, carrying))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +75,14 @@ class Questions:
         """(items,) what may be recommended of what is available, and notes about unknown ids.
 
         An unknown id forbids nothing and allows nothing, so it is named and not refused.
+
+        Args:
+            available: (items,) what the catalogue allows.
+            exclude: Item ids that are not recommended.
+            among: Item ids of which alone some are recommended; None: all.
         """
-        may, notes = available.copy(), []
+        may = available.copy()
+        notes: list[str] = []
         for name, ids in (("exclude", exclude), ("among", among)):
             if ids is None:
                 continue
@@ -94,6 +100,14 @@ class Questions:
         return may, notes
 
 
+def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
+    return isinstance(value, Mapping)
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
 def many_users(users: object, histories: object) -> list[tuple[str, dict[str, Any]]]:
     """Who is asked about: (id, arguments of one question) for each user, in order and with repeats.
 
@@ -108,9 +122,9 @@ def many_users(users: object, histories: object) -> list[tuple[str, dict[str, An
         raise MmsrarecError("give users or histories, one of the two")
     if users is not None:
         return [(one, {"user": one}) for one in checked_ids("users", users)]
-    if isinstance(histories, Mapping):
+    if _is_mapping(histories):
         return [(checked_id("histories", key), {"history": value}) for key, value in histories.items()]
-    if isinstance(histories, str | bytes) or not isinstance(histories, Sequence):
+    if not _is_sequence(histories):
         raise MmsrarecError("histories: give a mapping from ids to lists of item ids, or a list of such lists")
     return [(str(place), {"history": value}) for place, value in enumerate(histories)]
 
@@ -123,7 +137,12 @@ def ignored(left_out: Sequence[str]) -> list[str]:
     return [f"left out of the history, for the run does not know them: {shown} ({len(left_out)} in all)"]
 
 
-def unmet(preferences: UserPreferences, shown: Iterable[Sequence[str]]) -> list[str]:
-    """What is said of typed keywords that no item carries. shown: the keywords of each item."""
-    words = without_effect(preferences, shown)
+def unmet(preferences: UserPreferences, keywords: Iterable[Sequence[str]]) -> list[str]:
+    """What is said of typed keywords that no item carries.
+
+    Args:
+        preferences: The typed keywords.
+        keywords: The keywords of each item.
+    """
+    words = without_effect(preferences, keywords)
     return [f"no item carries {', '.join(words)}: asking for it changes nothing"] if words else []

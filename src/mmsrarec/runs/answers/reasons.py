@@ -56,7 +56,7 @@ class Reasons:
 
         Args:
             query: (1,) who asks.
-            prompt context: The prompt context, with the c candidates that were ranked.
+            context: The prompt context, with the c candidates that were ranked.
             preferences: What was asked for.
             best: Places among the candidates, of which reasons are asked.
             model_scores: (c,) p(yes) of the language model.
@@ -74,7 +74,8 @@ class Reasons:
             found = [joined(mine, logit.weights[0], more) for mine, more in zip(found, told, strict=True)]
         if not preferences:
             return found
-        words = [self.prompts.shown_keywords(context.candidates[place]) for place in best]
+        places: list[int] = best.tolist()
+        words = [self.prompts.shown_keywords(context.candidates[place]) for place in places]
         return [
             [*asked_for(mine, preferences), *without_more(reasons)] for mine, reasons in zip(words, found, strict=True)
         ]
@@ -83,7 +84,8 @@ class Reasons:
         self, code: int, score: float, probability: float | None, reasons: Sequence[Reason]
     ) -> Recommendation:
         """The item at a code with what was measured of it, in words."""
-        item, shown = self.dataset.items[code], []
+        item = self.dataset.items[code]
+        shown: list[ShownReason] = []
         for reason in reasons:
             named = () if reason.item_id is None else (reason.item_id,)
             text = sentence(reason, "".join(map(self._title, named)), self.keywords.image[code], self.language)
@@ -110,9 +112,3 @@ def asked_for(keywords: Sequence[str], preferences: UserPreferences) -> list[Rea
 def without_more(reasons: Sequence[Reason]) -> list[Reason]:
     """What the language model makes of what was asked for is part of what counts by rule."""
     return [reason for reason in reasons if reason.kind != "more"]
-
-
-def softmax(scores: FloatArray) -> FloatArray:
-    """(c,) scores as shares of their exponentials."""
-    powers = np.exp(scores - scores.max())
-    return powers / powers.sum()
