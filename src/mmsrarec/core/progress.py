@@ -127,20 +127,20 @@ class Progress:
         Args:
             title: Shown in place of all labels.
         """
-        shown, task = ExitStack(), None
+        display, task = ExitStack(), None
 
         def count(done: int, total: int, label: str) -> None:
             nonlocal task
             label = title or label
             if task is None or (label, total) != (task.label, task.total) or done < task.done:
-                shown.close()
-                task = shown.enter_context(self.task(label, total))
+                display.close()
+                task = display.enter_context(self.task(label, total))
             task.advance(done - task.done)
 
         try:
             yield count
         finally:
-            shown.close()
+            display.close()
 
     @contextmanager
     def _lines(self, label: str, total: int | None) -> Generator[Task]:

@@ -54,13 +54,23 @@ def dataset_of(
     """As `Dataset.from_frames`, which documents the arguments."""
     report, rejects = Report(), Rejects()
     notes: list[str] = []
-    chosen = dict(columns or {})
-    known = {f"{table}.{field}" for table, names in _TABLES.items() for field in names}
-    if stray := [key for key in chosen if key not in known]:
-        raise DataError(f"columns: unknown key {stray[0]!r}: choose from {', '.join(sorted(known))}")
-    catalogue, set_aside = ([], {}) if items is None else _items(items, chosen, max_rejects, report, rejects)
+    column_names = dict(columns or {})
+    fields_of_tables = {f"{table}.{field}" for table, names in _TABLES.items() for field in names}
+    if stray := [key for key in column_names if key not in fields_of_tables]:
+        raise DataError(f"columns: unknown key {stray[0]!r}: choose from {', '.join(sorted(fields_of_tables))}")
+    catalogue, set_aside = ([], {}) if items is None else _items(items, column_names, max_rejects, report, rejects)
     dataset = _interactions(
-        interactions, catalogue, set_aside, chosen, name, time, max_rejects, report, rejects, notes, items is not None
+        interactions,
+        catalogue,
+        set_aside,
+        column_names,
+        name,
+        time,
+        max_rejects,
+        report,
+        rejects,
+        notes,
+        items is not None,
     )
     dataset = _with_pictures(dataset, images, report, notes)
     complete(dataset, report, rejects)
@@ -73,39 +83,41 @@ def dataset_of(
 _TABLES = {"items": ITEM_COLUMNS, "interactions": INTERACTION_COLUMNS}
 
 
-def _chosen(frame: Any, table: Literal["items", "interactions"], chosen: Mapping[str, str]) -> dict[str, str]:
+def _columns_by_field(
+    frame: Any, table: Literal["items", "interactions"], column_names: Mapping[str, str]
+) -> dict[str, str]:
     """Field -> name of its column: the one that the caller named, else the first usual one that is there."""
-    there = columns_of(frame, table)
-    found: dict[str, str] = {}
-    lowered = {column.lower(): column for column in reversed(there)}
+    all_columns = columns_of(frame, table)
+    columns: dict[str, str] = {}
+    lowered = {column.lower(): column for column in reversed(all_columns)}
     for field, usual in _TABLES[table].items():
-        if (named := chosen.get(f"{table}.{field}")) is not None:
-            if named not in there:
-                raise DataError(f"{table}: no column {named!r}; it has {', '.join(map(one_line, there))}")
-            found[field] = named
-        elif column := next((lowered[one] for one in usual if one in lowered), None):
-            found[field] = column
-    return found
+        if (named := column_names.get(f"{table}.{field}")) is not None:
+            if named not in all_columns:
+                raise DataError(f"{table}: no column {named!r}; it has {', '.join(map(one_line, all_columns))}")
+            columns[field] = named
+        elif column := next((lowered[name] for name in usual if name in lowered), None):
+            columns[field] = column
+    return columns
 
 
-def _needed(found: Mapping[str, str], table: str, fields: Sequence[str], there: Sequence[str]) -> None:
+def _needed(columns: Mapping[str, str], table: str, fields: Sequence[str], all_columns: Sequence[str]) -> None:
     """Raise DataError where a field has no column."""
     for field in fields:
-        if field not in found:
+        if field not in columns:
             usual = ", ".join(_TABLES[table][field][:4])
             raise DataError(
                 f"{table}: no column for {field} (usual names: {usual}, ...); it has "
-                f"{', '.join(map(one_line, there))}: name one with columns={{'{table}.{field}': NAME}}"
+                f"{', '.join(map(one_line, all_columns))}: name one with columns={{'{table}.{field}': NAME}}"
             )
 
 
 def _items(
-    frame: Any, chosen: Mapping[str, str], share: float, report: Report, rejects: Rejects
+    frame: Any, column_names: Mapping[str, str], share: float, report: Report, rejects: Rejects
 ) -> tuple[list[Item], dict[str, int]]:
     """The items in the order of the frame; and the row of each id whose item was set aside."""
-    found = _chosen(frame, "items", chosen)
-    _needed(found, "items", ("item_id",), columns_of(frame, "items"))
-    fields = {field: plain_list(frame, column) for field, column in found.items()}
+    columns = _columns_by_field(frame, "items", column_names)
+    _needed(columns, "items", ("item_id",), columns_of(frame, "items"))
+    fields = {field: plain_list(frame, column) for field, column in columns.items()}
     ids = decimal(fields.pop("item_id"))
     items: dict[str, Item] = {}
     rows = len(ids)
@@ -152,7 +164,7 @@ def _interactions(
     frame: Any,
     catalogue: list[Item],
     set_aside: Mapping[str, int],
-    chosen: Mapping[str, str],
+    column_names: Mapping[str, str],
     name: str,
     unit: Unit,
     share: float,
@@ -162,15 +174,15 @@ def _interactions(
     described: bool,
 ) -> Dataset:
     """The log as a data set. Without a column of times, the order of the rows is the time, in steps."""
-    found = _chosen(frame, "interactions", chosen)
-    _needed(found, "interactions", ("user_id", "item_id"), columns_of(frame, "interactions"))
-    users, items = (decimal(plain_list(frame, found[field])) for field in ("user_id", "item_id"))
-    if "timestamp" in found:
-        times, declared = time_numbers(plain_list(frame, found["timestamp"]), unit)
+    columns = _columns_by_field(frame, "interactions", column_names)
+    _needed(columns, "interactions", ("user_id", "item_id"), columns_of(frame, "interactions"))
+    users, items = (decimal(plain_list(frame, columns[field])) for field in ("user_id", "item_id"))
+    if "timestamp" in columns:
+        times, declared = time_numbers(plain_list(frame, columns["timestamp"]), unit)
     else:
         times, declared = list(range(len(users))), "steps"
         notes.append("the interactions have no column of times: the order of their rows is taken for it, as steps")
-    known, log = {item.item_id for item in catalogue}, Log(INTERACTIONS)
+    item_ids, log = {item.item_id for item in catalogue}, Log(INTERACTIONS)
     unknown: dict[str, int] = {}
     texts: dict[tuple[str, type[Any], Any], str | Fault] = {}
     for row, (user, item, time) in enumerate(zip(users, items, times, strict=True)):
@@ -181,7 +193,7 @@ def _interactions(
         except Fault as reason:
             rejects.add(INTERACTIONS, row, reason)
             continue
-        if described and item_id not in known:
+        if described and item_id not in item_ids:
             if item_id in set_aside:
                 rejects.add(INTERACTIONS, row, f"item {item_id!r} was set aside: row {set_aside[item_id]} of items")
             else:
@@ -189,9 +201,9 @@ def _interactions(
             continue
         log.add(user_id, item_id, time, row)
     if unknown:
-        shown = ", ".join(repr(one_line(item_id)) for item_id in list(unknown)[:5])
+        examples = ", ".join(repr(one_line(item_id)) for item_id in list(unknown)[:5])
         raise DataError(
-            f"interactions: {sum(unknown.values())} rows name {len(unknown)} items that the items have not ({shown}"
+            f"interactions: {sum(unknown.values())} rows name {len(unknown)} items that the items have not ({examples}"
             f"{', ...' if len(unknown) > 5 else ''}); add the items or remove these rows"
         )
     report.duplicates += log.drop_repeats() if len(log.table) else 0
@@ -262,6 +274,9 @@ def _notes(report: Report, rejects: Rejects) -> list[str]:
     if report.broken_images:
         item_id, reason = next(iter(report.broken_images.items()))
         notes.append(f"{len(report.broken_images)} pictures cannot be used, such as that of item {item_id}: {reason}")
-    for ids, of in ((report.placeholder_users, "user"), (report.placeholder_items, "item")):
-        notes += [f"the {of} {one!r} has {count} interactions: many {of}s under one id?" for one, count in ids.items()]
+    for ids, kind in ((report.placeholder_users, "user"), (report.placeholder_items, "item")):
+        notes += [
+            f"the {kind} {identifier!r} has {count} interactions: many {kind}s under one id?"
+            for identifier, count in ids.items()
+        ]
     return [one_line(note) for note in notes]

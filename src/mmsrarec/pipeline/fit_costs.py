@@ -121,8 +121,8 @@ def measure(dataset: Dataset, model: ModelSettings, device: str, seed: int = 0) 
         mllm.encode_images(pictures[:1], settings.visual_tokens)  # the first call sets things up
         features, seconds = _timed(lambda: mllm.encode_images(pictures, settings.visual_tokens))
         picture = seconds / len(pictures)
-        asked = [image_prompt(mllm, settings.visual_tokens)] * len(pictures)
-        _, seconds = _timed(lambda: mllm.generate(asked, list(features), settings.max_new_tokens_image, stop))
+        image_prompts = [image_prompt(mllm, settings.visual_tokens)] * len(pictures)
+        _, seconds = _timed(lambda: mllm.generate(image_prompts, list(features), settings.max_new_tokens_image, stop))
         image_answer = seconds / len(pictures)
     layers = len(mllm.decoder.layers)  # pyright: ignore
     return Costs(
@@ -138,16 +138,16 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
 def _pictures(dataset: Dataset, order: list[int]) -> list[Image]:
     """Some pictures that open."""
     root = dataset.image_folder
-    found: list[Image] = []
+    pictures: list[Image] = []
     for code in order:
-        if root is None or len(found) == SAMPLE:
+        if root is None or len(pictures) == SAMPLE:
             break
         if (path := dataset.image_path(code)) is not None:
             try:
-                found.append(open_picture(path, root))
+                pictures.append(open_picture(path, root))
             except BadPicture:
                 continue
-    return found
+    return pictures
 
 
 @torch.inference_mode()

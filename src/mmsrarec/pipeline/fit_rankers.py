@@ -80,15 +80,17 @@ def _write_keywords(run_folder: RunFolder, key: str) -> None:
     """Stage 1's part with the first telling words of each item in the place of a model's keywords."""
     items, limit = run_folder.dataset.items, run_folder.recipe.summarize.max_keywords_text
     words = CatalogueWords.of(items)
-    spoken = lexicons(items, catalogue_words=words)
-    texts = tuple(fallback(item, limit, lexicon) for item, lexicon in zip(items, spoken, strict=True))
+    item_lexicons = lexicons(items, catalogue_words=words)
+    texts = tuple(fallback(item, limit, lexicon) for item, lexicon in zip(items, item_lexicons, strict=True))
     nothing = ((),) * len(items)
     keywords = Keywords(
         nothing,
         texts,
-        tuple(cast(tuple[Source, Source], ("none", "fallback" if found else "none")) for found in texts),
+        tuple(
+            cast(tuple[Source, Source], ("none", "fallback" if words_of_item else "none")) for words_of_item in texts
+        ),
         ((None, None),) * len(items),
-        languages=tuple(lexicon.languages[0] for lexicon in spoken),
+        languages=tuple(lexicon.languages[0] for lexicon in item_lexicons),
     )
     with artefacts.writing(
         run_folder.folder / "summarize", kind="summarize", key=key, settings=run_folder.recipe

@@ -66,12 +66,12 @@ class RunFolderView:
     @cached_property
     def comparison(self) -> Comparison:
         """The comparison of rows on the log, with the settings that were chosen on the run's own log."""
-        found = Comparison(self.run_folder, self.name, Progress(), lambda done, total, label: None)
+        comparison = Comparison(self.run_folder, self.name, Progress(), lambda done, total, label: None)
         # settings that a search chose on validation stay as they are, like all that was trained: nothing is searched
         # anew by a log that a check changed, nor kept in the run's folder
         chosen = chosen_baselines(self.run_folder.folder, self.name, self.run_folder.recipe.evaluate)
-        found.scorers.baselines_of = lambda name: chosen
-        return found
+        comparison.scorers.baselines_of = lambda name: chosen
+        return comparison
 
     def row(self, name: str) -> Ranker:
         """A row of the comparison, made from the log."""
@@ -110,14 +110,17 @@ def check_run(folder: Path, users: int = 40, fast: bool = False, say: Progress |
         {
             "run": folder,
             "passed": not failed,
-            "failed": [f"{one.check}{f', {one.split}' if one.split else ''}: {one.advice}" for one in failed],
+            "failed": [
+                f"{finding.check}{f', {finding.split}' if finding.split else ''}: {finding.advice}"
+                for finding in failed
+            ],
             "checks": [finding.record() for finding in findings],
         }
     )
     file = folder / LEAKS
     file.parent.mkdir(exist_ok=True)
-    kept = answer | {"parts": checked_parts(run_folder)}
-    artefacts.atomic_write(file, (json.dumps(kept, indent=1, ensure_ascii=False) + "\n").encode())
+    record = answer | {"parts": checked_parts(run_folder)}
+    artefacts.atomic_write(file, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
     return answer
 
 
@@ -139,20 +142,20 @@ def check_split(run_folder: RunFolder, name: SplitName, prompts: Prompts | None,
         return run_view if changed is log else RunFolderView(run_folder.with_log(changed), name, prompts)
 
     seed, ranker = recipe.seed, recipe.recommend
-    split, retrieval, asked = run_view.split, run_view.retrieval, run_view.comparison.candidates
-    queries = split.test.pick(asked.rows)  # sealed users are no business of a check either
+    split, retrieval, candidates = run_view.split, run_view.retrieval, run_view.comparison.candidates
+    queries = split.test.pick(candidates.rows)  # sealed users are no business of a check either
     rng = np.random.default_rng(seed)
     _, _, place = sample_training(split.train, ranker.n_examples, ranker.negatives, rng)
     yield held_out_leaks.split_apart(split)
-    yield ranking_leaks.places(asked, place, ranker.negatives, seed)
-    yield ranking_leaks.constant(queries, asked)
-    yield ranking_leaks.not_a_number(queries, asked)
+    yield ranking_leaks.places(candidates, place, ranker.negatives, seed)
+    yield ranking_leaks.constant(queries, candidates)
+    yield ranking_leaks.not_a_number(queries, candidates)
     yield context_leaks.timeless_query(retrieval, queries, ranker)
     yield context_leaks.self_retrieval(retrieval, split, seed)
     yield context_leaks.agreement(retrieval.gather, retrieval.gather, split, ranker, ranker.n_examples, seed)
-    yield ranking_leaks.context_alone(run_view.row("context-only"), queries, asked)
+    yield ranking_leaks.context_alone(run_view.row("context-only"), queries, candidates)
     few = np.sort(rng.permutation(len(queries))[:users])
-    test, items = queries.pick(few), asked.items[few]
+    test, items = queries.pick(few), candidates.items[few]
     first = test.pick(np.arange(len(test))[:FEW])
     cheap = [run_view.row(row) for row in CHEAP]
     yield ranking_leaks.order(cheap, test, items, seed)
@@ -160,9 +163,9 @@ def check_split(run_folder: RunFolder, name: SplitName, prompts: Prompts | None,
     yield from choices(run_view)
     yield context_leaks.held_out_item(log, build, ranker, seed)
     yield context_leaks.temporal_rule(log, build, ranker, seed)
-    yield held_out_leaks.statistics(log, build, asked, CHEAP, ranker, seed)
-    yield held_out_leaks.labels(log, build, asked, CHEAP, seed)
-    yield held_out_leaks.ties(log, build, TIED, seed, recipe.evaluate.negatives, asked.user)
+    yield held_out_leaks.statistics(log, build, candidates, CHEAP, ranker, seed)
+    yield held_out_leaks.labels(log, build, candidates, CHEAP, seed)
+    yield held_out_leaks.ties(log, build, TIED, seed, recipe.evaluate.negatives, candidates.user)
     if prompts is None:
         hint = "ask for it without --fast, on the first split, after mmsrarec train"
         yield Finding("the language model", None, {}, "its order, batches, labels and titles were not checked", hint)
@@ -170,11 +173,11 @@ def check_split(run_folder: RunFolder, name: SplitName, prompts: Prompts | None,
     model = run_view.row("mmsrarec")
     yield ranking_leaks.order([model], first, items[:FEW], seed)
     yield ranking_leaks.batch([model], first, items[:FEW])
-    yield held_out_leaks.labels(log, build, asked, ("mmsrarec",), seed, few)
+    yield held_out_leaks.labels(log, build, candidates, ("mmsrarec",), seed, few)
     features, titled = prompts.features, ranking_leaks.renamed(run_folder.dataset, seed)
-    strange = Prompts(prompts.mllm, titled, prompts.keywords, features, prompts.settings)
-    stranger = MllmScorer("mmsrarec, renamed titles", strange, retrieval, recipe.runtime.score_tokens)
-    yield ranking_leaks.memorised_titles(model, stranger, test, asked.pick(few))
+    renamed_prompts = Prompts(prompts.mllm, titled, prompts.keywords, features, prompts.settings)
+    renamed_model = MllmScorer("mmsrarec, renamed titles", renamed_prompts, retrieval, recipe.runtime.score_tokens)
+    yield ranking_leaks.memorised_titles(model, renamed_model, test, candidates.pick(few))
 
 
 def choices(run_view: RunFolderView) -> Iterator[Finding]:
@@ -185,20 +188,20 @@ def choices(run_view: RunFolderView) -> Iterator[Finding]:
     if len(valid) and len(tested):
         yield early_stopping(encoder, valid, tested)
     for file in run_folder.folder.glob(f"evaluate/generators/{run_view.name}-*.json"):
-        found = run_view.comparison.generators.choose().quality
-        if quality := {name: next(iter(values.values())) for name, values in found.items()}:
+        generator_quality = run_view.comparison.generators.choose().quality
+        if quality := {name: next(iter(values.values())) for name, values in generator_quality.items()}:
             yield stored_leaks.chosen_generator("+".join(json.loads(file.read_text())["names"]), quality)
 
 
 def early_stopping(encoder: Encoder, valid: Queries, tested: Queries) -> Finding:
     """Whether an encoder's curve is of validation."""
     row = SequenceRanker.of(encoder)
-    found = evaluate_full(row, valid, encoder.n_items)["NDCG@10"]
-    test = evaluate_full(row, tested, encoder.n_items)["NDCG@10"].mean()
-    sampled = Z_999 * float(found.std()) / MOST_VALIDATED**0.5 if len(valid) > MOST_VALIDATED else 0.0
+    valid_ndcg = evaluate_full(row, valid, encoder.n_items)["NDCG@10"]
+    test_ndcg = evaluate_full(row, tested, encoder.n_items)["NDCG@10"].mean()
+    sampled = Z_999 * float(valid_ndcg.std()) / MOST_VALIDATED**0.5 if len(valid) > MOST_VALIDATED else 0.0
     best = max((ndcg for _, ndcg in encoder.curve), default=0.0)
     return stored_leaks.early_stopping(
-        best, float(found.mean()), float(test), stored_leaks.MAX_NDCG_DIFFERENCE + sampled
+        best, float(valid_ndcg.mean()), float(test_ndcg), stored_leaks.MAX_NDCG_DIFFERENCE + sampled
     )
 
 
@@ -211,11 +214,11 @@ def keywords(run_folder: RunFolder) -> Finding:
         answers.setdefault(content, set()).add(answer)
     settings = run_folder.recipe.summarize
     dataset, file = run_folder.dataset, run_folder.folder / "pictures" / "features.safetensors"
-    seen = load_hashes(file, dataset)
+    picture_hashes = load_hashes(file, dataset)
     words = CatalogueWords.load(run_folder.folder / "summarize")
-    spoken = lexicons(dataset.items, settings.language, words)
+    item_lexicons = lexicons(dataset.items, settings.language, words)
     return stored_leaks.keywords(
-        dataset, run_folder.keywords, answers, settings, settings.tune is not None, seen, spoken
+        dataset, run_folder.keywords, answers, settings, settings.tune is not None, picture_hashes, item_lexicons
     )
 
 

@@ -108,8 +108,8 @@ def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | Non
         split = make_split(name, dataset.interactions, recipe.seed, recipe.evaluate.repeat_consumption)
         check_split(split)
         if {"recommend", "evaluate"} & {*(stages or STAGES)}:
-            for said in check_queries(split, dataset, recipe.evaluate):
-                say(said)
+            for sentence in check_queries(split, dataset, recipe.evaluate):
+                say(sentence)
     if stages is None or "evaluate" in stages:
         check_generators(recipe.evaluate.rows)
     for name in recipe.evaluate.ablations:
@@ -163,8 +163,8 @@ def update(out: Path, progress: Progress, data: Path | None = None) -> dict[str,
         done = Run(run_folder, progress, words=words).all(("summarize",))
     since = joined(run_folder.logs[catalogue.split], run_folder.dataset.interactions)
     progress(f"the sequence encoder and the ranking model stay as they are; mmsrarec refit {out} trains them anew")
-    left = [run_folder.dataset.items[code].item_id for code in np.flatnonzero(~catalogue.available)]
-    gone = sorted(set(left) - set(catalogue.new))
+    unavailable = [run_folder.dataset.items[code].item_id for code in np.flatnonzero(~catalogue.available)]
+    gone = sorted(set(unavailable) - set(catalogue.new))
     facts = {"edited_items": list(catalogue.edited), "removed_items": gone, "interactions_since": since}
     return {"new_items": list(catalogue.new), **facts, **done}
 
@@ -210,8 +210,8 @@ def refit(out: Path, progress: Progress, data: Path | None = None, device: str |
         if learned := fresh.fusion(fresh.chosen_on, "full"):
             names, source = filter(made_from_log, learned.generators), served_source(fresh, EVERYTHING)
             work.stages.rankers(EVERYTHING, list(names), lambda name: source)
-        told = (out / "evaluate" / "report.json").is_file()  # the report says what is served
-        report = Run(RunFolder.open(out, device), progress).evaluate() if told else {}
+        has_report = (out / "evaluate" / "report.json").is_file()  # the report says what is served
+        report = Run(RunFolder.open(out, device), progress).evaluate() if has_report else {}
     interactions = fresh.dataset.interactions
     facts = {"interactions": len(interactions), "users": interactions.n_users, "items": interactions.n_items}
     return {"run": str(out), **facts, **report, "seconds": round(time.monotonic() - started, 1)}
@@ -334,9 +334,11 @@ class Run:
         rows = [TRAINED.get(row) for row in evaluate.rows]
         first = split == evaluate.splits[0]
         served = [self.run_folder.served] if "whole" in rows else []
-        found = [variant for variant in (*rows, *(*evaluate.ablations, *served) * first) if variant]
-        teachers = [teacher for variant in found if (teacher := variant_named(variant).teacher) not in (None, *found)]
-        return list(dict.fromkeys((*teachers, *found)))
+        variants = [variant for variant in (*rows, *(*evaluate.ablations, *served) * first) if variant]
+        teachers = [
+            teacher for variant in variants if (teacher := variant_named(variant).teacher) not in (None, *variants)
+        ]
+        return list(dict.fromkeys((*teachers, *variants)))
 
     def evaluate(self) -> dict[str, Any]:
         """Compare the rows on test users and write the report; the report's summary."""

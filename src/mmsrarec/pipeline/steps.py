@@ -86,19 +86,19 @@ class Steps:
             if folder is None:
                 return
             before = self.out / "pictures"
-            kept = artefacts.inputs_of(before).get("learned") == learned
+            same_model = artefacts.inputs_of(before).get("learned") == learned
             with self.say.counting() as count:
                 mllm, data = self.run_folder.mllm, self.run_folder.dataset
                 if not mllm.sees:
                     self.say(f"this model reads no pictures: {recipe.model.name} summarizes and ranks by texts only")
-                if recipe.model.warm_up_steps and kept and (before / PROJECTOR).exists():
+                if recipe.model.warm_up_steps and same_model and (before / PROJECTOR).exists():
                     projector_of(mllm).load_state_dict(load_tensors(before / PROJECTOR))
                     shutil.copy(before / PROJECTOR, folder / PROJECTOR)
                 elif recipe.model.warm_up_steps:
                     self.warm_up(mllm, folder, count)
-                known = image_features.load_known(before / "features.safetensors") if kept else None
+                known_features = image_features.load_known(before / "features.safetensors") if same_model else None
                 features, rejected = image_features.encode_catalogue_images(
-                    mllm, data, settings.visual_tokens, progress=count, known=known
+                    mllm, data, settings.visual_tokens, progress=count, known_features=known_features
                 )
             image_features.save(features, folder / "features.safetensors", data)
             (folder / "rejected.json").write_text(json.dumps(rejected, indent=1))
@@ -136,7 +136,7 @@ class Steps:
                 work = self.out / "unfinished" / f"{key[:16]}-{self.keys.catalogue[:8]}"
                 runtime = recipe.runtime
                 with self.say.counting() as count:
-                    given = TuningContext(
+                    context = TuningContext(
                         load=lambda: Mllm.load(recipe.model, recipe.runtime.device),
                         dataset=self.run_folder.dataset,
                         features=self.run_folder.features,
@@ -147,7 +147,7 @@ class Steps:
                         batch=runtime.generate_batch,
                         count=count,
                     )
-                    facts = tune(given, folder)
+                    facts = tune(context, folder)
                 (folder / "tuning.json").write_text(json.dumps(facts))
                 shutil.rmtree(work, ignore_errors=True)
         return heldout_means(self.out / "tune", recipe.seed, recipe.evaluate.resamples)
@@ -213,10 +213,10 @@ class Steps:
         searched = {self.run_folder.retrieval_encoder(variant) for variant in variants}
         self.encoder(split, own)
         for name in ENCODERS:
-            asked = name in evaluate.rows
-            if (asked or name in searched) and name != own:
+            is_row = name in evaluate.rows
+            if (is_row or name in searched) and name != own:
                 self.encoder(split, name)
-            if asked and self.run_folder.refits and split != EVERYTHING:
+            if is_row and self.run_folder.refits and split != EVERYTHING:
                 self.encoder(split, name, refitted=True)
 
     def encoder(self, split: Part, name: EncoderName, refitted: bool = False) -> None:
@@ -304,9 +304,9 @@ class Steps:
             if changes.trained:
                 prompts = run_folder.prompts(variant, run_folder.ranker(variant))
                 teacher_logits = partial(run_folder.tuned, split, changes.teacher) if changes.teacher else None
-                asked, adapter = run_folder.retrieval(split, variant), folder / "adapter"
+                retrieval, adapter = run_folder.retrieval(split, variant), folder / "adapter"
                 with self.say.counting(f"tuning, {split}, {variant}") as count:
-                    facts = ranker.tune(prompts, asked, settings, seed, adapter, work, count, teacher_logits)
+                    facts = ranker.tune(prompts, retrieval, settings, seed, adapter, work, count, teacher_logits)
             (folder / "training.json").write_text(json.dumps(facts))
             if processes.is_first():
                 shutil.rmtree(work, ignore_errors=True)

@@ -48,8 +48,8 @@ class Reason:
 
 def explain(prompts: Prompts, context: PromptContext) -> tuple[float, list[Reason]]:
     """The score of the one candidate in `context`, and its reasons, keywords also one by one."""
-    (found,) = explain_all(prompts, context, each_keyword=True)
-    return found
+    (explanation,) = explain_all(prompts, context, each_keyword=True)
+    return explanation
 
 
 def explain_all(
@@ -80,17 +80,19 @@ def explain_all(
     scored = score_packs(prompts, packs, min(batch_tokens, TOGETHER), tree=tree)
     logits = [np.array([log_odds(float(p)) for p in scores]) for scores in scored]
     n = len(context.candidates)
-    whole, rest = logits[0][:n], np.split(logits[0][n:], np.cumsum([len(mine) for mine in own])[:-1])
-    found: list[tuple[float, list[Reason]]] = []
-    for place, (mine, values) in enumerate(zip(own, rest, strict=True)):
+    whole, rest = logits[0][:n], np.split(logits[0][n:], np.cumsum([len(own_facts) for own_facts in own])[:-1])
+    explanations: list[tuple[float, list[Reason]]] = []
+    for place, (own_facts, values) in enumerate(zip(own, rest, strict=True)):
         without = [part[place] for part in logits[1:]] + values.tolist()
         drops = {
             fact: round(float(whole[place] - value), 4)
-            for fact, value in zip([*about_user, *mine], without, strict=True)
+            for fact, value in zip([*about_user, *own_facts], without, strict=True)
         }
         reasons = [_reason(prompts, context, place, fact, drops) for fact in drops if not fact.part]
-        found.append((float(1 / (1 + np.exp(-whole[place]))), sorted(reasons, key=lambda reason: -reason.weight)))
-    return found
+        explanations.append(
+            (float(1 / (1 + np.exp(-whole[place]))), sorted(reasons, key=lambda reason: -reason.weight))
+        )
+    return explanations
 
 
 def facts_of(
@@ -99,7 +101,7 @@ def facts_of(
     """What the prompt says of who is asking, and of each candidate."""
 
     def spread(facts: Sequence[PromptFact]) -> list[PromptFact]:
-        return [one for whole in facts for one in (whole, *(whole.each() if each_keyword else ()))]
+        return [fact for whole in facts for fact in (whole, *(whole.each() if each_keyword else ()))]
 
     places = range(len(context.candidates))
     own = [spread(list(candidate_facts(prompts, context, place))) for place in places]
@@ -122,9 +124,9 @@ def explanation_prompts(
     """
     nothing = Mask()
     whole = [nothing.candidate(prompts, context, place) for place in range(len(own))]
-    less = [one.cut.candidate(prompts, context, place) for place, mine in enumerate(own) for one in mine]
+    less = [fact.cut.candidate(prompts, context, place) for place, own_facts in enumerate(own) for fact in own_facts]
     first = PackedPrompt(nothing.shared(prompts, context), [*whole, *less])
-    return [first, *(PackedPrompt(one.cut.shared(prompts, context), whole) for one in about_user)]
+    return [first, *(PackedPrompt(fact.cut.shared(prompts, context), whole) for fact in about_user)]
 
 
 def _reason(

@@ -56,15 +56,15 @@ def sentence(reason: Reason, title: str = "", image_words: Collection[str] = (),
     """
     phrases = PHRASES.get(language, ENGLISH)
     if reason.kind == "keywords":
-        shown = [word for word in reason.words if word in image_words]
+        in_picture = [word for word in reason.words if word in image_words]
         described = [word for word in reason.words if word not in image_words]
-        parts = [(key, words) for key, words in (("keywords", described), ("image", shown)) if words]
+        parts = [(key, words) for key, words in (("keywords", described), ("image", in_picture)) if words]
         return "; ".join(phrases[key].format(phrases["comma"].join(words)) for key, words in parts)
     key = _phrase(reason)
     if key is None:
         return ""
-    named = title or phrases["comma"].join(reason.words)
-    return phrases[key].format(named) if "{}" not in phrases[key] or named else ""
+    title_or_words = title or phrases["comma"].join(reason.words)
+    return phrases[key].format(title_or_words) if "{}" not in phrases[key] or title_or_words else ""
 
 
 def _phrase(reason: Reason) -> str | None:

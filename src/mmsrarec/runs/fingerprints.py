@@ -73,8 +73,11 @@ class Fingerprints:
 
     def pictures(self) -> str:
         """Of what the model sees of the pictures."""
-        shown, told = self.recipe.summarize.visual_tokens, self.texts if self.model.warm_up_steps else None
-        return self.of("pictures", model=self.model, images=self.images, categories=told, visual_tokens=shown)
+        visual_tokens = self.recipe.summarize.visual_tokens
+        categories = self.texts if self.model.warm_up_steps else None
+        return self.of(
+            "pictures", model=self.model, images=self.images, categories=categories, visual_tokens=visual_tokens
+        )
 
     def learned(self) -> str:
         """Of what was learned and seen of the pictures, which is kept when the catalogue changes."""
@@ -118,17 +121,17 @@ class Fingerprints:
         """Of how keywords are made, whatever the items: what the ranker was trained to read."""
         settings = self.recipe.summarize
         policy = {"policy": self.run_folder.recorded("tune")} if tuned else {}
-        told = settings.model_dump(exclude={"tune", *unused(settings)})
-        return artefacts.key(settings=told, prompts=prompts.ASKED, learned=self.learned(), **policy)
+        used_settings = settings.model_dump(exclude={"tune", *unused(settings)})
+        return artefacts.key(settings=used_settings, prompts=prompts.ASKED, learned=self.learned(), **policy)
 
     def encoder(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """Of a sequence model, stage 2's encoder among them."""
         part, settings = self.run_folder.encoder_part(split, name, refit), set(EncoderSettings.model_fields)
         items: dict[str, Any] = {}
         if name == CONTENT_SASREC:
-            told = self.run_folder.recommend_settings("whole").model_dump(include=ITEM)
-            items = {"told": told, "model": self.model, "texts": self.texts}
-            items |= {made: self.run_folder.recorded(made) for made in ("pictures", "summarize")}
+            item_settings = self.run_folder.recommend_settings("whole").model_dump(include=ITEM)
+            items = {"told": item_settings, "model": self.model, "texts": self.texts}
+            items |= {part_name: self.run_folder.recorded(part_name) for part_name in ("pictures", "summarize")}
         else:
             settings -= {"content_size", "id_dropout"}
         evaluate = self.recipe.evaluate
@@ -168,13 +171,13 @@ class Fingerprints:
         """
         recipe = self.recipe
         made_from = {name: self.run_folder.recorded(name) for name in ("pictures", f"retrieve/{split}")}
-        told, training_plan = recipe.evaluate.mllm_msr, TRAINING_PLAN
+        msr_settings, training_plan = recipe.evaluate.mllm_msr, TRAINING_PLAN
         return self.of(
             msr_part(split),
             model=self.model,
             texts=self.texts,
             settings=recipe.recommend,
-            msr=told,
+            msr=msr_settings,
             prompts=words,
             training_plan=training_plan,
             **made_from,

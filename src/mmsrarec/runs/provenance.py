@@ -24,7 +24,7 @@ MAKING = ("seed", "model", "summarize", "retrieve", "recommend")
 
 
 @dataclass(frozen=True)
-class Made:
+class Provenance:
     """A finished run as its parts tell it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Made:
     notes: tuple[str, ...] = ()
 
 
-def made(folder: Path) -> Made:
+def read_provenance(folder: Path) -> Provenance:
     """How the run in a folder was made.
 
     Raises:
@@ -53,16 +53,16 @@ def made(folder: Path) -> Made:
     check_inputs(folder, part, manifest)
     recipe = _recipe_of(manifest, folder)
     if wanted is None:
-        return _made(recipe, part)
+        return _provenance(recipe, part)
     differences = differing(_making(recipe), _making(wanted))
     place = {"data": wanted.data, "runtime": wanted.runtime}
     if not differences:
-        return _made(wanted.model_copy(update={"name": recipe.name}), part)
+        return _provenance(wanted.model_copy(update={"name": recipe.name}), part)
     note = (
         f"{folder / RECIPE} asks for other settings than {part} was made with, which are the ones that answer: "
-        f"{said(differences, part, RECIPE)}; mmsrarec run makes what is asked for"
+        f"{difference_text(differences, part, RECIPE)}; mmsrarec run makes what is asked for"
     )
-    return _made(recipe.model_copy(update=place), part, note)
+    return _provenance(recipe.model_copy(update=place), part, note)
 
 
 def check_inputs(folder: Path, part: str, manifest: Manifest) -> None:
@@ -72,7 +72,7 @@ def check_inputs(folder: Path, part: str, manifest: Manifest) -> None:
             continue
         other = read_manifest(folder / name)
         differences = differing(manifest["settings"], other["settings"])
-        why = said(differences, part, name) if differences else "from other data, or by another version"
+        why = difference_text(differences, part, name) if differences else "from other data, or by another version"
         raise NotFittedError(
             f"{folder}: {name} was made again after {part}, which does not fit it any more ({why}): finish with "
             f"mmsrarec run RECIPE --out {folder}, with the recipe that you want"
@@ -93,32 +93,34 @@ def differing(mine: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tu
     Returns:
         Dotted setting -> (its value in mine, its value in the other).
     """
-    found: dict[str, tuple[Any, Any]] = {}
+    differences: dict[str, tuple[Any, Any]] = {}
 
     def walk(name: str, a: Any, b: Any) -> None:
         if _is_table(a) and _is_table(b):
             for key in sorted(a.keys() | b.keys()):
                 walk(f"{name}.{key}", a.get(key), b.get(key))
         elif a != b:
-            found[name] = (a, b)
+            differences[name] = (a, b)
 
     for table in MAKING:
         walk(table, mine.get(table), other.get(table))
-    return found
+    return differences
 
 
-def said(differences: Mapping[str, tuple[Any, Any]], mine: str, other: str, most: int = 3) -> str:
+def difference_text(differences: Mapping[str, tuple[Any, Any]], mine: str, other: str, max_named: int = 3) -> str:
     """The differences in words.
 
     Args:
         differences: As `differing` returns them.
         mine: What holds the first values.
         other: What holds the second ones.
-        most: How many are named.
+        max_named: How many are named.
     """
-    shown = [f"{name} is {a!r} in {mine} and {b!r} in {other}" for name, (a, b) in list(differences.items())[:most]]
-    more = len(differences) - len(shown)
-    return "; ".join(shown) + (f"; and {more} more" if more else "")
+    sentences = [
+        f"{name} is {a!r} in {mine} and {b!r} in {other}" for name, (a, b) in list(differences.items())[:max_named]
+    ]
+    more = len(differences) - len(sentences)
+    return "; ".join(sentences) + (f"; and {more} more" if more else "")
 
 
 def _wanted(folder: Path) -> Recipe | None:
@@ -148,11 +150,11 @@ def _recipe_of(manifest: Manifest, folder: Path) -> Recipe:
 
 def _served_part(folder: Path, wanted: Recipe | None) -> str:
     """The part that answers: the ranker that recipe.toml names, else the newest one, else the newest encoder."""
-    if wanted and is_whole(folder / (asked := served_adapter(wanted))):
-        return asked
+    if wanted and is_whole(folder / (adapter := served_adapter(wanted))):
+        return adapter
     for pattern in ("recommend/*/*", "retrieve/*", "summarize"):
-        found = (path.relative_to(folder).as_posix() for path in folder.glob(pattern) if is_whole(path))
-        parts = [name for name in found if _may_serve(folder, name)]
+        part_names = (path.relative_to(folder).as_posix() for path in folder.glob(pattern) if is_whole(path))
+        parts = [name for name in part_names if _may_serve(folder, name)]
         parts.sort(key=lambda name: (folder / name / MANIFEST).stat().st_mtime_ns, reverse=True)
         if parts:
             return parts[0]
@@ -202,7 +204,7 @@ def served_adapter(recipe: Recipe) -> str:
     return f"recommend/{recipe.evaluate.splits[0]}/{serving_variant(recipe)}"
 
 
-def _made(recipe: Recipe, part: str, *notes: str) -> Made:
+def _provenance(recipe: Recipe, part: str, *notes: str) -> Provenance:
     """The split of the part that answers comes first, as it does where choices are made on validation."""
     splits = recipe.evaluate.splits
     split: SplitName = splits[0]
@@ -210,4 +212,4 @@ def _made(recipe: Recipe, part: str, *notes: str) -> Made:
         if f"/{name}" in part:
             split = name
     evaluate = recipe.evaluate.model_copy(update={"splits": (split, *(name for name in splits if name != split))})
-    return Made(recipe.model_copy(update={"evaluate": evaluate}), split, notes)
+    return Provenance(recipe.model_copy(update={"evaluate": evaluate}), split, notes)

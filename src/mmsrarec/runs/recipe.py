@@ -146,11 +146,13 @@ def _explain(error: ValidationError, path: str, origin: Mapping[str, str]) -> st
         old = next((name for name in origin if name in RENAMED_SETTINGS and _overlap(name, dotted)), dotted)
         if old in RENAMED_SETTINGS:
             return f"{where}: {old} is now called {RENAMED_SETTINGS[old]}{more}"
-        known = list(_fields(Recipe))
-        near = [name for name in known if name.rpartition(".")[2] == dotted.rpartition(".")[2]]
-        near = near or difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
+        all_keys = list(_fields(Recipe))
+        near = [name for name in all_keys if name.rpartition(".")[2] == dotted.rpartition(".")[2]]
+        near = near or difflib.get_close_matches(dotted, all_keys, n=1, cutoff=0.5)
         hint = (
-            f"; did you mean {' or '.join(near)}?" if near else f"; known there: {', '.join(_siblings(dotted, known))}"
+            f"; did you mean {' or '.join(near)}?"
+            if near
+            else f"; known there: {', '.join(_siblings(dotted, all_keys))}"
         )
         return f"{where}: unknown key {dotted}{hint}{more}"
     if problem["type"] == "missing":
@@ -173,9 +175,9 @@ def _fields(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
                 yield from _fields(kind, f"{prefix}{name}.")
 
 
-def _siblings(dotted: str, known: list[str]) -> list[str]:
+def _siblings(dotted: str, all_keys: list[str]) -> list[str]:
     table = dotted.rpartition(".")[0]
-    return [name for name in known if name.rpartition(".")[0] == table]
+    return [name for name in all_keys if name.rpartition(".")[0] == table]
 
 
 def to_toml(recipe: Recipe) -> str:

@@ -210,8 +210,8 @@ class Recommender:
         """
         k, ids = checked_count("k", k), checked_ids("items", items)
         codes, encoder = self.questions.codes(ids), self._item_encoder
-        found = similar_items(encoder, self.retrieval.train, self.available, codes, ids, k)
-        return similar_table(ids, found, [item.item_id for item in self.dataset.items])
+        neighbour_lists = similar_items(encoder, self.retrieval.train, self.available, codes, ids, k)
+        return similar_table(ids, neighbour_lists, [item.item_id for item in self.dataset.items])
 
     @property
     def similar_by(self) -> str:
@@ -366,9 +366,12 @@ class Recommender:
             measured = self.reasons.measured(query, context, preferences, best, p, fusion, self.generators)
         items = [
             self.reasons.recommendation(
-                int(proposed[place]), float(scores[place]), None if chances is None else float(chances[place]), found
+                int(proposed[place]),
+                float(scores[place]),
+                None if chances is None else float(chances[place]),
+                item_reasons,
             )
-            for place, found in zip(best, measured, strict=True)
+            for place, item_reasons in zip(best, measured, strict=True)
         ]
         return Recommendations(items, left_out, notes)
 

@@ -31,7 +31,7 @@ from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName
-from mmsrarec.runs.provenance import made, serving_variant
+from mmsrarec.runs.provenance import read_provenance, serving_variant
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.summarize.keywords import Keywords, exchanged
 
@@ -89,12 +89,12 @@ class RunFolder:
         Raises:
             MmsrarecError: There is no run, or one of another version, or its parts do not belong together.
         """
-        found = made(folder)
-        kept, known = KeptLog.load(folder / "retrieve" / found.split), load_items(folder / "summarize")
-        items = tuple(known.get(name) or Item(name) for name in kept.item_ids)
-        place = found.recipe.data if found.recipe.data.is_dir() else None
-        dataset = Dataset(found.recipe.data.name, items, kept.user_ids, kept.interactions, place, kept.times)
-        return cls(on_device(found.recipe, device), folder, dataset, notes=found.notes)
+        provenance = read_provenance(folder)
+        log, old_items = KeptLog.load(folder / "retrieve" / provenance.split), load_items(folder / "summarize")
+        items = tuple(old_items.get(name) or Item(name) for name in log.item_ids)
+        place = provenance.recipe.data if provenance.recipe.data.is_dir() else None
+        dataset = Dataset(provenance.recipe.data.name, items, log.user_ids, log.interactions, place, log.times)
+        return cls(on_device(provenance.recipe, device), folder, dataset, notes=provenance.notes)
 
     def with_log(self, interactions: Interactions) -> "RunFolder":
         """The same run as it would see another log; what is trained stays as it is."""
@@ -106,10 +106,10 @@ class RunFolder:
         recipe = self.recipe.model_copy(update={"seed": seed, "evaluate": evaluate})
         other = RunFolder(recipe, self.folder / SEEDS / str(seed), self.dataset)
         for part in STAGE_1:
-            mine, theirs = self.folder / part, other.folder / part
-            if is_whole(mine) and not is_current(theirs, read_manifest(mine)["key"]):
-                shutil.rmtree(theirs, ignore_errors=True)
-                shutil.copytree(mine, theirs, copy_function=link_or_copy)
+            own_part, other_part = self.folder / part, other.folder / part
+            if is_whole(own_part) and not is_current(other_part, read_manifest(own_part)["key"]):
+                shutil.rmtree(other_part, ignore_errors=True)
+                shutil.copytree(own_part, other_part, copy_function=link_or_copy)
         return other
 
     @cached_property
@@ -118,8 +118,8 @@ class RunFolder:
         dataset = load(self.recipe.data)
         for split in self.recipe.evaluate.splits:
             with suppress(MmsrarecError):  # a part that is missing, or of a version that kept no log
-                kept = KeptLog.load(self.folder / "retrieve" / split)
-                return align(dataset, kept.user_ids, kept.item_ids)
+                log = KeptLog.load(self.folder / "retrieve" / split)
+                return align(dataset, log.user_ids, log.item_ids)
         return dataset
 
     @cached_property

@@ -69,10 +69,10 @@ def generator_reasons(
     drops = scores[0] - scores[1:]
     contributions: list[FloatArray] = []
     for weight, part in zip(logit.weights[1:], parts[1:], strict=True):
-        told = np.isfinite(part[0])
-        centre = part[0][told].mean() if told.any() else 0.0
-        contributions.append(np.where(told, weight * (part[0] - centre), 0.0))
-    found: list[list[Reason]] = []
+        is_finite = np.isfinite(part[0])
+        centre = part[0][is_finite].mean() if is_finite.any() else 0.0
+        contributions.append(np.where(is_finite, weight * (part[0] - centre), 0.0))
+    reason_lists: list[list[Reason]] = []
     for place in explained:
         reasons = [
             Reason("history", f"had {dataset.items[code].title}", float(drop), dataset.items[code].item_id)
@@ -82,8 +82,8 @@ def generator_reasons(
             Reason("ranker", f"{ranker.name} ranks it high", float(part[place]), words=(ranker.name,))
             for ranker, part in zip(generators, contributions, strict=True)
         ]
-        found.append(sorted(reasons, key=lambda reason: -reason.weight))
-    return found
+        reason_lists.append(sorted(reasons, key=lambda reason: -reason.weight))
+    return reason_lists
 
 
 def joined(model: Sequence[Reason], share: float, generators: Sequence[Reason]) -> list[Reason]:

@@ -20,7 +20,7 @@ ONE_OR_MANY = "give user or history for one answer, or users or histories for a 
 def recommend_table(
     ask: Callable[[Any, Any], Recommendations],
     questions: Questions,
-    one: Sequence[object],
+    single: Sequence[object],
     users: object,
     histories: object,
     strict: bool,
@@ -31,19 +31,19 @@ def recommend_table(
     Args:
         ask: Answers one user or one history.
         questions: Reads the question.
-        one: What was given for a single answer beside, which must be None.
+        single: What was given for a single answer beside, which must be None.
         users: User ids, or None.
         histories: Histories, or None.
         strict: Refuse a history that holds an unknown item.
         progress: Where to tell how far it is.
     """
-    if any(given is not None for given in one):
+    if any(given is not None for given in single):
         raise MmsrarecError(ONE_OR_MANY)
-    asked, say = many_users(users, histories), Progress.of(progress)
-    for _, who in asked:
+    questions_of_users, say = many_users(users, histories), Progress.of(progress)
+    for _, who in questions_of_users:
         questions.query(who.get("user"), who.get("history"), strict)
     answers: list[tuple[str, Recommendations]] = []
-    for user_id, who in say.track(asked, "recommending"):
+    for user_id, who in say.track(questions_of_users, "recommending"):
         answer = ask(who.get("user"), who.get("history"))
         remark_all(answer.notes)
         answers.append((user_id, answer))
@@ -61,11 +61,11 @@ def score_table(
         ids: (c,) item ids.
         users: User ids.
     """
-    asked = [user_id for user_id, _ in many_users(users, None)]
-    queries = [questions.query(user_id, None)[0] for user_id in asked]
+    user_ids = [user_id for user_id, _ in many_users(users, None)]
+    queries = [questions.query(user_id, None)[0] for user_id in user_ids]
     rows = [
         (user_id, item_id, float(value))
-        for user_id, query in zip(asked, queries, strict=True)
+        for user_id, query in zip(user_ids, queries, strict=True)
         for item_id, value in zip(ids, score(query), strict=True)
     ]
     return pl.DataFrame(rows, schema=SCORES, orient="row")

@@ -13,7 +13,7 @@ from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.recommend.prompt.preferences import UserPreferences, without_effect
 from mmsrarec.runs.answers.arguments import ItemIds, checked_id, checked_ids
 
-SHOWN = 10
+MAX_IDS_NAMED = 10
 """Ids in a message, at most."""
 
 
@@ -42,18 +42,18 @@ class Questions:
             raise MmsrarecError("give a user or a history, one of the two")
         interactions, name = self.dataset.interactions, self.dataset.name
         if user is not None:
-            known = checked_id("user", user)
-            if known not in self.dataset.user_code:
-                raise UnknownIdError(f'no user "{known}" in {name}: give a history of item ids instead')
-            code = self.dataset.user_code[known]
+            user_id = checked_id("user", user)
+            if user_id not in self.dataset.user_code:
+                raise UnknownIdError(f'no user "{user_id}" in {name}: give a history of item ids instead')
+            code = self.dataset.user_code[user_id]
             return self._at(code, interactions.items_of(code)), ()
         assert history is not None
         ids = checked_ids("history", history)
         left_out = self.unknown(ids)
-        kept = [one for one in ids if one in self.dataset.item_code]
-        if left_out and (strict or not kept):
-            raise UnknownIdError(f"no such items in {name}: {', '.join(left_out[:SHOWN])}")
-        return self._at(-1, self.codes(kept)), left_out
+        known_ids = [item_id for item_id in ids if item_id in self.dataset.item_code]
+        if left_out and (strict or not known_ids):
+            raise UnknownIdError(f"no such items in {name}: {', '.join(left_out[:MAX_IDS_NAMED])}")
+        return self._at(-1, self.codes(known_ids)), left_out
 
     def _at(self, user: int, history: IntArray) -> Queries:
         now = np.array([int(self.dataset.interactions.time.max(initial=0)) + 1])
@@ -62,12 +62,12 @@ class Questions:
     def codes(self, item_ids: Sequence[str]) -> IntArray:
         """The codes of items. Raises UnknownIdError that lists those that are not there."""
         if unknown := self.unknown(item_ids):
-            raise UnknownIdError(f"no such items in {self.dataset.name}: {', '.join(unknown[:SHOWN])}")
+            raise UnknownIdError(f"no such items in {self.dataset.name}: {', '.join(unknown[:MAX_IDS_NAMED])}")
         return np.array([self.dataset.item_code[item_id] for item_id in item_ids], dtype=np.int64)
 
     def unknown(self, item_ids: Sequence[str]) -> tuple[str, ...]:
         """The ids that are no items, once each."""
-        return tuple(dict.fromkeys(one for one in item_ids if one not in self.dataset.item_code))
+        return tuple(dict.fromkeys(item_id for item_id in item_ids if item_id not in self.dataset.item_code))
 
     def allowed(
         self, available: NDArray[np.bool_], exclude: ItemIds, among: ItemIds | None
@@ -86,17 +86,17 @@ class Questions:
         for name, ids in (("exclude", exclude), ("among", among)):
             if ids is None:
                 continue
-            listed = checked_ids(name, ids)
-            known = self.codes([one for one in listed if one in self.dataset.item_code])
+            item_ids = checked_ids(name, ids)
+            codes = self.codes([item_id for item_id in item_ids if item_id in self.dataset.item_code])
             if name == "exclude":
-                may[known] = False
+                may[codes] = False
             else:
-                inside = np.zeros_like(may)
-                inside[known] = True
-                may &= inside
-            if unknown := self.unknown(listed):
-                shown = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-                notes.append(f"{name}: the run does not know {len(unknown)} of these items ({shown})")
+                named = np.zeros_like(may)
+                named[codes] = True
+                may &= named
+            if unknown := self.unknown(item_ids):
+                examples = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+                notes.append(f"{name}: the run does not know {len(unknown)} of these items ({examples})")
         return may, notes
 
 
@@ -121,7 +121,7 @@ def many_users(users: object, histories: object) -> list[tuple[str, dict[str, An
     if (users is None) == (histories is None):
         raise MmsrarecError("give users or histories, one of the two")
     if users is not None:
-        return [(one, {"user": one}) for one in checked_ids("users", users)]
+        return [(user_id, {"user": user_id}) for user_id in checked_ids("users", users)]
     if _is_mapping(histories):
         return [(checked_id("histories", key), {"history": value}) for key, value in histories.items()]
     if not _is_sequence(histories):
@@ -133,8 +133,8 @@ def ignored(left_out: Sequence[str]) -> list[str]:
     """What is said of items of a history that the run does not know."""
     if not left_out:
         return []
-    shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
-    return [f"left out of the history, for the run does not know them: {shown} ({len(left_out)} in all)"]
+    examples = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
+    return [f"left out of the history, for the run does not know them: {examples} ({len(left_out)} in all)"]
 
 
 def unmet(preferences: UserPreferences, keywords: Iterable[Sequence[str]]) -> list[str]:

@@ -63,21 +63,27 @@ class Reasons:
             fusion: How the answer was fused, if it was.
             generators: The rankers that the fusion joins.
         """
-        found: list[list[Reason]] = [[] for _ in best]
+        reason_lists: list[list[Reason]] = [[] for _ in best]
         if fusion is None and isinstance(self.prompts, NoPrompts):
-            found = popularity_reasons(context, best.tolist(), model_scores)
+            reason_lists = popularity_reasons(context, best.tolist(), model_scores)
         elif fusion is None or fusion.uses_lm:
-            found = [reasons for _, reasons in explain_all(self.prompts, context.pick(best), self.batch_tokens)]
+            reason_lists = [reasons for _, reasons in explain_all(self.prompts, context.pick(best), self.batch_tokens)]
         if fusion:
             codes, logit = np.array(context.candidates, dtype=np.int64), fusion.with_lm
-            told = generator_reasons(self.dataset, query, codes, best.tolist(), model_scores, generators, logit)
-            found = [joined(mine, logit.weights[0], more) for mine, more in zip(found, told, strict=True)]
+            generator_reason_lists = generator_reasons(
+                self.dataset, query, codes, best.tolist(), model_scores, generators, logit
+            )
+            reason_lists = [
+                joined(own, logit.weights[0], more)
+                for own, more in zip(reason_lists, generator_reason_lists, strict=True)
+            ]
         if not preferences:
-            return found
+            return reason_lists
         places: list[int] = best.tolist()
         words = [self.prompts.shown_keywords(context.candidates[place]) for place in places]
         return [
-            [*asked_for(mine, preferences), *without_more(reasons)] for mine, reasons in zip(words, found, strict=True)
+            [*asked_for(item_words, preferences), *without_more(reasons)]
+            for item_words, reasons in zip(words, reason_lists, strict=True)
         ]
 
     def recommendation(
@@ -85,13 +91,13 @@ class Reasons:
     ) -> Recommendation:
         """The item at a code with what was measured of it, in words."""
         item = self.dataset.items[code]
-        shown: list[ShownReason] = []
+        shown_reasons: list[ShownReason] = []
         for reason in reasons:
-            named = () if reason.item_id is None else (reason.item_id,)
-            text = sentence(reason, "".join(map(self._title, named)), self.keywords.image[code], self.language)
-            shown.append(ShownReason(reason.kind, named, reason.words, reason.weight, text))
-        because, keywords = heaviest(shown, SHOWN_REASONS), self.keywords.united(code)
-        return Recommendation(item.item_id, item.title, score, probability, keywords, because, tuple(shown))
+            item_ids = () if reason.item_id is None else (reason.item_id,)
+            text = sentence(reason, "".join(map(self._title, item_ids)), self.keywords.image[code], self.language)
+            shown_reasons.append(ShownReason(reason.kind, item_ids, reason.words, reason.weight, text))
+        because, keywords = heaviest(shown_reasons, SHOWN_REASONS), self.keywords.united(code)
+        return Recommendation(item.item_id, item.title, score, probability, keywords, because, tuple(shown_reasons))
 
     def _title(self, item_id: str) -> str:
         return self.dataset.items[self.dataset.item_code[item_id]].title or item_id

@@ -47,14 +47,14 @@ def nearest(
         For each item (k',) codes and (k',) cosines, the nearest first; equals by the lower code.
     """
     vectors = unit_vectors(encoder)
-    found: list[tuple[IntArray, NDArray[np.float32]]] = []
+    neighbour_lists: list[tuple[IntArray, NDArray[np.float32]]] = []
     for code in codes:
         cosines = vectors @ vectors[code]
         may = eligible.copy()
         may[code] = False
         order = np.argsort(-np.where(may, cosines, -np.inf), kind="stable")[: min(k, int(may.sum()))]
-        found.append((order, cosines[order]))
-    return found
+        neighbour_lists.append((order, cosines[order]))
+    return neighbour_lists
 
 
 def similar_items(
@@ -73,28 +73,30 @@ def similar_items(
     Raises:
         UnknownIdError: The encoder has no vector of an item that is asked about.
     """
-    known = known_items(SequenceRanker.of(encoder, train), encoder.n_items)
-    without = [one for one, code in zip(ids, codes, strict=True) if code >= len(known) or not known[code]]
+    has_vector = known_items(SequenceRanker.of(encoder, train), encoder.n_items)
+    without = [
+        item_id for item_id, code in zip(ids, codes, strict=True) if code >= len(has_vector) or not has_vector[code]
+    ]
     if without:
         raise UnknownIdError(
             f"{encoder.settings.encoder} has no vector of {', '.join(without[:10])}: training saw nobody choose it"
         )
-    return nearest(encoder, codes.tolist(), known & available[: encoder.n_items], k)
+    return nearest(encoder, codes.tolist(), has_vector & available[: encoder.n_items], k)
 
 
 def similar_table(
-    ids: Sequence[str], found: Sequence[tuple[IntArray, NDArray[np.float32]]], names: Sequence[str]
+    ids: Sequence[str], neighbour_lists: Sequence[tuple[IntArray, NDArray[np.float32]]], item_ids: Sequence[str]
 ) -> pl.DataFrame:
     """item_id, similar_item_id, rank (from 1), score (the cosine), in the order of `ids`.
 
     Args:
         ids: (m,) item ids that are asked about.
-        found: (m,) answers of `similar_items`.
-        names: (items,) item ids by code.
+        neighbour_lists: (m,) answers of `similar_items`.
+        item_ids: (items,) item ids by code.
     """
     rows = [
-        (item_id, names[int(code)], rank, float(cosine))
-        for item_id, (codes, cosines) in zip(ids, found, strict=True)
+        (item_id, item_ids[int(code)], rank, float(cosine))
+        for item_id, (codes, cosines) in zip(ids, neighbour_lists, strict=True)
         for rank, (code, cosine) in enumerate(zip(codes, cosines, strict=True), start=1)
     ]
     return pl.DataFrame(rows, schema=TABLE, orient="row")

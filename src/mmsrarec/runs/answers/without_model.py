@@ -57,9 +57,9 @@ class CountScorer:
 
     def score_contexts(self, context: Sequence[PromptContext]) -> list[FloatArray]:
         """A share in (0, 1) for each candidate: (count + 1) / (interactions + 2), Laplace's rule of succession."""
-        counts = np.zeros(max([self.train.n_items, *(1 + max(one.candidates) for one in context)]))
+        counts = np.zeros(max([self.train.n_items, *(1 + max(prompt.candidates) for prompt in context)]))
         counts[: self.train.n_items] = self.train.counts
-        return [(counts[list(one.candidates)] + 1) / (len(self.train) + 2) for one in context]
+        return [(counts[list(prompt.candidates)] + 1) / (len(self.train) + 2) for prompt in context]
 
     def score(self, queries: object, candidates: object) -> FloatArray:
         """It re-ranks what is proposed, and nothing else asks it."""
