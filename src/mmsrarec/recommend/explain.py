@@ -17,7 +17,7 @@ from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import FACTS, Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
 
-TOGETHER = 1536
+MAX_BATCH_TOKENS = 1536
 """Tokens of packs in one batch at most. After the whole prompts small batches compute nothing twice, and on a CPU large
 ones take longer, for the memory that they ask for."""
 
@@ -77,7 +77,7 @@ def explain_all(
     tree = PrefixTree() if prompts.mllm.packs else None
     if tree is not None:
         score_packs(prompts, [prompts.render(context)], batch_tokens, tree=tree)
-    scored = score_packs(prompts, packs, min(batch_tokens, TOGETHER), tree=tree)
+    scored = score_packs(prompts, packs, min(batch_tokens, MAX_BATCH_TOKENS), tree=tree)
     logits = [np.array([log_odds(float(p)) for p in scores]) for scores in scored]
     n = len(context.candidates)
     whole, rest = logits[0][:n], np.split(logits[0][n:], np.cumsum([len(own_facts) for own_facts in own])[:-1])

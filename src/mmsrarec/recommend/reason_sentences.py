@@ -10,11 +10,11 @@ from mmsrarec.retrieve.signals.popularity_levels import WORDS
 from mmsrarec.retrieve.signals.transitions import TRANSITION_LEVELS
 from mmsrarec.retrieve.signals.trend import RECENCY, TREND
 
-MANY = WORDS.index("many")
-MANY_ALIKE = VOTE_LEVELS.index("many alike")
-OFTEN = TRANSITION_LEVELS.index("often follows")
-RECENT = RECENCY.index("taken not long ago")
-RISING = TREND.index("rising")
+POPULARITY_MANY = WORDS.index("many")
+VOTES_MANY = VOTE_LEVELS.index("many alike")
+FOLLOWS_OFTEN = TRANSITION_LEVELS.index("often follows")
+RECENCY_RECENT = RECENCY.index("taken not long ago")
+TREND_RISING = TREND.index("rising")
 RANKER_PHRASES = {
     "sequential-rules": "follows",
     "sasrec": "sequence",
@@ -75,10 +75,14 @@ def _phrase(reason: Reason) -> str | None:
     if level is None:
         return reason.kind if reason.kind in ENGLISH else None
     if reason.kind == "popularity":
-        return "popular" if level >= MANY else "chosen" if level else "new"
+        return "popular" if level >= POPULARITY_MANY else "chosen" if level else "new"
     if reason.kind == "neighbour_votes":
-        return "alike_many" if level >= MANY_ALIKE else "alike_some" if level else None
-    least = {"follows": (OFTEN, "follows"), "recency": (RECENT, "recent"), "trend": (RISING, "rising")}
+        return "alike_many" if level >= VOTES_MANY else "alike_some" if level else None
+    least = {
+        "follows": (FOLLOWS_OFTEN, "follows"),
+        "recency": (RECENCY_RECENT, "recent"),
+        "trend": (TREND_RISING, "rising"),
+    }
     needed, key = least.get(reason.kind, (0, None))
     return key if level >= needed else None
 

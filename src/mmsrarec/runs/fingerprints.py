@@ -19,7 +19,7 @@ TRAINING_PLAN = 2
 """Raised where the same settings draw other training examples, or word a prompt otherwise, than they did."""
 
 
-ITEM = {
+ITEM_SETTINGS = {
     "prompt_fields",
     "item_keywords",
     "title_tokens",
@@ -129,7 +129,7 @@ class Fingerprints:
         part, settings = self.run_folder.encoder_part(split, name, refit), set(EncoderSettings.model_fields)
         items: dict[str, Any] = {}
         if name == CONTENT_SASREC:
-            item_settings = self.run_folder.recommend_settings("whole").model_dump(include=ITEM)
+            item_settings = self.run_folder.recommend_settings("whole").model_dump(include=ITEM_SETTINGS)
             items = {"told": item_settings, "model": self.model, "texts": self.texts}
             items |= {part_name: self.run_folder.recorded(part_name) for part_name in ("pictures", "summarize")}
         else:
@@ -152,7 +152,7 @@ class Fingerprints:
             "texts": self.texts,
             "summarize": run_folder.recorded(run_folder.summaries(variant)),
             "retrieve": run_folder.recorded(f"retrieve/{split}"),
-            "asked": asked_of_stage_2(self.recipe.retrieve),
+            "asked": search_settings(self.recipe.retrieve),
             "training_plan": TRAINING_PLAN,
         }
         if changes.retrieve:
@@ -191,6 +191,6 @@ def unused(settings: SummarizeSettings) -> set[str]:
     return {"keyword_cost", "embedding_model"} if settings.tune else {"keyword_cost", "embedding_model", "categories"}
 
 
-def asked_of_stage_2(settings: RetrieveSettings) -> dict[str, Any]:
+def search_settings(settings: RetrieveSettings) -> dict[str, Any]:
     """What is asked of an encoder that is trained; whoever searches finds the same."""
     return settings.model_dump(exclude={"index", *EncoderSettings.model_fields})

@@ -18,8 +18,8 @@ from mmsrarec.errors import MmsrarecError, NotFittedError
 from mmsrarec.runs.recipe import Recipe, load_recipe
 
 RECIPE = "recipe.toml"
-NAMES: tuple[SplitName, ...] = ("leave-one-out", "user-8-1-1", "time-cut")
-MAKING = ("seed", "model", "summarize", "retrieve", "recommend")
+SPLIT_NAMES: tuple[SplitName, ...] = ("leave-one-out", "user-8-1-1", "time-cut")
+TABLES_THAT_MAKE = ("seed", "model", "summarize", "retrieve", "recommend")
 """Tables of a recipe that say how the parts of a run are made; "evaluate" says what is measured of them."""
 
 
@@ -54,7 +54,7 @@ def read_provenance(folder: Path) -> Provenance:
     recipe = _recipe_of(manifest, folder)
     if wanted is None:
         return _provenance(recipe, part)
-    differences = differing(_making(recipe), _making(wanted))
+    differences = differing(_making_settings(recipe), _making_settings(wanted))
     place = {"data": wanted.data, "runtime": wanted.runtime}
     if not differences:
         return _provenance(wanted.model_copy(update={"name": recipe.name}), part)
@@ -102,7 +102,7 @@ def differing(mine: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tu
         elif a != b:
             differences[name] = (a, b)
 
-    for table in MAKING:
+    for table in TABLES_THAT_MAKE:
         walk(table, mine.get(table), other.get(table))
     return differences
 
@@ -133,7 +133,7 @@ def _wanted(folder: Path) -> Recipe | None:
         raise NotFittedError(f"{error}; make the run anew with mmsrarec run RECIPE --out {folder}") from error
 
 
-def _making(recipe: Recipe) -> dict[str, Any]:
+def _making_settings(recipe: Recipe) -> dict[str, Any]:
     """The settings that make parts: a small ranker of the embedded model is made in the same run as the whole one."""
     return recipe.model_copy(update={"model": recipe.model.whole}).model_dump(mode="json")
 
@@ -208,7 +208,7 @@ def _provenance(recipe: Recipe, part: str, *notes: str) -> Provenance:
     """The split of the part that answers comes first, as it does where choices are made on validation."""
     splits = recipe.evaluate.splits
     split: SplitName = splits[0]
-    for name in NAMES:
+    for name in SPLIT_NAMES:
         if f"/{name}" in part:
             split = name
     evaluate = recipe.evaluate.model_copy(update={"splits": (split, *(name for name in splits if name != split))})

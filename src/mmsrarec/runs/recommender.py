@@ -38,8 +38,8 @@ from mmsrarec.runs.answers.arguments import (
 )
 from mmsrarec.runs.answers.batch import ONE_OR_MANY, recommend_table, score_table
 from mmsrarec.runs.answers.generators import catalogue_generator, served_generators, with_preferred
-from mmsrarec.runs.answers.options import Histories, Options, TableOptions, UserIds, Wanted
-from mmsrarec.runs.answers.questions import Questions, ignored, unmet
+from mmsrarec.runs.answers.options import Histories, Options, PreferenceOptions, TableOptions, UserIds
+from mmsrarec.runs.answers.questions import Questions, left_out_notes, unmet_notes
 from mmsrarec.runs.answers.reasons import Reasons
 from mmsrarec.runs.answers.recommendations import Explanation, Recommendations
 from mmsrarec.runs.answers.scores import UNASKED_SCORE, answer_scores, learned_preferences, softmax
@@ -224,11 +224,15 @@ class Recommender:
 
     @overload
     def score(
-        self, candidates: ItemIds, user: str | int | None = None, history: ItemIds | None = None, **how: Unpack[Wanted]
+        self,
+        candidates: ItemIds,
+        user: str | int | None = None,
+        history: ItemIds | None = None,
+        **how: Unpack[PreferenceOptions],
     ) -> dict[str, float]: ...
 
     @overload
-    def score(self, candidates: ItemIds, *, users: UserIds, **how: Unpack[Wanted]) -> pl.DataFrame: ...
+    def score(self, candidates: ItemIds, *, users: UserIds, **how: Unpack[PreferenceOptions]) -> pl.DataFrame: ...
 
     def score(
         self,
@@ -266,7 +270,7 @@ class Recommender:
         if not ids and user is None and history is None:
             return {}
         (query, left_out), codes = self.questions.query(user, history), self.questions.codes(ids)
-        remark_all(ignored(left_out))
+        remark_all(left_out_notes(left_out))
         return dict(zip(ids, self._scored(query, codes, preferences).tolist(), strict=True))
 
     def _scored(self, query: Queries, codes: IntArray, preferences: UserPreferences) -> FloatArray:
@@ -317,7 +321,7 @@ class Recommender:
         item_id, preferences = checked_id("item", item), self._preferences(more, less)
         codes = self.questions.codes([item_id])
         query, left_out = self.questions.query(user, history)
-        remark_all(ignored(left_out))
+        remark_all(left_out_notes(left_out))
         context = self._gather(query, codes, preferences)
         (p,) = self.scorer.score_contexts([context])[0].tolist()  # as it is ranked
         _, reasons = explain(self.prompts, context)
@@ -345,7 +349,7 @@ class Recommender:
             left_out: Ids of the history that the run does not know.
             allowed: (items,) what may be recommended; whatever is available unless given.
         """
-        notes = [*unmet(preferences, self._shown), *ignored(left_out)]
+        notes = [*unmet_notes(preferences, self._shown), *left_out_notes(left_out)]
         may = (self.available if allowed is None else allowed).copy()
         may[query.excluded[0]] = False
         if not may.any():

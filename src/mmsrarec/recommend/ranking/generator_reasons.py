@@ -86,7 +86,7 @@ def generator_reasons(
     return reason_lists
 
 
-def joined(model: Sequence[Reason], share: float, generators: Sequence[Reason]) -> list[Reason]:
+def combined_reasons(model: Sequence[Reason], share: float, generators: Sequence[Reason]) -> list[Reason]:
     """The language model's reasons, times its weight in the fused score, and the generators', as one list.
 
     Weights of the same item of the history add up, for the fused score is linear in both parts.

@@ -12,14 +12,14 @@ UserIds: TypeAlias = Sequence[str] | Sequence[int] | NDArray[Any]
 Histories: TypeAlias = Mapping[Any, ItemIds] | Sequence[ItemIds]
 
 
-class Wanted(TypedDict, total=False):
+class PreferenceOptions(TypedDict, total=False):
     """Keywords that are asked for more of, and less of."""
 
     more: Sequence[str]
     less: Sequence[str]
 
 
-class Options(Wanted, total=False):
+class Options(PreferenceOptions, total=False):
     """As the arguments of `Recommender.recommend`."""
 
     reasons: bool

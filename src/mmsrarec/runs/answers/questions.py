@@ -129,7 +129,7 @@ def many_users(users: object, histories: object) -> list[tuple[str, dict[str, An
     return [(str(place), {"history": value}) for place, value in enumerate(histories)]
 
 
-def ignored(left_out: Sequence[str]) -> list[str]:
+def left_out_notes(left_out: Sequence[str]) -> list[str]:
     """What is said of items of a history that the run does not know."""
     if not left_out:
         return []
@@ -137,7 +137,7 @@ def ignored(left_out: Sequence[str]) -> list[str]:
     return [f"left out of the history, for the run does not know them: {examples} ({len(left_out)} in all)"]
 
 
-def unmet(preferences: UserPreferences, keywords: Iterable[Sequence[str]]) -> list[str]:
+def unmet_notes(preferences: UserPreferences, keywords: Iterable[Sequence[str]]) -> list[str]:
     """What is said of typed keywords that no item carries.
 
     Args:

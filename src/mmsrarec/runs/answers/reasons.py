@@ -14,7 +14,7 @@ from mmsrarec.recommend.prompt.preferences import UserPreferences, carries, pref
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import Fusion
-from mmsrarec.recommend.ranking.generator_reasons import generator_reasons, joined
+from mmsrarec.recommend.ranking.generator_reasons import combined_reasons, generator_reasons
 from mmsrarec.recommend.reason_sentences import ShownReason, heaviest, sentence
 from mmsrarec.runs.answers.recommendations import Recommendation
 from mmsrarec.runs.answers.without_model import NoPrompts, popularity_reasons
@@ -74,7 +74,7 @@ class Reasons:
                 self.dataset, query, codes, best.tolist(), model_scores, generators, logit
             )
             reason_lists = [
-                joined(own, logit.weights[0], more)
+                combined_reasons(own, logit.weights[0], more)
                 for own, more in zip(reason_lists, generator_reason_lists, strict=True)
             ]
         if not preferences:
@@ -82,7 +82,7 @@ class Reasons:
         places: list[int] = best.tolist()
         words = [self.prompts.shown_keywords(context.candidates[place]) for place in places]
         return [
-            [*asked_for(item_words, preferences), *without_more(reasons)]
+            [*preference_reasons(item_words, preferences), *without_preference_reasons(reasons)]
             for item_words, reasons in zip(words, reason_lists, strict=True)
         ]
 
@@ -108,13 +108,13 @@ class Reasons:
         return self.keywords.lexicon.languages[0]
 
 
-def asked_for(keywords: Sequence[str], preferences: UserPreferences) -> list[Reason]:
+def preference_reasons(keywords: Sequence[str], preferences: UserPreferences) -> list[Reason]:
     """The reason that an item meets what was asked for; none where it does not."""
     met = tuple(word for word in preferences.more if carries(keywords, [word], preferences.lexicon))
     weight = float(preference_bonus(preferences, [keywords])[0])
     return [Reason("more", f"you asked for more {', '.join(met)}", weight, words=met)] if met else []
 
 
-def without_more(reasons: Sequence[Reason]) -> list[Reason]:
+def without_preference_reasons(reasons: Sequence[Reason]) -> list[Reason]:
     """What the language model makes of what was asked for is part of what counts by rule."""
     return [reason for reason in reasons if reason.kind != "more"]
