@@ -11,7 +11,7 @@ import pytest
 import mmsrarec
 from mmsrarec.data.folder import load
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.runs.provenance import made
+from mmsrarec.runs.provenance import read_provenance
 from mmsrarec.runs.recipe import load_recipe
 
 ERRORS = [name for name in mmsrarec.__all__ if name.endswith("Error") and name != "MmsrarecError"]
@@ -61,7 +61,7 @@ def test_what_is_missing_is_told_by_the_kind_of_error(tmp_path: Path) -> None:
     with pytest.raises(mmsrarec.RecipeError, match="no recipe"):
         load_recipe("nowhere")
     with pytest.raises(mmsrarec.NotFittedError, match="is not a run"):
-        made(tmp_path)
+        read_provenance(tmp_path)
 
 
 def test_the_library_is_silent_unless_logging_is_configured() -> None:

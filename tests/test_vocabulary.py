@@ -13,7 +13,7 @@ import pytest
 from paths import TESTS
 
 import mmsrarec
-from mmsrarec.rankers.registry import ranker_names
+from mmsrarec.rankers.registry.registry import ranker_names
 from mmsrarec.runs.recipe import Recipe, _fields
 from mmsrarec.study.model_names import CONTEXT, TRAINED
 

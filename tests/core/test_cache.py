@@ -12,7 +12,7 @@ import pytest
 
 from mmsrarec.cli import commands
 from mmsrarec.core import cache, terminal
-from mmsrarec.core.cache import cache_folder, cache_to_write, can_write, kept, known_places, temporary_folder
+from mmsrarec.core.cache import cache_folder, cache_to_write, can_write, find_cached, known_places, temporary_folder
 from mmsrarec.errors import MmsrarecError
 
 NOWHERE = "/proc/nope" if Path("/proc").is_dir() else "/dev/null/nope"
@@ -66,8 +66,8 @@ def test_a_temporary_folder_takes_its_part_with_a_remark(
     for part in (NOWHERE, "MMSRAREC_CACHE"):
         assert part in record.getMessage()
     (first / "model").mkdir()
-    assert kept("model") == first / "model"
-    assert kept("another") is None
+    assert find_cached("model") == first / "model"
+    assert find_cached("another") is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="users of POSIX")
@@ -78,7 +78,7 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
     monkeypatch.setattr(cache, "_is_own", lambda folder: True)
     with pytest.raises(MmsrarecError, match=r"no home folder .*MMSRAREC_CACHE"):
         cache_folder()
-    assert kept("anything") is None
+    assert find_cached("anything") is None
     assert cache_to_write().name == "mmsrarec-123456"
     assert "no home folder" in caplog.text
 
@@ -88,7 +88,7 @@ def test_a_filled_cache_may_be_read_only(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "baked" / "model").mkdir(parents=True)
     monkeypatch.setenv("MMSRAREC_CACHE", str(tmp_path / "baked"))
     monkeypatch.setattr(cache, "_written", lambda folder: pytest.fail("written"))
-    assert kept("model") == tmp_path / "baked" / "model"
+    assert find_cached("model") == tmp_path / "baked" / "model"
 
 
 def test_no_place_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def test_a_temporary_folder_of_others_is_not_used(made: str, tmp_path: Path, mon
         place.rename(place.with_name(f"mmsrarec-{os.getuid()}"))
     (place.with_name(f"mmsrarec-{os.getuid()}") / "model").mkdir()
     monkeypatch.setenv("MMSRAREC_CACHE", NOWHERE)
-    assert kept("model") is None
+    assert find_cached("model") is None
     found = cache_to_write()
     assert found == cache_to_write()
     assert found not in (place, place.with_name(f"mmsrarec-{os.getuid()}"))

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from mmsrarec.pipeline.fit_costs import Costs, Facts
 from mmsrarec.pipeline.fit_plan import (
-    LEAST_EXAMPLES,
-    LEAST_PASSES,
     MAX_EASE_ITEMS,
     MAX_EXAMPLES,
+    MIN_EXAMPLES,
+    MIN_PASSES,
     Plan,
     choose,
     with_examples,
@@ -53,8 +53,8 @@ def test_every_plan_is_a_recipe_that_can_be_run(facts: Facts, costs: Costs, seco
     recipe = valid(choose(facts, costs, seconds))
     assert recipe.evaluate.rows[-1] == "mmsrarec"
     assert {"sasrec", "sequential-rules"} <= set(recipe.evaluate.rows)
-    assert LEAST_EXAMPLES <= recipe.recommend.n_examples <= MAX_EXAMPLES
-    assert recipe.retrieve.epochs >= LEAST_PASSES
+    assert MIN_EXAMPLES <= recipe.recommend.n_examples <= MAX_EXAMPLES
+    assert recipe.retrieve.epochs >= MIN_PASSES
     assert recipe.recommend.layers is not None
     assert recipe.recommend.layers <= costs.layers
     assert recipe.recommend.prompt_fields.recency == facts.has_clock
@@ -111,7 +111,7 @@ def test_examples_fill_what_is_left() -> None:
     assert few.settings["recommend"]["negatives"] < filled.settings["recommend"]["negatives"]
     assert few.settings["recommend"]["n_examples"] > 100
     late = with_examples(plan, cost, -10)
-    assert late.settings["recommend"]["n_examples"] == LEAST_EXAMPLES
+    assert late.settings["recommend"]["n_examples"] == MIN_EXAMPLES
     assert "takes longer than asked for" in late.reasons[-1]
     assert with_examples(plan, cost, 1e9).settings["recommend"]["n_examples"] == MAX_EXAMPLES
 

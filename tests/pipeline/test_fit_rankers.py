@@ -19,7 +19,7 @@ def fitted(drawn: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
     out, lines = tmp_path_factory.mktemp("rankers") / "run", []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_rankers, "PARTS", ("a_package_that_nobody_has",))
+        patch.setattr(fit_rankers, "MODEL_PACKAGES", ("a_package_that_nobody_has",))
         patch.setattr(fit_rankers, "MAX_PASSES", 4)
         patch.setattr(Mllm, "load", refuse)
         return out, fit(drawn, out, 0.5, progress=lines.append, device="cpu"), lines

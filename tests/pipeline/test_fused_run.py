@@ -189,7 +189,7 @@ def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monke
 
 def test_a_run_that_learned_no_wishes_keeps_them_from_the_model(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recommender, found = answers(fused, False, monkeypatch)
-    monkeypatch.setitem(vars(recommender), "_obeys", False)
+    monkeypatch.setitem(vars(recommender), "_knows_preferences", False)
     user, item = recommender.dataset.user_ids[5], found[0].item_id
     word = recommender.prompts.shown_keywords(recommender.dataset.item_code[item])[0]
     before, after = (recommender.score([item], user=user, more=more)[item] for more in ([], [word]))
@@ -230,7 +230,7 @@ def test_where_the_language_model_has_no_weight_reasons_are_those_of_who_decided
     recommender, _ = answers(fused, True, monkeypatch)
     silent = recommender.fusion.without_lm.behind_nothing()
     monkeypatch.setattr(recommender, "fusion", replace(recommender.fusion, with_lm=silent))
-    monkeypatch.setattr("mmsrarec.runs.reasons.explain_all", None)  # the language model is not asked
+    monkeypatch.setattr("mmsrarec.runs.answers.reasons.explain_all", None)  # the language model is not asked
     history = ["003", "017", "021"]
     found = recommender.recommend(history=history, k=4)
     assert {reason.kind for answer in found for reason in answer.reasons} == {"history", "ranker"}

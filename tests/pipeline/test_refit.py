@@ -11,6 +11,7 @@ from mmsrarec.cli import commands
 from mmsrarec.core.progress import Progress
 from mmsrarec.pipeline.run import refit
 from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.runs.answers.generators import served_generators
 from mmsrarec.runs.recommender import Recommender
 
 FEW = ("evaluate.splits=['leave-one-out']", "evaluate.rows=['popularity', 'sasrec', 'mmsrarec']")
@@ -82,7 +83,7 @@ def test_rows_fitted_on_validation_too_are_served_so(mine: Path) -> None:
     recommender = Recommender.load(mine / "run")
     run_folder = recommender.run_folder
     assert len(run_folder.fitted("leave-one-out")) > len(run_folder.split("leave-one-out").train)
-    (made,) = recommender._made(["sasrec"])
+    (made,) = served_generators(recommender.run_folder, recommender.split, ["sasrec"])
     (history,) = (np.array([1, 2, 3]),)
     from mmsrarec.data.splits import Queries
 

@@ -83,7 +83,7 @@ def test_pictures_that_are_known_and_new_ones_go_together(drawn: Dataset, tmp_pa
     image_features.save(dict(list(expected.items())[:5]), tmp_path / "known", drawn)
     known = image_features.load_known(tmp_path / "known")
     assert len(known) == 5
-    features, _ = image_features.encode_catalogue_images(mllm, drawn, 4, known=known)
+    features, _ = image_features.encode_catalogue_images(mllm, drawn, 4, known_features=known)
     image_features.save(features, tmp_path / "all", drawn)
     assert features.keys() == expected.keys()
     for code, seen in expected.items():

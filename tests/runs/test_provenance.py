@@ -8,7 +8,7 @@ from finished import done, go, report_of
 
 from mmsrarec.core import artefacts
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.runs.provenance import differing, made, said
+from mmsrarec.runs.provenance import difference_text, differing, read_provenance
 from mmsrarec.runs.recommender import Recommender
 
 ASKED = ["001", "005", "010", "020"]
@@ -95,7 +95,7 @@ def test_an_encoder_trained_again_does_not_fit(mine: Path) -> None:
 
 def test_a_run_that_was_never_finished_has_no_recipe_and_says_what_to_do(tmp_path: Path, finished: Path) -> None:
     with pytest.raises(MmsrarecError, match="is not a run: make one with mmsrarec run RECIPE --out"):
-        made(tmp_path / "nothing")
+        read_provenance(tmp_path / "nothing")
 
 
 def test_two_calls_do_not_work_in_one_folder(mine: Path) -> None:
@@ -128,10 +128,10 @@ def test_differences_are_of_what_makes_parts() -> None:
     found = differing(mine, other)
     assert found == {"seed": (0, 1), "model.dtype": ("auto", "float32")}
     assert (
-        said(found, "this", "that") == "seed is 0 in this and 1 in that; model.dtype is 'auto' in this and "
+        difference_text(found, "this", "that") == "seed is 0 in this and 1 in that; model.dtype is 'auto' in this and "
         "'float32' in that"
     )
-    assert said(dict.fromkeys("abcde", (1, 2)), "x", "y").endswith("; and 2 more")
+    assert difference_text(dict.fromkeys("abcde", (1, 2)), "x", "y").endswith("; and 2 more")
 
 
 def test_how_a_part_was_made_is_told_from_what_it_was_made_of(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from mmsrarec.cli import commands
 from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.recommend.prompt.preferences import carries
-from mmsrarec.runs.answers import TABLE
+from mmsrarec.runs.answers.recommendations import TABLE
 from mmsrarec.runs.recommender import Recommender
 
 
@@ -180,7 +180,7 @@ def test_without_reasons_the_same_is_recommended(
     user = recommender.dataset.user_ids[4]
     told = recommender.recommend(user=user, k=3)
     assert any(one.because for one in told)
-    monkeypatch.setattr("mmsrarec.runs.reasons.explain_all", None)
+    monkeypatch.setattr("mmsrarec.runs.answers.reasons.explain_all", None)
     bare = recommender.recommend(user=user, k=3, reasons=False)
     assert [one.item_id for one in bare] == [one.item_id for one in told]
     assert [one.score for one in bare] == pytest.approx([one.score for one in told], abs=1e-4)

@@ -35,7 +35,7 @@ def cache_folder() -> Path:
     return folder
 
 
-def kept(name: str) -> Path | None:
+def find_cached(name: str) -> Path | None:
     """The path of a cached file or folder, in the configured cache or in the temporary one; None where it is absent."""
     for folder in known_places():
         with contextlib.suppress(OSError):  # not ours to read

@@ -3,7 +3,7 @@
 import io
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
 from typing import TextIO, TypeAlias, TypeVar
 
@@ -23,14 +23,26 @@ Count = Callable[[int, int, str], None]
 
 
 class Task:
-    """One piece of work: `advance` it as parts get done; `text` says where it stands."""
+    """One piece of work: `advance` it as parts get done; `text` says where it stands.
+
+    Attributes:
+        label: Names the work on the screen.
+        total: How many parts it has; None if nobody knows.
+        done: How many parts are done.
+        note: The latest note.
+    """
 
     def __init__(self, label: str, total: int | None, changed: Callable[["Task"], None], clock: Callable[[], float]):
         self.label, self.total, self.done, self.note = label, total, 0, ""
         self._changed, self._clock, self._start = changed, clock, clock()
 
     def advance(self, n: int = 1, note: str = "") -> None:
-        """n more are done; a note, such as the loss, is shown beside the count."""
+        """Count parts that are done.
+
+        Args:
+            n: How many more are done.
+            note: Shown beside the count, such as the loss.
+        """
         self.done += n
         self.note = note or self.note
         self._changed(self)
@@ -42,6 +54,7 @@ class Task:
 
     @property
     def text(self) -> str:
+        """The line that is shown: label, count, rate, time left, note."""
         count = f"{self.done}" if self.total is None else f"{self.done}/{self.total}"
         parts = [f"{self.label}: {count}", f"{self.rate:.3g}/s"]
         if self.total is not None and 0 < self.done < self.total:
@@ -53,7 +66,13 @@ class Progress:
     """Where stages tell how far they are. Calling it says one line; `task` and `track` count."""
 
     def __init__(self, stream: TextIO | None = None, every: float = 10.0, clock: Callable[[], float] = time.monotonic):
-        """stream: standard error unless given; every: seconds between plain lines."""
+        """A progress display.
+
+        Args:
+            stream: Where lines go; standard error unless given.
+            every: Seconds between plain lines.
+            clock: Seconds that only grow.
+        """
         self._stream = stream or sys.stderr or io.StringIO()  # a process may have been started without any
         self._every, self._clock = every, clock
         self._console = _Console(file=self._stream, highlight=False, soft_wrap=True, emoji=False)
@@ -74,6 +93,7 @@ class Progress:
         raise MmsrarecError("progress: give True, False, or a function that takes one line of text")
 
     def __call__(self, text: str) -> None:
+        """Show one line."""
         self._console.print(self._shown(text), markup=False)
 
     def _shown(self, text: str) -> str:
@@ -81,8 +101,13 @@ class Progress:
         return fitting(printable(text), self._stream)
 
     @contextmanager
-    def task(self, label: str, total: int | None = None) -> Iterator[Task]:
-        """Show a piece of work while the block runs. total: how many parts it has, None if nobody knows."""
+    def task(self, label: str, total: int | None = None) -> Generator[Task]:
+        """Show a piece of work while the block runs.
+
+        Args:
+            label: Names the work on the screen.
+            total: How many parts it has; None if nobody knows.
+        """
         with self._bar(label, total) if self._console.is_terminal else self._lines(label, total) as task:
             yield task
 
@@ -96,25 +121,29 @@ class Progress:
                 task.advance()
 
     @contextmanager
-    def counting(self, title: str | None = None) -> Iterator[Count]:
-        """Show what is counted while the block runs; a new label starts a new task. title: in place of all labels."""
-        shown, task = ExitStack(), None
+    def counting(self, title: str | None = None) -> Generator[Count]:
+        """Show what is counted while the block runs; a new label starts a new task.
+
+        Args:
+            title: Shown in place of all labels.
+        """
+        display, task = ExitStack(), None
 
         def count(done: int, total: int, label: str) -> None:
             nonlocal task
             label = title or label
             if task is None or (label, total) != (task.label, task.total) or done < task.done:
-                shown.close()
-                task = shown.enter_context(self.task(label, total))
+                display.close()
+                task = display.enter_context(self.task(label, total))
             task.advance(done - task.done)
 
         try:
             yield count
         finally:
-            shown.close()
+            display.close()
 
     @contextmanager
-    def _lines(self, label: str, total: int | None) -> Iterator[Task]:
+    def _lines(self, label: str, total: int | None) -> Generator[Task]:
         last = self._clock()
 
         def changed(task: Task) -> None:
@@ -128,7 +157,7 @@ class Progress:
         self(task.text)
 
     @contextmanager
-    def _bar(self, label: str, total: int | None) -> Iterator[Task]:
+    def _bar(self, label: str, total: int | None) -> Generator[Task]:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -159,6 +188,7 @@ class _Console(Console):
     """A console whose reader may go away: the work goes on without a word."""
 
     def on_broken_pipe(self) -> None:
+        """Write nothing more, instead of ending the process."""
         self.quiet = True
         to_nowhere(self.file)
 

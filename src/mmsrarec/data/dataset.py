@@ -143,6 +143,7 @@ class Dataset:
         return self.image_root or (None if self.folder is None else self.folder / "images")
 
     def image_path(self, code: int) -> Path | None:
+        """The path of an item's picture, which may be missing; None for an item or a data set without pictures."""
         name, root = self.items[code].image, self.image_folder
         return None if name is None or root is None else root / name
 

@@ -1,9 +1,9 @@
 """Columns of a DataFrame as plain Python values: ids as text, times as whole numbers. Neither pandas nor pyarrow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from datetime import time as midnight
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -12,16 +12,23 @@ from mmsrarec.data.units import Unit
 from mmsrarec.errors import DataError
 
 MICROSECONDS = 10**6
+DATES: tuple[type, ...] = (date, np.datetime64)
+FLOATS: tuple[type, ...] = (float, np.floating)
+INTEGERS: tuple[type, ...] = (int, np.integer)
+NUMBERS: tuple[type, ...] = (int, float, np.number)
+"""The kinds of values that pandas, Polars and plain lists hold."""
 SMALLEST_MILLISECONDS = 10**11
 """A number of seconds lies below, one of milliseconds above: 10**11 seconds are the year 5138."""
 
 
 def columns_of(frame: Any, table: str) -> list[str]:
     """The names of a frame's columns. Raises DataError for what has no columns."""
-    names = list(frame) if isinstance(frame, Mapping) else getattr(frame, "columns", None)
-    if names is None:
-        raise DataError(f"{table}: give a pandas or Polars DataFrame, or a dict of columns, not {type(frame).__name__}")
-    return [str(name) for name in names]
+    source: Any = cast("dict[str, Any]", frame).keys() if isinstance(frame, Mapping) else frame
+    columns: Any = source if isinstance(frame, Mapping) else getattr(source, "columns", None)
+    if columns is None:
+        kind = type(source).__name__
+        raise DataError(f"{table}: give a pandas or Polars DataFrame, or a dict of columns, not {kind}")
+    return [str(name) for name in columns]
 
 
 def plain_list(frame: Any, column: str) -> list[Any]:
@@ -38,15 +45,15 @@ def is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     if isinstance(value, np.datetime64):
-        return bool(np.isnat(value))
-    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+        return bool(np.isnat(cast(Any, value)))
+    return isinstance(value, FLOATS) and bool(value != value)
 
 
 def decimal(values: list[Any]) -> list[Any]:
     """The ids, whole numbers for floats where all are whole: pandas makes floats of integers with missing ones."""
-    if not any(isinstance(value, float | np.floating) for value in values):
+    if not any(isinstance(value, FLOATS) for value in values):
         return values
-    whole = [float(value).is_integer() for value in values if isinstance(value, float | np.floating) and value == value]
+    whole = [float(value).is_integer() for value in values if isinstance(value, FLOATS) and value == value]
     if not all(whole):
         return values
     return [int(value) if isinstance(value, float) and value == value else value for value in values]
@@ -58,7 +65,7 @@ def id_text(value: Any, column: Literal["user_id", "item_id"]) -> str:
         return str(value)
     if is_missing(value):
         raise Fault(f"{column} is missing", "null_users" if column == "user_id" else "null_items")
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+    if isinstance(value, INTEGERS) and not isinstance(value, bool):
         return str(int(value))
     raise Fault(f"{column} is a {type(value).__name__}, neither text nor a whole number")
 
@@ -69,16 +76,16 @@ def time_numbers(values: Sequence[Any], unit: Unit) -> tuple[list[int | Fault], 
     Dates, datetimes and ISO 8601 texts become microseconds since 1970; one without a zone is in UTC. Numbers count what
     `unit` says; seconds with a fraction become milliseconds. A value that is no time becomes the Fault that says why.
     """
-    if any(isinstance(value, date | np.datetime64) or _is_iso(value) for value in values):
+    if any(isinstance(value, DATES) or _is_iso(value) for value in values):
         return [_each(value, _microseconds) for value in values], "microseconds"
-    fractions = any(isinstance(value, float | np.floating) and not float(value).is_integer() for value in values)
-    numbers = [float(value) for value in values if isinstance(value, int | float | np.number) and not is_missing(value)]
+    fractions = any(isinstance(value, FLOATS) and not float(value).is_integer() for value in values)
+    numbers = [float(value) for value in values if isinstance(value, NUMBERS) and not is_missing(value)]
     if fractions and unit in ("auto", "seconds") and numbers and abs(float(np.median(numbers))) < SMALLEST_MILLISECONDS:
         return [_each(value, lambda number: round(float(number) * 1000)) for value in values], "milliseconds"
     return [_each(value, _whole) for value in values], unit
 
 
-def _each(value: Any, convert: Any) -> int | Fault:
+def _each(value: Any, convert: Callable[[Any], int]) -> int | Fault:
     if is_missing(value) or (isinstance(value, str) and is_null(value)):
         return Fault("timestamp is missing", "unknown_times")
     try:

@@ -52,14 +52,25 @@ def dataset_of(
     max_rejects: float = 0.01,
 ) -> Dataset:
     """As `Dataset.from_frames`, which documents the arguments."""
-    report, rejects, notes = Report(), Rejects(), []
-    chosen = dict(columns or {})
-    known = {f"{table}.{field}" for table, names in _TABLES.items() for field in names}
-    if stray := [key for key in chosen if key not in known]:
-        raise DataError(f"columns: unknown key {stray[0]!r}: choose from {', '.join(sorted(known))}")
-    catalogue, set_aside = ([], {}) if items is None else _items(items, chosen, max_rejects, report, rejects)
+    report, rejects = Report(), Rejects()
+    notes: list[str] = []
+    column_names = dict(columns or {})
+    fields_of_tables = {f"{table}.{field}" for table, names in _TABLES.items() for field in names}
+    if stray := [key for key in column_names if key not in fields_of_tables]:
+        raise DataError(f"columns: unknown key {stray[0]!r}: choose from {', '.join(sorted(fields_of_tables))}")
+    catalogue, set_aside = ([], {}) if items is None else _items(items, column_names, max_rejects, report, rejects)
     dataset = _interactions(
-        interactions, catalogue, set_aside, chosen, name, time, max_rejects, report, rejects, notes, items is not None
+        interactions,
+        catalogue,
+        set_aside,
+        column_names,
+        name,
+        time,
+        max_rejects,
+        report,
+        rejects,
+        notes,
+        items is not None,
     )
     dataset = _with_pictures(dataset, images, report, notes)
     complete(dataset, report, rejects)
@@ -72,40 +83,45 @@ def dataset_of(
 _TABLES = {"items": ITEM_COLUMNS, "interactions": INTERACTION_COLUMNS}
 
 
-def _chosen(frame: Any, table: Literal["items", "interactions"], chosen: Mapping[str, str]) -> dict[str, str]:
+def _columns_by_field(
+    frame: Any, table: Literal["items", "interactions"], column_names: Mapping[str, str]
+) -> dict[str, str]:
     """Field -> name of its column: the one that the caller named, else the first usual one that is there."""
-    there, found = columns_of(frame, table), {}
-    lowered = {column.lower(): column for column in reversed(there)}
+    all_columns = columns_of(frame, table)
+    columns: dict[str, str] = {}
+    lowered = {column.lower(): column for column in reversed(all_columns)}
     for field, usual in _TABLES[table].items():
-        if (named := chosen.get(f"{table}.{field}")) is not None:
-            if named not in there:
-                raise DataError(f"{table}: no column {named!r}; it has {', '.join(map(one_line, there))}")
-            found[field] = named
-        elif column := next((lowered[one] for one in usual if one in lowered), None):
-            found[field] = column
-    return found
+        if (named := column_names.get(f"{table}.{field}")) is not None:
+            if named not in all_columns:
+                raise DataError(f"{table}: no column {named!r}; it has {', '.join(map(one_line, all_columns))}")
+            columns[field] = named
+        elif column := next((lowered[name] for name in usual if name in lowered), None):
+            columns[field] = column
+    return columns
 
 
-def _needed(found: Mapping[str, str], table: str, fields: Sequence[str], there: Sequence[str]) -> None:
+def _needed(columns: Mapping[str, str], table: str, fields: Sequence[str], all_columns: Sequence[str]) -> None:
+    """Raise DataError where a field has no column."""
     for field in fields:
-        if field not in found:
+        if field not in columns:
             usual = ", ".join(_TABLES[table][field][:4])
             raise DataError(
                 f"{table}: no column for {field} (usual names: {usual}, ...); it has "
-                f"{', '.join(map(one_line, there))}: name one with columns={{'{table}.{field}': NAME}}"
+                f"{', '.join(map(one_line, all_columns))}: name one with columns={{'{table}.{field}': NAME}}"
             )
 
 
 def _items(
-    frame: Any, chosen: Mapping[str, str], share: float, report: Report, rejects: Rejects
+    frame: Any, column_names: Mapping[str, str], share: float, report: Report, rejects: Rejects
 ) -> tuple[list[Item], dict[str, int]]:
     """The items in the order of the frame; and the row of each id whose item was set aside."""
-    found = _chosen(frame, "items", chosen)
-    _needed(found, "items", ("item_id",), columns_of(frame, "items"))
-    fields = {field: plain_list(frame, column) for field, column in found.items()}
+    columns = _columns_by_field(frame, "items", column_names)
+    _needed(columns, "items", ("item_id",), columns_of(frame, "items"))
+    fields = {field: plain_list(frame, column) for field, column in columns.items()}
     ids = decimal(fields.pop("item_id"))
     items: dict[str, Item] = {}
-    rows, set_aside = len(ids), {}
+    rows = len(ids)
+    set_aside: dict[str, int] = {}
     for row, raw in enumerate(ids):
         item_id = None
         try:
@@ -148,7 +164,7 @@ def _interactions(
     frame: Any,
     catalogue: list[Item],
     set_aside: Mapping[str, int],
-    chosen: Mapping[str, str],
+    column_names: Mapping[str, str],
     name: str,
     unit: Unit,
     share: float,
@@ -158,16 +174,17 @@ def _interactions(
     described: bool,
 ) -> Dataset:
     """The log as a data set. Without a column of times, the order of the rows is the time, in steps."""
-    found = _chosen(frame, "interactions", chosen)
-    _needed(found, "interactions", ("user_id", "item_id"), columns_of(frame, "interactions"))
-    users, items = (decimal(plain_list(frame, found[field])) for field in ("user_id", "item_id"))
-    if "timestamp" in found:
-        times, declared = time_numbers(plain_list(frame, found["timestamp"]), unit)
+    columns = _columns_by_field(frame, "interactions", column_names)
+    _needed(columns, "interactions", ("user_id", "item_id"), columns_of(frame, "interactions"))
+    users, items = (decimal(plain_list(frame, columns[field])) for field in ("user_id", "item_id"))
+    if "timestamp" in columns:
+        times, declared = time_numbers(plain_list(frame, columns["timestamp"]), unit)
     else:
         times, declared = list(range(len(users))), "steps"
         notes.append("the interactions have no column of times: the order of their rows is taken for it, as steps")
-    known, log, unknown = {item.item_id for item in catalogue}, Log(INTERACTIONS), {}
-    texts: dict[tuple[str, type, Any], str | Fault] = {}
+    item_ids, log = {item.item_id for item in catalogue}, Log(INTERACTIONS)
+    unknown: dict[str, int] = {}
+    texts: dict[tuple[str, type[Any], Any], str | Fault] = {}
     for row, (user, item, time) in enumerate(zip(users, items, times, strict=True)):
         try:
             user_id, item_id = _cached(texts, user, "user_id"), _cached(texts, item, "item_id")
@@ -176,7 +193,7 @@ def _interactions(
         except Fault as reason:
             rejects.add(INTERACTIONS, row, reason)
             continue
-        if described and item_id not in known:
+        if described and item_id not in item_ids:
             if item_id in set_aside:
                 rejects.add(INTERACTIONS, row, f"item {item_id!r} was set aside: row {set_aside[item_id]} of items")
             else:
@@ -184,18 +201,21 @@ def _interactions(
             continue
         log.add(user_id, item_id, time, row)
     if unknown:
-        shown = ", ".join(repr(one_line(item_id)) for item_id in list(unknown)[:5])
+        examples = ", ".join(repr(one_line(item_id)) for item_id in list(unknown)[:5])
         raise DataError(
-            f"interactions: {sum(unknown.values())} rows name {len(unknown)} items that the items have not ({shown}"
+            f"interactions: {sum(unknown.values())} rows name {len(unknown)} items that the items have not ({examples}"
             f"{', ...' if len(unknown) > 5 else ''}); add the items or remove these rows"
         )
     report.duplicates += log.drop_repeats() if len(log.table) else 0
     return log.finish(name, len(users), share, declared, report, rejects, catalogue)
 
 
-def _cached(texts: dict[tuple[str, type, Any], Any], value: Any, column: Literal["user_id", "item_id"]) -> str:
+def _cached(
+    texts: dict[tuple[str, type[Any], Any], str | Fault], value: Any, column: Literal["user_id", "item_id"]
+) -> str:
     """The id as text, worked out once for each value."""
-    key = (column, type(value), value)
+    kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]  # of any object
+    key = (column, kind, value)
     with suppress(TypeError):  # what cannot be hashed is no id either, and `id_text` says so
         if (text := texts.get(key)) is not None:
             if isinstance(text, Fault):
@@ -212,7 +232,9 @@ def _cached(texts: dict[tuple[str, type, Any], Any], value: Any, column: Literal
     return text
 
 
-def _with_pictures(dataset: Dataset, images: Any, report: Report, notes: list[str]) -> Dataset:
+def _with_pictures(
+    dataset: Dataset, images: str | os.PathLike[str] | Mapping[Any, Any] | None, report: Report, notes: list[str]
+) -> Dataset:
     """The data set with the pictures that open; the others are named in the report."""
     if images is None:
         if pictured := sum(item.image is not None for item in dataset.items):
@@ -242,7 +264,7 @@ def _with_pictures(dataset: Dataset, images: Any, report: Report, notes: list[st
 
 def _notes(report: Report, rejects: Rejects) -> list[str]:
     """What was set aside, a sentence each."""
-    notes = []
+    notes: list[str] = []
     if report.duplicates:
         notes.append(f"{report.duplicates} rows repeat an earlier one and are dropped")
     if rejects.rows:
@@ -252,6 +274,9 @@ def _notes(report: Report, rejects: Rejects) -> list[str]:
     if report.broken_images:
         item_id, reason = next(iter(report.broken_images.items()))
         notes.append(f"{len(report.broken_images)} pictures cannot be used, such as that of item {item_id}: {reason}")
-    for ids, of in ((report.placeholder_users, "user"), (report.placeholder_items, "item")):
-        notes += [f"the {of} {one!r} has {count} interactions: many {of}s under one id?" for one, count in ids.items()]
+    for ids, kind in ((report.placeholder_users, "user"), (report.placeholder_items, "item")):
+        notes += [
+            f"the {kind} {identifier!r} has {count} interactions: many {kind}s under one id?"
+            for identifier, count in ids.items()
+        ]
     return [one_line(note) for note in notes]

@@ -67,7 +67,7 @@ class KeptLog:
                 "make the run anew with mmsrarec run"
             ) from error
 
-    def widened(self, dataset: Dataset) -> Interactions:
+    def padded(self, dataset: Dataset) -> Interactions:
         """The interactions for a data set that has the same users and items first, and perhaps more (`align`)."""
         return replace(self.interactions, n_users=len(dataset.user_ids), n_items=len(dataset.items))
 

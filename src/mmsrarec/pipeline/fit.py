@@ -26,12 +26,12 @@ from mmsrarec.study.candidate_generators import CandidateGenerators
 from mmsrarec.study.model_scorers import Scorers
 
 FIT, DATA = "fit.json", "data"
-LEAST_MINUTES = 0.5
+MIN_MINUTES = 0.5
 PROBED_SECONDS = 20
 """With less left, what an example costs is not measured: there is time for the fewest only."""
 REPORT_SECONDS = 30
 """Of the report, whatever the number of users."""
-LEAST_USERS = 10
+MIN_VALIDATED_USERS = 10
 """Users with three interactions or more, without whom nothing can be chosen on validation."""
 
 
@@ -68,10 +68,15 @@ def fit(
         DataError: The data cannot be used, or too few users have three interactions.
         MmsrarecError: `minutes` is no time, or the model cannot be loaded.
     """
-    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not LEAST_MINUTES <= minutes < 1e6:
-        raise MmsrarecError(f"minutes: {minutes!r} is no time: give a number of minutes, {LEAST_MINUTES} or more")
+    if not _is_time(minutes):
+        raise MmsrarecError(f"minutes: {minutes!r} is no time: give a number of minutes, {MIN_MINUTES} or more")
     fitted(data, Path(out), minutes, Progress.of(progress), seed, device, model)
     return Recommender.load(out, device=device)
+
+
+def _is_time(minutes: object) -> bool:
+    """Whether it is a number of minutes that a fit may take."""
+    return isinstance(minutes, int | float) and not isinstance(minutes, bool) and MIN_MINUTES <= minutes < 1e6
 
 
 def fitted(
@@ -87,21 +92,21 @@ def fitted(
     started, device = time.monotonic(), check_device(device)
     dataset = _in_folder(data, out)
     facts = Facts.of(dataset)
-    if facts.validated < LEAST_USERS:
+    if facts.validated < MIN_VALIDATED_USERS:
         raise DataError(
-            f"{dataset.name}: {facts.validated} users have three interactions or more, and fit needs {LEAST_USERS} to "
-            "choose and to check by: bring more interactions"
+            f"{dataset.name}: {facts.validated} users have three interactions or more, and fit needs "
+            f"{MIN_VALIDATED_USERS} to choose and to check by: bring more interactions"
         )
-    asked = {"minutes": minutes, "seed": seed, "model": model, "device": device, "data": _digest(dataset)}
-    record: dict[str, Any] = _earlier(out, asked) or {}
+    question = {"minutes": minutes, "seed": seed, "model": model, "device": device, "data": _digest(dataset)}
+    record: dict[str, Any] = _earlier(out, question) or {}
     settings = ModelSettings(name=model)
     if missing := missing_model_packages(model):
-        return _rankers_alone(dataset, out, record, asked, missing, started, say)
+        return _rankers_alone(dataset, out, record, question, missing, started, say)
     if not record:
         say("measuring what the work costs on this machine")
         costs = measure(dataset, settings, device, seed)
         plan = choose(facts, costs, minutes * 60 - (time.monotonic() - started))
-        record = {"asked": asked, "facts": asdict(facts), "costs": asdict(costs), **asdict(plan)}
+        record = {"asked": question, "facts": asdict(facts), "costs": asdict(costs), **asdict(plan)}
         _keep(out, record)
         for reason in plan.reasons:
             say(f"chosen: {reason}")
@@ -127,12 +132,12 @@ def fitted(
 
     do("reading and retrieval", "pictures", "summarize", "retrieve")
     if "ranker" not in spent:
-        left = deadline - time.monotonic() - plan.predicted["fusion"] - 2 * costs.load
-        if left > PROBED_SECONDS:
+        seconds_left = deadline - time.monotonic() - plan.predicted["fusion"] - 2 * costs.load
+        if seconds_left > PROBED_SECONDS:
             say("measuring what an example of the ranker costs")
             of_example = training_seconds(RunFolder(recipe(), out), NEGATIVES)
-            left = deadline - time.monotonic() - plan.predicted["fusion"] - 2 * costs.load
-            plan = with_examples(plan, of_example, left)
+            seconds_left = deadline - time.monotonic() - plan.predicted["fusion"] - 2 * costs.load
+            plan = with_examples(plan, of_example, seconds_left)
             record |= {"example_seconds": of_example}
         record |= {"settings": plan.settings, "reasons": list(plan.reasons), "predicted": plan.predicted}
         say(f"chosen: {plan.reasons[-1]}")
@@ -157,21 +162,26 @@ def _rankers_alone(
     dataset: Dataset,
     out: Path,
     record: dict[str, Any],
-    asked: dict[str, Any],
+    question: dict[str, Any],
     missing: list[str],
     started: float,
     say: Progress,
 ) -> dict[str, Any]:
     """`fitted` where the language model's packages are not installed."""
     if not record:
-        seconds = asked["minutes"] * 60 - (time.monotonic() - started)
-        plan = plan_rankers(dataset, seconds, asked["device"], asked["seed"])
+        seconds = question["minutes"] * 60 - (time.monotonic() - started)
+        plan = plan_rankers(dataset, seconds, question["device"], question["seed"])
         lacks = f"rankers alone, for the language model lacks {', '.join(missing)}: {INSTALL_COMMAND}"
-        record = {"asked": asked, "facts": asdict(Facts.of(dataset)), **plan, "reasons": [lacks, *plan["reasons"]]}
+        record = {"asked": question, "facts": asdict(Facts.of(dataset)), **plan, "reasons": [lacks, *plan["reasons"]]}
         _keep(out, record)
     for reason in record["reasons"]:
         say(f"chosen: {reason}")
-    base = {"name": _name(out), "seed": asked["seed"], "data": dataset.folder, "runtime": {"device": asked["device"]}}
+    base = {
+        "name": _name(out),
+        "seed": question["seed"],
+        "data": dataset.folder,
+        "runtime": {"device": question["device"]},
+    }
     recipe = Recipe.model_validate(base | record["settings"])
     record |= {"seconds": {"rankers": fit_rankers(recipe, out, say)}, "recipe": str(out / RECIPE)}
     record |= {"evaluation": f"not measured on test users: mmsrarec evaluate {out / RECIPE} --out {out} does it"}
@@ -222,10 +232,10 @@ def _keep(out: Path, record: dict[str, Any]) -> None:
     artefacts.atomic_write(out / FIT, json.dumps(record, indent=1, ensure_ascii=False).encode())
 
 
-def _earlier(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
+def _earlier(out: Path, question: dict[str, Any]) -> dict[str, Any] | None:
     """What an earlier call with the same question chose; None where there was none."""
     try:
         record = json.loads((out / FIT).read_text(encoding="utf-8"))
-        return record if record["asked"] == asked else None
+        return record if record["asked"] == question else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

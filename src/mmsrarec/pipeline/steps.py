@@ -7,12 +7,12 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mmsrarec.core import artefacts
@@ -26,6 +26,7 @@ from mmsrarec.models import processes
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.warm_up import grids, projector_of, warm_up
 from mmsrarec.models.sequence.content_sasrec import whitened
+from mmsrarec.models.untyped import load_tensors, save_tensors
 from mmsrarec.models.vision import image_features
 from mmsrarec.rankers.registry.registry import Source, make_row
 from mmsrarec.rankers.registry.settings import encoder_settings
@@ -55,9 +56,14 @@ Shard = tuple[int, int]
 class Steps:
     """What a run makes, part by part, in its run folder.
 
-    shard (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own. retune: tune the
-    summaries again where the catalogue has changed since they were tuned. words: what the whole catalogue told when it
-    was first summarized, so that items that join change no other's keywords; told anew unless given.
+    Attributes:
+        run_folder: The run that is made.
+        say: Is told each line.
+        shard: (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own.
+        retune: Tune the summaries again where the catalogue has changed since they were tuned.
+        words: The words of the whole catalogue when it was first summarized, so that items that join change no other
+            item's keywords; counted anew unless given.
+        keys: The keys of the run's parts.
     """
 
     def __init__(
@@ -80,19 +86,19 @@ class Steps:
             if folder is None:
                 return
             before = self.out / "pictures"
-            kept = artefacts.inputs_of(before).get("learned") == learned
+            same_model = artefacts.inputs_of(before).get("learned") == learned
             with self.say.counting() as count:
                 mllm, data = self.run_folder.mllm, self.run_folder.dataset
                 if not mllm.sees:
                     self.say(f"this model reads no pictures: {recipe.model.name} summarizes and ranks by texts only")
-                if recipe.model.warm_up_steps and kept and (before / PROJECTOR).exists():
-                    projector_of(mllm).load_state_dict(load_file(before / PROJECTOR))
+                if recipe.model.warm_up_steps and same_model and (before / PROJECTOR).exists():
+                    projector_of(mllm).load_state_dict(load_tensors(before / PROJECTOR))
                     shutil.copy(before / PROJECTOR, folder / PROJECTOR)
                 elif recipe.model.warm_up_steps:
                     self.warm_up(mllm, folder, count)
-                known = image_features.load_known(before / "features.safetensors") if kept else None
+                known_features = image_features.load_known(before / "features.safetensors") if same_model else None
                 features, rejected = image_features.encode_catalogue_images(
-                    mllm, data, settings.visual_tokens, progress=count, known=known
+                    mllm, data, settings.visual_tokens, progress=count, known_features=known_features
                 )
             image_features.save(features, folder / "features.safetensors", data)
             (folder / "rejected.json").write_text(json.dumps(rejected, indent=1))
@@ -110,10 +116,10 @@ class Steps:
         ask = partial(image_prompt, mllm)
         losses = warm_up(mllm, grids(mllm, opened), words, ask, steps, self.recipe.seed, progress=count)
         weights = projector_of(mllm).state_dict()
-        save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / PROJECTOR)
+        save_tensors({name: weight.contiguous() for name, weight in weights.items()}, folder / PROJECTOR)
         self.say(f"warm-up on {len(codes)} pictures: loss {losses[0]:.2f} to {losses[-1]:.2f}")
 
-    def tune(self) -> dict:
+    def tune(self) -> dict[str, Any]:
         """Tune the summarising policy. It is kept when the catalogue changes: a policy is for items to come."""
         try:
             from mmsrarec.summarize.tuning.policy import TuningContext, tune  # brings TRL along, which only this needs
@@ -130,7 +136,7 @@ class Steps:
                 work = self.out / "unfinished" / f"{key[:16]}-{self.keys.catalogue[:8]}"
                 runtime = recipe.runtime
                 with self.say.counting() as count:
-                    given = TuningContext(
+                    context = TuningContext(
                         load=lambda: Mllm.load(recipe.model, recipe.runtime.device),
                         dataset=self.run_folder.dataset,
                         features=self.run_folder.features,
@@ -141,13 +147,20 @@ class Steps:
                         batch=runtime.generate_batch,
                         count=count,
                     )
-                    facts = tune(given, folder)
+                    facts = tune(context, folder)
                 (folder / "tuning.json").write_text(json.dumps(facts))
                 shutil.rmtree(work, ignore_errors=True)
         return heldout_means(self.out / "tune", recipe.seed, recipe.evaluate.resamples)
 
-    def summarize(self, part: str) -> dict:
-        """Keywords of all items. part: "summarize", by the policy of the recipe, or "summarize-untuned"."""
+    def summarize(self, part: str) -> dict[str, Any]:
+        """Write keywords of all items.
+
+        Args:
+            part: "summarize", by the policy of the recipe, or "summarize-untuned".
+
+        Returns:
+            Statistics of the keywords; of a shard, how many questions are answered.
+        """
         tuned = part == "summarize" and self.recipe.summarize.tune is not None
         key = self.keys.summarize(part, tuned)
         if self.shard is None and artefacts.is_current(self.out / part, key):
@@ -200,15 +213,23 @@ class Steps:
         searched = {self.run_folder.retrieval_encoder(variant) for variant in variants}
         self.encoder(split, own)
         for name in ENCODERS:
-            asked = name in evaluate.rows
-            if (asked or name in searched) and name != own:
+            is_row = name in evaluate.rows
+            if (is_row or name in searched) and name != own:
                 self.encoder(split, name)
-            if asked and self.run_folder.refits and split != EVERYTHING:
+            if is_row and self.run_folder.refits and split != EVERYTHING:
                 self.encoder(split, name, refitted=True)
 
     def encoder(self, split: Part, name: EncoderName, refitted: bool = False) -> None:
-        """Train a sequence model; or train one anew, for as many passes as it was best after on validation, on the
-        validation interactions as well or, to be served, on everything."""
+        """Train a sequence model, or train one anew.
+
+        Anew means for as many passes as it was best after on validation, on the validation interactions as well or, to
+        be served, on everything.
+
+        Args:
+            split: What it is trained on.
+            name: Of the sequence model.
+            refitted: Train it on the validation interactions as well.
+        """
         run_folder, seed, device = self.run_folder, self.recipe.seed, self.recipe.runtime.device
         part, key = run_folder.encoder_part(split, name, refitted), self.keys.encoder(split, name, refitted)
         with self.stage(part, key) as folder:
@@ -283,9 +304,9 @@ class Steps:
             if changes.trained:
                 prompts = run_folder.prompts(variant, run_folder.ranker(variant))
                 teacher_logits = partial(run_folder.tuned, split, changes.teacher) if changes.teacher else None
-                asked, adapter = run_folder.retrieval(split, variant), folder / "adapter"
+                retrieval, adapter = run_folder.retrieval(split, variant), folder / "adapter"
                 with self.say.counting(f"tuning, {split}, {variant}") as count:
-                    facts = ranker.tune(prompts, asked, settings, seed, adapter, work, count, teacher_logits)
+                    facts = ranker.tune(prompts, retrieval, settings, seed, adapter, work, count, teacher_logits)
             (folder / "training.json").write_text(json.dumps(facts))
             if processes.is_first():
                 shutil.rmtree(work, ignore_errors=True)
@@ -305,8 +326,14 @@ class Steps:
                 shutil.rmtree(work, ignore_errors=True)
 
     @contextmanager
-    def stage(self, part: str, key: str, inputs: dict[str, str] | None = None) -> Iterator[Path | None]:
-        """A folder to write a part into, or None where it is current already."""
+    def stage(self, part: str, key: str, inputs: dict[str, str] | None = None) -> Generator[Path | None]:
+        """A folder to write a part into, or None where it is current already.
+
+        Args:
+            part: The part's folder inside the run.
+            key: What it is made from, as `Fingerprints` says.
+            inputs: What its manifest records of the parts that it is made from.
+        """
         if artefacts.is_current(self.out / part, key):
             self.say(f"{part}: up to date")
             yield None

@@ -17,17 +17,19 @@ from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import FACTS, Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
 
-TOGETHER = 1536
+MAX_BATCH_TOKENS = 1536
 """Tokens of packs in one batch at most. After the whole prompts small batches compute nothing twice, and on a CPU large
 ones take longer, for the memory that they ask for."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Something the model was shown. weight: how far the log-odds of yes fall without it; negative: it spoke against.
+    """Something the model was shown, and how much it carried.
 
     Attributes:
         kind: As of a `PromptFact`; or "ranker", of what a candidate generator says (`generator_reasons`).
+        text: What the prompt says.
+        weight: How far the log-odds of yes fall without it; negative: it spoke against the item.
         item_id: Of a history or similar item.
         parts: Where asked for, the keywords of a reason that is made of several, each left out alone; their weights
             need not add up to that of all.
@@ -46,8 +48,8 @@ class Reason:
 
 def explain(prompts: Prompts, context: PromptContext) -> tuple[float, list[Reason]]:
     """The score of the one candidate in `context`, and its reasons, keywords also one by one."""
-    (found,) = explain_all(prompts, context, each_keyword=True)
-    return found
+    (explanation,) = explain_all(prompts, context, each_keyword=True)
+    return explanation
 
 
 def explain_all(
@@ -58,29 +60,39 @@ def explain_all(
 ) -> list[tuple[float, list[Reason]]]:
     """The score of each candidate in `context`, and its reasons by weight, heaviest first.
 
-    What similar people took is named only where at least `k_anonymity` distinct ones stand behind it. each_keyword:
-    keywords are measured one by one as well, as parts of the reason that holds them all. The score is what the weights
-    are differences from. It is computed as these are, through a tree, and is no rank's: see `score_contexts`.
+    What similar users chose is named only where at least `k_anonymity` distinct ones stand behind it.
+
+    Args:
+        prompts: Of the model that is asked.
+        context: The prompt context, with c candidates.
+        batch_tokens: Tokens of packs in one batch, at most.
+        each_keyword: Measure keywords one by one as well, as parts of the reason that holds them all.
+
+    Returns:
+        For each candidate p(yes), from which the weights are differences, and the reasons. p(yes) is computed as these
+        are, through a tree, and is no rank's: see `score_contexts`.
     """
     about_user, own = facts_of(prompts, context, each_keyword)
     packs = explanation_prompts(prompts, context, about_user, own)
     tree = PrefixTree() if prompts.mllm.packs else None
     if tree is not None:
         score_packs(prompts, [prompts.render(context)], batch_tokens, tree=tree)
-    scored = score_packs(prompts, packs, min(batch_tokens, TOGETHER), tree=tree)
+    scored = score_packs(prompts, packs, min(batch_tokens, MAX_BATCH_TOKENS), tree=tree)
     logits = [np.array([log_odds(float(p)) for p in scores]) for scores in scored]
     n = len(context.candidates)
-    whole, rest = logits[0][:n], np.split(logits[0][n:], np.cumsum([len(mine) for mine in own])[:-1])
-    found = []
-    for place, (mine, values) in enumerate(zip(own, rest, strict=True)):
+    whole, rest = logits[0][:n], np.split(logits[0][n:], np.cumsum([len(own_facts) for own_facts in own])[:-1])
+    explanations: list[tuple[float, list[Reason]]] = []
+    for place, (own_facts, values) in enumerate(zip(own, rest, strict=True)):
         without = [part[place] for part in logits[1:]] + values.tolist()
         drops = {
             fact: round(float(whole[place] - value), 4)
-            for fact, value in zip([*about_user, *mine], without, strict=True)
+            for fact, value in zip([*about_user, *own_facts], without, strict=True)
         }
         reasons = [_reason(prompts, context, place, fact, drops) for fact in drops if not fact.part]
-        found.append((float(1 / (1 + np.exp(-whole[place]))), sorted(reasons, key=lambda reason: -reason.weight)))
-    return found
+        explanations.append(
+            (float(1 / (1 + np.exp(-whole[place]))), sorted(reasons, key=lambda reason: -reason.weight))
+        )
+    return explanations
 
 
 def facts_of(
@@ -89,7 +101,7 @@ def facts_of(
     """What the prompt says of who is asking, and of each candidate."""
 
     def spread(facts: Sequence[PromptFact]) -> list[PromptFact]:
-        return [one for whole in facts for one in (whole, *(whole.each() if each_keyword else ()))]
+        return [fact for whole in facts for fact in (whole, *(whole.each() if each_keyword else ()))]
 
     places = range(len(context.candidates))
     own = [spread(list(candidate_facts(prompts, context, place))) for place in places]
@@ -99,13 +111,22 @@ def facts_of(
 def explanation_prompts(
     prompts: Prompts, context: PromptContext, about_user: Sequence[PromptFact], own: Sequence[Sequence[PromptFact]]
 ) -> list[PackedPrompt]:
-    """A pack with everything: the candidates, then each once more for each statement of its own; and a pack for each
-    statement of the asker."""
+    """The packs whose scores give the reasons.
+
+    The first holds everything: the candidates, then each once more for each fact of its own. The others leave out one
+    fact of the user each.
+
+    Args:
+        prompts: Of the model that is asked.
+        context: The prompt context, with c candidates.
+        about_user: Facts of the user.
+        own: For each candidate its facts.
+    """
     nothing = Mask()
     whole = [nothing.candidate(prompts, context, place) for place in range(len(own))]
-    less = [one.cut.candidate(prompts, context, place) for place, mine in enumerate(own) for one in mine]
+    less = [fact.cut.candidate(prompts, context, place) for place, own_facts in enumerate(own) for fact in own_facts]
     first = PackedPrompt(nothing.shared(prompts, context), [*whole, *less])
-    return [first, *(PackedPrompt(one.cut.shared(prompts, context), whole) for one in about_user)]
+    return [first, *(PackedPrompt(fact.cut.shared(prompts, context), whole) for fact in about_user)]
 
 
 def _reason(
@@ -122,5 +143,6 @@ def _reason(
 
 
 def log_odds(p: float) -> float:
+    """The log-odds log p - log(1 - p), finite: p is held within [1e-9, 1 - 1e-9]."""
     p = min(max(p, 1e-9), 1 - 1e-9)
     return float(np.log(p) - np.log1p(-p))

@@ -10,11 +10,11 @@ from mmsrarec.retrieve.signals.popularity_levels import WORDS
 from mmsrarec.retrieve.signals.transitions import TRANSITION_LEVELS
 from mmsrarec.retrieve.signals.trend import RECENCY, TREND
 
-MANY = WORDS.index("many")
-MANY_ALIKE = VOTE_LEVELS.index("many alike")
-OFTEN = TRANSITION_LEVELS.index("often follows")
-RECENT = RECENCY.index("taken not long ago")
-RISING = TREND.index("rising")
+POPULARITY_MANY = WORDS.index("many")
+VOTES_MANY = VOTE_LEVELS.index("many alike")
+FOLLOWS_OFTEN = TRANSITION_LEVELS.index("often follows")
+RECENCY_RECENT = RECENCY.index("taken not long ago")
+TREND_RISING = TREND.index("rising")
 RANKER_PHRASES = {
     "sequential-rules": "follows",
     "sasrec": "sequence",
@@ -56,15 +56,15 @@ def sentence(reason: Reason, title: str = "", image_words: Collection[str] = (),
     """
     phrases = PHRASES.get(language, ENGLISH)
     if reason.kind == "keywords":
-        shown = [word for word in reason.words if word in image_words]
+        in_picture = [word for word in reason.words if word in image_words]
         described = [word for word in reason.words if word not in image_words]
-        parts = [(key, words) for key, words in (("keywords", described), ("image", shown)) if words]
+        parts = [(key, words) for key, words in (("keywords", described), ("image", in_picture)) if words]
         return "; ".join(phrases[key].format(phrases["comma"].join(words)) for key, words in parts)
     key = _phrase(reason)
     if key is None:
         return ""
-    named = title or phrases["comma"].join(reason.words)
-    return phrases[key].format(named) if "{}" not in phrases[key] or named else ""
+    title_or_words = title or phrases["comma"].join(reason.words)
+    return phrases[key].format(title_or_words) if "{}" not in phrases[key] or title_or_words else ""
 
 
 def _phrase(reason: Reason) -> str | None:
@@ -75,10 +75,14 @@ def _phrase(reason: Reason) -> str | None:
     if level is None:
         return reason.kind if reason.kind in ENGLISH else None
     if reason.kind == "popularity":
-        return "popular" if level >= MANY else "chosen" if level else "new"
+        return "popular" if level >= POPULARITY_MANY else "chosen" if level else "new"
     if reason.kind == "neighbour_votes":
-        return "alike_many" if level >= MANY_ALIKE else "alike_some" if level else None
-    least = {"follows": (OFTEN, "follows"), "recency": (RECENT, "recent"), "trend": (RISING, "rising")}
+        return "alike_many" if level >= VOTES_MANY else "alike_some" if level else None
+    least = {
+        "follows": (FOLLOWS_OFTEN, "follows"),
+        "recency": (RECENCY_RECENT, "recent"),
+        "trend": (TREND_RISING, "rising"),
+    }
     needed, key = least.get(reason.kind, (0, None))
     return key if level >= needed else None
 

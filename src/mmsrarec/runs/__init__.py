@@ -1,0 +1,10 @@
+"""A run on the disk, and what answers from it.
+
+Read `recipe` first, the settings of a run; then `run_folder`, which opens its parts, and `provenance` and
+`fingerprints`, which tell whether parts belong together; `fitted_rankers`, rankers as parts of a run;
+`current_catalogue`, the catalogue as it is today; and `recommender`, which answers, by the modules of `answers`.
+`renamed_settings` reads recipes of earlier versions.
+
+Other rooms use `recipe.Recipe` and `load_recipe`, `run_folder.RunFolder`, `recommender.Recommender`,
+`current_catalogue.open_catalogue` and `fitted_rankers.served_source`.
+"""

@@ -19,7 +19,7 @@ from mmsrarec.data.identity import KeptLog, align, load_items, recoded
 from mmsrarec.data.reading.files import find
 from mmsrarec.data.splits import EVERYTHING
 from mmsrarec.errors import DataError
-from mmsrarec.runs.provenance import made, served_on, serving_variant
+from mmsrarec.runs.provenance import read_provenance, served_on, serving_variant
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, on_device
 from mmsrarec.summarize.keywords import items_of
 
@@ -32,7 +32,7 @@ class Catalogue:
     """What a run answers about.
 
     Attributes:
-        run folder: The run; its dataset is the catalogue as it is now, its logs what the models were made from.
+        run_folder: The run; its dataset is the catalogue as it is now, its logs what the models were made from.
         split: Whose models answer: those of the evaluated split, or refitted on everything.
         available: (items,) what may be recommended.
         new: Ids of items that joined and were not summarized yet.
@@ -59,41 +59,41 @@ def open_catalogue(folder: Path, data: Path | None = None, device: str | None = 
     Raises:
         MmsrarecError: There is no such run, its parts do not belong together, or the folder holds other data.
     """
-    found = made(folder)
-    notes = list(found.notes)
-    variant = serving_variant(found.recipe)
-    split = served_on(folder, found.split, variant)
+    provenance = read_provenance(folder)
+    notes = list(provenance.notes)
+    variant = serving_variant(provenance.recipe)
+    split = served_on(folder, provenance.split, variant)
     if split != EVERYTHING and is_whole(folder / adapter_part(EVERYTHING, variant)):
         notes.append(f"{folder} was made anew after it was refitted: mmsrarec refit {folder} refits it")
-    kept, known = KeptLog.load(folder / "retrieve" / split), load_items(folder / "summarize")
-    place = found.recipe.data if data is None else data.expanduser().absolute()
-    recipe = on_device(found.recipe, device).model_copy(update={"data": place})
-    gone = {name: replace(known.get(name) or Item(name), image=None) for name in kept.item_ids}
-    now, lost = _load(place, data is not None, folder, kept, known, notes)
+    log, old_items = KeptLog.load(folder / "retrieve" / split), load_items(folder / "summarize")
+    place = provenance.recipe.data if data is None else data.expanduser().absolute()
+    recipe = on_device(provenance.recipe, device).model_copy(update={"data": place})
+    departed_items = {name: replace(old_items.get(name) or Item(name), image=None) for name in log.item_ids}
+    now, undescribed = _load(place, data is not None, folder, log, old_items, notes)
     if now is None:
-        items = tuple(gone[name] for name in kept.item_ids)
-        dataset = Dataset(place.name, items, kept.user_ids, kept.interactions, None, kept.times)
+        items = tuple(departed_items[name] for name in log.item_ids)
+        dataset = Dataset(place.name, items, log.user_ids, log.interactions, None, log.times)
     else:
-        described = tuple(gone[item.item_id] if item.item_id in lost else item for item in now.items)
-        dataset = align(replace(now, items=described), kept.user_ids, kept.item_ids, gone)
+        described = tuple(departed_items[item.item_id] if item.item_id in undescribed else item for item in now.items)
+        dataset = align(replace(now, items=described), log.user_ids, log.item_ids, departed_items)
     summarized = set(items_of(folder / "summarize" / "keywords.parquet"))
-    there = {item.item_id for item in (now or dataset).items} - lost
+    there = {item.item_id for item in (now or dataset).items} - undescribed
     available = np.array([item.item_id in there and item.item_id in summarized for item in dataset.items], dtype=bool)
     new = tuple(item.item_id for item in dataset.items if item.item_id not in summarized)
-    edited = tuple(item.item_id for item in dataset.items if _edited(item, known.get(item.item_id)))
-    left = [item.item_id for item in dataset.items if item.item_id not in there]
+    edited = tuple(item.item_id for item in dataset.items if _edited(item, old_items.get(item.item_id)))
+    departed = [item.item_id for item in dataset.items if item.item_id not in there]
     advice = f"mmsrarec update {folder}"
     notes += [
         *_note(new, f"new in {place} and not recommended yet: {advice} reads them"),
-        *_note(left, f"no longer in {place}: not recommended, and still known where somebody had them"),
+        *_note(departed, f"no longer in {place}: not recommended, and still known where somebody had them"),
         *_note(edited, f"edited since they were summarized: answers use the old keywords until {advice}"),
     ]
-    run_folder = RunFolder(recipe, folder, dataset, {split: kept.widened(dataset)}, notes)
+    run_folder = RunFolder(recipe, folder, dataset, {split: log.padded(dataset)}, notes)
     return Catalogue(run_folder, split, available, new, edited, now is not None)
 
 
 def _load(
-    place: Path, named: bool, folder: Path, kept: KeptLog, known: dict[str, Item], notes: list[str]
+    place: Path, named: bool, folder: Path, log: KeptLog, old_items: dict[str, Item], notes: list[str]
 ) -> tuple[Dataset | None, frozenset[str]]:
     """The data folder as it is now, and items that only its interactions still name; None where it is not there."""
     if not find(place, ITEMS).is_file():
@@ -104,28 +104,29 @@ def _load(
             "is now"
         )
         return None, frozenset()
-    now, lost = load_known(place, kept.item_ids)
+    now, undescribed = load_known(place, log.item_ids)
     codes = now.item_code
-    held = [one for one in kept.item_ids if one in codes and one not in lost]
-    alike = sum(not _edited(now.items[codes[one]], known.get(one)) for one in held)
-    if alike < UNCHANGED_SHARE * len(kept.item_ids):
+    remaining = [item_id for item_id in log.item_ids if item_id in codes and item_id not in undescribed]
+    n_unchanged = sum(not _edited(now.items[codes[item_id]], old_items.get(item_id)) for item_id in remaining)
+    if n_unchanged < UNCHANGED_SHARE * len(log.item_ids):
         raise DataError(
-            f"{place} holds other data than {folder} was made from: it has {alike} of the run's {len(kept.item_ids)} "
-            "items as they were; name the right folder with --data, or make a new run with mmsrarec run"
+            f"{place} holds other data than {folder} was made from: it has {n_unchanged} of the run's "
+            f"{len(log.item_ids)} items as they were; name the right folder with --data, or make a new run "
+            "with mmsrarec run"
         )
-    return now, lost
+    return now, undescribed
 
 
-def _edited(item: Item, known: Item | None) -> bool:
-    return known is not None and (item.title, item.text, item.categories) != (known.title, known.text, known.categories)
+def _edited(item: Item, old: Item | None) -> bool:
+    return old is not None and (item.title, item.text, item.categories) != (old.title, old.text, old.categories)
 
 
 def _note(ids: Collection[str], what: str) -> list[str]:
     """One sentence, with how many items it is of and which, if it is of any."""
     if not ids:
         return []
-    shown = ", ".join(list(ids)[:5]) + (", ..." if len(ids) > 5 else "")
-    return [f"{len(ids)} item{'s' * (len(ids) > 1)} ({shown}) {what}"]
+    examples = ", ".join(list(ids)[:5]) + (", ..." if len(ids) > 5 else "")
+    return [f"{len(ids)} item{'s' * (len(ids) > 1)} ({examples}) {what}"]
 
 
 def present_only(catalogue: Catalogue) -> Dataset:

@@ -19,7 +19,7 @@ TRAINING_PLAN = 2
 """Raised where the same settings draw other training examples, or word a prompt otherwise, than they did."""
 
 
-ITEM = {
+ITEM_SETTINGS = {
     "prompt_fields",
     "item_keywords",
     "title_tokens",
@@ -72,8 +72,12 @@ class Fingerprints:
         return self.recipe.model.whole
 
     def pictures(self) -> str:
-        shown, told = self.recipe.summarize.visual_tokens, self.texts if self.model.warm_up_steps else None
-        return self.of("pictures", model=self.model, images=self.images, categories=told, visual_tokens=shown)
+        """Of what the model sees of the pictures."""
+        visual_tokens = self.recipe.summarize.visual_tokens
+        categories = self.texts if self.model.warm_up_steps else None
+        return self.of(
+            "pictures", model=self.model, images=self.images, categories=categories, visual_tokens=visual_tokens
+        )
 
     def learned(self) -> str:
         """Of what was learned and seen of the pictures, which is kept when the catalogue changes."""
@@ -83,7 +87,8 @@ class Fingerprints:
     def tune(self, retune: bool) -> str:
         """Of the tuned policy, which is for items to come and so is kept when the catalogue changes.
 
-        retune: not where it has changed since it was tuned.
+        Args:
+            retune: Do not keep it where the catalogue has changed since it was tuned.
         """
         recipe, settings = self.recipe, self.recipe.summarize
         made_from: dict[str, Any] = {
@@ -103,7 +108,12 @@ class Fingerprints:
         return artefacts.inputs_of(self.run_folder.folder / "tune").get("data") != self.catalogue
 
     def summarize(self, part: str, tuned: bool) -> str:
-        """Of the keywords. tuned: whether the tuned policy writes them."""
+        """Of the keywords.
+
+        Args:
+            part: "summarize" or "summarize-untuned".
+            tuned: Whether the tuned policy writes them.
+        """
         pictures = self.run_folder.recorded("pictures")
         return self.of(part, made_by=self.summarized_by(tuned), texts=self.texts, pictures=pictures)
 
@@ -111,17 +121,17 @@ class Fingerprints:
         """Of how keywords are made, whatever the items: what the ranker was trained to read."""
         settings = self.recipe.summarize
         policy = {"policy": self.run_folder.recorded("tune")} if tuned else {}
-        told = settings.model_dump(exclude={"tune", *unused(settings)})
-        return artefacts.key(settings=told, prompts=prompts.ASKED, learned=self.learned(), **policy)
+        used_settings = settings.model_dump(exclude={"tune", *unused(settings)})
+        return artefacts.key(settings=used_settings, prompts=prompts.ASKED, learned=self.learned(), **policy)
 
     def encoder(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """Of a sequence model, stage 2's encoder among them."""
         part, settings = self.run_folder.encoder_part(split, name, refit), set(EncoderSettings.model_fields)
         items: dict[str, Any] = {}
         if name == CONTENT_SASREC:
-            told = self.run_folder.recommend_settings("whole").model_dump(include=ITEM)
-            items = {"told": told, "model": self.model, "texts": self.texts}
-            items |= {made: self.run_folder.recorded(made) for made in ("pictures", "summarize")}
+            item_settings = self.run_folder.recommend_settings("whole").model_dump(include=ITEM_SETTINGS)
+            items = {"told": item_settings, "model": self.model, "texts": self.texts}
+            items |= {part_name: self.run_folder.recorded(part_name) for part_name in ("pictures", "summarize")}
         else:
             settings -= {"content_size", "id_dropout"}
         evaluate = self.recipe.evaluate
@@ -142,7 +152,7 @@ class Fingerprints:
             "texts": self.texts,
             "summarize": run_folder.recorded(run_folder.summaries(variant)),
             "retrieve": run_folder.recorded(f"retrieve/{split}"),
-            "asked": asked_of_stage_2(self.recipe.retrieve),
+            "asked": search_settings(self.recipe.retrieve),
             "training_plan": TRAINING_PLAN,
         }
         if changes.retrieve:
@@ -152,18 +162,23 @@ class Fingerprints:
             made_from["teacher"] = run_folder.recorded(adapter_part(split, changes.teacher))
         return self.of(adapter_part(split, variant), settings=run_folder.recommend_settings(variant), **made_from)
 
-    def msr(self, split: SplitName, asked: tuple[str, ...]) -> str:
-        """Of what the row of MLLM-MSR is trained to. asked: all the words of its prompts."""
+    def msr(self, split: SplitName, words: tuple[str, ...]) -> str:
+        """Of the model behind the row of MLLM-MSR.
+
+        Args:
+            split: What it is trained on.
+            words: All the words of its prompts.
+        """
         recipe = self.recipe
         made_from = {name: self.run_folder.recorded(name) for name in ("pictures", f"retrieve/{split}")}
-        told, training_plan = recipe.evaluate.mllm_msr, TRAINING_PLAN
+        msr_settings, training_plan = recipe.evaluate.mllm_msr, TRAINING_PLAN
         return self.of(
             msr_part(split),
             model=self.model,
             texts=self.texts,
             settings=recipe.recommend,
-            msr=told,
-            prompts=asked,
+            msr=msr_settings,
+            prompts=words,
             training_plan=training_plan,
             **made_from,
         )
@@ -176,6 +191,6 @@ def unused(settings: SummarizeSettings) -> set[str]:
     return {"keyword_cost", "embedding_model"} if settings.tune else {"keyword_cost", "embedding_model", "categories"}
 
 
-def asked_of_stage_2(settings: RetrieveSettings) -> dict[str, Any]:
+def search_settings(settings: RetrieveSettings) -> dict[str, Any]:
     """What is asked of an encoder that is trained; whoever searches finds the same."""
     return settings.model_dump(exclude={"index", *EncoderSettings.model_fields})

@@ -66,7 +66,8 @@ def served_rankers(run_folder: RunFolder, split: Part, names: Sequence[str]) -> 
     A run of an earlier version keeps none that is made from the log: then they are fitted, and a remark says so.
     """
     source, run = served_source(run_folder, split), run_folder.folder
-    rankers, missing = [], []
+    rankers: list[RankerBase] = []
+    missing: list[str] = []
     for name in names:
         ranker = load_fitted(run, split, name, source)
         if ranker is None and ranker_class(name).from_log:

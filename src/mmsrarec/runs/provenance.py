@@ -8,7 +8,7 @@ where the data lie, and how the work is done.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import ValidationError
 
@@ -18,13 +18,13 @@ from mmsrarec.errors import MmsrarecError, NotFittedError
 from mmsrarec.runs.recipe import Recipe, load_recipe
 
 RECIPE = "recipe.toml"
-NAMES: tuple[SplitName, ...] = ("leave-one-out", "user-8-1-1", "time-cut")
-MAKING = ("seed", "model", "summarize", "retrieve", "recommend")
+SPLIT_NAMES: tuple[SplitName, ...] = ("leave-one-out", "user-8-1-1", "time-cut")
+TABLES_THAT_MAKE = ("seed", "model", "summarize", "retrieve", "recommend")
 """Tables of a recipe that say how the parts of a run are made; "evaluate" says what is measured of them."""
 
 
 @dataclass(frozen=True)
-class Made:
+class Provenance:
     """A finished run as its parts tell it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Made:
     notes: tuple[str, ...] = ()
 
 
-def made(folder: Path) -> Made:
+def read_provenance(folder: Path) -> Provenance:
     """How the run in a folder was made.
 
     Raises:
@@ -53,16 +53,16 @@ def made(folder: Path) -> Made:
     check_inputs(folder, part, manifest)
     recipe = _recipe_of(manifest, folder)
     if wanted is None:
-        return _made(recipe, part)
-    differences = differing(_making(recipe), _making(wanted))
+        return _provenance(recipe, part)
+    differences = differing(_making_settings(recipe), _making_settings(wanted))
     place = {"data": wanted.data, "runtime": wanted.runtime}
     if not differences:
-        return _made(wanted.model_copy(update={"name": recipe.name}), part)
+        return _provenance(wanted.model_copy(update={"name": recipe.name}), part)
     note = (
         f"{folder / RECIPE} asks for other settings than {part} was made with, which are the ones that answer: "
-        f"{said(differences, part, RECIPE)}; mmsrarec run makes what is asked for"
+        f"{difference_text(differences, part, RECIPE)}; mmsrarec run makes what is asked for"
     )
-    return _made(recipe.model_copy(update=place), part, note)
+    return _provenance(recipe.model_copy(update=place), part, note)
 
 
 def check_inputs(folder: Path, part: str, manifest: Manifest) -> None:
@@ -72,34 +72,55 @@ def check_inputs(folder: Path, part: str, manifest: Manifest) -> None:
             continue
         other = read_manifest(folder / name)
         differences = differing(manifest["settings"], other["settings"])
-        why = said(differences, part, name) if differences else "from other data, or by another version"
+        why = difference_text(differences, part, name) if differences else "from other data, or by another version"
         raise NotFittedError(
             f"{folder}: {name} was made again after {part}, which does not fit it any more ({why}): finish with "
             f"mmsrarec run RECIPE --out {folder}, with the recipe that you want"
         )
 
 
+def _is_table(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
+
+
 def differing(mine: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Dotted setting -> (mine, the other's), of the tables that make parts, where the two recipes differ."""
-    found: dict[str, tuple[Any, Any]] = {}
+    """Where two recipes differ, in the tables that make parts.
+
+    Args:
+        mine: Settings of one recipe, by table.
+        other: Settings of the other.
+
+    Returns:
+        Dotted setting -> (its value in mine, its value in the other).
+    """
+    differences: dict[str, tuple[Any, Any]] = {}
 
     def walk(name: str, a: Any, b: Any) -> None:
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
+        if _is_table(a) and _is_table(b):
             for key in sorted(a.keys() | b.keys()):
                 walk(f"{name}.{key}", a.get(key), b.get(key))
         elif a != b:
-            found[name] = (a, b)
+            differences[name] = (a, b)
 
-    for table in MAKING:
+    for table in TABLES_THAT_MAKE:
         walk(table, mine.get(table), other.get(table))
-    return found
+    return differences
 
 
-def said(differences: Mapping[str, tuple[Any, Any]], mine: str, other: str, most: int = 3) -> str:
-    """The differences in words that name both sides."""
-    shown = [f"{name} is {a!r} in {mine} and {b!r} in {other}" for name, (a, b) in list(differences.items())[:most]]
-    more = len(differences) - len(shown)
-    return "; ".join(shown) + (f"; and {more} more" if more else "")
+def difference_text(differences: Mapping[str, tuple[Any, Any]], mine: str, other: str, max_named: int = 3) -> str:
+    """The differences in words.
+
+    Args:
+        differences: As `differing` returns them.
+        mine: What holds the first values.
+        other: What holds the second ones.
+        max_named: How many are named.
+    """
+    sentences = [
+        f"{name} is {a!r} in {mine} and {b!r} in {other}" for name, (a, b) in list(differences.items())[:max_named]
+    ]
+    more = len(differences) - len(sentences)
+    return "; ".join(sentences) + (f"; and {more} more" if more else "")
 
 
 def _wanted(folder: Path) -> Recipe | None:
@@ -112,7 +133,7 @@ def _wanted(folder: Path) -> Recipe | None:
         raise NotFittedError(f"{error}; make the run anew with mmsrarec run RECIPE --out {folder}") from error
 
 
-def _making(recipe: Recipe) -> dict[str, Any]:
+def _making_settings(recipe: Recipe) -> dict[str, Any]:
     """The settings that make parts: a small ranker of the embedded model is made in the same run as the whole one."""
     return recipe.model_copy(update={"model": recipe.model.whole}).model_dump(mode="json")
 
@@ -129,11 +150,11 @@ def _recipe_of(manifest: Manifest, folder: Path) -> Recipe:
 
 def _served_part(folder: Path, wanted: Recipe | None) -> str:
     """The part that answers: the ranker that recipe.toml names, else the newest one, else the newest encoder."""
-    if wanted and is_whole(folder / (asked := served_adapter(wanted))):
-        return asked
+    if wanted and is_whole(folder / (adapter := served_adapter(wanted))):
+        return adapter
     for pattern in ("recommend/*/*", "retrieve/*", "summarize"):
-        found = (path.relative_to(folder).as_posix() for path in folder.glob(pattern) if is_whole(path))
-        parts = [name for name in found if _may_serve(folder, name)]
+        part_names = (path.relative_to(folder).as_posix() for path in folder.glob(pattern) if is_whole(path))
+        parts = [name for name in part_names if _may_serve(folder, name)]
         parts.sort(key=lambda name: (folder / name / MANIFEST).stat().st_mtime_ns, reverse=True)
         if parts:
             return parts[0]
@@ -158,8 +179,16 @@ def serving_variant(recipe: Recipe) -> str:
 
 
 def served_on(folder: Path, split: SplitName, variant: str) -> SplitName | Everything:
-    """What the models that answer were fitted on: everything, where the run was refitted after it was evaluated as it
-    is now, else the training part of the split."""
+    """What the models that answer were fitted on.
+
+    Args:
+        folder: The run's folder.
+        split: Whose models were evaluated.
+        variant: Of stage 3, that answers.
+
+    Returns:
+        Everything, where the run was refitted after it was evaluated as it is now; else the split.
+    """
     part = f"recommend/{EVERYTHING}/{variant}"
     if not is_whole(folder / part) or f"recommend/{split}/{variant}" not in inputs_of(folder / part):
         return split
@@ -175,12 +204,12 @@ def served_adapter(recipe: Recipe) -> str:
     return f"recommend/{recipe.evaluate.splits[0]}/{serving_variant(recipe)}"
 
 
-def _made(recipe: Recipe, part: str, *notes: str) -> Made:
+def _provenance(recipe: Recipe, part: str, *notes: str) -> Provenance:
     """The split of the part that answers comes first, as it does where choices are made on validation."""
     splits = recipe.evaluate.splits
     split: SplitName = splits[0]
-    for name in NAMES:
+    for name in SPLIT_NAMES:
         if f"/{name}" in part:
             split = name
     evaluate = recipe.evaluate.model_copy(update={"splits": (split, *(name for name in splits if name != split))})
-    return Made(recipe.model_copy(update={"evaluate": evaluate}), split, notes)
+    return Provenance(recipe.model_copy(update={"evaluate": evaluate}), split, notes)

@@ -5,7 +5,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -71,9 +71,14 @@ class Recipe(BaseModel):
 
 
 def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe. `path`: a file, or the name of a shipped recipe; overrides: "a.b=c", c as TOML writes it.
+    """Read a recipe.
 
-    Raises MmsrarecError, one line that names the file and the key, for whatever is wrong.
+    Args:
+        path: A file, or the name of a shipped recipe.
+        overrides: "a.b=c", c as TOML writes it.
+
+    Raises:
+        RecipeError: Anything is wrong; one line names the file and the key.
     """
     path = find_recipe(path)
     try:
@@ -123,9 +128,10 @@ def parse_override(text: str) -> tuple[str, Any]:
 def _put(raw: dict[str, Any], dotted: str, value: Any, override: str) -> None:
     *parents, last = dotted.split(".")
     for name in parents:
-        raw = raw.setdefault(name, {})
-        if not isinstance(raw, dict):
+        table: object = raw.setdefault(name, {})
+        if not isinstance(table, dict):
             raise RecipeError(f"--set {override}: {name} is a value, not a table")
+        raw = cast(dict[str, Any], table)
     raw[last] = value
 
 
@@ -140,11 +146,13 @@ def _explain(error: ValidationError, path: str, origin: Mapping[str, str]) -> st
         old = next((name for name in origin if name in RENAMED_SETTINGS and _overlap(name, dotted)), dotted)
         if old in RENAMED_SETTINGS:
             return f"{where}: {old} is now called {RENAMED_SETTINGS[old]}{more}"
-        known = list(_fields(Recipe))
-        near = [name for name in known if name.rpartition(".")[2] == dotted.rpartition(".")[2]]
-        near = near or difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
+        all_keys = list(_fields(Recipe))
+        near = [name for name in all_keys if name.rpartition(".")[2] == dotted.rpartition(".")[2]]
+        near = near or difflib.get_close_matches(dotted, all_keys, n=1, cutoff=0.5)
         hint = (
-            f"; did you mean {' or '.join(near)}?" if near else f"; known there: {', '.join(_siblings(dotted, known))}"
+            f"; did you mean {' or '.join(near)}?"
+            if near
+            else f"; known there: {', '.join(_siblings(dotted, all_keys))}"
         )
         return f"{where}: unknown key {dotted}{hint}{more}"
     if problem["type"] == "missing":
@@ -167,9 +175,9 @@ def _fields(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
                 yield from _fields(kind, f"{prefix}{name}.")
 
 
-def _siblings(dotted: str, known: list[str]) -> list[str]:
+def _siblings(dotted: str, all_keys: list[str]) -> list[str]:
     table = dotted.rpartition(".")[0]
-    return [name for name in known if name.rpartition(".")[0] == table]
+    return [name for name in all_keys if name.rpartition(".")[0] == table]
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -186,4 +194,4 @@ def _table(values: Mapping[str, Any], path: tuple[str, ...]) -> Iterable[str]:
             yield f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _table(value, (*path, name))
+            yield from _table(cast(Mapping[str, Any], value), (*path, name))

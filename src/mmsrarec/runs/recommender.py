@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mmsrarec.core.artefacts import is_whole, read_manifest
 from mmsrarec.core.progress import Reported
 from mmsrarec.core.terminal import remark_all
 from mmsrarec.data.dataset import FloatArray, IntArray
@@ -18,27 +17,17 @@ from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError, NotFittedError
 from mmsrarec.models.devices import check_device
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
-from mmsrarec.rankers.ensemble.interleaved import (
-    Interleaved,
-    KeywordOverlap,
-    PaddedCatalogue,
-    Restricted,
-    with_cold_items,
-)
+from mmsrarec.rankers.ensemble.interleaved import Restricted
 from mmsrarec.rankers.ensemble.two_stage import Reranked
-from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.popularity import PopularityAsOf
-from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.explain import Reason, explain, log_odds
-from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences, carries, preference_bonus
+from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
-from mmsrarec.recommend.ranking.fusion import FixedScores, Fused, Fusion
+from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
-from mmsrarec.retrieve.settings import CONTENT_SASREC
-from mmsrarec.runs.answers import Explanation, Recommendations
-from mmsrarec.runs.arguments import (
+from mmsrarec.runs.answers.arguments import (
     ItemIds,
     checked_count,
     checked_flag,
@@ -47,18 +36,24 @@ from mmsrarec.runs.arguments import (
     checked_ids,
     checked_words,
 )
-from mmsrarec.runs.batch import ONE_OR_MANY, recommend_table, score_table
+from mmsrarec.runs.answers.batch import ONE_OR_MANY, recommend_table, score_table
+from mmsrarec.runs.answers.generators import catalogue_generator, served_generators, with_preferred
+from mmsrarec.runs.answers.options import Histories, Options, PreferenceOptions, TableOptions, UserIds
+from mmsrarec.runs.answers.questions import Questions, left_out_notes, unmet_notes
+from mmsrarec.runs.answers.reasons import Reasons
+from mmsrarec.runs.answers.recommendations import Explanation, Recommendations
+from mmsrarec.runs.answers.scores import UNASKED_SCORE, answer_scores, learned_preferences, softmax
+from mmsrarec.runs.answers.similar_items import item_encoder, similar_items, similar_table
+from mmsrarec.runs.answers.without_model import (
+    NOTE,
+    NoPrompts,
+    count_scorer,
+    is_without_model,
+    load_rankers,
+    no_prompts,
+)
 from mmsrarec.runs.current_catalogue import open_catalogue
-from mmsrarec.runs.fitted_rankers import served_rankers
-from mmsrarec.runs.options import Histories, Options, TableOptions, UserIds, Wanted
-from mmsrarec.runs.questions import Questions, ignored, unmet
-from mmsrarec.runs.reasons import Reasons, softmax
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part
-from mmsrarec.runs.similar_items import similar_items, similar_table
-from mmsrarec.runs.without_model import NOTE, NoPrompts, count_scorer, is_without_model, load_rankers, no_prompts
-
-UNASKED_SCORE = 0.5
-"""p(yes) where the language model is not asked: log-odds of zero."""
 
 
 class Recommender:
@@ -79,7 +74,9 @@ class Recommender:
         """Of a run folder whose dataset is the catalogue.
 
         Args:
+            run_folder: The run.
             split: Whose models answer.
+            prompts: On the tuned model, or what stands in for it (`no_prompts`).
             generator: Proposes the candidates of a whole catalogue. Unless given, those do who were chosen on the
                 run's validation users when its fusion was learned, or else, without fusion, its sequence encoder.
             available: (items,) what may be recommended; everything unless given.
@@ -96,9 +93,9 @@ class Recommender:
             self.scorer, fused = count_scorer(self.retrieval.train), load_rankers(run_folder.folder)
         learned = None if generator else fused
         self.fusion = learned if learned and learned.improves and run_folder.served == "whole" else None
-        made = self._made(learned.generators) if learned else ()
-        self.generators: tuple[CandidateGenerator, ...] = made if self.fusion else ()
-        self.generator: Ranker = generator or self._generator(made, learned)
+        rankers = served_generators(run_folder, split, learned.generators) if learned else ()
+        self.generators: tuple[CandidateGenerator, ...] = rankers if self.fusion else ()
+        self.generator: Ranker = generator or catalogue_generator(run_folder, split, rankers, learned)
         self.cold_generator = PopularityAsOf().fit(self.retrieval.train)
         self.reasons = Reasons(self.dataset, run_folder.keywords, prompts, batch)
         self.questions = Questions(self.dataset, run_folder.recipe.evaluate.repeat_consumption == "allow")
@@ -201,6 +198,10 @@ class Recommender:
         The model is `content-sasrec` where the run has it, whose vectors say what an item is as well as who chose it;
         else the run's own sequence model. Which one it is stands in `similar_by`.
 
+        Args:
+            items: Item ids.
+            k: How many for each, 1 or more.
+
         Returns:
             A Polars DataFrame: item_id, similar_item_id, rank (from 1), score (the cosine, in [-1, 1]).
 
@@ -209,8 +210,8 @@ class Recommender:
         """
         k, ids = checked_count("k", k), checked_ids("items", items)
         codes, encoder = self.questions.codes(ids), self._item_encoder
-        found = similar_items(encoder, self.retrieval.train, self.available, codes, ids, k)
-        return similar_table(ids, found, [item.item_id for item in self.dataset.items])
+        neighbour_lists = similar_items(encoder, self.retrieval.train, self.available, codes, ids, k)
+        return similar_table(ids, neighbour_lists, [item.item_id for item in self.dataset.items])
 
     @property
     def similar_by(self) -> str:
@@ -219,17 +220,19 @@ class Recommender:
 
     @cached_property
     def _item_encoder(self) -> Encoder:
-        part = self.run_folder.encoder_part(self.split, CONTENT_SASREC)
-        there = is_whole(self.run_folder.folder / part)
-        return self.run_folder.encoder(self.split, CONTENT_SASREC if there else None)
+        return item_encoder(self.run_folder, self.split)
 
     @overload
     def score(
-        self, candidates: ItemIds, user: str | int | None = None, history: ItemIds | None = None, **how: Unpack[Wanted]
+        self,
+        candidates: ItemIds,
+        user: str | int | None = None,
+        history: ItemIds | None = None,
+        **how: Unpack[PreferenceOptions],
     ) -> dict[str, float]: ...
 
     @overload
-    def score(self, candidates: ItemIds, *, users: UserIds, **how: Unpack[Wanted]) -> pl.DataFrame: ...
+    def score(self, candidates: ItemIds, *, users: UserIds, **how: Unpack[PreferenceOptions]) -> pl.DataFrame: ...
 
     def score(
         self,
@@ -244,7 +247,11 @@ class Recommender:
         """The scores of named items: log-odds, as of a `Recommendation`.
 
         Args:
-            candidates: Item ids. The other arguments are those of `recommend`.
+            candidates: Item ids.
+            user: As in `recommend`.
+            history: As in `recommend`.
+            more: As in `recommend`.
+            less: As in `recommend`.
             users: User ids, for a table.
 
         Returns:
@@ -263,7 +270,7 @@ class Recommender:
         if not ids and user is None and history is None:
             return {}
         (query, left_out), codes = self.questions.query(user, history), self.questions.codes(ids)
-        remark_all(ignored(left_out))
+        remark_all(left_out_notes(left_out))
         return dict(zip(ids, self._scored(query, codes, preferences).tolist(), strict=True))
 
     def _scored(self, query: Queries, codes: IntArray, preferences: UserPreferences) -> FloatArray:
@@ -271,36 +278,19 @@ class Recommender:
         if not len(codes):
             return np.empty(0)
         context = self._gather(query, codes, preferences)
-        return self._scores(query, context, preferences, self._model_scores(query, context))
+        p, fusion = self._model_scores(query, context), self._fusion_at(query)
+        return answer_scores(self.prompts, query, context, preferences, p, fusion, self.generators)
 
     def _model_scores(self, query: Queries, context: PromptContext) -> FloatArray:
         """(c,) p(yes) of the language model; a constant where it has no part in the order."""
-        if self._asks(query):
+        fusion = self._fusion_at(query)
+        if fusion is None or fusion.uses_lm:
             return self.scorer.score_contexts([context])[0]
         return np.full(len(context.candidates), UNASKED_SCORE)
 
-    def _scores(
-        self, query: Queries, context: PromptContext, preferences: UserPreferences, p: FloatArray
-    ) -> FloatArray:
-        """(c,) log-odds: fused where the run is and the query has a history, else the language model's; preferences
-        tilt either."""
-        if fusion := self._fusion_at(query):
-            fused = Fused("mmsrarec", FixedScores(p[None]), self.generators, fusion.with_lm)
-            logits = fused.score(query, np.array([context.candidates], dtype=np.int64))[0]
-        else:
-            logits = np.array([log_odds(float(one)) for one in p], dtype=np.float64)
-        if preferences:
-            logits = logits + preference_bonus(preferences, map(self.prompts.shown_keywords, context.candidates))
-        return logits
-
     def _fusion_at(self, query: Queries) -> Fusion | None:
-        """Proposers know nothing of somebody without a history."""
+        """How scores are fused at a query; not at all without a history, of which generators know nothing."""
         return self.fusion if len(query.history[0]) else None
-
-    def _asks(self, query: Queries) -> bool:
-        """Whether the language model has a part in the order."""
-        fusion = self._fusion_at(query)
-        return fusion is None or fusion.uses_lm
 
     def explain(
         self,
@@ -310,14 +300,28 @@ class Recommender:
         more: Sequence[str] = (),
         less: Sequence[str] = (),
     ) -> Explanation:
-        """Why the language model finds that an item is, or is not, for them: all that it was shown, and how far the
-        log-odds of yes fall without each thing. The arguments are those of `recommend`."""
+        """Why the language model finds that an item is, or is not, for a user.
+
+        Args:
+            item: An item id.
+            user: As in `recommend`.
+            history: As in `recommend`.
+            more: As in `recommend`.
+            less: As in `recommend`.
+
+        Returns:
+            All that the model was shown, and how far the log-odds of yes fall without each thing.
+
+        Raises:
+            UnknownIdError: An unknown item or user, or no known item in the history.
+            NotFittedError: The run has no language model.
+        """
         if isinstance(self.prompts, NoPrompts):
             raise NotFittedError(f"{NOTE}, so there is nothing to leave out: recommend() tells what spoke for an item")
         item_id, preferences = checked_id("item", item), self._preferences(more, less)
         codes = self.questions.codes([item_id])
         query, left_out = self.questions.query(user, history)
-        remark_all(ignored(left_out))
+        remark_all(left_out_notes(left_out))
         context = self._gather(query, codes, preferences)
         (p,) = self.scorer.score_contexts([context])[0].tolist()  # as it is ranked
         _, reasons = explain(self.prompts, context)
@@ -333,12 +337,19 @@ class Recommender:
         left_out: Sequence[str] = (),
         allowed: NDArray[np.bool_] | None = None,
     ) -> Recommendations:
-        """The k best items at one query, (1,). Someone without a history is proposed what is popular.
+        """The k best items at one query. To somebody without a history, popular items are proposed.
 
-        Where more is asked of something, items that carry it are proposed in turns with the others. allowed: (items,)
-        what may be recommended; whatever is available unless given.
+        Where more is asked of something, items that carry it are proposed in turns with the others.
+
+        Args:
+            query: (1,) who asks.
+            k: How many items.
+            preferences: The typed keywords.
+            reasons: Whether to measure what carried each item.
+            left_out: Ids of the history that the run does not know.
+            allowed: (items,) what may be recommended; whatever is available unless given.
         """
-        notes = [*unmet(preferences, self._shown), *ignored(left_out)]
+        notes = [*unmet_notes(preferences, self._shown), *left_out_notes(left_out)]
         may = (self.available if allowed is None else allowed).copy()
         may[query.excluded[0]] = False
         if not may.any():
@@ -346,45 +357,27 @@ class Recommender:
             return Recommendations([], left_out, [*notes, f"nothing is left to recommend: {why}"])
         generator: Ranker = self.generator if len(query.history[0]) else self.cold_generator
         if preferences.more:
-            carrying = np.array([carries(words, preferences.more, preferences.lexicon) for words in self._shown])
-            generator = Interleaved(generator, Restricted(generator, carrying))
+            generator = with_preferred(generator, preferences, self._shown)
         n = min(max(self.run_folder.recipe.evaluate.n_candidates, k), int(may.sum()))
         proposed = Reranked("mmsrarec", Restricted(generator, may), self.scorer, n).proposals(query)[0]
         context = self._gather(query, proposed, preferences)
-        scores = self._scores(query, context, preferences, p := self._model_scores(query, context))
+        p, fusion = self._model_scores(query, context), self._fusion_at(query)
+        scores = answer_scores(self.prompts, query, context, preferences, p, fusion, self.generators)
         best = np.argsort(-scores, kind="stable")[:k]
-        chances = softmax(scores) if self._fusion_at(query) and not preferences else None
+        chances = softmax(scores) if fusion and not preferences else None
         measured: Sequence[Sequence[Reason]] = [()] * len(best)
         if reasons:
-            measured = self.reasons.measured(
-                query, context, preferences, best, p, self._fusion_at(query), self.generators
-            )
+            measured = self.reasons.measured(query, context, preferences, best, p, fusion, self.generators)
         items = [
             self.reasons.recommendation(
-                int(proposed[place]), float(scores[place]), None if chances is None else float(chances[place]), found
+                int(proposed[place]),
+                float(scores[place]),
+                None if chances is None else float(chances[place]),
+                item_reasons,
             )
-            for place, found in zip(best, measured, strict=True)
+            for place, item_reasons in zip(best, measured, strict=True)
         ]
         return Recommendations(items, left_out, notes)
-
-    def _generator(self, made: Sequence[CandidateGenerator], learned: Fusion | None) -> Ranker:
-        """Those who were chosen to propose, or the run's sequence encoder; and what nobody took, which they cannot
-        know."""
-        n_items, named = len(self.dataset.items), {one.name: one for one in made}
-        known: CandidateGenerator = SequenceRanker.of(self.run_folder.encoder(self.split), self.retrieval.train)
-        if learned:
-            known = WeightedEnsemble.of(
-                [named[name] for name in learned.proposing_generators], learned.generators_logit, n_items
-            )
-        words = KeywordOverlap(list(map(self.run_folder.keywords.united, range(n_items))))
-        return with_cold_items(
-            known, named.get(CONTENT_SASREC), words, n_items, self.run_folder.recipe.evaluate.n_candidates
-        )
-
-    def _made(self, names: Sequence[str]) -> tuple[CandidateGenerator, ...]:
-        """Those candidate generators, one by one, for all items that are there now."""
-        rankers = served_rankers(self.run_folder, self.split, names)
-        return tuple(PaddedCatalogue(ranker, len(self.dataset.items)) for ranker in rankers)
 
     @cached_property
     def _shown(self) -> list[tuple[str, ...]]:
@@ -394,15 +387,11 @@ class Recommender:
     def _gather(self, query: Queries, codes: IntArray, preferences: UserPreferences) -> PromptContext:
         """What the model is told; of preferences only where it has learned what they are."""
         (context,) = self.retrieval.gather(query, codes[None], self.prompts.settings)
-        return replace(context, preferences=preferences if preferences and self._obeys else NO_PREFERENCES)
+        return replace(context, preferences=preferences if preferences and self._knows_preferences else NO_PREFERENCES)
 
     @cached_property
-    def _obeys(self) -> bool:
-        """By what the adapter was trained with, which an older recipe does not say."""
-        if isinstance(self.prompts, NoPrompts):
-            return False
-        manifest = read_manifest(self.run_folder.folder / adapter_part(self.split, self.run_folder.served))
-        return bool(manifest["settings"].get("recommend", {}).get("preference_rate"))
+    def _knows_preferences(self) -> bool:
+        return learned_preferences(self.run_folder, self.split, self.prompts)
 
     def _preferences(self, more: object, less: object) -> UserPreferences:
         """What is typed, as the languages of the catalogue read it."""

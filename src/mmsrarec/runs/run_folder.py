@@ -31,7 +31,7 @@ from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName
-from mmsrarec.runs.provenance import made, serving_variant
+from mmsrarec.runs.provenance import read_provenance, serving_variant
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.summarize.keywords import Keywords, exchanged
 
@@ -52,8 +52,13 @@ Part = SplitName | Everything
 class RunFolder:
     """What a recipe's stages left in a folder, ready for use.
 
-    dataset: the items, and who interacted with what, as the parts are or will be made from them; loaded from the
-    recipe's data folder unless given. logs: of a finished run, the interactions that each split was made from.
+    Attributes:
+        recipe: The settings of the run.
+        folder: Where it lies.
+        dataset: The items, and who interacted with what, as the parts are or will be made from them; loaded from the
+            recipe's data folder unless given.
+        logs: Of a finished run, the interactions that each split was made from.
+        notes: What a user should know of the run, a sentence each.
     """
 
     def __init__(
@@ -77,14 +82,19 @@ class RunFolder:
     def open(cls, folder: Path, device: str | None = None) -> "RunFolder":
         """A finished run as it was made: the items and interactions that its parts were made from.
 
-        Raises MmsrarecError where there is none, or one of another version, or its parts do not belong together.
+        Args:
+            folder: Of the run.
+            device: A torch device instead of the recipe's.
+
+        Raises:
+            MmsrarecError: There is no run, or one of another version, or its parts do not belong together.
         """
-        found = made(folder)
-        kept, known = KeptLog.load(folder / "retrieve" / found.split), load_items(folder / "summarize")
-        items = tuple(known.get(name) or Item(name) for name in kept.item_ids)
-        place = found.recipe.data if found.recipe.data.is_dir() else None
-        dataset = Dataset(found.recipe.data.name, items, kept.user_ids, kept.interactions, place, kept.times)
-        return cls(on_device(found.recipe, device), folder, dataset, notes=found.notes)
+        provenance = read_provenance(folder)
+        log, old_items = KeptLog.load(folder / "retrieve" / provenance.split), load_items(folder / "summarize")
+        items = tuple(old_items.get(name) or Item(name) for name in log.item_ids)
+        place = provenance.recipe.data if provenance.recipe.data.is_dir() else None
+        dataset = Dataset(provenance.recipe.data.name, items, log.user_ids, log.interactions, place, log.times)
+        return cls(on_device(provenance.recipe, device), folder, dataset, notes=provenance.notes)
 
     def with_log(self, interactions: Interactions) -> "RunFolder":
         """The same run as it would see another log; what is trained stays as it is."""
@@ -96,10 +106,10 @@ class RunFolder:
         recipe = self.recipe.model_copy(update={"seed": seed, "evaluate": evaluate})
         other = RunFolder(recipe, self.folder / SEEDS / str(seed), self.dataset)
         for part in STAGE_1:
-            mine, theirs = self.folder / part, other.folder / part
-            if is_whole(mine) and not is_current(theirs, read_manifest(mine)["key"]):
-                shutil.rmtree(theirs, ignore_errors=True)
-                shutil.copytree(mine, theirs, copy_function=link_or_copy)
+            own_part, other_part = self.folder / part, other.folder / part
+            if is_whole(own_part) and not is_current(other_part, read_manifest(own_part)["key"]):
+                shutil.rmtree(other_part, ignore_errors=True)
+                shutil.copytree(own_part, other_part, copy_function=link_or_copy)
         return other
 
     @cached_property
@@ -108,8 +118,8 @@ class RunFolder:
         dataset = load(self.recipe.data)
         for split in self.recipe.evaluate.splits:
             with suppress(MmsrarecError):  # a part that is missing, or of a version that kept no log
-                kept = KeptLog.load(self.folder / "retrieve" / split)
-                return align(dataset, kept.user_ids, kept.item_ids)
+                log = KeptLog.load(self.folder / "retrieve" / split)
+                return align(dataset, log.user_ids, log.item_ids)
         return dataset
 
     @cached_property
@@ -122,6 +132,7 @@ class RunFolder:
 
     @cached_property
     def features(self) -> image_features.Features:
+        """What the untuned model sees of each picture."""
         return image_features.load(self._finished("pictures") / "features.safetensors", self.dataset)
 
     @cached_property
@@ -165,7 +176,10 @@ class RunFolder:
     def encoder_part(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """The folder of a sequence model inside the run: stage 2's own, or beside it one that is a row only.
 
-        refit: trained on the validation interactions as well, which stage 2's own never is.
+        Args:
+            split: What it is trained on.
+            name: Of the sequence model.
+            refit: Trained on the validation interactions as well, which stage 2's own never is.
         """
         if refit:
             return f"sequence/{split}/{name}-refit"
@@ -196,6 +210,12 @@ class RunFolder:
         return variant_named(variant).retrieval_settings(self.recipe.retrieve).encoder
 
     def prompts(self, variant: str, mllm: Mllm | None = None) -> Prompts:
+        """The prompts of a variant of stage 3.
+
+        Args:
+            variant: Of stage 3.
+            mllm: The model that is asked; the untuned one unless given.
+        """
         settings = self.recommend_settings(variant)
         features = image_features.pool(self.features, settings.visual_tokens) if settings.prompt_fields.pictures else {}
         keywords = self._keywords(self.summaries(variant))
@@ -226,8 +246,7 @@ class RunFolder:
         return self.folder / "items.safetensors"
 
     def fusion(self, split: SplitName, kind: Kind) -> Fusion | None:
-        """What was learned about fusing this very adapter with the candidate generators; None where that was not
-        done."""
+        """What was learned about fusing this very adapter with the candidate generators; None where it was not."""
         folder = self.folder / fusion_part(split, kind)
         adapter = self.folder / adapter_part(split, "whole")
         if not (is_whole(folder) and is_whole(adapter)):

@@ -12,7 +12,7 @@ from mmsrarec.data.identity import KeptLog
 from mmsrarec.data.splits import EVERYTHING, SplitName
 from mmsrarec.evaluate.test_queries import users_in_words
 from mmsrarec.recommend.ablations import SWEEPS, sweep_of
-from mmsrarec.runs.fingerprints import asked_of_stage_2
+from mmsrarec.runs.fingerprints import search_settings
 from mmsrarec.runs.provenance import served_on
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.run_folder import SEEDS, RunFolder, adapter_part
@@ -161,7 +161,7 @@ def checked_parts(run_folder: RunFolder) -> dict[str, str]:
     splits = run_folder.recipe.evaluate.splits
     parts = ["summarize", *(part for name in splits for part in (f"retrieve/{name}", adapter_part(name, "whole")))]
     keys = {part: run_folder.recorded(part) for part in parts if artefacts.is_whole(run_folder.folder / part)}
-    return keys | {"asked": artefacts.key(**{"asked": asked_of_stage_2(run_folder.recipe.retrieve)})}
+    return keys | {"asked": artefacts.key(**{"asked": search_settings(run_folder.recipe.retrieve)})}
 
 
 def leak_checks(run_folder: RunFolder) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ from mmsrarec.recommend.ranking.context_only import ContextOnly
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
-from mmsrarec.runs.fingerprints import asked_of_stage_2
+from mmsrarec.runs.fingerprints import search_settings
 from mmsrarec.runs.fitted_rankers import load_fitted
 from mmsrarec.runs.run_folder import MSR, RunFolder, adapter_part, msr_part
 from mmsrarec.study.mllm_msr.part import load_msr
@@ -194,7 +194,7 @@ class Scorers:
         if needs_stage_2(model):
             return [
                 recorded(f"retrieve/{self.name}"),
-                artefacts.key(**{"asked": asked_of_stage_2(self.recipe.retrieve)}),
+                artefacts.key(**{"asked": search_settings(self.recipe.retrieve)}),
             ]
         settings = self.baselines_of(model).of(model)
         return [artefacts.key(train=self.fitted.digest, settings=settings, **version_of(model))]

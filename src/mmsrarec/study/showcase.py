@@ -50,7 +50,7 @@ def attributes(
     shares: dict[str, float] = {}
     for variant in variants:
         sealing = run_folder.recipe.evaluate.model_dump(include={"sealed", "open_sealed"})
-        key = artefacts.key(made_from=run_folder.recorded(adapter_part(split, variant)), pairs=PAIRS, asked=sealing)
+        key = artefacts.key(made_from=run_folder.recorded(adapter_part(split, variant)), pairs=PAIRS, sealing=sealing)
         scorer: Ranker | None = None
         for attribute in ATTRIBUTES:
             name = f"{variant}-{attribute}-{key[:12]}.txt".replace(" ", "-")
@@ -144,7 +144,7 @@ def shown_users(run_folder: RunFolder, split: SplitName, rows: Mapping[int, str]
                     shown_item(run_folder, code_of[answer.item_id], answer.probability, answer.because)
                     for answer in answers
                 ],
-                taken=shown_item(run_folder, int(query.target[0])),
+                consumed_next=shown_item(run_folder, int(query.target[0])),
                 note=note,
             )
         )

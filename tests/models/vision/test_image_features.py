@@ -82,14 +82,14 @@ def test_only_changed_pictures_are_looked_at_again(dataset: Dataset, tmp_path: P
     known = load_known(tmp_path / "features")
     assert len(known) == 2
 
-    again = encode_catalogue_images(model, dataset, 4, batch, known=known)
+    again = encode_catalogue_images(model, dataset, 4, batch, known_features=known)
     assert model.shown == 2
     assert again[1] == rejected
     assert list(again[0]) == list(features)
     assert all(torch.equal(again[0][code], features[code]) for code in features)
 
     Image.new("RGB", (30, 30), "green").save(tmp_path / "images" / "b.png")
-    changed, _ = encode_catalogue_images(model, dataset, 4, batch, known=known)
+    changed, _ = encode_catalogue_images(model, dataset, 4, batch, known_features=known)
     assert model.shown == 3
     whole, _ = encode_catalogue_images(MLLM, dataset, 4, batch)
     for code in whole:
@@ -102,7 +102,7 @@ def test_a_known_picture_that_is_a_link_out_of_the_folder_stays_refused(dataset:
     save(features, tmp_path / "features", dataset)
     (tmp_path / "images" / "a.png").rename(tmp_path / "a.png")
     (tmp_path / "images" / "a.png").symlink_to(tmp_path / "a.png")
-    features, rejected = encode_catalogue_images(MLLM, dataset, 4, known=load_known(tmp_path / "features"))
+    features, rejected = encode_catalogue_images(MLLM, dataset, 4, known_features=load_known(tmp_path / "features"))
     assert list(features) == [3]
     assert "outside" in rejected["i0"]
 

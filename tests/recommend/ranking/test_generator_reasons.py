@@ -9,7 +9,7 @@ from mmsrarec.data.dataset import Dataset, FloatArray, IntArray, Item, make_inte
 from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.recommend.explain import Reason
-from mmsrarec.recommend.ranking.generator_reasons import generator_reasons, joined
+from mmsrarec.recommend.ranking.generator_reasons import combined_reasons, generator_reasons
 
 N = 6
 NOTHING = np.empty(0, dtype=np.int64)
@@ -101,7 +101,7 @@ def test_an_item_that_is_left_out_does_not_compete() -> None:
 def test_weights_of_one_item_of_the_history_add_up() -> None:
     model = [Reason("history", "had A", 1.0, "a"), Reason("picture", "its picture", 0.5)]
     generators = [Reason("history", "had A", 0.25, "a"), Reason("history", "had B", 3.0, "b"), Reason("ranker", "r", 1)]
-    found = joined(model, 0.5, generators)
+    found = combined_reasons(model, 0.5, generators)
     assert [(reason.kind, reason.item_id, reason.weight) for reason in found] == [
         ("history", "b", 3.0),
         ("ranker", None, 1),

@@ -39,7 +39,7 @@ def _read_quickly(path: Path) -> pl.DataFrame | None:
     names = read_header(iter(Lines(path)), path)
     content = None if packing(path) is None else _content(path)
     counts = _ByteCounts.of(path if content is None else content)
-    if content is None and counts.lone_returns:
+    if content is None and counts.bare_returns:
         content = _content(path)
         counts = _ByteCounts.of(content)
     if not counts.utf8:
@@ -98,7 +98,7 @@ class _ByteCounts:
 
     def __init__(self) -> None:
         self.lines = self.commas = self.quotes = 0
-        self.lone_returns, self.utf8 = False, True
+        self.bare_returns, self.utf8 = False, True
 
     @classmethod
     def of(cls, source: Path | io.BytesIO) -> "_ByteCounts":
@@ -128,4 +128,4 @@ class _ByteCounts:
         except UnicodeDecodeError:
             self.utf8 = False
         self.lines += before != b"\n"
-        self.lone_returns = returns != pairs
+        self.bare_returns = returns != pairs

@@ -283,8 +283,8 @@ class Trainer:
         with torch.no_grad():
             for name, master in self.masters.items():
                 master.copy_(tensors[f"weight/{name}"])
-                moments = {key: tensors[f"{key}/{name}"].to(master.device) for key in ("exp_avg", "exp_avg_sq")}
-                state[master] = {"step": tensors[f"step/{name}"], **moments}  # the count of steps stays on the CPU
+                averages = {key: tensors[f"{key}/{name}"].to(master.device) for key in ("exp_avg", "exp_avg_sq")}
+                state[master] = {"step": tensors[f"step/{name}"], **averages}  # the count of steps stays on the CPU
         self._publish()
         done = int(next(iter(state.values()))["step"].item())
         # the schedule warns about steps before the optimizer's first one, which was in another process

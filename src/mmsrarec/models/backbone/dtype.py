@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from mmsrarec.core.artefacts import atomic_write
-from mmsrarec.core.cache import cache_to_write, kept
+from mmsrarec.core.cache import cache_to_write, find_cached
 from mmsrarec.core.terminal import remark
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.settings import ModelSettings
@@ -123,7 +123,7 @@ def processor() -> str:
 
 def _saved_choices() -> dict[str, DtypeChoice]:
     """Processor and version of torch -> choice, from the cache folder."""
-    file = kept(FILE)
+    file = find_cached(FILE)
     try:
         choices: object = json.loads(file.read_text(encoding="utf-8")) if file else {}
     except (OSError, ValueError):

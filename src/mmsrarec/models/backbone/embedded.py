@@ -25,7 +25,7 @@ from transformers import (
 from transformers.utils import logging
 
 from mmsrarec.core.cache import cache_folder as cache_folder  # it was here in earlier versions
-from mmsrarec.core.cache import cache_to_write, kept
+from mmsrarec.core.cache import cache_to_write, find_cached
 from mmsrarec.models import CONVERTED
 from mmsrarec.models.untyped import load_tensors, set_seed
 from mmsrarec.models.weight_packages import weight_file
@@ -49,7 +49,7 @@ def embedded_folder() -> Path:
     """
     projector = hashlib.sha256(PROJECTOR.read_bytes()).hexdigest()[:12] if PROJECTOR.exists() else "untrained"
     name = f"{CONVERTED}{projector}"
-    if (cached := kept(name)) is not None:
+    if (cached := find_cached(name)) is not None:
         return cached
     folder = cache_to_write() / name
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")

@@ -30,7 +30,7 @@ def encode_catalogue_images(
     visual_tokens: int,
     batch: int = 32,
     progress: Count = lambda done, total, label: None,
-    known: Mapping[str, Tensor] | None = None,
+    known_features: Mapping[str, Tensor] | None = None,
 ) -> tuple[Features, dict[str, str]]:
     """Encode the pictures of a catalogue; a picture that several items share is encoded once.
 
@@ -40,7 +40,7 @@ def encode_catalogue_images(
         visual_tokens: v, the number of tokens of each picture.
         batch: The number of pictures that are encoded at once.
         progress: Receives the number of pictures that are done.
-        known: sha256 of a picture's bytes -> (v, d), computed before by the same model (`load_known`).
+        known_features: sha256 of a picture's bytes -> (v, d), computed before by the same model (`load_known`).
 
     Returns:
         The features, and item id -> reason for each picture that cannot be used; these items have no picture.
@@ -48,7 +48,7 @@ def encode_catalogue_images(
     if not mllm.sees:
         return {}, {}
     assert dataset.folder is not None
-    encoded = dict(known or {})
+    encoded = dict(known_features or {})
     digests: dict[int, str] = {}
     rejected: dict[str, str] = {}
     waiting: dict[str, Image.Image] = {}

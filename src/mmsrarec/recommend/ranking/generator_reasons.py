@@ -56,7 +56,8 @@ def generator_reasons(
         For each explained candidate its reasons of the kinds "history" and "ranker".
     """
     history = query.history[0]
-    left_out = list(dict.fromkeys(history[::-1].tolist()))[:MAX_HISTORY]
+    newest_first: list[int] = history[::-1].tolist()
+    left_out = list(dict.fromkeys(newest_first))[:MAX_HISTORY]
     histories = (history, *(history[history != code] for code in left_out))
     m = len(histories)
     user, time, target = (np.repeat(part, m) for part in (query.user, query.time, query.target))
@@ -66,12 +67,12 @@ def generator_reasons(
     parts = ranking_features(given, generators, variants, every)
     scores = logit.score(parts)
     drops = scores[0] - scores[1:]
-    contributions = []
+    contributions: list[FloatArray] = []
     for weight, part in zip(logit.weights[1:], parts[1:], strict=True):
-        told = np.isfinite(part[0])
-        centre = part[0][told].mean() if told.any() else 0.0
-        contributions.append(np.where(told, weight * (part[0] - centre), 0.0))
-    found = []
+        is_finite = np.isfinite(part[0])
+        centre = part[0][is_finite].mean() if is_finite.any() else 0.0
+        contributions.append(np.where(is_finite, weight * (part[0] - centre), 0.0))
+    reason_lists: list[list[Reason]] = []
     for place in explained:
         reasons = [
             Reason("history", f"had {dataset.items[code].title}", float(drop), dataset.items[code].item_id)
@@ -81,17 +82,22 @@ def generator_reasons(
             Reason("ranker", f"{ranker.name} ranks it high", float(part[place]), words=(ranker.name,))
             for ranker, part in zip(generators, contributions, strict=True)
         ]
-        found.append(sorted(reasons, key=lambda reason: -reason.weight))
-    return found
+        reason_lists.append(sorted(reasons, key=lambda reason: -reason.weight))
+    return reason_lists
 
 
-def joined(model: Sequence[Reason], share: float, generators: Sequence[Reason]) -> list[Reason]:
-    """The language model's reasons, times its weight in the fused score, and the generators': one a thing that spoke.
+def combined_reasons(model: Sequence[Reason], share: float, generators: Sequence[Reason]) -> list[Reason]:
+    """The language model's reasons, times its weight in the fused score, and the generators', as one list.
 
     Weights of the same item of the history add up, for the fused score is linear in both parts.
+
+    Args:
+        model: The language model's reasons.
+        share: Its weight in the fused score.
+        generators: The reasons of `generator_reasons` for the same candidate.
     """
     of_generators = {reason.item_id: reason for reason in generators if reason.kind == "history"}
-    reasons = []
+    reasons: list[Reason] = []
     for reason in model:
         also = of_generators.pop(reason.item_id, None) if reason.kind == "history" else None
         weight = share * reason.weight + (also.weight if also else 0.0)

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmsrarec.models.backbone.adapter import save_atomically
 from mmsrarec.models.packing.packed_prompt import TokenSpan
@@ -65,7 +65,7 @@ def item_states(prompts: Prompts, file: Path | None = None, batch_tokens: int = 
     """
     mllm = prompts.mllm
     spans = [prompts.item(code) for code in range(len(prompts.dataset.items))]
-    n_layers = len(cast("nn.ModuleList", mllm.decoder.layers))
+    n_layers = len(mllm.decoder.layers)
     digests = [_digest(prompts, span, f"{mllm.fingerprint}-{n_layers}") for span in spans]
     states_by_name = _load(file) if file else {}
     missing_spans = {digest: span for digest, span in zip(digests, spans, strict=True) if digest not in states_by_name}

@@ -5,9 +5,8 @@ This is stage 3 of MMSRARec (arXiv 2512.20916).
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 import numpy as np
 import torch
@@ -52,7 +51,7 @@ def yes_minus_no(prompts: Prompts, packs: Sequence[PackedPrompt], tree: PrefixTr
 
 def output_layer(mllm: Mllm) -> nn.Linear:
     """The layer that turns last hidden states, (..., d), into logits over the vocabulary."""
-    return cast("Callable[[], nn.Linear]", mllm.model.get_output_embeddings)()
+    return mllm.model.get_output_embeddings()
 
 
 def _answer(prompts: Prompts, hidden: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class UserCard:
         history: The items of the history, oldest first.
         similar: Keywords of the items that similar users consumed next.
         recommendations: The recommended items, the best first.
-        taken: The item that the user consumed next.
+        consumed_next: The item that the user consumed next.
         note: One more sentence.
     """
 
@@ -58,13 +58,13 @@ class UserCard:
     history: Sequence[ItemCard]
     similar: Sequence[str]
     recommendations: Sequence[ItemCard]
-    taken: ItemCard
+    consumed_next: ItemCard
     note: str = ""
 
     @property
     def place(self) -> int | None:
         """The place of the consumed item among the recommendations, from 1; None where it is not among them."""
-        same = (item.same_as(self.taken) for item in self.recommendations)
+        same = (item.same_as(self.consumed_next) for item in self.recommendations)
         return next((place for place, hit in enumerate(same, 1) if hit), None)
 
     def record(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class UserCard:
             "name": self.name,
             "similar": list(self.similar),
             **lists,
-            "taken": self.taken.record(),
+            "taken": self.consumed_next.record(),
             "note": self.note,
         }
 

@@ -18,7 +18,7 @@ from mmsrarec.summarize.language.segmentation import script_of, script_of_word, 
 AUTO, WORDS = "auto", "words.json"
 MIN_FILLER_WORDS = 3
 """Different filler words of another language than the catalogue's that an item must hold to be in that language."""
-MIN_EVIDENCE_RATIO = 2.0
+MIN_WEIGHT_RATIO = 2.0
 """How many times the weight of the catalogue's language an item's words must give to the other language."""
 MIN_ITEMS_FOR_COMMON = 20
 """Items of a language from which on its common words are looked for."""
@@ -233,7 +233,7 @@ def _language(hits: Sequence[tuple[str, ...]], usual: str) -> str:
     """The language of a text, given that of the catalogue's texts in the same script."""
     weights = _weights(hits)
     own = _best(weights)
-    outweighs = weights.get(own, 0.0) > MIN_EVIDENCE_RATIO * weights.get(usual, 0.0)
+    outweighs = weights.get(own, 0.0) > MIN_WEIGHT_RATIO * weights.get(usual, 0.0)
     return own if outweighs and sum(own in languages for languages in hits) >= MIN_FILLER_WORDS else usual
 
 

@@ -86,8 +86,8 @@ class Recommendations(list[Recommendation]):
 def table(answers: Iterable[tuple[str | None, Sequence[Recommendation]]]) -> pl.DataFrame:
     """Answers of several users as one table, a row an item, in the order of the users."""
     rows = [
-        (user_id, one.item_id, rank, one.score, list(one.because))
+        (user_id, item.item_id, rank, item.score, list(item.because))
         for user_id, answer in answers
-        for rank, one in enumerate(answer, start=1)
+        for rank, item in enumerate(answer, start=1)
     ]
     return pl.DataFrame(rows, schema=TABLE, orient="row")

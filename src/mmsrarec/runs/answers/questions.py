@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,9 @@ from mmsrarec.data.dataset import Dataset, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.recommend.prompt.preferences import UserPreferences, without_effect
-from mmsrarec.runs.arguments import ItemIds, checked_id, checked_ids
+from mmsrarec.runs.answers.arguments import ItemIds, checked_id, checked_ids
 
-SHOWN = 10
+MAX_IDS_NAMED = 10
 """Ids in a message, at most."""
 
 
@@ -42,18 +42,18 @@ class Questions:
             raise MmsrarecError("give a user or a history, one of the two")
         interactions, name = self.dataset.interactions, self.dataset.name
         if user is not None:
-            known = checked_id("user", user)
-            if known not in self.dataset.user_code:
-                raise UnknownIdError(f'no user "{known}" in {name}: give a history of item ids instead')
-            code = self.dataset.user_code[known]
+            user_id = checked_id("user", user)
+            if user_id not in self.dataset.user_code:
+                raise UnknownIdError(f'no user "{user_id}" in {name}: give a history of item ids instead')
+            code = self.dataset.user_code[user_id]
             return self._at(code, interactions.items_of(code)), ()
         assert history is not None
         ids = checked_ids("history", history)
         left_out = self.unknown(ids)
-        kept = [one for one in ids if one in self.dataset.item_code]
-        if left_out and (strict or not kept):
-            raise UnknownIdError(f"no such items in {name}: {', '.join(left_out[:SHOWN])}")
-        return self._at(-1, self.codes(kept)), left_out
+        known_ids = [item_id for item_id in ids if item_id in self.dataset.item_code]
+        if left_out and (strict or not known_ids):
+            raise UnknownIdError(f"no such items in {name}: {', '.join(left_out[:MAX_IDS_NAMED])}")
+        return self._at(-1, self.codes(known_ids)), left_out
 
     def _at(self, user: int, history: IntArray) -> Queries:
         now = np.array([int(self.dataset.interactions.time.max(initial=0)) + 1])
@@ -62,12 +62,12 @@ class Questions:
     def codes(self, item_ids: Sequence[str]) -> IntArray:
         """The codes of items. Raises UnknownIdError that lists those that are not there."""
         if unknown := self.unknown(item_ids):
-            raise UnknownIdError(f"no such items in {self.dataset.name}: {', '.join(unknown[:SHOWN])}")
+            raise UnknownIdError(f"no such items in {self.dataset.name}: {', '.join(unknown[:MAX_IDS_NAMED])}")
         return np.array([self.dataset.item_code[item_id] for item_id in item_ids], dtype=np.int64)
 
     def unknown(self, item_ids: Sequence[str]) -> tuple[str, ...]:
         """The ids that are no items, once each."""
-        return tuple(dict.fromkeys(one for one in item_ids if one not in self.dataset.item_code))
+        return tuple(dict.fromkeys(item_id for item_id in item_ids if item_id not in self.dataset.item_code))
 
     def allowed(
         self, available: NDArray[np.bool_], exclude: ItemIds, among: ItemIds | None
@@ -75,23 +75,37 @@ class Questions:
         """(items,) what may be recommended of what is available, and notes about unknown ids.
 
         An unknown id forbids nothing and allows nothing, so it is named and not refused.
+
+        Args:
+            available: (items,) what the catalogue allows.
+            exclude: Item ids that are not recommended.
+            among: Item ids of which alone some are recommended; None: all.
         """
-        may, notes = available.copy(), []
+        may = available.copy()
+        notes: list[str] = []
         for name, ids in (("exclude", exclude), ("among", among)):
             if ids is None:
                 continue
-            listed = checked_ids(name, ids)
-            known = self.codes([one for one in listed if one in self.dataset.item_code])
+            item_ids = checked_ids(name, ids)
+            codes = self.codes([item_id for item_id in item_ids if item_id in self.dataset.item_code])
             if name == "exclude":
-                may[known] = False
+                may[codes] = False
             else:
-                inside = np.zeros_like(may)
-                inside[known] = True
-                may &= inside
-            if unknown := self.unknown(listed):
-                shown = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-                notes.append(f"{name}: the run does not know {len(unknown)} of these items ({shown})")
+                named = np.zeros_like(may)
+                named[codes] = True
+                may &= named
+            if unknown := self.unknown(item_ids):
+                examples = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+                notes.append(f"{name}: the run does not know {len(unknown)} of these items ({examples})")
         return may, notes
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
+    return isinstance(value, Mapping)
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def many_users(users: object, histories: object) -> list[tuple[str, dict[str, Any]]]:
@@ -107,23 +121,28 @@ def many_users(users: object, histories: object) -> list[tuple[str, dict[str, An
     if (users is None) == (histories is None):
         raise MmsrarecError("give users or histories, one of the two")
     if users is not None:
-        return [(one, {"user": one}) for one in checked_ids("users", users)]
-    if isinstance(histories, Mapping):
+        return [(user_id, {"user": user_id}) for user_id in checked_ids("users", users)]
+    if _is_mapping(histories):
         return [(checked_id("histories", key), {"history": value}) for key, value in histories.items()]
-    if isinstance(histories, str | bytes) or not isinstance(histories, Sequence):
+    if not _is_sequence(histories):
         raise MmsrarecError("histories: give a mapping from ids to lists of item ids, or a list of such lists")
     return [(str(place), {"history": value}) for place, value in enumerate(histories)]
 
 
-def ignored(left_out: Sequence[str]) -> list[str]:
+def left_out_notes(left_out: Sequence[str]) -> list[str]:
     """What is said of items of a history that the run does not know."""
     if not left_out:
         return []
-    shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
-    return [f"left out of the history, for the run does not know them: {shown} ({len(left_out)} in all)"]
+    examples = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
+    return [f"left out of the history, for the run does not know them: {examples} ({len(left_out)} in all)"]
 
 
-def unmet(preferences: UserPreferences, shown: Iterable[Sequence[str]]) -> list[str]:
-    """What is said of typed keywords that no item carries. shown: the keywords of each item."""
-    words = without_effect(preferences, shown)
+def unmet_notes(preferences: UserPreferences, keywords: Iterable[Sequence[str]]) -> list[str]:
+    """What is said of typed keywords that no item carries.
+
+    Args:
+        preferences: The typed keywords.
+        keywords: The keywords of each item.
+    """
+    words = without_effect(preferences, keywords)
     return [f"no item carries {', '.join(words)}: asking for it changes nothing"] if words else []

@@ -26,7 +26,12 @@ NOTE = "rankers alone answer: the language model was not there when this run was
 
 @dataclass(frozen=True)
 class NoPrompts:
-    """In the place of prompts: what is known of items without asking a model."""
+    """In the place of prompts: what is known of items without asking a model.
+
+    Attributes:
+        settings: Of stage 3.
+        keywords: Of the items.
+    """
 
     settings: RecommendSettings
     keywords: Keywords
@@ -38,7 +43,13 @@ class NoPrompts:
 
 @dataclass(frozen=True)
 class CountScorer:
-    """In the place of the language model: how often an item was chosen, for somebody without a history."""
+    """In the place of the language model: how often an item was chosen, for somebody without a history.
+
+    Attributes:
+        train: The interactions that are counted.
+        name: Of the ranker.
+        batch_tokens: As of an `MllmScorer`; without meaning here.
+    """
 
     train: Interactions
     name: str = "popularity"
@@ -46,9 +57,9 @@ class CountScorer:
 
     def score_contexts(self, context: Sequence[PromptContext]) -> list[FloatArray]:
         """A share in (0, 1) for each candidate: (count + 1) / (interactions + 2), Laplace's rule of succession."""
-        counts = np.zeros(max([self.train.n_items, *(1 + max(one.candidates) for one in context)]))
+        counts = np.zeros(max([self.train.n_items, *(1 + max(prompt.candidates) for prompt in context)]))
         counts[: self.train.n_items] = self.train.counts
-        return [(counts[list(one.candidates)] + 1) / (len(self.train) + 2) for one in context]
+        return [(counts[list(prompt.candidates)] + 1) / (len(self.train) + 2) for prompt in context]
 
     def score(self, queries: object, candidates: object) -> FloatArray:
         """It re-ranks what is proposed, and nothing else asks it."""
@@ -67,19 +78,38 @@ def count_scorer(train: Interactions) -> MllmScorer:
 
 
 def is_without_model(folder: Path, adapter: str) -> bool:
-    """Whether a run was made of rankers alone. adapter: the part that a run with a language model would have."""
+    """Whether a run was made of rankers alone.
+
+    Args:
+        folder: The run's folder.
+        adapter: The part that a run with a language model would have.
+    """
     return is_whole(folder / RANKERS) and not is_whole(folder / adapter)
 
 
 def popularity_reasons(context: PromptContext, best: Sequence[int], p: FloatArray) -> list[list[Reason]]:
-    """Why somebody without a history is recommended something: how many chose it, against the mean candidate."""
+    """Why somebody without a history is recommended something: how many chose it, against the mean candidate.
+
+    Args:
+        context: The prompt context, with c candidates.
+        best: Places among the candidates.
+        p: (c,) scores of `CountScorer`.
+    """
     logits = np.log(p) - np.log1p(-p)
     weights = logits - logits.mean()
     return [[Reason("popularity", "chosen by many", float(weights[at]), level=context.popularity[at])] for at in best]
 
 
 def save_rankers(folder: Path, names: Sequence[str], logit: Logit, quality: float, key: str) -> None:
-    """Write which rankers answer. quality: their NDCG@10 on validation users."""
+    """Write which rankers answer, and how they are fused.
+
+    Args:
+        folder: The run's folder.
+        names: Names of the rankers.
+        logit: How they are fused.
+        quality: Their NDCG@10 on validation users.
+        key: What they are made from.
+    """
     good = {MODEL: 0.0, "proposers fused": max(quality, 1e-9)}
     fusion = Fusion(tuple(names), logit.behind_nothing(), logit, 0, 0, {}, good, tuple(names), logit)
     (folder / RANKERS).parent.mkdir(parents=True, exist_ok=True)

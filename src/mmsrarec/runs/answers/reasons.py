@@ -14,10 +14,10 @@ from mmsrarec.recommend.prompt.preferences import UserPreferences, carries, pref
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import Fusion
-from mmsrarec.recommend.ranking.generator_reasons import generator_reasons, joined
+from mmsrarec.recommend.ranking.generator_reasons import combined_reasons, generator_reasons
 from mmsrarec.recommend.reason_sentences import ShownReason, heaviest, sentence
-from mmsrarec.runs.answers import Recommendation
-from mmsrarec.runs.without_model import NoPrompts, popularity_reasons
+from mmsrarec.runs.answers.recommendations import Recommendation
+from mmsrarec.runs.answers.without_model import NoPrompts, popularity_reasons
 from mmsrarec.summarize.keywords import Keywords
 
 SHOWN_REASONS = 3
@@ -56,40 +56,48 @@ class Reasons:
 
         Args:
             query: (1,) who asks.
-            prompt context: The prompt context, with the c candidates that were ranked.
+            context: The prompt context, with the c candidates that were ranked.
             preferences: What was asked for.
             best: Places among the candidates, of which reasons are asked.
             model_scores: (c,) p(yes) of the language model.
             fusion: How the answer was fused, if it was.
             generators: The rankers that the fusion joins.
         """
-        found: list[list[Reason]] = [[] for _ in best]
+        reason_lists: list[list[Reason]] = [[] for _ in best]
         if fusion is None and isinstance(self.prompts, NoPrompts):
-            found = popularity_reasons(context, best.tolist(), model_scores)
+            reason_lists = popularity_reasons(context, best.tolist(), model_scores)
         elif fusion is None or fusion.uses_lm:
-            found = [reasons for _, reasons in explain_all(self.prompts, context.pick(best), self.batch_tokens)]
+            reason_lists = [reasons for _, reasons in explain_all(self.prompts, context.pick(best), self.batch_tokens)]
         if fusion:
             codes, logit = np.array(context.candidates, dtype=np.int64), fusion.with_lm
-            told = generator_reasons(self.dataset, query, codes, best.tolist(), model_scores, generators, logit)
-            found = [joined(mine, logit.weights[0], more) for mine, more in zip(found, told, strict=True)]
+            generator_reason_lists = generator_reasons(
+                self.dataset, query, codes, best.tolist(), model_scores, generators, logit
+            )
+            reason_lists = [
+                combined_reasons(own, logit.weights[0], more)
+                for own, more in zip(reason_lists, generator_reason_lists, strict=True)
+            ]
         if not preferences:
-            return found
-        words = [self.prompts.shown_keywords(context.candidates[place]) for place in best]
+            return reason_lists
+        places: list[int] = best.tolist()
+        words = [self.prompts.shown_keywords(context.candidates[place]) for place in places]
         return [
-            [*asked_for(mine, preferences), *without_more(reasons)] for mine, reasons in zip(words, found, strict=True)
+            [*preference_reasons(item_words, preferences), *without_preference_reasons(reasons)]
+            for item_words, reasons in zip(words, reason_lists, strict=True)
         ]
 
     def recommendation(
         self, code: int, score: float, probability: float | None, reasons: Sequence[Reason]
     ) -> Recommendation:
         """The item at a code with what was measured of it, in words."""
-        item, shown = self.dataset.items[code], []
+        item = self.dataset.items[code]
+        shown_reasons: list[ShownReason] = []
         for reason in reasons:
-            named = () if reason.item_id is None else (reason.item_id,)
-            text = sentence(reason, "".join(map(self._title, named)), self.keywords.image[code], self.language)
-            shown.append(ShownReason(reason.kind, named, reason.words, reason.weight, text))
-        because, keywords = heaviest(shown, SHOWN_REASONS), self.keywords.united(code)
-        return Recommendation(item.item_id, item.title, score, probability, keywords, because, tuple(shown))
+            item_ids = () if reason.item_id is None else (reason.item_id,)
+            text = sentence(reason, "".join(map(self._title, item_ids)), self.keywords.image[code], self.language)
+            shown_reasons.append(ShownReason(reason.kind, item_ids, reason.words, reason.weight, text))
+        because, keywords = heaviest(shown_reasons, SHOWN_REASONS), self.keywords.united(code)
+        return Recommendation(item.item_id, item.title, score, probability, keywords, because, tuple(shown_reasons))
 
     def _title(self, item_id: str) -> str:
         return self.dataset.items[self.dataset.item_code[item_id]].title or item_id
@@ -100,19 +108,13 @@ class Reasons:
         return self.keywords.lexicon.languages[0]
 
 
-def asked_for(keywords: Sequence[str], preferences: UserPreferences) -> list[Reason]:
+def preference_reasons(keywords: Sequence[str], preferences: UserPreferences) -> list[Reason]:
     """The reason that an item meets what was asked for; none where it does not."""
     met = tuple(word for word in preferences.more if carries(keywords, [word], preferences.lexicon))
     weight = float(preference_bonus(preferences, [keywords])[0])
     return [Reason("more", f"you asked for more {', '.join(met)}", weight, words=met)] if met else []
 
 
-def without_more(reasons: Sequence[Reason]) -> list[Reason]:
+def without_preference_reasons(reasons: Sequence[Reason]) -> list[Reason]:
     """What the language model makes of what was asked for is part of what counts by rule."""
     return [reason for reason in reasons if reason.kind != "more"]
-
-
-def softmax(scores: FloatArray) -> FloatArray:
-    """(c,) scores as shares of their exponentials."""
-    powers = np.exp(scores - scores.max())
-    return powers / powers.sum()

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ def checked_id(name: str, value: object) -> str:
     """One id as a string. Raises MmsrarecError for what is neither text nor a whole number; `name` is the argument."""
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+    if _is_whole(value):
         with suppress(ValueError):  # thousands of digits
             return str(int(value))
     raise MmsrarecError(f"{name}: {_shown(value)} is no id: give text, or a whole number")
@@ -44,14 +44,14 @@ def checked_words(name: str, values: object) -> list[str]:
 
 def checked_folder(name: str, value: object) -> Path:
     """A place on the disk. Raises MmsrarecError for what is neither text nor a path."""
-    if isinstance(value, str | os.PathLike) and isinstance(place := os.fspath(value), str):
+    if _is_path(value) and isinstance(place := os.fspath(value), str):
         return Path(place)
     raise MmsrarecError(f"{name}: {_shown(value)} is no place: give text, or a path")
 
 
 def checked_flag(name: str, value: object) -> bool:
     """Yes or no. Raises MmsrarecError for anything else, such as the text "no"."""
-    if isinstance(value, bool | np.bool_):
+    if _is_flag(value):
         return bool(value)
     raise MmsrarecError(f"{name}: {_shown(value)} is neither True nor False")
 
@@ -59,7 +59,7 @@ def checked_flag(name: str, value: object) -> bool:
 def checked_count(name: str, value: object) -> int:
     """A whole number, 1 or more. Raises MmsrarecError for anything else."""
     try:
-        number = None if isinstance(value, bool | np.bool_) else operator.index(value)  # pyright: ignore[reportArgumentType]
+        number = None if _is_flag(value) else operator.index(value)  # pyright: ignore[reportArgumentType]
     except TypeError:
         number = None
     if number is None or number < 1:
@@ -69,10 +69,30 @@ def checked_count(name: str, value: object) -> int:
 
 def _listed(name: str, values: object, of: str) -> list[object]:
     """The elements. Raises MmsrarecError for what is no list of them."""
-    if isinstance(values, Iterable) and not isinstance(values, str | bytes | bytearray | dict | set | frozenset):
+    if _is_listed(values):
         with suppress(TypeError):  # numpy's arrays of no dimension
             return list(values)
     raise MmsrarecError(f"{name}: {_shown(values)} is no list of {of}, whose order is known")
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number of Python or numpy, and not True or False."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_flag(value: object) -> TypeGuard[bool]:
+    """Whether it is True or False, of Python or numpy."""
+    return isinstance(value, bool | np.bool_)
+
+
+def _is_path(value: object) -> TypeGuard[str | os.PathLike[Any]]:
+    """Whether it names a place on the disk."""
+    return isinstance(value, str | os.PathLike)
+
+
+def _is_listed(values: object) -> TypeGuard[Iterable[object]]:
+    """Whether it has elements whose order is known."""
+    return isinstance(values, Iterable) and not isinstance(values, str | bytes | bytearray | dict | set | frozenset)
 
 
 def _shown(value: object) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.runs.arguments import checked_count, checked_id, checked_ids, checked_words
+from mmsrarec.runs.answers.arguments import checked_count, checked_id, checked_ids, checked_words
 from mmsrarec.runs.recommender import Recommender
 
 

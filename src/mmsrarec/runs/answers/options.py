@@ -6,20 +6,20 @@ from typing import Any, TypeAlias, TypedDict
 from numpy.typing import NDArray
 
 from mmsrarec.core.progress import Reported
-from mmsrarec.runs.arguments import ItemIds
+from mmsrarec.runs.answers.arguments import ItemIds
 
 UserIds: TypeAlias = Sequence[str] | Sequence[int] | NDArray[Any]
 Histories: TypeAlias = Mapping[Any, ItemIds] | Sequence[ItemIds]
 
 
-class Wanted(TypedDict, total=False):
+class PreferenceOptions(TypedDict, total=False):
     """Keywords that are asked for more of, and less of."""
 
     more: Sequence[str]
     less: Sequence[str]
 
 
-class Options(Wanted, total=False):
+class Options(PreferenceOptions, total=False):
     """As the arguments of `Recommender.recommend`."""
 
     reasons: bool

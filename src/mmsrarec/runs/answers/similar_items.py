@@ -7,13 +7,22 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from mmsrarec.core.artefacts import is_whole
 from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.errors import UnknownIdError
 from mmsrarec.rankers.base import known_items
 from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.retrieve.settings import CONTENT_SASREC
+from mmsrarec.runs.run_folder import Part, RunFolder
 
 TABLE = {"item_id": pl.String, "similar_item_id": pl.String, "rank": pl.Int64, "score": pl.Float64}
+
+
+def item_encoder(run_folder: RunFolder, split: Part) -> Encoder:
+    """The sequence model whose item vectors are compared: `content-sasrec` where the run has it, else the run's own."""
+    there = is_whole(run_folder.folder / run_folder.encoder_part(split, CONTENT_SASREC))
+    return run_folder.encoder(split, CONTENT_SASREC if there else None)
 
 
 def unit_vectors(encoder: Encoder) -> NDArray[np.float32]:
@@ -38,14 +47,14 @@ def nearest(
         For each item (k',) codes and (k',) cosines, the nearest first; equals by the lower code.
     """
     vectors = unit_vectors(encoder)
-    found = []
+    neighbour_lists: list[tuple[IntArray, NDArray[np.float32]]] = []
     for code in codes:
         cosines = vectors @ vectors[code]
         may = eligible.copy()
         may[code] = False
         order = np.argsort(-np.where(may, cosines, -np.inf), kind="stable")[: min(k, int(may.sum()))]
-        found.append((order, cosines[order]))
-    return found
+        neighbour_lists.append((order, cosines[order]))
+    return neighbour_lists
 
 
 def similar_items(
@@ -53,23 +62,41 @@ def similar_items(
 ) -> list[tuple[IntArray, NDArray[np.float32]]]:
     """As `nearest`, among the items that may be recommended and that the encoder has learned a vector of.
 
+    Args:
+        encoder: A trained sequence model.
+        train: The interactions that it was trained on.
+        available: (items,) what may be recommended.
+        codes: (m,) codes of items that are asked about.
+        ids: (m,) their ids.
+        k: How many items for each.
+
     Raises:
         UnknownIdError: The encoder has no vector of an item that is asked about.
     """
-    known = known_items(SequenceRanker.of(encoder, train), encoder.n_items)
-    without = [one for one, code in zip(ids, codes, strict=True) if code >= len(known) or not known[code]]
+    has_vector = known_items(SequenceRanker.of(encoder, train), encoder.n_items)
+    without = [
+        item_id for item_id, code in zip(ids, codes, strict=True) if code >= len(has_vector) or not has_vector[code]
+    ]
     if without:
         raise UnknownIdError(
             f"{encoder.settings.encoder} has no vector of {', '.join(without[:10])}: training saw nobody choose it"
         )
-    return nearest(encoder, codes.tolist(), known & available[: encoder.n_items], k)
+    return nearest(encoder, codes.tolist(), has_vector & available[: encoder.n_items], k)
 
 
-def similar_table(ids: Sequence[str], found: Sequence[tuple[IntArray, NDArray]], names: Sequence[str]) -> pl.DataFrame:
-    """item_id, similar_item_id, rank (from 1), score (the cosine), in the order of `ids`."""
+def similar_table(
+    ids: Sequence[str], neighbour_lists: Sequence[tuple[IntArray, NDArray[np.float32]]], item_ids: Sequence[str]
+) -> pl.DataFrame:
+    """item_id, similar_item_id, rank (from 1), score (the cosine), in the order of `ids`.
+
+    Args:
+        ids: (m,) item ids that are asked about.
+        neighbour_lists: (m,) answers of `similar_items`.
+        item_ids: (items,) item ids by code.
+    """
     rows = [
-        (item_id, names[int(code)], rank, float(cosine))
-        for item_id, (codes, cosines) in zip(ids, found, strict=True)
+        (item_id, item_ids[int(code)], rank, float(cosine))
+        for item_id, (codes, cosines) in zip(ids, neighbour_lists, strict=True)
         for rank, (code, cosine) in enumerate(zip(codes, cosines, strict=True), start=1)
     ]
     return pl.DataFrame(rows, schema=TABLE, orient="row")
