@@ -29,8 +29,9 @@ export HF_HUB_OFFLINE ?= 1
 demo: $(VENV)/.use
 	$(VENV)/bin/mmsrarec demo
 
+# one thread a process: as many processes as cores share the tests, each file within one
 test: check
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -m slow
