@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mmsrarec.models.backbone.pooling import pool_grid
+from mmsrarec.models.vision.pooling import pool_grid
 
 grids = st.tuples(st.integers(1, 7), st.integers(1, 7))
 squares = st.integers(1, 5).map(lambda side: side * side)
