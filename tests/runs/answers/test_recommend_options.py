@@ -7,7 +7,7 @@ from typing import Any, get_args, get_overloads, get_type_hints
 import pytest
 
 from mmsrarec.core.progress import Progress
-from mmsrarec.runs.options import Options, TableOptions, Wanted
+from mmsrarec.runs.answers.options import Options, PreferenceOptions, TableOptions
 from mmsrarec.runs.recommender import Recommender
 
 LATE_NAMES = {"Callable": Callable, "Progress": Progress}
@@ -42,7 +42,7 @@ def test_one_answer_and_a_table_are_asked_for_with_the_same_words() -> None:
     assert set(many) - set(one) == {"users", "histories", "progress"}
 
 
-@pytest.mark.parametrize("options", [Wanted, Options, TableOptions])
+@pytest.mark.parametrize("options", [PreferenceOptions, Options, TableOptions])
 def test_every_option_may_be_left_out_and_the_method_then_has_a_value_for_it(options: Any) -> None:
     assert options.__required_keys__ == frozenset()
     parameters = inspect.signature(Recommender.recommend).parameters

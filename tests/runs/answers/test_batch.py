@@ -15,9 +15,9 @@ from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import FloatArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError, UnknownIdError
-from mmsrarec.runs.answers import TABLE, Recommendation, Recommendations
-from mmsrarec.runs.batch import SCORES, recommend_table, score_table
-from mmsrarec.runs.questions import Questions
+from mmsrarec.runs.answers.batch import SCORES, recommend_table, score_table
+from mmsrarec.runs.answers.questions import Questions
+from mmsrarec.runs.answers.recommendations import TABLE, Recommendation, Recommendations
 
 DATASET = make_dataset(make_log(np.random.default_rng(0), n_users=5, n_items=8, length=3))
 QUESTIONS = Questions(DATASET)

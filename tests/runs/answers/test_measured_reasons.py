@@ -20,8 +20,9 @@ from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.recommend.ranking.generator_reasons import generator_reasons
 from mmsrarec.recommend.settings import RecommendSettings
-from mmsrarec.runs.reasons import SHOWN_REASONS, Reasons, asked_for, softmax, without_more
-from mmsrarec.runs.without_model import NoPrompts
+from mmsrarec.runs.answers.reasons import SHOWN_REASONS, Reasons, preference_reasons, without_preference_reasons
+from mmsrarec.runs.answers.scores import softmax
+from mmsrarec.runs.answers.without_model import NoPrompts
 
 DATASET = make_dataset(make_log(np.random.default_rng(0), n_users=8, n_items=15, length=4))
 KEYWORDS = make_keywords(DATASET)
@@ -138,7 +139,7 @@ words = st.lists(st.sampled_from(["mug", "blue mug", "clay", "otter"]), max_size
 def test_an_item_meets_the_words_that_its_keywords_say(mine: tuple, more: tuple, less: tuple) -> None:
     preferences = UserPreferences(more, tuple(word for word in less if word not in more))
     met = tuple(word for word in more if word in mine or (word == "mug" and "blue mug" in mine))
-    found = asked_for(mine, preferences)
+    found = preference_reasons(mine, preferences)
     assert [reason.words for reason in found] == ([met] if met else [])
     for reason in found:
         struck = any(word in mine or (word == "mug" and "blue mug" in mine) for word in preferences.less)
@@ -149,7 +150,7 @@ def test_an_item_meets_the_words_that_its_keywords_say(mine: tuple, more: tuple,
 @given(st.lists(st.sampled_from(["more", "history", "keywords", "picture"])))
 def test_only_what_was_asked_for_is_taken_out(kinds: list[str]) -> None:
     given_reasons = [Reason(kind, str(place), float(place)) for place, kind in enumerate(kinds)]
-    assert without_more(given_reasons) == [reason for reason in given_reasons if reason.kind != "more"]
+    assert without_preference_reasons(given_reasons) == [reason for reason in given_reasons if reason.kind != "more"]
 
 
 def test_a_recommendation_says_the_heaviest_reasons_for_it_and_keeps_all() -> None:

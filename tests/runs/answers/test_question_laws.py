@@ -1,4 +1,4 @@
-"""Who asks a recommender: known ids become codes, unknown ones are named or refused, and nothing is guessed."""
+"""Questions as laws: known ids become codes, unknown ones are named or refused, and nothing is guessed."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from world import make_dataset, make_log
 
 from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
-from mmsrarec.runs.questions import SHOWN, Questions, ignored, many_users, unmet
+from mmsrarec.runs.answers.questions import MAX_IDS_NAMED, Questions, left_out_notes, many_users, unmet_notes
 
 DATASET = make_dataset(make_log(np.random.default_rng(0), n_users=6, n_items=12, length=4))
 QUESTIONS = Questions(DATASET)
@@ -95,7 +95,7 @@ def test_a_log_without_anything_in_it_has_a_now() -> None:
     assert query.time.shape == (1,)
 
 
-@given(st.lists(item_ids, max_size=SHOWN + 5))
+@given(st.lists(item_ids, max_size=MAX_IDS_NAMED + 5))
 def test_codes_are_those_of_the_catalogue_and_an_unknown_id_is_refused_by_name(ids: list[str]) -> None:
     unknown = QUESTIONS.unknown(ids)
     assert len(set(unknown)) == len(unknown)
@@ -111,7 +111,7 @@ def test_a_refusal_stays_short_however_many_ids_are_unknown() -> None:
     with pytest.raises(UnknownIdError) as refused:
         QUESTIONS.codes([f"x{number}" for number in range(1000)])
     shown = str(refused.value).partition(": ")[2].split(", ")
-    assert shown == [f"x{number}" for number in range(SHOWN)]
+    assert shown == [f"x{number}" for number in range(MAX_IDS_NAMED)]
 
 
 masks = st.lists(st.booleans(), min_size=N_ITEMS, max_size=N_ITEMS).map(np.array)
@@ -176,7 +176,7 @@ def test_what_names_no_users_is_refused(users: object, histories: object, says: 
 
 @given(st.lists(ids, max_size=9, unique=True))
 def test_a_note_names_five_items_that_were_left_out_and_counts_all(left_out: list[str]) -> None:
-    notes = ignored(left_out)
+    notes = left_out_notes(left_out)
     assert len(notes) == bool(left_out)
     for note in notes:
         assert f": {', '.join(left_out[:5])}" in note
@@ -187,7 +187,7 @@ def test_a_note_names_five_items_that_were_left_out_and_counts_all(left_out: lis
 def test_keywords_that_no_item_carries_are_said_to_change_nothing() -> None:
     shown = [("blue mug", "clay"), ("otter",), ()]
     wanted = UserPreferences.of(more=["mugs", "copper"], less=["otter", "moon"])
-    assert unmet(wanted, shown) == ["no item carries copper, moon: asking for it changes nothing"]
-    assert unmet(UserPreferences.of(more=["clay"]), shown) == []
-    assert unmet(NO_PREFERENCES, shown) == []
-    assert unmet(UserPreferences.of(less=["clay"]), []) == ["no item carries clay: asking for it changes nothing"]
+    assert unmet_notes(wanted, shown) == ["no item carries copper, moon: asking for it changes nothing"]
+    assert unmet_notes(UserPreferences.of(more=["clay"]), shown) == []
+    assert unmet_notes(NO_PREFERENCES, shown) == []
+    assert unmet_notes(UserPreferences.of(less=["clay"]), []) == ["no item carries clay: asking for it changes nothing"]
