@@ -218,6 +218,6 @@ def test_after_it_is_refitted_a_run_answers_by_all_interactions(
     folder = tmp_path / "retrieve" / "all"
     folder.mkdir(parents=True)
     KeptLog.of(drawn).save(folder)
-    monkeypatch.setattr("mmsrarec.study.comparison.served_on", lambda *given: "all")
+    monkeypatch.setattr("mmsrarec.study.comparison.served_on", lambda folder, split, variant: "all")
     answer = answered_by(run_in(tmp_path, drawn))
     assert answer == {"fitted_on": "all interactions", "interactions": len(drawn.interactions)}
