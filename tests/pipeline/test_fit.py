@@ -1,6 +1,7 @@
 """`fit` makes a run that answers, from a data set and a time, and tells what it chose; the tiny model stands in."""
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import mmsrarec
 from mmsrarec import DataError, Dataset, MmsrarecError, Recommender, fit
+from mmsrarec.core.artefacts import is_whole
 from mmsrarec.data.folder import load
 from mmsrarec.runs.recipe import load_recipe
 
@@ -54,6 +56,17 @@ def test_the_run_is_a_folder_with_its_data_and_its_recipe(made: tuple[Path, Reco
         assert f"chosen: {reason}" in lines
     assert record["costs"]["token_layer"] > 0
     assert Recommender.load(out).recommend(history=["001"], k=1)
+
+
+def test_what_answers_is_kept_fitted(
+    made: tuple[Path, Recommender, list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    out, _, _ = made
+    kept = {path.name for path in out.glob("rankers/*/*") if is_whole(path)}
+    assert "als" in kept or "sequential-rules" in kept
+    with caplog.at_level(logging.WARNING, "mmsrarec"):
+        Recommender.load(out)
+    assert "keeps no fitted" not in caplog.text
 
 
 def test_a_second_call_does_nothing_again(

@@ -17,7 +17,7 @@ from mmsrarec.models.weight_packages import INSTALL_COMMAND
 from mmsrarec.pipeline.fit_costs import Costs, Facts, measure, training_seconds
 from mmsrarec.pipeline.fit_plan import NEGATIVES, Plan, choose, prompt_seconds, with_examples
 from mmsrarec.pipeline.fit_rankers import fit_rankers, missing_model_packages, plan_rankers
-from mmsrarec.pipeline.run import run
+from mmsrarec.pipeline.run import Run, run
 from mmsrarec.runs.provenance import RECIPE
 from mmsrarec.runs.recipe import Recipe, to_toml
 from mmsrarec.runs.recommender import Recommender
@@ -90,6 +90,8 @@ def fitted(
 ) -> dict[str, Any]:
     """The work of `fit`; what was chosen, why, and how long it took, as plain JSON values."""
     started, device = time.monotonic(), check_device(device)
+    for note in data.notes if isinstance(data, Dataset) else ():
+        say(note)
     dataset = _in_folder(data, out)
     facts = Facts.of(dataset)
     if facts.validated < MIN_VALIDATED_USERS:
@@ -190,9 +192,10 @@ def _rankers_alone(
 
 
 def _learn_fusion(run_folder: RunFolder, say: Progress) -> None:
-    """Choose who proposes, and learn how the language model and the rankers are fused, on validation users."""
+    """Keep fitted rankers, choose who proposes, and learn on validation users how all are fused with the model."""
     split = run_folder.chosen_on
     with say.counting() as count:
+        Run(run_folder, say).keep_rankers(count)
         scorers = Scorers(run_folder, split, count)
         CandidateGenerators(scorers, say).fusion("full", lambda: scorers.tuned("whole"))
 

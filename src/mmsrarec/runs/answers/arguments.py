@@ -29,7 +29,7 @@ def checked_id(name: str, value: object) -> str:
 def checked_ids(name: str, values: object) -> list[str]:
     """Ids as a list of strings. Raises MmsrarecError for a lone id, or for anything that is no list of ids."""
     if isinstance(values, str | bytes | bytearray):
-        raise MmsrarecError(f"{name}: {_shown(values)} is one piece of text: give a list of item ids, such as ['12']")
+        raise MmsrarecError(f"{name}: {_shown(values)} is one piece of text: give a list of ids, such as ['12']")
     return [checked_id(name, value) for value in _listed(name, values, "item ids")]
 
 
