@@ -1,7 +1,7 @@
 """Sets thread variables that must be set before Python starts: the process executes itself once more with them.
 
 On few cores, OpenMP's waiting threads spin and take time from the working threads; a run is then up to 10 to 100
-times slower. The allocator is not changed: jemalloc gained 5 % at the price of unbounded memory (docs/log.md).
+times slower. The allocator is not changed: jemalloc gained 5 % at the price of unbounded memory (docs/log).
 """
 
 import contextlib

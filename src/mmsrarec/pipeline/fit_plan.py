@@ -19,9 +19,9 @@ SHARE_SEQUENCE, SHARE_READING, SHARE_FUSION = 0.2, 0.4, 0.1
 MAX_PASSES, MIN_PASSES, USUAL_PASSES = 100, 3, 0.5
 """Passes of a sequence model; training stops early, after about half of what is allowed."""
 RANKING_LAYERS = 6
-"""The lowest layers rank as well as all 30 of the embedded model (docs/results.md)."""
+"""The lowest layers rank as well as all 30 of the embedded model (docs/results)."""
 CONTEXT_TOKENS, CANDIDATE_TOKENS = 210, 20
-"""Tokens of a ranking prompt: what all candidates share, and each of them (docs/results.md)."""
+"""Tokens of a ranking prompt: what all candidates share, and each of them (docs/results)."""
 SLACK = 2.0
 """Ranking a user over the forward pass of the tokens: gathering and rendering, and batches of unequal length."""
 CHOICE_SECONDS = 15

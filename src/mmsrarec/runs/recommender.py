@@ -159,7 +159,7 @@ class Recommender:
             more: Keywords that are asked for; they count at once, nothing is trained.
             less: Keywords that are asked to be spared.
             reasons: Whether to measure what carried each item, which takes more than twice as long as ranking
-                (docs/results.md) and changes neither scores nor order.
+                (docs/results) and changes neither scores nor order.
             allow_seen: Whether items that they had before may be recommended; None: as the run was evaluated.
             strict: Refuse a history that holds an unknown item.
             users: User ids, for a table; one user may come more than once.

@@ -26,7 +26,7 @@ PREFERENCE_LOG_ODDS = 2.0
 """Log-odds that an item gains for a word of `more`, and loses for a word of `less`.
 
 The model by itself obeys "more" a little and "less" hardly, and fusion may give its scores little weight
-(docs/results.md)."""
+(docs/results)."""
 RANDOM_STREAM = 5
 """Number of the random stream of preferences. With a stream of their own they change no query and no candidate."""
 
