@@ -4,8 +4,9 @@ Read in this order: `base` (the interface), `ranker_base` (the base class), any 
 (rankers by name), `ensemble` (several rankers as one).
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from mmsrarec.core.lazy_imports import public_attribute
 
 if TYPE_CHECKING:
     from mmsrarec.rankers.als import Als
@@ -60,6 +61,4 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use."""
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return public_attribute(__name__, _HOME, name)

@@ -8,8 +8,9 @@ Reading order: `settings` (no torch), `encoder` and `training` (a sequence model
 consumed next, as weighted votes and keywords), `item_time_index` and `signals` (facts about candidates in words).
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from mmsrarec.core.lazy_imports import public_attribute
 
 if TYPE_CHECKING:
     from mmsrarec.retrieve.collaborative_context import Votes, voting_neighbours
@@ -50,6 +51,4 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use, so that settings are read without torch."""
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return public_attribute(__name__, _MODULES, name)

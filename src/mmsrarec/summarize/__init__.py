@@ -6,8 +6,9 @@ answers), `answer_reading` and `keyword_parsing` (turn answers into keywords), `
 forms), `tuning` (trains the model for its task).
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from mmsrarec.core.lazy_imports import public_attribute
 
 if TYPE_CHECKING:
     from mmsrarec.summarize.answer_statistics import statistics
@@ -31,6 +32,4 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use, so that settings are read without torch."""
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return public_attribute(__name__, _MODULES, name)

@@ -8,8 +8,9 @@
 Neither torch nor pytest is needed to import it.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from mmsrarec.core.lazy_imports import public_attribute
 
 if TYPE_CHECKING:
     from mmsrarec.testing.logs import checkerboard, grown, queries, tiny_log
@@ -21,6 +22,4 @@ __all__ = ["RankerLaws", "checkerboard", "grown", "queries", "tiny_log"]
 
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use."""
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return public_attribute(__name__, _HOME, name)

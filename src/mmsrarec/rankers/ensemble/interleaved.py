@@ -99,16 +99,10 @@ class Interleaved(RanksEverything):
 
 
 @dataclass
-class PaddedCatalogue:
-    """A generator for more items than it was fitted on; items beyond its last have the score NaN.
-
-    Attributes:
-        generator: The generator.
-        items: Size of the catalogue now.
-    """
+class _WrappedGenerator:
+    """A generator whose name and kind of scores are those of the generator inside."""
 
     generator: CandidateGenerator
-    items: int
 
     @property
     def name(self) -> str:
@@ -119,6 +113,18 @@ class PaddedCatalogue:
     def logits(self) -> bool:
         """As the generator."""
         return self.generator.logits
+
+
+@dataclass
+class PaddedCatalogue(_WrappedGenerator):
+    """A generator for more items than it was fitted on; items beyond its last have the score NaN.
+
+    Attributes:
+        generator: The generator.
+        items: Size of the catalogue now.
+    """
+
+    items: int
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -132,7 +138,7 @@ class PaddedCatalogue:
 
 
 @dataclass
-class HiddenItems:
+class HiddenItems(_WrappedGenerator):
     """A generator as if nobody had consumed some items in its training; they have the score NaN.
 
     Attributes:
@@ -140,18 +146,7 @@ class HiddenItems:
         hidden: (n_items,) mask of those items.
     """
 
-    generator: CandidateGenerator
     hidden: NDArray[np.bool_]
-
-    @property
-    def name(self) -> str:
-        """As the generator."""
-        return self.generator.name
-
-    @property
-    def logits(self) -> bool:
-        """As the generator."""
-        return self.generator.logits
 
     @property
     def known(self) -> NDArray[np.bool_]:

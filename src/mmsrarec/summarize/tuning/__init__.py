@@ -6,8 +6,9 @@ rewards of a recipe together), `best_of_n` (the targets of the warm start), `tra
 fine-tuning and GRPO). `policy` and `trainers` need the packages of the extra `tune`.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from mmsrarec.core.lazy_imports import public_attribute
 
 if TYPE_CHECKING:
     from mmsrarec.summarize.tuning.policy import TuningContext, tune
@@ -20,6 +21,4 @@ _MODULES = {"Embed": "reward_parts", "Reward": "reward_parts", "TuningContext": 
 
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use, so that summarizing needs no package of tuning."""
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return public_attribute(__name__, _MODULES, name)
