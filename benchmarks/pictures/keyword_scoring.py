@@ -26,19 +26,25 @@ LABELS = Path(__file__).with_name("labels.csv")
 PARTS = ("known", "near")
 """known: what is shown is one of the 1,000 ImageNet classes; near: it is none of them."""
 EMPTY = frozenset(
-    "photo photograph photography picture image closeup close up view detail object thing item product artifact artefact "
-    "entity stuff design color colour shape style pattern large small big little tall long short wide narrow old new "
-    "single pair modern simple natural real realistic beautiful nice cute common single various different other "
-    "colorful colourful bright dark light plain".split()
+    """
+    photo photograph photography picture image closeup close up view detail object thing item product artifact artefact
+    entity stuff design color colour shape style pattern large small big little tall long short wide narrow old new
+    single pair modern simple natural real realistic beautiful nice cute common various different other colorful
+    colourful bright dark light plain
+    """.split()  # noqa: SIM905
 )
 """Words that name nothing that could be seen or not."""
 RESAMPLES = 2000
 Worth = Literal["named", "near", "true", "empty", "wrong"]
 
 
+def split(text: str) -> list[str]:
+    return text.lower().replace("-", " ").replace("'", " ").split()
+
+
 def forms(text: str) -> list[str]:
     """The common forms of a text's words."""
-    return [same(word) for word in text.lower().replace("-", " ").replace("'", " ").split()]
+    return [same(word) for word in split(text)]
 
 
 def spans(text: str) -> set[str]:
@@ -76,10 +82,10 @@ class Photograph:
             return "named"
         if found & self._names["near"]:
             return "near"
-        words = set(forms(keyword))
-        if words <= self._true_words:
+        unknown = [word for word in split(keyword) if same(word) not in self._true_words]
+        if not unknown:
             return "true"
-        return "empty" if words <= self._true_words | {same(word) for word in EMPTY} else "wrong"
+        return "empty" if set(unknown) <= EMPTY else "wrong"
 
     def credit(self, keywords: Sequence[str]) -> float:
         """1 where a keyword names what is shown, 0.5 where one comes near, else 0."""
@@ -91,10 +97,10 @@ def read_labels(file: Path = LABELS) -> list[Photograph]:
     with file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     words = {"accepted", "near", "true"}
-    split = [
+    lists = [
         {name: tuple(text.split("|")) if text else () for name, text in row.items() if name in words} for row in rows
     ]
-    return [Photograph(**row | own) for row, own in zip(rows, split, strict=True)]
+    return [Photograph(**row | own) for row, own in zip(rows, lists, strict=True)]
 
 
 def ratio(above: Sequence[float], below: Sequence[float], seed: int = 0) -> dict[str, float] | None:
@@ -152,7 +158,9 @@ def score(
         third = [p.credit([name for names in classes[p.file][:3] for name in names]) for p in photographs]
         in_three = [float(value == 1) for value in third]
         figures |= {
-            "named where the classifier's first 3 name it": ratio(np.multiply(named, in_three).tolist(), in_three, seed),
+            "named where the classifier's first 3 name it": ratio(
+                np.multiply(named, in_three).tolist(), in_three, seed
+            ),
             "classifier's first": ratio([float(value == 1) for value in first], one, seed),
             "classifier's first 3": ratio(in_three, one, seed),
             "classifier's first, near counting half": ratio(first, one, seed),

@@ -1,4 +1,4 @@
-"""The vision encoder's own classifier: the head that the package of its weights carries, and the names of its classes."""
+"""The vision encoder's own classifier: the head in the file of its weights, and the names of its classes."""
 
 import importlib.util
 import json

@@ -2,7 +2,7 @@
 
     apt-get download tuxpaint-stamps-default; dpkg-deb -x tuxpaint-stamps-default_*.deb STAMPS
     pip download --no-deps scikit-image gradio; unzip -d PICTURES scikit_image-*.whl; unzip -d PICTURES gradio-*.whl
-    python benchmarks/photographs/photographs.py STAMPS PICTURES --sheet sheet.png
+    python benchmarks/pictures/photographs.py STAMPS PICTURES --sheet sheet.png
 
 labels.csv says which photographs, and which words are right. The pictures themselves come out of packages, are checked
 by their hashes, and are never part of this project (tuxpaint-stamps-default is GPL-2). Transparent parts become white.
@@ -17,29 +17,20 @@ import hashlib
 import json
 import sys
 import sysconfig
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from class_names import class_names_file, likeliest_classes, read_class_names
 from keyword_scoring import PARTS, Photograph, read_labels, score
 from photograph_sheet import draw_sheet
 from PIL.Image import Image
+from stage_one import ask_about_pictures, frozen_digest, load_model
 
 from mmsrarec.core.artefacts import versions
-from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.data.images import open_picture
-from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.settings import ModelSettings
-from mmsrarec.models.vision.image_features import encode_catalogue_images
 from mmsrarec.runs.recipe import load_recipe
-from mmsrarec.summarize.settings import SummarizeSettings
-from mmsrarec.summarize.summarizer import summarize
-
-UNSUPPORTED = "unsupported: "
 
 
 def find(photographs: Sequence[Photograph], folders: Sequence[Path]) -> dict[str, Path]:
@@ -52,37 +43,6 @@ def find(photographs: Sequence[Photograph], folders: Sequence[Path]) -> dict[str
                 found[photograph.file] = path
                 break
     return found
-
-
-def ask(
-    mllm: Mllm, files: Mapping[str, Path], settings: SummarizeSettings
-) -> tuple[dict[str, tuple[str, ...]], dict[str, list[str]]]:
-    """What stage 1 makes of items that have nothing but a picture.
-
-    Returns:
-        The keywords of each file, and those among them that the grounding check doubts.
-    """
-    names, none = list(files), np.zeros(0, dtype=np.int64)
-
-    def tell(done: int, total: int, label: str) -> None:
-        print(f"{label}: {done} of {total}", file=sys.stderr)
-
-    with tempfile.TemporaryDirectory() as folder:
-        images = Path(folder) / "images"
-        images.mkdir()
-        items = []
-        for code, path in enumerate(files.values()):
-            image = f"{code}{path.suffix}"
-            (images / image).write_bytes(path.read_bytes())
-            items.append(Item(str(code), image=image))
-        interactions = make_interactions(none, none, none, 0, len(items))
-        dataset = Dataset("photographs", tuple(items), (), interactions, Path(folder))
-        features, rejected = encode_catalogue_images(mllm, dataset, settings.visual_tokens, progress=tell)
-        if rejected:
-            raise SystemExit(f"{len(rejected)} pictures cannot be used: {rejected}")
-        keywords = summarize(dataset, mllm, settings, Path(folder) / "store", features, progress=tell)
-    doubts = [[flag.removeprefix(UNSUPPORTED) for flag in row if flag.startswith(UNSUPPORTED)] for row in keywords.flags]
-    return dict(zip(names, keywords.image, strict=True)), dict(zip(names, doubts, strict=True))
 
 
 def read_keywords(file: Path, known: set[str]) -> dict[str, list[str]]:
@@ -114,6 +74,7 @@ def main() -> None:
     options.add_argument("--recipe", default="sample", help="whose summarize settings are used")
     options.add_argument("--set", action="append", default=[], metavar="A.B=C", help="override a key of the recipe")
     options.add_argument("--device", default="cpu")
+    options.add_argument("--projector", type=Path, help="other weights of the embedded model's projector")
     options.add_argument("--keywords", type=Path, help="a JSON file of keywords to score, instead of a model's")
     options.add_argument("--save-keywords", type=Path, help="a JSON file to write the keywords to")
     options.add_argument("--class-names", type=Path, default=class_names_file(), help="names of the classes, JSON")
@@ -131,13 +92,15 @@ def main() -> None:
         raise SystemExit("no photograph is there: unpack the packages that labels.csv names, and give their folders")
 
     settings = load_recipe(args.recipe, ["data=none", *args.set]).summarize
-    flagged, mllm = None, None
+    flagged, mllm, frozen = None, None, None
     if args.keywords:
         keywords, model = read_keywords(args.keywords, {photograph.file for photograph in labelled}), str(args.keywords)
     else:
-        mllm = Mllm.load(ModelSettings(name=args.model), args.device)
-        keywords, flagged = ask(mllm, files, settings)
-        model = mllm.fingerprint
+        mllm = load_model(args.model, args.device, args.projector)
+        answered = ask_about_pictures(mllm, list(files.values()), settings)
+        keywords = dict(zip(files, answered.keywords, strict=True))
+        flagged = dict(zip(files, answered.doubtful, strict=True))
+        model, frozen = mllm.fingerprint, frozen_digest(mllm)
     if args.save_keywords:
         args.save_keywords.write_text(json.dumps(keywords, indent=1, ensure_ascii=False), encoding="utf-8")
 
@@ -162,6 +125,7 @@ def main() -> None:
         result = {
             "benchmark": "photographs",
             "model": model,
+            "frozen_weights": frozen,
             "figures": figures,
             "photographs": counts,
             "left_out": dict(absent),
