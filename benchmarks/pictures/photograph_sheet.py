@@ -7,7 +7,7 @@ from keyword_scoring import Photograph
 from PIL import Image, ImageDraw, ImageFont
 
 SIDE, LINE, COLUMNS = 190, 16, 6
-COLOURS = {"named": "#0a7a0a", "near": "#8a6d00", "true": "#1e5aa8", "empty": "#777777", "wrong": "#c00000"}
+COLOURS = {"named": "#0a7a0a", "near": "#8a6d00", "true": "#1e5aa8", "empty": "#7a4fa3", "wrong": "#c00000"}
 
 
 def order(photographs: Sequence[Photograph], keywords: Mapping[str, Sequence[str]]) -> list[Photograph]:
@@ -30,7 +30,8 @@ def draw_sheet(
 ) -> None:
     """Write a PNG file with the `each` worst photographs and the `each` best, each with its keywords below it.
 
-    Green names what is shown, yellow comes near, blue is true of it, red is wrong. The first accepted word is black.
+    Green names what is shown, yellow comes near, blue is true of it, purple says nothing, red is wrong. Black is the first
+    accepted word.
     """
     ordered = order(photographs, keywords)
     blocks = (("worst", ordered[:each]), ("best", ordered[::-1][:each]))

@@ -5,9 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from mmsrarec.summarize.tuning.frozen_models import FrozenImageModel
@@ -49,12 +46,12 @@ def image_information(
     pairs = [(other, answers[code]) for code in answered for other in (code, *reward.contrast(code))]
     if pairs:
         remembered(*map(list, zip(*pairs, strict=True)))
-    nats: list[float] = []
-    for code, answer in answers.items():
-        own, *rest = (
-            (float(known[other, answer].sum()) for other in (code, *reward.contrast(code))) if answer else (0, 0)
-        )
-        nats.append(own - float(np.mean(rest)))
+
+    def advantage(code: int, answer: str) -> float:
+        own, *rest = (float(known[other, answer].sum()) for other in (code, *reward.contrast(code)))
+        return own - float(np.mean(rest))
+
+    nats = [advantage(code, answer) if answer else 0.0 for code, answer in answers.items()]
     names = list(answers)
     rewards = reward(list(answers.values()), ["picture"] * len(names), [""] * len(names), names)
     return np.array(nats), np.array([value or 0.0 for value in rewards])
@@ -92,11 +89,13 @@ def mean_auc(scores: Floats, has_label: NDArray[np.bool_], seed: int = 0) -> dic
     """
 
     def mean(rows: NDArray[np.int64]) -> float:
-        return float(np.nanmean([auc(scores[rows, i], has_label[rows, i]) for i in range(scores.shape[1])]))
+        values = [auc(scores[rows, i], has_label[rows, i]) for i in range(scores.shape[1])]
+        known = [value for value in values if not np.isnan(value)]  # a resample may lack a label
+        return float(np.mean(known)) if known else float("nan")
 
     every, rng = np.arange(len(scores)), np.random.default_rng(seed)
     means = [mean(rng.integers(len(scores), size=len(scores))) for _ in range(RESAMPLES)]
-    low, high = np.percentile(means, [2.5, 97.5])
+    low, high = np.nanpercentile(means, [2.5, 97.5])
     return {"value": mean(every), "low": float(low), "high": float(high)}
 
 
@@ -113,6 +112,10 @@ def logistic_scores(train: Floats, has_label: NDArray[np.bool_], test: Floats) -
     Returns:
         (m, labels).
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline, make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     chosen = np.arange(len(train)) % 4 == 0
 
     def fitted(strength: float, rows: NDArray[np.bool_], label: int) -> Pipeline:

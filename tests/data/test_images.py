@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmsrarec.data import images
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
-from mmsrarec.data.images import BadPicture, open_picture, usable_pictures
+from mmsrarec.data.images import BadPicture, is_held_out, open_picture, usable_pictures
 
 
 def noise(mode: str = "RGB", size: tuple[int, int] = (40, 30)) -> Image.Image:
@@ -160,3 +160,10 @@ def test_usable_pictures_tells_good_from_bad(tmp_path: Path) -> None:
     usable, broken = usable_pictures(Dataset("d", items, (), make_interactions(none, none, none, 0, 3), tmp_path))
     assert usable == {0: tmp_path / "images" / "good.png"}
     assert broken == {1: "no such file"}
+
+
+def test_one_picture_in_five_is_held_out_whatever_its_name() -> None:
+    held_out = [is_held_out(b"picture %d" % number) for number in range(2000)]
+    assert 0.17 < np.mean(held_out) < 0.23
+    # a fixed rule: what was held out from training stays so
+    assert [number for number in range(20) if held_out[number]] == [1, 7, 11, 16, 18]
