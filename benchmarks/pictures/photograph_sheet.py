@@ -30,8 +30,8 @@ def draw_sheet(
 ) -> None:
     """Write a PNG file with the `each` worst photographs and the `each` best, each with its keywords below it.
 
-    Green names what is shown, yellow comes near, blue is true of it, purple says nothing, red is wrong. Black is the first
-    accepted word.
+    Green names what is shown, yellow comes near, blue is true of it, purple says nothing, red is wrong. Black is
+    the first accepted word.
     """
     ordered = order(photographs, keywords)
     blocks = (("worst", ordered[:each]), ("best", ordered[::-1][:each]))

@@ -137,6 +137,8 @@ def main() -> None:
         print(json.dumps(result))
     else:
         print(model, table(figures, counts), sep="\n")
+        if frozen:
+            print(f"weights besides the projector: {frozen}")
         print("most frequent wrong keywords:", ", ".join(f"{word} {count}" for word, count in wrong.most_common(12)))
 
 
