@@ -7,7 +7,7 @@
 A picture is held out by the hash of its bytes (`mmsrarec.data.images.is_held_out`); a projector that ships is trained
 on the others only. Three figures:
 
-- image information: how much likelier an answer is under its own picture than under 15 others, in nats, and as the
+- image information: how much likelier an answer is under its own picture than under others, in nats, and as the
   image reward of tuning; of the model's own answer, and of the item's true labels (four at most);
 - the AUC of each label by log P(label | picture, question of stage 1), mean over the labels; also by the label's share
   among all labels. Beside it the ceiling: logistic regression on the vision encoder's pooled features, trained on the
@@ -64,6 +64,7 @@ def main() -> None:
     options.add_argument("--skip", nargs="+", default=[], metavar="LABEL", help="labels that are left out")
     options.add_argument("--least", type=int, default=10, help="held-out pictures that have a label, at least")
     options.add_argument("--limit", type=int, default=500, help="held-out pictures that the model is asked about")
+    options.add_argument("--others", type=int, default=15, help="other pictures that an answer is compared with")
     options.add_argument("--model", default="embedded", help='"embedded", or any image-text-to-text model')
     options.add_argument("--projector", type=Path, help="other weights of the embedded model's projector")
     options.add_argument("--recipe", default="sample", help="whose summarize settings are used")
@@ -92,7 +93,7 @@ def main() -> None:
         "true labels": [", ".join(p.labels[:LABELS_OF_AN_ANSWER]).lower() for p in held],
     }
     for name, answers in texts.items():
-        nats, rewards = image_information(model, dict(enumerate(answers)), policy.limits)
+        nats, rewards = image_information(model, dict(enumerate(answers)), policy.limits, args.others)
         figures[f"image information of the {name}, nats"] = ratio(nats.tolist(), one)
         figures[f"image reward of the {name}"] = ratio(rewards.tolist(), one)
     has_label = matrix(held, labels)
@@ -118,6 +119,7 @@ def main() -> None:
             "model": mllm.fingerprint,
             "frozen_weights": frozen_digest(mllm),
             "held_out": len(held),
+            "compared_with": args.others,
             "others": sum(not picture.held_out for picture in pictures),
             "figures": figures,
             "labels": by_label,
