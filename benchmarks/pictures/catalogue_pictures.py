@@ -1,7 +1,7 @@
 """What a model sees on the pictures of a catalogue that are held out: film posters, game covers.
 
-    python benchmarks/pictures/catalogue_pictures.py ../shared/data/ml-latest-small-mm
-    python benchmarks/pictures/catalogue_pictures.py ../shared/data/amazon-games-2018 --level 1 \\
+    python benchmarks/pictures/catalogue_pictures.py DATA/ml-latest-small-mm
+    python benchmarks/pictures/catalogue_pictures.py DATA/amazon-games-2018 --level 1 \\
         --skip "Kids & Family" "Kids; Family" --least 6
 
 A picture is held out by the hash of its bytes (`mmsrarec.data.images.is_held_out`); a projector that ships is trained

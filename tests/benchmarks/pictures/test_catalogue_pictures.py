@@ -42,6 +42,7 @@ def start(monkeypatch, capsys):
 
 
 def test_held_out_pictures_are_measured_and_the_others_teach_the_ceiling(start, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="comes with the extra tune")
     folder = catalogue(tmp_path)
     result = json.loads(start(str(folder), "--least", "2", "--json"))
     held = sum(is_held_out(path.read_bytes()) for path in (folder / "images").iterdir())
