@@ -88,7 +88,7 @@ def make_prompts(mllm: Mllm, dataset: Dataset, context: list[PromptContext], set
     bare = (item if code in asked else replace(item, image=None) for code, item in enumerate(dataset.items))
     shown = replace(dataset, items=tuple(bare))
     features = (
-        encode_catalogue_images(mllm, shown, settings.visual_tokens)[0] if settings.prompt_fields.pictures else {}
+        encode_catalogue_images(mllm, shown, settings.visual_tokens).features if settings.prompt_fields.pictures else {}
     )
     return Prompts(mllm, dataset, keywords, features, settings)
 

@@ -196,7 +196,7 @@ def main() -> int:
         args.folder = Path(folder)
         dataset = draw_catalogue(args.folder / "catalogue", seed=0, items=DRAWN)
         mllm = model_of(args)
-        features, _ = encode_catalogue_images(mllm, dataset, settings.visual_tokens)
+        features = encode_catalogue_images(mllm, dataset, settings.visual_tokens).features
         image_features.save(features, args.folder / "features")
         few, their_features = enlarge(dataset, features, min(args.items, DRAWN))
         seconds = compare(mllm, few, their_features, settings, args.batch, args.repeats)

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.backbone.warm_up import projector_of
 from mmsrarec.models.untyped import load_tensors
+from mmsrarec.models.vision.class_words import WordProbabilities
 from mmsrarec.models.vision.image_features import Features, encode_catalogue_images
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.settings import SummarizeSettings
@@ -75,12 +76,14 @@ class Answered:
     Attributes:
         dataset: The catalogue; its folder is gone.
         features: The visual tokens of each picture, by its number.
+        words: What the vision encoder's classifier says of each picture, by its number.
         keywords: The keywords of each picture.
         doubtful: Those among them that the grounding check doubts.
     """
 
     dataset: Dataset
     features: Features
+    words: Mapping[int, WordProbabilities]
     keywords: tuple[tuple[str, ...], ...]
     doubtful: tuple[tuple[str, ...], ...]
 
@@ -92,14 +95,14 @@ def ask_about_pictures(mllm: Mllm, paths: Sequence[Path], settings: SummarizeSet
         SystemExit: A picture cannot be used.
     """
     with picture_catalogue(paths) as dataset:
-        features, rejected = encode_catalogue_images(mllm, dataset, settings.visual_tokens, progress=tell)
-        if rejected:
-            raise SystemExit(
-                f"pictures that cannot be used: {[(paths[int(code)].name, why) for code, why in rejected.items()]}"
-            )
+        seen = encode_catalogue_images(mllm, dataset, settings.visual_tokens, progress=tell)
+        if seen.rejected:
+            reasons = [(paths[int(code)].name, why) for code, why in seen.rejected.items()]
+            raise SystemExit(f"pictures that cannot be used: {reasons}")
         assert dataset.folder is not None
-        kept: Keywords = summarize(dataset, mllm, settings, dataset.folder / "store", features, progress=tell)
+        store = dataset.folder / "store"
+        kept: Keywords = summarize(dataset, mllm, settings, store, seen.features, progress=tell, image_words=seen.words)
     doubtful = tuple(
         tuple(flag.removeprefix(UNSUPPORTED) for flag in row if flag.startswith(UNSUPPORTED)) for row in kept.flags
     )
-    return Answered(dataset, features, kept.image, doubtful)
+    return Answered(dataset, seen.features, seen.words, kept.image, doubtful)

@@ -14,7 +14,7 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
-from mmsrarec.models.vision.image_features import encode_catalogue_images
+from mmsrarec.models.vision.image_features import EncodedImages, encode_catalogue_images
 from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.runs.run_folder import RunFolder
 
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, drawn: Dataset) -> Path:
 def test_it_loads_and_looks_at_nothing(folder: Path, drawn: Dataset) -> None:
     mllm = Mllm.load(ModelSettings(name=str(folder / "model"), dtype="float32"))
     assert not mllm.sees
-    assert encode_catalogue_images(mllm, drawn, 4) == ({}, {})
+    assert encode_catalogue_images(mllm, drawn, 4) == EncodedImages({}, {}, {})
     with pytest.raises(MmsrarecError, match="reads no pictures"):
         mllm.encode_images([Image.new("RGB", (8, 8))], 4)
 

@@ -78,12 +78,13 @@ def test_a_stopped_training_goes_on_there(tmp_path: Path, device: str) -> None:
 
 
 def test_pictures_that_are_known_and_new_ones_go_together(drawn: Dataset, tmp_path: Path, device: str) -> None:
-    expected, _ = image_features.encode_catalogue_images(tiny_mllm(), drawn, 4)
+    expected = image_features.encode_catalogue_images(tiny_mllm(), drawn, 4).features
     mllm = there(tiny_mllm(), device)
-    image_features.save(dict(list(expected.items())[:5]), tmp_path / "known", drawn)
-    known = image_features.load_known(tmp_path / "known")
+    image_features.save(dict(list(expected.items())[:5]), tmp_path / image_features.FEATURES, drawn)
+    image_features.save_words({}, tmp_path / image_features.WORDS, drawn)
+    known = image_features.load_known(tmp_path)
     assert len(known) == 5
-    features, _ = image_features.encode_catalogue_images(mllm, drawn, 4, known_features=known)
+    features = image_features.encode_catalogue_images(mllm, drawn, 4, known=known).features
     image_features.save(features, tmp_path / "all", drawn)
     assert features.keys() == expected.keys()
     for code, seen in expected.items():

@@ -84,7 +84,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def features(mllm: Mllm, dataset: Dataset) -> dict[int, Tensor]:
-    return encode_catalogue_images(mllm, dataset, SETTINGS.visual_tokens)[0]
+    return encode_catalogue_images(mllm, dataset, SETTINGS.visual_tokens).features
 
 
 def test_each_part_is_asked_once_and_never_again(mllm, dataset, features, tmp_path) -> None:

@@ -96,11 +96,13 @@ class Steps:
                     shutil.copy(before / PROJECTOR, folder / PROJECTOR)
                 elif recipe.model.warm_up_steps:
                     self.warm_up(mllm, folder, count)
-                known_features = image_features.load_known(before / "features.safetensors") if same_model else None
-                features, rejected = image_features.encode_catalogue_images(
-                    mllm, data, settings.visual_tokens, progress=count, known_features=known_features
+                known = image_features.load_known(before) if same_model else None
+                images = image_features.encode_catalogue_images(
+                    mllm, data, settings.visual_tokens, progress=count, known=known
                 )
-            image_features.save(features, folder / "features.safetensors", data)
+            rejected = images.rejected
+            image_features.save(images.features, folder / image_features.FEATURES, data)
+            image_features.save_words(images.words, folder / image_features.WORDS, data)
             (folder / "rejected.json").write_text(json.dumps(rejected, indent=1))
             if rejected:
                 first = next(iter(rejected.items()))
@@ -146,6 +148,7 @@ class Steps:
                         rows=runtime.tune_rows,
                         batch=runtime.generate_batch,
                         count=count,
+                        image_words=self.run_folder.image_words,
                     )
                     facts = tune(context, folder)
                 (folder / "tuning.json").write_text(json.dumps(facts))
@@ -204,6 +207,7 @@ class Steps:
                 tuned=tuned,
                 shard=self.shard,
                 words=self.words,
+                image_words=self.run_folder.image_words,
             )
         return keywords, mllm.fingerprint + eye
 

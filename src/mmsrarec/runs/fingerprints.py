@@ -8,6 +8,7 @@ from mmsrarec.data.identity import log_digest, picture_digests, text_digest
 from mmsrarec.data.splits import EVERYTHING, SplitName
 from mmsrarec.evaluate.hyperparameter_search import VERSION, searched
 from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.models.vision.class_words import class_words_hash
 from mmsrarec.rankers.registry.settings import encoder_settings, space_of
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC, EncoderName, EncoderSettings, RetrieveSettings
@@ -76,13 +77,23 @@ class Fingerprints:
         visual_tokens = self.recipe.summarize.visual_tokens
         categories = self.texts if self.model.warm_up_steps else None
         return self.of(
-            "pictures", model=self.model, images=self.images, categories=categories, visual_tokens=visual_tokens
+            "pictures",
+            model=self.model,
+            images=self.images,
+            categories=categories,
+            visual_tokens=visual_tokens,
+            class_words=class_words_hash(),
         )
 
     def learned(self) -> str:
         """Of what was learned and seen of the pictures, which is kept when the catalogue changes."""
         recipe = self.recipe
-        return artefacts.key(model=self.model, seed=recipe.seed, visual_tokens=recipe.summarize.visual_tokens)
+        return artefacts.key(
+            model=self.model,
+            seed=recipe.seed,
+            visual_tokens=recipe.summarize.visual_tokens,
+            class_words=class_words_hash(),
+        )
 
     def tune(self, retune: bool) -> str:
         """Of the tuned policy, which is for items to come and so is kept when the catalogue changes.

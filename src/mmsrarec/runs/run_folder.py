@@ -23,6 +23,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.vision import image_features
+from mmsrarec.models.vision.class_words import WordProbabilities
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
@@ -133,7 +134,12 @@ class RunFolder:
     @cached_property
     def features(self) -> image_features.Features:
         """What the untuned model sees of each picture."""
-        return image_features.load(self._finished("pictures") / "features.safetensors", self.dataset)
+        return image_features.load(self._finished("pictures") / image_features.FEATURES, self.dataset)
+
+    @cached_property
+    def image_words(self) -> dict[int, WordProbabilities]:
+        """What the vision encoder's classifier says of each picture; empty for a model without one."""
+        return image_features.load_words(self._finished("pictures") / image_features.WORDS, self.dataset)
 
     @cached_property
     def keywords(self) -> Keywords:

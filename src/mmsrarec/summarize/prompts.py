@@ -3,6 +3,7 @@
 Template and data are tokenised apart and joined as ids, so no item's text can yield a special token.
 """
 
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from mmsrarec.data.dataset import Item
@@ -11,6 +12,7 @@ from mmsrarec.models.backbone.mllm import Mllm
 # "Copied" keeps a small model from naming the class of a thing (metal) where the text names the thing (steel).
 TEXT_QUESTION = "Words copied from this text:\n"
 IMAGE_QUESTION = "\nKeywords of this picture:"
+CLASSIFIER_HINT = "\nIt may show: "
 SHOTS = (
     (
         "Silent Ridge. Two detectives hunt a killer through the rain of a nameless city. Crime, Thriller",
@@ -26,22 +28,24 @@ SHOTS = (
     ),
 )
 
-ASKED = (TEXT_QUESTION, IMAGE_QUESTION, SHOTS)
+ASKED = (TEXT_QUESTION, IMAGE_QUESTION, CLASSIFIER_HINT, SHOTS)
 """All texts of the prompts. They are part of the fingerprint of everything made from the answers."""
 
 
-def image_prompt(mllm: Mllm, visual_tokens: int) -> list[int]:
+def image_prompt(mllm: Mllm, visual_tokens: int, class_words: Sequence[str] = ()) -> list[int]:
     """Render the question about a picture's keywords. The projector is trained on this prompt.
 
     Args:
         mllm: The model.
         visual_tokens: Placeholder tokens that stand for the picture.
+        class_words: What the vision encoder's classifier says of the picture (`summarize.eye_words`).
 
     Returns:
         Token ids.
     """
     before, after = mllm.frame
-    return [*before, *[mllm.image_token] * visual_tokens, *mllm.encode(IMAGE_QUESTION), *after]
+    hint = mllm.encode(CLASSIFIER_HINT + ", ".join(class_words)) if class_words else []
+    return [*before, *[mllm.image_token] * visual_tokens, *hint, *mllm.encode(IMAGE_QUESTION), *after]
 
 
 def item_text(item: Item) -> str:

@@ -65,6 +65,11 @@ class SummarizeSettings(BaseModel):
     visual_tokens: int = Field(
         default=9, ge=1, le=4096, description="tokens a picture is shown as; a square keeps the grid"
     )
+    eye_words: bool = Field(
+        default=True,
+        description="tell the model what the vision encoder's own classifier says of a picture, where it is sure; "
+        "only the embedded model has such a classifier [extension]",
+    )
     text_budget: int = Field(
         default=160, ge=8, le=8192, description="tokens of an item's text that are read, from its start"
     )

@@ -17,6 +17,7 @@ from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.vision.class_words import WordProbabilities, class_words_hash, likely_words
 from mmsrarec.models.vision.image_features import sha256
 from mmsrarec.summarize.answer_reading import flag, read_image, read_texts
 from mmsrarec.summarize.answer_store import Job, Store
@@ -61,6 +62,7 @@ def summarize(
     shard: tuple[int, int] | None = None,
     embed: Embed | None = None,
     words: CatalogueWords | None = None,
+    image_words: Mapping[int, WordProbabilities] | None = None,
 ) -> Keywords:
     """Ask the model about all items, and read the keywords of its answers.
 
@@ -81,6 +83,8 @@ def summarize(
         embed: The sentence embedding phi of `settings.keyword_cost`; loaded by its name in the settings unless given.
         words: The facts about the whole catalogue from the time when it was first summarized; collected from the
             dataset unless given.
+        image_words: What the vision encoder's classifier says of the pictures, by item code; the model is told where
+            `settings.eye_words` is set, and a keyword that the classifier bears out is not doubted.
 
     Returns:
         The keywords of all items.
@@ -88,8 +92,10 @@ def summarize(
     Raises:
         MmsrarecError: If the store cannot be used, the shard does not exist, or the model fails on all questions.
     """
-    mine, features = _share(shard), features or {}
-    text_questions, picture_questions = _questions(dataset, mllm, settings, features, tuned)
+    mine, features, image_words = _share(shard), features or {}, image_words or {}
+    hints = {code: likely_words(said) for code, said in image_words.items()} if settings.eye_words else {}
+    eye += class_words_hash() if hints else ""
+    text_questions, picture_questions = _questions(dataset, mllm, settings, features, hints, tuned)
     texts = [item_text(item) for item in dataset.items]
     item_lexicons = lexicons(dataset.items, settings.language, words)
     answers: dict[str, dict[int, str]] = {"text": {}, "picture": {}}
@@ -108,9 +114,13 @@ def summarize(
         image_rows = [
             read_image(answers["picture"].get(code), settings.max_keywords_image) for code in range(len(dataset.items))
         ]
-        # a keyword of a picture that the text mentions needs no check
+        # a keyword of a picture that the text mentions, or that the classifier saw, needs no check
         doubtful = {
-            code: [word for word in image_rows[code][0] if not grounded(word, texts[code], item_lexicons[code])]
+            code: [
+                word
+                for word in image_rows[code][0]
+                if word not in image_words.get(code, {}) and not grounded(word, texts[code], item_lexicons[code])
+            ]
             for code in answers["picture"]
         }
         code_of = {picture_questions[code].content: code for code, keywords in doubtful.items() if keywords}
@@ -141,7 +151,12 @@ def summarize(
 
 
 def _questions(
-    dataset: Dataset, mllm: Mllm, settings: SummarizeSettings, features: Mapping[int, Tensor], tuned: bool
+    dataset: Dataset,
+    mllm: Mllm,
+    settings: SummarizeSettings,
+    features: Mapping[int, Tensor],
+    hints: Mapping[int, Sequence[str]],
+    tuned: bool,
 ) -> tuple[dict[int, Question], dict[int, Question]]:
     """The questions about texts and those about pictures, by item code."""
     texts: dict[int, Question] = {}
@@ -153,7 +168,7 @@ def _questions(
         path = dataset.image_path(code)
         if settings.pictures and code in features and path is not None:
             feature = features[code]
-            pictures[code] = Question(sha256(path), image_prompt(mllm, len(feature)), feature)
+            pictures[code] = Question(sha256(path), image_prompt(mllm, len(feature), hints.get(code, ())), feature)
     return texts, pictures
 
 

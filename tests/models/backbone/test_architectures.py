@@ -211,7 +211,8 @@ def test_a_policy_is_tuned_from_end_to_end(
 ) -> None:
     monkeypatch.setattr(prompts, "SHOTS", ())
     mllm = tiny_of(name)
-    features, rejected = encode_catalogue_images(mllm, drawn, 4)
+    seen = encode_catalogue_images(mllm, drawn, 4)
+    features, rejected = seen.features, seen.rejected
     assert len(features) > 20
     assert not rejected
     asked = [prompts.text_prompt(mllm, item, 24) for item in drawn.items[:20]]

@@ -10,7 +10,18 @@ from PIL import Image
 from tiny import tiny_mllm
 
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
-from mmsrarec.models.vision.image_features import blank, encode_catalogue_images, load, load_known, pool, save
+from mmsrarec.models.vision.image_features import (
+    FEATURES,
+    WORDS,
+    blank,
+    encode_catalogue_images,
+    load,
+    load_known,
+    load_words,
+    pool,
+    save,
+    save_words,
+)
 
 MLLM = tiny_mllm()
 
@@ -23,9 +34,13 @@ class Counting:
     def __init__(self) -> None:
         self.shown = 0
 
-    def encode_images(self, pictures: Sequence[Image.Image], visual_tokens: int) -> torch.Tensor:
+    fingerprint = "counting"
+
+    def encode_images_with_states(
+        self, pictures: Sequence[Image.Image], visual_tokens: int
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         self.shown += len(pictures)
-        return MLLM.encode_images(pictures, visual_tokens)
+        return MLLM.encode_images_with_states(pictures, visual_tokens)
 
 
 @pytest.fixture
@@ -44,7 +59,8 @@ def dataset(tmp_path: Path) -> Dataset:
 @pytest.mark.parametrize("batch", [1, 2, 32])
 def test_a_bad_picture_leaves_its_item_text_only(dataset: Dataset, batch: int) -> None:
     told: list[tuple[int, int, str]] = []
-    features, rejected = encode_catalogue_images(MLLM, dataset, 4, batch, lambda *progress: told.append(progress))
+    seen = encode_catalogue_images(MLLM, dataset, 4, batch, lambda *progress: told.append(progress))
+    features, rejected = seen.features, seen.rejected
     assert sorted(features) == [0, 3, 4]
     assert rejected.keys() == {"i2", "i5"}
     assert "no such file" in rejected["i5"]
@@ -54,7 +70,7 @@ def test_a_bad_picture_leaves_its_item_text_only(dataset: Dataset, batch: int) -
 
 
 def test_features_come_back_from_disk(dataset: Dataset, tmp_path: Path) -> None:
-    features, _ = encode_catalogue_images(MLLM, dataset, 9)
+    features = encode_catalogue_images(MLLM, dataset, 9).features
     save(features, tmp_path / "features")
     loaded = load(tmp_path / "features")
     assert list(loaded) == list(features)
@@ -65,57 +81,78 @@ def test_features_come_back_from_disk(dataset: Dataset, tmp_path: Path) -> None:
 
 def test_a_catalogue_without_pictures_is_no_error(dataset: Dataset, tmp_path: Path) -> None:
     bare = replace(dataset, items=tuple(replace(item, image=None) for item in dataset.items))
-    features, rejected = encode_catalogue_images(MLLM, bare, 4)
+    seen = encode_catalogue_images(MLLM, bare, 4)
+    features, rejected = seen.features, seen.rejected
     assert not features
     assert not rejected
     save(features, tmp_path / "features")
     assert load(tmp_path / "features") == {}
-    assert load_known(tmp_path / "features") == {}
+    assert load_known(tmp_path) == {}
 
 
 @pytest.mark.parametrize("batch", [1, 32])
 def test_only_changed_pictures_are_looked_at_again(dataset: Dataset, tmp_path: Path, batch: int) -> None:
     model = Counting()
-    features, rejected = encode_catalogue_images(model, dataset, 4, batch)
+    seen = encode_catalogue_images(model, dataset, 4, batch)
+    features, rejected = seen.features, seen.rejected
     assert model.shown == 2  # two of the three are one picture
-    save(features, tmp_path / "features", dataset)
-    known = load_known(tmp_path / "features")
+    save(features, tmp_path / FEATURES, dataset)
+    save_words({0: {"red": 0.9}, 4: {"red": 0.9}}, tmp_path / WORDS, dataset)
+    known = load_known(tmp_path)
     assert len(known) == 2
+    assert sorted((picture.words for picture in known.values()), key=len) == [{}, {"red": 0.9}]
 
-    again = encode_catalogue_images(model, dataset, 4, batch, known_features=known)
+    again = encode_catalogue_images(model, dataset, 4, batch, known=known)
     assert model.shown == 2
-    assert again[1] == rejected
-    assert list(again[0]) == list(features)
-    assert all(torch.equal(again[0][code], features[code]) for code in features)
+    assert again.rejected == rejected
+    assert list(again.features) == list(features)
+    assert all(torch.equal(again.features[code], features[code]) for code in features)
 
     Image.new("RGB", (30, 30), "green").save(tmp_path / "images" / "b.png")
-    changed, _ = encode_catalogue_images(model, dataset, 4, batch, known_features=known)
+    changed = encode_catalogue_images(model, dataset, 4, batch, known=known).features
     assert model.shown == 3
-    whole, _ = encode_catalogue_images(MLLM, dataset, 4, batch)
+    whole = encode_catalogue_images(MLLM, dataset, 4, batch).features
     for code in whole:
         torch.testing.assert_close(changed[code], whole[code], atol=1e-5, rtol=1e-5)
     assert (changed[3] - features[3]).abs().max() > 1e-3
 
 
 def test_a_known_picture_that_is_a_link_out_of_the_folder_stays_refused(dataset: Dataset, tmp_path: Path) -> None:
-    features, _ = encode_catalogue_images(MLLM, dataset, 4)
-    save(features, tmp_path / "features", dataset)
+    features = encode_catalogue_images(MLLM, dataset, 4).features
+    save(features, tmp_path / FEATURES, dataset)
+    save_words({}, tmp_path / WORDS, dataset)
     (tmp_path / "images" / "a.png").rename(tmp_path / "a.png")
     (tmp_path / "images" / "a.png").symlink_to(tmp_path / "a.png")
-    features, rejected = encode_catalogue_images(MLLM, dataset, 4, known_features=load_known(tmp_path / "features"))
+    seen = encode_catalogue_images(MLLM, dataset, 4, known=load_known(tmp_path))
+    features, rejected = seen.features, seen.rejected
     assert list(features) == [3]
     assert "outside" in rejected["i0"]
 
 
 def test_nothing_is_known_from_an_absent_an_older_or_a_damaged_file(dataset: Dataset, tmp_path: Path) -> None:
-    path = tmp_path / "features"
-    assert load_known(path) == {}
-    features, _ = encode_catalogue_images(MLLM, dataset, 4)
+    path = tmp_path / FEATURES
+    save_words({}, tmp_path / WORDS, dataset)
+    assert load_known(tmp_path) == {}
+    features = encode_catalogue_images(MLLM, dataset, 4).features
     save(features, path)  # without the dataset nobody knows the bytes
-    assert load_known(path) == {}
+    assert load_known(tmp_path) == {}
     assert list(load(path)) == list(features)
+    save(features, path, dataset)
+    assert len(load_known(tmp_path)) == 2
+    (tmp_path / WORDS).write_text("{")
+    assert load_known(tmp_path) == {}
+    save_words({}, tmp_path / WORDS, dataset)
     path.write_bytes(path.read_bytes()[:30])
-    assert load_known(path) == {}
+    assert load_known(tmp_path) == {}
+
+
+def test_words_come_back_by_item_and_are_none_where_a_run_is_older(dataset: Dataset, tmp_path: Path) -> None:
+    words = {0: {"espresso": 0.8, "drink": 0.9}, 3: {"dog": 0.7}}
+    save_words(words, tmp_path / WORDS, dataset)
+    other = replace(dataset, items=tuple(reversed(dataset.items)))
+    assert load_words(tmp_path / WORDS, dataset) == words
+    assert load_words(tmp_path / WORDS, other) == {len(dataset.items) - 1 - code: row for code, row in words.items()}
+    assert load_words(tmp_path / "absent.json", dataset) == {}
 
 
 def test_the_blank_picture_is_as_large_as_the_others() -> None:

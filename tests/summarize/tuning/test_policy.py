@@ -24,7 +24,7 @@ from mmsrarec.summarize.tuning.tuning_tasks import split_summary_tasks
 
 @pytest.fixture(scope="module")
 def features(drawn: Dataset) -> Features:
-    return encode_catalogue_images(tiny_mllm(), drawn, 4)[0]
+    return encode_catalogue_images(tiny_mllm(), drawn, 4).features
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -95,7 +95,7 @@ def test_killed_at_any_moment_tuning_reaches_the_same_weights(
     save_file(
         {name: weight.clone() for name, weight in taught_mllm(drawn).model.state_dict().items()}, tmp_path / "taught"
     )
-    image_features.save(image_features.encode_catalogue_images(tiny_mllm(), drawn, 4)[0], tmp_path / "features")
+    image_features.save(image_features.encode_catalogue_images(tiny_mllm(), drawn, 4).features, tmp_path / "features")
     rng, whole = random.Random(0), tmp_path / "whole"
     kills.run_to_the_end(work, (drawn, tmp_path, tmp_path / "first"))  # waits for the server
     at_work, idle = (seconds_of(drawn, tmp_path, whole) for _ in range(2))

@@ -201,6 +201,22 @@ class Mllm:
         Raises:
             MmsrarecError: The model reads no pictures.
         """
+        return self.encode_images_with_states(pictures, visual_tokens)[0]
+
+    @torch.inference_mode()
+    def encode_images_with_states(self, pictures: Sequence[Image], visual_tokens: int) -> tuple[Tensor, Tensor | None]:
+        """Compute visual tokens as `encode_images` does, and the mean state of the vision tower of each picture.
+
+        Args:
+            pictures: n pictures.
+            visual_tokens: v, the number of tokens of each picture.
+
+        Returns:
+            (n, v, d) features, and (n, channels) states; None for a tower whose output is no map of channels.
+
+        Raises:
+            MmsrarecError: The model reads no pictures.
+        """
         _ = self.image_token  # raises the error for a model of texts alone
         images = [[picture] for picture in pictures] if self.nested_pictures else list(pictures)
         inputs = self.image_processor(images, return_tensors="pt").to(self.device)
@@ -213,7 +229,9 @@ class Mllm:
         outputs = self.model.get_image_features(pixel_values=pixels, return_dict=True, **cast(dict[str, Any], inputs))
         features: Sequence[Tensor] = outputs.pooler_output
         pooled = [pool_grid(tokens, visual_tokens, grid) for tokens, grid in zip(features, grids, strict=True)]
-        return torch.stack(pooled).cpu()
+        states: Tensor | None = getattr(outputs, "last_hidden_state", None)
+        is_map = states is not None and states.dim() == 4
+        return torch.stack(pooled).cpu(), states.float().mean((2, 3)).cpu() if states is not None and is_map else None
 
     def embed(self, ids: Tensor, features: Tensor | None) -> Tensor:
         """Compute the input embeddings of words and pictures.

@@ -1,8 +1,12 @@
-"""Computes the visual tokens of the catalogue's pictures, once for each picture, and keeps them in a file."""
+"""Computes the visual tokens of the catalogue's pictures, once for each picture, and keeps them in a file.
+
+The embedded model's classifier names what it sees in the same pass (`image_classifier`).
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,6 +19,8 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.untyped import open_tensors, save_tensors, to_list
+from mmsrarec.models.vision.class_words import WordProbabilities
+from mmsrarec.models.vision.image_classifier import classifier_of
 from mmsrarec.models.vision.pooling import pool_grid
 
 Features = dict[int, Tensor]
@@ -22,6 +28,36 @@ Features = dict[int, Tensor]
 
 HASHES, ITEMS = "hashes", "items"
 """Keys of the file's metadata: the hashes of the pictures and the ids of the items."""
+FEATURES, WORDS = "features.safetensors", "words.json"
+"""The files of a folder of encoded pictures."""
+
+
+@dataclass(frozen=True)
+class EncodedPicture:
+    """What the model sees of one picture.
+
+    Attributes:
+        feature: (v, d) visual tokens.
+        words: The words of the vision encoder's classifier; empty for a model without one.
+    """
+
+    feature: Tensor
+    words: WordProbabilities = field(default_factory=WordProbabilities)
+
+
+@dataclass(frozen=True)
+class EncodedImages:
+    """What the model sees of a catalogue's pictures.
+
+    Attributes:
+        features: (v, d) visual tokens by item code.
+        words: The words of the vision encoder's classifier by item code; empty for a model without one.
+        rejected: Item id -> reason for each picture that cannot be used; these items have no picture.
+    """
+
+    features: Features
+    words: dict[int, WordProbabilities]
+    rejected: dict[str, str]
 
 
 def encode_catalogue_images(
@@ -30,8 +66,8 @@ def encode_catalogue_images(
     visual_tokens: int,
     batch: int = 32,
     progress: Count = lambda done, total, label: None,
-    known_features: Mapping[str, Tensor] | None = None,
-) -> tuple[Features, dict[str, str]]:
+    known: Mapping[str, EncodedPicture] | None = None,
+) -> EncodedImages:
     """Encode the pictures of a catalogue; a picture that several items share is encoded once.
 
     Args:
@@ -40,15 +76,16 @@ def encode_catalogue_images(
         visual_tokens: v, the number of tokens of each picture.
         batch: The number of pictures that are encoded at once.
         progress: Receives the number of pictures that are done.
-        known_features: sha256 of a picture's bytes -> (v, d), computed before by the same model (`load_known`).
+        known: sha256 of a picture's bytes -> what the same model saw of it before (`load_known`).
 
     Returns:
-        The features, and item id -> reason for each picture that cannot be used; these items have no picture.
+        What the model sees of each picture, and why pictures cannot be used.
     """
     if not mllm.sees:
-        return {}, {}
+        return EncodedImages({}, {}, {})
     assert dataset.folder is not None
-    encoded = dict(known_features or {})
+    classifier = classifier_of(mllm)
+    encoded = dict(known or {})
     digests: dict[int, str] = {}
     rejected: dict[str, str] = {}
     waiting: dict[str, Image.Image] = {}
@@ -62,11 +99,18 @@ def encode_catalogue_images(
         except BadPicture as reason:
             rejected[dataset.items[code].item_id] = str(reason)
         if waiting and (len(waiting) == batch or done == len(paths)):
-            encoded.update(zip(waiting, mllm.encode_images(list(waiting.values()), visual_tokens), strict=True))
+            features, states = mllm.encode_images_with_states(list(waiting.values()), visual_tokens)
+            words = classifier.word_probabilities(states) if classifier and states is not None else [{}] * len(waiting)
+            encoded.update(zip(waiting, map(EncodedPicture, features, words), strict=True))
             waiting.clear()
         if done % batch == 0 or done == len(paths):
             progress(done, len(paths), "pictures")
-    return {code: encoded[digest] for code, digest in digests.items()}, rejected
+    seen = {code: encoded[digest] for code, digest in digests.items()}
+    return EncodedImages(
+        {code: picture.feature for code, picture in seen.items()},
+        {code: picture.words for code, picture in seen.items() if picture.words},
+        rejected,
+    )
 
 
 def blank(mllm: Mllm, visual_tokens: int) -> Tensor:
@@ -130,12 +174,37 @@ def load_hashes(file: Path, dataset: Dataset) -> dict[int, str]:
     return {codes[item_id]: digest for item_id, digest in zip(ids, hashes, strict=True) if item_id in codes}
 
 
-def load_known(file: Path) -> dict[str, Tensor]:
-    """sha256 of a picture's bytes -> (v, d), as `save` wrote it; empty where the file is absent, damaged or too old."""
+def load_known(folder: Path) -> dict[str, EncodedPicture]:
+    """sha256 of a picture's bytes -> what was seen of it, as `save` and `save_words` wrote them into a folder.
+
+    Empty where a file is absent, damaged or too old.
+    """
     try:
-        with open_tensors(file) as tensors:
-            hashes: list[str] = json.loads((tensors.metadata() or {}).get(HASHES, "[]"))
+        with open_tensors(folder / FEATURES) as tensors:
+            metadata = tensors.metadata() or {}
+            hashes, ids = (json.loads(metadata.get(name, "[]")) for name in (HASHES, ITEMS))
             features = tensors.get_tensor("features")
-    except (OSError, SafetensorError):
+        words: dict[str, WordProbabilities] = json.loads((folder / WORDS).read_bytes())
+    except (OSError, SafetensorError, ValueError):
         return {}
-    return dict(zip(hashes, features, strict=True)) if len(hashes) == len(features) else {}
+    if not len(hashes) == len(ids) == len(features):
+        return {}
+    return {
+        digest: EncodedPicture(feature, words.get(item_id, {}))
+        for digest, item_id, feature in zip(hashes, ids, features, strict=True)
+    }
+
+
+def save_words(words: Mapping[int, WordProbabilities], file: Path, dataset: Dataset) -> None:
+    """Write the classifier's words to a JSON file, by item id."""
+    by_id = {dataset.items[code].item_id: value for code, value in words.items()}
+    file.write_text(json.dumps(by_id, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def load_words(file: Path, dataset: Dataset) -> dict[int, WordProbabilities]:
+    """Read what `save_words` wrote, by item code; empty where the file is absent, as in older runs."""
+    if not file.is_file():
+        return {}
+    codes = dataset.item_code
+    by_id: dict[str, WordProbabilities] = json.loads(file.read_bytes())
+    return {codes[item_id]: value for item_id, value in by_id.items() if item_id in codes}

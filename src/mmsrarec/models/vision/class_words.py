@@ -1,0 +1,66 @@
+"""The words of the 1,000 ImageNet classes, and which of them are said of a picture. Free of torch.
+
+`class_words.tsv` holds a class a line: its name, then its kinds by WordNet 3.0 from narrow to broad ("espresso, cup,
+drink"); `scripts/class_words.py` makes it. A kind is as likely as all its classes together, so that a dog of an unknown
+breed is still a dog.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+CLASS_WORDS = Path(__file__).with_name("class_words.tsv")
+RECORDED = 0.1
+"""The least probability of a word that is recorded."""
+NAME_PROBABILITY, KIND_PROBABILITY = 0.3, 0.5
+"""The least probability of the name of a class, and of a kind of several classes, that is said. Both were chosen on
+photographs that the published figures leave out (`benchmarks/pictures`, development photographs)."""
+MAX_WORDS = 3
+
+WordProbabilities = dict[str, float]
+"""Word -> probability in [0, 1], the likeliest first."""
+
+
+@cache
+def read_class_words() -> tuple[tuple[str, ...], ...]:
+    """The words of each class, in the order of the classes."""
+    lines = CLASS_WORDS.read_text(encoding="utf-8").splitlines()
+    return tuple(tuple(line.split("\t")) for line in lines)
+
+
+@cache
+def class_counts() -> dict[str, int]:
+    """Word -> the number of classes that have it."""
+    counts: dict[str, int] = {}
+    for words in read_class_words():
+        for word in words:
+            counts[word] = counts.get(word, 0) + 1
+    return counts
+
+
+def likely_words(probabilities: WordProbabilities) -> tuple[str, ...]:
+    """Choose the words to say of a picture: names of classes first, then kinds from narrow to broad.
+
+    A word that stands in a longer one is left out: "polar bear" says "bear".
+
+    Args:
+        probabilities: The recorded words of a picture.
+
+    Returns:
+        At most `MAX_WORDS` words; none where nothing is likely enough.
+    """
+    sizes = class_counts()
+    known = [word for word in probabilities if word in sizes]
+    names = [word for word in known if sizes[word] == 1 and probabilities[word] >= NAME_PROBABILITY]
+    kinds = [word for word in known if sizes[word] > 1 and probabilities[word] >= KIND_PROBABILITY]
+    chosen: list[str] = []
+    for word in [*names, *sorted(kinds, key=lambda kind: sizes[kind])]:
+        if not any(f" {word} " in f" {longer} " for longer in chosen):
+            chosen.append(word)
+    return tuple(chosen[:MAX_WORDS])
+
+
+def class_words_hash() -> str:
+    """A hash of the words and thresholds, for the keys of what is made from them."""
+    content = CLASS_WORDS.read_bytes() + repr((NAME_PROBABILITY, KIND_PROBABILITY, MAX_WORDS)).encode()
+    return hashlib.sha256(content).hexdigest()[:12]
