@@ -1,116 +1,140 @@
 """Train the embedded model's projector, so that pictures mean something to the language model.
 
-The eye and the language model stay frozen; only the projector learns, from pictures whose keywords are known: products
-drawn by `mmsrarec.data.synthetic.drawing`, and the emoji of a colour emoji font with the words of their Unicode names.
+The vision encoder and the language model stay frozen; only the projector learns. Its teacher is the vision encoder's
+own classifier, which names 1,000 things: on photographs, on cuts of catalogue pictures, and on features made up for
+each class (`synthetic_features.py`). Beside them stand pictures whose words are known: drawn products, emoji, and
+catalogue pictures with the categories of their items (`projector_pictures.py`).
 
-    python scripts/train_projector.py --font NotoColorEmoji.ttf --steps 600
+    python scripts/train_projector.py --font NotoColorEmoji.ttf --emoji fluent-emoji-3d/assets \
+        --photographs backgrounds --catalogue DATA --steps 900
+
+The font is in Debian's fonts-noto-color-emoji, the emoji in the npm package @lobehub/fluent-emoji-3d (MIT), backgrounds
+in Debian's gnome-backgrounds, mate-backgrounds and lomiri-wallpapers. Two hours on two cores are enough.
 """
 
 import argparse
 import sys
 import time
-import unicodedata
+from collections import Counter
+from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from projector_pictures import (
+    TrainingPicture,
+    catalogue_pictures,
+    drawn_products,
+    emoji_of_folder,
+    emoji_of_font,
+    photographs,
+)
 from safetensors.torch import save_file
+from synthetic_features import FeatureSynthesizer
 from torch import Tensor
 
-from mmsrarec.data.synthetic.drawing import draw_training_pictures
-from mmsrarec.models.backbone.embedded import PROJECTOR, embedded_folder
+from mmsrarec.models.backbone.embedded import PROJECTOR
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
-from mmsrarec.models.backbone.warm_up import grids, projector_of, warm_up
-from mmsrarec.models.vision.pooling import pool_grid
+from mmsrarec.models.backbone.warm_up import PictureBatch, grids, projector_of, warm_up
+from mmsrarec.models.vision.class_words import likely_words
+from mmsrarec.models.vision.image_classifier import ImageClassifier
 from mmsrarec.summarize.prompts import image_prompt
 
-RANGES = ((0x1F300, 0x1F650), (0x1F680, 0x1F700), (0x1F900, 0x1FA00), (0x1FA70, 0x1FAF9), (0x2600, 0x27C0))
-SKIPPED = ("SYMBOL", "SIGN", "BUTTON", "CLOCK FACE", "MODIFIER", "REGIONAL", "SQUARED", "DINGBAT", "ARROW")
-STOP_WORDS = {"with", "of", "and", "the", "for", "in", "black", "white", "heavy", "face"}
+SHARES = {"drawn": 0.12, "emoji": 0.2, "catalogue": 0.09, "photograph": 0.09}
+"""Shares of a step's pictures; the rest is made up."""
+RARE = 4
+"""Photographs of a first word with fewer than so many are drawn as if there were so many."""
 
 
-def emoji_pictures(font_file: str, rng: np.random.Generator, variants: int) -> list[tuple[Image.Image, str]]:
-    """Every emoji with a Unicode name, `variants` times, on grounds, at sizes and tilts of chance."""
-    font = ImageFont.truetype(font_file, 109)
-    blank = font.getmask("\U0010ffff").getbbox()
-    found = []
-    for code in (c for low, high in RANGES for c in range(low, high)):
-        name = unicodedata.name(chr(code), "")
-        words = [w for w in name.lower().replace("-", " ").split() if w not in STOP_WORDS]
-        box = font.getmask(chr(code)).getbbox()
-        if not words or len(words) > 3 or any(s in name for s in SKIPPED) or box is None or box == blank:
-            continue
-        for _ in range(variants):
-            layer = Image.new("RGBA", (136, 136))
-            ImageDraw.Draw(layer).text((0, 0), chr(code), font=font, embedded_color=True)
-            if np.asarray(layer)[..., 3].mean() < 20:
-                break
-            size = int(rng.integers(120, 215))
-            layer = layer.resize((size, size)).rotate(float(rng.uniform(-12, 12)), expand=True)
-            picture = Image.new("RGB", (224, 224), tuple(int(v) for v in rng.integers(150, 256, 3)))
-            spare = 224 - min(layer.size[0], 224)
-            picture.paste(layer, tuple(int(v) for v in rng.integers(0, spare + 1, 2)), layer)
-            found.append((picture, ", ".join(words)))
-    return found
+class TrainingSet:
+    """The encoded pictures of the training, and the batches that are drawn from them.
+
+    Attributes:
+        grids: (n, v, channels) float16.
+        answers: n answers.
+        class_words: What the classifier says of each picture.
+        rows: The rows of each source.
+    """
+
+    def __init__(self, mllm: Mllm, pictures: Iterator[TrainingPicture], seed: int) -> None:
+        self.rng, self.classifier = np.random.default_rng(seed), ImageClassifier.load()
+        self.rows: dict[str, list[int]] = {source: [] for source in SHARES}
+        answers: list[tuple[str, ...] | None] = []
+        parts: list[Tensor] = []
+        waiting: list[TrainingPicture] = []
+        for picture in chain(pictures, [None]):
+            if picture is not None:
+                self.rows[picture.source].append(len(answers))
+                answers.append(picture.answer)
+                waiting.append(picture)
+            if waiting and (picture is None or len(waiting) == 64):
+                parts.append(grids(mllm, [entry.picture for entry in waiting]).half())
+                waiting.clear()
+        self.grids = torch.cat(parts)
+        states = torch.cat([part.float().mean(1) for part in self.grids.split(512)])
+        self.class_words = [likely_words(row) for row in self.classifier.word_probabilities(states)]
+        self.answers = [said if own is None else own for own, said in zip(answers, self.class_words, strict=True)]
+        self.made_up = FeatureSynthesizer.fit(self.classifier, self.grids)
+        first = [(self.answers[row] or ("",))[0] for row in self.rows["photograph"]]
+        counts = Counter(first)
+        weights = np.array([1 / max(counts[word], RARE) for word in first])
+        self.weights = {"photograph": weights / weights.sum()} if len(weights) else {}
+
+    def draw(self, batch: int, step: int) -> PictureBatch:
+        """The pictures of a step."""
+        picked: list[int] = []
+        for source, share in SHARES.items():
+            if self.rows[source]:
+                n = max(1, round(batch * share))
+                picked += self.rng.choice(self.rows[source], n, p=self.weights.get(source)).tolist()
+        made_up = self.made_up.draw(batch - len(picked), self.rng)
+        said = [likely_words(row) for row in self.classifier.word_probabilities(made_up.mean(1))]
+        answers = [*said, *(self.answers[row] for row in picked)]
+        class_words = [*said, *(self.class_words[row] for row in picked)]
+        return PictureBatch(
+            torch.cat([made_up, self.grids[picked].float()]), [", ".join(words) for words in answers], class_words
+        )
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--font", required=True, help="a colour emoji font file")
-    options.add_argument("--drawn", type=int, default=4000)
-    options.add_argument("--steps", type=int, default=600)
-    options.add_argument("--batch", type=int, default=32)
-    options.add_argument("--lr", type=float, default=1e-3)
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--font", type=Path, required=True, help="a colour emoji font file")
+    options.add_argument("--emoji", type=Path, help="a folder of emoji as pictures, named by their code points")
+    options.add_argument("--photographs", type=Path, nargs="*", default=[], help="folders of photographs")
+    options.add_argument("--catalogue", type=Path, nargs="*", default=[], help="data folders with pictures")
+    options.add_argument("--drawn", type=int, default=3000)
+    options.add_argument("--steps", type=int, default=900)
+    options.add_argument("--batch", type=int, default=48)
+    options.add_argument("--lr", type=float, default=2e-3)
     options.add_argument("--out", type=Path, default=PROJECTOR)
     args = options.parse_args()
 
     rng, start = np.random.default_rng(0), time.time()
-    drawn = [(p, f"{motif}, {kind}, {colour}") for p, motif, colour, kind in draw_training_pictures(rng, args.drawn)]
-    emoji = emoji_pictures(args.font, rng, variants=3)
-    pairs = drawn + emoji
-    print(f"{len(drawn)} drawn, {len(emoji)} emoji pictures, {time.time() - start:.0f} s", file=sys.stderr)
+
+    def say(text: str) -> None:
+        print(f"{text}, {time.time() - start:.0f} s", file=sys.stderr, flush=True)
 
     mllm = Mllm.load(ModelSettings())
-    seen = grids(mllm, [picture for picture, _ in pairs])
-    print(f"seen, {time.time() - start:.0f} s; embedded folder {embedded_folder().name}", file=sys.stderr)
-    held = sorted({*range(0, len(drawn), 20), *range(len(drawn), len(pairs), 60)})
-    train = [row for row in range(len(pairs)) if row not in set(held)]
+    sources = [drawn_products(rng, args.drawn), emoji_of_font(args.font, rng)]
+    sources += [emoji_of_folder(args.emoji, rng)] if args.emoji else []
+    sources += [photographs(folder, rng) for folder in args.photographs]
+    sources += [catalogue_pictures(folder, rng) for folder in args.catalogue]
+    training = TrainingSet(mllm, chain(*sources), seed=0)
+    say(", ".join(f"{len(rows)} {source}" for source, rows in training.rows.items()))
 
-    def say(done: int, total: int, label: str) -> None:
-        if done % 20 == 0:
-            print(f"{label}: {done}/{total}, {time.time() - start:.0f} s", file=sys.stderr, flush=True)
+    def progress(done: int, total: int, label: str) -> None:
+        if done % 25 == 0:
+            say(f"{label}: {done}/{total}")
 
-    words = [pairs[row][1] for row in train]
-    losses = warm_up(mllm, seen[train], words, partial(image_prompt, mllm), args.steps, 0, args.batch, args.lr, say)
-    print(f"loss {losses[0]:.2f} to {np.mean(losses[-20:]):.2f}", file=sys.stderr)
+    losses = warm_up(
+        mllm, partial(training.draw, args.batch), partial(image_prompt, mllm), args.steps, args.lr, progress
+    )
+    say(f"loss {losses[0]:.2f} to {np.mean(losses[-20:]):.2f}")
     weights = projector_of(mllm).state_dict()
-    save_file({name: w.to(torch.bfloat16).contiguous() for name, w in weights.items()}, args.out)
-    report(mllm, seen, pairs, held, len(drawn))
-
-
-def report(mllm: Mllm, seen: Tensor, pairs: list[tuple[Image.Image, str]], held: list[int], drawn: int) -> None:
-    """Share of held-out pictures whose words are named."""
-    projector = projector_of(mllm)
-    for tokens in (9, 1):
-        prompt = image_prompt(mllm, tokens)
-        named: dict[str, list[bool]] = {"motif": [], "kind": [], "colour": [], "emoji": []}
-        for start in range(0, len(held), 64):
-            rows = held[start : start + 64]
-            with torch.inference_mode():
-                features = torch.stack([pool_grid(p, 9) for p in projector(seen[rows].to(mllm.dtype))])
-                features = features if tokens == 9 else features.mean(1, keepdim=True)
-            answers = mllm.generate([prompt] * len(rows), list(features), 14)
-            for row, answer in zip(rows, answers, strict=True):
-                words, said = pairs[row][1].split(", "), {w.strip() for w in answer.split(",")}
-                if row < drawn:
-                    for key, word in zip(("motif", "kind", "colour"), words, strict=True):
-                        named[key].append(word in said)
-                else:
-                    named["emoji"].append(any(word in said for word in words))
-        print(tokens, {k: round(float(np.mean(v)), 3) for k, v in named.items()}, file=sys.stderr, flush=True)
+    save_file({name: weight.to(torch.bfloat16).contiguous() for name, weight in weights.items()}, args.out)
 
 
 if __name__ == "__main__":

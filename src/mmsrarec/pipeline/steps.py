@@ -24,10 +24,12 @@ from mmsrarec.errors import MissingDependencyError
 from mmsrarec.evaluate.hyperparameter_search import save_tries, search_encoder
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.warm_up import grids, projector_of, warm_up
+from mmsrarec.models.backbone.warm_up import draw_from, grids, projector_of, warm_up
 from mmsrarec.models.sequence.content_sasrec import whitened
 from mmsrarec.models.untyped import load_tensors, save_tensors
 from mmsrarec.models.vision import image_features
+from mmsrarec.models.vision.class_words import likely_words
+from mmsrarec.models.vision.image_classifier import classifier_of
 from mmsrarec.rankers.registry.registry import Source, make_row
 from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
@@ -115,8 +117,11 @@ class Steps:
         codes = [code for code in usable if data.items[code].categories]
         opened = [open_picture(usable[code], usable[code].parent) for code in codes]
         words = [", ".join(data.items[code].categories).lower() for code in codes]
-        ask = partial(image_prompt, mllm)
-        losses = warm_up(mllm, grids(mllm, opened), words, ask, steps, self.recipe.seed, progress=count)
+        seen, classifier = grids(mllm, opened), classifier_of(mllm)
+        said = classifier.word_probabilities(seen.float().mean(1)) if classifier else [{} for _ in codes]
+        class_words = [likely_words(row) if self.recipe.summarize.eye_words else () for row in said]
+        draw = draw_from(seen, words, class_words, self.recipe.seed)
+        losses = warm_up(mllm, draw, partial(image_prompt, mllm), steps, progress=count)
         weights = projector_of(mllm).state_dict()
         save_tensors({name: weight.contiguous() for name, weight in weights.items()}, folder / PROJECTOR)
         self.say(f"warm-up on {len(codes)} pictures: loss {losses[0]:.2f} to {losses[-1]:.2f}")

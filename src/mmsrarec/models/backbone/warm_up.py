@@ -1,11 +1,14 @@
 """Trains the projector for a few steps on pictures with known words, so that the model can read pictures.
 
 The vision encoder and the language model stay frozen. `scripts/train_projector.py` makes the shipped projector with
-this module. A run can add some steps on its catalogue's pictures and categories, because photographs differ from the
-pictures of the shipped training.
+this module. A run can add some steps on its catalogue's pictures and categories, because a catalogue's pictures differ
+from those of the shipped training. Every fourth step asks as stage 1 does where the vision encoder's own classifier is
+sure of what it sees, so that the model learns to weigh what it is told against what it sees.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,8 +22,32 @@ from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.untyped import backward, optimizer_step
 from mmsrarec.models.vision.pooling import pool_grid
 
-VISUAL_TOKENS = (9, 9, 1)
+VISUAL_TOKENS = (9, 1)
 """The numbers of visual tokens in turn: stage 1 reads 9 tokens, the ranking prompt reads their mean."""
+HINTED_EVERY = 4
+"""One step in so many tells the model what the classifier says."""
+
+Prompt = Callable[[int, Sequence[str]], list[int]]
+"""The number of visual tokens and the classifier's words -> the question as token ids."""
+
+
+@dataclass(frozen=True)
+class PictureBatch:
+    """The pictures of a step.
+
+    Attributes:
+        grids: (b, v, channels) outputs of the vision encoder (`grids`).
+        answers: b answers.
+        class_words: What the classifier says of each picture, as stage 1 would be told.
+    """
+
+    grids: Tensor
+    answers: Sequence[str]
+    class_words: Sequence[Sequence[str]]
+
+
+Draw = Callable[[int], PictureBatch]
+"""The number of a step -> its pictures."""
 
 
 def projector_of(mllm: Mllm) -> nn.Module:
@@ -55,14 +82,32 @@ def grids(mllm: Mllm, pictures: Sequence[Image]) -> Tensor:
     return torch.cat(outputs)
 
 
+def draw_from(
+    seen: Tensor, words: Sequence[str], class_words: Sequence[Sequence[str]], seed: int, batch: int = 32
+) -> Draw:
+    """Draw the pictures of each step from a fixed set, without repeats within a step.
+
+    Args:
+        seen: (n, v, channels) outputs of the vision encoder.
+        words: n answers.
+        class_words: What the classifier says of each picture.
+        seed: The seed of the order of pictures.
+        batch: The number of pictures of a step.
+    """
+    rng = np.random.default_rng(seed)
+
+    def draw(step: int) -> PictureBatch:
+        rows: list[int] = rng.choice(len(words), min(batch, len(words)), replace=False).tolist()
+        return PictureBatch(seen[rows], [words[row] for row in rows], [class_words[row] for row in rows])
+
+    return draw
+
+
 def warm_up(
     mllm: Mllm,
-    seen: Tensor,
-    words: Sequence[str],
-    prompt: Callable[[int], list[int]],
+    draw: Draw,
+    prompt: Prompt,
     steps: int,
-    seed: int,
-    batch: int = 32,
     lr: float = 1e-3,
     progress: Count = lambda done, total, label: None,
 ) -> list[float]:
@@ -70,64 +115,74 @@ def warm_up(
 
     Args:
         mllm: A model that is built like the embedded one.
-        seen: (n, v, channels) outputs of the vision encoder (`grids`).
-        words: n answers.
-        prompt: The number of visual tokens -> the question as token ids.
+        draw: Draws the pictures of a step.
+        prompt: Renders the question.
         steps: The number of steps.
-        seed: The seed of the order of pictures.
-        batch: The number of pictures in a step.
         lr: The highest learning rate.
         progress: Receives the number of steps that are done.
 
     Returns:
         The loss of every step.
     """
-    rng = np.random.default_rng(seed)
-    answers = [[*mllm.encode(answer), mllm.turn_end] for answer in words]
     projector = projector_of(mllm)
     projector.float().requires_grad_(True)
     optimizer = torch.optim.AdamW(projector.parameters(), lr=lr, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=max(steps, 2), pct_start=0.1)
     losses: list[float] = []
-    for step in range(steps):
-        rows: list[int] = rng.choice(len(answers), min(batch, len(answers)), replace=False).tolist()
-        visual_tokens = VISUAL_TOKENS[step % len(VISUAL_TOKENS)]
-        projected: Tensor = projector(seen[rows].float())
-        features = torch.stack([pool_grid(picture, max(VISUAL_TOKENS)) for picture in projected])
-        features = features if visual_tokens > 1 else features.mean(1, keepdim=True)
-        loss = answer_loss(mllm, prompt(visual_tokens), features, [answers[row] for row in rows])
-        optimizer.zero_grad()
-        backward(loss)
-        torch.nn.utils.clip_grad_norm_(projector.parameters(), 1.0)
-        optimizer_step(optimizer)
-        schedule.step()
-        losses.append(loss.item())
-        progress(step + 1, steps, "warm-up of the projector")
+    with plain_attention(mllm):
+        for step in range(steps):
+            pictures, visual_tokens = draw(step), VISUAL_TOKENS[step % len(VISUAL_TOKENS)]
+            projected: Tensor = projector(pictures.grids.float())
+            features = torch.stack([pool_grid(picture, max(VISUAL_TOKENS)) for picture in projected])
+            features = features if visual_tokens > 1 else features.mean(1, keepdim=True)
+            is_hinted = step % HINTED_EVERY == HINTED_EVERY - 1
+            prompts = [prompt(visual_tokens, words if is_hinted else ()) for words in pictures.class_words]
+            answers = [[*mllm.encode(answer), mllm.turn_end] for answer in pictures.answers]
+            loss = answer_loss(mllm, prompts, features, answers)
+            optimizer.zero_grad()
+            backward(loss)
+            torch.nn.utils.clip_grad_norm_(projector.parameters(), 1.0)
+            optimizer_step(optimizer)
+            schedule.step()
+            losses.append(loss.item())
+            progress(step + 1, steps, "warm-up of the projector")
     projector.to(dtype=mllm.dtype).requires_grad_(False)
     return losses
 
 
-def answer_loss(mllm: Mllm, prompt: list[int], features: Tensor, answers: Sequence[Sequence[int]]) -> Tensor:
+@contextmanager
+def plain_attention(mllm: Mllm) -> Generator[None]:
+    """Compute attention from plain matrix products: their backward pass on a CPU is four times as fast at this size."""
+    config = mllm.decoder.config
+    before, config._attn_implementation = config._attn_implementation, "eager"
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+
+
+def answer_loss(
+    mllm: Mllm, prompts: Sequence[Sequence[int]], features: Tensor, answers: Sequence[Sequence[int]]
+) -> Tensor:
     """Compute the mean cross-entropy of the answers' tokens.
 
     Args:
         mllm: The model.
-        prompt: The token ids of the question, the same for all pictures.
+        prompts: b questions as token ids, each with the placeholders of one picture.
         features: (b, visual tokens, d) features of the pictures.
         answers: b answers as token ids.
 
     Returns:
         () the loss.
     """
-    width = len(prompt) + max(map(len, answers))
-    ids = torch.full((len(answers), width), mllm.turn_end, device=mllm.device)
+    rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
+    ids = torch.full((len(rows), max(map(len, rows))), mllm.turn_end, device=mllm.device)
     targets = torch.full_like(ids, -100)
-    ids[:, : len(prompt)] = torch.tensor(prompt)
-    for row, answer in enumerate(answers):
-        ids[row, len(prompt) : len(prompt) + len(answer)] = torch.tensor(answer)
-        targets[row, len(prompt) : len(prompt) + len(answer)] = torch.tensor(answer)
+    for row, (tokens, answer) in enumerate(zip(rows, answers, strict=True)):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        targets[row, len(tokens) - len(answer) : len(tokens)] = torch.tensor(answer)
     hidden: Tensor = mllm.decoder(inputs_embeds=mllm.embed(ids, features)).last_hidden_state
-    hidden, targets = hidden[:, len(prompt) - 1 : -1], targets[:, len(prompt) :]
+    hidden, targets = hidden[:, :-1], targets[:, 1:]
     is_answer = targets != -100
     logits = hidden[is_answer] @ mllm.model.get_output_embeddings().weight.T
     return F.cross_entropy(logits.float(), targets[is_answer])

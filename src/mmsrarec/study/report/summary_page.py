@@ -10,11 +10,12 @@ import polars as pl
 
 from mmsrarec.core.artefacts import atomic_write, is_whole
 from mmsrarec.runs.run_folder import RunFolder
-from mmsrarec.study.report.environment import page
+from mmsrarec.study.report.environment import Section, page
 from mmsrarec.study.report.labels import union
 from mmsrarec.study.report.sections.catalogue_section import rewards_section, statistics_section, words_section
 from mmsrarec.study.report.sections.heldout_section import heldout_section, length_section
 from mmsrarec.study.report.sections.item_examples import examples_sections
+from mmsrarec.study.report.sections.picture_examples import picture_sections
 from mmsrarec.study.report.sections.tuning_section import tuning_section
 from mmsrarec.study.report.summary_facts import POLICIES, TUNED, UNTUNED, ShownSummary, SummaryFacts
 from mmsrarec.study.report.summary_figures import frequent, heldout_means, pairs, richness
@@ -22,8 +23,8 @@ from mmsrarec.study.report.summary_figures import frequent, heldout_means, pairs
 PAGE = "summaries.html"
 
 
-def summaries_page(facts: SummaryFacts, summaries: Sequence[ShownSummary]) -> str:
-    """Write the page; sections without anything to show are left out."""
+def summaries_page(facts: SummaryFacts, summaries: Sequence[ShownSummary], pictures: Sequence[Section] = ()) -> str:
+    """Write the page; sections without anything to show are left out. pictures: sections about single pictures."""
     policies = union((facts.statistics, *facts.heldout.values(), facts.tradeoff, facts.points))
     tuned = TUNED in policies or facts.curve or any(item.after for item in summaries)
     intro = "Stage 1 sums every item up in a few keywords. This is what it wrote"
@@ -36,6 +37,7 @@ def summaries_page(facts: SummaryFacts, summaries: Sequence[ShownSummary]) -> st
         tuning_section(facts.curve),
         words_section(facts),
         *examples_sections(summaries),
+        *pictures,
     ]
     return page("Stage 1", f"The summaries of {facts.data}", intro, sections)
 
@@ -55,7 +57,8 @@ def write_page(run_folder: RunFolder) -> Path:
         summaries = pairs(run_folder.dataset, pl.read_parquet(folder / "tune" / "heldout.parquet"))
     file = folder / "evaluate" / PAGE
     file.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(file, summaries_page(facts, summaries).encode())
+    pictures = picture_sections(run_folder.dataset, run_folder.keywords, run_folder.image_words)
+    atomic_write(file, summaries_page(facts, summaries, pictures).encode())
     return file
 
 
