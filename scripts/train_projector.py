@@ -55,7 +55,6 @@ class TrainingSet:
     Attributes:
         grids: (n, v, channels) float16.
         answers: n answers.
-        class_words: What the classifier says of each picture.
         rows: The rows of each source.
     """
 
@@ -75,8 +74,8 @@ class TrainingSet:
                 waiting.clear()
         self.grids = torch.cat(parts)
         states = torch.cat([part.float().mean(1) for part in self.grids.split(512)])
-        self.class_words = [likely_words(row) for row in self.classifier.word_probabilities(states)]
-        self.answers = [said if own is None else own for own, said in zip(answers, self.class_words, strict=True)]
+        said = map(likely_words, self.classifier.word_probabilities(states))
+        self.answers = [words if own is None else own for own, words in zip(answers, said, strict=True)]
         self.made_up = FeatureSynthesizer.fit(self.classifier, self.grids)
         first = [(self.answers[row] or ("",))[0] for row in self.rows["photograph"]]
         counts = Counter(first)
@@ -91,12 +90,9 @@ class TrainingSet:
                 n = max(1, round(batch * share))
                 picked += self.rng.choice(self.rows[source], n, p=self.weights.get(source)).tolist()
         made_up = self.made_up.draw(batch - len(picked), self.rng)
-        said = [likely_words(row) for row in self.classifier.word_probabilities(made_up.mean(1))]
-        answers = [*said, *(self.answers[row] for row in picked)]
-        class_words = [*said, *(self.class_words[row] for row in picked)]
-        return PictureBatch(
-            torch.cat([made_up, self.grids[picked].float()]), [", ".join(words) for words in answers], class_words
-        )
+        answers = [likely_words(row) for row in self.classifier.word_probabilities(made_up.mean(1))]
+        answers += [self.answers[row] for row in picked]
+        return PictureBatch(torch.cat([made_up, self.grids[picked].float()]), [", ".join(words) for words in answers])
 
 
 def main() -> None:

@@ -85,7 +85,7 @@ def main() -> None:
     mllm = load_model(args.model, args.device, args.projector)
 
     answered = ask_about_pictures(mllm, [picture.path for picture in held], settings)
-    policy = PolicySummarizer(mllm, answered.dataset, answered.features, settings, answered.words)
+    policy = PolicySummarizer(mllm, answered.dataset, answered.features, settings)
     model, one = FrozenImageModel(policy), [1.0] * len(held)
     figures: dict[str, dict[str, float] | None] = {}
     texts = {

@@ -79,10 +79,13 @@ def main() -> None:
     options.add_argument("--save-keywords", type=Path, help="a JSON file to write the keywords to")
     options.add_argument("--class-names", type=Path, default=class_names_file(), help="names of the classes, JSON")
     options.add_argument("--sheet", type=Path, help="a PNG file of the worst and the best, to draw")
+    options.add_argument(
+        "--use", choices=["all", "test", "development"], default="all", help="thresholds were chosen on development"
+    )
     options.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     args = options.parse_args()
 
-    labelled = read_labels()
+    labelled = [p for p in read_labels() if args.use == "all" or p.is_development == (args.use == "development")]
     files = find(labelled, [*args.folders, Path(sysconfig.get_path("purelib"))])
     photographs = [photograph for photograph in labelled if photograph.file in files]
     absent = Counter(f"{p.package} {p.version}" for p in labelled if p.file not in files)

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.backbone.warm_up import projector_of
 from mmsrarec.models.untyped import load_tensors
-from mmsrarec.models.vision.class_words import WordProbabilities
 from mmsrarec.models.vision.image_features import Features, encode_catalogue_images
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.settings import SummarizeSettings
@@ -76,14 +75,12 @@ class Answered:
     Attributes:
         dataset: The catalogue; its folder is gone.
         features: The visual tokens of each picture, by its number.
-        words: What the vision encoder's classifier says of each picture, by its number.
         keywords: The keywords of each picture.
         doubtful: Those among them that the grounding check doubts.
     """
 
     dataset: Dataset
     features: Features
-    words: Mapping[int, WordProbabilities]
     keywords: tuple[tuple[str, ...], ...]
     doubtful: tuple[tuple[str, ...], ...]
 
@@ -105,4 +102,4 @@ def ask_about_pictures(mllm: Mllm, paths: Sequence[Path], settings: SummarizeSet
     doubtful = tuple(
         tuple(flag.removeprefix(UNSUPPORTED) for flag in row if flag.startswith(UNSUPPORTED)) for row in kept.flags
     )
-    return Answered(dataset, seen.features, seen.words, kept.image, doubtful)
+    return Answered(dataset, seen.features, kept.image, doubtful)

@@ -386,3 +386,31 @@ def test_where_checking_fails_the_answers_are_kept(mllm, dataset, features, tmp_
 def test_flags_say_what_deserves_a_second_look(image, text, source, flags) -> None:
     unsupported = ["star"] if image and "star" in image else []
     assert flag("Otter mug. Made of steel.", (image, text), source, SETTINGS, unsupported) == flags
+
+
+def test_an_answer_begins_with_what_the_classifier_is_sure_of(mllm, dataset, features, tmp_path) -> None:
+    words = {0: {"lemon": 0.9, "fruit": 0.95}, 2: {"lemon": 0.2}}
+    plain = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features)
+    told = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features, image_words=words)
+    assert told.answers[0][0].startswith("lemon, fruit")
+    assert told.image[0][:2] == ("lemon", "fruit")
+    assert told.answers[2] == plain.answers[2]  # nothing is sure
+    assert told.text == plain.text
+    off = SETTINGS.model_copy(update={"eye_words": False})
+    assert summarize(dataset, mllm, off, tmp_path / "b", features, image_words=words).answers == plain.answers
+
+
+def test_answers_with_and_without_the_classifier_do_not_mix_in_the_store(mllm, dataset, features, tmp_path) -> None:
+    model, words = Listening(mllm), {0: {"lemon": 0.9}}
+    summarize(dataset, model, SETTINGS, tmp_path / "a", features)
+    asked = model.asked
+    summarize(dataset, model, SETTINGS, tmp_path / "a", features, image_words=words)
+    assert model.asked == asked + 3
+    summarize(dataset, model, SETTINGS, tmp_path / "a", features, image_words=words)
+    assert model.asked == asked + 3
+
+
+def test_a_keyword_that_the_classifier_saw_is_not_doubted(mllm, dataset, features, tmp_path) -> None:
+    words = {0: {"lemon": 0.9, "fruit": 0.4}}
+    told = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features, image_words=words)
+    assert not {"unsupported: lemon", "unsupported: fruit"} & set(told.flags[0])

@@ -28,8 +28,6 @@ from mmsrarec.models.backbone.warm_up import draw_from, grids, projector_of, war
 from mmsrarec.models.sequence.content_sasrec import whitened
 from mmsrarec.models.untyped import load_tensors, save_tensors
 from mmsrarec.models.vision import image_features
-from mmsrarec.models.vision.class_words import likely_words
-from mmsrarec.models.vision.image_classifier import classifier_of
 from mmsrarec.rankers.registry.registry import Source, make_row
 from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
@@ -117,10 +115,7 @@ class Steps:
         codes = [code for code in usable if data.items[code].categories]
         opened = [open_picture(usable[code], usable[code].parent) for code in codes]
         words = [", ".join(data.items[code].categories).lower() for code in codes]
-        seen, classifier = grids(mllm, opened), classifier_of(mllm)
-        said = classifier.word_probabilities(seen.float().mean(1)) if classifier else [{} for _ in codes]
-        class_words = [likely_words(row) if self.recipe.summarize.eye_words else () for row in said]
-        draw = draw_from(seen, words, class_words, self.recipe.seed)
+        draw = draw_from(grids(mllm, opened), words, self.recipe.seed)
         losses = warm_up(mllm, draw, partial(image_prompt, mllm), steps, progress=count)
         weights = projector_of(mllm).state_dict()
         save_tensors({name: weight.contiguous() for name, weight in weights.items()}, folder / PROJECTOR)
@@ -153,7 +148,6 @@ class Steps:
                         rows=runtime.tune_rows,
                         batch=runtime.generate_batch,
                         count=count,
-                        image_words=self.run_folder.image_words,
                     )
                     facts = tune(context, folder)
                 (folder / "tuning.json").write_text(json.dumps(facts))

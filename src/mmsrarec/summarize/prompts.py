@@ -12,7 +12,6 @@ from mmsrarec.models.backbone.mllm import Mllm
 # "Copied" keeps a small model from naming the class of a thing (metal) where the text names the thing (steel).
 TEXT_QUESTION = "Words copied from this text:\n"
 IMAGE_QUESTION = "\nKeywords of this picture:"
-CLASSIFIER_HINT = "\nIt may show: "
 SHOTS = (
     (
         "Silent Ridge. Two detectives hunt a killer through the rain of a nameless city. Crime, Thriller",
@@ -28,24 +27,38 @@ SHOTS = (
     ),
 )
 
-ASKED = (TEXT_QUESTION, IMAGE_QUESTION, CLASSIFIER_HINT, SHOTS)
+ASKED = (TEXT_QUESTION, IMAGE_QUESTION, SHOTS)
 """All texts of the prompts. They are part of the fingerprint of everything made from the answers."""
 
 
-def image_prompt(mllm: Mllm, visual_tokens: int, class_words: Sequence[str] = ()) -> list[int]:
+def image_prompt(mllm: Mllm, visual_tokens: int, opening: str = "") -> list[int]:
     """Render the question about a picture's keywords. The projector is trained on this prompt.
 
     Args:
         mllm: The model.
         visual_tokens: Placeholder tokens that stand for the picture.
-        class_words: What the vision encoder's classifier says of the picture (`summarize.eye_words`).
+        opening: The start of the answer (`image_opening`).
 
     Returns:
         Token ids.
     """
     before, after = mllm.frame
-    hint = mllm.encode(CLASSIFIER_HINT + ", ".join(class_words)) if class_words else []
-    return [*before, *[mllm.image_token] * visual_tokens, *hint, *mllm.encode(IMAGE_QUESTION), *after]
+    picture = [mllm.image_token] * visual_tokens
+    return [*before, *picture, *mllm.encode(IMAGE_QUESTION), *after, *(mllm.encode(opening) if opening else [])]
+
+
+def image_opening(class_words: Sequence[str]) -> str:
+    """The start of the answer about a picture: what the vision encoder's classifier says (`summarize.eye_words`).
+
+    The model goes on from there: it adds what else it sees, or ends the answer.
+    """
+    return ", ".join(class_words)
+
+
+def whole_answer(opening: str, rest: str) -> str:
+    """An answer of its start and what the model wrote after it; the words of the start stay whole."""
+    separator = "" if not opening or not rest.strip() or rest.lstrip().startswith(",") else ", "
+    return f"{opening}{separator}{rest}"
 
 
 def item_text(item: Item) -> str:

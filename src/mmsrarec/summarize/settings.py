@@ -67,7 +67,7 @@ class SummarizeSettings(BaseModel):
     )
     eye_words: bool = Field(
         default=True,
-        description="tell the model what the vision encoder's own classifier says of a picture, where it is sure; "
+        description="answers about pictures begin with what the vision encoder's classifier says, where it is sure; "
         "only the embedded model has such a classifier [extension]",
     )
     text_budget: int = Field(

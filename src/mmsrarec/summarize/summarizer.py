@@ -25,7 +25,7 @@ from mmsrarec.summarize.image_grounding import support
 from mmsrarec.summarize.keyword_parsing import grounded, stop_after
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
-from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
+from mmsrarec.summarize.prompts import image_opening, image_prompt, item_text, text_prompt, whole_answer
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.tuning.reward_parts import Embed
 
@@ -38,11 +38,13 @@ class Question:
         content: A hash of the text or picture that it is about.
         prompt: Token ids.
         feature: (v, d) picture features; None for a text.
+        opening: The start of the answer, with which the prompt ends.
     """
 
     content: str
     prompt: Sequence[int]
     feature: Tensor | None = None
+    opening: str = ""
 
 
 def _no_progress(done: int, total: int, label: str) -> None:
@@ -83,8 +85,8 @@ def summarize(
         embed: The sentence embedding phi of `settings.keyword_cost`; loaded by its name in the settings unless given.
         words: The facts about the whole catalogue from the time when it was first summarized; collected from the
             dataset unless given.
-        image_words: What the vision encoder's classifier says of the pictures, by item code; the model is told where
-            `settings.eye_words` is set, and a keyword that the classifier bears out is not doubted.
+        image_words: What the vision encoder's classifier says of the pictures, by item code; answers begin with it
+            where `settings.eye_words` is set, and a keyword that the classifier bears out is not doubted.
 
     Returns:
         The keywords of all items.
@@ -93,9 +95,9 @@ def summarize(
         MmsrarecError: If the store cannot be used, the shard does not exist, or the model fails on all questions.
     """
     mine, features, image_words = _share(shard), features or {}, image_words or {}
-    hints = {code: likely_words(said) for code, said in image_words.items()} if settings.eye_words else {}
-    eye += class_words_hash() if hints else ""
-    text_questions, picture_questions = _questions(dataset, mllm, settings, features, hints, tuned)
+    said = {code: likely_words(row) for code, row in image_words.items()} if settings.eye_words else {}
+    eye += class_words_hash() if said else ""
+    text_questions, picture_questions = _questions(dataset, mllm, settings, features, said, tuned)
     texts = [item_text(item) for item in dataset.items]
     item_lexicons = lexicons(dataset.items, settings.language, words)
     answers: dict[str, dict[int, str]] = {"text": {}, "picture": {}}
@@ -155,7 +157,7 @@ def _questions(
     mllm: Mllm,
     settings: SummarizeSettings,
     features: Mapping[int, Tensor],
-    hints: Mapping[int, Sequence[str]],
+    class_words: Mapping[int, Sequence[str]],
     tuned: bool,
 ) -> tuple[dict[int, Question], dict[int, Question]]:
     """The questions about texts and those about pictures, by item code."""
@@ -168,7 +170,8 @@ def _questions(
         path = dataset.image_path(code)
         if settings.pictures and code in features and path is not None:
             feature = features[code]
-            pictures[code] = Question(sha256(path), image_prompt(mllm, len(feature), hints.get(code, ())), feature)
+            opening = image_opening(class_words.get(code, ()))
+            pictures[code] = Question(sha256(path), image_prompt(mllm, len(feature), opening), feature, opening)
     return texts, pictures
 
 
@@ -261,7 +264,10 @@ def _answer(
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             return [(questions[0].content, None, reason)]
         return [row for question in questions for row in _answer(mllm, [question], stop, tokens)]
-    return [(question.content, answer, None) for question, answer in zip(questions, answers, strict=True)]
+    return [
+        (question.content, whole_answer(question.opening, answer), None)
+        for question, answer in zip(questions, answers, strict=True)
+    ]
 
 
 def _hash(data: bytes) -> str:

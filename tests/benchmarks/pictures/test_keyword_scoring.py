@@ -96,6 +96,7 @@ def test_the_labels_are_enough_and_complete() -> None:
 
 
 def test_accepted_words_name_something_and_stand_in_one_list() -> None:
+    assert 0.1 < sum(photograph.is_development for photograph in read_labels()) / 300 < 0.3
     for photograph in read_labels():
         assert not {"thing", "object", "artifact", "animal", "food", "plant", "vehicle"} & set(photograph.accepted)
         lists = (photograph.accepted, photograph.near, photograph.true)

@@ -1,6 +1,5 @@
 """A warm-up teaches the projector, and nothing else, to name what pictures show."""
 
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -10,7 +9,7 @@ from PIL import Image
 from tiny import tiny_mllm
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.warm_up import HINTED_EVERY, answer_loss, draw_from, grids, projector_of, warm_up
+from mmsrarec.models.backbone.warm_up import answer_loss, draw_from, grids, projector_of, warm_up
 from mmsrarec.summarize.prompts import image_prompt
 
 
@@ -29,7 +28,7 @@ def test_the_loss_falls_and_only_the_projector_moves() -> None:
     seen = grids(mllm, shown)
     assert seen.shape[:2] == (16, 49)
     before = {name: w.clone() for name, w in mllm.model.state_dict().items()}
-    losses = warm_up(mllm, draw_from(seen, words, [()] * 16, 0, 8), partial(image_prompt, mllm), steps=12, lr=1e-2)
+    losses = warm_up(mllm, draw_from(seen, words, 0, 8), partial(image_prompt, mllm), steps=12, lr=1e-2)
     assert len(losses) == 12
     assert np.mean(losses[-3:]) < losses[0] - 0.5
     moved = {name for name, w in mllm.model.state_dict().items() if not torch.equal(w, before[name])}
@@ -43,7 +42,7 @@ def test_equal_seeds_give_equal_projectors() -> None:
     found = []
     for _ in range(2):
         mllm = tiny_mllm()
-        draw = draw_from(grids(mllm, shown), words, [()] * 6, seed=1, batch=4)
+        draw = draw_from(grids(mllm, shown), words, seed=1, batch=4)
         found.append(warm_up(mllm, draw, partial(image_prompt, mllm), steps=3))
     assert found[0] == found[1]
 
@@ -51,32 +50,26 @@ def test_equal_seeds_give_equal_projectors() -> None:
 def test_only_answers_count() -> None:
     mllm = tiny_mllm()
     features = torch.zeros(2, 1, mllm.hidden_size)
-    prompt, hinted = image_prompt(mllm, 1), image_prompt(mllm, 1, ("mug", "cup"))
+    prompt = image_prompt(mllm, 1)
     short, long = mllm.encode("red"), mllm.encode("blue mug of clay")
     with torch.no_grad():
-        both = answer_loss(mllm, [prompt, hinted], features, [short, long])
-        parts = [
-            answer_loss(mllm, [own], features[:1], [answer]) * len(answer)
-            for own, answer in ((prompt, short), (hinted, long))
-        ]
+        both = answer_loss(mllm, prompt, features, [short, long])
+        parts = [answer_loss(mllm, prompt, features[:1], [answer]) * len(answer) for answer in (short, long)]
     assert both.item() == pytest.approx(sum(p.item() for p in parts) / (len(short) + len(long)), abs=1e-4)
 
 
-def test_the_classifier_is_quoted_in_every_fourth_step_and_attention_is_put_back() -> None:
+def test_prompts_have_nine_visual_tokens_or_one_and_attention_is_put_back() -> None:
     mllm = tiny_mllm()
     shown, words = pictures(4)
-    told: list[tuple[int, Sequence[str]]] = []
+    asked: list[int] = []
 
-    def prompt(visual_tokens: int, class_words: Sequence[str]) -> list[int]:
-        told.append((visual_tokens, class_words))
-        return image_prompt(mllm, visual_tokens, class_words)
+    def prompt(visual_tokens: int) -> list[int]:
+        asked.append(visual_tokens)
+        return image_prompt(mllm, visual_tokens)
 
     attention = mllm.decoder.config._attn_implementation
-    draw = draw_from(grids(mllm, shown), words, [("cup",)] * 4, 0, 2)
-    warm_up(mllm, draw, prompt, steps=2 * HINTED_EVERY)
-    hinted = [bool(class_words) for _, class_words in told[::2]]
-    assert hinted == ([False] * (HINTED_EVERY - 1) + [True]) * 2
-    assert {visual_tokens for visual_tokens, _ in told} == {9, 1}
+    warm_up(mllm, draw_from(grids(mllm, shown), words, 0, 2), prompt, steps=4)
+    assert asked == [9, 1, 9, 1]
     assert mllm.decoder.config._attn_implementation == attention
 
 

@@ -2,8 +2,7 @@
 
 The vision encoder and the language model stay frozen. `scripts/train_projector.py` makes the shipped projector with
 this module. A run can add some steps on its catalogue's pictures and categories, because a catalogue's pictures differ
-from those of the shipped training. Every fourth step asks as stage 1 does where the vision encoder's own classifier is
-sure of what it sees, so that the model learns to weigh what it is told against what it sees.
+from those of the shipped training.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -24,11 +23,9 @@ from mmsrarec.models.vision.pooling import pool_grid
 
 VISUAL_TOKENS = (9, 1)
 """The numbers of visual tokens in turn: stage 1 reads 9 tokens, the ranking prompt reads their mean."""
-HINTED_EVERY = 4
-"""One step in so many tells the model what the classifier says."""
 
-Prompt = Callable[[int, Sequence[str]], list[int]]
-"""The number of visual tokens and the classifier's words -> the question as token ids."""
+Prompt = Callable[[int], list[int]]
+"""The number of visual tokens -> the question as token ids."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +35,10 @@ class PictureBatch:
     Attributes:
         grids: (b, v, channels) outputs of the vision encoder (`grids`).
         answers: b answers.
-        class_words: What the classifier says of each picture, as stage 1 would be told.
     """
 
     grids: Tensor
     answers: Sequence[str]
-    class_words: Sequence[Sequence[str]]
 
 
 Draw = Callable[[int], PictureBatch]
@@ -82,15 +77,12 @@ def grids(mllm: Mllm, pictures: Sequence[Image]) -> Tensor:
     return torch.cat(outputs)
 
 
-def draw_from(
-    seen: Tensor, words: Sequence[str], class_words: Sequence[Sequence[str]], seed: int, batch: int = 32
-) -> Draw:
+def draw_from(seen: Tensor, words: Sequence[str], seed: int, batch: int = 32) -> Draw:
     """Draw the pictures of each step from a fixed set, without repeats within a step.
 
     Args:
         seen: (n, v, channels) outputs of the vision encoder.
         words: n answers.
-        class_words: What the classifier says of each picture.
         seed: The seed of the order of pictures.
         batch: The number of pictures of a step.
     """
@@ -98,7 +90,7 @@ def draw_from(
 
     def draw(step: int) -> PictureBatch:
         rows: list[int] = rng.choice(len(words), min(batch, len(words)), replace=False).tolist()
-        return PictureBatch(seen[rows], [words[row] for row in rows], [class_words[row] for row in rows])
+        return PictureBatch(seen[rows], [words[row] for row in rows])
 
     return draw
 
@@ -135,10 +127,8 @@ def warm_up(
             projected: Tensor = projector(pictures.grids.float())
             features = torch.stack([pool_grid(picture, max(VISUAL_TOKENS)) for picture in projected])
             features = features if visual_tokens > 1 else features.mean(1, keepdim=True)
-            is_hinted = step % HINTED_EVERY == HINTED_EVERY - 1
-            prompts = [prompt(visual_tokens, words if is_hinted else ()) for words in pictures.class_words]
             answers = [[*mllm.encode(answer), mllm.turn_end] for answer in pictures.answers]
-            loss = answer_loss(mllm, prompts, features, answers)
+            loss = answer_loss(mllm, prompt(visual_tokens), features, answers)
             optimizer.zero_grad()
             backward(loss)
             torch.nn.utils.clip_grad_norm_(projector.parameters(), 1.0)
@@ -161,21 +151,19 @@ def plain_attention(mllm: Mllm) -> Generator[None]:
         config._attn_implementation = before
 
 
-def answer_loss(
-    mllm: Mllm, prompts: Sequence[Sequence[int]], features: Tensor, answers: Sequence[Sequence[int]]
-) -> Tensor:
+def answer_loss(mllm: Mllm, prompt: Sequence[int], features: Tensor, answers: Sequence[Sequence[int]]) -> Tensor:
     """Compute the mean cross-entropy of the answers' tokens.
 
     Args:
         mllm: The model.
-        prompts: b questions as token ids, each with the placeholders of one picture.
+        prompt: The token ids of the question, the same for all pictures.
         features: (b, visual tokens, d) features of the pictures.
         answers: b answers as token ids.
 
     Returns:
         () the loss.
     """
-    rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
+    rows = [[*prompt, *answer] for answer in answers]
     ids = torch.full((len(rows), max(map(len, rows))), mllm.turn_end, device=mllm.device)
     targets = torch.full_like(ids, -100)
     for row, (tokens, answer) in enumerate(zip(rows, answers, strict=True)):

@@ -25,7 +25,6 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import WEIGHTS, adapter_hash, add_adapter, merge_adapter, trainable
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.text_embedder import Embedder
-from mmsrarec.models.vision.class_words import WordProbabilities
 from mmsrarec.summarize.answer_reading import read_image, read_texts
 from mmsrarec.summarize.language.lexicon import Lexicon
 from mmsrarec.summarize.settings import SummarizeSettings, TuneSettings
@@ -69,7 +68,6 @@ class TuningContext:
     batch: int = 32
     count: Count = _no_progress
     embed: Embed | None = None
-    image_words: Mapping[int, WordProbabilities] | None = None
 
     @property
     def tune(self) -> TuneSettings:
@@ -79,7 +77,7 @@ class TuningContext:
 
     def policy_summarizer(self, mllm: Mllm) -> PolicySummarizer:
         """The policy of a model."""
-        return PolicySummarizer(mllm, self.dataset, self.features, self.settings, self.image_words)
+        return PolicySummarizer(mllm, self.dataset, self.features, self.settings)
 
 
 def tune(work: TuningContext, out: Path) -> dict[str, Any]:

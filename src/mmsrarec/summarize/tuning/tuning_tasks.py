@@ -11,7 +11,6 @@ from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.vision.class_words import WordProbabilities, likely_words
 from mmsrarec.models.vision.image_token_ids import ImageTokenVocabulary
 from mmsrarec.summarize.keyword_parsing import stop_after
 from mmsrarec.summarize.language.detection import lexicons, merge_lexicons
@@ -98,24 +97,14 @@ class PolicySummarizer:
         dataset: The catalogue.
         settings: The settings of stage 1.
         words: The token ids that stand for pictures.
-        hints: What the vision encoder's classifier says of each picture, where it is sure.
         lexicons: The lexicon of each item.
         lexicon: The lexicon of the catalogue.
         limits: Keywords of an answer, at most, by modality.
         tokens: Tokens of an answer, at most, by modality.
     """
 
-    def __init__(
-        self,
-        mllm: Mllm,
-        dataset: Dataset,
-        features: Mapping[int, Tensor],
-        settings: SummarizeSettings,
-        image_words: Mapping[int, WordProbabilities] | None = None,
-    ):
+    def __init__(self, mllm: Mllm, dataset: Dataset, features: Mapping[int, Tensor], settings: SummarizeSettings):
         self.mllm, self.dataset, self.settings = mllm, dataset, settings
-        said = image_words if image_words and settings.eye_words else {}
-        self.hints = {code: likely_words(probabilities) for code, probabilities in said.items()}
         self.words = ImageTokenVocabulary(mllm, features)
         self.lexicons = lexicons(dataset.items, settings.language)
         self.lexicon = merge_lexicons(self.lexicons)
@@ -130,7 +119,7 @@ class PolicySummarizer:
 
     def about_picture(self, code: int) -> list[int]:
         """The token ids of the question about an item's picture."""
-        return self.words.fill(image_prompt(self.mllm, len(self.words.ids[code]), self.hints.get(code, ())), code)
+        return self.words.fill(image_prompt(self.mllm, len(self.words.ids[code])), code)
 
     def answers(
         self,
