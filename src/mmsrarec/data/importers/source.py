@@ -5,7 +5,7 @@ for all formats, in the core of the import: columns are mapped, times converted,
 folded and written.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -76,7 +76,38 @@ class Records:
     columns: tuple[str, ...] = ()
 
 
-Table: TypeAlias = Frame | Records
+class Batch(NamedTuple):
+    """Some rows of a table that is read in parts.
+
+    Attributes:
+        rows: n rows; every column is text.
+        lines: (n,) numbers of the lines on which they begin.
+        set_aside: Lines that could not be turned into rows.
+    """
+
+    rows: pl.DataFrame
+    lines: pl.Series
+    set_aside: tuple[SetAside, ...] = ()
+
+
+@dataclass(frozen=True)
+class Batches:
+    """A table that is read in parts: what the readers of text files in `data.reading` return.
+
+    Attributes:
+        file: The name of the file.
+        columns: The names of its columns, which are unique.
+        read: Reads the file from its start; the batches hold the columns that are asked for.
+        notes: What was found out about the file, such as its separator and its encoding, a sentence each.
+    """
+
+    file: str
+    columns: tuple[str, ...]
+    read: Callable[[Collection[str]], Iterator[Batch]]
+    notes: tuple[str, ...] = ()
+
+
+Table: TypeAlias = Frame | Batches | Records
 
 
 @dataclass(frozen=True)
