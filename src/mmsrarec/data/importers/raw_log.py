@@ -16,7 +16,7 @@ from mmsrarec.data.importers.columns import ColumnMap
 from mmsrarec.data.importers.id_codes import IdCodes
 from mmsrarec.data.importers.item_values import is_missing, number_text, python_value
 from mmsrarec.data.importers.rejects import Rejects
-from mmsrarec.data.importers.source import Batch, Batches, Frame, Record, Records, SetAside, Table
+from mmsrarec.data.importers.source import Batch, Frame, Record, Records, SetAside, Table
 from mmsrarec.data.importers.time_values import TimeColumn
 from mmsrarec.data.reading.line_faults import NULLS, Fault
 
