@@ -83,11 +83,13 @@ class Batch(NamedTuple):
         rows: n rows; every column is text.
         lines: (n,) numbers of the lines on which they begin.
         set_aside: Lines that could not be turned into rows.
+        whole: Whether the last line has an end; a file that was cut short has none.
     """
 
     rows: pl.DataFrame
     lines: pl.Series
     set_aside: tuple[SetAside, ...] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class ReadOptions:
         items: The file of items, where it lies elsewhere (--items, --products, --titles).
         pictures: The folder of pictures, where it lies elsewhere.
         encoding: The encoding of text files; None: UTF-8, or UTF-16 by its mark.
+        separator: What parts the columns of text files; None: found out.
         query: The SQL query for the interactions.
         items_query: The SQL query for the items.
     """
@@ -160,6 +163,7 @@ class ReadOptions:
     items: Path | None = None
     pictures: Path | None = None
     encoding: str | None = None
+    separator: str | None = None
     query: str | None = None
     items_query: str | None = None
 
@@ -174,7 +178,7 @@ class Format:
         recognises: Whether a place looks like this format, by the names and the first bytes of its files. It reads
             little, never raises, and says False in doubt.
         read: Opens a place. It raises DataError with one line that says what is missing and what to do.
-        options: Names of the `ReadOptions` that the format takes besides `encoding`; others are refused.
+        options: Names of the `ReadOptions` that the format takes; others are refused.
     """
 
     name: str
