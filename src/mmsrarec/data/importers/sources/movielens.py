@@ -55,7 +55,11 @@ def read(place: str, options: ReadOptions) -> Source:
         items=items,
         pictures=options.pictures,
         columns={"item_id": "movieId", "user_id": "userId", "items.categories": "genres"},
-        unused={"IMDb_URL": "an address", "release_date": "the year is taken from the title"},
+        unused={
+            "IMDb_URL": "an address",
+            "release_date": "the year is taken from the title",
+            "video_release_date": "empty in the published file",
+        },
         time="seconds",
         unknown_items="add",
         notes=(*NOTES, *missing, *not_read(files, NOT_READ)),
