@@ -13,7 +13,7 @@ from mmsrarec.data.reading.json_lines import json_lines
 
 TEXT = ("feature", "features", "description", "details", "brand", "store", "subtitle", "author")
 """The columns of an item's text, in the order in which they are read."""
-CATEGORIES = ("categories", "category", "main_category", "main_cat")
+CATEGORIES = ("main_category", "main_cat", "categories", "category")
 ADDRESSES = ("imUrl", "imageURLHighRes", "imageURL", "images")
 PRODUCT_ROLES = {
     "items.item_id": "item_id",
@@ -33,6 +33,7 @@ PRODUCTS_UNUSED = {
     **dict.fromkeys(("price", "date", "fit", "tech1", "tech2"), "no words of the product"),
     **dict.fromkeys(("videos", "asin"), "not used"),
 }
+NO_DETAILS = ("ASIN", "Best Sellers Rank", "Amazon Best Sellers Rank", "Customer Reviews", "Average Customer Review")
 NO_PICTURE = re.compile(r"no[-_]?img|no[-_]?image|transparent-pixel", re.IGNORECASE)
 """Parts of the addresses that show Amazon's own icon instead of the product."""
 SCRIPT = re.compile(r"\bgetTime\(\)|\bue_t0\b|aPageStart")
@@ -98,8 +99,8 @@ def _details(value: object) -> str:
     if not isinstance(value, dict):
         return ""
     pairs = cast(dict[object, object], value).items()
-    words = ((name, part if isinstance(part, str) else ", ".join(_texts(part))) for name, part in pairs)
-    return "; ".join(f"{name}: {text}" for name, text in words if text and name != "Best Sellers Rank")
+    words = ((str(name).strip(" :\n"), part if isinstance(part, str) else ", ".join(_texts(part))) for name, part in pairs)
+    return "; ".join(f"{name}: {text}" for name, text in words if text and name not in NO_DETAILS)
 
 
 def _author(value: object) -> str:

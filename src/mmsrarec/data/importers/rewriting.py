@@ -68,7 +68,7 @@ def one_after_the_other(tables: list[Batches]) -> Batches:
             last = before
             for batch in table.read(wanted):
                 lines = batch.lines + before
-                last = max(last, *(lines.max(),) if len(lines) else (), *(row.line + before for row in batch.set_aside))
+                last = max([last, *lines.tail(1).to_list(), *(row.line + before for row in batch.set_aside)])
                 yield batch._replace(lines=lines)
             before = last
 

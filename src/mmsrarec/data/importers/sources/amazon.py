@@ -21,6 +21,8 @@ from mmsrarec.errors import DataError
 
 REVIEWS = r"(reviews?_.*\.json|.*_5\.json|ratings?_.*\.csv|(?!meta_).*\.jsonl)"
 PRODUCTS = r"meta_.*\.jsonl?"
+CERTAIN = re.compile(r"reviews_.*\.json|.*_5\.json|ratings_.*\.csv", re.IGNORECASE)
+"""Names that other data sets do not have."""
 PARTS = re.compile(r"(.+)\.(train|valid|test)\.csv", re.IGNORECASE)
 ITEMS, USERS, TIMES, RATINGS = (
     ("parent_asin", "asin"),
@@ -68,12 +70,12 @@ def read(place: str, options: ReadOptions) -> Source:
 
 def recognises(place: str) -> bool:
     """Whether a place is named as Amazon's reviews are: reviews_X_5.json.gz, X_5.json.gz, or X.jsonl beside meta_X."""
-    path = Path(place)
-    files = files_near(place, depth=0)
+    path, files = Path(place), files_near(place)
     if path.is_file():
-        name = plain_name(path)
-        return bool(re.fullmatch(r"reviews_.*\.json|.*_5\.json|ratings_.*\.csv", name)) or bool(_products_of(path, files))
-    return any(find_files(files, r"reviews_.*\.json|.*_5\.json|ratings_.*\.csv")) or any(find_files(files, PRODUCTS))
+        return bool(CERTAIN.fullmatch(plain_name(path)) or _products_of(path, files_near(place, 0)) or _is_benchmark(path))
+    return any(CERTAIN.fullmatch(plain_name(file)) or _is_benchmark(file) for file in files) or any(
+        find_files(files, PRODUCTS)
+    )
 
 
 FORMAT = Format(
@@ -83,6 +85,17 @@ FORMAT = Format(
     read,
     frozenset({"items", "pictures"}),
 )
+
+
+def _is_benchmark(path: Path) -> bool:
+    """Whether a file is a table of the benchmark of 2023."""
+    if ".csv" not in path.suffixes:
+        return False
+    try:
+        _, header = next(text_lines(Lines(path)), (0, ""))
+    except DataError:
+        return False
+    return "parent_asin" in (header or "").split(",")
 
 
 def _logs(place: str, files: list[Path]) -> list[Path]:

@@ -34,6 +34,7 @@ UNUSED = {
     **dict.fromkeys(("isbn", "isbn13", "asin", "kindle_asin", "link", "url", "best_book_id", "small_image_url"), "no words"),
     **dict.fromkeys(("goodreads_book_id", "edition_information", "country_code", "books_count", "num_pages"), "no words"),
     **dict.fromkeys(("publication_day", "publication_month", "is_ebook", "title_without_series"), "said by others"),
+    **dict.fromkeys(("author_ids", "series"), "numbers, whose names are another file"),
     "work_id": "editions of one work are items of their own",
 }
 NOT_READ = {
@@ -66,7 +67,8 @@ def read(place: str, options: ReadOptions) -> Source:
         interactions = with_changed_rows(interactions, _dated)
     notes = [EDITIONS, NO_RATING] if not log.name.startswith("ratings") else []
     if pattern == NUMBERS:
-        notes.append("There are no times: the rows of each user are taken in the order of the file.")
+        order = "all rows" if log.name.startswith("ratings") else "the rows of each user"
+        notes.append(f"There are no times: {order} are taken in the order of the file.")
         if not maps and not log.name.startswith("ratings"):
             notes.append("Without book_id_map.csv and user_id_map.csv the ids are numbers, which fit no file of books.")
     return Source(

@@ -17,7 +17,6 @@ from mmsrarec.errors import DataError
 
 TRANSACTIONS, ARTICLES = r"transactions.*\.csv", r"articles\.csv"
 CATEGORIES = ("index_group_name", "garment_group_name", "product_group_name", "product_type_name")
-TEXT = ("detail_desc", "colour_group_name", "graphical_appearance_name")
 CODES = (
     *("product_code", "product_type_no", "graphical_appearance_no", "colour_group_code", "perceived_colour_value_id"),
     *("perceived_colour_master_id", "department_no", "index_code", "index_group_no", "section_no", "garment_group_no"),
@@ -53,9 +52,7 @@ def read(place: str, options: ReadOptions) -> Source:
             "user_id": "customer_id",
             "item_id": "article_id",
             "timestamp": "t_dat",
-            "title": "prod_name",
-            "text": "+".join(TEXT),
-            "categories": "categories",
+            **({"title": "prod_name", "text": "detail_desc", "categories": "categories"} if items is not None else {}),
         },
         unused={
             "price": "scaled, and no measure of liking",

@@ -12,7 +12,7 @@ from mmsrarec.errors import DataError
 BIG, SMALL = r"big_matrix\.csv", r"small_matrix\.csv"
 CAPTIONS, CATEGORIES = r"kuairec_caption_category\.csv", r"item_categories\.csv"
 LEVELS = tuple(f"{place}_level_category_name" for place in ("first", "second", "third"))
-UNKNOWN = ("UNKNOWN", "-124", "")
+UNKNOWN = ("UNKNOWN", "-124", "", "[]")
 UNUSED = {
     "watch_ratio": "the share of the video that was watched; no like: --map rating=watch_ratio --min-rating 2 uses it",
     **dict.fromkeys(("play_duration", "video_duration"), "watch_ratio is one divided by the other"),
