@@ -129,6 +129,9 @@ class Source:
         time: The unit of the times where the format fixes it.
         exact_repeats: Whether a row that equals an earlier one is folded into it, or is an interaction of its own.
         unknown_items: What happens to interactions with items that `items` lacks.
+        described_again: What happens to an item's second line that says something else: it is faulty, or the first
+            line counts and the second is folded into it.
+        catalogue: Whether all items of `items` are imported, or only those with an interaction.
         notes: What a user of the data should know about the format, a sentence each; printed with the import.
         files: The files that were read; their hashes are part of the key of the data folder.
     """
@@ -143,6 +146,8 @@ class Source:
     time: Unit = "auto"
     exact_repeats: Literal["fold", "keep"] = "fold"
     unknown_items: UnknownItems = "refuse"
+    described_again: Literal["fault", "first"] = "fault"
+    catalogue: Literal["all", "log"] = "all"
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
 

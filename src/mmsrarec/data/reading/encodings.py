@@ -44,7 +44,8 @@ def likely(data: bytes) -> str:
         data: Some lines of a file.
 
     Returns:
-        A part of a sentence with the option that reads them, such as `they may be latin-1 ("Köln"): --encoding latin-1`.
+        A part of a sentence with the option that reads them, such as `it may be latin-1 ('Köln'): say
+        --encoding latin-1`.
     """
     from charset_normalizer import from_bytes
 

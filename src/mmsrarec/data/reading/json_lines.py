@@ -15,6 +15,8 @@ from mmsrarec.errors import DataError
 
 MAX_LINE_CHARACTERS = 1 << 20
 """A longer line is faulty; items have a few thousand characters."""
+MAX_KEPT = 1000
+"""So many bytes of a faulty line are handed on, in which an id may be found."""
 MAX_ARRAY_BYTES = 1 << 30
 """An array must be read whole."""
 
@@ -40,10 +42,11 @@ def json_array(path: Path, *, encoding: str | None = None) -> Records:
         DataError: It is no such file.
     """
     with open_bytes(path, encoding) as file:
-        parts: list[bytes] = []
+        parts, size = list[bytes](), 0
         while data := file.read(1 << 20):
             parts.append(data)
-            if sum(map(len, parts[-1:])) and len(parts) > MAX_ARRAY_BYTES >> 20:
+            size += len(data)
+            if size > MAX_ARRAY_BYTES:
                 raise DataError(f"{path} is one JSON array of more than 1 GiB: save one object a line instead")
     try:
         value: object = _JSON.decode(b"".join(parts).decode("utf-8").removeprefix("\ufeff"))
@@ -123,7 +126,7 @@ class _Lines:
                     not_decoded = f"not UTF-8, {likely(line)}"
                 yield number, parsed(line, self.literals, not_decoded)
             except Fault as fault:
-                yield number, fault
+                yield number, Fault(str(fault), fault.kind, line[:MAX_KEPT].decode("utf-8", "replace"))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import polars as pl
 from mmsrarec.core.terminal import one_line
 from mmsrarec.data.importers.source import Frame, Table
 from mmsrarec.data.reading.delimited import read_delimited
-from mmsrarec.data.reading.files import open_bytes
+from mmsrarec.data.reading.files import open_bytes, with_line_feeds
 from mmsrarec.data.reading.json_lines import json_array, json_lines
 from mmsrarec.data.reading.spreadsheets import is_spreadsheet, read_spreadsheet
 from mmsrarec.errors import DataError
@@ -40,9 +40,9 @@ def read_table(path: Path, *, encoding: str | None = None, separator: str | None
     if start.startswith(b"[") and not separator:
         return json_array(path, encoding=encoding)
     if start.startswith(b"{") and not separator:
-        first = start.splitlines()[0].rstrip()
-        whole = first.endswith(b"}") or len(first) == START_BYTES
-        return json_lines(path, encoding=encoding) if whole else json_array(path, encoding=encoding)
+        first, _, second = with_line_feeds(start).partition(b"\n")
+        one_a_line = first.rstrip().endswith(b"}") or second.startswith(b"{") or len(first) == START_BYTES
+        return json_lines(path, encoding=encoding) if one_a_line else json_array(path, encoding=encoding)
     return read_delimited(path, encoding=encoding, separator=separator)
 
 
