@@ -21,6 +21,17 @@ NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 BUILT_IN: Mapping[str, str] = {
     "tables": "mmsrarec.data.importers.sources.tables",
     "sequences": "mmsrarec.data.importers.sources.sequences",
+    "movielens": "mmsrarec.data.importers.sources.movielens",
+    "microlens": "mmsrarec.data.importers.sources.microlens",
+    "amazon": "mmsrarec.data.importers.sources.amazon",
+    "recbole": "mmsrarec.data.importers.sources.recbole",
+    "mmrec": "mmsrarec.data.importers.sources.mmrec",
+    "goodreads": "mmsrarec.data.importers.sources.goodreads",
+    "hm": "mmsrarec.data.importers.sources.hm",
+    "kuairec": "mmsrarec.data.importers.sources.kuairec",
+    "steam": "mmsrarec.data.importers.sources.steam",
+    "yelp": "mmsrarec.data.importers.sources.yelp",
+    "sql": "mmsrarec.data.importers.sources.sql",
 }
 """Name -> the module whose FORMAT it is; a module is imported when its format is asked for."""
 

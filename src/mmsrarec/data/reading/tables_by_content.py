@@ -9,6 +9,7 @@ from mmsrarec.data.importers.source import Frame, Table
 from mmsrarec.data.reading.delimited import read_delimited
 from mmsrarec.data.reading.files import open_bytes, with_line_feeds
 from mmsrarec.data.reading.json_lines import json_array, json_lines
+from mmsrarec.data.reading.spreadsheets import is_spreadsheet, read_spreadsheet
 from mmsrarec.errors import DataError
 
 PARQUET = b"PAR1"
@@ -16,7 +17,7 @@ START_BYTES = 1 << 16
 
 
 def read_table(path: Path, *, encoding: str | None = None, separator: str | None = None) -> Table:
-    """Open a table: CSV, TSV and other separators, JSON lines, a JSON array, or Parquet; packed or plain.
+    """Open a table: CSV, TSV and other separators, JSON lines, a JSON array, Parquet, or a sheet of Excel.
 
     Args:
         path: The file.
@@ -32,6 +33,8 @@ def read_table(path: Path, *, encoding: str | None = None, separator: str | None
     path = Path(path)
     if _starts_with(path, PARQUET):
         return parquet(path)
+    if is_spreadsheet(path):
+        return read_spreadsheet(path)
     with open_bytes(path, encoding) as file:
         start = file.read(START_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"[") and not separator:
