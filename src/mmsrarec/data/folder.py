@@ -14,7 +14,7 @@ import polars as pl
 from mmsrarec.core.artefacts import MANIFEST, key, read_manifest, writing
 from mmsrarec.core.terminal import one_line
 from mmsrarec.data.dataset import Dataset, IntArray, Item, item_record, make_interactions
-from mmsrarec.data.importers.id_codes import IdCodes
+from mmsrarec.data.importers.log.id_codes import IdCodes
 from mmsrarec.data.reading.cleaning import clean, without_surrogates
 from mmsrarec.data.reading.files import find
 from mmsrarec.data.reading.line_faults import Fault, check_id
@@ -248,7 +248,7 @@ def _read_items(path: Path) -> tuple[Item, ...]:
     for name in ITEM_SCHEMA.keys() - set(table.columns):
         table = table.with_columns(pl.lit(None, dtype=ITEM_SCHEMA[name]).alias(name))
     try:
-        table = table.select(ITEM_SCHEMA).cast(ITEM_SCHEMA)  # pyright: ignore[reportArgumentType]
+        table = table.select(pl.col(name).cast(kind) for name, kind in ITEM_SCHEMA.items())
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path}: a column has another type ({one_line(error)[:80]})") from None
     items: list[Item] = []

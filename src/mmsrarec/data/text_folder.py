@@ -6,9 +6,9 @@ import polars as pl
 
 from mmsrarec.data.dataset import IntArray, Item
 from mmsrarec.data.importers.columns import ColumnMap
-from mmsrarec.data.importers.raw_log import Filters, RawLog, read_raw_log
+from mmsrarec.data.importers.log.raw_log import Filters, RawLog, read_raw_log
+from mmsrarec.data.importers.log.time_values import FAULTY, MISSING
 from mmsrarec.data.importers.rejects import Rejects
-from mmsrarec.data.importers.time_values import FAULTY, MISSING
 from mmsrarec.data.reading.delimited import read_delimited
 from mmsrarec.data.reading.files import Lines
 from mmsrarec.data.reading.line_faults import Fault

@@ -10,6 +10,8 @@ from mmsrarec.core.artefacts import file_hash
 from mmsrarec.core.terminal import one_line
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.folder import IMAGES, write_tables, writing_data
+from mmsrarec.data.importers.catalogue.items import ItemTable, column_names, read_items
+from mmsrarec.data.importers.catalogue.picture_files import ADDRESS, LOST_SHARE, is_address, take_pictures
 from mmsrarec.data.importers.columns import ColumnMap, ColumnsByField, check_named, map_columns, needed
 from mmsrarec.data.importers.formats import format_of
 from mmsrarec.data.importers.import_report import (
@@ -20,11 +22,9 @@ from mmsrarec.data.importers.import_report import (
     distribution,
     write_report,
 )
-from mmsrarec.data.importers.items import ItemTable, column_names, read_items
-from mmsrarec.data.importers.log_dataset import LogDataset, LogOptions, Repeats, make_dataset
-from mmsrarec.data.importers.match_ids import check_repairs
-from mmsrarec.data.importers.picture_files import ADDRESS, LOST_SHARE, is_address, take_pictures
-from mmsrarec.data.importers.raw_log import Filters, RawLog, read_raw_log
+from mmsrarec.data.importers.log.log_dataset import LogDataset, LogOptions, Repeats, make_dataset
+from mmsrarec.data.importers.log.match_ids import check_repairs
+from mmsrarec.data.importers.log.raw_log import Filters, RawLog, read_raw_log
 from mmsrarec.data.importers.rejects import Rejects
 from mmsrarec.data.importers.source import Batches, ReadOptions, Records, Source
 from mmsrarec.data.kcore import Core

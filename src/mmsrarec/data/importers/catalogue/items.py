@@ -6,10 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mmsrarec.data.dataset import Item
-from mmsrarec.data.importers.column_names import plain_name
-from mmsrarec.data.importers.columns import ColumnMap, ColumnsByField, map_columns, needed
-from mmsrarec.data.importers.import_report import ColumnUse, Rejects
-from mmsrarec.data.importers.item_values import (
+from mmsrarec.data.importers.catalogue.item_values import (
     Conversions,
     categories_of,
     id_value,
@@ -18,6 +15,9 @@ from mmsrarec.data.importers.item_values import (
     python_value,
     texts_of,
 )
+from mmsrarec.data.importers.column_names import plain_name
+from mmsrarec.data.importers.columns import ColumnMap, ColumnsByField, map_columns, needed
+from mmsrarec.data.importers.import_report import ColumnUse, Rejects
 from mmsrarec.data.importers.source import Batches, Frame, Record, Records, Source, Table
 from mmsrarec.data.reading.cleaning import clean, without_surrogates
 from mmsrarec.data.reading.line_faults import Fault, check_id, is_null

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from mmsrarec.core.terminal import one_line
 from mmsrarec.data.dataset import Dataset, IntArray, Item, make_interactions
-from mmsrarec.data.importers.items import ItemTable
-from mmsrarec.data.importers.match_ids import matched, near_misses
-from mmsrarec.data.importers.raw_log import RawLog
+from mmsrarec.data.importers.catalogue.items import ItemTable
+from mmsrarec.data.importers.log.match_ids import matched, near_misses
+from mmsrarec.data.importers.log.raw_log import RawLog
+from mmsrarec.data.importers.log.time_values import FAULTY, MISSING, READ
 from mmsrarec.data.importers.rejects import Rejects
 from mmsrarec.data.importers.source import Source
-from mmsrarec.data.importers.time_values import FAULTY, MISSING, READ
 from mmsrarec.data.kcore import Core, in_core
 from mmsrarec.data.times import read_times
 from mmsrarec.data.units import Times, Unit
