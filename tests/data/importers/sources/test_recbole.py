@@ -42,7 +42,9 @@ def test_texts_keep_quotation_marks_and_categories_are_parted(tmp_path: Path) ->
         ("[__import__('os')]", {"[__import__('os')]"}),
     ],
 )
-def test_names_of_several_words_stay_whole_where_the_file_shows_them(tmp_path: Path, text: str, names: set[str]) -> None:
+def test_names_of_several_words_stay_whole_where_the_file_shows_them(
+    tmp_path: Path, text: str, names: set[str]
+) -> None:
     recbole(tmp_path)
     write_lines(tmp_path / "ml.item", "item_id:token\tcategories:token_seq", f"242\t{text}")
     ((categories,),) = values(opened("recbole", tmp_path).items, "categories")

@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 
@@ -31,8 +32,12 @@ UNUSED = {
     **dict.fromkeys(("work_text_reviews_count", *(f"ratings_{stars}" for stars in range(1, 6))), COUNTED),
     "popular_shelves": "users name shelves, so a shelf may give away what is to be predicted",
     "similar_books": "books that the same people read, which gives away the future",
-    **dict.fromkeys(("isbn", "isbn13", "asin", "kindle_asin", "link", "url", "best_book_id", "small_image_url"), "no words"),
-    **dict.fromkeys(("goodreads_book_id", "edition_information", "country_code", "books_count", "num_pages"), "no words"),
+    **dict.fromkeys(
+        ("isbn", "isbn13", "asin", "kindle_asin", "link", "url", "best_book_id", "small_image_url"), "no words"
+    ),
+    **dict.fromkeys(
+        ("goodreads_book_id", "edition_information", "country_code", "books_count", "num_pages"), "no words"
+    ),
     **dict.fromkeys(("publication_day", "publication_month", "is_ebook", "title_without_series"), "said by others"),
     **dict.fromkeys(("author_ids", "series"), "numbers, whose names are another file"),
     "work_id": "editions of one work are items of their own",
@@ -82,6 +87,7 @@ def read(place: str, options: ReadOptions) -> Source:
         unused=UNUSED,
         order="column" if pattern == DATED else "rows" if log.name.startswith("ratings") else "ends",
         unknown_items="add",
+        catalogue="log",
         notes=(*notes, *not_read(files, NOT_READ)),
         files=tuple(path for path in (log, books, *_map_files(files)) if path is not None),
     )
@@ -173,5 +179,6 @@ def _book(row: Record, pictures: dict[str, str]) -> Record:
     book["year"] = year.removesuffix(".0")
     if isinstance(authors := row.get("authors"), list):
         book.pop("authors")
-        book["author_ids"] = [str(author.get("author_id")) for author in authors if isinstance(author, dict)]
+        people = (cast(dict[str, object], one) for one in cast(list[object], authors) if isinstance(one, dict))
+        book["author_ids"] = [str(author.get("author_id")) for author in people]
     return book

@@ -57,7 +57,11 @@ def read(place: str, options: ReadOptions) -> Source:
             "user_id": "user_id",
             "item_id": "video_id",
             "timestamp": "timestamp",
-            **({"items.title": "caption", "items.categories": "categories"} if captions and not _numbers(captions) else {}),
+            **(
+                {"items.title": "caption", "items.categories": "categories"}
+                if captions and not _numbers(captions)
+                else {}
+            ),
         },
         unused=UNUSED,
         time="seconds",

@@ -1,4 +1,4 @@
-"""MicroLens: *_pairs.tsv (a user's items in time order) or *_pairs.csv (with milliseconds), *_titles.csv, and covers."""
+"""MicroLens: *_pairs.tsv (a user's items in time order) or *_pairs.csv (with milliseconds), *_titles.csv, covers."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -103,7 +103,10 @@ class _Titles:
                 yield number, Fault("not UTF-8")
             elif number > 1 or line.partition(",")[0].strip().lower() not in ("item", "item_id", "video_id"):
                 item_id, comma, title = line.partition(",")
-                yield number, {"item": item_id, "title": _unquoted(title)} if comma else Fault("no comma behind the item")
+                yield (
+                    number,
+                    {"item": item_id, "title": _unquoted(title)} if comma else Fault("no comma behind the item"),
+                )
 
 
 def _unquoted(title: str) -> str:

@@ -22,9 +22,7 @@ NOT_READ = {
     r".*feat.*\.npy": "it holds features of another model, a row for the number of each item",
     r".*graph.*\.(npy|npz|pt)": "it is computed from the log",
 }
-NOTES = (
-    "Without texts and pictures, which MMRec does not publish, the items are only ids: name a table of them by --items.",
-)
+NOTES = ("MMRec publishes no texts and pictures, so the items are only ids: name a table of them by --items.",)
 
 
 def read(place: str, options: ReadOptions) -> Source:

@@ -134,9 +134,7 @@ def _plain(table: Batches, header: dict[str, str]) -> Batches:
     return with_changed_batches(table, change, columns)
 
 
-def _items(
-    path: Path, header: dict[str, str], encoding: str | None, item: str, pictures: dict[str, str]
-) -> Records:
+def _items(path: Path, header: dict[str, str], encoding: str | None, item: str, pictures: dict[str, str]) -> Records:
     """The items, with the names of columns without their types."""
     table = read_delimited(path, separator="\t", quotes=False, encoding=encoding)
     change = partial(_item, header=header, item=item, pictures=pictures)
@@ -171,7 +169,9 @@ def _parts(text: str) -> list[str]:
 
 def _item_roles(header: dict[str, str], item: str) -> dict[str, str]:
     """The columns of title and categories among those of the items."""
-    title = next((name for name in header if name.lower() in ("title", "name") or name.endswith(("_title", "_name"))), None)
+    title = next(
+        (name for name in header if name.lower() in ("title", "name") or name.endswith(("_title", "_name"))), None
+    )
     category = next((name for name in header if name.lower() in CATEGORIES), None)
     roles = {"title": title, "categories": category, "item_id": item if item in header else None}
     return {f"items.{field}": column for field, column in roles.items() if column is not None}

@@ -51,6 +51,7 @@ def read(place: str, options: ReadOptions) -> Source:
         | ({"items.item_id": "id", "title": "title", "categories": "genres"} if items is not None else {}),
         unused=UNUSED,
         unknown_items="add",
+        described_again="first",
         notes=NOTES,
         files=tuple(path for path in (reviews, games) if path is not None),
     )
