@@ -46,7 +46,8 @@ class Rejects:
         """Set n lines aside: (n,) line numbers, reasons and kinds."""
         if len(lines):
             columns = {"line": lines, "reason": reasons, "kind": kinds}
-            self.parts.append(pl.DataFrame(columns).with_columns(file=pl.lit(_name(file))).select(SCHEMA).cast(SCHEMA))  # type: ignore[arg-type]
+            part = pl.DataFrame(columns).with_columns(file=pl.lit(_name(file))).select(list(SCHEMA))
+            self.parts.append(part.with_columns(pl.col(name).cast(kind) for name, kind in SCHEMA.items()))
 
     def count(self, kind: Kind, file: Path | str | None = None) -> int:
         """The number of lines of a kind, in one file or in all."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mmsrarec.core.terminal import one_line
 from mmsrarec.data.importers.source import Batch, Batches, SetAside
 from mmsrarec.data.reading.encodings import likely
-from mmsrarec.data.reading.files import open_bytes, with_line_feeds
+from mmsrarec.data.reading.files import encoding_of, open_bytes, with_line_feeds
 from mmsrarec.data.reading.line_faults import Fault
 from mmsrarec.data.reading.separators import in_words, sniffed
 from mmsrarec.errors import DataError
@@ -55,8 +55,12 @@ def read_delimited(
         DataError: The file cannot be read, is empty, or names a column twice.
     """
     table = _Delimited(Path(path), separator, names, encoding, quotes)
-    told = [f"{path.name}: columns are parted by {in_words(table.separator)}"] if separator is None else []
-    return Batches(path.name, table.columns, table.read, tuple(told))
+    notes: list[str] = []
+    if separator is None and table.separator != ",":
+        notes.append(f"{path.name}: the columns are parted by {in_words(table.separator)}")
+    if (used := encoding_of(path, encoding)) is not None:
+        notes.append(f"{path.name}: read as {used}")
+    return Batches(path.name, table.columns, table.read, tuple(notes))
 
 
 def blocks(path: Path, encoding: str | None = None) -> Iterator[tuple[bytes, bool]]:

@@ -166,6 +166,16 @@ def with_line_feeds(data: bytes) -> bytes:
     return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
+def encoding_of(path: Path, encoding: str | None = None) -> str | None:
+    """The encoding in which a file is read: the declared one, or what a byte order mark says; None for UTF-8."""
+    if encoding is not None:
+        return known_encoding(encoding)
+    if packing(path) is not None:
+        return None
+    with path.open("rb") as file:
+        return encoding_by_mark(file.read(4))
+
+
 def encoding_by_mark(start: bytes) -> str | None:
     """The encoding that a byte order mark names, other than UTF-8; None without such a mark."""
     return next((name for mark, name in MARKS.items() if start.startswith(mark)), None)

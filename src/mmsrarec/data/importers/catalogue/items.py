@@ -1,16 +1,12 @@
 """Reads a table of items: texts are cleaned and joined, and every column is accounted for."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-import polars as pl
-
 from mmsrarec.data.dataset import Item
-from mmsrarec.data.importers.column_names import plain_name
-from mmsrarec.data.importers.columns import ColumnMap, ColumnsByField, map_columns, needed
-from mmsrarec.data.importers.import_report import ColumnUse, Rejects
-from mmsrarec.data.importers.item_values import (
+from mmsrarec.data.importers.catalogue.item_values import (
     Conversions,
     categories_of,
     id_value,
@@ -19,10 +15,12 @@ from mmsrarec.data.importers.item_values import (
     python_value,
     texts_of,
 )
+from mmsrarec.data.importers.column_names import plain_name
+from mmsrarec.data.importers.columns import ColumnMap, ColumnsByField, map_columns, needed
+from mmsrarec.data.importers.import_report import ColumnUse, Rejects
 from mmsrarec.data.importers.source import Batches, Frame, Record, Records, Source, Table
 from mmsrarec.data.reading.cleaning import clean, without_surrogates
 from mmsrarec.data.reading.line_faults import Fault, check_id, is_null
-from mmsrarec.errors import DataError
 
 FRAME_ROWS = 50_000
 _NUMBER = re.compile(r"[-+]?[\d.,]+([eE][-+]?\d+)?%?|true|false|True|False")
@@ -38,7 +36,7 @@ class ItemTable:
         pictures: Item id -> the name or the address of its picture, as the source has it.
         set_aside: Item id -> the number of the line, of lines set aside whose id can be read.
         read: The number of lines.
-        repeated: The number of lines that repeat an earlier one.
+        folded: Why lines were folded into earlier ones -> how many.
         columns: What became of each column.
         conversions: How often a value of another type than text was read.
         file: The name of the file.
@@ -49,7 +47,7 @@ class ItemTable:
     pictures: dict[str, str] = field(default_factory=dict[str, str])
     set_aside: dict[str, int] = field(default_factory=dict[str, int])
     read: int = 0
-    repeated: int = 0
+    folded: "Counter[str]" = field(default_factory=Counter[str])
     columns: list[ColumnUse] = field(default_factory=list[ColumnUse])
     conversions: Conversions = field(default_factory=Conversions)
     map: ColumnMap | None = None
@@ -139,7 +137,9 @@ def read_items(source: Source, user_map: ColumnsByField, share: float, rejects: 
             if picture is not None:
                 answer.pictures[item.item_id] = picture
         elif earlier == item and picture == answer.pictures.get(item.item_id):
-            answer.repeated += 1
+            answer.folded["exact repeats"] += 1
+        elif source.described_again == "first":
+            answer.folded["described again: the first line counts"] += 1
         else:
             first = first_lines[item.item_id]
             rejects.add(table.file, number, f"item {item.item_id!r} again, described otherwise than on line {first}")
@@ -231,9 +231,7 @@ class _ValueKinds:
                     values = self.distinct.setdefault(name, set())
                     if len(values) < 1000:
                         values.add(text)
-            elif isinstance(value, (bool, int, float)) or not value:
-                continue
-            elif not texts_of(value, name, Conversions()):
+            elif isinstance(value, (bool, int, float)) or not value or not texts_of(value, name, Conversions()):
                 continue
             self.describing[name] = self.describing.get(name, 0) + 1
 

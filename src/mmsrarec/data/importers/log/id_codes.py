@@ -29,6 +29,8 @@ class IdCodes:
     def of(self, values: pl.Series) -> NDArray[np.int32]:
         """The codes of (n,) values; negative ones say which fault it is."""
         text, wrong = id_text(values, self.column)
+        if not len(text):
+            return np.empty(0, dtype=np.int32)
         different = text.unique(maintain_order=True)
         codes = [self._code(name) for name in different.to_list()]
         new = text.replace_strict(different, codes, return_dtype=pl.Int32).to_numpy()

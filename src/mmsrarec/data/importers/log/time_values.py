@@ -23,7 +23,8 @@ READ = "seconds, milliseconds, microseconds or nanoseconds since 1970, ISO 8601 
 _NUMBER = r"^(-?)([0-9]{1,19})(?:\.([0-9]{0,15}))?$"
 _DATE = (
     r"^([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})"
-    r"(?:[T ]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9})[0-9]*)?)? ?(?i:(Z|UTC|GMT)|([+-])([0-9]{2}):?([0-9]{2})?)?)?$"
+    r"(?:[T ]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9})[0-9]*)?)?"
+    r" ?(?i:(Z|UTC|GMT)|([+-])([0-9]{2}):?([0-9]{2})?)?)?$"
 )
 _ENGLISH = (
     r"^(?:[A-Z][a-z]{2},? )?([A-Z][a-z]{2}) ([0-9]{1,2}),? ([0-9]{2}:[0-9]{2}:[0-9]{2}) ([+-][0-9]{4}) ([0-9]{4})$",
@@ -39,20 +40,42 @@ class TimeColumn:
     Attributes:
         raw: For each part, (n,) int64: whole numbers as they stand, the others in microseconds.
         spellings: For each part, (n,) int8, one of WHOLE to FAULTY.
+        odd: For each part, the texts that are no time and their places in the log.
         without_zone: The number of dates with a time of day and without a zone, which were taken as UTC.
         days: The number of dates without a time of day.
     """
 
     raw: list[NDArray[np.int64]] = field(default_factory=list[NDArray[np.int64]])
     spellings: list[NDArray[np.int8]] = field(default_factory=list[NDArray[np.int8]])
+    odd: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
     without_zone: int = 0
     days: int = 0
+    count: int = 0
 
     def add(self, values: pl.Series) -> None:
         """Add the times of a part."""
         raw, spelling = self._read(values)
         self.raw.append(raw)
         self.spellings.append(spelling)
+        places = np.flatnonzero(spelling >= MISSING)
+        if len(places):
+            texts = values.gather(places).cast(pl.String, strict=False).fill_null("")
+            self.odd.append(pl.DataFrame({"place": places + self.count, "text": texts.str.slice(0, 30)}))
+        self.count += len(values)
+
+    def texts(self, places: NDArray[np.int64]) -> dict[int, str]:
+        """What is wrong with the times at (n,) places of the log, as a part of a message."""
+        odd = pl.concat(self.odd) if self.odd else pl.DataFrame(schema={"place": pl.Int64, "text": pl.String})
+        texts = dict(odd.filter(pl.col("place").is_in(places.tolist())).iter_rows())
+        reasons: dict[int, str] = {}
+        for place in places.tolist():
+            text = texts.get(place)
+            if text is None:
+                reasons[place] = "is a number where most are dates, or a date where most are numbers"
+            else:
+                says = "it says no time" if not text.strip() or text.strip() in NULLS else "nor a date"
+                reasons[place] = f"{text!r} is not a whole number, {says}"
+        return reasons
 
     def joined(self, unit: Unit) -> tuple[NDArray[np.int64], NDArray[np.int8], Unit, str]:
         """All times in one unit.

@@ -12,12 +12,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mmsrarec.core.terminal import one_line
+from mmsrarec.data.importers.catalogue.item_values import is_missing, number_text, python_value
 from mmsrarec.data.importers.columns import ColumnMap
-from mmsrarec.data.importers.id_codes import IdCodes
-from mmsrarec.data.importers.item_values import is_missing, number_text, python_value
+from mmsrarec.data.importers.log.id_codes import IdCodes
+from mmsrarec.data.importers.log.time_values import TimeColumn
 from mmsrarec.data.importers.rejects import Rejects
-from mmsrarec.data.importers.source import Batch, Batches, Frame, Record, Records, SetAside, Table
-from mmsrarec.data.importers.time_values import TimeColumn
+from mmsrarec.data.importers.source import Batch, Frame, Record, Records, SetAside, Table
 from mmsrarec.data.reading.line_faults import NULLS, Fault
 
 FRAME_ROWS = 500_000
