@@ -11,11 +11,11 @@ from mmsrarec.data.importers.source import ReadOptions
 from mmsrarec.errors import DataError
 
 
-def test_dates_keep_their_zone_and_0_is_no_rating(tmp_path: Path) -> None:
+def test_the_time_is_when_a_book_was_added_and_0_is_no_rating(tmp_path: Path) -> None:
     source = opened("goodreads", goodreads_dated(tmp_path))
     assert values(source.interactions, "book_id", "rating", "date_added", "read_at") == [
-        ("130580", 4, "2017-10-17T09:40:11-07:00", "2017-10-01T00:00:00-07:00"),
-        ("836610", None, "2017-10-17T09:40:11-07:00", ""),
+        ("130580", 4, "Tue Oct 17 09:40:11 -0700 2017", "Sun Oct 01 00:00:00 -0700 2017"),
+        ("836610", None, "Tue Oct 17 09:40:11 -0700 2017", ""),
     ]
     assert source.columns["timestamp"] == "date_added"  # a book may be read before it was begun
     assert source.order == "column"

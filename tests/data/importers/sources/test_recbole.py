@@ -106,7 +106,7 @@ def test_a_row_that_does_not_go_on_is_set_aside(tmp_path: Path) -> None:
     write_lines(tmp_path / "b.inter", SEQUENCES, "u\ta\tb", "u\tq r\ts", "broken")
     source = opened("recbole", tmp_path)
     assert values(source.interactions, "item_id") == [("a",), ("b",)]
-    assert [line for line, _ in faults(source.interactions)] == [4, 3]
+    assert [line for line, _ in faults(source.interactions)] == [3, 4]
 
 
 def test_two_data_sets_in_one_folder_are_refused(tmp_path: Path) -> None:

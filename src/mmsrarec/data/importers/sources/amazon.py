@@ -87,7 +87,7 @@ FORMAT = Format(
     "a file of Amazon's reviews of 2014, 2018 or 2023, or its folder: JSON lines or ratings in CSV",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 

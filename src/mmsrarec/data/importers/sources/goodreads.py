@@ -1,15 +1,15 @@
 """Goodreads: UCSD's interactions (CSV of numbers without times, or JSON lines with dates), and goodbooks-10k."""
 
 import re
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 import polars as pl
 
+from mmsrarec.data.importers.catalogue.items import records_of
 from mmsrarec.data.importers.places import files_near, find_file, find_files, has_file, not_read, pictures_by_stem
-from mmsrarec.data.importers.rewriting import rows_of, with_changed_batches, with_changed_rows
+from mmsrarec.data.importers.rewriting import with_changed_batches, with_changed_rows
 from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Record, Records, Source
 from mmsrarec.data.reading.delimited import read_delimited
 from mmsrarec.data.reading.json_lines import json_lines
@@ -21,7 +21,6 @@ BOOKS = r"goodreads_books.*\.json"
 GOODBOOKS, GOODBOOKS_BOOKS = r"ratings\.csv", r"books\.csv"
 NO_COVER = re.compile(r"nophoto|nocover", re.IGNORECASE)
 DATES = ("date_added", "date_updated", "read_at", "started_at")
-DATE = "%a %b %d %H:%M:%S %z %Y"
 COUNTED = "counted over the whole log, which gives away the future"
 UNUSED = {
     **{f"interactions.{name}": "the time of an interaction is date_added" for name in DATES[1:]},
@@ -69,7 +68,7 @@ def read(place: str, options: ReadOptions) -> Source:
     pictures = pictures_by_stem(options.pictures)
     interactions = json_lines(log) if pattern == DATED else _numbers(log, maps)
     if isinstance(interactions, Records):
-        interactions = with_changed_rows(interactions, _dated)
+        interactions = with_changed_rows(interactions, _without_rating)
     notes = [EDITIONS, NO_RATING] if not log.name.startswith("ratings") else []
     if pattern == NUMBERS:
         order = "all rows" if log.name.startswith("ratings") else "the rows of each user"
@@ -105,7 +104,7 @@ FORMAT = Format(
     "a folder of Goodreads as UCSD publishes it, or of goodbooks-10k",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 
@@ -128,7 +127,7 @@ def _maps(files: list[Path]) -> dict[str, dict[str, str]]:
     maps: dict[str, dict[str, str]] = {}
     for path in _map_files(files):
         name = path.name.removesuffix("_map.csv")
-        rows = (row for _, row in rows_of(read_delimited(path, separator=",")) if not isinstance(row, Fault))
+        rows = (row for _, row in records_of(read_delimited(path, separator=",")) if not isinstance(row, Fault))
         maps[name] = {str(row[f"{name}_csv"]): str(row[name]) for row in rows if {name, f"{name}_csv"} <= set(row)}
     return maps
 
@@ -145,23 +144,9 @@ def _numbers(path: Path, maps: dict[str, dict[str, str]]) -> Batches:
     return with_changed_batches(table, change, {name: name for name in table.columns})
 
 
-def _dated(row: Record) -> Record:
-    """An interaction with its dates in ISO 8601, zone included; a rating of 0 is none."""
-    changed = dict(row)
-    for name in DATES:
-        if name in changed:
-            changed[name] = _iso(str(changed[name] or ""))
-    if changed.get("rating") in (0, "0"):
-        changed["rating"] = None
-    return changed
-
-
-def _iso(text: str) -> str:
-    """A date such as "Tue Oct 17 09:40:11 -0700 2017" in ISO 8601; another text as it stands."""
-    try:
-        return datetime.strptime(text, DATE).isoformat()
-    except ValueError:
-        return text
+def _without_rating(row: Record) -> Record:
+    """An interaction whose rating of 0 is none."""
+    return {**row, "rating": None} if row.get("rating") in (0, "0") else row
 
 
 def _catalogue(path: Path, encoding: str | None, pictures: dict[str, str]) -> Records:

@@ -77,7 +77,7 @@ FORMAT = Format(
     "the folder of H&M's competition, with transactions_train.csv",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 

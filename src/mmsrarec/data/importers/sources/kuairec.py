@@ -83,7 +83,7 @@ FORMAT = Format(
     "a folder of KuaiRec, or its big_matrix.csv or small_matrix.csv",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 

@@ -13,7 +13,6 @@ from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Record,
 from mmsrarec.data.reading.delimited import read_delimited
 from mmsrarec.data.reading.files import Lines, text_lines
 from mmsrarec.data.reading.line_faults import Fault
-from mmsrarec.data.reading.parsing import csv_fields
 from mmsrarec.errors import DataError
 
 PAIRS, TITLES = r".*_pairs\.(tsv|csv)", r".*_titles?(_en)?\.csv"
@@ -61,7 +60,11 @@ def recognises(place: str) -> bool:
 
 
 FORMAT = Format(
-    "microlens", "a folder of MicroLens, or its *_pairs.tsv", recognises, read, frozenset({"items", "pictures"})
+    "microlens",
+    "a folder of MicroLens, or its *_pairs.tsv",
+    recognises,
+    read,
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 
@@ -112,7 +115,7 @@ class _Titles:
 def _unquoted(title: str) -> str:
     """A title as CSV quotes it, or as it stands."""
     try:
-        fields = csv_fields(title)
+        fields = next(csv.reader([title], strict=True), list[str]())
     except csv.Error:
         return title
     return fields[0] if len(fields) == 1 else title

@@ -99,7 +99,7 @@ FORMAT = Format(
     "a folder of MovieLens: 100k, 1M, 10M, 20M, 25M, 32M or latest",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 

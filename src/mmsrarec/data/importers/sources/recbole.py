@@ -76,7 +76,7 @@ FORMAT = Format(
     "a folder of RecBole's atomic files, or its SET.inter",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 

@@ -68,7 +68,7 @@ FORMAT = Format(
     "a folder of Steam's reviews as UCSD publishes them, or steam_reviews.json",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 

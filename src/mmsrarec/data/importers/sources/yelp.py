@@ -5,8 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from mmsrarec.data.importers.catalogue.items import records_of
 from mmsrarec.data.importers.places import files_near, find_file, has_file, not_read, pictures_by_stem, sub_folder
-from mmsrarec.data.importers.rewriting import rows_of, with_changed_rows
+from mmsrarec.data.importers.rewriting import with_changed_rows
 from mmsrarec.data.importers.source import Format, ReadOptions, Record, Source
 from mmsrarec.data.reading.json_lines import json_lines
 from mmsrarec.data.reading.line_faults import Fault
@@ -71,7 +72,11 @@ def recognises(place: str) -> bool:
 
 
 FORMAT = Format(
-    "yelp", "the folder of Yelp's open data set, or its review.json", recognises, read, frozenset({"items", "pictures"})
+    "yelp",
+    "the folder of Yelp's open data set, or its review.json",
+    recognises,
+    read,
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 
@@ -81,7 +86,7 @@ def _pictures(photos: Path | None, folder: Path | None) -> dict[str, str]:
     if photos is None or not by_stem:
         return by_stem
     pictures: dict[str, str] = {}
-    for _, row in rows_of(json_lines(photos)):
+    for _, row in records_of(json_lines(photos)):
         if not isinstance(row, Fault) and (name := by_stem.get(str(row.get("photo_id")))):
             pictures.setdefault(str(row.get("business_id")), name)
     return pictures
