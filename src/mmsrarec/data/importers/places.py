@@ -28,6 +28,14 @@ def files_near(place: str, depth: int = 1) -> list[Path]:
         return []
 
 
+def is_file(place: str) -> bool:
+    """Whether a place is a file; a text that can be no path is none."""
+    try:
+        return Path(place).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def plain_name(path: Path) -> str:
     """The name of a file without the ending that says how it is packed."""
     return path.name[: -len(path.suffix)] if path.suffix.lower() in PACKED_ENDINGS else path.name

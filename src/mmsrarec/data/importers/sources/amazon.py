@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmsrarec.data.importers.amazon_products import PRODUCT_ROLES, PRODUCTS_UNUSED, read_products
 from mmsrarec.data.importers.id_columns import guess_id_columns
-from mmsrarec.data.importers.places import files_near, find_files, pictures_by_stem, plain_name
+from mmsrarec.data.importers.places import files_near, find_files, is_file, pictures_by_stem, plain_name
 from mmsrarec.data.importers.rewriting import one_after_the_other
 from mmsrarec.data.importers.source import Format, ReadOptions, Record, Records, Source, Table
 from mmsrarec.data.reading.delimited import read_delimited
@@ -73,7 +73,7 @@ def read(place: str, options: ReadOptions) -> Source:
 def recognises(place: str) -> bool:
     """Whether a place is named as Amazon's reviews are: reviews_X_5.json.gz, X_5.json.gz, or X.jsonl beside meta_X."""
     path, files = Path(place), files_near(place)
-    if path.is_file():
+    if is_file(place):
         return bool(
             CERTAIN.fullmatch(plain_name(path)) or _products_of(path, files_near(place, 0)) or _is_benchmark(path)
         )
@@ -104,7 +104,7 @@ def _is_benchmark(path: Path) -> bool:
 
 def _logs(place: str, files: list[Path]) -> list[Path]:
     """The files of the log: one, or the training, validation and test part of one."""
-    if Path(place).is_file():
+    if is_file(place):
         return files[:1]
     parts = {path: match for path in files if (match := PARTS.fullmatch(plain_name(path)))}
     logs = [path for path in find_files(files, REVIEWS) if path not in parts]

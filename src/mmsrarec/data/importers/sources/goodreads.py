@@ -8,7 +8,15 @@ from typing import cast
 import polars as pl
 
 from mmsrarec.data.importers.catalogue.items import records_of
-from mmsrarec.data.importers.places import files_near, find_file, find_files, has_file, not_read, pictures_by_stem
+from mmsrarec.data.importers.places import (
+    files_near,
+    find_file,
+    find_files,
+    has_file,
+    is_file,
+    not_read,
+    pictures_by_stem,
+)
 from mmsrarec.data.importers.rewriting import with_changed_batches, with_changed_rows
 from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Record, Records, Source
 from mmsrarec.data.reading.delimited import read_delimited
@@ -56,7 +64,7 @@ NO_RATING = "A rating of 0 means none: it became empty."
 def read(place: str, options: ReadOptions) -> Source:
     """Open a folder of Goodreads or goodbooks, or its file of interactions."""
     files = files_near(place, depth=0)
-    if Path(place).is_file():
+    if is_file(place):
         log, pattern = files[0], DATED if ".json" in files[0].suffixes else NUMBERS
     else:
         log = find_file(files, DATED) or find_file(files, NUMBERS) or find_file(files, GOODBOOKS)
@@ -95,7 +103,7 @@ def read(place: str, options: ReadOptions) -> Source:
 def recognises(place: str) -> bool:
     """Whether a place has interactions of Goodreads, or ratings and books of goodbooks."""
     files = files_near(place, depth=0)
-    own = files[:1] if Path(place).is_file() else files
+    own = files[:1] if is_file(place) else files
     return has_file(own, f"{NUMBERS}|{DATED}") or (has_file(own, GOODBOOKS) and has_file(files, GOODBOOKS_BOOKS))
 
 

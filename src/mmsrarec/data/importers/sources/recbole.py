@@ -11,7 +11,7 @@ from typing import cast
 
 import polars as pl
 
-from mmsrarec.data.importers.places import files_near, find_files, pictures_by_stem
+from mmsrarec.data.importers.places import files_near, find_files, is_file, pictures_by_stem
 from mmsrarec.data.importers.recbole_benchmark import LIST_ENDING, benchmark_table
 from mmsrarec.data.importers.rewriting import with_changed_batches, with_changed_rows
 from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Record, Records, Source
@@ -83,7 +83,7 @@ FORMAT = Format(
 def _logs(place: str, files: list[Path]) -> tuple[list[Path], str]:
     """The files of interactions that belong together, and the name of the data set."""
     logs = list(find_files(files, INTERACTIONS))
-    if Path(place).is_file():
+    if is_file(place):
         return logs[:1], logs[0].name.split(".")[0] if logs else ""
     names = sorted({path.name.split(".")[0] for path in logs})
     if not names:

@@ -67,7 +67,7 @@ def recognises(place: str) -> bool:
 
 FORMAT = Format(
     "sql",
-    "the SQLAlchemy URL of a database, such as sqlite:///shop.db or postgresql://me@host/shop, with --query",
+    "the URL of a database, sqlite:///shop.db or postgresql://me@host/shop, and --query",
     recognises,
     read,
     frozenset({"query", "items_query", "pictures"}),
