@@ -42,8 +42,27 @@ def movielens_100k(folder: Path) -> Path:
         *(
             f"{genre}|{code}"
             for code, genre in enumerate(
-                "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir Horror "
-                "Musical Mystery Romance Sci-Fi Thriller War Western".split()
+                [
+                    "unknown",
+                    "Action",
+                    "Adventure",
+                    "Animation",
+                    "Children's",
+                    "Comedy",
+                    "Crime",
+                    "Documentary",
+                    "Drama",
+                    "Fantasy",
+                    "Film-Noir",
+                    "Horror",
+                    "Musical",
+                    "Mystery",
+                    "Romance",
+                    "Sci-Fi",
+                    "Thriller",
+                    "War",
+                    "Western",
+                ]
             )
         ),
     )
@@ -201,7 +220,8 @@ def amazon_2018(folder: Path) -> Path:
 def amazon_2023(folder: Path) -> Path:
     """Milliseconds, a variant and its product, prices that are none, details as text, pictures in two shapes."""
     reviews = [
-        {"rating": 5.0, "title": "Good", "text": "Nice", "images": [], "asin": "B00YQ6X8EO", "parent_asin": "B00PARENT1",
+        {"rating": 5.0, "title": "Good", "text": "Nice", "images": [], "asin": "B00YQ6X8EO",
+         "parent_asin": "B00PARENT1",
          "user_id": "AGKHLEW2SOWHNMFQIJGBECAF7INQ", "timestamp": 1588687728923, "helpful_vote": 0,
          "verified_purchase": True},
         {"rating": 2.0, "title": "", "text": "", "images": [], "asin": "B000000002", "parent_asin": "B000000002",
@@ -259,7 +279,7 @@ def hm(folder: Path) -> Path:
 
 
 def kuairec(folder: Path) -> Path:
-    """Times as fractions, a row without one, a line break within a caption, categories unknown, a video watched twice."""
+    """Fractions of seconds, a row without a time, a caption of two lines, unknown categories, a video watched twice."""
     header = "user_id,video_id,play_duration,video_duration,time,date,timestamp,watch_ratio"
     write_lines(
         folder / "data" / "big_matrix.csv",
@@ -300,7 +320,8 @@ def steam(folder: Path) -> Path:
         "u'title': u'Lost Summoner Kitty', u'url': u'http://s.com/1', u'release_date': u'2018-01-04', u'tags': "
         "[u'Strategy'], u'specs': [u'Single-player'], u'price': 4.99, u'early_access': False, u'id': u'725280', "
         "u'developer': u'Kotoshiro', u'sentiment': u'Mixed'}",
-        "{u'app_name': u'Ironbound', u'release_date': u'Coming Soon 2019', u'price': u'Free To Play', u'id': u'328100'}",
+        "{u'app_name': u'Ironbound', u'release_date': u'Coming Soon 2019', u'price': u'Free To Play', "
+        "u'id': u'328100'}",
         "{u'app_name': u'Log Challenge', u'price': u'Free to Use', u'tags': [u'Indie']}",
     )
     return folder
@@ -334,7 +355,8 @@ def goodreads_dated(folder: Path) -> Path:
     added = {"date_added": "Tue Oct 17 09:40:11 -0700 2017", "date_updated": "Tue Oct 17 09:40:11 -0700 2017"}
     rows = [
         {"user_id": "8842281e1d1347389f2ab93d60773d4d", "book_id": "130580", "review_id": "a", "isRead": True,
-         "rating": 4, **added, "read_at": "Sun Oct 01 00:00:00 -0700 2017", "started_at": "Mon Oct 02 00:00:00 -0700 2017"},
+         "rating": 4, **added, "read_at": "Sun Oct 01 00:00:00 -0700 2017",
+         "started_at": "Mon Oct 02 00:00:00 -0700 2017"},
         {"user_id": "8842281e1d1347389f2ab93d60773d4d", "book_id": "836610", "review_id": "b", "isRead": False,
          "rating": 0, **added, "read_at": "", "started_at": ""},
     ]  # fmt: skip

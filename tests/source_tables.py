@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from mmsrarec.data.importers.catalogue.items import records_of
 from mmsrarec.data.importers.formats import format_of
-from mmsrarec.data.importers.rewriting import rows_of
 from mmsrarec.data.importers.source import ReadOptions, Record, Source, Table
 from mmsrarec.data.reading.line_faults import Fault
 
@@ -18,13 +18,13 @@ def opened(name: str, place: Path | str, **options: object) -> Source:
 def records(table: Table | None) -> list[Record]:
     """The rows that can be read; each reading of a table gives the same."""
     assert table is not None
-    rows = [row for _, row in rows_of(table) if not isinstance(row, Fault)]
-    assert rows == [row for _, row in rows_of(table) if not isinstance(row, Fault)]
+    rows = [row for _, row in records_of(table) if not isinstance(row, Fault)]
+    assert rows == [row for _, row in records_of(table) if not isinstance(row, Fault)]
     return rows
 
 
 def faults(table: Table) -> list[tuple[int, str]]:
-    return [(line, str(row)) for line, row in rows_of(table) if isinstance(row, Fault)]
+    return [(line, str(row)) for line, row in records_of(table) if isinstance(row, Fault)]
 
 
 def values(table: Table | None, *columns: str) -> list[tuple[object, ...]]:

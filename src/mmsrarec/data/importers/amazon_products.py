@@ -28,7 +28,8 @@ PRODUCTS_UNUSED = {
         "other items that people looked at or bought, which gives away the future",
     ),
     **dict.fromkeys(
-        ("salesRank", "rank", "average_rating", "rating_number"), "counted over the whole log, which gives away the future"
+        ("salesRank", "rank", "average_rating", "rating_number"),
+        "counted over the whole log, which gives away the future",
     ),
     **dict.fromkeys(("price", "date", "fit", "tech1", "tech2"), "no words of the product"),
     **dict.fromkeys(("videos", "asin"), "not used"),
@@ -99,7 +100,9 @@ def _details(value: object) -> str:
     if not isinstance(value, dict):
         return ""
     pairs = cast(dict[object, object], value).items()
-    words = ((str(name).strip(" :\n"), part if isinstance(part, str) else ", ".join(_texts(part))) for name, part in pairs)
+    words = (
+        (str(name).strip(" :\n"), part if isinstance(part, str) else ", ".join(_texts(part))) for name, part in pairs
+    )
     return "; ".join(f"{name}: {text}" for name, text in words if text and name not in NO_DETAILS)
 
 

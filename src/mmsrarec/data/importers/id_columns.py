@@ -10,7 +10,7 @@ from mmsrarec.data.importers.source import Batches
 MAX_ROWS = 200_000
 """So many rows are looked at."""
 USER_ID = re.compile(r"A[0-9A-Z]*")
-"""Amazon's users: A and 12 to 20 letters or digits, since 2023 A and 27. Its items have ten and begin with B or a digit."""
+"""Amazon's users: A and 12 to 27 letters or digits. Its items have ten, and begin with B or a digit."""
 SURE, RARE = 0.9, 0.1
 
 
@@ -50,8 +50,8 @@ def guess_id_columns(table: Batches, first: str, second: str) -> IdColumns:
     counts = [rows[name].n_unique() for name in (first, second)]
     user, item = (first, second) if counts[0] >= counts[1] else (second, first)
     reason = (
-        f"The {_place(user == first)} column was taken for users: of {len(rows)} rows it has {max(counts)} different ids, "
-        f"the {_place(user != first)} {min(counts)}"
+        f"The {_place(user == first)} column was taken for users: of {len(rows)} rows it has {max(counts)} different "
+        f"ids, the {_place(user != first)} {min(counts)}"
     )
     return IdColumns(user, item, reason + otherwise.format(item, user) + ".")
 

@@ -1,4 +1,4 @@
-"""Finds the files of a published data set: in a folder, packed or plain, by the names under which they are published."""
+"""Finds the files of a published data set in a folder, packed or plain, by the names that they are published with."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -28,6 +28,14 @@ def files_near(place: str, depth: int = 1) -> list[Path]:
         return []
 
 
+def is_file(place: str) -> bool:
+    """Whether a place is a file; a text that can be no path is none."""
+    try:
+        return Path(place).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def plain_name(path: Path) -> str:
     """The name of a file without the ending that says how it is packed."""
     return path.name[: -len(path.suffix)] if path.suffix.lower() in PACKED_ENDINGS else path.name
@@ -42,7 +50,9 @@ def find_file(files: Iterable[Path], pattern: str) -> Path | None:
         DataError: Files of different names match.
     """
     matches = list(find_files(files, pattern))
-    others = [path for path in matches if (path.parent, plain_name(path)) != (matches[0].parent, plain_name(matches[0]))]
+    others = [
+        path for path in matches if (path.parent, plain_name(path)) != (matches[0].parent, plain_name(matches[0]))
+    ]
     if others:
         raise DataError(f"{matches[0]} and {others[0]} could both be meant: name the one to import as SOURCE")
     return matches[0] if matches else None
@@ -85,7 +95,9 @@ def not_read(files: Iterable[Path], reasons: dict[str, str]) -> tuple[str, ...]:
         reasons: Pattern of a file's name -> why it is not read.
     """
     return tuple(
-        f"{path.name} is not read: {reason}." for pattern, reason in reasons.items() for path in find_files(files, pattern)
+        f"{path.name} is not read: {reason}."
+        for pattern, reason in reasons.items()
+        for path in find_files(files, pattern)
     )
 
 

@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 import polars as pl
 
-from mmsrarec.data.importers.source import Batch, Batches, Frame, Record, Records, Table
+from mmsrarec.data.importers.catalogue.items import records_of
+from mmsrarec.data.importers.source import Batch, Batches, Record, Records, Table
 from mmsrarec.data.reading.line_faults import Fault
 
 Change: TypeAlias = Callable[[Record], Record]
@@ -22,7 +23,7 @@ class _ChangedRows:
     change: Change
 
     def __iter__(self) -> Iterator[tuple[int, Record | Fault]]:
-        for line, record in rows_of(self.table):
+        for line, record in records_of(self.table):
             try:
                 yield line, record if isinstance(record, Fault) else self.change(record)
             except Fault as reason:
@@ -75,23 +76,3 @@ def one_after_the_other(tables: list[Batches]) -> Batches:
     notes = chain.from_iterable(table.notes for table in tables)
     columns = tuple(dict.fromkeys(chain.from_iterable(table.columns for table in tables)))
     return Batches(" + ".join(table.file for table in tables), columns, read, tuple(dict.fromkeys(notes)))
-
-
-def rows_of(table: Table) -> Iterator[tuple[int, Record | Fault]]:
-    """The number of the line and the row, or the reason why it is set aside, of each line of a table."""
-    if isinstance(table, Records):
-        yield from table.rows
-    elif isinstance(table, Batches):
-        for batch in table.read(table.columns):
-            yield from zip(batch.lines.to_list(), batch.rows.iter_rows(named=True), strict=True)
-            yield from ((row.line, Fault(row.reason, row.kind)) for row in batch.set_aside)
-    else:
-        yield from _frame_rows(table)
-
-
-def _frame_rows(table: Frame) -> Iterator[tuple[int, Record | Fault]]:
-    """The rows of a frame."""
-    for number, row in enumerate(table.rows.collect().iter_rows(named=True)):
-        line = number + (table.first_line or 0) if table.line_column is None else row.pop(table.line_column)
-        yield line, row
-    yield from ((row.line, Fault(row.reason, row.kind)) for row in table.set_aside)

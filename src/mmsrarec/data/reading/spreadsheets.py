@@ -51,7 +51,9 @@ def read_spreadsheet(path: Path) -> Frame:
     try:
         fastexcel: Any = importlib.import_module("fastexcel")
     except ImportError:
-        raise MissingDependencyError(f"{path} is a spreadsheet: pip install 'mmsrarec[excel]', or save it as CSV") from None
+        raise MissingDependencyError(
+            f"{path} is a spreadsheet: pip install 'mmsrarec[excel]', or save it as CSV"
+        ) from None
     _check_size(path)
     try:
         book = fastexcel.read_excel(path)

@@ -99,7 +99,10 @@ def test_a_folder_of_something_else_is_refused_in_one_line(tmp_path: Path) -> No
     [
         ("Toy Story (1995)", ("Toy Story", "1995")),
         ("Net, The (1995)", ("The Net", "1995")),
-        ("Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)", ("Shanghai Triad (Yao a yao yao dao waipo qiao)", "1995")),
+        (
+            "Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)",
+            ("Shanghai Triad (Yao a yao yao dao waipo qiao)", "1995"),
+        ),
         ("Cube²: Hypercube (2002) ", ("Cube²: Hypercube", "2002")),
         ("Babylon 5", ("Babylon 5", "")),
         ("Battleship Potemkin (1925)(restored)", ("Battleship Potemkin (1925)(restored)", "")),

@@ -42,7 +42,9 @@ def test_texts_keep_quotation_marks_and_categories_are_parted(tmp_path: Path) ->
         ("[__import__('os')]", {"[__import__('os')]"}),
     ],
 )
-def test_names_of_several_words_stay_whole_where_the_file_shows_them(tmp_path: Path, text: str, names: set[str]) -> None:
+def test_names_of_several_words_stay_whole_where_the_file_shows_them(
+    tmp_path: Path, text: str, names: set[str]
+) -> None:
     recbole(tmp_path)
     write_lines(tmp_path / "ml.item", "item_id:token\tcategories:token_seq", f"242\t{text}")
     ((categories,),) = values(opened("recbole", tmp_path).items, "categories")
@@ -104,7 +106,7 @@ def test_a_row_that_does_not_go_on_is_set_aside(tmp_path: Path) -> None:
     write_lines(tmp_path / "b.inter", SEQUENCES, "u\ta\tb", "u\tq r\ts", "broken")
     source = opened("recbole", tmp_path)
     assert values(source.interactions, "item_id") == [("a",), ("b",)]
-    assert [line for line, _ in faults(source.interactions)] == [4, 3]
+    assert [line for line, _ in faults(source.interactions)] == [3, 4]
 
 
 def test_two_data_sets_in_one_folder_are_refused(tmp_path: Path) -> None:

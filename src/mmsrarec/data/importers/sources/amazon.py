@@ -10,9 +10,9 @@ from pathlib import Path
 
 from mmsrarec.data.importers.amazon_products import PRODUCT_ROLES, PRODUCTS_UNUSED, read_products
 from mmsrarec.data.importers.id_columns import guess_id_columns
-from mmsrarec.data.importers.places import files_near, find_files, pictures_by_stem, plain_name
+from mmsrarec.data.importers.places import files_near, find_files, is_file, pictures_by_stem, plain_name
 from mmsrarec.data.importers.rewriting import one_after_the_other
-from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Record, Records, Source, Table
+from mmsrarec.data.importers.source import Format, ReadOptions, Record, Records, Source, Table
 from mmsrarec.data.reading.delimited import read_delimited
 from mmsrarec.data.reading.files import Lines, text_lines
 from mmsrarec.data.reading.json_lines import json_lines
@@ -63,6 +63,8 @@ def read(place: str, options: ReadOptions) -> Source:
         unused={f"interactions.{name}": reason for name, reason in UNUSED.items() if name not in roles.values()}
         | {f"items.{name}": reason for name, reason in PRODUCTS_UNUSED.items()},
         unknown_items="add",
+        described_again="first",
+        catalogue="log",
         notes=(*notes, DAY_NOTE),
         files=(*logs, *((products,) if products else ())),
     )
@@ -71,8 +73,10 @@ def read(place: str, options: ReadOptions) -> Source:
 def recognises(place: str) -> bool:
     """Whether a place is named as Amazon's reviews are: reviews_X_5.json.gz, X_5.json.gz, or X.jsonl beside meta_X."""
     path, files = Path(place), files_near(place)
-    if path.is_file():
-        return bool(CERTAIN.fullmatch(plain_name(path)) or _products_of(path, files_near(place, 0)) or _is_benchmark(path))
+    if is_file(place):
+        return bool(
+            CERTAIN.fullmatch(plain_name(path)) or _products_of(path, files_near(place, 0)) or _is_benchmark(path)
+        )
     return any(CERTAIN.fullmatch(plain_name(file)) or _is_benchmark(file) for file in files) or any(
         find_files(files, PRODUCTS)
     )
@@ -83,7 +87,7 @@ FORMAT = Format(
     "a file of Amazon's reviews of 2014, 2018 or 2023, or its folder: JSON lines or ratings in CSV",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 
@@ -100,7 +104,7 @@ def _is_benchmark(path: Path) -> bool:
 
 def _logs(place: str, files: list[Path]) -> list[Path]:
     """The files of the log: one, or the training, validation and test part of one."""
-    if Path(place).is_file():
+    if is_file(place):
         return files[:1]
     parts = {path: match for path in files if (match := PARTS.fullmatch(plain_name(path)))}
     logs = [path for path in find_files(files, REVIEWS) if path not in parts]
@@ -118,7 +122,7 @@ def _logs(place: str, files: list[Path]) -> list[Path]:
 
 
 def _subject(path: Path) -> str:
-    """The category in the name of a file: "Beauty" of reviews_Beauty_5.json.gz, meta_Beauty.json and Beauty.train.csv."""
+    """The category in the name of a file: Beauty in reviews_Beauty_5.json.gz, meta_Beauty.json and Beauty.train.csv."""
     name = plain_name(path).split(".")[0]
     name = re.sub(r"^(reviews?|ratings?|meta)_", "", name, flags=re.IGNORECASE)
     return re.sub(r"(_5|_10)$", "", name)
@@ -160,7 +164,12 @@ def _first_record(table: Records) -> Record:
 
 def _roles(record: Record, path: Path) -> dict[str, str]:
     """Field -> the column of it, by edition."""
-    fields = {"user_id": (*USERS, "user"), "item_id": (*ITEMS, "item_id", "item"), "timestamp": TIMES, "rating": RATINGS}
+    fields = {
+        "user_id": (*USERS, "user"),
+        "item_id": (*ITEMS, "item_id", "item"),
+        "timestamp": TIMES,
+        "rating": RATINGS,
+    }
     roles = {field: column for field, names in fields.items() for column in names if column in record}
     roles = {field: next(name for name in names if name in record) for field, names in fields.items() if field in roles}
     if missing := [field for field in ("user_id", "item_id", "timestamp") if field not in roles]:

@@ -1,14 +1,23 @@
 """Goodreads: UCSD's interactions (CSV of numbers without times, or JSON lines with dates), and goodbooks-10k."""
 
 import re
-from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 
-from mmsrarec.data.importers.places import files_near, find_file, find_files, has_file, not_read, pictures_by_stem
-from mmsrarec.data.importers.rewriting import rows_of, with_changed_batches, with_changed_rows
+from mmsrarec.data.importers.catalogue.items import records_of
+from mmsrarec.data.importers.places import (
+    files_near,
+    find_file,
+    find_files,
+    has_file,
+    is_file,
+    not_read,
+    pictures_by_stem,
+)
+from mmsrarec.data.importers.rewriting import with_changed_batches, with_changed_rows
 from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Record, Records, Source
 from mmsrarec.data.reading.delimited import read_delimited
 from mmsrarec.data.reading.json_lines import json_lines
@@ -20,7 +29,6 @@ BOOKS = r"goodreads_books.*\.json"
 GOODBOOKS, GOODBOOKS_BOOKS = r"ratings\.csv", r"books\.csv"
 NO_COVER = re.compile(r"nophoto|nocover", re.IGNORECASE)
 DATES = ("date_added", "date_updated", "read_at", "started_at")
-DATE = "%a %b %d %H:%M:%S %z %Y"
 COUNTED = "counted over the whole log, which gives away the future"
 UNUSED = {
     **{f"interactions.{name}": "the time of an interaction is date_added" for name in DATES[1:]},
@@ -31,8 +39,12 @@ UNUSED = {
     **dict.fromkeys(("work_text_reviews_count", *(f"ratings_{stars}" for stars in range(1, 6))), COUNTED),
     "popular_shelves": "users name shelves, so a shelf may give away what is to be predicted",
     "similar_books": "books that the same people read, which gives away the future",
-    **dict.fromkeys(("isbn", "isbn13", "asin", "kindle_asin", "link", "url", "best_book_id", "small_image_url"), "no words"),
-    **dict.fromkeys(("goodreads_book_id", "edition_information", "country_code", "books_count", "num_pages"), "no words"),
+    **dict.fromkeys(
+        ("isbn", "isbn13", "asin", "kindle_asin", "link", "url", "best_book_id", "small_image_url"), "no words"
+    ),
+    **dict.fromkeys(
+        ("goodreads_book_id", "edition_information", "country_code", "books_count", "num_pages"), "no words"
+    ),
     **dict.fromkeys(("publication_day", "publication_month", "is_ebook", "title_without_series"), "said by others"),
     **dict.fromkeys(("author_ids", "series"), "numbers, whose names are another file"),
     "work_id": "editions of one work are items of their own",
@@ -52,7 +64,7 @@ NO_RATING = "A rating of 0 means none: it became empty."
 def read(place: str, options: ReadOptions) -> Source:
     """Open a folder of Goodreads or goodbooks, or its file of interactions."""
     files = files_near(place, depth=0)
-    if Path(place).is_file():
+    if is_file(place):
         log, pattern = files[0], DATED if ".json" in files[0].suffixes else NUMBERS
     else:
         log = find_file(files, DATED) or find_file(files, NUMBERS) or find_file(files, GOODBOOKS)
@@ -64,7 +76,7 @@ def read(place: str, options: ReadOptions) -> Source:
     pictures = pictures_by_stem(options.pictures)
     interactions = json_lines(log) if pattern == DATED else _numbers(log, maps)
     if isinstance(interactions, Records):
-        interactions = with_changed_rows(interactions, _dated)
+        interactions = with_changed_rows(interactions, _without_rating)
     notes = [EDITIONS, NO_RATING] if not log.name.startswith("ratings") else []
     if pattern == NUMBERS:
         order = "all rows" if log.name.startswith("ratings") else "the rows of each user"
@@ -82,6 +94,7 @@ def read(place: str, options: ReadOptions) -> Source:
         unused=UNUSED,
         order="column" if pattern == DATED else "rows" if log.name.startswith("ratings") else "ends",
         unknown_items="add",
+        catalogue="log",
         notes=(*notes, *not_read(files, NOT_READ)),
         files=tuple(path for path in (log, books, *_map_files(files)) if path is not None),
     )
@@ -90,7 +103,7 @@ def read(place: str, options: ReadOptions) -> Source:
 def recognises(place: str) -> bool:
     """Whether a place has interactions of Goodreads, or ratings and books of goodbooks."""
     files = files_near(place, depth=0)
-    own = files[:1] if Path(place).is_file() else files
+    own = files[:1] if is_file(place) else files
     return has_file(own, f"{NUMBERS}|{DATED}") or (has_file(own, GOODBOOKS) and has_file(files, GOODBOOKS_BOOKS))
 
 
@@ -99,7 +112,7 @@ FORMAT = Format(
     "a folder of Goodreads as UCSD publishes it, or of goodbooks-10k",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 
@@ -122,7 +135,7 @@ def _maps(files: list[Path]) -> dict[str, dict[str, str]]:
     maps: dict[str, dict[str, str]] = {}
     for path in _map_files(files):
         name = path.name.removesuffix("_map.csv")
-        rows = (row for _, row in rows_of(read_delimited(path, separator=",")) if not isinstance(row, Fault))
+        rows = (row for _, row in records_of(read_delimited(path, separator=",")) if not isinstance(row, Fault))
         maps[name] = {str(row[f"{name}_csv"]): str(row[name]) for row in rows if {name, f"{name}_csv"} <= set(row)}
     return maps
 
@@ -139,23 +152,9 @@ def _numbers(path: Path, maps: dict[str, dict[str, str]]) -> Batches:
     return with_changed_batches(table, change, {name: name for name in table.columns})
 
 
-def _dated(row: Record) -> Record:
-    """An interaction with its dates in ISO 8601, zone included; a rating of 0 is none."""
-    changed = dict(row)
-    for name in DATES:
-        if name in changed:
-            changed[name] = _iso(str(changed[name] or ""))
-    if changed.get("rating") in (0, "0"):
-        changed["rating"] = None
-    return changed
-
-
-def _iso(text: str) -> str:
-    """A date such as "Tue Oct 17 09:40:11 -0700 2017" in ISO 8601; another text as it stands."""
-    try:
-        return datetime.strptime(text, DATE).isoformat()
-    except ValueError:
-        return text
+def _without_rating(row: Record) -> Record:
+    """An interaction whose rating of 0 is none."""
+    return {**row, "rating": None} if row.get("rating") in (0, "0") else row
 
 
 def _catalogue(path: Path, encoding: str | None, pictures: dict[str, str]) -> Records:
@@ -173,5 +172,6 @@ def _book(row: Record, pictures: dict[str, str]) -> Record:
     book["year"] = year.removesuffix(".0")
     if isinstance(authors := row.get("authors"), list):
         book.pop("authors")
-        book["author_ids"] = [str(author.get("author_id")) for author in authors if isinstance(author, dict)]
+        people = (cast(dict[str, object], one) for one in cast(list[object], authors) if isinstance(one, dict))
+        book["author_ids"] = [str(author.get("author_id")) for author in people]
     return book

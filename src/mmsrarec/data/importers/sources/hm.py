@@ -73,7 +73,11 @@ def recognises(place: str) -> bool:
 
 
 FORMAT = Format(
-    "hm", "the folder of H&M's competition, with transactions_train.csv", recognises, read, frozenset({"items", "pictures"})
+    "hm",
+    "the folder of H&M's competition, with transactions_train.csv",
+    recognises,
+    read,
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 
@@ -83,4 +87,3 @@ def _article(row: Record, pictures: dict[str, str]) -> Record:
     article = {name: value for name, value in row.items() if name not in CATEGORIES}
     article["categories"] = [name for name in dict.fromkeys(names) if name and name.lower() != "unknown"]
     return article | {"image": pictures.get(str(row.get("article_id")))} if pictures else article
-

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from mmsrarec.data.importers.places import files_near, find_file, has_file, not_read, pictures_by_stem
+from mmsrarec.data.importers.places import files_near, find_file, has_file, is_file, not_read, pictures_by_stem
 from mmsrarec.data.importers.rewriting import with_changed_rows
 from mmsrarec.data.importers.source import Format, ReadOptions, Record, Source
 from mmsrarec.data.reading.delimited import read_delimited
@@ -38,7 +38,7 @@ BIG_NOTE = "small_matrix.csv is not read: it is a separate log of nearly all vid
 def read(place: str, options: ReadOptions) -> Source:
     """Open a folder of KuaiRec, or one of its matrices."""
     files = files_near(place)
-    log = files[0] if Path(place).is_file() else find_file(files, BIG) or find_file(files, SMALL)
+    log = files[0] if is_file(place) else find_file(files, BIG) or find_file(files, SMALL)
     if log is None:
         raise DataError(f"{place} holds no big_matrix.csv or small_matrix.csv: name a folder of KuaiRec")
     captions = options.items or find_file(files, CAPTIONS) or find_file(files, CATEGORIES)
@@ -57,7 +57,11 @@ def read(place: str, options: ReadOptions) -> Source:
             "user_id": "user_id",
             "item_id": "video_id",
             "timestamp": "timestamp",
-            **({"items.title": "caption", "items.categories": "categories"} if captions and not _numbers(captions) else {}),
+            **(
+                {"items.title": "caption", "items.categories": "categories"}
+                if captions and not _numbers(captions)
+                else {}
+            ),
         },
         unused=UNUSED,
         time="seconds",
@@ -71,7 +75,7 @@ def read(place: str, options: ReadOptions) -> Source:
 def recognises(place: str) -> bool:
     """Whether a place has a matrix of KuaiRec."""
     files = files_near(place)
-    return has_file(files[:1] if Path(place).is_file() else files, f"{BIG}|{SMALL}")
+    return has_file(files[:1] if is_file(place) else files, f"{BIG}|{SMALL}")
 
 
 FORMAT = Format(
@@ -79,7 +83,7 @@ FORMAT = Format(
     "a folder of KuaiRec, or its big_matrix.csv or small_matrix.csv",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 

@@ -1,4 +1,4 @@
-"""MicroLens: *_pairs.tsv (a user's items in time order) or *_pairs.csv (with milliseconds), *_titles.csv, and covers."""
+"""MicroLens: *_pairs.tsv (a user's items in time order) or *_pairs.csv (with milliseconds), *_titles.csv, covers."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,6 @@ from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Record,
 from mmsrarec.data.reading.delimited import read_delimited
 from mmsrarec.data.reading.files import Lines, text_lines
 from mmsrarec.data.reading.line_faults import Fault
-from mmsrarec.data.reading.parsing import csv_fields
 from mmsrarec.errors import DataError
 
 PAIRS, TITLES = r".*_pairs\.(tsv|csv)", r".*_titles?(_en)?\.csv"
@@ -61,7 +60,11 @@ def recognises(place: str) -> bool:
 
 
 FORMAT = Format(
-    "microlens", "a folder of MicroLens, or its *_pairs.tsv", recognises, read, frozenset({"items", "pictures"})
+    "microlens",
+    "a folder of MicroLens, or its *_pairs.tsv",
+    recognises,
+    read,
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 
@@ -103,13 +106,16 @@ class _Titles:
                 yield number, Fault("not UTF-8")
             elif number > 1 or line.partition(",")[0].strip().lower() not in ("item", "item_id", "video_id"):
                 item_id, comma, title = line.partition(",")
-                yield number, {"item": item_id, "title": _unquoted(title)} if comma else Fault("no comma behind the item")
+                yield (
+                    number,
+                    {"item": item_id, "title": _unquoted(title)} if comma else Fault("no comma behind the item"),
+                )
 
 
 def _unquoted(title: str) -> str:
     """A title as CSV quotes it, or as it stands."""
     try:
-        fields = csv_fields(title)
+        fields = next(csv.reader([title], strict=True), list[str]())
     except csv.Error:
         return title
     return fields[0] if len(fields) == 1 else title

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
+from mmsrarec.data.importers.catalogue.items import records_of
 from mmsrarec.data.importers.places import files_near, find_file, find_files, not_read, pictures_by_stem
-from mmsrarec.data.importers.rewriting import rows_of, with_changed_batches, with_changed_rows
+from mmsrarec.data.importers.rewriting import with_changed_batches, with_changed_rows
 from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Record, Records, Source
 from mmsrarec.data.reading.delimited import read_delimited
 from mmsrarec.data.reading.files import Lines, text_lines
@@ -22,9 +23,7 @@ NOT_READ = {
     r".*feat.*\.npy": "it holds features of another model, a row for the number of each item",
     r".*graph.*\.(npy|npz|pt)": "it is computed from the log",
 }
-NOTES = (
-    "Without texts and pictures, which MMRec does not publish, the items are only ids: name a table of them by --items.",
-)
+NOTES = ("MMRec publishes no texts and pictures, so the items are only ids: name a table of them by --items.",)
 
 
 def read(place: str, options: ReadOptions) -> Source:
@@ -62,7 +61,7 @@ FORMAT = Format(
     "a folder of MMRec, or its SET.inter: userID, itemID, x_label",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 
@@ -89,7 +88,7 @@ def _ids(path: Path | None, number_column: str) -> dict[str, str]:
     others = [name for name in table.columns if name != number_column]
     if number_column not in table.columns or len(others) != 1:
         raise DataError(f"{path} has the columns {', '.join(table.columns)}; an id and {number_column} are needed")
-    rows = (row for _, row in rows_of(table) if not isinstance(row, Fault))
+    rows = (row for _, row in records_of(table) if not isinstance(row, Fault))
     return {str(row[number_column]): str(row[others[0]]) for row in rows}
 
 

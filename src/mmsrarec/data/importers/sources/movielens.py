@@ -17,10 +17,27 @@ from mmsrarec.data.reading.files import Lines
 from mmsrarec.errors import DataError
 
 RATING_COLUMNS = ("userId", "movieId", "rating", "timestamp")
-GENRES = (
-    "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir Horror Musical "
-    "Mystery Romance Sci-Fi Thriller War Western"
-).split()
+GENRES = [
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+]
 FLAGS = tuple(f"genre_{number}" for number in range(len(GENRES)))
 FILM_COLUMNS = ("movieId", "title", "release_date", "video_release_date", "IMDb_URL", *FLAGS)
 NO_GENRES = "(no genres listed)"
@@ -82,7 +99,7 @@ FORMAT = Format(
     "a folder of MovieLens: 100k, 1M, 10M, 20M, 25M, 32M or latest",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 

@@ -11,7 +11,7 @@ from typing import cast
 
 import polars as pl
 
-from mmsrarec.data.importers.places import files_near, find_files, pictures_by_stem
+from mmsrarec.data.importers.places import files_near, find_files, is_file, pictures_by_stem
 from mmsrarec.data.importers.recbole_benchmark import LIST_ENDING, benchmark_table
 from mmsrarec.data.importers.rewriting import with_changed_batches, with_changed_rows
 from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Record, Records, Source
@@ -76,14 +76,14 @@ FORMAT = Format(
     "a folder of RecBole's atomic files, or its SET.inter",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 
 def _logs(place: str, files: list[Path]) -> tuple[list[Path], str]:
     """The files of interactions that belong together, and the name of the data set."""
     logs = list(find_files(files, INTERACTIONS))
-    if Path(place).is_file():
+    if is_file(place):
         return logs[:1], logs[0].name.split(".")[0] if logs else ""
     names = sorted({path.name.split(".")[0] for path in logs})
     if not names:
@@ -134,9 +134,7 @@ def _plain(table: Batches, header: dict[str, str]) -> Batches:
     return with_changed_batches(table, change, columns)
 
 
-def _items(
-    path: Path, header: dict[str, str], encoding: str | None, item: str, pictures: dict[str, str]
-) -> Records:
+def _items(path: Path, header: dict[str, str], encoding: str | None, item: str, pictures: dict[str, str]) -> Records:
     """The items, with the names of columns without their types."""
     table = read_delimited(path, separator="\t", quotes=False, encoding=encoding)
     change = partial(_item, header=header, item=item, pictures=pictures)
@@ -171,7 +169,9 @@ def _parts(text: str) -> list[str]:
 
 def _item_roles(header: dict[str, str], item: str) -> dict[str, str]:
     """The columns of title and categories among those of the items."""
-    title = next((name for name in header if name.lower() in ("title", "name") or name.endswith(("_title", "_name"))), None)
+    title = next(
+        (name for name in header if name.lower() in ("title", "name") or name.endswith(("_title", "_name"))), None
+    )
     category = next((name for name in header if name.lower() in CATEGORIES), None)
     roles = {"title": title, "categories": category, "item_id": item if item in header else None}
     return {f"items.{field}": column for field, column in roles.items() if column is not None}

@@ -5,6 +5,7 @@ through little memory and is the same each time it is read.
 """
 
 import json
+import logging
 import tempfile
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -66,7 +67,7 @@ def recognises(place: str) -> bool:
 
 FORMAT = Format(
     "sql",
-    "the SQLAlchemy URL of a database, such as sqlite:///shop.db or postgresql://me@host/shop, with --query",
+    "the URL of a database, sqlite:///shop.db or postgresql://me@host/shop, and --query",
     recognises,
     read,
     frozenset({"query", "items_query", "pictures"}),
@@ -82,7 +83,7 @@ class _Spool:
     def __call__(self, wanted: Collection[str]) -> Iterator[Batch]:
         first = 1
         for path in self.files:
-            rows = pl.read_parquet(path, columns=[name for name in wanted])
+            rows = pl.read_parquet(path, columns=list(wanted))
             lines = pl.int_range(first, first + len(rows), dtype=pl.Int64, eager=True).alias("line")
             yield Batch(rows, lines)
             first += len(rows)
@@ -94,6 +95,9 @@ def _sqlalchemy() -> ModuleType:
         import sqlalchemy
     except ImportError:
         raise MissingDependencyError(f"a database needs the package sqlalchemy: {INSTALL}") from None
+    log = logging.getLogger("sqlalchemy")  # without a handler it prints a traceback after an error that is caught here
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
     return sqlalchemy
 
 
@@ -102,10 +106,14 @@ def _url(place: str, alchemy: ModuleType) -> Any:
     try:
         url = alchemy.make_url(place)
     except alchemy.exc.ArgumentError:
-        raise DataError("SOURCE is no URL of a database, such as sqlite:///shop.db or postgresql://me@host/shop") from None
-    if url.drivername == "sqlite" and url.database and url.database != ":memory:" and not url.database.startswith("file:"):
-        if not Path(url.database).is_file():
-            raise DataError(f"{url.database} is not a file: sqlite:///FOLDER/NAME.db names one from here on, with 3 slashes")
+        raise DataError(
+            "SOURCE is no URL of a database, such as sqlite:///shop.db or postgresql://me@host/shop"
+        ) from None
+    names_file = url.drivername == "sqlite" and url.database and not url.database.startswith((":memory:", "file:"))
+    if names_file and not Path(url.database).is_file():
+        raise DataError(
+            f"{url.database} is not a file: sqlite:///FOLDER/NAME.db names one from here on, with 3 slashes"
+        )
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername=f"postgresql+{_postgres_driver()}")
     return url
@@ -140,7 +148,7 @@ def _reading(engine: Any, url: Any, alchemy: ModuleType) -> Generator[Any]:
 def _message(error: BaseException) -> str:
     """What a driver says, without its dictionary of fields."""
     fields = error.args[0] if error.args else ""
-    return str(fields.get("M", fields)) if isinstance(fields, dict) else str(error)
+    return str(cast(dict[str, object], fields).get("M")) if isinstance(fields, dict) else str(error)
 
 
 def _ask(connection: Any, query: str, alchemy: ModuleType) -> tuple[list[str], Iterable[Sequence[Sequence[object]]]]:
@@ -149,7 +157,7 @@ def _ask(connection: Any, query: str, alchemy: ModuleType) -> tuple[list[str], I
     result = connection.execution_options(stream_results=True, yield_per=BATCH_ROWS).execute(statement)
     if not result.returns_rows:
         raise DataError("the query gives no rows: it must be a SELECT")
-    names = [str(name) for name in result.keys()]
+    names = [str(name) for name in cast(Iterable[object], result.keys())]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise DataError(f"the query gives the column {twice} twice: name one of them otherwise, by AS")
     return names, result.partitions(BATCH_ROWS)
@@ -170,7 +178,7 @@ def _write(names: list[str], parts: Iterable[Sequence[Sequence[object]]], folder
 def _record(row: Sequence[object], names: list[str]) -> Record:
     """A row as a record; lists and objects stay what they are."""
     return {
-        name: value if value is None or isinstance(value, list | dict) else _text(value, name)
+        name: cast(object, value) if value is None or isinstance(value, list | dict) else _text(value, name)
         for name, value in zip(names, row, strict=True)
     }
 

@@ -2,9 +2,8 @@
 
 import re
 from functools import partial
-from pathlib import Path
 
-from mmsrarec.data.importers.places import files_near, find_file, has_file, pictures_by_stem
+from mmsrarec.data.importers.places import files_near, find_file, has_file, is_file, pictures_by_stem
 from mmsrarec.data.importers.rewriting import with_changed_rows
 from mmsrarec.data.importers.source import Format, ReadOptions, Record, Source
 from mmsrarec.data.reading.json_lines import json_lines
@@ -33,7 +32,7 @@ NOTES = (
 def read(place: str, options: ReadOptions) -> Source:
     """Open a folder of Steam's reviews, or the file of them."""
     files = files_near(place, depth=0)
-    reviews = files[0] if Path(place).is_file() else find_file(files, REVIEWS)
+    reviews = files[0] if is_file(place) else find_file(files, REVIEWS)
     games = options.items or find_file(files, GAMES)
     if reviews is None:
         raise DataError(f"{place} holds no steam_reviews.json: name a folder of Steam's reviews, or that file")
@@ -51,6 +50,7 @@ def read(place: str, options: ReadOptions) -> Source:
         | ({"items.item_id": "id", "title": "title", "categories": "genres"} if items is not None else {}),
         unused=UNUSED,
         unknown_items="add",
+        described_again="first",
         notes=NOTES,
         files=tuple(path for path in (reviews, games) if path is not None),
     )
@@ -59,7 +59,7 @@ def read(place: str, options: ReadOptions) -> Source:
 def recognises(place: str) -> bool:
     """Whether a place has reviews as Steam's data names them."""
     files = files_near(place, depth=0)
-    return has_file(files[:1] if Path(place).is_file() else files, REVIEWS)
+    return has_file(files[:1] if is_file(place) else files, REVIEWS)
 
 
 FORMAT = Format(
@@ -67,7 +67,7 @@ FORMAT = Format(
     "a folder of Steam's reviews as UCSD publishes them, or steam_reviews.json",
     recognises,
     read,
-    frozenset({"items", "pictures"}),
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 

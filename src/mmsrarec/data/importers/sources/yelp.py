@@ -5,8 +5,17 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from mmsrarec.data.importers.places import files_near, find_file, has_file, not_read, pictures_by_stem, sub_folder
-from mmsrarec.data.importers.rewriting import rows_of, with_changed_rows
+from mmsrarec.data.importers.catalogue.items import records_of
+from mmsrarec.data.importers.places import (
+    files_near,
+    find_file,
+    has_file,
+    is_file,
+    not_read,
+    pictures_by_stem,
+    sub_folder,
+)
+from mmsrarec.data.importers.rewriting import with_changed_rows
 from mmsrarec.data.importers.source import Format, ReadOptions, Record, Source
 from mmsrarec.data.reading.json_lines import json_lines
 from mmsrarec.data.reading.line_faults import Fault
@@ -35,7 +44,7 @@ NOTES = ("Dates have no zone and are read as UTC.", "A business may be reviewed 
 def read(place: str, options: ReadOptions) -> Source:
     """Open the folder of the data set, or its file of reviews."""
     files = files_near(place)
-    reviews = files[0] if Path(place).is_file() else find_file(files, REVIEWS)
+    reviews = files[0] if is_file(place) else find_file(files, REVIEWS)
     businesses, photos = options.items or find_file(files, BUSINESSES), find_file(files, PHOTOS)
     if reviews is None:
         raise DataError(f"{place} holds no yelp_academic_dataset_review.json: name the folder of Yelp's data")
@@ -67,11 +76,15 @@ def read(place: str, options: ReadOptions) -> Source:
 def recognises(place: str) -> bool:
     """Whether a place has reviews and businesses as Yelp names them."""
     files = files_near(place, depth=0)
-    return has_file(files[:1] if Path(place).is_file() else files, REVIEWS) and has_file(files, BUSINESSES)
+    return has_file(files[:1] if is_file(place) else files, REVIEWS) and has_file(files, BUSINESSES)
 
 
 FORMAT = Format(
-    "yelp", "the folder of Yelp's open data set, or its review.json", recognises, read, frozenset({"items", "pictures"})
+    "yelp",
+    "the folder of Yelp's open data set, or its review.json",
+    recognises,
+    read,
+    frozenset({"items", "pictures", "encoding"}),
 )
 
 
@@ -81,7 +94,7 @@ def _pictures(photos: Path | None, folder: Path | None) -> dict[str, str]:
     if photos is None or not by_stem:
         return by_stem
     pictures: dict[str, str] = {}
-    for _, row in rows_of(json_lines(photos)):
+    for _, row in records_of(json_lines(photos)):
         if not isinstance(row, Fault) and (name := by_stem.get(str(row.get("photo_id")))):
             pictures.setdefault(str(row.get("business_id")), name)
     return pictures
