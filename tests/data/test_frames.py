@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from importing import import_tables
 from PIL import Image
 
 from mmsrarec import DataError, Dataset
 from mmsrarec.core.terminal import remark
 from mmsrarec.data.folder import load
-from mmsrarec.data.importers.tables import import_tables
 
 START = 1_600_000_000
 ITEMS: dict[str, list[Any]] = {

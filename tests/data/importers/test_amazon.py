@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from importing import rejects_of
+from importing import import_amazon, rejects_of
 from PIL import Image
 
 from mmsrarec.cli import commands
 from mmsrarec.data.dataset import Item
 from mmsrarec.data.folder import load
-from mmsrarec.data.importers.amazon import import_amazon
 from mmsrarec.data.importers.import_report import Report
 from mmsrarec.errors import MmsrarecError
 

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from importing import rejects_of
+from importing import import_amazon, import_sequences, import_tables, rejects_of
 from paths import CASES, SHARED_DATA
 
 from mmsrarec.cli import commands
 from mmsrarec.data.folder import load, save
-from mmsrarec.data.importers.amazon import import_amazon
-from mmsrarec.data.importers.sequences import import_sequences
-from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.data.profile import check
 from mmsrarec.data.splits import check_clock
 from mmsrarec.errors import MmsrarecError

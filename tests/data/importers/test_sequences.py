@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from importing import LOG, TITLED, rejects_of, source_of
+from importing import LOG, TITLED, import_sequences, rejects_of, source_of
 from paths import SHARED_DATA
 
 from mmsrarec.cli import commands
 from mmsrarec.data.folder import load
-from mmsrarec.data.importers.sequences import import_sequences
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
 

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from importing import rejects_of
+from importing import import_tables, rejects_of
 from PIL import Image
 
 from mmsrarec.data.folder import load
 from mmsrarec.data.importers.import_report import Report
-from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.errors import MmsrarecError
 
 ITEMS = [

@@ -32,6 +32,7 @@ class ColumnMap:
         fields: Field -> the columns that hold it.
         ignored: Column -> why it is left out.
         sources: Field -> who says so: "--map", "format" or "usual name".
+        file: The name of its file.
     """
 
     table: TableName
@@ -39,6 +40,12 @@ class ColumnMap:
     fields: Mapping[str, tuple[str, ...]]
     ignored: Mapping[str, str] = field(default_factory=dict[str, str])
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    file: str = ""
+
+    @property
+    def label(self) -> str:
+        """The table as messages name it."""
+        return table_label(self.table, self.file)
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -49,6 +56,11 @@ class ColumnMap:
     def column(self, field: str) -> str | None:
         """The only column of a field."""
         return self.fields[field][0] if field in self.fields else None
+
+
+def table_label(table: str, file: str) -> str:
+    """A table as messages name it: with its file, where that has another name."""
+    return table if file in ("", table) else f"{table} ({file})"
 
 
 def parse_map(text: str) -> dict[str, tuple[str, ...]]:
@@ -108,6 +120,7 @@ def map_columns(
     unused: Mapping[str, str],
     *,
     option: str = "--map",
+    file: str = "",
 ) -> ColumnMap:
     """Find the column of each field of a table.
 
@@ -118,6 +131,7 @@ def map_columns(
         by_format: What the format says.
         unused: Column -> why the format leaves it out.
         option: How the user says what a column means, for messages.
+        file: The name of its file, for messages.
 
     Returns:
         The mapping.
@@ -125,9 +139,10 @@ def map_columns(
     Raises:
         DataError: A column that the user or the format names is not there, or two columns could be the same field.
     """
+    label = table_label(table, file)
     for name in columns:
         if list(columns).count(name) > 1:
-            raise DataError(f"{table}: the column {one_line(name)!r} stands twice: rename one")
+            raise DataError(f"{label}: the column {one_line(name)!r} stands twice: rename one")
     fields: dict[str, tuple[str, ...]] = {}
     sources: dict[str, str] = {}
     format_says = {_field_name(key, "the format"): tuple(value.split("+")) for key, value in by_format.items()}
@@ -146,7 +161,7 @@ def map_columns(
                     if not places:
                         continue
                 else:
-                    raise DataError(f"{table}: no column {one_line(missing[0])!r}; it has {_listed(columns)}")
+                    raise DataError(f"{label}: no column {one_line(missing[0])!r}; it has {_listed(columns)}")
             there = tuple(column for column in places if column is not None)
             if name == IGNORE:
                 ignored.update(dict.fromkeys(there, "as you said"))
@@ -156,10 +171,10 @@ def map_columns(
             fields[name], sources[name] = there, source
     claimed = {column for names in fields.values() for column in names} | ignored.keys()
     for name, usual in TABLES[table].items():
-        if name not in fields and (column := _usual(table, name, usual, columns, claimed, option)) is not None:
+        if name not in fields and (column := _usual(table, name, usual, columns, claimed, option, label)) is not None:
             fields[name], sources[name] = (column,), "usual name"
             claimed.add(column)
-    return ColumnMap(table, tuple(columns), fields, ignored, sources)
+    return ColumnMap(table, tuple(columns), fields, ignored, sources, file)
 
 
 def check_named(user_map: ColumnsByField, maps: Iterable[ColumnMap], option: str = "--map") -> None:
@@ -186,14 +201,28 @@ def needed(mapping: ColumnMap, fields: Sequence[str], option: str = "--map") -> 
         if name not in mapping.fields:
             usual = ", ".join(TABLES[mapping.table][name][:4])
             say = f"{option} {name}=COLUMN" if option == "--map" else f"{option}={{'{mapping.table}.{name}': NAME}}"
+            if option == "--map" and all(_looks_like_data(column) for column in mapping.columns):
+                say = "the first line looks like data: name the columns with --names user_id,item_id,timestamp or so"
+                raise DataError(f"{mapping.label}: no column for {name}, and {say} ({_listed(mapping.columns)})")
             raise DataError(
-                f"{mapping.table}: no column for {name} (usual names: {usual}, ...); it has "
+                f"{mapping.label}: no column for {name} (usual names: {usual}, ...); it has "
                 f"{_listed(mapping.columns)}: name one with {say}"
             )
 
 
+def _looks_like_data(column: str) -> bool:
+    """Whether the name of a column is rather a value: a number, or text with digits."""
+    return any(letter.isdigit() for letter in column)
+
+
 def _usual(
-    table: TableName, name: str, usual: Sequence[str], columns: Sequence[str], claimed: Iterable[str], option: str
+    table: TableName,
+    name: str,
+    usual: Sequence[str],
+    columns: Sequence[str],
+    claimed: Iterable[str],
+    option: str,
+    label: str,
 ) -> str | None:
     """The column with a usual name of a field, None where there is none. Raises DataError where two could be meant."""
     free = [column for column in columns if column not in claimed]
@@ -210,7 +239,7 @@ def _usual(
                 if option == "--map"
                 else f"{option}={{'{table}.{name}': ...}}"
             )
-            raise DataError(f"{table}: {both} could each be {name}: say which, such as {say}")
+            raise DataError(f"{label}: {both} could each be {name}: say which, such as {say}")
     return matches[0] if matches else None
 
 

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from mmsrarec.core.artefacts import file_hash
 from mmsrarec.core.terminal import one_line
@@ -22,13 +21,13 @@ from mmsrarec.data.importers.import_report import (
     distribution,
     write_report,
 )
-from mmsrarec.data.importers.log.log_dataset import LogDataset, LogOptions, Repeats, make_dataset
+from mmsrarec.data.importers.log.log_dataset import LogDataset, LogOptions, make_dataset
 from mmsrarec.data.importers.log.match_ids import check_repairs
 from mmsrarec.data.importers.log.raw_log import Filters, RawLog, read_raw_log
 from mmsrarec.data.importers.rejects import Rejects
 from mmsrarec.data.importers.source import Batches, ReadOptions, Records, Source
 from mmsrarec.data.kcore import Core
-from mmsrarec.data.units import Unit
+from mmsrarec.data.units import Repeats, TimeChoice
 from mmsrarec.errors import DataError
 
 SAMPLE_RECORDS = 10_000
@@ -56,7 +55,7 @@ class ImportOptions:
     min_rating: float | None = None
     events: tuple[str, ...] = ()
     repeats: Repeats = "keep"
-    time: Unit | Literal["rows"] = "auto"
+    time: TimeChoice = "auto"
     core: Core | None = None
     match_ids: tuple[str, ...] = ()
     max_rejects: float = 0.01
@@ -183,7 +182,9 @@ def read_source(source: Source, options: ImportOptions, option: str = "--map") -
         catalogue = read_items(source, options.columns, options.max_rejects, rejects, option)
     table = source.interactions
     names = column_names(table, SAMPLE_RECORDS)
-    columns = map_columns("interactions", names, options.columns, source.columns, source.unused, option=option)
+    columns = map_columns(
+        "interactions", names, options.columns, source.columns, source.unused, option=option, file=table.file
+    )
     maps = [columns, *([catalogue.map] if catalogue is not None and catalogue.map is not None else [])]
     check_named(options.columns, maps, option)
     if names or not isinstance(table, Records):

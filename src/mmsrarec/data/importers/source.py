@@ -161,6 +161,7 @@ class ReadOptions:
         pictures: The folder of pictures, where it lies elsewhere.
         encoding: The encoding of text files; None: UTF-8, or UTF-16 by its mark.
         separator: What parts the columns of text files; None: found out.
+        names: The names of the columns of a table of interactions without a header.
         query: The SQL query for the interactions.
         items_query: The SQL query for the items.
     """
@@ -169,6 +170,7 @@ class ReadOptions:
     pictures: Path | None = None
     encoding: str | None = None
     separator: str | None = None
+    names: tuple[str, ...] | None = None
     query: str | None = None
     items_query: str | None = None
 

@@ -121,6 +121,8 @@ class _Delimited:
             raise DataError(f"{self.path}: the first line must name the columns, and it is {fault}") from None
         if fields is None:
             raise DataError(f"{self.path}: the first line must name the columns, and its quotation mark never closes")
+        if not fields:
+            raise DataError(f"{self.path}: the first line is empty, and it must name the columns")
         names = [name.strip() or f"column_{number}" for number, name in enumerate(fields, start=1)]
         for name in names:
             if names.count(name) > 1:

@@ -1,5 +1,6 @@
 """Reads items.jsonl of a data folder one line at a time, so that a fault affects only its line."""
 
+import csv
 import json
 from typing import Any, NoReturn, cast
 
@@ -54,6 +55,11 @@ def parse_item(line: bytes) -> Item:
         title = f"{title} ({year})".strip()
     names = tuple(name for name in map(clean, category_names) if name)
     return Item(item_id, title, clean(text), names, without_surrogates(image) or None)
+
+
+def csv_fields(line: str) -> list[str]:
+    """The fields of one line of CSV; an empty line has none. Raises csv.Error."""
+    return next(csv.reader([line], strict=True), list[str]())
 
 
 def _text(record: dict[str, Any], key: str) -> str:

@@ -16,13 +16,16 @@ PARQUET = b"PAR1"
 START_BYTES = 1 << 16
 
 
-def read_table(path: Path, *, encoding: str | None = None, separator: str | None = None) -> Table:
+def read_table(
+    path: Path, *, encoding: str | None = None, separator: str | None = None, names: tuple[str, ...] | None = None
+) -> Table:
     """Open a table: CSV, TSV and other separators, JSON lines, a JSON array, Parquet, or a sheet of Excel.
 
     Args:
         path: The file.
         encoding: The encoding of a text file; None stands for UTF-8, or what a byte order mark says.
         separator: What parts the columns of a text file; None finds it out.
+        names: The names of the columns of a text file without a header; None takes them from the first line.
 
     Returns:
         The table, with the column names of the file.
@@ -43,7 +46,7 @@ def read_table(path: Path, *, encoding: str | None = None, separator: str | None
         first, _, second = with_line_feeds(start).partition(b"\n")
         one_a_line = first.rstrip().endswith(b"}") or second.startswith(b"{") or len(first) == START_BYTES
         return json_lines(path, encoding=encoding) if one_a_line else json_array(path, encoding=encoding)
-    return read_delimited(path, encoding=encoding, separator=separator)
+    return read_delimited(path, encoding=encoding, separator=separator, names=names)
 
 
 def parquet(path: Path) -> Frame:

@@ -93,7 +93,7 @@ def texts_of(value: object, name: str, conversions: Conversions, depth: int = 0)
 
 
 def categories_of(value: object, conversions: Conversions) -> list[str]:
-    """The categories of a value: a text is split at > | , and ; and lists are flattened. Each stands once."""
+    """The categories of a value: a text is split at > | , and ; and lists of lists are flattened."""
     value = python_value(value)
     if isinstance(value, str) and written_list(value) is None:
         parts = [part for part in map(clean, _CATEGORIES.split(clean(value))) if not is_null(part)]
@@ -104,7 +104,7 @@ def categories_of(value: object, conversions: Conversions) -> list[str]:
         conversions.count("categories: a list of other values than texts")
         texts = texts_of(cast(list[object], value), "categories", Conversions())
     elif isinstance(value, list):
-        texts = [text for part in cast(list[str], value) if (text := clean(part))]
+        return [text for part in cast(list[str], value) if (text := clean(part))]
     else:
         texts = texts_of(value, "categories", conversions)
     return list(dict.fromkeys(texts))

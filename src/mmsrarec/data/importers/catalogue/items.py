@@ -114,7 +114,7 @@ def read_items(source: Source, user_map: ColumnsByField, share: float, rejects: 
         if not isinstance(record, Fault):
             names.update(dict.fromkeys(record))
             kinds.add(record)
-    columns = map_columns("items", list(names), user_map, source.columns, source.unused, option=option)
+    columns = map_columns("items", list(names), user_map, source.columns, source.unused, option=option, file=table.file)
     if names or not isinstance(table, Records):
         needed(columns, ("item_id",), option)
     answer.map = columns
@@ -162,7 +162,7 @@ def _item(
         name: [
             text for column in columns.fields.get(name, ()) for text in texts_of(record.get(column), name, conversions)
         ]
-        for name in ("title", "text", "year")
+        for name in ("title", "year")
     }
     title, year = " ".join(texts["title"]), " ".join(texts["year"])
     if year and not title.endswith(f"({year})"):
@@ -180,12 +180,12 @@ def _item(
         ),
         None,
     )
-    parts = [" ".join(texts["text"])]
+    parts = [" ".join(texts_of(record.get(column), "text", conversions)) for column in columns.fields.get("text", ())]
     for column in joining:
         if values := texts_of(record.get(column), column, Conversions()):
             parts.append(f"{clean(plain_name(column)).replace('_', ' ')}: {', '.join(values)}")
     text = joined_text(parts)
-    item = Item(item_id, title, text, tuple(dict.fromkeys(categories)))
+    item = Item(item_id, title, text, tuple(categories))
     return item, None if picture is None else without_surrogates(picture)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -18,11 +17,8 @@ from mmsrarec.data.importers.rejects import Rejects
 from mmsrarec.data.importers.source import Source
 from mmsrarec.data.kcore import Core, in_core
 from mmsrarec.data.times import read_times
-from mmsrarec.data.units import Times, Unit
+from mmsrarec.data.units import Repeats, Times, Unit
 from mmsrarec.errors import DataError
-
-Repeats = Literal["keep", "first", "last"]
-"""What happens to further interactions of a user with the same item."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ def make_dataset(
         DataError: Too many rows are faulty, the unit of time is not clear, interactions name unknown items, or nothing
             is left.
     """
-    rejects.check(log.file, log.read, options.max_rejects)
+    rejects.check(log.file, log.lines, options.max_rejects)
     rows = _Rows(log)
     rejects.check_left(log.file, len(rows.user), "interactions" if not log.dropped else _nothing_counts(log))
     answer = LogDataset(
@@ -193,14 +189,14 @@ def _read_times(
         odd = pl.Series(rows.line_order[mask])
         words = [f"timestamp {texts[row]}" for row in odd.to_list()]
         rejects.add_many(log.file, pl.Series(rows.line[mask]), pl.Series(words), pl.Series([kind] * len(words)))
-    rejects.check(log.file, log.read, options.max_rejects, f"Of times, {READ}" if faulty.any() else "")
+    rejects.check(log.file, log.lines, options.max_rejects, f"Of times, {READ}" if faulty.any() else "")
     rows.keep(~(no_time | faulty))
     rejects.check_left(log.file, len(rows.user), "interactions")
     reading = read_times(rows.raw, where, unit, options.max_rejects)
     for mask, kind in ((reading.unknown, "unknown_times"), (reading.wrong, "fault")):
         words = [reading.reason(row) for row in np.flatnonzero(mask).tolist()]
         rejects.add_many(log.file, pl.Series(rows.line[mask]), pl.Series(words), pl.Series([kind] * len(words)))
-    rejects.check(log.file, log.read, options.max_rejects)
+    rejects.check(log.file, log.lines, options.max_rejects)
     rows.seconds = reading.seconds()
     rows.keep(reading.plausible)
     rejects.check_left(log.file, len(rows.user), "interactions")
@@ -241,7 +237,7 @@ def _known_items(
             for code in rows.item[gone].tolist()
         ]
         rejects.add_many(log.file, pl.Series(rows.line[gone]), pl.Series(reasons), pl.Series(["fault"] * len(reasons)))
-        rejects.check(log.file, log.read, options.max_rejects)
+        rejects.check(log.file, log.lines, options.max_rejects)
         rows.keep(~gone)
     lacking = np.flatnonzero((code_of < 0) & ~set_aside)
     if source.unknown_items == "refuse" and len(lacking):

@@ -72,6 +72,7 @@ class RawLog:
         line: (n,) numbers of lines.
         rest: (n,) hashes of the other columns; None where there are none.
         read: The number of rows, set aside ones included.
+        lines: The number of lines that these rows stand on; a line of a sequence holds several.
         dropped: Why rows are no interactions -> how many.
         ratings: Rating -> number of rows.
         events: Event -> number of rows.
@@ -87,6 +88,7 @@ class RawLog:
     line: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     rest: NDArray[np.uint64] | None = None
     read: int = 0
+    lines: int = 0
     dropped: "Counter[str]" = field(default_factory=Counter[str])
     ratings: "Counter[str]" = field(default_factory=Counter[str])
     events: "Counter[str]" = field(default_factory=Counter[str])
@@ -112,6 +114,7 @@ def read_raw_log(table: Table, columns: ColumnMap, filters: Filters, rejects: Re
     ending = _Ending()
     for part in parts_of(table, columns, exact_repeats):
         log.read += part.rows.height + len(part.set_aside)
+        log.lines += int(np.count_nonzero(np.diff(part.lines, prepend=-1))) + len({one.line for one in part.set_aside})
         rejects.rows.extend(part.set_aside)
         user, item = log.users.of(part.rows["user_id"]), log.items.of(part.rows["item_id"])
         rejected = np.zeros(part.rows.height, dtype=bool)
@@ -209,9 +212,11 @@ class _Ending:
         self.whole = whole
         if times.dtype != pl.String or not len(times):
             return
-        lengths = times.str.len_bytes()
+        lengths = times.filter(times.str.contains(r"^-?[0-9]+$")).str.len_bytes()
+        if not len(lengths):
+            return
         self.shortest = min(self.shortest, self.last, int(lengths[:-1].min() or 19))  # type: ignore[arg-type]
-        self.last = int(lengths[-1] or 0)
+        self.last = int(lengths[-1])
 
     @property
     def cut_short(self) -> bool:
@@ -296,6 +301,8 @@ def _record_parts(table: Records, roles: Mapping[str, str], keys: "set[str | Non
 
 def _role_text(role: str, record: Record, name: str) -> str:
     """The value of a role in a record as text, "" where it is missing. Raises Fault."""
+    if name not in record and role in ("user_id", "item_id", "timestamp"):
+        raise Fault(f"no {name}")
     value = python_value(record.get(name))
     if isinstance(value, str):
         return value

@@ -60,7 +60,7 @@ def read(place: str, options: ReadOptions) -> Source:
         raise DataError(f"{options.pictures} is not a folder: name the one that holds the pictures")
     return Source(
         name=path.resolve().name.partition(".")[0],
-        interactions=read_table(log, encoding=options.encoding, separator=options.separator),
+        interactions=read_table(log, encoding=options.encoding, separator=options.separator, names=options.names),
         items=None if items is None else read_table(items, encoding=options.encoding),
         pictures=options.pictures or pictures,
         files=tuple(one for one in (log, items) if one is not None),
@@ -84,5 +84,5 @@ FORMAT = Format(
     "a folder with a table of interactions, one of items, and images/; or one table of interactions",
     recognises,
     read,
-    frozenset({"items", "pictures", "encoding", "separator"}),
+    frozenset({"items", "pictures", "encoding", "separator", "names"}),
 )
