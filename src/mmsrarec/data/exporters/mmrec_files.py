@@ -47,7 +47,8 @@ def write(dataset: Dataset, folder: Path, name: str) -> list[str]:
         "x_label": _labels(interactions),
     }
     _write(pl.DataFrame(log), folder / f"{name}.inter")
-    user_ids = [dataset.user_ids[code] for code in users.tolist()]
+    user_codes: list[int] = users.tolist()
+    user_ids = [dataset.user_ids[code] for code in user_codes]
     _write(pl.DataFrame({"user_id": user_ids, "userID": np.arange(len(users))}), folder / "u_id_mapping.csv")
     codes: list[int] = items.tolist()
     chosen = [dataset.items[code] for code in codes]

@@ -54,7 +54,7 @@ def read(place: str, options: ReadOptions) -> Source:
     if products is None:
         notes.append("No file meta_* lies beside the reviews: the items have no texts. Name it by --items.")
     return Source(
-        name=_subject(logs[0]),
+        name=_category(logs[0]),
         interactions=interactions,
         items=items,
         pictures=options.pictures,
@@ -108,12 +108,12 @@ def _logs(place: str, files: list[Path]) -> list[Path]:
         return files[:1]
     parts = {path: match for path in files if (match := PARTS.fullmatch(plain_name(path)))}
     logs = [path for path in find_files(files, REVIEWS) if path not in parts]
-    subjects = {(path.parent, match[1]) for path, match in parts.items()}
-    if not logs and len(subjects) == 1:
+    categories = {(path.parent, match[1]) for path, match in parts.items()}
+    if not logs and len(categories) == 1:
         order = ("train", "valid", "test")
         return sorted(parts, key=lambda path: order.index(parts[path][2].lower()))
     logs += [path for path in find_files(files, r".+\.csv") if path not in parts and path not in logs]
-    names = [path.name for path in logs] + sorted({f"{folder.name}/{name}.train.csv" for folder, name in subjects})
+    names = [path.name for path in logs] + sorted({f"{folder.name}/{name}.train.csv" for folder, name in categories})
     if not names:
         raise DataError(f"{place} holds no reviews: name a file such as reviews_Beauty_5.json.gz or All_Beauty.jsonl")
     if len(names) > 1:
@@ -121,7 +121,7 @@ def _logs(place: str, files: list[Path]) -> list[Path]:
     return logs
 
 
-def _subject(path: Path) -> str:
+def _category(path: Path) -> str:
     """The category in the name of a file: Beauty in reviews_Beauty_5.json.gz, meta_Beauty.json and Beauty.train.csv."""
     name = plain_name(path).split(".")[0]
     name = re.sub(r"^(reviews?|ratings?|meta)_", "", name, flags=re.IGNORECASE)
@@ -133,7 +133,7 @@ def _products_of(log: Path, files: Iterable[Path]) -> Path | None:
     candidates = [path for path in find_files(files, PRODUCTS) if path != log]
     if log.parent.name == "review_categories":
         candidates += find_files(files_near(str(log.parent.parent / "meta_categories"), 0), PRODUCTS)
-    same = [path for path in candidates if _subject(path).lower() == _subject(log).lower()]
+    same = [path for path in candidates if _category(path).lower() == _category(log).lower()]
     return next(iter(same or (candidates if len(candidates) == 1 else [])), None)
 
 
