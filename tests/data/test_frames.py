@@ -146,9 +146,9 @@ def test_what_an_import_would_set_aside_is_set_aside_and_said(caplog: pytest.Log
     assert len(dataset.interactions) == 5
     assert dataset.notes == (
         "4 rows repeat an earlier one and are dropped",
-        "1 rows are set aside (the first is row 9 of interactions: user_id is missing)",
+        "1 rows are set aside (the first is row 9 of interactions: user_id is empty)",
     )
-    assert "user_id is missing" in caplog.text
+    assert "user_id is empty" in caplog.text
 
 
 def test_integers_with_missing_ones_stay_decimal() -> None:

@@ -154,6 +154,9 @@ def import_source(source: Source, out: Path, options: ImportOptions | None = Non
             for item in items
             if item.image is None and item.item_id in imported.pictures
         }
+        by_id = sum(item.image is not None and item.item_id not in imported.pictures for item in items)
+        if by_id:
+            report.assumed.append(f"{by_id} pictures are those of the items whose ids are their names")
         say_pictures(report, imported.pictures, dataset)
         complete(dataset, report, rejects)
         write_tables(dataset, new, without)
@@ -341,7 +344,7 @@ def say_pictures(report: Report, pictures: Mapping[str, str], dataset: Dataset) 
     names = {item.item_id for item in dataset.items} & pictures.keys()
     report.pictures_by_address = sum(is_address(pictures[name]) for name in names)
     files = len(names) - report.pictures_by_address
-    lost = [name for name, reason in report.broken_images.items() if reason != ADDRESS]
+    lost = [name for name, reason in report.broken_images.items() if reason != ADDRESS and name in pictures]
     if report.pictures_by_address:
         report.notes.append(f"{report.pictures_by_address} pictures are addresses: fetch them with mmsrarec images")
     if lost and len(lost) > LOST_SHARE * files:

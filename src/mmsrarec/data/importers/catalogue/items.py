@@ -59,7 +59,7 @@ def records_of(table: Table) -> Iterator[tuple[int, Record | Fault]]:
         for one in table.set_aside:
             yield one.line, Fault(one.reason, one.kind)
         names = table.rows.collect_schema().names()
-        first, start = table.first_line or 1, 0
+        first, start = 1 if table.first_line is None else table.first_line, 0
         while (part := table.rows.slice(start, FRAME_ROWS).collect()).height:
             lines = part[table.line_column] if table.line_column else range(first + start, first + start + part.height)
             kept = part.select(name for name in names if name != table.line_column)
@@ -219,7 +219,7 @@ class _ValueKinds:
     def add(self, record: Record) -> None:
         for name, raw in record.items():
             value = python_value(raw)
-            if is_missing(value) or (isinstance(value, str) and is_null(value)):
+            if is_missing(value) or (is_null(value) if isinstance(value, str) else value in ([], {}, ())):
                 continue
             self.present[name] = self.present.get(name, 0) + 1
             if isinstance(value, str):

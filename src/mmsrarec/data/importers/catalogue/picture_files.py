@@ -36,12 +36,14 @@ class PictureFiles:
         self.root = root
         self._by_name: dict[str, list[str]] = {}
         self._by_stem: dict[str, list[str]] = {}
+        self._by_id: dict[str, list[str]] = {}
         for folder, _, names in os.walk(root):
             for name in names:
                 path = Path(folder, name).relative_to(root).as_posix()
                 self._by_name.setdefault(_folded(path), []).append(path)
                 stem, ending = os.path.splitext(_folded(path))
                 if ending in ENDINGS:
+                    self._by_id.setdefault(Path(path).stem, []).append(path)
                     self._by_stem.setdefault(stem, []).append(path)
 
     def find(self, name: str) -> str:
@@ -75,6 +77,11 @@ class PictureFiles:
                     raise BadPicture(f"{len(fits)} files fit: {', '.join(sorted(map(one_line, fits))[:3])}")
         raise BadPicture(MISSING)
 
+    def of_item(self, item_id: str) -> str | None:
+        """The path of the only picture that is named exactly by an item's id, in any sub-folder."""
+        fits = self._by_id.get(item_id, [])
+        return fits[0] if len(fits) == 1 else None
+
 
 def _folded(name: str) -> str:
     """A name without case and in one Unicode form."""
@@ -85,6 +92,8 @@ def take_pictures(
     items: tuple[Item, ...], names: Mapping[str, str], root: Path | None, images: Path, broken: dict[str, str]
 ) -> tuple[Item, ...]:
     """Copy the pictures of items that open, named by the hash of their content.
+
+    An item that names no picture has the only file that is named by its id, if there is one.
 
     Args:
         items: The items, without pictures.
@@ -101,6 +110,8 @@ def take_pictures(
 
     def taken_in(item: Item) -> Item:
         name = names.get(item.item_id)
+        if name is None and files is not None:
+            name = files.of_item(item.item_id)
         if name is None:
             return item
         try:

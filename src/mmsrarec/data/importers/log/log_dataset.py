@@ -260,7 +260,8 @@ def _refuse_unknown(
     if not concerned.any():
         return
     names = ", ".join(repr(one_line(name)) for name in unknown[:5])
-    count = f"{where}: {int(concerned.sum())} interactions name {len(unknown)} items that {catalogue.file} has not"
+    file = "the items have" if catalogue.file == "items" else f"{catalogue.file} has"
+    count = f"{where}: {int(concerned.sum())} interactions name {len(unknown)} items that {file} not"
     hint = near_misses(unknown, known) or "add the items or remove these lines"
     raise DataError(f"{count} ({names}{', ...' if len(unknown) > 5 else ''}); {hint}")
 

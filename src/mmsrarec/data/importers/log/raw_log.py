@@ -18,7 +18,7 @@ from mmsrarec.data.importers.log.id_codes import IdCodes
 from mmsrarec.data.importers.log.time_values import TimeColumn
 from mmsrarec.data.importers.rejects import Rejects
 from mmsrarec.data.importers.source import Batch, Frame, Record, Records, SetAside, Table
-from mmsrarec.data.reading.line_faults import NULLS, Fault
+from mmsrarec.data.reading.line_faults import NULLS, Fault, check_id
 
 FRAME_ROWS = 500_000
 RECORD_ROWS = 50_000
@@ -265,7 +265,7 @@ def _frame_parts(table: Frame, roles: Mapping[str, str], others: list[str]) -> I
     start, set_aside = 0, table.set_aside
     while True:
         rows = table.rows.slice(start, FRAME_ROWS).select(names).collect()
-        first = (table.first_line or 1) + start
+        first = start + (1 if table.first_line is None else table.first_line)
         lines = rows[table.line_column] if table.line_column else pl.Series(np.arange(first, first + rows.height))
         if rows.height or set_aside or start == 0:
             yield _part(Batch(rows, lines, set_aside), roles, others)
@@ -287,7 +287,13 @@ def _record_parts(table: Records, roles: Mapping[str, str], keys: "set[str | Non
             try:
                 if isinstance(record, Fault):
                     raise record
-                values.append([_role_text(role, record, name) for role, name in roles.items()])
+                texts = [_role_text(role, record, name) for role, name in roles.items()]
+                if (time := roles.get("timestamp", "")) and time not in record:
+                    for role, name in zip(roles, texts, strict=True):  # a missing user is no fault, and comes first
+                        if role == "user_id" or role == "item_id":
+                            check_id(name, role)
+                    raise Fault(f"no {time}")
+                values.append(texts)
             except Fault as fault:
                 set_aside.append(SetAside(table.file, number, str(fault), fault.kind))
                 continue
@@ -301,7 +307,7 @@ def _record_parts(table: Records, roles: Mapping[str, str], keys: "set[str | Non
 
 def _role_text(role: str, record: Record, name: str) -> str:
     """The value of a role in a record as text, "" where it is missing. Raises Fault."""
-    if name not in record and role in ("user_id", "item_id", "timestamp"):
+    if name not in record and role in ("user_id", "item_id"):
         raise Fault(f"no {name}")
     value = python_value(record.get(name))
     if isinstance(value, str):
