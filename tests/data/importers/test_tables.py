@@ -152,12 +152,13 @@ def test_mixed_units_and_missing_parts_are_refused(tmp_path: Path) -> None:
 def test_real_tables_with_posters(movielens: Path, tmp_path: Path) -> None:
     report = import_tables(movielens, tmp_path / "out", max_rejects=0)
     assert (report.items, report.users, report.interactions) == (3650, 610, 90_274)
-    assert (report.items_without_image, report.items_without_text) == (1258, 59)
+    assert (report.items_without_image, report.items_without_text) == (1258, 45)
     assert not report.broken_images
     assert round(report.tie_share, 3) == 0.237
     dataset = load(tmp_path / "out")
     assert dataset.items[0].title == "Toy Story (1995)"
     assert any(" tags: " in item.text for item in dataset.items)
     assert len(dataset.interactions) == 90_274
-    plain = import_tables(movielens, tmp_path / "plain", columns={"ignore": ("tags",)}, max_rejects=0)
+    others = ("tags", "image_source", "description_source")
+    plain = import_tables(movielens, tmp_path / "plain", columns={"ignore": others}, max_rejects=0)
     assert plain.items_without_text == 71
