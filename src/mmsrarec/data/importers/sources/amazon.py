@@ -12,11 +12,10 @@ from mmsrarec.data.importers.amazon_products import PRODUCT_ROLES, PRODUCTS_UNUS
 from mmsrarec.data.importers.id_columns import guess_id_columns
 from mmsrarec.data.importers.places import files_near, find_files, is_file, pictures_by_stem, plain_name
 from mmsrarec.data.importers.rewriting import one_after_the_other
-from mmsrarec.data.importers.source import Format, ReadOptions, Record, Records, Source, Table
+from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Source
 from mmsrarec.data.reading.delimited import read_delimited
 from mmsrarec.data.reading.files import Lines, text_lines
-from mmsrarec.data.reading.json_lines import json_lines
-from mmsrarec.data.reading.line_faults import Fault
+from mmsrarec.data.reading.json_batches import json_batches
 from mmsrarec.errors import DataError
 
 REVIEWS = r"(reviews?_.*\.json|.*_5\.json|ratings?_.*\.csv|(?!meta_).*\.jsonl)"
@@ -137,16 +136,18 @@ def _products_of(log: Path, files: Iterable[Path]) -> Path | None:
     return next(iter(same or (candidates if len(candidates) == 1 else [])), None)
 
 
-def _interactions(logs: list[Path], encoding: str | None) -> tuple[Table, dict[str, str], list[str]]:
+def _interactions(logs: list[Path], encoding: str | None) -> tuple[Batches, dict[str, str], list[str]]:
     """The table of interactions, the columns by field, and remarks."""
     _, first = next(text_lines(Lines(logs[0], encoding)), (0, ""))
     if (first or "").lstrip().startswith("{"):
-        table = json_lines(logs[0], encoding=encoding, literals=True)
-        return table, _roles(_first_record(table), logs[0]), []
+        table = json_batches(logs[0], encoding=encoding, literals=True)
+        roles = _roles(table.columns, logs[0])
+        required = [column for field, column in roles.items() if field != "rating"]
+        return json_batches(logs[0], encoding=encoding, literals=True, required=required), roles, []
     names = [name.strip().strip('"') for name in (first or "").split(",")]
     if any(name in (*ITEMS, *USERS, "item_id", "user") for name in names):
         table = one_after_the_other([read_delimited(path, separator=",", encoding=encoding) for path in logs])
-        return table, _roles(dict.fromkeys(table.columns), logs[0]), _split_notes(logs)
+        return table, _roles(table.columns, logs[0]), _split_notes(logs)
     if len(names) != len(RATING_COLUMNS):
         raise DataError(f"{logs[0]} has {len(names)} columns: user, item, rating and time are expected, or JSON lines")
     table = read_delimited(logs[0], separator=",", names=RATING_COLUMNS, encoding=encoding)
@@ -154,15 +155,7 @@ def _interactions(logs: list[Path], encoding: str | None) -> tuple[Table, dict[s
     return table, {"user_id": user, "item_id": item, "rating": "rating", "timestamp": "timestamp"}, [reason]
 
 
-def _first_record(table: Records) -> Record:
-    """The first record that can be read."""
-    record = next((record for _, record in table.rows if not isinstance(record, Fault)), None)
-    if record is None:
-        raise DataError(f"{table.file} holds no review: each line must be an object, as JSON or as a Python literal")
-    return record
-
-
-def _roles(record: Record, path: Path) -> dict[str, str]:
+def _roles(columns: tuple[str, ...], path: Path) -> dict[str, str]:
     """Field -> the column of it, by edition."""
     fields = {
         "user_id": (*USERS, "user"),
@@ -170,10 +163,13 @@ def _roles(record: Record, path: Path) -> dict[str, str]:
         "timestamp": TIMES,
         "rating": RATINGS,
     }
-    roles = {field: column for field, names in fields.items() for column in names if column in record}
-    roles = {field: next(name for name in names if name in record) for field, names in fields.items() if field in roles}
+    roles = {
+        field: next(name for name in names if name in columns)
+        for field, names in fields.items()
+        if not set(names).isdisjoint(columns)
+    }
     if missing := [field for field in ("user_id", "item_id", "timestamp") if field not in roles]:
-        seen = ", ".join(list(record)[:12])
+        seen = ", ".join(columns[:12])
         raise DataError(f"{path} has no column for {missing[0]} ({seen}): say it by --map {missing[0]}=COLUMN")
     return roles
 

@@ -17,6 +17,7 @@ from mmsrarec.data.importers.places import (
 )
 from mmsrarec.data.importers.rewriting import with_changed_rows
 from mmsrarec.data.importers.source import Format, ReadOptions, Record, Source
+from mmsrarec.data.reading.json_batches import json_batches
 from mmsrarec.data.reading.json_lines import json_lines
 from mmsrarec.data.reading.line_faults import Fault
 from mmsrarec.errors import DataError
@@ -56,7 +57,7 @@ def read(place: str, options: ReadOptions) -> Source:
         items = with_changed_rows(table, partial(_business, pictures=pictures))
     return Source(
         name="yelp",
-        interactions=json_lines(reviews),
+        interactions=json_batches(reviews),
         items=items,
         pictures=folder,
         columns={
