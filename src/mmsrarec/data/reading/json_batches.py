@@ -7,7 +7,6 @@ the same texts.
 
 import io
 import json
-import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -19,6 +18,9 @@ from mmsrarec.data.reading.encodings import likely
 from mmsrarec.data.reading.json_lines import MAX_LINE_CHARACTERS, parsed
 from mmsrarec.data.reading.line_faults import Fault
 from mmsrarec.errors import DataError
+
+MAX_WHOLE = 1e15
+"""Larger numbers with a fraction are written with an exponent."""
 
 
 def json_batches(
@@ -118,6 +120,6 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode() if not value.isprintable() else value
-    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_WHOLE:
+        return f"{value:.0f}"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | dict) else str(value)
