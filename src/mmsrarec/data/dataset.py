@@ -221,6 +221,6 @@ def make_interactions(user: IntArray, item: IntArray, time: IntArray, n_users: i
 
 
 def item_record(item: Item) -> str:
-    """The line of items.jsonl that describes an item, without its end."""
+    """An item as one line of JSON, without its end."""
     record = {"item_id": item.item_id, "title": item.title, "description": item.text}
     return json.dumps(record | {"categories": list(item.categories), "image": item.image}, ensure_ascii=False)
