@@ -59,8 +59,7 @@ def read(place: str, options: ReadOptions) -> Source:
         pictures=options.pictures,
         columns={f"interactions.{field}": column for field, column in roles.items()}
         | (PRODUCT_ROLES if items is not None else {}),
-        unused={f"interactions.{name}": reason for name, reason in UNUSED.items() if name not in roles.values()}
-        | {f"items.{name}": reason for name, reason in PRODUCTS_UNUSED.items()},
+        unused={name: reason for name, reason in UNUSED.items() if name not in roles.values()} | PRODUCTS_UNUSED,
         unknown_items="add",
         described_again="first",
         catalogue="log",

@@ -32,9 +32,9 @@ NO_COVER = re.compile(r"nophoto|nocover", re.IGNORECASE)
 DATES = ("date_added", "date_updated", "read_at", "started_at")
 COUNTED = "counted over the whole log, which gives away the future"
 UNUSED = {
-    **{f"interactions.{name}": "the time of an interaction is date_added" for name in DATES[1:]},
-    **dict.fromkeys(("interactions.review_id", "interactions.is_reviewed"), "not used"),
-    "interactions.review_text_incomplete": "the text of a review says what is to be predicted",
+    **{f"{name}": "the time of an interaction is date_added" for name in DATES[1:]},
+    **dict.fromkeys(("review_id", "is_reviewed"), "not used"),
+    "review_text_incomplete": "the text of a review says what is to be predicted",
     **dict.fromkeys(("is_read", "isRead"), "whether it was read; --map event=is_read makes it an event"),
     **dict.fromkeys(("average_rating", "ratings_count", "text_reviews_count", "work_ratings_count"), COUNTED),
     **dict.fromkeys(("work_text_reviews_count", *(f"ratings_{stars}" for stars in range(1, 6))), COUNTED),

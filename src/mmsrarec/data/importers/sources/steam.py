@@ -17,11 +17,11 @@ from mmsrarec.errors import DataError
 REVIEWS, GAMES = r"steam_reviews.*\.json", r"steam_games.*\.json"
 YEAR = re.compile(r"\b(19[7-9]\d|20\d\d)\b")
 UNUSED = {
-    "interactions.text": "the text of a review says what is to be predicted",
+    "text": "the text of a review says what is to be predicted",
     **dict.fromkeys(("hours", "products"), "counted until the day of collection, which gives away the future"),
     **dict.fromkeys(("found_funny", "page", "page_order", "compensation"), "not used"),
-    **dict.fromkeys(("interactions.username", "interactions.early_access"), "not used"),
-    **dict.fromkeys(("url", "reviews_url", "items.app_name", "early_access"), "no words of the game"),
+    **dict.fromkeys(("username", "early_access"), "not used"),
+    **dict.fromkeys(("url", "reviews_url", "app_name", "early_access"), "no words of the game"),
     **dict.fromkeys(("price", "discount_price", "metascore"), "no words of the game"),
     "sentiment": "counted over the whole log, which gives away the future",
     "tags": "users write tags, so a tag may give away what is to be predicted",

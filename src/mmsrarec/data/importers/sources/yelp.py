@@ -25,10 +25,10 @@ from mmsrarec.errors import DataError
 REVIEWS, BUSINESSES, PHOTOS = (rf"(yelp_academic_dataset_)?{name}\.json" for name in ("review", "business", "photos?"))
 COUNTED = "counted over the whole log, which gives away the future"
 UNUSED = {
-    "interactions.text": "the text of a review says what is to be predicted",
-    "interactions.review_id": "not used",
+    "text": "the text of a review says what is to be predicted",
+    "review_id": "not used",
     **dict.fromkeys(("useful", "funny", "cool"), "votes of later readers"),
-    **dict.fromkeys(("items.stars", "review_count", "is_open"), COUNTED),
+    **dict.fromkeys(("stars", "review_count", "is_open"), COUNTED),
     **dict.fromkeys(("latitude", "longitude", "hours", "postal_code"), "no words"),
 }
 NOT_READ = {
