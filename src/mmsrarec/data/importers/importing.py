@@ -179,10 +179,10 @@ def read_source(source: Source, options: ImportOptions, option: str = "--map") -
         DataError: As `import_place`.
     """
     check_repairs(options.match_ids)
-    report, rejects = Report(notes=list(source.notes)), Rejects()
+    report, rejects, item_rejects = Report(notes=list(source.notes)), Rejects(), Rejects()
     catalogue = None
     if source.items is not None:
-        catalogue = read_items(source, options.columns, options.max_rejects, rejects, option)
+        catalogue = read_items(source, options.columns, options.max_rejects, item_rejects, option)
     table = source.interactions
     names = column_names(table, SAMPLE_RECORDS)
     columns = map_columns(
@@ -205,13 +205,13 @@ def read_source(source: Source, options: ImportOptions, option: str = "--map") -
     _report_log(report, log, made_log, columns, filters, rejects, source)
     pictures: dict[str, str] = {}
     if catalogue is not None:
-        _report_items(report, catalogue, made_log, rejects)
+        _report_items(report, catalogue, made_log, item_rejects)
         left = {item.item_id for item in made_log.dataset.items}
         pictures = {name: picture for name, picture in catalogue.pictures.items() if name in left}
     unbalanced = [name for name, counts in report.rows.items() if not counts.accounted]
     if unbalanced:
         raise AssertionError(f"rows of {unbalanced[0]} are not accounted for: {report.rows[unbalanced[0]]}")
-    return Imported(made_log.dataset, report, rejects, pictures)
+    return Imported(made_log.dataset, report, item_rejects.with_others(rejects), pictures)
 
 
 def _given(read_options: ReadOptions) -> set[str]:
@@ -271,7 +271,7 @@ def _report_log(
         len(made_log.dataset.interactions),
         {why: count for why, count in made_log.folded.items() if count},
         {why: count for why, count in (Counter(log.dropped) + Counter(made_log.dropped)).items() if count},
-        rejects.total(log.file),
+        rejects.total(),
     )
     report.unit = made_log.unit
     if made_log.matched_ids:
@@ -333,7 +333,7 @@ def _report_items(report: Report, catalogue: ItemTable, made_log: LogDataset, re
         kept,
         {why: count for why, count in catalogue.folded.items() if count},
         {"without interactions that are kept": unused} if unused else {},
-        rejects.total(catalogue.file),
+        rejects.total(),
     )
     report.columns += catalogue.columns
     report.conversions = dict(sorted(catalogue.conversions.counts.items()))

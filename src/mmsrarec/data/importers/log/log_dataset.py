@@ -268,7 +268,9 @@ def _refuse_unknown(
 
 def _final_items(items: list[Item], rows: _Rows, catalogue: int) -> tuple[tuple[Item, ...], IntArray]:
     """The items of the data set, which are the first of all and those with a row, and the codes of the rows."""
-    used: IntArray = np.union1d(np.arange(catalogue), rows.item)
+    has_row = np.bincount(rows.item, minlength=len(items)) > 0
+    has_row[:catalogue] = True
+    used: IntArray = np.flatnonzero(has_row)
     place = np.full(len(items), -1, dtype=np.int64)
     place[used] = np.arange(len(used))
     codes: list[int] = used.tolist()
