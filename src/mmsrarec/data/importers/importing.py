@@ -202,7 +202,7 @@ def read_source(source: Source, options: ImportOptions, option: str = "--map") -
     made_log = make_dataset(log, catalogue, source, how, rejects, table.file)
     for one in (table, source.items):
         report.notes += one.notes if isinstance(one, Batches) else ()
-    _report_log(report, log, made_log, columns, filters, rejects, source)
+    _report_log(report, log, made_log, columns, filters, rejects, source, options.core)
     pictures: dict[str, str] = {}
     if catalogue is not None:
         _report_items(report, catalogue, made_log, item_rejects)
@@ -264,6 +264,7 @@ def _report_log(
     filters: Filters,
     rejects: Rejects,
     source: Source,
+    core: Core | None,
 ) -> None:
     """Add what became of the interactions to a report."""
     report.rows["interactions"] = RowCounts(
@@ -274,6 +275,11 @@ def _report_log(
         rejects.total(),
     )
     report.unit = made_log.unit
+    if core is not None:
+        report.notes.append(
+            f"the {core[0]},{core[1]} core is that of the whole log, before anything is held out: it looks at what is "
+            "to be predicted, as most published splits do"
+        )
     if made_log.matched_ids:
         report.assumed.append(
             f"{made_log.matched_ids} ids of items were matched to others of the catalogue, as you said"
