@@ -62,8 +62,8 @@ def records_of(table: Table) -> Iterator[tuple[int, Record | Fault]]:
         first, start = 1 if table.first_line is None else table.first_line, 0
         while (part := table.rows.slice(start, FRAME_ROWS).collect()).height:
             lines = part[table.line_column] if table.line_column else range(first + start, first + start + part.height)
-            kept = part.select(name for name in names if name != table.line_column)
-            yield from zip(lines, kept.iter_rows(named=True), strict=True)
+            columns = part.select(name for name in names if name != table.line_column)
+            yield from zip(lines, columns.iter_rows(named=True), strict=True)
             start += part.height
     elif isinstance(table, Batches):
         for batch in table.read(table.columns):
