@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import polars as pl
+import pytest
 from source_layouts import write_lines
 from source_tables import faults, records
 
@@ -11,6 +12,7 @@ from mmsrarec.data.importers.sequence_rows import Sequence, sequence_table
 from mmsrarec.data.importers.source import Record, Records
 from mmsrarec.data.reading.delimited import read_delimited
 from mmsrarec.data.reading.line_faults import Fault
+from mmsrarec.errors import DataError
 
 
 def test_rows_are_changed_anew_in_each_reading_and_may_be_refused() -> None:
@@ -50,6 +52,16 @@ def test_lines_count_on_through_several_files(tmp_path: Path) -> None:
     assert table.file == "a.csv + b.csv"
     assert [line for batch in table.read(table.columns) for line in batch.lines] == [2, 5]  # a.csv has 3 lines
     assert records(table) == [{"user": "1", "item": "2"}, {"user": "3", "item": "4"}]
+    assert faults(table) == [(3, "1 fields where the header has 2 (a.csv, line 3)")]
+
+
+def test_files_of_one_log_have_the_same_columns(tmp_path: Path) -> None:
+    first = read_delimited(write_lines(tmp_path / "a.csv", "user,item", "1,2"))
+    other = read_delimited(write_lines(tmp_path / "b.csv", "item,user", "3,4"))
+    assert records(one_after_the_other([first, other]))[1] == {"user": "4", "item": "3"}
+    other = read_delimited(write_lines(tmp_path / "b.csv", "user,thing", "3,4"))
+    with pytest.raises(DataError, match=r"b\.csv has the columns user, thing, and a\.csv has user, item"):
+        one_after_the_other([first, other])
 
 
 def test_a_sequence_is_a_row_for_each_item() -> None:

@@ -7,9 +7,11 @@ from typing import TypeAlias
 
 import polars as pl
 
+from mmsrarec.core.terminal import one_line
 from mmsrarec.data.importers.catalogue.items import records_of
 from mmsrarec.data.importers.source import Batch, Batches, Record, Records, Table
 from mmsrarec.data.reading.line_faults import Fault
+from mmsrarec.errors import DataError
 
 Change: TypeAlias = Callable[[Record], Record]
 """A row's new content. It raises Fault for a row that is to be set aside."""
@@ -63,7 +65,16 @@ def with_changed_batches(
 
 
 def one_after_the_other(tables: list[Batches]) -> Batches:
-    """Several files with the same columns as one table; the numbers of lines count on from file to file."""
+    """Several files with the same columns as one table; the numbers of lines count on from file to file.
+
+    Raises:
+        DataError: A file has other columns than the first.
+    """
+    first, name = tables[0], " + ".join(table.file for table in tables)
+    for table in tables:
+        if set(table.columns) != set(first.columns):
+            columns = f"{', '.join(table.columns)}, and {first.file} has {', '.join(first.columns)}"
+            raise DataError(f"{table.file} has the columns {one_line(columns)}: the parts of one log have the same")
 
     def read(wanted: Collection[str]) -> Iterator[Batch]:
         before = 0
@@ -72,9 +83,14 @@ def one_after_the_other(tables: list[Batches]) -> Batches:
             for batch in table.read(wanted):
                 lines = batch.lines + before
                 last = max([last, *lines.tail(1).to_list(), *(row.line + before for row in batch.set_aside)])
-                yield batch._replace(lines=lines)
+                set_aside = tuple(
+                    row._replace(
+                        file=name, line=row.line + before, reason=f"{row.reason} ({row.file}, line {row.line})"
+                    )
+                    for row in batch.set_aside
+                )
+                yield batch._replace(lines=lines, set_aside=set_aside)
             before = last
 
     notes = chain.from_iterable(table.notes for table in tables)
-    columns = tuple(dict.fromkeys(chain.from_iterable(table.columns for table in tables)))
-    return Batches(" + ".join(table.file for table in tables), columns, read, tuple(dict.fromkeys(notes)))
+    return Batches(name, first.columns, read, tuple(dict.fromkeys(notes)))

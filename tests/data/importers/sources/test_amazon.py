@@ -92,6 +92,17 @@ def test_the_parts_of_a_benchmark_are_one_log(tmp_path: Path) -> None:
     assert any("Only the part valid is read" in note for note in part.notes)
 
 
+def test_a_log_in_parts_is_named_without_their_endings_where_there_are_several(tmp_path: Path) -> None:
+    amazon_last_out(tmp_path / "last_out")
+    header = "user_id,parent_asin,rating,timestamp"
+    write_lines(tmp_path / "last_out" / "Books.train.csv", header, "B,B1,1.0,1500000000003")
+    with pytest.raises(DataError, match="holds last_out/All_Beauty, last_out/Books: name the one to import"):
+        format_by_name("amazon").read(str(tmp_path / "last_out"), ReadOptions())
+    source = opened("amazon", tmp_path / "last_out" / "All_Beauty")
+    assert [path.name for path in source.files] == [f"All_Beauty.{part}.csv" for part in ("train", "valid", "test")]
+    assert len(records(opened("amazon", tmp_path / "last_out" / "Books").interactions)) == 1
+
+
 @pytest.mark.parametrize(
     ("rows", "user"),
     [

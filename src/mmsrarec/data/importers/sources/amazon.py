@@ -44,7 +44,7 @@ DAY_NOTE = "Reviews of one user often share a day: the order within it is that o
 
 def read(place: str, options: ReadOptions) -> Source:
     """Open a file of reviews, or the folder in which it lies."""
-    files = files_near(place, depth=2)
+    files = files_near(place, depth=2) or _parts_of(place)
     logs = _logs(place, files)
     products = options.items or _products_of(logs[0], files)
     pictures = pictures_by_stem(options.pictures)
@@ -70,7 +70,7 @@ def read(place: str, options: ReadOptions) -> Source:
 
 def recognises(place: str) -> bool:
     """Whether a place is named as Amazon's reviews are: reviews_X_5.json.gz, X_5.json.gz, or X.jsonl beside meta_X."""
-    path, files = Path(place), files_near(place)
+    path, files = Path(place), files_near(place) or _parts_of(place)
     if is_file(place):
         return bool(
             CERTAIN.fullmatch(plain_name(path)) or _products_of(path, files_near(place, 0)) or _is_benchmark(path)
@@ -100,6 +100,13 @@ def _is_benchmark(path: Path) -> bool:
     return "parent_asin" in (header or "").split(",")
 
 
+def _parts_of(place: str) -> list[Path]:
+    """The parts of a log that is named without their endings: X for X.train.csv, X.valid.csv and X.test.csv."""
+    path = Path(place)
+    parts = ((part, PARTS.fullmatch(plain_name(part))) for part in files_near(str(path.parent), 0))
+    return [part for part, match in parts if match is not None and match[1] == path.name]
+
+
 def _logs(place: str, files: list[Path]) -> list[Path]:
     """The files of the log: one, or the training, validation and test part of one."""
     if is_file(place):
@@ -111,7 +118,7 @@ def _logs(place: str, files: list[Path]) -> list[Path]:
         order = ("train", "valid", "test")
         return sorted(parts, key=lambda path: order.index(parts[path][2].lower()))
     logs += [path for path in find_files(files, r".+\.csv") if path not in parts and path not in logs]
-    names = [path.name for path in logs] + sorted({f"{folder.name}/{name}.train.csv" for folder, name in categories})
+    names = [path.name for path in logs] + sorted({f"{folder.name}/{name}" for folder, name in categories})
     if not names:
         raise DataError(f"{place} holds no reviews: name a file such as reviews_Beauty_5.json.gz or All_Beauty.jsonl")
     if len(names) > 1:
@@ -178,5 +185,5 @@ def _split_notes(logs: list[Path]) -> list[str]:
     if len(logs) > 1:
         return [f"{', '.join(path.name for path in logs)} are read as one log: their split is not kept."]
     if match := PARTS.fullmatch(plain_name(logs[0])):
-        return [f"Only the part {match[2]} is read: name the folder to read all parts of {match[1]}."]
+        return [f"Only the part {match[2]} is read: name {match[1]} to read all its parts."]
     return []

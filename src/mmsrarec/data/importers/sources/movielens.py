@@ -146,14 +146,14 @@ def _films(path: Path, encoding: str | None, pictures: dict[str, str]) -> Record
 
 def _film(row: Record, pictures: dict[str, str]) -> Record:
     """A film with its year apart and its genres as a list."""
-    title, year = split_title(str(row["title"] or ""))
+    title, year = split_title(str(row.get("title") or ""))
     if "genres" in row:
         genres = [name for name in str(row["genres"] or "").split("|") if name and name != NO_GENRES]
     else:
         genres = [name for flag, name in zip(FLAGS, GENRES, strict=True) if row[flag] == "1" and name != "unknown"]
     film = {name: value for name, value in row.items() if name not in FLAGS}
     film |= {"title": title, "year": year, "genres": genres}
-    return film | {"image": pictures.get(str(row["movieId"]))} if pictures else film
+    return film | {"image": pictures.get(str(row.get("movieId")))} if pictures else film
 
 
 def _is_utf8(path: Path) -> bool:

@@ -54,7 +54,6 @@ def read(place: str, options: ReadOptions) -> Source:
         items=items,
         pictures=options.pictures,
         unknown_items="refuse" if items is not None else "add",
-        notes=("Times without a zone are read as UTC.",),
         files=files,
     )
 

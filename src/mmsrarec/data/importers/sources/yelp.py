@@ -39,7 +39,7 @@ NOT_READ = {
         "checkin": "check-ins name no user",
     }.items()
 }
-NOTES = ("Dates have no zone and are read as UTC.", "A business may be reviewed again by the same user.")
+NOTES = ("A business may be reviewed again by the same user.",)
 
 
 def read(place: str, options: ReadOptions) -> Source:
