@@ -143,7 +143,7 @@ def test_columns_nobody_knows_join_the_text_or_are_said(tmp_path: Path) -> None:
 
 def test_quoted_fields_of_several_lines_are_one_field(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text(
-        'handle,Title,"Body (HTML)",Type\nlamp,"Lamp, ""One""","<p>Walnut\n base</p>\n<ul>\n<li>linen</li></ul>",Light\n'
+        'handle,Title,"Body (HTML)",Type\nlamp,"Lamp, ""One""","<p>Walnut\nbase</p>\n<ul>\n<li>linen</li></ul>",Light\n'
         "mug,Mug,,Cup\n"
     )
     (tmp_path / "interactions.csv").write_text("user,item,time\nu,lamp,1700000000\nu,mug,1700000001\n")
