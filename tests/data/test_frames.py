@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from importing import import_tables
 from PIL import Image
@@ -69,6 +69,7 @@ def test_every_library_gives_the_same(kind: str) -> None:
     assert dataset.notes == ()
 
 
+@settings(deadline=None)  # each writes a data folder
 @given(
     st.lists(
         st.tuples(st.sampled_from("abcd"), st.sampled_from(["x", "y", "7"]), st.integers(START, START + 50)),

@@ -34,7 +34,7 @@ def import_text(report: dict[str, Any]) -> str:
         reasons = [f"{count} folded ({why})" for why, count in counts["folded"].items()]
         reasons += [f"{count} dropped ({why})" for why, count in counts["dropped"].items()]
         reasons += [f"{counts['rejected']} set aside in rejects.parquet"] if counts["rejected"] else []
-        reasons = [f"{counts['read']} read", f"{counts['kept']} kept", *reasons]
+        reasons = [f"{counts['read']} read", f"{counts['imported']} kept", *reasons]
         parts.append(f"rows of {table}: {', '.join(reasons)}")
     set_aside = {name: report[name] for name in ("null_users", "null_items", "unknown_times") if report[name]}
     counts = {name: report[name] for name in ("format", "users", "items", "interactions")}

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from mmsrarec.core.artefacts import MANIFEST, key, read_manifest, writing
+from mmsrarec.core.files import write_parquet
 from mmsrarec.core.terminal import one_line
 from mmsrarec.data.dataset import Dataset, IntArray, Item, item_record, make_interactions, sorted_by_time
 from mmsrarec.data.importers.log.id_codes import IdCodes
@@ -176,9 +177,8 @@ def write_tables(dataset: Dataset, folder: Path, image_sources: Mapping[str, str
     interactions = dataset.interactions
     users = pl.Series("user_id", dataset.user_ids, dtype=pl.String).gather(interactions.user)
     items = pl.Series("item_id", [item.item_id for item in dataset.items], dtype=pl.String).gather(interactions.item)
-    pl.DataFrame([users, items, pl.Series("timestamp", interactions.time, dtype=pl.Int64)]).write_parquet(
-        folder / INTERACTIONS
-    )
+    times = pl.Series("timestamp", interactions.time, dtype=pl.Int64)
+    write_parquet(pl.DataFrame([users, items, times]), folder / INTERACTIONS)
 
 
 def write_items(items: Collection[Item], folder: Path, image_sources: Mapping[str, str]) -> None:
@@ -192,7 +192,7 @@ def write_items(items: Collection[Item], folder: Path, image_sources: Mapping[st
         "image": [None if item.image is None else without_surrogates(item.image) for item in items],
         "image_source": [None if name is None else without_surrogates(name) for name in sources],
     }
-    pl.DataFrame(table, schema=ITEM_SCHEMA).write_parquet(folder / ITEMS)
+    write_parquet(pl.DataFrame(table, schema=ITEM_SCHEMA), folder / ITEMS)
 
 
 def image_sources(folder: Path) -> dict[str, str]:
@@ -239,7 +239,7 @@ def _parquet(path: Path, columns: Collection[str]) -> pl.DataFrame:
     """A Parquet file with some columns at least. Raises DataError."""
     try:
         table = pl.read_parquet(path)
-    except Exception as error:  # damaged files make the reader raise nearly anything
+    except (Exception, pl.exceptions.PanicException) as error:  # damaged files raise nearly anything
         raise DataError(f"{path} cannot be read ({one_line(error)[:80]}): import the data again") from None
     if missing := [name for name in columns if name not in table.columns]:
         raise DataError(f"{path} has no column {missing[0]}; it has {', '.join(map(one_line, table.columns))}")

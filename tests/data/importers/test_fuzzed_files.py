@@ -74,7 +74,7 @@ def read(format_name: str, place: Path, **options: str) -> Imported | None:
         return None
     for table, counts in imported.report.rows.items():
         assert counts.accounted, (table, counts)
-        assert counts.read >= counts.kept >= 0
+        assert counts.read >= counts.imported >= 0
     return imported
 
 
@@ -175,7 +175,7 @@ def check_table(rng: random.Random, folder: Path) -> None:
         return
     assert rows_of(imported) == good, path.read_bytes()
     counts = imported.report.rows["interactions"]
-    assert (counts.read, counts.kept) == (count, len(good)), path.read_bytes()
+    assert (counts.read, counts.imported) == (count, len(good)), path.read_bytes()
 
 
 def mutated(rng: random.Random, content: bytes) -> bytes:

@@ -51,7 +51,7 @@ def test_a_real_set_comes_in_whole(name: str, tmp_path: Path) -> None:
     report = imported(name, tmp_path)
     assert (report.users, report.items, report.interactions) == SETS[name][1]
     assert report.rejects == 0
-    assert all(counts.accounted and counts.read == counts.kept for counts in report.rows.values())
+    assert all(counts.accounted and counts.read == counts.imported for counts in report.rows.values())
     assert all(use.became or use.note.startswith("not used") for use in report.columns)
     joined = {use.column for use in report.columns if use.note.startswith("joined")}
     assert joined == JOINED.get(name, set())

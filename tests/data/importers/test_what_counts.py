@@ -24,7 +24,7 @@ def counts_of(report: Report) -> tuple[int, int, int, int, int]:
     """Read, kept, folded, dropped and rejected interactions."""
     rows = report.rows["interactions"]
     assert rows.accounted
-    return rows.read, rows.kept, sum(rows.folded.values()), sum(rows.dropped.values()), rows.rejected
+    return rows.read, rows.imported, sum(rows.folded.values()), sum(rows.dropped.values()), rows.rejected
 
 
 def test_columns_that_change_what_a_row_means_are_named_with_their_values(

@@ -53,12 +53,12 @@ def format_of(name: str, place: str) -> Format:
     """
     if name != AUTO:
         return format_by_name(name)
-    found = [name for name in format_names() if name != FALL_BACK and format_by_name(name).recognises(place)]
-    if len(found) > 1:
+    fitting = [name for name in format_names() if name != FALL_BACK and format_by_name(name).recognises(place)]
+    if len(fitting) > 1:
         raise DataError(
-            f"{place} looks like {' and like '.join(found)}: name the format, mmsrarec import {found[0]} ..."
+            f"{place} looks like {' and like '.join(fitting)}: name the format, mmsrarec import {fitting[0]} ..."
         )
-    return format_by_name(found[0] if found else FALL_BACK)
+    return format_by_name(fitting[0] if fitting else FALL_BACK)
 
 
 def format_by_name(name: str) -> Format:

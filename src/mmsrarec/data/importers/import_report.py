@@ -41,18 +41,18 @@ class ColumnUse:
 
 @dataclass
 class RowCounts:
-    """What became of the rows of a table: read = kept + folded + dropped + rejected.
+    """What became of the rows of a table: read = imported + folded + dropped + rejected.
 
     Attributes:
         read: Rows that were read, faulty ones included.
-        kept: Rows that are in the data folder.
+        imported: Rows that are in the data folder.
         folded: Why rows were folded into others -> how many.
         dropped: Why rows were dropped, as was asked for -> how many.
         rejected: Rows set aside in rejects.parquet.
     """
 
     read: int = 0
-    kept: int = 0
+    imported: int = 0
     folded: dict[str, int] = field(default_factory=dict[str, int])
     dropped: dict[str, int] = field(default_factory=dict[str, int])
     rejected: int = 0
@@ -60,7 +60,7 @@ class RowCounts:
     @property
     def accounted(self) -> bool:
         """Whether every row that was read is in one of the counts."""
-        return self.read == self.kept + sum(self.folded.values()) + sum(self.dropped.values()) + self.rejected
+        return self.read == self.imported + sum(self.folded.values()) + sum(self.dropped.values()) + self.rejected
 
 
 @dataclass

@@ -332,11 +332,11 @@ def _use(name: str, counts: "Counter[str]", used: bool, how: str) -> tuple[str, 
 
 def _report_items(report: Report, catalogue: ItemTable, made_log: LogDataset, rejects: Rejects) -> None:
     """Add what became of the items to a report."""
-    kept = sum(item.item_id in catalogue.items for item in made_log.dataset.items)
-    unused = len(catalogue.items) - kept
+    n_imported = sum(item.item_id in catalogue.items for item in made_log.dataset.items)
+    unused = len(catalogue.items) - n_imported
     report.rows["items"] = RowCounts(
         catalogue.read,
-        kept,
+        n_imported,
         {why: count for why, count in catalogue.folded.items() if count},
         {"without interactions that are kept": unused} if unused else {},
         rejects.total(),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from mmsrarec.core.files import write_parquet
 from mmsrarec.core.terminal import one_line
 from mmsrarec.data.importers.source import SetAside
 from mmsrarec.data.reading.line_faults import Fault, Kind
@@ -121,7 +122,7 @@ class Rejects:
 
     def write(self, folder: Path) -> None:
         """Write rejects.parquet into a folder."""
-        self.frame().write_parquet(folder / REJECTS)
+        write_parquet(self.frame(), folder / REJECTS)
 
 
 def _other_kinds(faults: Sequence[tuple[int, str]]) -> str:

@@ -12,8 +12,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import polars as pl
 
+from mmsrarec.core.terminal import one_line
 from mmsrarec.data.reading.line_faults import Fault, Kind
 from mmsrarec.data.units import Unit
+from mmsrarec.errors import DataError
 
 Record: TypeAlias = Mapping[str, object]
 """One row by column name, with the values as the source holds them: texts, numbers, lists, objects, None."""
@@ -58,6 +60,34 @@ class Frame:
     first_line: int | None = 2
     line_column: str | None = None
     set_aside: tuple[SetAside, ...] = ()
+
+    def part(self, start: int, count: int, columns: Collection[str] | None = None) -> tuple[pl.DataFrame, pl.Series]:
+        """Some rows.
+
+        Args:
+            start: The first row, from 0.
+            count: How many rows at most.
+            columns: The columns that are wanted; None stands for all.
+
+        Returns:
+            The rows with their columns, and the numbers of their lines.
+
+        Raises:
+            DataError: The rows cannot be read.
+        """
+        rows = self.rows.slice(start, count)
+        if columns is not None:
+            line = [] if self.line_column is None else [self.line_column]
+            rows = rows.select(*dict.fromkeys([*columns, *line]))
+        try:
+            part = rows.collect()
+        except (Exception, pl.exceptions.PanicException) as error:  # damaged files raise nearly anything
+            why = one_line(error).partition(". ")[0][:80]
+            raise DataError(f"{self.file} cannot be read whole ({why}): fetch or export it again") from None
+        if self.line_column is not None:
+            return part.drop(self.line_column), part[self.line_column]
+        first = start + (1 if self.first_line is None else self.first_line)
+        return part, pl.int_range(first, first + part.height, dtype=pl.Int64, eager=True)
 
 
 @dataclass(frozen=True)

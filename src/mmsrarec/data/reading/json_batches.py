@@ -62,7 +62,7 @@ def _columns(block: bytes, literals: bool) -> tuple[str, ...]:
     """The keys in a block, in the order of their appearance."""
     try:
         return tuple(pl.read_ndjson(io.BytesIO(block), infer_schema_length=None).columns)
-    except Exception:  # whatever Polars does not read, the exact way may
+    except (Exception, pl.exceptions.PanicException):  # whatever Polars does not read, the exact way may
         names: dict[str, None] = {}
         for line in block.split(b"\n"):
             try:
@@ -83,7 +83,7 @@ def _quick(data: bytes, names: list[str], first: int, required: Collection[str])
         return None
     try:
         rows = pl.read_ndjson(io.BytesIO(data), schema=dict.fromkeys(names, pl.String))
-    except Exception:  # Polars raises more than its own errors
+    except (Exception, pl.exceptions.PanicException):  # Polars raises more than its own errors
         return None
     if len(rows) != lines:
         return None

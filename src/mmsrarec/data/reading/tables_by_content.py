@@ -59,7 +59,7 @@ def parquet(path: Path) -> Frame:
         rows = pl.scan_parquet(path)
         names = rows.collect_schema().names()
         rows.head(1).collect()
-    except Exception as error:  # damaged files make the reader raise nearly anything
+    except (Exception, pl.exceptions.PanicException) as error:  # damaged files raise nearly anything
         why = one_line(error).partition(". ")[0][:80]
         raise DataError(f"{path} is a Parquet file that cannot be read ({why}): export it again") from None
     if not names:

@@ -58,13 +58,10 @@ def records_of(table: Table) -> Iterator[tuple[int, Record | Fault]]:
     if isinstance(table, Frame):
         for one in table.set_aside:
             yield one.line, Fault(one.reason, one.kind)
-        names = table.rows.collect_schema().names()
-        first, start = 1 if table.first_line is None else table.first_line, 0
-        while (part := table.rows.slice(start, FRAME_ROWS).collect()).height:
-            lines = part[table.line_column] if table.line_column else range(first + start, first + start + part.height)
-            kept = part.select(name for name in names if name != table.line_column)
-            yield from zip(lines, kept.iter_rows(named=True), strict=True)
-            start += part.height
+        start = 0
+        while (part := table.part(start, FRAME_ROWS))[0].height:
+            yield from zip(part[1], part[0].iter_rows(named=True), strict=True)
+            start += part[0].height
     elif isinstance(table, Batches):
         for batch in table.read(table.columns):
             rows = zip(batch.lines, batch.rows.iter_rows(named=True), strict=True)

@@ -262,13 +262,9 @@ def _part(batch: Batch, roles: Mapping[str, str], others: list[str]) -> Part:
 def _frame_parts(table: Frame, roles: Mapping[str, str], others: list[str]) -> Iterator[Part]:
     """The parts of a frame."""
     names = list(dict.fromkeys([*roles.values(), *others]))
-    if table.line_column is not None:
-        names.append(table.line_column)
     start, set_aside = 0, table.set_aside
     while True:
-        rows = table.rows.slice(start, FRAME_ROWS).select(names).collect()
-        first = start + (1 if table.first_line is None else table.first_line)
-        lines = rows[table.line_column] if table.line_column else pl.Series(np.arange(first, first + rows.height))
+        rows, lines = table.part(start, FRAME_ROWS, names)
         if rows.height or set_aside or start == 0:
             yield _part(Batch(rows, lines, set_aside), roles, others)
         if rows.height < FRAME_ROWS:
