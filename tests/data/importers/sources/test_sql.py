@@ -48,7 +48,7 @@ def postgres_url() -> Iterator[str]:
                 "CREATE TABLE products (sku text, name text, tags text[], about jsonb, cost numeric)",
                 "INSERT INTO products VALUES ('0012', 'Café', ARRAY['Home','Clocks'], '{\"wood\": \"oak\"}', 12.50)",
                 "INSERT INTO orders (buyer, sku, at, day, stars) SELECT "
-                "('00000000-0000-0000-0000-00000000000'||(i%3))::uuid, "
+                "('00000000-0000-0000-0000-00000000000'||mod(i, 3))::uuid, "
                 "'0012', timestamptz '2023-11-14 22:13:20+00' + i * interval '1 second', "
                 "timestamp '2023-11-14 22:13:20', 4.5 FROM generate_series(0, 11999) i",
             ):

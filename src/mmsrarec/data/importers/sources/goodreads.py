@@ -46,7 +46,9 @@ UNUSED = {
     **dict.fromkeys(
         ("goodreads_book_id", "edition_information", "country_code", "books_count", "num_pages"), "no words"
     ),
-    **dict.fromkeys(("publication_day", "publication_month", "is_ebook", "title_without_series"), "said by others"),
+    **dict.fromkeys(
+        ("publication_day", "publication_month", "is_ebook", "title_without_series"), "other columns say it"
+    ),
     **dict.fromkeys(("author_ids", "series"), "numbers, whose names are another file"),
     "work_id": "editions of one work are items of their own",
 }
