@@ -5,6 +5,9 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+from typing import Any
+
+from mmsrarec.errors import MmsrarecError
 
 FOLDERS_SYNC = hasattr(os, "O_DIRECTORY")
 """Whether the system can sync a folder: Windows cannot open one."""
@@ -30,6 +33,19 @@ def atomic_write(path: str | Path, data: bytes) -> None:
         draft.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def write_parquet(table: Any, path: Path) -> None:
+    """Write a Polars DataFrame as a Parquet file.
+
+    Raises:
+        MmsrarecError: The disk is full, or the file cannot be written for another reason that the system has.
+    """
+    try:
+        table.write_parquet(path)
+    except Exception as error:  # Polars wraps what the system says in errors of its own
+        why = " ".join(str(error).split())[-100:]
+        raise MmsrarecError(f"{path.name} cannot be written ({why}): is there room on the disk?") from error
 
 
 def file_hash(path: Path) -> str:
