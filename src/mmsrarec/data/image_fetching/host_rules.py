@@ -19,6 +19,8 @@ IPNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 PORTS = {"http": 80, "https": 443}
 """The schemes that are spoken, and the port of each, which is the only one allowed unless a host is given with one."""
 MAX_ADDRESS_CHARACTERS = 8_192
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+"""Names as DNS has them, and numeric addresses."""
 _PORT = re.compile(r":([0-9]{1,5})\Z")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """IPv6 addresses whose last 32 bits are an IPv4 address, to which a gateway leads."""
@@ -48,14 +50,13 @@ class HostRule:
         text = text.strip()
         below = text.startswith("*.")
         try:
-            url = httpx2.URL(f"http://{text.removeprefix('*.')}/")
-            name = url.raw_host.decode("ascii").lower()
-        except (httpx2.InvalidURL, ValueError):
-            name, url = "", httpx2.URL()
-        if not name or "*" in name or url.userinfo or url.raw_path != b"/":
+            url = parse_address(f"http://{text.removeprefix('*.')}/")
+        except Refused:
+            url = None
+        if url is None or url.raw_path != b"/":
             raise DataError(f"{text!r} is not a host: write example.com, *.example.com or example.com:8080")
         port = _PORT.search(text)
-        return cls(name, int(port[1]) if port else None, below)
+        return cls(url.raw_host.decode("ascii").lower(), int(port[1]) if port else None, below)
 
     def allows(self, url: httpx2.URL) -> bool:
         """Whether an address is at this host."""
@@ -157,6 +158,8 @@ def parse_address(text: str) -> httpx2.URL:
         raise Refused(f"{url.scheme or 'no scheme'}: only http and https are spoken")
     if not host:
         raise Refused("an address without a host")
+    if not _HOST.fullmatch(host) or not 0 < (url.port or 1) < 65_536:
+        raise Refused("not a valid address")
     if url.userinfo:
         raise Refused("an address with a name or a password")
     return url
