@@ -10,8 +10,9 @@ WIDTH, HEIGHT = 400, 200
 """Of the plot, in SVG units."""
 LEFT, RIGHT, TOP, BOTTOM = 52, 4, 10, 40
 """Room for the counts and the names."""
-MAX_NAMES = 9
-"""How many bars are named below; of more bars, the first, the last and some between."""
+MAX_NAMES = 13
+"""How many bars are named each; of more bars, N_NAMED are, evenly."""
+N_NAMED = 4
 
 
 def bar_plot(bars: Sequence[tuple[str, int]], title: str, x_name: str) -> Markup:
@@ -36,7 +37,7 @@ def bar_plot(bars: Sequence[tuple[str, int]], title: str, x_name: str) -> Markup
         shapes.append(element("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT, y1=y(tick), y2=y(tick)))
         shapes.append(element("text", short_count(tick), class_="tick", x=LEFT - 6, y=y(tick) + 4, text_anchor="end"))
     rectangles: list[Markup] = []
-    every = -(-(len(bars) - 1) // (MAX_NAMES - 4)) if len(bars) > MAX_NAMES else 1
+    every = -(-len(bars) // N_NAMED) if len(bars) > MAX_NAMES else 1
     for place, (name, count) in enumerate(bars):
         left = LEFT + step * place
         rectangles.append(
@@ -50,9 +51,7 @@ def bar_plot(bars: Sequence[tuple[str, int]], title: str, x_name: str) -> Markup
             )
         )
         if place % every == 0:
-            first, last = every > 1 and not place, every > 1 and place == len(bars) - 1
-            anchor = "start" if first else "end" if last else "middle"
-            at = left if first else left + step if last else left + step / 2
+            at, anchor = (left, "start") if every > 1 else (left + step / 2, "middle")
             shapes.append(element("text", name, class_="tick", x=at, y=floor + 15, text_anchor=anchor))
     middle = (LEFT + WIDTH - RIGHT) / 2
     name = element("text", x_name, class_="tick", x=middle, y=HEIGHT - 6, text_anchor="middle")

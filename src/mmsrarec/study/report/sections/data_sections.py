@@ -8,12 +8,14 @@ from mmsrarec.data.checking.log_facts import Spread
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.study.report.environment import Section
-from mmsrarec.study.report.plots import bar_plot
+from mmsrarec.study.report.plots import bar_plot, short_count
 from mmsrarec.study.report.user_examples import thumbnail
 
 MAX_GROUPS, MAX_MEMBERS = 12, 6
 """How many groups of nearly equal items are shown, and how many items of each."""
-MAX_ODD, MAX_USERS, MAX_LANGUAGES = 24, 20, 12
+MAX_ODD, MAX_USERS, MAX_LANGUAGES = 24, 20, 6
+MIN_MONTH_DAYS = 1_000
+"""Days from which on periods are named by their month."""
 Card = dict[str, Any]
 """An item as a template shows it: picture, title, item_id, note."""
 
@@ -29,14 +31,14 @@ def findings_section(check: DataCheck) -> Section:
 
 def overview_section(check: DataCheck) -> Section:
     """The large numbers."""
-    span = f"{check.time.days:,.0f} days" if check.time else "no clock"
+    span = (f"{check.time.days:,.0f}", "days from the first to the last") if check.time else ("steps", "and no dates")
     tiles = [
         (f"{check.items:,}", "items"),
         (f"{check.users:,}", "users"),
         (f"{check.events:,}", "interactions"),
         (f"{1 - check.density:.2%}", "sparsity"),
-        (f"{check.median_events_per_user:g}", "interactions of the median user"),
-        (span, "from the first to the last"),
+        (f"{check.median_events_per_user:g}", "a user, in the median"),
+        span,
     ]
     return Section("check/overview", {"tiles": tiles})
 
@@ -50,7 +52,9 @@ def log_section(check: DataCheck) -> Section | None:
         (_spread_plot(check.per_item, "items"), _spread_words(check.per_item, "items")),
     ]
     if check.time and len(check.time.per_period) > 1:
-        plot = bar_plot(list(check.time.per_period.items()), "interactions over time", "from this day on")
+        months = check.time.days > MIN_MONTH_DAYS
+        bars = [(day[:7] if months else day, count) for day, count in check.time.per_period.items()]
+        plot = bar_plot(bars, "interactions over time", "period that begins then")
         words = f"Interactions over time, {check.time.first[:10]} to {check.time.last[:10]}. "
         plots.append((plot, f"{words}Times are whole {check.time.grain}s."))
     shares = [
@@ -76,7 +80,7 @@ def items_section(check: DataCheck) -> Section:
         ("picture that opens", len(check.broken_images)),
         ("interaction", check.items_without_events),
     ]
-    rows = [(name, [f"{count:,}", f"{count / max(check.items, 1):.1%}"]) for name, count in lacks]
+    rows = [(name, [f"{count:,}", f"{count / max(check.items, 1):.1%}"]) for name, count in lacks if count]
     total = sum(check.languages.values())
     languages = [
         ("no letters" if name == "und" else name, [f"{count:,}", f"{count / total:.1%}"])
@@ -134,15 +138,10 @@ def item_card(dataset: Dataset, item_id: str, note: str = "") -> Card:
 
 def _spread_plot(spread: Spread, what: str) -> Any:
     """The plot of how many users or items have how many interactions."""
-    bounds = list(spread.histogram)
-    names = [
-        str(bound) if bound <= 2 else f"{before + 1:,}–{bound:,}"
-        for before, bound in zip([-1, *bounds], bounds, strict=False)
-    ]
-    bars = [(name, count) for name, count in zip(names, spread.histogram.values(), strict=True)]
+    bars = [(short_count(bound), count) for bound, count in spread.histogram.items()]
     while len(bars) > 1 and not bars[0][1]:
         bars.pop(0)
-    return bar_plot(bars, f"{what} by their number of interactions", "interactions")
+    return bar_plot(bars, f"{what} by their number of interactions", "interactions, up to")
 
 
 def _spread_words(spread: Spread, what: str) -> str:
