@@ -19,6 +19,8 @@ MAX_ASPECT = 5.0
 """A picture that is this many times longer than wide is a banner or a strip."""
 FINGERPRINT = (9, 8)
 """Columns and rows of grey values whose neighbours are compared: a difference hash of 64 bits."""
+MIN_STEP = 2
+"""Grey values must differ by more than this, of 255, so that noise in a plain area changes no bit."""
 COLOURS = 4
 """Columns and rows of mean colours."""
 
@@ -33,7 +35,7 @@ class PictureFacts:
         width: In pixels, as it is seen.
         height: In pixels.
         deviation: The standard deviation of its grey values, of 255.
-        fingerprint: 64 bits: whether each grey value is above its right neighbour.
+        fingerprint: 64 bits: whether each grey value is clearly above its right neighbour.
         colours: Mean colours of a grid, of 255.
     """
 
@@ -103,6 +105,6 @@ def _appearance(picture: Image.Image) -> tuple[float, int, tuple[int, ...]]:
     small = picture.reduce(max(1, min(picture.size) // 64))
     grey = np.asarray(small.convert("L"), dtype=np.float64)
     rows = np.asarray(small.convert("L").resize(FINGERPRINT, Image.Resampling.BOX), dtype=np.int16)
-    bits = (rows[:, :-1] > rows[:, 1:]).ravel()
+    bits = (rows[:, :-1] > rows[:, 1:] + MIN_STEP).ravel()
     colours = np.asarray(small.resize((COLOURS, COLOURS), Image.Resampling.BOX)).ravel()
     return float(grey.std()), int.from_bytes(np.packbits(bits).tobytes(), "big"), tuple(map(int, colours))

@@ -81,9 +81,9 @@ def _pairs(items: Sequence[tuple[str, str]]) -> Iterator[tuple[int, int]]:
 
 
 def _plain(text: str) -> str:
-    """The letters and digits of a text in one form and case, with single blanks."""
+    """The letters and digits of a text in one form and case, without blanks, which not all scripts have."""
     plain = unicodedata.normalize("NFKC", text[: 2 * MAX_CHARACTERS]).casefold()
-    return _NOT_WORD.sub(" ", plain).strip()[:MAX_CHARACTERS]
+    return _NOT_WORD.sub("", plain)[:MAX_CHARACTERS]
 
 
 def _shingles(text: str) -> NDArray[np.uint64]:
