@@ -37,7 +37,7 @@ def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
     items, time = answer["items"], answer["time"]
     opened = answer["pictures_opened"]
     languages = sum(answer["languages"].values())
-    shown = [
+    named = [
         f"{name} {count / languages:.0%}" for name, count in answer["languages"].items() if count * 100 > languages
     ]
     return [
@@ -58,7 +58,7 @@ def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("pictures of little use", f"{len(answer['odd_images']):,}"),
         ("items of nearly the same text", _groups(answer["duplicate_texts"])),
         ("items of nearly the same picture", _groups(answer["duplicate_images"])),
-        ("languages", ", ".join(shown) or "none"),
+        ("languages", ", ".join(named) or "none"),
         ("test items that are cold", ", ".join(f"{name} {part:.1%}" for name, part in answer["cold_share"].items())),
     ]
 

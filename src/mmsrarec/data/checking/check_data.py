@@ -158,7 +158,7 @@ def check(
         pictures, broken = scan_pictures(dataset, opened, task.advance)
     lengths = np.diff(interactions.offsets)
     splits = [name for name in get_args(SplitName) if dataset.has_clock or name not in CLOCKED_SPLITS]
-    shown = set(pictured) - broken.keys()
+    usable = set(pictured) - broken.keys()
     titles, texts = [item.title for item in items[:MAX_TEXTS]], [item.text for item in items[:MAX_TEXTS]]
     result = DataCheck(
         data=dataset.name,
@@ -173,7 +173,7 @@ def check(
         items_without_title=sum(not item.title for item in items),
         items_without_text=sum(not item.text for item in items),
         items_without_image=len(items) - len(pictured),
-        events_without_image=_share(dataset, [code not in shown for code in range(len(items))]),
+        events_without_image=_share(dataset, [code not in usable for code in range(len(items))]),
         events_without_text=_share(dataset, [not (item.title or item.text) for item in items]),
         pictures_by_address=addresses,
         pictures_opened=len(opened),

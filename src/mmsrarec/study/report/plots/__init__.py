@@ -6,4 +6,16 @@ from mmsrarec.study.report.plots.intervals import Dot, dot_plot
 from mmsrarec.study.report.plots.scatter import Point, scatter
 from mmsrarec.study.report.plots.svg import save_svg
 
-__all__ = ["Cloud", "Dot", "Line", "Point", "bar_plot", "cloud_plot", "dot_plot", "line_plot", "save_svg", "scatter", "short_count"]
+__all__ = [
+    "Cloud",
+    "Dot",
+    "Line",
+    "Point",
+    "bar_plot",
+    "cloud_plot",
+    "dot_plot",
+    "line_plot",
+    "save_svg",
+    "scatter",
+    "short_count",
+]

@@ -86,7 +86,7 @@ def items_section(check: DataCheck) -> Section:
         ("no letters" if name == "und" else name, [f"{count:,}", f"{count / total:.1%}"])
         for name, count in list(check.languages.items())[:MAX_LANGUAGES]
     ]
-    return Section("check/items", {"rows": rows, "languages": languages})
+    return Section("check/item_counts", {"rows": rows, "languages": languages})
 
 
 def groups_section(
@@ -95,12 +95,12 @@ def groups_section(
     """Groups of items that are nearly the same; None without any."""
     if not groups:
         return None
-    shown = [
+    cards = [
         ([item_card(dataset, name) for name in group.item_ids[:MAX_MEMBERS]], len(group.item_ids))
         for group in groups[:MAX_GROUPS]
     ]
     count = sum(len(group.item_ids) for group in groups)
-    data = {"heading": heading, "note": note, "groups": shown, "n_groups": len(groups), "n_items": count}
+    data = {"heading": heading, "note": note, "groups": cards, "n_groups": len(groups), "n_items": count}
     return Section("check/groups", data | {"share": count / max(check.items, 1)})
 
 
