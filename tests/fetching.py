@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
+from mmsrarec.data.folder import write_tables, writing_data
 from mmsrarec.data.image_fetching.download import Limits
 
 FAST = Limits(
@@ -21,11 +22,13 @@ LOOPBACK = ["127.0.0.1"]
 
 
 def data_with(folder: Path, addresses: Sequence[str | None]) -> Path:
-    """A data folder with an item for each address; its id is its place."""
-    items = tuple(Item(str(place), f"item {place}", image=address) for place, address in enumerate(addresses))
+    """A data folder with an item for each address, as an import leaves it; the id of an item is its place."""
+    items = tuple(Item(str(place), f"item {place}") for place in range(len(addresses)))
     zero = np.zeros(1, dtype=np.int64)
-    interactions = make_interactions(zero, zero, zero + 1_600_000_000, 1, len(items))
-    Dataset("catalogue", items, ("u",), interactions).save(folder)
+    dataset = Dataset("catalogue", items, ("u",), make_interactions(zero, zero, zero + 1_600_000_000, 1, len(items)))
+    sources = {str(place): address for place, address in enumerate(addresses) if address}
+    with writing_data(folder, "import tables", dataset.times, source=sources) as new:
+        write_tables(dataset, new, sources)
     return folder
 
 

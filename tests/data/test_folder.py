@@ -102,13 +102,13 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(MmsrarecError, match="nowhere does not exist"):
         load(tmp_path / "nowhere")
     folder_of(tmp_path)
-    for log, reason in (("user,item_id,timestamp\n", "no user_id"), ("", "no user_id"), (LOG[:26], "no interactions")):
+    for log, reason in (("user,item_id,timestamp\n", "no user_id"), ("", "is empty"), (LOG[:26], "no interactions")):
         with pytest.raises(MmsrarecError, match=reason):
             load(folder_of(tmp_path, log=log))
     with pytest.raises(MmsrarecError, match="no items"):
         load(folder_of(tmp_path, items=""))
     (tmp_path / "items.jsonl").unlink()
-    with pytest.raises(MmsrarecError, match=r"items\.jsonl does not exist"):
+    with pytest.raises(MmsrarecError, match=r"items\.parquet does not exist \(nor items\.jsonl\)"):
         load(tmp_path)
 
 
@@ -166,11 +166,11 @@ def test_save_takes_the_pictures_along_and_replaces_its_own(drawn: Dataset, tmp_
 def test_writing_is_all_or_nothing(drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = Dataset("d", drawn.items[:3], (), make_interactions(*np.zeros((3, 0), dtype=np.int64), 0, 3), drawn.folder)
     save(small, tmp_path / "deep" / "data")
-    before = (tmp_path / "deep" / "data" / "items.jsonl").read_bytes()
+    before = (tmp_path / "deep" / "data" / "items.parquet").read_bytes()
     monkeypatch.setattr(shutil, "copyfile", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         save(drawn, tmp_path / "deep" / "data")
-    assert (tmp_path / "deep" / "data" / "items.jsonl").read_bytes() == before
+    assert (tmp_path / "deep" / "data" / "items.parquet").read_bytes() == before
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["data"]
 
 

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from importing import import_tables
 from PIL import Image
 
 from mmsrarec import DataError, Dataset
 from mmsrarec.core.terminal import remark
 from mmsrarec.data.folder import load
-from mmsrarec.data.importers.tables import import_tables
 
 START = 1_600_000_000
 ITEMS: dict[str, list[Any]] = {
@@ -146,9 +146,9 @@ def test_what_an_import_would_set_aside_is_set_aside_and_said(caplog: pytest.Log
     assert len(dataset.interactions) == 5
     assert dataset.notes == (
         "4 rows repeat an earlier one and are dropped",
-        "1 rows are set aside (the first is row 9 of interactions: user_id is missing)",
+        "1 rows are set aside (the first is row 9 of interactions: user_id is empty)",
     )
-    assert "user_id is missing" in caplog.text
+    assert "user_id is empty" in caplog.text
 
 
 def test_integers_with_missing_ones_stay_decimal() -> None:

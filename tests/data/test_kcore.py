@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from importing import source_of
+from importing import import_sequences, import_tables, source_of
 
 from mmsrarec.cli import commands
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.data.folder import load
-from mmsrarec.data.importers.sequences import import_sequences
-from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.data.kcore import drop_unused, in_core
 from mmsrarec.errors import MmsrarecError
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from finished import go
+from importing import import_tables
 from paths import CASES
 
-from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.recommend.prompt.preferences import PREFERENCE_LOG_ODDS, UserPreferences, without_effect
 from mmsrarec.runs.recommender import Recommender
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finished import go, report_of
+from importing import import_tables
 from paths import CASES
 from world import save_tiny
 
-from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.pipeline.leak_check import check_run
 
 CASE = CASES / "repeat-consumption"

@@ -167,10 +167,12 @@ class Dataset:
                 the interactions, without texts.
             interactions: The same with user_id, item_id and timestamp. Rows that are equal in all three count once.
                 Without a column of times, the order of the rows tells the order, as steps.
-            images: The folder that the column image is relative to; or a mapping from item ids to files.
+            images: The folder that the column image is relative to; or a mapping from item ids to files. Absolute paths
+                need neither.
             name: Of the data set, for messages.
-            columns: Names of columns that are not usual ones (`data.frames.ITEM_COLUMNS`), such as
-                {"interactions.user_id": "who"}.
+            columns: What columns of unusual names hold, such as {"interactions.user_id": "who", "text": "body+tags"};
+                usual names are those of `mmsrarec import`, whatever their case. Other columns of text join the item's
+                text, unless {"items.ignore": "tags"} leaves them out.
             time: What numbers in the column of times count; "auto" tells it by their size. Datetimes without a zone
                 are in UTC.
             max_rejects: Share of faulty rows that is still accepted, in [0, 1]; a missing id is no fault.

@@ -1,28 +1,56 @@
-"""Reads and writes the data folder: items.jsonl, interactions.csv, and images/."""
+"""Reads and writes the data folder: items.parquet, interactions.parquet, and images/."""
 
 import hashlib
 import json
 import shutil
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
 
 from mmsrarec.core.artefacts import MANIFEST, key, read_manifest, writing
-from mmsrarec.data.dataset import Dataset, Item, item_record, make_interactions
-from mmsrarec.data.reading.files import Lines, find
-from mmsrarec.data.reading.interactions import ADVICE, read_log
-from mmsrarec.data.reading.line_faults import Fault
-from mmsrarec.data.reading.parsing import parse_item
+from mmsrarec.core.terminal import one_line
+from mmsrarec.data.dataset import Dataset, IntArray, Item, item_record, make_interactions
+from mmsrarec.data.importers.log.id_codes import IdCodes
+from mmsrarec.data.reading.cleaning import clean, without_surrogates
+from mmsrarec.data.reading.files import find
+from mmsrarec.data.reading.line_faults import Fault, check_id
+from mmsrarec.data.text_folder import (
+    TEXT_INTERACTIONS,
+    TEXT_ITEMS,
+    read_text_items,
+    read_text_log,
+    unknown_item,
+)
 from mmsrarec.data.times import read_times
 from mmsrarec.data.units import Times, Unit
 from mmsrarec.errors import DataError
 
-ITEMS, INTERACTIONS, IMAGES = "items.jsonl", "interactions.csv", "images"
+ITEMS, INTERACTIONS, IMAGES = "items.parquet", "interactions.parquet", "images"
 KIND = "data"
+ITEM_SCHEMA = {
+    **{"item_id": pl.String, "title": pl.String, "description": pl.String, "categories": pl.List(pl.String)},
+    **{"image": pl.String, "image_source": pl.String},
+}
+"""The columns of items.parquet. image is a file below images/; image_source is how the source names a picture that has
+no such file: an address, or the name of a file that was not there."""
+LOG_SCHEMA = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64}
+"""The columns of interactions.parquet."""
+
+
+class _Log(NamedTuple):
+    """A log: ids by code, (n,) codes of users and items in the order of the file, and (n,) times."""
+
+    user_ids: list[str]
+    item_ids: list[str]
+    user: IntArray
+    item: IntArray
+    raw: IntArray
+    seconds: IntArray
+    times: Times
 
 
 def load(folder: Path) -> Dataset:
@@ -35,11 +63,11 @@ def load(folder: Path) -> Dataset:
         folder: The data folder.
 
     Returns:
-        The data set. Items keep the order of items.jsonl, users that of their first interaction in the file.
+        The data set. Items keep the order of their table, users that of their first interaction in the file.
 
     Raises:
         DataError: Something is missing, malformed or unknown, or a time is not plausible; the message names the
-            file and the line.
+            file and the line or row.
     """
     return load_known(folder, ())[0]
 
@@ -58,36 +86,54 @@ def load_known(folder: Path, known: Collection[str]) -> tuple[Dataset, frozenset
         DataError: As in `load`.
     """
     folder = Path(folder)
-    items_path, path = (find(folder, name) for name in (ITEMS, INTERACTIONS))
-    for required in (folder, items_path, path):
-        if not required.exists():
-            raise DataError(
-                f"{required} does not exist: make a data folder with `mmsrarec import` or `mmsrarec sample`"
-            )
-    items, rows = _load_items(items_path), read_log(path)
-    present = {item.item_id for item in items}
-    gone = set(known) - present
-    gone_items = [name for name in rows["item_id"].unique(maintain_order=True) if name in gone]
-    items += tuple(map(Item, gone_items))
+    if not folder.exists():
+        raise DataError(_nothing_at(folder))
+    items_path = table_path(folder, ITEMS, TEXT_ITEMS)
+    log_path = table_path(folder, INTERACTIONS, TEXT_INTERACTIONS)
+    items = _read_items(items_path) if items_path.name == ITEMS else read_text_items(items_path)
     codes = {item.item_id: code for code, item in enumerate(items)}
-    user_ids = rows["user_id"].unique(maintain_order=True)
-    table = rows.select(
-        pl.col("user_id").replace_strict(user_ids, np.arange(len(user_ids)), default=None, return_dtype=pl.Int64),
-        pl.col("item_id").replace_strict(list(codes), list(codes.values()), default=None, return_dtype=pl.Int64),
-    )
-    if table["item_id"].null_count():
-        row = int(table["item_id"].is_null().arg_max() or 0)
-        what = f"{path}, line {row + 2}: item {rows['item_id'][row]!r} is not in {ITEMS}"
-        raise DataError(f"{what}; add the item or remove the line")
-    user, item, raw = (part.to_numpy() for part in (table["user_id"], table["item_id"], rows["timestamp"]))
-    reading = read_times(raw, str(path), _declared_unit(folder), share=0.01)
-    if not reading.plausible.all():
-        row = int(np.argmin(reading.plausible))
-        raise DataError(f"{path}, line {row + 2}: {reading.reason(row)}; {ADVICE}")
-    order = np.argsort(raw, kind="stable")  # before rounding to seconds, which would lose the order within one
-    interactions = make_interactions(user[order], item[order], reading.seconds()[order], len(user_ids), len(items))
-    dataset = Dataset(folder.resolve().name, items, tuple(user_ids), interactions, folder, reading.times)
-    return dataset, frozenset(gone_items)
+
+    def all_codes(names: Iterable[str]) -> IntArray:
+        """The codes of the items of a log; earlier items get codes behind the others."""
+        earlier = known if isinstance(known, (set, frozenset)) else set(known)
+        for name in names:
+            if name not in codes and name in earlier:
+                codes[name] = len(codes)
+        return np.array([codes.get(name, -1) for name in names], dtype=np.int64)
+
+    if log_path.name == INTERACTIONS:
+        log, item = _read_log(log_path, _declared_unit(folder), all_codes, items_path.name)
+    else:
+        raw_log, reading = read_text_log(log_path, _declared_unit(folder))
+        item = all_codes(raw_log.items.names)[raw_log.item]
+        unknown_item(log_path, raw_log, item, items_path.name)
+        user = raw_log.user.astype(np.int64)
+        log = _Log(raw_log.users.names, raw_log.items.names, user, item, reading.raw, reading.seconds(), reading.times)
+    gone = [name for name in codes if codes[name] >= len(items)]
+    items += tuple(map(Item, gone))
+    order = np.argsort(log.raw, kind="stable")  # before rounding to seconds, which would lose the order within one
+    interactions = make_interactions(log.user[order], item[order], log.seconds[order], len(log.user_ids), len(items))
+    dataset = Dataset(folder.resolve().name, items, tuple(log.user_ids), interactions, folder, log.times)
+    return dataset, frozenset(gone)
+
+
+def table_path(folder: Path, name: str, text_name: str) -> Path:
+    """The file of a table: Parquet, or text of an older version or written by hand.
+
+    Raises:
+        DataError: There is neither, or both.
+    """
+    path, text_path = folder / name, find(folder, text_name)
+    if path.exists() and text_path.exists():
+        raise DataError(f"{folder} holds both {name} and {text_path.name}: remove the one that is out of date")
+    if not path.exists() and not text_path.exists():
+        raise DataError(_nothing_at(path, f" (nor {text_name})"))
+    return path if path.exists() else text_path
+
+
+def is_data_folder(folder: Path) -> bool:
+    """Whether a folder holds a table of items, of any version."""
+    return (folder / ITEMS).is_file() or find(folder, TEXT_ITEMS).is_file()
 
 
 def save(dataset: Dataset, folder: Path) -> None:
@@ -114,16 +160,47 @@ def save(dataset: Dataset, folder: Path) -> None:
                 shutil.copyfile(source, target)
 
 
-def write_tables(dataset: Dataset, folder: Path) -> None:
-    """Write items.jsonl and interactions.csv into an existing folder, and make its images/."""
+def write_tables(dataset: Dataset, folder: Path, image_sources: Mapping[str, str] | None = None) -> None:
+    """Write items.parquet and interactions.parquet into an existing folder, and make its images/.
+
+    Args:
+        dataset: The data set.
+        folder: The folder.
+        image_sources: Item id -> how the source names a picture that has no file.
+    """
     (folder / IMAGES).mkdir(exist_ok=True)
-    (folder / ITEMS).write_text("".join(item_record(item) + "\n" for item in dataset.items), encoding="utf-8")
+    write_items(dataset.items, folder, image_sources or {})
     interactions = dataset.interactions
-    users = np.array(dataset.user_ids, dtype=object)[interactions.user]
-    items = np.array([item.item_id for item in dataset.items], dtype=object)[interactions.item]
-    columns = {"user_id": users.tolist(), "item_id": items.tolist(), "timestamp": interactions.time}
-    schema = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64}
-    pl.DataFrame(columns, schema=schema).write_csv(folder / INTERACTIONS)
+    users = pl.Series("user_id", dataset.user_ids, dtype=pl.String).gather(interactions.user)
+    items = pl.Series("item_id", [item.item_id for item in dataset.items], dtype=pl.String).gather(interactions.item)
+    pl.DataFrame([users, items, pl.Series("timestamp", interactions.time, dtype=pl.Int64)]).write_parquet(
+        folder / INTERACTIONS
+    )
+
+
+def write_items(items: Collection[Item], folder: Path, image_sources: Mapping[str, str]) -> None:
+    """Write items.parquet into an existing folder; `image_sources` as in `write_tables`."""
+    rows = [
+        (item.item_id, item.title, item.text, item.categories, item.image, image_sources.get(item.item_id))
+        for item in items
+    ]
+    safe = [tuple(without_surrogates(value) if isinstance(value, str) else value for value in row) for row in rows]
+    columns = zip(*safe, strict=True) if safe else ((),) * len(ITEM_SCHEMA)
+    table = {name: list(values) for name, values in zip(ITEM_SCHEMA, columns, strict=True)}
+    table["categories"] = [[without_surrogates(name) for name in names or ()] for names in table["categories"]]
+    pl.DataFrame(table, schema=ITEM_SCHEMA).write_parquet(folder / ITEMS)
+
+
+def image_sources(folder: Path) -> dict[str, str]:
+    """Item id -> how the source names a picture that has no file: an address, or the name of a missing file."""
+    path = Path(folder) / ITEMS
+    if not path.is_file():
+        return {}
+    table = _parquet(path, ("item_id",))
+    if "image_source" not in table.columns:
+        return {}
+    rows = table.filter(pl.col("image_source").is_not_null()).select("item_id", "image_source")
+    return dict(rows.cast(pl.String).iter_rows())
 
 
 @contextmanager
@@ -150,23 +227,74 @@ def writing_data(folder: Path, made_by: str, times: Times, **settings: Any) -> G
         yield new
 
 
-def _load_items(path: Path) -> tuple[Item, ...]:
-    """The items of items.jsonl. Raises DataError for the first faulty line."""
+def _nothing_at(path: Path, more: str = "") -> str:
+    return f"{path} does not exist{more}: make a data folder with `mmsrarec import` or `mmsrarec sample`"
+
+
+def _parquet(path: Path, columns: Collection[str]) -> pl.DataFrame:
+    """A Parquet file with some columns at least. Raises DataError."""
+    try:
+        table = pl.read_parquet(path)
+    except Exception as error:  # damaged files make the reader raise nearly anything
+        raise DataError(f"{path} cannot be read ({one_line(error)[:80]}): import the data again") from None
+    if missing := [name for name in columns if name not in table.columns]:
+        raise DataError(f"{path} has no column {missing[0]}; it has {', '.join(map(one_line, table.columns))}")
+    return table
+
+
+def _read_items(path: Path) -> tuple[Item, ...]:
+    """The items of items.parquet. Raises DataError."""
+    table = _parquet(path, ("item_id",))
+    for name in ITEM_SCHEMA.keys() - set(table.columns):
+        table = table.with_columns(pl.lit(None, dtype=ITEM_SCHEMA[name]).alias(name))
+    try:
+        table = table.select(pl.col(name).cast(kind) for name, kind in ITEM_SCHEMA.items())
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path}: a column has another type ({one_line(error)[:80]})") from None
     items: list[Item] = []
-    first_lines: dict[str, int] = {}
-    for number, line in enumerate(Lines(path), start=1):
+    rows: dict[str, int] = {}
+    for number, (item_id, title, text, names, image, _) in enumerate(table.iter_rows(), start=1):
         try:
-            item = parse_item(line)
+            check_id(item_id or "", "item_id")
         except Fault as reason:
-            raise DataError(f"{path}, line {number}: {reason}; {ADVICE}") from None
-        if item.item_id in first_lines:
-            first = first_lines[item.item_id]
-            raise DataError(f"{path}, line {number}: item {item.item_id!r} again (first on line {first}); keep one")
-        first_lines[item.item_id] = number
-        items.append(item)
+            raise DataError(f"{path}, row {number}: {reason}") from None
+        if item_id in rows:
+            raise DataError(f"{path}, row {number}: item {item_id!r} again (first in row {rows[item_id]}); keep one")
+        rows[item_id] = number
+        categories = tuple(name for name in map(clean, filter(None, names or ())) if name)
+        items.append(Item(item_id, clean(title or ""), clean(text or ""), categories, image or None))
     if not items:
         raise DataError(f"{path} holds no items")
     return tuple(items)
+
+
+def _read_log(path: Path, unit: Unit, all_codes: Any, items_file: str) -> tuple[_Log, IntArray]:
+    """The interactions of interactions.parquet, and the (n,) codes of their items. Raises DataError."""
+    table = _parquet(path, tuple(LOG_SCHEMA)).select(tuple(LOG_SCHEMA))
+    if not table.height:
+        raise DataError(f"{path} holds no interactions")
+    users, items = IdCodes("user_id"), IdCodes("item_id")
+    user, item = users.of(table["user_id"]), items.of(table["item_id"])
+    for codes, ids in ((user, users), (item, items)):
+        if codes.min() < 0:
+            row = int((codes < 0).argmax())
+            raise DataError(f"{path}, row {row + 1}: {ids.faults[-1 - int(codes[row])]}")
+    if not table["timestamp"].dtype.is_integer() or table["timestamp"].null_count():
+        raise DataError(f"{path}: timestamp must be a whole number in every row; mmsrarec import reads dates")
+    raw = table["timestamp"].cast(pl.Int64).to_numpy()
+    codes = all_codes(items.names)[item]
+    if codes.min() < 0:
+        row = int((codes < 0).argmax())
+        raise DataError(
+            f"{path}, row {row + 1}: item {items.names[int(item[row])]!r} is not in {items_file}; add the item or "
+            "remove the row"
+        )
+    reading = read_times(raw, str(path), unit, share=0.01)
+    if not reading.plausible.all():
+        row = int(np.argmin(reading.plausible))
+        raise DataError(f"{path}, row {row + 1}: {reading.reason(row)}; mend or remove the row")
+    user_codes = user.astype(np.int64)
+    return _Log(users.names, items.names, user_codes, codes, raw, reading.seconds(), reading.times), codes
 
 
 def _declared_unit(folder: Path) -> Unit:

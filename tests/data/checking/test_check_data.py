@@ -34,7 +34,7 @@ def small(folder: Path) -> Dataset:
 
 
 def test_counts_by_hand(tmp_path: Path) -> None:
-    facts = check(small(tmp_path), addresses=1)
+    facts = check(small(tmp_path))
     assert (facts.items, facts.users, facts.events) == (5, 2, 7)
     assert facts.density == 6 / 10
     assert (facts.items_without_title, facts.items_without_text, facts.items_without_image) == (1, 2, 2)

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from importing import LOG, TITLED, rejects_of, source_of
+from importing import LOG, TITLED, import_sequences, rejects_of, source_of
 from paths import SHARED_DATA
 
 from mmsrarec.cli import commands
 from mmsrarec.data.folder import load
-from mmsrarec.data.importers.sequences import import_sequences
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
 
@@ -70,15 +69,14 @@ def test_faulty_lines_are_set_aside_with_file_line_and_reason(tmp_path: Path) ->
     assert rejects_of(tmp_path / "out") == [
         ("titles.csv", "5", "1 fields where the header has 2"),
         ("titles.csv", "6", "not CSV (unexpected end of data)"),
-        ("titles.csv", "7", "item '007' again, with another title"),
-        ("titles.csv", "9", "item '1 2' is empty or holds blanks"),
+        ("titles.csv", "7", "item '007' again, described otherwise than on line 3"),
         ("log.txt", "4", "user 'u4' has no items"),
         ("log.txt", "5", "user '' has no items"),
         ("log.txt", "6", "user 'u1' again, first on line 1"),
         ("log.txt", "7", "not UTF-8"),
         ("log.txt", "8", "holds a zero byte"),
     ]
-    assert (report.rejects, report.duplicates, report.users) == (9, 1, 4)
+    assert (report.rejects, report.duplicates, report.users) == (8, 1, 4)
 
 
 def test_above_the_stated_share_the_import_fails_and_leaves_nothing(tmp_path: Path) -> None:
@@ -92,7 +90,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     log, out, titles = source_of(tmp_path)
     with pytest.raises(MmsrarecError, match="not a file"):
         import_sequences(tmp_path, out)
-    with pytest.raises(MmsrarecError, match=r"titles\.csv: the first line must name the columns item,title"):
+    with pytest.raises(MmsrarecError, match=r"items \(titles\.csv\): no column for item_id .*it has 7, Seven"):
         import_sequences(*source_of(tmp_path, LOG, "7,Seven\n"))
     with pytest.raises(MmsrarecError, match="holds no interactions"):
         import_sequences(*source_of(tmp_path, "", TITLED))

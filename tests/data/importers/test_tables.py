@@ -1,15 +1,14 @@
 """Importing tables with faults in them."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
-from importing import rejects_of
+from importing import import_tables, rejects_of
 from PIL import Image
 
-from mmsrarec.data.folder import load
-from mmsrarec.data.importers.import_report import Report
-from mmsrarec.data.importers.tables import import_tables
+from mmsrarec.data.folder import image_sources, load
 from mmsrarec.errors import MmsrarecError
 
 ITEMS = [
@@ -40,20 +39,32 @@ def test_a_clean_import(tmp_path: Path) -> None:
     assert (report.items, report.users, report.interactions, report.rejects, report.duplicates) == (3, 5, 30, 0, 0)
     assert len(dataset.interactions) == 30
     assert dataset.items[0].title == "Bond (1962)"
-    assert dataset.items[0].text == "A spy."
-    assert "secret" not in (tmp_path / "out" / "items.jsonl").read_text()
+    assert dataset.items[0].text == "A spy. tags: secret"
     assert json.loads((tmp_path / "out" / "import.json").read_text()) == report.to_dict()
-    assert Report(**json.loads(json.dumps(report.to_dict()))) == report
+
+
+def test_what_users_wrote_is_left_out_where_that_is_said(tmp_path: Path) -> None:
+    report = import_tables(source_of(tmp_path), tmp_path / "out", columns={"ignore": ("tags",)})
+    assert load(tmp_path / "out").items[0].text == "A spy."
+    assert b"secret" not in (tmp_path / "out" / "items.parquet").read_bytes()
+    use = next(one for one in report.columns if one.column == "tags")
+    assert (use.became, use.note) == ("", "not used: as you said")
 
 
 def test_a_broken_picture_makes_its_item_text_only(tmp_path: Path) -> None:
     report = import_tables(source_of(tmp_path), tmp_path / "out")
-    assert [item.image for item in load(tmp_path / "out").items] == ["a.png", None, None]
+    dataset = load(tmp_path / "out")
+    assert [item.image is None for item in dataset.items] == [False, True, True]
+    path = dataset.image_path(0)
+    assert path is not None
+    assert path.read_bytes() == (tmp_path / "source" / "images" / "a.png").read_bytes()
+    assert path.stem == hashlib.sha256(path.read_bytes()).hexdigest()
     assert set(report.broken_images) == {"7", "8"}
     assert "outside" in report.broken_images["8"]
     assert report.items_without_image == 2
     assert report.items_without_text == 2
-    assert [p.name for p in (tmp_path / "out" / "images").iterdir()] == ["a.png"]
+    assert [one for one in (tmp_path / "out" / "images").rglob("*") if one.is_file()] == [path]
+    assert image_sources(tmp_path / "out") == {"7": "broken.png", "8": "../outside.png"}
 
 
 def test_faulty_lines_are_set_aside_with_file_line_and_reason(tmp_path: Path) -> None:
@@ -130,7 +141,7 @@ def test_mixed_units_and_missing_parts_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MmsrarecError, match="1 look like milliseconds"):
         import_tables(source, tmp_path / "out")
     (source / "interactions.csv").write_text("user_id,item_id\n")
-    with pytest.raises(MmsrarecError, match="no timestamp"):
+    with pytest.raises(MmsrarecError, match="no column for timestamp"):
         import_tables(source, tmp_path / "out")
     (source / "items.jsonl").unlink()
     with pytest.raises(MmsrarecError, match="does not exist"):
@@ -141,9 +152,13 @@ def test_mixed_units_and_missing_parts_are_refused(tmp_path: Path) -> None:
 def test_real_tables_with_posters(movielens: Path, tmp_path: Path) -> None:
     report = import_tables(movielens, tmp_path / "out", max_rejects=0)
     assert (report.items, report.users, report.interactions) == (3650, 610, 90_274)
-    assert (report.items_without_image, report.items_without_text) == (1258, 71)
+    assert (report.items_without_image, report.items_without_text) == (1258, 45)
     assert not report.broken_images
     assert round(report.tie_share, 3) == 0.237
     dataset = load(tmp_path / "out")
     assert dataset.items[0].title == "Toy Story (1995)"
+    assert any(" tags: " in item.text for item in dataset.items)
     assert len(dataset.interactions) == 90_274
+    others = ("tags", "image_source", "description_source")
+    plain = import_tables(movielens, tmp_path / "plain", columns={"ignore": others}, max_rejects=0)
+    assert plain.items_without_text == 71

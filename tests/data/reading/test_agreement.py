@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from importing import import_amazon, import_sequences, import_tables
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.folder import load
-from mmsrarec.data.importers.amazon import import_amazon
-from mmsrarec.data.importers.sequences import import_sequences
-from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.data.profile import check
 from mmsrarec.errors import MmsrarecError
 

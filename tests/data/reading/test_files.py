@@ -73,11 +73,9 @@ def test_an_ending_alone_finds_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (CONTENT.decode().encode("utf-16"), "UTF-16"),
         (CONTENT.decode().encode("utf-16-be"), "UTF-16"),
         (CONTENT.decode().encode("utf-16-le"), "UTF-16"),
-        (CONTENT.decode().encode("utf-32"), "UTF-32"),
-        (gzip.compress(CONTENT.decode().encode("utf-16")), "UTF-16"),
+        (gzip.compress(CONTENT.decode().encode("utf-16-le")), "UTF-16"),
         (b"PAR1\x15\x04", "Parquet"),
         (b"SQLite format 3\x00", "SQLite"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "Microsoft Office"),
@@ -95,6 +93,28 @@ def test_what_holds_no_lines_is_named(tmp_path: Path, data: bytes, words: str) -
     with pytest.raises(MmsrarecError, match=words) as error:
         list(Lines(path))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_a_byte_order_mark_names_the_encoding(tmp_path: Path, encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "interactions.csv"
+    path.write_bytes(pack(CONTENT.decode().encode(encoding)))
+    assert [line.removeprefix(b"\xef\xbb\xbf") for line in Lines(path)] == LINES
+
+
+def test_a_declared_encoding_is_read_and_what_it_lacks_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "interactions.csv"
+    path.write_bytes("Köln\n".encode("latin-1"))
+    assert list(Lines(path)) == [b"K\xf6ln"]
+    assert list(Lines(path, "latin-1")) == ["Köln".encode()]
+    path.write_bytes("用户\n".encode("gbk") + b"\xff\xff\nok\n")
+    first, second, third = Lines(path, "gbk")
+    assert (first.decode(), third) == ("用户", b"ok")
+    with pytest.raises(UnicodeDecodeError):
+        second.decode()
+    with pytest.raises(MmsrarecError, match="unknown encoding klingon"):
+        list(Lines(path, "klingon"))
 
 
 def test_archives_of_several_files_are_refused_and_a_mac_is_forgiven(tmp_path: Path) -> None:

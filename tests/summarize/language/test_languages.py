@@ -7,12 +7,12 @@ import pytest
 from catalogues import CATALOGUES, Told
 from hypothesis import given
 from hypothesis import strategies as st
+from importing import import_tables
 from paths import CASES
 from tiny import tiny_mllm
 
 from mmsrarec.data import folder
 from mmsrarec.data.dataset import Dataset, Item
-from mmsrarec.data.importers.tables import import_tables
 from mmsrarec.recommend.prompt.preferences import UserPreferences, carries, preference_bonus, without_effect
 from mmsrarec.summarize.answer_statistics import statistics
 from mmsrarec.summarize.keyword_parsing import clean, content_words, fallback, parse, split

@@ -22,6 +22,7 @@ from mmsrarec.data.checking.robots import Suspect, suspects
 from mmsrarec.data.checking.text_duplicates import near_duplicate_texts
 from mmsrarec.data.checking.time_facts import TimeFacts, time_facts
 from mmsrarec.data.dataset import Dataset
+from mmsrarec.data.image_fetching.item_addresses import is_address, missing_pictures
 from mmsrarec.data.profile import cold_share, tie_share
 from mmsrarec.data.reading.line_faults import placeholders
 from mmsrarec.data.splits import CLOCKED_SPLITS, SplitName, make_split
@@ -134,7 +135,6 @@ def check(
     dataset: Dataset,
     seed: int = 0,
     languages: Languages | None = None,
-    addresses: int = 0,
     max_pictures: int = MAX_PICTURES,
     progress: Progress | None = None,
 ) -> DataCheck:
@@ -144,7 +144,6 @@ def check(
         dataset: The data set.
         seed: The seed of the random 8:1:1 split of users.
         languages: Tells the languages of texts; None leaves them out.
-        addresses: The number of items whose picture is named by an address and not fetched.
         max_pictures: How many pictures are opened: the first ones.
         progress: Shows how far it is.
 
@@ -152,7 +151,7 @@ def check(
         The facts. Splits that need a clock are left out where times are steps.
     """
     interactions, items = dataset.interactions, dataset.items
-    pictured = [code for code, item in enumerate(items) if item.image is not None and "://" not in item.image]
+    pictured = [code for code, item in enumerate(items) if item.image and not is_address(item.image)]
     opened = pictured[:max_pictures]
     with (progress or Progress.of(False)).task("pictures", len(opened)) as task:
         pictures, broken = scan_pictures(dataset, opened, task.advance)
@@ -175,7 +174,7 @@ def check(
         items_without_image=len(items) - len(pictured),
         events_without_image=_share(dataset, [code not in usable for code in range(len(items))]),
         events_without_text=_share(dataset, [not (item.title or item.text) for item in items]),
-        pictures_by_address=addresses,
+        pictures_by_address=len(missing_pictures(dataset)),
         pictures_opened=len(opened),
         broken_images={items[code].item_id: reason for code, reason in broken.items()},
         odd_images=_odd(dataset, pictures),

@@ -9,29 +9,33 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmsrarec.core.artefacts import MANIFEST, key, link_or_copy, read_manifest
-from mmsrarec.data.dataset import Dataset, Item, item_record
-from mmsrarec.data.folder import IMAGES, ITEMS, writing_data
-from mmsrarec.data.reading.files import find
+from mmsrarec.data.dataset import Dataset
+from mmsrarec.data.folder import IMAGES, ITEMS, image_sources, table_path, write_items, writing_data
+from mmsrarec.data.text_folder import TEXT_ITEMS
 from mmsrarec.errors import DataError
 
-SCHEMES = ("http://", "https://")
+SCHEMES = ("http://", "https://", "//")
 
 
-def address_of(item: Item) -> str | None:
-    """The address that an item names as its picture; None for an item with a file, or without any picture."""
-    name = (item.image or "").strip()
-    return name if name.lower().startswith(SCHEMES) else None
+def is_address(name: str) -> bool:
+    """Whether the name of a picture is an address in the web."""
+    return name.strip().lower().startswith(SCHEMES)
 
 
 def missing_pictures(dataset: Dataset) -> dict[int, str]:
-    """Item code -> address, for items that name an address and have no file."""
-    addresses = {code: address_of(item) for code, item in enumerate(dataset.items)}
-    return {code: address for code, address in addresses.items() if address is not None}
+    """Item code -> address, for items that name an address and have no file.
+
+    The address stands in the column image_source of items.parquet; in folders of text, and in data sets that were
+    made in Python, it is the item's image.
+    """
+    sources = {} if dataset.folder is None else image_sources(dataset.folder)
+    names = {code: item.image or sources.get(item.item_id, "") for code, item in enumerate(dataset.items)}
+    return {code: _with_scheme(name) for code, name in names.items() if is_address(name)}
 
 
 def has_pictures(dataset: Dataset) -> bool:
     """Whether any item names a file."""
-    return any(item.image and address_of(item) is None for item in dataset.items)
+    return any(item.image and not is_address(item.image) for item in dataset.items)
 
 
 def add_pictures(dataset: Dataset, folder: Path, files: Mapping[int, str], source: Path) -> None:
@@ -52,12 +56,12 @@ def add_pictures(dataset: Dataset, folder: Path, files: Mapping[int, str], sourc
     made_by = settings.pop("made_by", "images")
     settings.pop("times", None)
     settings["images"] = key(files=sorted(files.items()))
-    old_items = find(folder, ITEMS)
+    left_out = (table_path(folder, ITEMS, TEXT_ITEMS), folder / MANIFEST)
     with writing_data(folder, made_by, dataset.times, **settings) as new:
         shutil.copytree(
             folder,
             new,
-            ignore=lambda place, names: [name for name in names if Path(place, name) in (old_items, folder / MANIFEST)],
+            ignore=lambda place, names: [name for name in names if Path(place, name) in left_out],
             copy_function=link_or_copy,
             dirs_exist_ok=True,
         )
@@ -66,8 +70,7 @@ def add_pictures(dataset: Dataset, folder: Path, files: Mapping[int, str], sourc
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 link_or_copy(str(source / name), str(target))
-        items = (replace(item, image=files[code]) if code in files else item for code, item in enumerate(dataset.items))
-        (new / ITEMS).write_text("".join(item_record(item) + "\n" for item in items), encoding="utf-8")
+        _write_items(dataset, folder, files, new)
 
 
 def check_writable(folder: Path) -> None:
@@ -77,3 +80,24 @@ def check_writable(folder: Path) -> None:
             f"{folder} was not made by mmsrarec: bring it in first (mmsrarec import tables {folder} --out DATA)"
         )
     read_manifest(folder)
+
+
+def _write_items(dataset: Dataset, folder: Path, files: Mapping[int, str], new: Path) -> None:
+    """Write the table of items, whose names without a file stay known."""
+    sources = image_sources(folder)
+    for code, item in enumerate(dataset.items):
+        if code in files:
+            sources.pop(item.item_id, None)
+        elif item.image and is_address(item.image):
+            sources[item.item_id] = item.image
+    items = [
+        replace(item, image=files.get(code, None if is_address(item.image or "") else item.image))
+        for code, item in enumerate(dataset.items)
+    ]
+    write_items(items, new, sources)
+
+
+def _with_scheme(name: str) -> str:
+    """An address with its scheme, which pages may leave out."""
+    name = name.strip()
+    return f"https:{name}" if name.startswith("//") else name

@@ -1,5 +1,7 @@
-"""Importers turn other formats into data folders: one module and one function for each format.
+"""Importers turn other formats into data folders.
 
-Read `tables` first, the format of the data folder itself, then `amazon` and `sequences`. `timed_log` and
-`import_report` hold what they share: reading times, setting faulty lines aside, and the report of an import.
+Read `source` first: what a format hands over. `formats` knows the formats by name, and `sources` holds them, one module
+each. `importing` is the core, the same for all formats: `columns` says which column holds what, `catalogue` reads
+items, `log` reads interactions, `rejects` keeps what was set aside, and `import_report` says what became of every row
+and column.
 """

@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
+from mmsrarec.data.reading.encodings import MARKS, known_encoding, transcoded
 from mmsrarec.errors import DataError
 
 CHUNK_BYTES = 1 << 20
@@ -27,10 +28,6 @@ GZIP, ZIP, ZSTD = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
 _PACKED = {GZIP: "gzip", ZIP: "zip", ZSTD: "zstd", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 _ENDINGS = {".gz": "gzip", ".zip": "zip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 _REFUSED = {
-    b"\xff\xfe\x00\x00": "text in UTF-32: save it as UTF-8",
-    b"\x00\x00\xfe\xff": "text in UTF-32: save it as UTF-8",
-    b"\xff\xfe": "text in UTF-16: save it as UTF-8",
-    b"\xfe\xff": "text in UTF-16: save it as UTF-8",
     b"PAR1": "a Parquet file: export it as text",
     b"SQLite format 3": "an SQLite database: export it as text",
     b"\xd0\xcf\x11\xe0": "a file of Microsoft Office: save it as CSV",
@@ -40,8 +37,12 @@ _REFUSED = {
 }
 
 
-def packing(path: Path) -> str | None:
+def packing(path: Path, encoding: str | None = None) -> str | None:
     """Recognize how a file is packed.
+
+    Args:
+        path: The file.
+        encoding: Its declared encoding; None where none is declared.
 
     Returns:
         "gzip", "zip", "zstd", "bzip2" or "xz"; None for a plain file.
@@ -61,7 +62,7 @@ def packing(path: Path) -> str | None:
             f"{path} cannot be unpacked (it is named {path.suffix}, and holds no {format_of_name}): fetch it again"
         )
     if packed is None:
-        _refuse_other(path, start)
+        _refuse_other(path, start, encoding)
     return packed
 
 
@@ -77,25 +78,35 @@ def find(folder: Path, name: str) -> Path:
 
 
 @contextlib.contextmanager
-def open_bytes(path: Path) -> Generator[IO[bytes]]:
-    """Open a file for reading and unpack a packed one.
+def open_bytes(path: Path, encoding: str | None = None) -> Generator[IO[bytes]]:
+    """Open a file for reading, unpack a packed one, and turn text in another encoding into UTF-8.
+
+    Args:
+        path: The file.
+        encoding: Its encoding; None stands for UTF-8, or what a byte order mark says.
 
     Yields:
-        The unpacked content; reading it raises DataError where the file is damaged.
+        The content; reading it raises DataError where the file is damaged. What the encoding does not have becomes a
+        byte that is no UTF-8.
 
     Raises:
-        DataError: The file cannot be read, or it holds no lines of text.
+        DataError: The file cannot be read, it holds no lines of text, or there is no such encoding.
     """
-    packed = packing(path)
+    encoding = None if encoding is None else known_encoding(encoding)
+    packed = packing(path, encoding)
     with path.open("rb") as file:
-        if packed is None:
-            yield file
-            return
-        with _unpacking(path):
-            content = _Unpacked(_unpack(path, file, packed), path)
-        content.ahead = content.read(64)
-        _refuse_other(path, content.ahead)
-        yield cast(IO[bytes], content)  # only `read` of the protocol is used
+        content: IO[bytes] = file
+        if packed is not None:
+            with _unpacking(path):
+                unpacked = _Unpacked(_unpack(path, file, packed), path)
+            start = unpacked.ahead = unpacked.read(64)
+            _refuse_other(path, start, encoding)
+            content = cast(IO[bytes], unpacked)  # only `read` of the protocol is used
+        else:
+            start = file.read(4)
+            file.seek(0)
+        encoding = encoding or encoding_by_mark(start)
+        yield content if encoding in (None, "utf-8") else transcoded(content, encoding)
 
 
 class Lines:
@@ -106,25 +117,25 @@ class Lines:
         whole: Whether the last line that was read had an end.
     """
 
-    def __init__(self, path: Path):
-        self.path, self.whole = path, True
+    def __init__(self, path: Path, encoding: str | None = None):
+        self.path, self.encoding, self.whole = path, encoding, True
 
     def __iter__(self) -> Iterator[bytes]:
-        with open_bytes(self.path) as file:
+        with open_bytes(self.path, self.encoding) as file:
             parts: list[bytes] = []  # of a line longer than a chunk
             returns = b""  # carriage returns at the end of a chunk: a line feed may follow
             while chunk := file.read(CHUNK_BYTES):
                 chunk = returns + chunk
                 returns = chunk[len(chunk.rstrip(b"\r")) :] if chunk.endswith(b"\r") else b""
                 if len(returns) < len(chunk):
-                    *lines, last = _with_line_feeds(chunk[: len(chunk) - len(returns)]).split(b"\n")
+                    *lines, last = with_line_feeds(chunk[: len(chunk) - len(returns)]).split(b"\n")
                     if lines:
                         yield b"".join([*parts, lines[0]])
                         yield from lines[1:]
                         parts = []
                     parts.append(last)
             if returns:
-                *lines, last = _with_line_feeds(returns).split(b"\n")
+                *lines, last = with_line_feeds(returns).split(b"\n")
                 yield b"".join([*parts, lines[0]])
                 yield from lines[1:]
                 parts = [last]
@@ -146,7 +157,7 @@ def text_lines(lines: Lines) -> Iterator[tuple[int, str | None]]:
             yield number, None
 
 
-def _with_line_feeds(data: bytes) -> bytes:
+def with_line_feeds(data: bytes) -> bytes:
     """The data with a line feed for every end of a line."""
     if b"\r" not in data:
         return data
@@ -155,13 +166,30 @@ def _with_line_feeds(data: bytes) -> bytes:
     return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _refuse_other(path: Path, start: bytes) -> None:
-    """Raise DataError where the first bytes are not those of a text in UTF-8."""
+def encoding_of(path: Path, encoding: str | None = None) -> str | None:
+    """The encoding in which a file is read: the declared one, or what a byte order mark says; None for UTF-8."""
+    if encoding is not None:
+        return known_encoding(encoding)
+    if packing(path) is not None:
+        return None
+    with path.open("rb") as file:
+        return encoding_by_mark(file.read(4))
+
+
+def encoding_by_mark(start: bytes) -> str | None:
+    """The encoding that a byte order mark names, other than UTF-8; None without such a mark."""
+    return next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
+
+
+def _refuse_other(path: Path, start: bytes, encoding: str | None) -> None:
+    """Raise DataError where the first bytes are not those of a text."""
     for magic, what in _REFUSED.items():
         if start.startswith(magic):
             raise DataError(f"{path} is {what}")
+    if encoding is not None or encoding_by_mark(start) is not None:
+        return
     if len(start) > 3 and (start[1::2].count(0) == len(start) // 2 or not any(start[::2])):
-        raise DataError(f"{path} is text in UTF-16, without a mark that says so: save it as UTF-8")
+        raise DataError(f"{path} is text in UTF-16, without a mark that says so: say --encoding utf-16-le or -be")
 
 
 @contextlib.contextmanager

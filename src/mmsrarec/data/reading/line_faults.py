@@ -29,11 +29,13 @@ class Fault(ValueError):
 
     Attributes:
         kind: Whether the line is faulty, or which of its values is missing.
+        line: The start of the line, where its reader keeps it.
     """
 
-    def __init__(self, reason: str, kind: Kind = "fault"):
+    def __init__(self, reason: str, kind: Kind = "fault", line: str = ""):
         super().__init__(reason)
         self.kind: Kind = kind
+        self.line = line
 
 
 def is_null(value: str) -> bool:

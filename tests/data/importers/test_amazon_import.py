@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from importing import rejects_of
+from importing import import_amazon, rejects_of
 from PIL import Image
 
 from mmsrarec.cli import commands
 from mmsrarec.data.dataset import Item
 from mmsrarec.data.folder import load
-from mmsrarec.data.importers.amazon import import_amazon
 from mmsrarec.data.importers.import_report import Report
 from mmsrarec.errors import MmsrarecError
 
@@ -95,9 +94,12 @@ def test_pictures_are_taken_where_they_open(tmp_path: Path) -> None:
     (pictures / "B03.jpg").symlink_to(tmp_path / "secret.jpg")
     other = {"reviewerID": "u3", "asin": "B03", "unixReviewTime": 1_300_000_000}
     report = imported(tmp_path, [*OLD, other], SOLD_2014, pictures=pictures)
-    assert [item.image for item in load(tmp_path / "out").items] == ["B01.jpg", None, None]
+    dataset = load(tmp_path / "out")
+    assert [item.image is None for item in dataset.items] == [False, True, True]
     assert set(report.broken_images) == {"B02", "B03"}
-    assert sorted(path.name for path in (tmp_path / "out" / "images").iterdir()) == ["B01.jpg"]
+    files = [path for path in (tmp_path / "out" / "images").rglob("*") if path.is_file()]
+    assert files == [dataset.image_path(0)]
+    assert files[0].read_bytes() == (pictures / "B01.jpg").read_bytes()
 
 
 BAD = {
@@ -106,7 +108,8 @@ BAD = {
     "no user": '{"asin": "B01", "unixReviewTime": 5}',
     "no item": '{"reviewerID": "u1", "unixReviewTime": 5}',
     "no time": '{"reviewerID": "u1", "asin": "B01"}',
-    "time of letters": '{"reviewerID": "u1", "asin": "B01", "unixReviewTime": "5"}',
+    "time of letters": '{"reviewerID": "u1", "asin": "B01", "unixReviewTime": "five"}',
+    "time in a list": '{"reviewerID": "u1", "asin": "B01", "unixReviewTime": [1300000000]}',
     "time of true": '{"reviewerID": "u1", "asin": "B01", "unixReviewTime": true}',
     "name of lines": '{"reviewerID": "u\\n1", "asin": "B01", "unixReviewTime": 1300000000}',
     "code": "__import__('os').abort()",
@@ -147,7 +150,7 @@ def test_any_bytes_are_imported_or_refused_in_words(
     except MmsrarecError:
         assert not (folder / "out").exists()
     else:
-        assert load(folder / "out").items[0] == Item("B01")
+        assert load(folder / "out").items[0].item_id == "B01"
 
 
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,9 +159,9 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert commands.call(["import", "amazon", str(log), "--products", str(sold), *out, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["items_without_text"] == 1
     for arguments, words in (
-        (["import", "amazon", str(log), "--titles", str(sold), *out], "--titles does not belong to amazon"),
-        (["import", "tables", str(tmp_path), "--products", str(sold), *out], "--products does not belong to tables"),
-        (["import", "amazon", str(tmp_path / "none"), *out], "is not a file"),
+        (["import", "amazon", str(log), "--query", "select 1", *out], "--query does not belong to amazon"),
+        (["import", "tables", str(tmp_path), "--items-query", "x", *out], "--items-query does not belong to tables"),
+        (["import", "amazon", str(tmp_path / "none"), *out], "holds no reviews"),
         (["import", "amazon", str(log), "--pictures", str(log), *out], "is not a folder"),
         (["import", "netflix", str(log), *out], "unknown format netflix"),
     ):
