@@ -27,6 +27,15 @@ def test_facts_stand_in_two_columns_and_findings_below(drawn: Dataset) -> None:
     assert lines[-1] == "  and 2 more"
 
 
+def test_what_was_not_looked_at_is_said(drawn: Dataset) -> None:
+    facts = plain(check(drawn))
+    assert "0 of 92 that were tried" in check_text(facts)
+    facts |= {"pictures_opened": 5, "texts_compared": 60}
+    text = check_text(facts)
+    assert "0 of the first 5 of 92 (see --pictures)" in text
+    assert ", of the first 60\n" in text
+
+
 def test_nothing_odd_is_said_too(drawn: Dataset) -> None:
     facts = check(drawn)
     facts.findings = []

@@ -35,9 +35,12 @@ def check_text(answer: Any) -> str:
 def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
     """The name and the value of each fact."""
     items, time = answer["items"], answer["time"]
-    opened = answer["pictures_opened"]
+    opened, named = answer["pictures_opened"], answer["pictures_named"]
+    tried = f"{opened:,} that were tried" if opened == named else f"the first {opened:,} of {named:,} (see --pictures)"
+    compared = answer["texts_compared"]
+    first = "" if compared == items else f", of the first {compared:,}"
     languages = sum(answer["languages"].values())
-    named = [
+    languages_named = [
         f"{name} {count / languages:.0%}" for name, count in answer["languages"].items() if count * 100 > languages
     ]
     return [
@@ -54,11 +57,11 @@ def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("items without title", _of(answer["items_without_title"], items)),
         ("items without description", _of(answer["items_without_text"], items)),
         ("items without picture", _of(answer["items_without_image"], items)),
-        ("pictures that do not open", f"{len(answer['broken_images']):,} of {opened:,} that were tried"),
+        ("pictures that do not open", f"{len(answer['broken_images']):,} of {tried}"),
         ("pictures of little use", f"{len(answer['odd_images']):,}"),
-        ("items of nearly the same text", _groups(answer["duplicate_texts"])),
+        ("items of nearly the same text", _groups(answer["duplicate_texts"]) + first),
         ("items of nearly the same picture", _groups(answer["duplicate_images"])),
-        ("languages", ", ".join(named) or "none"),
+        ("languages", ", ".join(languages_named) or "none"),
         ("test items that are cold", ", ".join(f"{name} {part:.1%}" for name, part in answer["cold_share"].items())),
     ]
 

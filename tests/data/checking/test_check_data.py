@@ -57,7 +57,8 @@ def test_counts_by_hand(tmp_path: Path) -> None:
 
 def test_as_many_pictures_are_opened_as_are_wished_for(tmp_path: Path) -> None:
     facts = check(small(tmp_path), max_pictures=1)
-    assert (facts.pictures_opened, list(facts.broken_images), facts.odd_images) == (1, ["a"], {})
+    assert (facts.pictures_named, facts.pictures_opened) == (3, 1)
+    assert (list(facts.broken_images), facts.odd_images) == (["a"], {})
     assert check(small_again(tmp_path), max_pictures=0).pictures_opened == 0
 
 
@@ -66,6 +67,12 @@ def small_again(folder: Path) -> Dataset:
         path.unlink()
     (folder / "images").rmdir()
     return small(folder)
+
+
+def test_as_many_texts_are_compared_as_fit_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_data, "MAX_TEXTS", 1)
+    facts = check(small(tmp_path))
+    assert (facts.texts_compared, facts.duplicate_texts) == (1, [])
 
 
 def test_languages_are_asked_for_items_evenly_over_the_catalogue(

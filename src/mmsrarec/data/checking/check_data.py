@@ -29,7 +29,7 @@ from mmsrarec.data.splits import CLOCKED_SPLITS, SplitName, make_split
 
 MAX_PICTURES = 20_000
 """How many pictures are opened unless more are wished for."""
-MAX_TEXTS = 200_000
+MAX_TEXTS = 100_000
 """How many items are compared by their texts: the first ones."""
 MIN_SHARED_TEXTS = 5
 """Items with one description from which on it is no description of each of them."""
@@ -72,7 +72,9 @@ class DataCheck:
         events_without_image: The share of interactions with an item whose picture cannot be used or is not there.
         events_without_text: The share of interactions with an item without title and description.
         pictures_by_address: Items whose picture is named by a web address, and not fetched.
-        pictures_opened: Items whose picture was opened, or tried to be.
+        pictures_named: Items that name a picture file.
+        pictures_opened: Those of them whose picture was opened, or tried to be.
+        texts_compared: Items that were compared by their texts.
         broken_images: Item id -> why its picture does not open.
         odd_images: Item id -> why its picture is of little use.
         duplicate_texts: Groups of items with nearly the same text.
@@ -109,7 +111,9 @@ class DataCheck:
     events_without_image: float
     events_without_text: float
     pictures_by_address: int
+    pictures_named: int
     pictures_opened: int
+    texts_compared: int
     broken_images: dict[str, str]
     odd_images: dict[str, str]
     duplicate_texts: list[DuplicateGroup]
@@ -153,8 +157,7 @@ def check(
     interactions, items = dataset.interactions, dataset.items
     pictured = [code for code, item in enumerate(items) if item.image and not is_address(item.image)]
     opened = pictured[:max_pictures]
-    with (progress or Progress.of(False)).task("pictures", len(opened)) as task:
-        pictures, broken = scan_pictures(dataset, opened, task.advance)
+    pictures, broken = _scan(dataset, opened, progress or Progress.of(False))
     lengths = np.diff(interactions.offsets)
     splits = [name for name in get_args(SplitName) if dataset.has_clock or name not in CLOCKED_SPLITS]
     usable = set(pictured) - broken.keys()
@@ -175,7 +178,9 @@ def check(
         events_without_image=_share(dataset, [code not in usable for code in range(len(items))]),
         events_without_text=_share(dataset, [not (item.title or item.text) for item in items]),
         pictures_by_address=len(missing_pictures(dataset)),
+        pictures_named=len(pictured),
         pictures_opened=len(opened),
+        texts_compared=len(texts),
         broken_images={items[code].item_id: reason for code, reason in broken.items()},
         odd_images=_odd(dataset, pictures),
         duplicate_texts=_named(dataset, near_duplicate_texts(titles, texts)),
@@ -197,6 +202,14 @@ def check(
     )
     result.findings = findings(result)
     return result
+
+
+def _scan(dataset: Dataset, codes: Sequence[int], progress: Progress) -> tuple[list[PictureFacts], dict[int, str]]:
+    """Open pictures, and show how far it is where there are any."""
+    if not codes:
+        return [], {}
+    with progress.task("pictures", len(codes)) as task:
+        return scan_pictures(dataset, codes, task.advance)
 
 
 def _share(dataset: Dataset, lacking: Sequence[bool]) -> float:
