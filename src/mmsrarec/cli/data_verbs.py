@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mmsrarec.cli.app import verb
-from mmsrarec.cli.check_format import check_text
+from mmsrarec.cli.formats.check_format import check_text
 from mmsrarec.core.progress import Progress
 from mmsrarec.errors import MmsrarecError
 

@@ -7,7 +7,7 @@ import pytest
 from hostile import obeyed
 
 from mmsrarec.cli import commands
-from mmsrarec.cli.check_format import check_text
+from mmsrarec.cli.formats.check_format import check_text
 from mmsrarec.core.json_values import plain
 from mmsrarec.data.checking.check_data import check
 from mmsrarec.data.checking.findings import Finding
