@@ -33,8 +33,8 @@ CASES = {
     "30 of 1,000 (3.0%) items have no title": ("mend", {"items_without_title": 30}),
     "600 of 1,000 (60.0%) items have no description": ("know", {"items_without_text": 600}),
     "3.0% of the interactions are with items without any text": ("mend", {"events_without_text": 0.03}),
-    "300 of 1,000 (30.0%) items stand in 1 groups": ("mend", {"duplicate_texts": [group(300)]}),
-    "3 of 1,000 (0.3%) items stand in 1 groups": ("know", {"duplicate_texts": [group(3)]}),
+    "300 of 1,000 (30.0%) items stand in 1 group": ("mend", {"duplicate_texts": [group(300)]}),
+    "3 of 1,000 (0.3%) items stand in 1 group": ("know", {"duplicate_texts": [group(3)]}),
     "40 of 1,000 (4.0%) items share their description": ("know", {"shared_texts": 40}),
     "texts are taken to be in: en, de": ("know", {"languages": {"en": 900, "de": 90, "und": 5, "fr": 1}}),
     "texts are taken to be in: ro": ("know", {"languages": {"ro": 900}}),
@@ -42,7 +42,7 @@ CASES = {
     "1 of 1,000 (0.1%) items name a picture that does not open": ("mend", {"broken_images": {"a": "x"}}),
     "1 of 1,000 (0.1%) items have a picture of little use": ("know", {"odd_images": {"a": "x"}}),
     "30.0% of the interactions are with items without a usable picture": ("know", {"events_without_image": 0.3}),
-    "one picture stands for 7 items; 2 pictures for 5 or more": (
+    "one picture stands for 7 items, and 2 pictures for 5 or more": (
         "know",
         {"duplicate_images": [group(7), group(5), group(2)]},
     ),
@@ -62,7 +62,7 @@ CASES = {
     "times are steps": ("know", {"time": None}),
     "times are whole days": ("know", {"time": replace(TIME, grain="day")}),
     "50 users share the second 2020": ("mend", {"time": replace(TIME, same_second=("2020-01-05T00:00:00Z", 50))}),
-    "2 days have far more users than usual; 2020-01-03 has 90": (
+    "far more users than usual on 2 days; 2020-01-03 has 90": (
         "know",
         {"time": replace(TIME, bursts={"2020-01-03": 90, "2020-01-09": 70})},
     ),

@@ -52,7 +52,7 @@ def test_the_facts_of_pictures_and_the_reasons_of_others(images: Path) -> None:
     [
         (Image.new("RGB", (90, 90), "white"), "shows one colour"),
         (drawing(1, (20, 40)), "smaller than 32 pixels"),
-        (drawing(1, (600, 40)), "5 times longer than wide"),
+        (drawing(1, (600, 40)), "one side is more than 5 times the other"),
         (drawing(1), None),
     ],
 )

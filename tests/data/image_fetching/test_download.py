@@ -113,6 +113,16 @@ def test_a_redirect_to_a_private_address_is_refused_even_where_this_machine_is_a
         assert failure.value.refused
 
 
+def test_an_answer_that_nobody_foresaw_is_a_failure_of_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*_: object) -> None:
+        raise RuntimeError("never seen before")
+
+    with Server() as server, monkeypatch.context() as patched:
+        patched.setattr(Downloader, "_body", fault)
+        (failure,) = fetch(server, "picture/1")
+        assert str(failure) == "an answer that was not foreseen (RuntimeError)"
+
+
 def test_a_host_that_is_not_allowed_is_never_asked() -> None:
     with Server() as server:
         other = f"http://localhost:{server.port}/picture/1"

@@ -82,9 +82,10 @@ def test_a_name_without_numbers_is_an_error_of_connecting() -> None:
     backend = Lookup(HostRules.parse(["x.example"]), [])
     with pytest.raises(httpcore2.ConnectError, match="no address is known"):
         asyncio.run(get(backend, "http://x.example/"))
-    real = GuardedBackend(HostRules.parse(["name.invalid"]))
-    with pytest.raises(httpcore2.ConnectError, match="no address is known"):
-        asyncio.run(get(real, "http://name.invalid/"))
+    real = GuardedBackend(HostRules.parse(["*.invalid"]))
+    for name in ("name.invalid", "x" * 70 + ".invalid", "a..invalid"):
+        with pytest.raises(httpcore2.ConnectError, match="no address is known"):
+            asyncio.run(get(real, f"http://{name}/"))
 
 
 def test_a_slow_name_server_is_an_error_of_time() -> None:

@@ -88,7 +88,7 @@ def test_items_get_their_files_and_all_else_stays(tmp_path: Path) -> None:
 
 def test_a_failure_while_writing_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     data = data_with(tmp_path / "data", ["http://a/1"])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DataError, match="No such file or directory; what was fetched is kept"):
         add_pictures(Dataset.load(data), data, {0: "missing.jpg"}, tmp_path)
     assert missing_pictures(Dataset.load(data)) == {0: "http://a/1"}
     assert verify(data)

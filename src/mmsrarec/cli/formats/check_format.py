@@ -79,4 +79,5 @@ def _of(count: int, total: int) -> str:
 
 def _groups(groups: list[dict[str, Any]]) -> str:
     """How many items stand in how many groups."""
-    return f"{sum(len(group['item_ids']) for group in groups):,} in {len(groups):,} groups" if groups else "0"
+    count = sum(len(group["item_ids"]) for group in groups)
+    return f"{count:,} in {len(groups):,} group{'s' * (len(groups) != 1)}" if groups else "0"

@@ -66,7 +66,7 @@ def _texts(check: "DataCheck") -> Iterator[Finding]:
         count = sum(len(group.item_ids) for group in groups)
         yield Finding(
             "mend" if count > MANY * check.items else "know",
-            f"{_of(count, check.items)} items stand in {len(groups):,} groups of nearly the same text",
+            f"{_of(count, check.items)} items stand in {_number(len(groups), 'group')} of nearly the same text",
             "items listed twice should be joined under one id: a recommended twin counts as a miss",
         )
     if check.shared_texts > FEW * check.items:
@@ -90,7 +90,7 @@ def _pictures(check: "DataCheck") -> Iterator[Finding]:
         yield Finding(
             "mend",
             f"{_of(check.pictures_by_address, check.items)} items name their picture by a web address",
-            "mmsrarec images fetches them",
+            "fetch them with mmsrarec images; --retry asks again for those that failed",
         )
     if check.broken_images:
         yield Finding(
@@ -114,7 +114,7 @@ def _pictures(check: "DataCheck") -> Iterator[Finding]:
     if shared:
         yield Finding(
             "know",
-            f"one picture stands for {len(shared[0].item_ids):,} items; {len(shared):,} pictures for "
+            f"one picture stands for {len(shared[0].item_ids):,} items, and {_number(len(shared), 'picture')} for "
             f"{SHARED_PICTURE} or more",
             "look whether it is a placeholder such as 'no image': such pictures are better left out",
         )
@@ -207,7 +207,7 @@ def _times(check: "DataCheck") -> Iterator[Finding]:
     for day, count in list(time.bursts.items())[:1]:
         yield Finding(
             "know",
-            f"{len(time.bursts):,} days have far more users than usual; {day} has {count:,}",
+            f"far more users than usual on {_number(len(time.bursts), 'day')}; {day} has {count:,}",
             "an import, a campaign or a program may be behind them",
         )
     for start, end in time.holes[:1]:
@@ -224,3 +224,8 @@ _LOOKS: tuple[Callable[["DataCheck"], Iterator[Finding]], ...] = (_texts, _pictu
 def _of(count: int, total: int) -> str:
     """A count with its share of a total."""
     return f"{count:,} of {total:,} ({count / max(total, 1):.1%})"
+
+
+def _number(count: int, thing: str) -> str:
+    """A count with what is counted."""
+    return f"{count:,} {thing}" + "s" * (count != 1)

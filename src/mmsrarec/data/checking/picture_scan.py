@@ -16,7 +16,7 @@ BLANK_DEVIATION = 3.0
 MIN_SIDE = 32
 """A smaller picture, in pixels, is an icon."""
 MAX_ASPECT = 5.0
-"""A picture that is this many times longer than wide is a banner or a strip."""
+"""A picture whose one side is more than this many times the other is a banner or a strip."""
 FINGERPRINT = (9, 8)
 """Columns and rows of grey values whose neighbours are compared: a difference hash of 64 bits."""
 MIN_STEP = 2
@@ -55,7 +55,7 @@ class PictureFacts:
         if min(self.width, self.height) < MIN_SIDE:
             return f"smaller than {MIN_SIDE} pixels"
         if max(self.width, self.height) > MAX_ASPECT * min(self.width, self.height):
-            return f"{MAX_ASPECT:g} times longer than wide"
+            return f"one side is more than {MAX_ASPECT:g} times the other"
         return None
 
 

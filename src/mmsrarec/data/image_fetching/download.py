@@ -13,6 +13,7 @@ import httpx2
 
 from mmsrarec.data.image_fetching.host_rules import HostRules, Refused, host_of
 from mmsrarec.data.images import MAX_BYTES
+from mmsrarec.errors import MmsrarecError
 
 REDIRECTS = (301, 302, 303, 307, 308)
 BUSY_STATUSES = (408, 425, 429, 500, 502, 503, 504)
@@ -143,6 +144,10 @@ class Downloader:
             silent = isinstance(error, httpcore2.ConnectError)
             certificate = isinstance(error.__cause__, ssl.SSLCertVerificationError)
             raise Failure(_broken(error, silent, certificate), again=not certificate, silent=silent) from None
+        except (Failure, MmsrarecError):
+            raise
+        except Exception as error:  # what one server sends must not end the fetch of all others
+            raise Failure(f"an answer that was not foreseen ({_name(error)})") from None
 
     async def _follow(self, address: str) -> bytes:
         """The body at an address, redirects followed; each place is checked anew."""
@@ -169,7 +174,8 @@ class Downloader:
             busy = status in BUSY_STATUSES
             pause = _retry_after(headers.get("retry-after", "")) if busy else 0.0
             late = f", asks for a pause of {pause:.0f} s" if pause > self._limits.max_pause_seconds else ""
-            raise Failure(f"HTTP {status} {response.reason_phrase}".strip() + late, again=busy, pause=pause)
+            phrase = httpx2.codes.get_reason_phrase(status)
+            raise Failure(f"HTTP {status} {phrase}".strip() + late, again=busy, pause=pause)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "image/svg+xml" or not (kind.startswith("image/") or kind in BINARY_TYPES):
             raise Failure(f"the server sent {kind[:60]}, not a photograph or a bitmap")

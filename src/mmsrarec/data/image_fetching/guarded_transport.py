@@ -43,8 +43,8 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
                 numbers = await self.resolve(host, port)
         except TimeoutError as error:
             raise httpcore2.ConnectTimeout("the name was not resolved in time") from error
-        except OSError as error:
-            raise httpcore2.ConnectError(f"no address is known for this name ({error.strerror or error})") from error
+        except (OSError, UnicodeError) as error:  # a part of the name may be too long for DNS
+            raise httpcore2.ConnectError("no address is known for this name") from error
         failure: Exception = httpcore2.ConnectError("no address is known for this name")
         for number in self._rules.usable(numbers):
             try:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmsrarec.core.artefacts import MANIFEST, key, link_or_copy, read_manifest
+from mmsrarec.core.terminal import one_line
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.folder import IMAGES, ITEMS, image_sources, table_path, write_items, writing_data
 from mmsrarec.data.text_folder import TEXT_ITEMS
@@ -57,20 +58,25 @@ def add_pictures(dataset: Dataset, folder: Path, files: Mapping[int, str], sourc
     settings.pop("times", None)
     settings["images"] = key(files=sorted(files.items()))
     left_out = (table_path(folder, ITEMS, TEXT_ITEMS), folder / MANIFEST)
-    with writing_data(folder, made_by, dataset.times, **settings) as new:
-        shutil.copytree(
-            folder,
-            new,
-            ignore=lambda place, names: [name for name in names if Path(place, name) in left_out],
-            copy_function=link_or_copy,
-            dirs_exist_ok=True,
-        )
-        for name in set(files.values()):
-            target = new / IMAGES / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists():
-                link_or_copy(str(source / name), str(target))
-        _write_items(dataset, folder, files, new)
+    try:
+        with writing_data(folder, made_by, dataset.times, **settings) as new:
+            shutil.copytree(
+                folder,
+                new,
+                ignore=lambda place, names: [name for name in names if Path(place, name) in left_out],
+                copy_function=link_or_copy,
+                dirs_exist_ok=True,
+            )
+            for name in set(files.values()):
+                target = new / IMAGES / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if not target.exists():
+                    link_or_copy(str(source / name), str(target))
+            _write_items(dataset, folder, files, new)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {folder}: {error.strerror or one_line(error)[:200]}; what was fetched is kept"
+        ) from None
 
 
 def check_writable(folder: Path) -> None:

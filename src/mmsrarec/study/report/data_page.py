@@ -42,7 +42,7 @@ def data_page(check: DataCheck, dataset: Dataset) -> str:
         users_section(check),
     ]
     intro = "What one wants to know of a data set before a run is spent on it."
-    return page("Data", check.data, intro, sections, title=f"Data: {check.data}", sorts=True)
+    return page("Data", check.data, intro, sections, title=f"Data: {check.data}")
 
 
 def write_data_page(check: DataCheck, dataset: Dataset, file: Path) -> None:
