@@ -2,12 +2,13 @@
 
     python examples/new_item.py RUN DATA
 
-DATA, the run's data folder, gets a line in items.jsonl. Its text decides who gets it, for nobody has chosen it yet.
+DATA, the run's data folder, gets a row in items.parquet. Its text decides who gets it, for nobody has chosen it yet.
 """
 
 import argparse
-import json
 from pathlib import Path
+
+import polars as pl
 
 from mmsrarec import Recommender
 from mmsrarec.core.progress import Progress
@@ -20,8 +21,8 @@ parser.add_argument("--item", default="new-item", help="the id of the new item")
 args = parser.parse_args()
 
 item = {"item_id": args.item, "title": "Blue heart mug", "description": "A mug of blue clay with a heart."}
-with (args.data / "items.jsonl").open("a", encoding="utf-8") as file:
-    file.write(json.dumps(item) + "\n")
+items = pl.read_parquet(args.data / "items.parquet")
+pl.concat([items, pl.DataFrame([item])], how="diagonal").write_parquet(args.data / "items.parquet")
 print(update(args.run, Progress(), args.data)["new_items"])
 
 recommender = Recommender.load(args.run, args.data)

@@ -126,9 +126,7 @@ def test_python_works(text: str, finished: Path, monkeypatch: pytest.MonkeyPatch
 
 def tables_of_the_reader(finished: Path) -> dict[str, pl.DataFrame]:
     """What a block may take for granted: the reader's own tables."""
-    log = pl.read_csv(finished / "data" / "interactions.csv", infer_schema=False)
-    items = pl.read_ndjson(finished / "data" / "items.jsonl")
-    return {"items": items, "interactions": log.with_columns(pl.col("timestamp").cast(pl.Int64))}
+    return {name: pl.read_parquet(finished / "data" / f"{name}.parquet") for name in ("items", "interactions")}
 
 
 def files_of_the_reader(finished: Path, folder: Path) -> None:

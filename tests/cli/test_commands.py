@@ -262,7 +262,7 @@ def test_the_demo_draws_its_catalogue_once(
     def draw_catalogue(folder: Path, seed: int) -> None:
         drawn.append(folder)
         folder.mkdir(parents=True)
-        (folder / "items.jsonl").touch()
+        (folder / "items.parquet").touch()
 
     module = ModuleType("mmsrarec.data.synthetic.catalogue")
     module.draw_catalogue = draw_catalogue  # type: ignore[attr-defined]

@@ -142,3 +142,18 @@ def test_a_help_text_may_end_by_exit(monkeypatch: pytest.MonkeyPatch) -> None:
     module.examine = lambda: sys.exit(3)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mmsrarec.cli.doctor", module)
     assert commands.call(["doctor"]) == 3
+
+
+def test_the_password_of_an_address_gets_into_no_log_and_no_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    url = "postgresql://me:s3cret@host/shop"
+    failing(monkeypatch, RuntimeError(f"cannot reach {url}, see https://example.org/a:b@c"))
+    assert commands.call(["doctor"]) == 1
+    assert "postgresql://me:***@host/shop" in capsys.readouterr().err
+    path = crash_report.write_log(RuntimeError(url), ["import", "sql", url])
+    assert path is not None
+    text = path.read_text(encoding="utf-8")
+    assert "s3cret" not in text
+    assert "arguments: ['import', 'sql', 'postgresql://me:***@host/shop']" in text
+    assert crash_report.without_passwords("see https://example.org/a:b@c") == "see https://example.org/a:b@c"

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from finished import done, go, report_of
+from text_folders import as_text
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
@@ -34,7 +35,7 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def change(folder: Path, to: Path, **fields: str) -> str:
     """A copy of the data in which the first item is another; as `--set` wants it."""
-    shutil.copytree(folder / "data", to / "data")
+    as_text(Path(shutil.copytree(folder / "data", to / "data")))
     lines = (to / "data" / "items.jsonl").read_text().splitlines()
     record = json.loads(lines[0]) | fields
     (to / "data" / "items.jsonl").write_text("\n".join([json.dumps(record), *lines[1:]]) + "\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finished import copy_run
+from text_folders import as_text
 
 from mmsrarec.cli import commands
 from mmsrarec.core.progress import Progress
@@ -24,7 +25,7 @@ NEW = {"item_id": "new", "title": "Otter clay mug", "description": "A mug of cla
 def mine(finished: Path, tmp_path: Path) -> Path:
     """A finished run on data of its own."""
     copy_run(finished, tmp_path)
-    shutil.copytree(finished / "data", tmp_path / "data")
+    as_text(Path(shutil.copytree(finished / "data", tmp_path / "data")))
     recipe = tmp_path / "run" / "recipe.toml"
     recipe.write_text(recipe.read_text().replace(str(finished / "data"), str(tmp_path / "data")))
     return tmp_path

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from finished import copy_run, done, go
+from text_folders import as_text
 
 from mmsrarec.cli import commands
 from mmsrarec.core.progress import Progress
@@ -26,7 +27,7 @@ NEW = {"item_id": "new", "title": "Otter clay mug", "description": "A mug of cla
 def mine(finished: Path, tmp_path: Path) -> Path:
     """A finished run on data of its own, which may be changed."""
     copy_run(finished, tmp_path)
-    shutil.copytree(finished / "data", tmp_path / "data")
+    as_text(Path(shutil.copytree(finished / "data", tmp_path / "data")))
     for file in (tmp_path / "run" / "recipe.toml", tmp_path / "tiny.toml"):
         file.write_text(file.read_text().replace(str(finished / "data"), str(tmp_path / "data")))
     return tmp_path

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import re
 import sys
 import time
 import traceback
@@ -24,6 +25,7 @@ MEMORY = (
     "lower runtime.score_tokens, runtime.generate_batch or recommend.batch_size, choose a smaller model, or close "
     "other programs"
 )
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@/\s]+(@)")
 MODULES = {name.replace("-", "_"): name for name in NEEDED}
 
 
@@ -46,10 +48,15 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def unforeseen(error: Exception, log: Path | None) -> str:
     """The line for a fault of this program."""
-    message = one_line(str(error))
+    message = one_line(without_passwords(str(error)))
     message = message if len(message) <= MAX_MESSAGE_LETTERS else f"{message[:MAX_MESSAGE_LETTERS]} ..."
     where = f"please report it with {log}" if log else "no log of it could be written; MMSRAREC_DEBUG=1 shows all"
     return f"a fault of this program, {type(error).__name__}{f' ({message})' if message else ''}: {where}"
+
+
+def without_passwords(text: str) -> str:
+    """A text with *** in place of the password of an address, such as that of a database."""
+    return _PASSWORD.sub(r"\1***\2", text)
 
 
 def write_log(error: BaseException, arguments: list[str]) -> Path | None:
@@ -96,7 +103,7 @@ def _text(error: BaseException, arguments: list[str]) -> str:
         "versions": {"mmsrarec": __version__} | versions(),
     }
     lines = [f"{name}: {value}" for name, value in facts.items()]
-    return "\n".join([*lines, "", *traceback.format_exception(error), ""])
+    return without_passwords("\n".join([*lines, "", *traceback.format_exception(error), ""]))
 
 
 def _current() -> str:

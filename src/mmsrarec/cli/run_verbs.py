@@ -24,10 +24,11 @@ def demo(
     overrides: Overrides = None,
 ) -> dict[str, Any]:
     """The whole method on a small catalogue, from nothing to a report."""
+    from mmsrarec.data.folder import is_data_folder
     from mmsrarec.runs.recipe import load_recipe
 
     recipe = load_recipe("sample", [f"data={json.dumps(str(data))}", *(overrides or [])])
-    if not (data / "items.jsonl").exists():
+    if not is_data_folder(data):
         sample(data, recipe.seed)
     return _run(recipe, out, None)
 

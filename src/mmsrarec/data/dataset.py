@@ -215,12 +215,22 @@ def make_interactions(user: IntArray, item: IntArray, time: IntArray, n_users: i
     Returns:
         The sorted interactions.
     """
-    order = np.lexsort((time, user))  # lexsort is stable: ties keep file order
-    arrays = (np.asarray(column, dtype=np.int64)[order] for column in (user, item, time))
-    return Interactions(*arrays, n_users=n_users, n_items=n_items)
+    columns = [np.asarray(column, dtype=np.int64) for column in (user, item, time)]
+    if not sorted_by_time(*columns[::2]):
+        in_time_order = len(time) < 2 or bool((np.diff(time) >= 0).all())
+        # both are stable: ties keep file order
+        order = np.argsort(user, kind="stable") if in_time_order else np.lexsort((time, user))
+        columns = [column[order] for column in columns]
+    return Interactions(*columns, n_users=n_users, n_items=n_items)
+
+
+def sorted_by_time(user: IntArray, time: IntArray) -> bool:
+    """Whether (n,) rows are sorted by user, then time."""
+    step = np.diff(user)
+    return bool((step >= 0).all() and (np.diff(time)[step == 0] >= 0).all())
 
 
 def item_record(item: Item) -> str:
-    """The line of items.jsonl that describes an item, without its end."""
+    """An item as one line of JSON, without its end."""
     record = {"item_id": item.item_id, "title": item.title, "description": item.text}
     return json.dumps(record | {"categories": list(item.categories), "image": item.image}, ensure_ascii=False)

@@ -13,7 +13,7 @@ import polars as pl
 
 from mmsrarec.core.artefacts import MANIFEST, key, read_manifest, writing
 from mmsrarec.core.terminal import one_line
-from mmsrarec.data.dataset import Dataset, IntArray, Item, item_record, make_interactions
+from mmsrarec.data.dataset import Dataset, IntArray, Item, item_record, make_interactions, sorted_by_time
 from mmsrarec.data.importers.log.id_codes import IdCodes
 from mmsrarec.data.reading.cleaning import clean, without_surrogates
 from mmsrarec.data.reading.files import find
@@ -111,8 +111,11 @@ def load_known(folder: Path, known: Collection[str]) -> tuple[Dataset, frozenset
         log = _Log(raw_log.users.names, raw_log.items.names, user, item, reading.raw, reading.seconds(), reading.times)
     gone = [name for name in codes if codes[name] >= len(items)]
     items += tuple(map(Item, gone))
-    order = np.argsort(log.raw, kind="stable")  # before rounding to seconds, which would lose the order within one
-    interactions = make_interactions(log.user[order], item[order], log.seconds[order], len(log.user_ids), len(items))
+    user, seconds = log.user, log.seconds
+    if not sorted_by_time(user, log.raw):
+        order = np.argsort(log.raw, kind="stable")  # before rounding to seconds, which would lose the order within one
+        user, item, seconds = user[order], item[order], seconds[order]
+    interactions = make_interactions(user, item, seconds, len(log.user_ids), len(items))
     dataset = Dataset(folder.resolve().name, items, tuple(log.user_ids), interactions, folder, log.times)
     return dataset, frozenset(gone)
 

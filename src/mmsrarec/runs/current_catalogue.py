@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from mmsrarec.core.artefacts import is_whole
 from mmsrarec.data.dataset import Dataset, Item
-from mmsrarec.data.folder import ITEMS, load_known
+from mmsrarec.data.folder import ITEMS, is_data_folder, load_known
 from mmsrarec.data.identity import KeptLog, align, load_items, recoded
-from mmsrarec.data.reading.files import find
 from mmsrarec.data.splits import EVERYTHING
 from mmsrarec.errors import DataError
 from mmsrarec.runs.provenance import read_provenance, served_on, serving_variant
@@ -96,7 +95,7 @@ def _load(
     place: Path, named: bool, folder: Path, log: KeptLog, old_items: dict[str, Item], notes: list[str]
 ) -> tuple[Dataset | None, frozenset[str]]:
     """The data folder as it is now, and items that only its interactions still name; None where it is not there."""
-    if not find(place, ITEMS).is_file():
+    if not is_data_folder(place):
         if named:
             raise DataError(f"{place} is not a data folder: name one with {ITEMS}")
         notes.append(

@@ -57,8 +57,8 @@ def test_2023_takes_the_product_for_its_variants(tmp_path: Path) -> None:
     source = opened("amazon", amazon_2023(tmp_path))
     assert source.columns["interactions.item_id"] == "parent_asin"
     assert values(source.interactions, "parent_asin", "timestamp") == [
-        ("B00PARENT1", 1588687728923),
-        ("B000000002", 1588615855070),
+        ("B00PARENT1", "1588687728923"),
+        ("B000000002", "1588615855070"),
     ]
     brush, book = records(source.items)
     assert (brush["brand"], brush["details"], brush["categories"], brush["image"]) == (

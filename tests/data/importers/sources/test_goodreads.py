@@ -14,8 +14,8 @@ from mmsrarec.errors import DataError
 def test_the_time_is_when_a_book_was_added_and_0_is_no_rating(tmp_path: Path) -> None:
     source = opened("goodreads", goodreads_dated(tmp_path))
     assert values(source.interactions, "book_id", "rating", "date_added", "read_at") == [
-        ("130580", 4, "Tue Oct 17 09:40:11 -0700 2017", "Sun Oct 01 00:00:00 -0700 2017"),
-        ("836610", None, "Tue Oct 17 09:40:11 -0700 2017", ""),
+        ("130580", "4", "Tue Oct 17 09:40:11 -0700 2017", "Sun Oct 01 00:00:00 -0700 2017"),
+        ("836610", "", "Tue Oct 17 09:40:11 -0700 2017", ""),
     ]
     assert source.columns["timestamp"] == "date_added"  # a book may be read before it was begun
     assert source.order == "column"

@@ -6,7 +6,9 @@ import pytest
 from source_layouts import recbole, write_lines
 from source_tables import faults, opened, records, values
 
+from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.importers.formats import format_by_name
+from mmsrarec.data.importers.importing import ImportOptions, import_place
 from mmsrarec.data.importers.source import ReadOptions
 from mmsrarec.errors import DataError
 
@@ -116,3 +118,14 @@ def test_two_data_sets_in_one_folder_are_refused(tmp_path: Path) -> None:
         format_by_name("recbole").read(str(tmp_path), ReadOptions())
     source = format_by_name("recbole").read(str(tmp_path / "ml.inter"), ReadOptions())
     assert source.name == "ml"
+
+
+def test_times_with_an_exponent_are_whole_where_their_digits_suffice(tmp_path: Path) -> None:
+    header = "user_id:token\titem_id:token\ttimestamp:float"
+    rows = ["1\ta\t8.81250949e+08", "1\tb\t8.812509495E8", "1\tc\t881250950", "1\td\t881250951.0"]
+    place = write_lines(tmp_path / "source" / "a.inter", header, *rows)
+    report = import_place("recbole", str(place), tmp_path / "out", ImportOptions(max_rejects=0))
+    dataset = Dataset.load(tmp_path / "out")
+    assert dataset.interactions.time.tolist() == [881250949, 881250949, 881250950, 881250951]
+    assert [dataset.items[code].item_id for code in dataset.interactions.item.tolist()] == ["a", "b", "c", "d"]
+    assert report.rejects == 0

@@ -14,8 +14,8 @@ from mmsrarec.errors import DataError
 def test_reviews_keep_their_dates_as_they_stand(tmp_path: Path) -> None:
     source = opened("yelp", yelp(tmp_path))
     assert values(source.interactions, "user_id", "business_id", "stars", "date") == [
-        ("u1", "b1", 3.0, "2018-07-07 22:09:11"),
-        ("u1", "b2", 5.0, "2012-01-03 15:28:18"),
+        ("u1", "b1", "3", "2018-07-07 22:09:11"),
+        ("u1", "b2", "5", "2012-01-03 15:28:18"),
     ]
     assert source.columns["interactions.rating"] == "stars"
 

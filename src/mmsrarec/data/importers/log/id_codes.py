@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.reading.line_faults import Fault, Kind, check_id
 
+UNKNOWN = np.int32(-(2**31))
+"""Stands for the code of an id that was not met yet."""
 IdColumn = Literal["user_id", "item_id"]
 
 
@@ -24,33 +26,49 @@ class IdCodes:
         self.column: IdColumn = column
         self.names: list[str] = []
         self.faults: list[Fault] = []
-        self._codes: dict[str, int] = {}
+        self._code_of = np.empty(0, dtype=np.int32)
+        self._hash_of = np.empty(0, dtype=np.uint64)
+        self._alive: pl.Series | None = None
 
     def of(self, values: pl.Series) -> NDArray[np.int32]:
         """The codes of (n,) values; negative ones say which fault it is."""
         text, wrong = id_text(values, self.column)
         if not len(text):
             return np.empty(0, dtype=np.int32)
-        different = text.unique(maintain_order=True)
-        codes = [self._code(name) for name in different.to_list()]
-        new = text.replace_strict(different, codes, return_dtype=pl.Int32).to_numpy()
+        # Polars keeps one number for each text as long as a column with them is alive; an array turns it into our code
+        categories = text.cast(pl.Categorical)
+        if self._alive is None:
+            self._alive = categories.head(0)
+        places, hashes = categories.to_physical().to_numpy(), text.hash().to_numpy()
+        if (more := int(places.max()) + 1 - len(self._code_of)) > 0:
+            more += len(self._code_of)
+            self._code_of = np.append(self._code_of, np.full(more, UNKNOWN, dtype=np.int32))
+            self._hash_of = np.append(self._hash_of, np.zeros(more, dtype=np.uint64))
+        answer = self._code_of[places]
+        new = np.flatnonzero(answer == UNKNOWN)
+        if len(new):
+            different, first = np.unique(places[new], return_index=True)
+            order = np.argsort(first)
+            names = text.gather(new[first[order]]).to_list()
+            self._code_of[different[order]] = [self._code(name) for name in names]
+            self._hash_of[different] = hashes[new[first]]
+            answer = self._code_of[places]
+        if (self._hash_of[places] != hashes).any():
+            raise AssertionError(f"the numbers that Polars {pl.__version__} gives to {self.column} do not last")
         if wrong is not None:
             self.faults.append(Fault(f"{self.column} is a {wrong[1]}, neither text nor a whole number"))
-            new = np.where(wrong[0].to_numpy(), np.int32(-len(self.faults)), new)
-        return new
+            answer = np.where(wrong[0].to_numpy(), np.int32(-len(self.faults)), answer)
+        return answer
 
     def _code(self, name: str) -> int:
-        code = self._codes.get(name)
-        if code is None:
-            try:
-                check_id(name, self.column)
-                code = len(self.names)
-                self.names.append(name)
-            except Fault as fault:
-                self.faults.append(fault)
-                code = -len(self.faults)
-            self._codes[name] = code
-        return code
+        """The code of a new value."""
+        try:
+            check_id(name, self.column)
+        except Fault as fault:
+            self.faults.append(fault)
+            return -len(self.faults)
+        self.names.append(name)
+        return len(self.names) - 1
 
     def reasons(self, codes: NDArray[np.int32]) -> tuple[pl.Series, pl.Series]:
         """The reason and the kind of each of (n,) negative codes."""

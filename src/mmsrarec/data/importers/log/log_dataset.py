@@ -110,7 +110,7 @@ def make_dataset(
         answer.unit = "steps"
     user_ids, user = renumbered(log.users.names, rows.user, rows.line_order)
     only_used = options.core is not None or source.catalogue == "log" or catalogue is None
-    items, item = _final_items(items, rows, log, only_used)
+    items, item = _final_items(items, rows, 0 if only_used or catalogue is None else len(catalogue.items))
     interactions = make_interactions(user, item, rows.seconds, len(user_ids), len(items))
     answer.dataset = Dataset(source.name, items, tuple(user_ids), interactions, times=times)
     return answer
@@ -266,14 +266,13 @@ def _refuse_unknown(
     raise DataError(f"{count} ({names}{', ...' if len(unknown) > 5 else ''}); {hint}")
 
 
-def _final_items(items: list[Item], rows: _Rows, log: RawLog, only_used: bool) -> tuple[tuple[Item, ...], IntArray]:
-    """The items of the data set, and the codes of the rows among them."""
-    if not only_used:
-        return tuple(items), rows.item.astype(np.int64)
-    used = np.unique(rows.item)
+def _final_items(items: list[Item], rows: _Rows, catalogue: int) -> tuple[tuple[Item, ...], IntArray]:
+    """The items of the data set, which are the first of all and those with a row, and the codes of the rows."""
+    used: IntArray = np.union1d(np.arange(catalogue), rows.item)
     place = np.full(len(items), -1, dtype=np.int64)
     place[used] = np.arange(len(used))
-    return tuple(items[code] for code in used.tolist()), place[rows.item]
+    codes: list[int] = used.tolist()
+    return tuple(items[code] for code in codes), place[rows.item]
 
 
 def _repeated(rows: _Rows) -> NDArray[np.bool_]:

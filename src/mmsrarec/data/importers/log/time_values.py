@@ -142,7 +142,7 @@ class TimeColumn:
 
     def _fractions(self, text: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
         """Microseconds of numbers with a fraction, which fit, and which are whole in truth and stay as they are."""
-        parts = text.str.extract_groups(_NUMBER).struct.unnest()
+        parts = _without_exponent(text).str.extract_groups(_NUMBER).struct.unnest()
         sign, digits, rest = (parts.to_series(number) for number in range(3))
         number = digits.cast(pl.Int64, strict=False)
         fits = (number.is_not_null() & rest.is_not_null()).to_numpy()
@@ -184,6 +184,17 @@ class TimeColumn:
         self.without_zone += int((no_zone & fits).sum())
         self.days += int((no_time & fits).sum())
         return value.to_numpy(), fits.to_numpy(), np.zeros(len(text), dtype=bool)
+
+
+def _without_exponent(text: pl.Series) -> pl.Series:
+    """Numbers such as 8.81250955e+08, as R, pandas and RecBole write them, in digits; all other texts as they are."""
+    number = text.str.contains(r"^-?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]{1,2}$")
+    if not number.any():
+        return text
+    values = text.cast(pl.Float64, strict=False)
+    whole = (values == values.floor()) & (values.abs() < 2.0**63)
+    digits = values.set(~whole, None).cast(pl.Int64, strict=False).cast(pl.String) + "."
+    return text.zip_with(~number, digits.fill_null(values.cast(pl.String)))
 
 
 def _iso(text: pl.Series) -> pl.Series:

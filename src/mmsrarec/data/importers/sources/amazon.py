@@ -12,11 +12,10 @@ from mmsrarec.data.importers.amazon_products import PRODUCT_ROLES, PRODUCTS_UNUS
 from mmsrarec.data.importers.id_columns import guess_id_columns
 from mmsrarec.data.importers.places import files_near, find_files, is_file, pictures_by_stem, plain_name
 from mmsrarec.data.importers.rewriting import one_after_the_other
-from mmsrarec.data.importers.source import Format, ReadOptions, Record, Records, Source, Table
+from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Source
 from mmsrarec.data.reading.delimited import read_delimited
 from mmsrarec.data.reading.files import Lines, text_lines
-from mmsrarec.data.reading.json_lines import json_lines
-from mmsrarec.data.reading.line_faults import Fault
+from mmsrarec.data.reading.json_batches import json_batches
 from mmsrarec.errors import DataError
 
 REVIEWS = r"(reviews?_.*\.json|.*_5\.json|ratings?_.*\.csv|(?!meta_).*\.jsonl)"
@@ -54,14 +53,13 @@ def read(place: str, options: ReadOptions) -> Source:
     if products is None:
         notes.append("No file meta_* lies beside the reviews: the items have no texts. Name it by --items.")
     return Source(
-        name=_subject(logs[0]),
+        name=_category(logs[0]),
         interactions=interactions,
         items=items,
         pictures=options.pictures,
         columns={f"interactions.{field}": column for field, column in roles.items()}
         | (PRODUCT_ROLES if items is not None else {}),
-        unused={f"interactions.{name}": reason for name, reason in UNUSED.items() if name not in roles.values()}
-        | {f"items.{name}": reason for name, reason in PRODUCTS_UNUSED.items()},
+        unused={name: reason for name, reason in UNUSED.items() if name not in roles.values()} | PRODUCTS_UNUSED,
         unknown_items="add",
         described_again="first",
         catalogue="log",
@@ -108,12 +106,12 @@ def _logs(place: str, files: list[Path]) -> list[Path]:
         return files[:1]
     parts = {path: match for path in files if (match := PARTS.fullmatch(plain_name(path)))}
     logs = [path for path in find_files(files, REVIEWS) if path not in parts]
-    subjects = {(path.parent, match[1]) for path, match in parts.items()}
-    if not logs and len(subjects) == 1:
+    categories = {(path.parent, match[1]) for path, match in parts.items()}
+    if not logs and len(categories) == 1:
         order = ("train", "valid", "test")
         return sorted(parts, key=lambda path: order.index(parts[path][2].lower()))
     logs += [path for path in find_files(files, r".+\.csv") if path not in parts and path not in logs]
-    names = [path.name for path in logs] + sorted({f"{folder.name}/{name}.train.csv" for folder, name in subjects})
+    names = [path.name for path in logs] + sorted({f"{folder.name}/{name}.train.csv" for folder, name in categories})
     if not names:
         raise DataError(f"{place} holds no reviews: name a file such as reviews_Beauty_5.json.gz or All_Beauty.jsonl")
     if len(names) > 1:
@@ -121,7 +119,7 @@ def _logs(place: str, files: list[Path]) -> list[Path]:
     return logs
 
 
-def _subject(path: Path) -> str:
+def _category(path: Path) -> str:
     """The category in the name of a file: Beauty in reviews_Beauty_5.json.gz, meta_Beauty.json and Beauty.train.csv."""
     name = plain_name(path).split(".")[0]
     name = re.sub(r"^(reviews?|ratings?|meta)_", "", name, flags=re.IGNORECASE)
@@ -133,20 +131,22 @@ def _products_of(log: Path, files: Iterable[Path]) -> Path | None:
     candidates = [path for path in find_files(files, PRODUCTS) if path != log]
     if log.parent.name == "review_categories":
         candidates += find_files(files_near(str(log.parent.parent / "meta_categories"), 0), PRODUCTS)
-    same = [path for path in candidates if _subject(path).lower() == _subject(log).lower()]
+    same = [path for path in candidates if _category(path).lower() == _category(log).lower()]
     return next(iter(same or (candidates if len(candidates) == 1 else [])), None)
 
 
-def _interactions(logs: list[Path], encoding: str | None) -> tuple[Table, dict[str, str], list[str]]:
+def _interactions(logs: list[Path], encoding: str | None) -> tuple[Batches, dict[str, str], list[str]]:
     """The table of interactions, the columns by field, and remarks."""
     _, first = next(text_lines(Lines(logs[0], encoding)), (0, ""))
     if (first or "").lstrip().startswith("{"):
-        table = json_lines(logs[0], encoding=encoding, literals=True)
-        return table, _roles(_first_record(table), logs[0]), []
+        table = json_batches(logs[0], encoding=encoding, literals=True)
+        roles = _roles(table.columns, logs[0])
+        required = [column for field, column in roles.items() if field != "rating"]
+        return json_batches(logs[0], encoding=encoding, literals=True, required=required), roles, []
     names = [name.strip().strip('"') for name in (first or "").split(",")]
     if any(name in (*ITEMS, *USERS, "item_id", "user") for name in names):
         table = one_after_the_other([read_delimited(path, separator=",", encoding=encoding) for path in logs])
-        return table, _roles(dict.fromkeys(table.columns), logs[0]), _split_notes(logs)
+        return table, _roles(table.columns, logs[0]), _split_notes(logs)
     if len(names) != len(RATING_COLUMNS):
         raise DataError(f"{logs[0]} has {len(names)} columns: user, item, rating and time are expected, or JSON lines")
     table = read_delimited(logs[0], separator=",", names=RATING_COLUMNS, encoding=encoding)
@@ -154,15 +154,7 @@ def _interactions(logs: list[Path], encoding: str | None) -> tuple[Table, dict[s
     return table, {"user_id": user, "item_id": item, "rating": "rating", "timestamp": "timestamp"}, [reason]
 
 
-def _first_record(table: Records) -> Record:
-    """The first record that can be read."""
-    record = next((record for _, record in table.rows if not isinstance(record, Fault)), None)
-    if record is None:
-        raise DataError(f"{table.file} holds no review: each line must be an object, as JSON or as a Python literal")
-    return record
-
-
-def _roles(record: Record, path: Path) -> dict[str, str]:
+def _roles(columns: tuple[str, ...], path: Path) -> dict[str, str]:
     """Field -> the column of it, by edition."""
     fields = {
         "user_id": (*USERS, "user"),
@@ -170,10 +162,13 @@ def _roles(record: Record, path: Path) -> dict[str, str]:
         "timestamp": TIMES,
         "rating": RATINGS,
     }
-    roles = {field: column for field, names in fields.items() for column in names if column in record}
-    roles = {field: next(name for name in names if name in record) for field, names in fields.items() if field in roles}
+    roles = {
+        field: next(name for name in names if name in columns)
+        for field, names in fields.items()
+        if not set(names).isdisjoint(columns)
+    }
     if missing := [field for field in ("user_id", "item_id", "timestamp") if field not in roles]:
-        seen = ", ".join(list(record)[:12])
+        seen = ", ".join(columns[:12])
         raise DataError(f"{path} has no column for {missing[0]} ({seen}): say it by --map {missing[0]}=COLUMN")
     return roles
 

@@ -20,6 +20,7 @@ from mmsrarec.data.importers.places import (
 from mmsrarec.data.importers.rewriting import with_changed_batches, with_changed_rows
 from mmsrarec.data.importers.source import Batches, Format, ReadOptions, Record, Records, Source
 from mmsrarec.data.reading.delimited import read_delimited
+from mmsrarec.data.reading.json_batches import json_batches
 from mmsrarec.data.reading.json_lines import json_lines
 from mmsrarec.data.reading.line_faults import Fault
 from mmsrarec.errors import DataError
@@ -31,9 +32,9 @@ NO_COVER = re.compile(r"nophoto|nocover", re.IGNORECASE)
 DATES = ("date_added", "date_updated", "read_at", "started_at")
 COUNTED = "counted over the whole log, which gives away the future"
 UNUSED = {
-    **{f"interactions.{name}": "the time of an interaction is date_added" for name in DATES[1:]},
-    **dict.fromkeys(("interactions.review_id", "interactions.is_reviewed"), "not used"),
-    "interactions.review_text_incomplete": "the text of a review says what is to be predicted",
+    **{f"{name}": "the time of an interaction is date_added" for name in DATES[1:]},
+    **dict.fromkeys(("review_id", "is_reviewed"), "not used"),
+    "review_text_incomplete": "the text of a review says what is to be predicted",
     **dict.fromkeys(("is_read", "isRead"), "whether it was read; --map event=is_read makes it an event"),
     **dict.fromkeys(("average_rating", "ratings_count", "text_reviews_count", "work_ratings_count"), COUNTED),
     **dict.fromkeys(("work_text_reviews_count", *(f"ratings_{stars}" for stars in range(1, 6))), COUNTED),
@@ -74,9 +75,7 @@ def read(place: str, options: ReadOptions) -> Source:
     maps = {} if pattern == DATED else _maps(files)
     books = options.items or _books(log, files)
     pictures = pictures_by_stem(options.pictures)
-    interactions = json_lines(log) if pattern == DATED else _numbers(log, maps)
-    if isinstance(interactions, Records):
-        interactions = with_changed_rows(interactions, _without_rating)
+    table = json_batches(log) if pattern == DATED else read_delimited(log, separator=",")
     notes = [EDITIONS, NO_RATING] if not log.name.startswith("ratings") else []
     if pattern == NUMBERS:
         order = "all rows" if log.name.startswith("ratings") else "the rows of each user"
@@ -85,7 +84,7 @@ def read(place: str, options: ReadOptions) -> Source:
             notes.append("Without book_id_map.csv and user_id_map.csv the ids are numbers, which fit no file of books.")
     return Source(
         name=log.name.split(".")[0],
-        interactions=interactions,
+        interactions=_by_id(table, maps),
         items=None if books is None else _catalogue(books, options.encoding, pictures),
         pictures=options.pictures,
         columns={"user_id": "user_id", "item_id": "book_id", "interactions.rating": "rating"}
@@ -140,9 +139,8 @@ def _maps(files: list[Path]) -> dict[str, dict[str, str]]:
     return maps
 
 
-def _numbers(path: Path, maps: dict[str, dict[str, str]]) -> Batches:
-    """The log in CSV, with the ids that the numbers stand for; a rating of 0 is none."""
-    table = read_delimited(path, separator=",")
+def _by_id(table: Batches, maps: dict[str, dict[str, str]]) -> Batches:
+    """The log with the ids that numbers stand for; a rating of 0 is none."""
 
     def change(rows: pl.DataFrame) -> pl.DataFrame:
         ids = [pl.col(name).replace(numbers) for name, numbers in maps.items() if name in rows.columns]
@@ -150,11 +148,6 @@ def _numbers(path: Path, maps: dict[str, dict[str, str]]) -> Batches:
         return rows.with_columns(*ids, *ratings)
 
     return with_changed_batches(table, change, {name: name for name in table.columns})
-
-
-def _without_rating(row: Record) -> Record:
-    """An interaction whose rating of 0 is none."""
-    return {**row, "rating": None} if row.get("rating") in (0, "0") else row
 
 
 def _catalogue(path: Path, encoding: str | None, pictures: dict[str, str]) -> Records:

@@ -153,8 +153,8 @@ def _message(error: BaseException) -> str:
 
 def _ask(connection: Any, query: str, alchemy: ModuleType) -> tuple[list[str], Iterable[Sequence[Sequence[object]]]]:
     """The names of the columns that a query gives, and its rows in parts."""
-    statement = alchemy.text(query.strip().rstrip(";").replace(":", r"\:"))  # a colon is no parameter, as in x::int
-    result = connection.execution_options(stream_results=True, yield_per=BATCH_ROWS).execute(statement)
+    clause = alchemy.text(query.strip().rstrip(";").replace(":", r"\:"))  # a colon is no parameter, as in x::int
+    result = connection.execution_options(stream_results=True, yield_per=BATCH_ROWS).execute(clause)
     if not result.returns_rows:
         raise DataError("the query gives no rows: it must be a SELECT")
     names = [str(name) for name in cast(Iterable[object], result.keys())]

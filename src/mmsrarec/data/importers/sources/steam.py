@@ -1,22 +1,27 @@
 """Steam as UCSD publishes it: steam_reviews.json and steam_games.json, whose lines are Python literals and no JSON."""
 
 import re
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import partial
+
+import polars as pl
 
 from mmsrarec.data.importers.places import files_near, find_file, has_file, is_file, pictures_by_stem
 from mmsrarec.data.importers.rewriting import with_changed_rows
-from mmsrarec.data.importers.source import Format, ReadOptions, Record, Source
+from mmsrarec.data.importers.source import Batch, Batches, Format, ReadOptions, Record, Source
+from mmsrarec.data.reading.json_batches import json_batches
 from mmsrarec.data.reading.json_lines import json_lines
 from mmsrarec.errors import DataError
 
 REVIEWS, GAMES = r"steam_reviews.*\.json", r"steam_games.*\.json"
 YEAR = re.compile(r"\b(19[7-9]\d|20\d\d)\b")
 UNUSED = {
-    "interactions.text": "the text of a review says what is to be predicted",
+    "text": "the text of a review says what is to be predicted",
     **dict.fromkeys(("hours", "products"), "counted until the day of collection, which gives away the future"),
     **dict.fromkeys(("found_funny", "page", "page_order", "compensation"), "not used"),
-    **dict.fromkeys(("interactions.username", "interactions.early_access"), "not used"),
-    **dict.fromkeys(("url", "reviews_url", "items.app_name", "early_access"), "no words of the game"),
+    **dict.fromkeys(("username", "early_access"), "not used"),
+    **dict.fromkeys(("url", "reviews_url", "app_name", "early_access"), "no words of the game"),
     **dict.fromkeys(("price", "discount_price", "metascore"), "no words of the game"),
     "sentiment": "counted over the whole log, which gives away the future",
     "tags": "users write tags, so a tag may give away what is to be predicted",
@@ -43,7 +48,7 @@ def read(place: str, options: ReadOptions) -> Source:
         items = with_changed_rows(table, partial(_game, pictures=pictures))
     return Source(
         name="steam",
-        interactions=with_changed_rows(json_lines(reviews, literals=True), _review),
+        interactions=_by_user(json_batches(reviews, literals=True)),
         items=items,
         pictures=options.pictures,
         columns={"user_id": "user_id", "interactions.item_id": "product_id", "timestamp": "date"}
@@ -71,9 +76,21 @@ FORMAT = Format(
 )
 
 
-def _review(row: Record) -> Record:
-    """A review whose user is the user_id or, without one, the name."""
-    return {**row, "user_id": row.get("user_id") or row.get("username")}
+def _by_user(table: Batches) -> Batches:
+    """The reviews, whose user is the user_id or, without one, the name."""
+
+    def read(wanted: Collection[str]) -> Iterator[Batch]:
+        by_id = pl.col("user_id") != ""
+        for batch in table.read({*wanted, "username"}):
+            rows = batch.rows
+            if "user_id" in wanted:
+                name = pl.col("username")
+                either = pl.when(by_id).then("user_id").otherwise(name) if "user_id" in rows.columns else name
+                rows = rows.with_columns(user_id=either)
+            yield batch._replace(rows=rows.select(name for name in columns if name in wanted))
+
+    columns = tuple(dict.fromkeys((*table.columns, "user_id")))
+    return replace(table, columns=columns, read=read) if "username" in table.columns else table
 
 
 def _game(row: Record, pictures: dict[str, str]) -> Record:

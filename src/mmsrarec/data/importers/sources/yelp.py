@@ -17,6 +17,7 @@ from mmsrarec.data.importers.places import (
 )
 from mmsrarec.data.importers.rewriting import with_changed_rows
 from mmsrarec.data.importers.source import Format, ReadOptions, Record, Source
+from mmsrarec.data.reading.json_batches import json_batches
 from mmsrarec.data.reading.json_lines import json_lines
 from mmsrarec.data.reading.line_faults import Fault
 from mmsrarec.errors import DataError
@@ -24,10 +25,10 @@ from mmsrarec.errors import DataError
 REVIEWS, BUSINESSES, PHOTOS = (rf"(yelp_academic_dataset_)?{name}\.json" for name in ("review", "business", "photos?"))
 COUNTED = "counted over the whole log, which gives away the future"
 UNUSED = {
-    "interactions.text": "the text of a review says what is to be predicted",
-    "interactions.review_id": "not used",
+    "text": "the text of a review says what is to be predicted",
+    "review_id": "not used",
     **dict.fromkeys(("useful", "funny", "cool"), "votes of later readers"),
-    **dict.fromkeys(("items.stars", "review_count", "is_open"), COUNTED),
+    **dict.fromkeys(("stars", "review_count", "is_open"), COUNTED),
     **dict.fromkeys(("latitude", "longitude", "hours", "postal_code"), "no words"),
 }
 NOT_READ = {
@@ -56,7 +57,7 @@ def read(place: str, options: ReadOptions) -> Source:
         items = with_changed_rows(table, partial(_business, pictures=pictures))
     return Source(
         name="yelp",
-        interactions=json_lines(reviews),
+        interactions=json_batches(reviews),
         items=items,
         pictures=folder,
         columns={
