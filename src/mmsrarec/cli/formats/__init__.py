@@ -1,1 +1,1 @@
-"""How the longer answers of verbs are shown to people: `check` and `images`."""
+"""How longer answers are shown to people, and the tables of ids that verbs read and write."""
