@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.core.artefacts import writing
@@ -128,6 +128,7 @@ def test_order_within_one_second_survives_rounding(tmp_path: Path) -> None:
 word = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6).filter(lambda w: not is_null(w))
 
 
+@settings(deadline=None)  # each writes a data folder
 @given(
     st.lists(word, min_size=1, max_size=5, unique=True), st.lists(word, min_size=1, max_size=3, unique=True), st.data()
 )

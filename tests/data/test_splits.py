@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsrarec.data.dataset import make_interactions
-from mmsrarec.data.splits import check_split, make_split, with_validation
-from mmsrarec.errors import MmsrarecError
+from mmsrarec.data.dataset import Dataset, make_interactions
+from mmsrarec.data.splits import AMAZON_2023_CUTS, check_clock, check_split, make_split, with_validation
+from mmsrarec.errors import MmsrarecError, RecipeError
 
 
 def events_of(lengths):
@@ -77,3 +77,16 @@ def test_a_log_that_cannot_be_cut_is_refused_in_one_line():
         MmsrarecError, match="time-cut leaves 0 events to train on, 0 users to choose by, 0 to test: name"
     ):
         check_split(make_split("time-cut", at_once, 0))
+
+
+def test_the_published_cuts_of_amazon_2023_hold_for_every_domain() -> None:
+    first, second = AMAZON_2023_CUTS
+    times = [first - 5, first - 1, first, second - 1, second, second + 9]
+    interactions = make_interactions(np.zeros(6, dtype=np.int64), np.arange(6), np.array(times), 1, 6)
+    split = make_split("amazon-2023", interactions, 0)
+    assert (split.name, split.cut) == ("amazon-2023", second)
+    assert split.train.item.tolist() == [0, 1]
+    assert (split.valid.target.tolist(), split.test.target.tolist()) == ([2], [4])
+    assert split.test.history[0].tolist() == [0, 1, 2, 3]
+    with pytest.raises(RecipeError, match="are steps"):
+        check_clock(Dataset("d", (), (), interactions, times="steps"), ["amazon-2023"])

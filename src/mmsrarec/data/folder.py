@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 import polars as pl
@@ -183,14 +183,15 @@ def write_tables(dataset: Dataset, folder: Path, image_sources: Mapping[str, str
 
 def write_items(items: Collection[Item], folder: Path, image_sources: Mapping[str, str]) -> None:
     """Write items.parquet into an existing folder; `image_sources` as in `write_tables`."""
-    rows = [
-        (item.item_id, item.title, item.text, item.categories, item.image, image_sources.get(item.item_id))
-        for item in items
-    ]
-    safe = [tuple(without_surrogates(value) if isinstance(value, str) else value for value in row) for row in rows]
-    columns = zip(*safe, strict=True) if safe else ((),) * len(ITEM_SCHEMA)
-    table = {name: list(values) for name, values in zip(ITEM_SCHEMA, columns, strict=True)}
-    table["categories"] = [[without_surrogates(name) for name in names or ()] for names in table["categories"]]
+    sources = [image_sources.get(item.item_id) for item in items]
+    table: dict[str, list[Any]] = {
+        "item_id": [item.item_id for item in items],
+        "title": [without_surrogates(item.title) for item in items],
+        "description": [without_surrogates(item.text) for item in items],
+        "categories": [[without_surrogates(name) for name in item.categories] for item in items],
+        "image": [None if item.image is None else without_surrogates(item.image) for item in items],
+        "image_source": [None if name is None else without_surrogates(name) for name in sources],
+    }
     pl.DataFrame(table, schema=ITEM_SCHEMA).write_parquet(folder / ITEMS)
 
 
@@ -256,7 +257,7 @@ def _read_items(path: Path) -> tuple[Item, ...]:
         raise DataError(f"{path}: a column has another type ({one_line(error)[:80]})") from None
     items: list[Item] = []
     rows: dict[str, int] = {}
-    for number, (item_id, title, text, names, image, _) in enumerate(table.iter_rows(), start=1):
+    for number, (item_id, title, description, names, image, _) in enumerate(table.iter_rows(), start=1):
         try:
             check_id(item_id or "", "item_id")
         except Fault as reason:
@@ -264,8 +265,9 @@ def _read_items(path: Path) -> tuple[Item, ...]:
         if item_id in rows:
             raise DataError(f"{path}, row {number}: item {item_id!r} again (first in row {rows[item_id]}); keep one")
         rows[item_id] = number
-        categories = tuple(name for name in map(clean, filter(None, names or ())) if name)
-        items.append(Item(item_id, clean(title or ""), clean(text or ""), categories, image or None))
+        texts = [clean(text) for text in cast("list[str | None]", names or []) if text]
+        categories = tuple(text for text in texts if text)
+        items.append(Item(item_id, clean(title or ""), clean(description or ""), categories, image or None))
     if not items:
         raise DataError(f"{path} holds no items")
     return tuple(items)

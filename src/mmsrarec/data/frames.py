@@ -48,7 +48,7 @@ def dataset_of(
     for key, column in (columns or {}).items():
         if aliases.get(key, key) not in known:
             raise DataError(f"columns: unknown key {key!r}: choose from {', '.join(sorted(known))}")
-        user_map[aliases.get(key, key)] = tuple(column.split("+")) if isinstance(column, str) else tuple(column)
+        user_map[aliases.get(key, key)] = tuple(column.split("+"))
     source = Source(
         name,
         table_of(interactions, "interactions"),
@@ -73,11 +73,12 @@ def table_of(frame: Any, table: str) -> Table:
     """
     if isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
         return Frame(table, frame.lazy(), first_line=0)
+    whole: Any = frame
     source: Any = (
-        cast("dict[str, Any]", frame).keys() if isinstance(frame, Mapping) else getattr(frame, "columns", None)
+        cast("dict[str, Any]", frame).keys() if isinstance(frame, Mapping) else getattr(whole, "columns", None)
     )
     if source is None:
-        kind = type(frame).__name__
+        kind = type(whole).__name__
         raise DataError(f"{table}: give a pandas or Polars DataFrame, or a dict of columns, not {kind}")
     names = [str(column) for column in source]
     for column in names:
@@ -117,19 +118,18 @@ def _values(column: Any) -> list[Any]:
 
 def _plain(value: Any) -> Any:
     """NumPy's and pandas' values as Python has them."""
+    other: Any = value
     if isinstance(value, np.datetime64):
-        return None if np.isnat(cast(Any, value)) else value.astype("datetime64[us]").item()
+        return None if np.isnat(other) else other.astype("datetime64[us]").item()
     if is_missing(value):
         return None
     if isinstance(value, np.generic):
-        return value.item()
+        return other.item()
     if isinstance(value, datetime) and type(value) is not datetime:  # pandas' Timestamp
-        return cast(Any, value).to_pydatetime(warn=False) if hasattr(value, "to_pydatetime") else value
-    return (
-        value
-        if isinstance(value, (str, int, float, datetime, date)) or not hasattr(value, "tolist")
-        else value.tolist()
-    )
+        return other.to_pydatetime(warn=False) if hasattr(other, "to_pydatetime") else other
+    if isinstance(value, (str, int, float, date)) or not hasattr(other, "tolist"):
+        return other
+    return other.tolist()
 
 
 def _with_pictures(

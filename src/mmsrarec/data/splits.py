@@ -15,14 +15,19 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import Dataset, IntArray, Interactions
 from mmsrarec.errors import RecipeError
 
-SplitName = Literal["leave-one-out", "user-8-1-1", "time-cut"]
+SplitName = Literal["leave-one-out", "user-8-1-1", "time-cut", "amazon-2023"]
 Everything = Literal["all"]
 EVERYTHING: Everything = "all"
 """The split that holds nothing out: a model is fitted on it again once all choices are made, and then served."""
 RepeatConsumption = Literal["exclude", "allow"]
 """Whether an item that a user consumed may be recommended to them again: see `Queries.excluded`."""
-CLOCKED_SPLITS: tuple[SplitName, ...] = ("time-cut",)
+CLOCKED_SPLITS: tuple[SplitName, ...] = ("time-cut", "amazon-2023")
 """Splits that compare the times of different users, which steps cannot do."""
+USUAL_SPLITS: tuple[SplitName, ...] = ("leave-one-out", "user-8-1-1", "time-cut")
+"""Splits that fit any log."""
+AMAZON_2023_CUTS = (1_628_643_414, 1_658_002_729)
+"""The seconds at which the published split by time of Amazon's reviews of 2023 cuts all domains; the published cuts are
+1628643414042 and 1658002729837 milliseconds."""
 FIRST_CUT, SECOND_CUT = 0.8, 0.9
 """Quantiles of the times at which "time-cut" cuts: validation starts at the first, the test at the second."""
 
@@ -162,7 +167,7 @@ def user_8_1_1(interactions: Interactions, seed: int) -> Split:
     )
 
 
-def time_cut(interactions: Interactions) -> Split:
+def time_cut(interactions: Interactions, cuts: tuple[int, int] | None = None, name: str = "time-cut") -> Split:
     """Split at two times: training lies before the first, validation between them, the test after the second.
 
     A user's query is the first interaction after a cut, if the user has an earlier interaction. In no other split are
@@ -170,14 +175,19 @@ def time_cut(interactions: Interactions) -> Split:
 
     Args:
         interactions: The whole log, in seconds.
+        cuts: The seconds at which validation and the test begin; None takes the quantiles FIRST_CUT and SECOND_CUT.
+        name: The name of the split.
 
     Returns:
         The split, with `cut` set.
     """
-    cuts = np.quantile(interactions.time, (FIRST_CUT, SECOND_CUT), method="higher") if len(interactions) else (0, 0)
-    first, second = map(int, cuts)
+    if cuts is None:
+        quantiles = (FIRST_CUT, SECOND_CUT)
+        drawn_cuts = np.quantile(interactions.time, quantiles, method="higher") if len(interactions) else (0, 0)
+        cuts = (int(drawn_cuts[0]), int(drawn_cuts[1]))
+    first, second = cuts
     valid, test = (_first_since(interactions, *span) for span in ((first, second), (second, np.inf)))
-    return Split("time-cut", interactions.where(interactions.time < first), valid, test, second)
+    return Split(name, interactions.where(interactions.time < first), valid, test, second)
 
 
 def _first_since(interactions: Interactions, since: float, until: float) -> Queries:
@@ -254,9 +264,14 @@ def make_split(
     if name == EVERYTHING:
         no_queries = queries_at(interactions, np.empty(0, dtype=np.int64))
         return Split(name, interactions, no_queries, no_queries)
-    if name == "user-8-1-1":
-        split = user_8_1_1(interactions, seed)
-    else:
-        split = leave_one_out(interactions) if name == "leave-one-out" else time_cut(interactions)
+    match name:
+        case "user-8-1-1":
+            split = user_8_1_1(interactions, seed)
+        case "leave-one-out":
+            split = leave_one_out(interactions)
+        case "time-cut":
+            split = time_cut(interactions)
+        case "amazon-2023":
+            split = time_cut(interactions, AMAZON_2023_CUTS, name)
     valid, test = (replace(part, allow_seen=repeats == "allow") for part in (split.valid, split.test))
     return replace(split, valid=valid, test=test)

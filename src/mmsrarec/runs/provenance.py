@@ -8,7 +8,7 @@ where the data lie, and how the work is done.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, get_args
 
 from pydantic import ValidationError
 
@@ -18,7 +18,7 @@ from mmsrarec.errors import MmsrarecError, NotFittedError
 from mmsrarec.runs.recipe import Recipe, load_recipe
 
 RECIPE = "recipe.toml"
-SPLIT_NAMES: tuple[SplitName, ...] = ("leave-one-out", "user-8-1-1", "time-cut")
+SPLIT_NAMES: tuple[SplitName, ...] = get_args(SplitName)
 TABLES_THAT_MAKE = ("seed", "model", "summarize", "retrieve", "recommend")
 """Tables of a recipe that say how the parts of a run are made; "evaluate" says what is measured of them."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from source_tables import faults, records
+from source_tables import faults, records, values
 
 from mmsrarec.data.reading import json_batches as module
 from mmsrarec.data.reading.json_batches import json_batches
@@ -76,6 +76,12 @@ def test_a_faulty_line_is_set_aside_with_its_number(line: str | bytes, reason: s
     ((number, why),) = faults(table)
     assert number == 2
     assert reason in why
+
+
+def test_a_guest_is_no_fault_whatever_else_the_line_lacks(tmp_path: Path) -> None:
+    table = json_batches(written(tmp_path, '{"user": null}', '{"user": "u"}'), required=["user", "time"])
+    assert values(table, "user") == [("",)]
+    assert faults(table) == [(2, "no time")]
 
 
 def test_half_a_character_is_no_character(tmp_path: Path) -> None:

@@ -103,8 +103,9 @@ def read_map(path: Path) -> dict[str, tuple[str, ...]]:
         raise DataError(f"{path} is no TOML file ({one_line(error)})") from None
     mapping: dict[str, tuple[str, ...]] = {}
     flat = {key: value for key, value in content.items() if not isinstance(value, dict)}
-    for table, entries in [("", flat), *((key, value) for key, value in content.items() if isinstance(value, dict))]:
-        for name, value in cast(dict[str, Any], entries).items():
+    tables = {key: cast(dict[str, Any], value) for key, value in content.items() if isinstance(value, dict)}
+    for table, entries in {"": flat, **tables}.items():
+        for name, value in entries.items():
             columns = [value] if isinstance(value, str) else value
             if not isinstance(columns, list) or not all(isinstance(one, str) for one in cast(list[Any], columns)):
                 raise DataError(f"{path}: {name} must be the name of a column, or a list of names")

@@ -179,10 +179,10 @@ def read_source(source: Source, options: ImportOptions, option: str = "--map") -
         DataError: As `import_place`.
     """
     check_repairs(options.match_ids)
-    report, rejects = Report(notes=list(source.notes)), Rejects()
+    report, rejects, item_rejects = Report(notes=list(source.notes)), Rejects(), Rejects()
     catalogue = None
     if source.items is not None:
-        catalogue = read_items(source, options.columns, options.max_rejects, rejects, option)
+        catalogue = read_items(source, options.columns, options.max_rejects, item_rejects, option)
     table = source.interactions
     names = column_names(table, SAMPLE_RECORDS)
     columns = map_columns(
@@ -202,16 +202,16 @@ def read_source(source: Source, options: ImportOptions, option: str = "--map") -
     made_log = make_dataset(log, catalogue, source, how, rejects, table.file)
     for one in (table, source.items):
         report.notes += one.notes if isinstance(one, Batches) else ()
-    _report_log(report, log, made_log, columns, filters, rejects, source)
+    _report_log(report, log, made_log, columns, filters, rejects, source, options.core)
     pictures: dict[str, str] = {}
     if catalogue is not None:
-        _report_items(report, catalogue, made_log, rejects)
+        _report_items(report, catalogue, made_log, item_rejects)
         left = {item.item_id for item in made_log.dataset.items}
         pictures = {name: picture for name, picture in catalogue.pictures.items() if name in left}
     unbalanced = [name for name, counts in report.rows.items() if not counts.accounted]
     if unbalanced:
         raise AssertionError(f"rows of {unbalanced[0]} are not accounted for: {report.rows[unbalanced[0]]}")
-    return Imported(made_log.dataset, report, rejects, pictures)
+    return Imported(made_log.dataset, report, item_rejects.with_others(rejects), pictures)
 
 
 def _given(read_options: ReadOptions) -> set[str]:
@@ -264,6 +264,7 @@ def _report_log(
     filters: Filters,
     rejects: Rejects,
     source: Source,
+    core: Core | None,
 ) -> None:
     """Add what became of the interactions to a report."""
     report.rows["interactions"] = RowCounts(
@@ -271,9 +272,14 @@ def _report_log(
         len(made_log.dataset.interactions),
         {why: count for why, count in made_log.folded.items() if count},
         {why: count for why, count in (Counter(log.dropped) + Counter(made_log.dropped)).items() if count},
-        rejects.total(log.file),
+        rejects.total(),
     )
     report.unit = made_log.unit
+    if core is not None:
+        report.notes.append(
+            f"the {core[0]},{core[1]} core is that of the whole log, before anything is held out: it looks at what is "
+            "to be predicted, as most published splits do"
+        )
     if made_log.matched_ids:
         report.assumed.append(
             f"{made_log.matched_ids} ids of items were matched to others of the catalogue, as you said"
@@ -333,7 +339,7 @@ def _report_items(report: Report, catalogue: ItemTable, made_log: LogDataset, re
         kept,
         {why: count for why, count in catalogue.folded.items() if count},
         {"without interactions that are kept": unused} if unused else {},
-        rejects.total(catalogue.file),
+        rejects.total(),
     )
     report.columns += catalogue.columns
     report.conversions = dict(sorted(catalogue.conversions.counts.items()))

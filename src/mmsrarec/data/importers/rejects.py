@@ -21,7 +21,7 @@ _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|-?\d[\d.:-]*")
 
 @dataclass
 class Rejects:
-    """The lines that an import sets aside, while it reads.
+    """The lines of a table that an import sets aside, while it reads.
 
     Attributes:
         rows: The lines, in the order in which they were set aside.
@@ -49,16 +49,19 @@ class Rejects:
             part = pl.DataFrame(columns).with_columns(file=pl.lit(_name(file))).select(list(SCHEMA))
             self.parts.append(part.with_columns(pl.col(name).cast(kind) for name, kind in SCHEMA.items()))
 
-    def count(self, kind: Kind, file: Path | str | None = None) -> int:
-        """The number of lines of a kind, in one file or in all."""
-        name = None if file is None else _name(file)
-        rows = sum(row.kind == kind and name in (None, row.file) for row in self.rows)
-        return rows + sum(_count(part, kind, name) for part in self.parts)
+    def count(self, kind: Kind) -> int:
+        """The number of lines of a kind."""
+        return sum(row.kind == kind for row in self.rows) + sum(
+            int((part["kind"] == kind).sum()) for part in self.parts
+        )
 
-    def total(self, file: Path | str | None = None) -> int:
-        """The number of lines, in one file or in all."""
-        name = None if file is None else _name(file)
-        return sum(name in (None, row.file) for row in self.rows) + sum(_count(part, None, name) for part in self.parts)
+    def total(self) -> int:
+        """The number of lines."""
+        return len(self.rows) + sum(part.height for part in self.parts)
+
+    def with_others(self, others: "Rejects") -> "Rejects":
+        """These lines, then those of another table."""
+        return Rejects([*self.rows, *others.rows], [*self.parts, *others.parts])
 
     def frame(self) -> pl.DataFrame:
         """The lines by file, in the order in which files appear, then by line number."""
@@ -74,10 +77,10 @@ class Rejects:
         return [SetAside(*row) for row in self.frame().iter_rows()]
 
     def check(self, file: Path | str, lines: int, share: float, advice: str = "") -> None:
-        """Check that no more than a share of a file's lines is faulty.
+        """Check that no more than a share of a table's lines is faulty.
 
         Args:
-            file: The file.
+            file: The file of the table, for the message.
             lines: The number of its lines.
             share: The accepted share, in [0, 1].
             advice: What else to say.
@@ -85,10 +88,10 @@ class Rejects:
         Raises:
             DataError: More lines are faulty; the message names each kind of fault with its first line.
         """
-        faults = self.count("fault", file)
+        faults = self.count("fault")
         if faults <= share * lines:
             return
-        rows = self.frame().filter(pl.col("kind") == "fault", pl.col("file") == _name(file))
+        rows = self.frame().filter(pl.col("kind") == "fault")
         first = rows.row(0, named=True)
         count = f"{file}: {faults} of {lines} lines are faulty, more than {share:.2%}"
         others = _other_kinds(list(zip(rows["line"], rows["reason"], strict=True)))
@@ -109,7 +112,7 @@ class Rejects:
             DataError: Nothing is left.
         """
         if not count:
-            rows = self.frame().filter(pl.col("file") == _name(file))
+            rows = self.frame()
             reason = ""
             if rows.height:
                 first = one_line(rows["reason"][0])
@@ -138,12 +141,6 @@ def _other_kinds(faults: Sequence[tuple[int, str]]) -> str:
     more = f"; and {len(parts) - _MAX_KINDS} other kinds" if len(parts) > _MAX_KINDS else ""
     same = f" ({counts[first]} such lines)" if parts else ""
     return same + "".join(f"; {part}" for part in parts[:_MAX_KINDS]) + more
-
-
-def _count(part: pl.DataFrame, kind: Kind | None, name: str | None) -> int:
-    if name is not None and part["file"][0] != name:
-        return 0
-    return part.height if kind is None else int((part["kind"] == kind).sum())
 
 
 def _name(file: Path | str) -> str:

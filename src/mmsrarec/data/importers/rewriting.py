@@ -28,6 +28,8 @@ class _ChangedRows:
                 yield line, record if isinstance(record, Fault) else self.change(record)
             except Fault as reason:
                 yield line, reason
+            except KeyError as missing:  # the format's own column, which this file lacks
+                yield line, Fault(f"no {missing.args[0]}")
 
 
 def with_changed_rows(table: Table, change: Change, columns: tuple[str, ...] = ()) -> Records:

@@ -9,6 +9,7 @@ import io
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import polars as pl
@@ -83,7 +84,7 @@ def blocks(path: Path, encoding: str | None = None) -> Iterator[tuple[bytes, boo
         yield with_line_feeds(rest), True
 
 
-def _filled(file: io.RawIOBase, rest: bytes) -> bytes:
+def _filled(file: IO[bytes], rest: bytes) -> bytes:
     """The rest and the next bytes of a file, BLOCK_BYTES or more where there are so many; b"" at its end."""
     parts = [rest]
     size = 0
@@ -116,7 +117,7 @@ class _Delimited:
         if not any(lines):
             raise DataError(f"{self.path} is empty: the first line must name the columns")
         try:
-            fields, self.header_lines = self._record(lines, 0, None)
+            fields, self.header_lines = self.record(lines, 0, None)
         except Fault as fault:
             raise DataError(f"{self.path}: the first line must name the columns, and it is {fault}") from None
         if fields is None:
@@ -146,7 +147,7 @@ class _Delimited:
             rest, first = data[part.used :], first + part.used_lines
             yield batch._replace(whole=whole)
 
-    def _record(self, lines: list[bytes], index: int, used: "_Block | None") -> tuple[list[str] | None, int]:
+    def record(self, lines: list[bytes], index: int, used: "_Block | None") -> tuple[list[str] | None, int]:
         """The fields of the record that starts at a line, and how many lines it has; None: it needs more lines."""
         text = self.decoded(lines[index])
         count = 1
@@ -240,7 +241,7 @@ class _Block:
                 continue
             lines = lines or self.original.split(b"\n")[:-1]
             try:
-                fields, count = self.table._record(lines, index, self)
+                fields, count = self.table.record(lines, index, self)
                 if fields is None:
                     self._stop_at(index, lines)
                     good[index:] = False

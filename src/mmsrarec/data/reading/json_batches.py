@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mmsrarec.data.importers.source import Batch, Batches, SetAside
+from mmsrarec.data.importers.source import Batch, Batches, Record, SetAside
 from mmsrarec.data.reading.delimited import blocks
 from mmsrarec.data.reading.encodings import likely
 from mmsrarec.data.reading.json_lines import MAX_LINE_CHARACTERS, parsed
@@ -32,7 +32,7 @@ def json_batches(
         path: The file, packed or plain.
         encoding: The encoding; None stands for UTF-8, or what a byte order mark says.
         literals: Whether lines that are no JSON may be Python literals, as {'asin': 'B01'}.
-        required: Keys without which a line is faulty.
+        required: Keys without which a line is faulty, unless one before it says nothing.
 
     Returns:
         The table; its columns are the keys in the first 16 MB. Reading it sets faulty lines aside.
@@ -104,14 +104,22 @@ def _exact(file: str, data: bytes, names: list[str], first: int, literals: bool,
     for number, line in enumerate(lines, start=first):
         try:
             record = parsed(line, literals, "" if line.isascii() else f"not UTF-8, {likely(line)}")
-            if missing := [name for name in required if name not in record]:
-                raise Fault(f"no {missing[0]}")
+            _check_keys(record, required)
             rows.append([_text(record.get(name)) for name in names])
             numbers.append(number)
         except Fault as fault:
             faults.append(SetAside(file, number, str(fault), fault.kind))
     table = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
     return Batch(table, pl.Series("line", numbers, dtype=pl.Int64), tuple(faults))
+
+
+def _check_keys(record: Record, required: Collection[str]) -> None:
+    """Raise Fault where a key is missing; a row without a user is a guest's, whatever else it lacks."""
+    for name in required:
+        if name not in record:
+            raise Fault(f"no {name}")
+        if record[name] in (None, ""):
+            return
 
 
 def _text(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -87,9 +88,8 @@ def make_dataset(
     rejects.check(log.file, log.lines, options.max_rejects)
     rows = _Rows(log)
     rejects.check_left(log.file, len(rows.user), "interactions" if not log.dropped else _nothing_counts(log))
-    answer = LogDataset(
-        Dataset("", (), (), make_interactions(*(np.empty(0, dtype=np.int64),) * 3, 0, 0), times="steps")
-    )
+    nothing = np.empty(0, dtype=np.int64)
+    answer = LogDataset(Dataset("", (), (), make_interactions(nothing, nothing, nothing, 0, 0), times="steps"))
     items = _known_items(rows, log, catalogue, source, options, rejects, where, answer)
     times: Times = "steps"
     if source.order == "column":
@@ -101,7 +101,7 @@ def make_dataset(
         name = f"repeats of user and item, the {options.repeats} is kept"
         answer.folded[name] = rows.keep(_once(rows, options.repeats))
     if options.core is not None:
-        low = in_core(rows.user, rows.item, options.core)
+        low = in_core(cast(IntArray, rows.user), cast(IntArray, rows.item), options.core)
         answer.dropped[f"outside the {options.core[0]},{options.core[1]} core"] = rows.keep(low)
     if source.order == "ends":
         rows.align()
@@ -244,7 +244,7 @@ def _known_items(
         _refuse_unknown(rows, [names[code] for code in lacking], np.isin(rows.item, lacking), known, catalogue, where)
     code_of[lacking] = len(known) + np.arange(len(lacking))
     answer.added_items = len(lacking)
-    rows.item = code_of[rows.item]
+    rows.item = code_of[rows.item].astype(np.int32)
     return [*catalogue.items.values(), *(Item(names[code]) for code in lacking)]
 
 
@@ -268,7 +268,9 @@ def _refuse_unknown(
 
 def _final_items(items: list[Item], rows: _Rows, catalogue: int) -> tuple[tuple[Item, ...], IntArray]:
     """The items of the data set, which are the first of all and those with a row, and the codes of the rows."""
-    used: IntArray = np.union1d(np.arange(catalogue), rows.item)
+    has_row = np.bincount(rows.item, minlength=len(items)) > 0
+    has_row[:catalogue] = True
+    used: IntArray = np.flatnonzero(has_row)
     place = np.full(len(items), -1, dtype=np.int64)
     place[used] = np.arange(len(used))
     codes: list[int] = used.tolist()

@@ -248,6 +248,8 @@ def parts_of(table: Table, columns: ColumnMap, rest: bool) -> Iterator[Part]:
 
 def _part(batch: Batch, roles: Mapping[str, str], others: list[str]) -> Part:
     """A part of a batch."""
+    if missing := [name for name in {*roles.values(), *others} if name not in batch.rows.columns]:  # one of many files
+        batch = batch._replace(rows=batch.rows.with_columns(pl.lit("").alias(name) for name in missing))
     rest = None
     if others and batch.rows.height:
         rest = batch.rows.select(pl.struct(others).hash()).to_series()

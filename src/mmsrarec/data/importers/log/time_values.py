@@ -187,8 +187,15 @@ class TimeColumn:
 
 
 def _without_exponent(text: pl.Series) -> pl.Series:
-    """Numbers such as 8.81250955e+08, as R, pandas and RecBole write them, in digits; all other texts as they are."""
-    number = text.str.contains(r"^-?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]{1,2}$")
+    """Numbers such as 8.81250955e+08, as R, pandas and RecBole write them, in digits; all other texts as they are.
+
+    1.3e+09 has lost its seconds: it stays as it is, and is no time.
+    """
+    parts = text.str.extract_groups(r"^-?([0-9]+)(?:\.([0-9]*))?[eE]\+?([0-9]{1,2})$").struct.unnest()
+    whole_digits, fraction, exponent = (parts.to_series(place) for place in range(3))
+    digits = whole_digits.str.len_bytes() + fraction.fill_null("").str.len_bytes()
+    power = exponent.cast(pl.Int64, strict=False) + whole_digits.str.len_bytes().cast(pl.Int64)
+    number = (digits >= power).fill_null(False)
     if not number.any():
         return text
     values = text.cast(pl.Float64, strict=False)
