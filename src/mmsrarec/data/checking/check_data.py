@@ -24,7 +24,7 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.image_fetching.item_addresses import is_address, missing_pictures
 from mmsrarec.data.profile import cold_share, tie_share
 from mmsrarec.data.reading.line_faults import placeholders
-from mmsrarec.data.splits import CLOCKED_SPLITS, USUAL_SPLITS, make_split
+from mmsrarec.data.splits import CLOCKED_SPLITS, USUAL_SPLITS, SplitName, make_split
 
 MAX_PICTURES = 20_000
 """How many pictures are opened unless more are wished for."""
@@ -158,7 +158,7 @@ def check(
     opened = pictured[:max_pictures]
     pictures, broken = _scan(dataset, opened, progress or Progress.of(False))
     lengths = np.diff(interactions.offsets)
-    splits = [name for name in USUAL_SPLITS if dataset.has_clock or name not in CLOCKED_SPLITS]
+    splits: list[SplitName] = [name for name in USUAL_SPLITS if dataset.has_clock or name not in CLOCKED_SPLITS]
     usable = set(pictured) - broken.keys()
     titles, texts = [item.title for item in items[:MAX_TEXTS]], [item.text for item in items[:MAX_TEXTS]]
     result = DataCheck(
