@@ -17,7 +17,7 @@ from mmsrarec.cli import commands
 from mmsrarec.errors import MmsrarecError
 
 VERBS = (
-    *("demo", "fit", "import", "sample", "check", "run", "summarize", "retrieve", "train", "evaluate"),
+    *("demo", "fit", "import", "sample", "check", "images", "run", "summarize", "retrieve", "train", "evaluate"),
     *("update", "recommend", "explain", "doctor"),
 )
 

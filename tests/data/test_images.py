@@ -1,7 +1,6 @@
 """Pictures that attack, and pictures that are merely unusual."""
 
 import contextlib
-import io
 import os
 import struct
 import zlib
@@ -9,48 +8,45 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from broken_pictures import KINDS, chunk, encoded, noise, png
+from PIL import Image, ImageCms
 
 from mmsrarec.data import images
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
-from mmsrarec.data.images import BadPicture, is_held_out, open_picture, usable_pictures
+from mmsrarec.data.images import BadPicture, decode_picture, is_held_out, open_picture, usable_pictures
+
+ENDINGS = ["jpg", "png", "webp", "gif", "avif"]
 
 
-def noise(mode: str = "RGB", size: tuple[int, int] = (40, 30)) -> Image.Image:
-    channels = len(Image.new(mode, (1, 1)).getbands())
-    shape = (size[1], size[0], channels) if channels > 1 else (size[1], size[0])
-    return Image.fromarray(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+def opened(picture: Image.Image, kind: str, **options: object) -> Image.Image:
+    """A picture after it was written in a format and opened again."""
+    return decode_picture(encoded(picture, kind, **options))[0]
 
 
-def png_claiming(width: int, height: int) -> bytes:
-    """A whole PNG of a few kilobytes: zeros compress well."""
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    packer = zlib.compressobj(9)
-    row = b"\0" * (1 + (width + 7) // 8)
-    body = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+def nearly(picture: Image.Image, colour: tuple[int, int, int], at: tuple[int, int] = (1, 1)) -> bool:
+    return max(abs(a - b) for a, b in zip(picture.getpixel(at), colour, strict=True)) <= 6
 
 
-@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
-def test_the_three_formats_open_as_rgb(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ENDINGS)
+def test_the_formats_open_as_rgb(tmp_path: Path, kind: str) -> None:
     noise().save(tmp_path / f"a.{kind}")
     picture = open_picture(tmp_path / f"a.{kind}", tmp_path)
     assert picture.mode == "RGB"
     assert picture.size == (40, 30)
+    assert decode_picture((tmp_path / f"a.{kind}").read_bytes())[1] == kind
 
 
 def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
     noise("L").save(tmp_path / "a.gif")
     (tmp_path / "a.gif").rename(tmp_path / "a.png")
-    with pytest.raises(BadPicture, match="not a readable"):
-        open_picture(tmp_path / "a.png", tmp_path)
+    assert open_picture(tmp_path / "a.png", tmp_path).size == (40, 30)
+    noise("L").save(tmp_path / "b.bmp")
+    (tmp_path / "b.bmp").rename(tmp_path / "b.png")
+    with pytest.raises(BadPicture, match="a Windows bitmap"):
+        open_picture(tmp_path / "b.png", tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("kind", ENDINGS)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
 def test_a_truncated_picture_is_refused(tmp_path: Path, kind: str, share: float) -> None:
     noise(size=(200, 200)).save(tmp_path / f"a.{kind}")
@@ -73,7 +69,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_a_small_file_that_decodes_to_many_pixels_is_refused_undecoded(
     tmp_path: Path, side: int, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
-    (tmp_path / "bomb.png").write_bytes(png_claiming(side, side))
+    (tmp_path / "bomb.png").write_bytes(png(side, side))
     assert (tmp_path / "bomb.png").stat().st_size < 25_000
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
     with pytest.raises(BadPicture, match="megapixels"):
@@ -113,38 +109,96 @@ def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
         open_picture(tmp_path / "pipe.png", tmp_path)
 
 
-def test_exif_orientation_is_applied(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_a_picture_is_turned_as_the_camera_was_held(kind: str) -> None:
+    picture = Image.new("RGB", (40, 30), "blue")
+    picture.paste("red", (0, 0, 40, 8))  # red is above, as the sensor saw it
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by a quarter
-    noise().save(tmp_path / "a.jpg", exif=exif)
-    assert open_picture(tmp_path / "a.jpg", tmp_path).size == (30, 40)
+    exif[0x0112] = 6  # to be turned by a quarter to the right: above becomes right
+    turned = opened(picture, kind, exif=exif)
+    assert turned.size == (30, 40)
+    assert nearly(turned, (254, 0, 0), at=(28, 20))
+    assert nearly(turned, (0, 0, 254), at=(2, 20))
 
 
-def test_transparent_parts_become_white(tmp_path: Path) -> None:
-    Image.new("RGBA", (4, 4), (200, 0, 0, 0)).save(tmp_path / "a.png")
-    Image.new("RGBA", (4, 4), (200, 0, 0, 255)).save(tmp_path / "b.png")
-    assert open_picture(tmp_path / "a.png", tmp_path).getpixel((1, 1)) == (255, 255, 255)
-    assert open_picture(tmp_path / "b.png", tmp_path).getpixel((1, 1)) == (200, 0, 0)
+def test_junk_in_the_exif_block_costs_only_the_turning() -> None:
+    assert opened(noise(), "JPEG", exif=b"Exif\0\0MM\0*junk").size == (40, 30)
 
 
-def test_sixteen_bit_grey_is_scaled(tmp_path: Path) -> None:
-    Image.fromarray(np.full((4, 4), 0x8000, dtype=np.uint16)).save(tmp_path / "a.png")
-    assert open_picture(tmp_path / "a.png", tmp_path).getpixel((1, 1)) == (128, 128, 128)
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
+def test_transparent_parts_become_white(kind: str) -> None:
+    assert nearly(opened(Image.new("RGBA", (8, 8), (200, 0, 0, 0)), kind, lossless=True), (255, 255, 255))
+    assert nearly(opened(Image.new("RGBA", (8, 8), (200, 0, 0, 255)), kind, lossless=True), (200, 0, 0))
+    assert nearly(opened(Image.new("RGBA", (8, 8), (200, 0, 0, 128)), kind, lossless=True), (227, 127, 127))
 
 
-def test_of_an_animation_the_first_frame_counts(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
-    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
-    assert open_picture(tmp_path / "a.webp", tmp_path).getpixel((1, 1)) == (255, 0, 0)
+def test_a_transparent_colour_of_a_palette_becomes_white() -> None:
+    picture = Image.new("P", (8, 8), 1)
+    picture.putpalette([0, 0, 0, 10, 200, 10])
+    assert opened(picture, "GIF").getpixel((1, 1)) == (10, 200, 10)
+    assert opened(picture, "GIF", transparency=1).getpixel((1, 1)) == (255, 255, 255)
+    assert opened(picture, "PNG", transparency=1).getpixel((1, 1)) == (255, 255, 255)
+
+
+def test_sixteen_bit_grey_is_scaled() -> None:
+    grey = Image.fromarray(np.full((4, 4), 0x8000, dtype=np.uint16))
+    assert opened(grey, "PNG").getpixel((1, 1)) == (128, 128, 128)
+    assert opened(grey, "PNG", transparency=0x8000).getpixel((1, 1)) == (255, 255, 255)
+
+
+def test_sixteen_bit_colours_are_scaled() -> None:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(b"\0" + struct.pack(">6H", 0xFFFF, 0x8000, 0, 0x40FF, 0, 0xC000)))
+    data = b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b"")
+    picture, _ = decode_picture(data)
+    assert [picture.getpixel((x, 0)) for x in (0, 1)] == [(255, 128, 0), (64, 0, 192)]
+
+
+def test_the_colours_of_a_printer_become_those_of_a_screen() -> None:
+    cmyk = Image.new("CMYK", (16, 16), (0, 255, 255, 0))  # magenta and yellow ink are red
+    assert nearly(opened(cmyk, "JPEG", quality=95), (255, 0, 0))
+    assert nearly(opened(Image.new("CMYK", (16, 16), (0, 0, 0, 255)), "JPEG", quality=95), (0, 0, 0))
+
+
+def swapped_profile() -> bytes:
+    """A colour profile in which the names of red and blue are exchanged, so that its use is plain to see."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for number in range(int.from_bytes(data[128:132], "big")):
+        at = 132 + 12 * number
+        name = bytes(data[at : at + 4])
+        data[at : at + 4] = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}.get(name, name)
+    return bytes(data).replace("sRGB".encode("utf-16-be"), "GBRs".encode("utf-16-be"))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_a_colour_profile_is_applied(kind: str) -> None:
+    red = Image.new("RGB", (16, 16), (250, 0, 0))
+    assert nearly(opened(red, kind, icc_profile=swapped_profile()), (0, 0, 250))
+    plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert nearly(opened(red, kind, icc_profile=plain), (250, 0, 0))
+
+
+def test_transparency_survives_a_colour_profile() -> None:
+    clear = Image.new("RGBA", (16, 16), (250, 0, 0, 0))
+    assert opened(clear, "PNG", icc_profile=swapped_profile()).getpixel((1, 1)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("profile", [b"junk", b"\0" * 500, swapped_profile()[:200]])
+def test_a_damaged_colour_profile_is_left_out(profile: bytes) -> None:
+    assert opened(Image.new("RGB", (16, 16), (250, 0, 0)), "PNG", icc_profile=profile).getpixel((1, 1)) == (250, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "GIF", "PNG", "AVIF"])
+def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ((250, 0, 0), (0, 0, 250))]
+    assert nearly(opened(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True), (250, 0, 0))
 
 
 def test_flipped_bytes_raise_nothing_but_bad_picture(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    for kind in ("JPEG", "PNG", "WEBP"):
-        buffer = io.BytesIO()
-        noise().save(buffer, kind)
+    for kind in KINDS:
         for _ in range(60):
-            data = bytearray(buffer.getvalue())
+            data = bytearray(encoded(noise(), kind))
             for at in rng.integers(len(data), size=4):
                 data[at] = rng.integers(256)
             (tmp_path / "a").write_bytes(data)

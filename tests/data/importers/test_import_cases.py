@@ -12,8 +12,8 @@ from importing import import_amazon, import_sequences, import_tables, rejects_of
 from paths import CASES, SHARED_DATA
 
 from mmsrarec.cli import commands
+from mmsrarec.data.checking.check_data import check
 from mmsrarec.data.folder import load, save
-from mmsrarec.data.profile import check
 from mmsrarec.data.splits import check_clock
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.summarize.keyword_parsing import fallback
@@ -103,7 +103,7 @@ def test_zero_and_minus_one_are_kept_and_named_where_they_are_many(tmp_path: Pat
     rows = rows_of(90) + [f"0,{'abc'[i % 3]},{1_700_001_000 + i}" for i in range(60)] + ["-1,a,1700000000"]
     report = import_tables(source_of(tmp_path / "source", rows), tmp_path / "out", max_rejects=0)
     assert report.placeholder_users == {"0": 60}
-    assert check(load(tmp_path / "out"))["placeholder_users"] == {"0": 60}
+    assert check(load(tmp_path / "out")).placeholder_users == {"0": 60}
     assert report.interactions == len(rows)
 
 

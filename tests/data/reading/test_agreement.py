@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from importing import import_amazon, import_sequences, import_tables
 
+from mmsrarec.data.checking.check_data import check
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.folder import load
-from mmsrarec.data.profile import check
 from mmsrarec.errors import MmsrarecError
 
 ITEMS = [{"item_id": name, "title": f"<b>{name}</b>", "description": "a &lt; b"} for name in ("7", "007", "x,y", 'q"')]

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mmsrarec.cli.id_tables import check_ending, read_user_ids, write_table
+from mmsrarec.cli.formats.id_tables import check_ending, read_user_ids, write_table
 from mmsrarec.errors import DataError, MmsrarecError
 
 TABLE = pl.DataFrame(
