@@ -64,7 +64,12 @@ def short_name(name: str, names: Mapping[str, str]) -> str:
 
 
 def words_of(name: str, above: Sequence[str], tables: Mapping[str, Any]) -> list[str]:
-    """The words of a class: its name, the kinds that stand in it, two narrow kinds at most, and perhaps a broad one."""
+    """The words of a class: its name, the kinds that stand in it, two narrow kinds at most, and perhaps a broad one.
+
+    A class that says how a picture is made has none.
+    """
+    if name in tables["unsaid"]["names"]:
+        return []
     by_hypernym = {lemma: kind for kind, lemmas in tables["hypernyms"].items() for lemma in lemmas}
     broad = set(tables["broad"]["kinds"])
     kinds = [kind for kind, members in tables["more"].items() if name in members]

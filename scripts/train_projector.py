@@ -74,7 +74,7 @@ class TrainingSet:
                 waiting.clear()
         self.grids = torch.cat(parts)
         states = torch.cat([part.float().mean(1) for part in self.grids.split(512)])
-        said = map(likely_words, self.classifier.word_probabilities(states))
+        said = [tuple(likely_words(row)) for row in self.classifier.word_probabilities(states)]
         self.answers = [words if own is None else own for own, words in zip(answers, said, strict=True)]
         self.made_up = FeatureSynthesizer.fit(self.classifier, self.grids)
         first = [(self.answers[row] or ("",))[0] for row in self.rows["photograph"]]
@@ -90,7 +90,7 @@ class TrainingSet:
                 n = max(1, round(batch * share))
                 picked += self.rng.choice(self.rows[source], n, p=self.weights.get(source)).tolist()
         made_up = self.made_up.draw(batch - len(picked), self.rng)
-        answers = [likely_words(row) for row in self.classifier.word_probabilities(made_up.mean(1))]
+        answers = [tuple(likely_words(row)) for row in self.classifier.word_probabilities(made_up.mean(1))]
         answers += [self.answers[row] for row in picked]
         return PictureBatch(torch.cat([made_up, self.grids[picked].float()]), [", ".join(words) for words in answers])
 

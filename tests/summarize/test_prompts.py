@@ -11,7 +11,7 @@ from mmsrarec.data.dataset import Item
 from mmsrarec.data.synthetic.catalogue import MATERIALS
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.summarize import prompts
-from mmsrarec.summarize.prompts import SHOTS, image_opening, image_prompt, item_text, text_prompt, whole_answer
+from mmsrarec.summarize.prompts import SHOTS, image_prompt, item_text, text_prompt
 
 MLLM = tiny_mllm()
 HOSTILE = (
@@ -118,16 +118,3 @@ def test_missing_parts_leave_no_trace(item: Item, text: str) -> None:
 def test_the_shots_name_nothing_that_the_built_in_catalogue_asks_about() -> None:
     shown = " ".join(text for shot in SHOTS for text in shot).lower()
     assert not [material for material in MATERIALS if material in shown]
-
-
-def test_the_start_of_an_answer_stands_at_the_end_of_the_question() -> None:
-    plain, opened = image_prompt(MLLM, 2), image_prompt(MLLM, 2, image_opening(("lemon", "fruit")))
-    assert opened == [*plain, *MLLM.encode("lemon, fruit")]
-    assert image_prompt(MLLM, 2, image_opening(())) == plain
-
-
-def test_the_words_of_the_start_stay_whole() -> None:
-    assert whole_answer("lemon, fruit", ", yellow") == "lemon, fruit, yellow"
-    assert whole_answer("lemon, fruit", "s of summer") == "lemon, fruit, s of summer"
-    assert whole_answer("lemon", "") == "lemon"
-    assert whole_answer("", "yellow") == "yellow"

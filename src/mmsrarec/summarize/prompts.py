@@ -3,7 +3,6 @@
 Template and data are tokenised apart and joined as ids, so no item's text can yield a special token.
 """
 
-from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from mmsrarec.data.dataset import Item
@@ -31,34 +30,18 @@ ASKED = (TEXT_QUESTION, IMAGE_QUESTION, SHOTS)
 """All texts of the prompts. They are part of the fingerprint of everything made from the answers."""
 
 
-def image_prompt(mllm: Mllm, visual_tokens: int, opening: str = "") -> list[int]:
+def image_prompt(mllm: Mllm, visual_tokens: int) -> list[int]:
     """Render the question about a picture's keywords. The projector is trained on this prompt.
 
     Args:
         mllm: The model.
         visual_tokens: Placeholder tokens that stand for the picture.
-        opening: The start of the answer (`image_opening`).
 
     Returns:
         Token ids.
     """
     before, after = mllm.frame
-    picture = [mllm.image_token] * visual_tokens
-    return [*before, *picture, *mllm.encode(IMAGE_QUESTION), *after, *(mllm.encode(opening) if opening else [])]
-
-
-def image_opening(class_words: Sequence[str]) -> str:
-    """The start of the answer about a picture: what the vision encoder's classifier says (`summarize.eye_words`).
-
-    The model goes on from there: it adds what else it sees, or ends the answer.
-    """
-    return ", ".join(class_words)
-
-
-def whole_answer(opening: str, rest: str) -> str:
-    """An answer of its start and what the model wrote after it; the words of the start stay whole."""
-    separator = "" if not opening or not rest.strip() or rest.lstrip().startswith(",") else ", "
-    return f"{opening}{separator}{rest}"
+    return [*before, *[mllm.image_token] * visual_tokens, *mllm.encode(IMAGE_QUESTION), *after]
 
 
 def item_text(item: Item) -> str:

@@ -7,7 +7,7 @@ only through the catalogue's languages and the words that most items hold.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -19,13 +19,14 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.vision.class_words import WordProbabilities, class_words_hash, likely_words
 from mmsrarec.models.vision.image_features import sha256
+from mmsrarec.summarize.answer_opening import openings, whole_answer
 from mmsrarec.summarize.answer_reading import flag, read_image, read_texts
 from mmsrarec.summarize.answer_store import Job, Store
 from mmsrarec.summarize.image_grounding import support
 from mmsrarec.summarize.keyword_parsing import grounded, stop_after
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
-from mmsrarec.summarize.prompts import image_opening, image_prompt, item_text, text_prompt, whole_answer
+from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.tuning.reward_parts import Embed
 
@@ -38,13 +39,13 @@ class Question:
         content: A hash of the text or picture that it is about.
         prompt: Token ids.
         feature: (v, d) picture features; None for a text.
-        opening: The start of the answer, with which the prompt ends.
+        said: What the vision encoder's classifier would say of the picture, with probabilities.
     """
 
     content: str
     prompt: Sequence[int]
     feature: Tensor | None = None
-    opening: str = ""
+    said: WordProbabilities = field(default_factory=WordProbabilities)
 
 
 def _no_progress(done: int, total: int, label: str) -> None:
@@ -157,7 +158,7 @@ def _questions(
     mllm: Mllm,
     settings: SummarizeSettings,
     features: Mapping[int, Tensor],
-    class_words: Mapping[int, Sequence[str]],
+    said: Mapping[int, WordProbabilities],
     tuned: bool,
 ) -> tuple[dict[int, Question], dict[int, Question]]:
     """The questions about texts and those about pictures, by item code."""
@@ -170,8 +171,7 @@ def _questions(
         path = dataset.image_path(code)
         if settings.pictures and code in features and path is not None:
             feature = features[code]
-            opening = image_opening(class_words.get(code, ()))
-            pictures[code] = Question(sha256(path), image_prompt(mllm, len(feature), opening), feature, opening)
+            pictures[code] = Question(sha256(path), image_prompt(mllm, len(feature)), feature, said.get(code, {}))
     return texts, pictures
 
 
@@ -258,6 +258,10 @@ def _answer(
         return []
     try:
         prompts, features = [question.prompt for question in questions], [question.feature for question in questions]
+        starts = openings(mllm, prompts, features, [question.said for question in questions])
+        prompts = [
+            [*prompt, *mllm.encode(start)] if start else prompt for prompt, start in zip(prompts, starts, strict=True)
+        ]
         answers = mllm.generate(prompts, features, tokens, stop)
     except RuntimeError as error:  # torch's errors, out of memory included
         if len(questions) == 1:
@@ -265,8 +269,8 @@ def _answer(
             return [(questions[0].content, None, reason)]
         return [row for question in questions for row in _answer(mllm, [question], stop, tokens)]
     return [
-        (question.content, whole_answer(question.opening, answer), None)
-        for question, answer in zip(questions, answers, strict=True)
+        (question.content, whole_answer(start, answer), None)
+        for question, start, answer in zip(questions, starts, answers, strict=True)
     ]
 
 

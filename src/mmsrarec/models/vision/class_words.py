@@ -1,7 +1,8 @@
 """The words of the 1,000 ImageNet classes, and which of them are said of a picture. Free of torch.
 
 `class_words.tsv` holds a class a line: its name, then its kinds by WordNet 3.0 from narrow to broad ("espresso, cup,
-drink"); `scripts/class_words.py` makes it. A kind is as likely as all its classes together, so that a dog of an unknown
+drink"); `scripts/class_words.py` makes it. Classes that say how a picture is made, such as comic books and book covers,
+have none. A kind is as likely as all its classes together, so that a dog of an unknown
 breed is still a dog.
 """
 
@@ -25,7 +26,7 @@ WordProbabilities = dict[str, float]
 def read_class_words() -> tuple[tuple[str, ...], ...]:
     """The words of each class, in the order of the classes."""
     lines = CLASS_WORDS.read_text(encoding="utf-8").splitlines()
-    return tuple(tuple(line.split("\t")) for line in lines)
+    return tuple(tuple(line.split("\t")) if line else () for line in lines)
 
 
 @cache
@@ -38,7 +39,7 @@ def class_counts() -> dict[str, int]:
     return counts
 
 
-def likely_words(probabilities: WordProbabilities) -> tuple[str, ...]:
+def likely_words(probabilities: WordProbabilities) -> WordProbabilities:
     """Choose the words to say of a picture: names of classes first, then kinds from narrow to broad.
 
     A word that stands in a longer one is left out: "polar bear" says "bear".
@@ -47,7 +48,8 @@ def likely_words(probabilities: WordProbabilities) -> tuple[str, ...]:
         probabilities: The recorded words of a picture.
 
     Returns:
-        At most `MAX_WORDS` words; none where nothing is likely enough.
+        At most `MAX_WORDS` words with their probabilities, in the order in which they are said; none where nothing is
+        likely enough.
     """
     sizes = class_counts()
     known = [word for word in probabilities if word in sizes]
@@ -57,7 +59,7 @@ def likely_words(probabilities: WordProbabilities) -> tuple[str, ...]:
     for word in [*names, *sorted(kinds, key=lambda kind: sizes[kind])]:
         if not any(f" {word} " in f" {longer} " for longer in chosen):
             chosen.append(word)
-    return tuple(chosen[:MAX_WORDS])
+    return {word: probabilities[word] for word in chosen[:MAX_WORDS]}
 
 
 def class_words_hash() -> str:
