@@ -14,24 +14,24 @@ from mmsrarec.models.untyped import to_list
 from mmsrarec.models.vision.class_words import WordProbabilities
 
 
-def opening(said: WordProbabilities, first_token: float) -> str:
+def opening(class_words: WordProbabilities, first_token: float) -> str:
     """The start of an answer.
 
     Args:
-        said: The words that the classifier would say, with their probabilities (`class_words.likely_words`).
+        class_words: The words that the classifier would say, with their probabilities (`class_words.likely_words`).
         first_token: The probability of the model's own first token.
 
     Returns:
         The words; "" where the model is surer.
     """
-    return ", ".join(said) if max(said.values(), default=0.0) > first_token else ""
+    return ", ".join(class_words) if max(class_words.values(), default=0.0) > first_token else ""
 
 
 def openings(
     mllm: Mllm,
     prompts: Sequence[Sequence[int]],
     features: Sequence[Tensor | None],
-    said: Sequence[WordProbabilities],
+    class_words: Sequence[WordProbabilities],
 ) -> list[str]:
     """The starts of the answers to some questions; the model is asked only where the classifier says something.
 
@@ -39,18 +39,18 @@ def openings(
         mllm: The model.
         prompts: b prompts as token ids.
         features: For each prompt the (v, d) features of its picture, or None.
-        said: For each prompt the words that the classifier would say.
+        class_words: For each prompt the words that the classifier would say.
     """
     starts = [""] * len(prompts)
     by_length: dict[int, list[int]] = {}
-    for place, words in enumerate(said):
+    for place, words in enumerate(class_words):
         if words and features[place] is not None:
             by_length.setdefault(len(prompts[place]), []).append(place)
     for places in by_length.values():
         pictures = [feature for place in places if (feature := features[place]) is not None]
         own = first_token_probabilities(mllm, [prompts[place] for place in places], torch.stack(pictures))
         for place, probability in zip(places, own, strict=True):
-            starts[place] = opening(said[place], probability)
+            starts[place] = opening(class_words[place], probability)
     return starts
 
 

@@ -39,13 +39,13 @@ class Question:
         content: A hash of the text or picture that it is about.
         prompt: Token ids.
         feature: (v, d) picture features; None for a text.
-        said: What the vision encoder's classifier would say of the picture, with probabilities.
+        class_words: What the vision encoder's classifier would say of the picture, with probabilities.
     """
 
     content: str
     prompt: Sequence[int]
     feature: Tensor | None = None
-    said: WordProbabilities = field(default_factory=WordProbabilities)
+    class_words: WordProbabilities = field(default_factory=WordProbabilities)
 
 
 def _no_progress(done: int, total: int, label: str) -> None:
@@ -96,9 +96,9 @@ def summarize(
         MmsrarecError: If the store cannot be used, the shard does not exist, or the model fails on all questions.
     """
     mine, features, image_words = _share(shard), features or {}, image_words or {}
-    said = {code: likely_words(row) for code, row in image_words.items()} if settings.eye_words else {}
-    eye += class_words_hash() if said else ""
-    text_questions, picture_questions = _questions(dataset, mllm, settings, features, said, tuned)
+    class_words = {code: likely_words(row) for code, row in image_words.items()} if settings.eye_words else {}
+    eye += class_words_hash() if class_words else ""
+    text_questions, picture_questions = _questions(dataset, mllm, settings, features, class_words, tuned)
     texts = [item_text(item) for item in dataset.items]
     item_lexicons = lexicons(dataset.items, settings.language, words)
     answers: dict[str, dict[int, str]] = {"text": {}, "picture": {}}
@@ -158,7 +158,7 @@ def _questions(
     mllm: Mllm,
     settings: SummarizeSettings,
     features: Mapping[int, Tensor],
-    said: Mapping[int, WordProbabilities],
+    class_words: Mapping[int, WordProbabilities],
     tuned: bool,
 ) -> tuple[dict[int, Question], dict[int, Question]]:
     """The questions about texts and those about pictures, by item code."""
@@ -171,7 +171,9 @@ def _questions(
         path = dataset.image_path(code)
         if settings.pictures and code in features and path is not None:
             feature = features[code]
-            pictures[code] = Question(sha256(path), image_prompt(mllm, len(feature)), feature, said.get(code, {}))
+            pictures[code] = Question(
+                sha256(path), image_prompt(mllm, len(feature)), feature, class_words.get(code, {})
+            )
     return texts, pictures
 
 
@@ -258,7 +260,7 @@ def _answer(
         return []
     try:
         prompts, features = [question.prompt for question in questions], [question.feature for question in questions]
-        starts = openings(mllm, prompts, features, [question.said for question in questions])
+        starts = openings(mllm, prompts, features, [question.class_words for question in questions])
         prompts = [
             [*prompt, *mllm.encode(start)] if start else prompt for prompt, start in zip(prompts, starts, strict=True)
         ]

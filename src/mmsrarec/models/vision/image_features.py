@@ -100,7 +100,9 @@ def encode_catalogue_images(
             rejected[dataset.items[code].item_id] = str(reason)
         if waiting and (len(waiting) == batch or done == len(paths)):
             features, states = mllm.encode_images_with_states(list(waiting.values()), visual_tokens)
-            words = classifier.word_probabilities(states) if classifier and states is not None else [{}] * len(waiting)
+            words: list[WordProbabilities] = [{} for _ in waiting]
+            if classifier and states is not None:
+                words = classifier.word_probabilities(states)
             encoded.update(zip(waiting, map(EncodedPicture, features, words), strict=True))
             waiting.clear()
         if done % batch == 0 or done == len(paths):
