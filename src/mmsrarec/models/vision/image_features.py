@@ -92,7 +92,7 @@ def encode_catalogue_images(
     paths = {code: path for code in range(len(dataset.items)) if (path := dataset.image_path(code)) is not None}
     for done, (code, path) in enumerate(paths.items(), start=1):
         try:
-            picture = open_picture(path, dataset.folder / "images")
+            picture = open_picture(path, dataset.image_folder)
             digests[code] = sha256(path)
             if digests[code] not in encoded:
                 waiting[digests[code]] = picture
