@@ -1,9 +1,9 @@
 """Settings of the comparison."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mmsrarec.core.files import absolute
 from mmsrarec.data.splits import OWN_SPLIT, RepeatConsumption, SplitName
@@ -57,7 +57,7 @@ class EvaluateSettings(BaseModel):
     splits: tuple[SplitName, ...] = Field(
         default=("leave-one-out", "user-8-1-1"), min_length=1, description="how users or interactions are held out"
     )
-    split_file: Annotated[Path, AfterValidator(absolute)] | None = Field(
+    split_file: Path | None = Field(
         default=None,
         description='table with user_id and part (train, validation or test) of each user, for the split "file"; the '
         "last interaction of a user of validation or test is the target",
@@ -125,6 +125,11 @@ class EvaluateSettings(BaseModel):
         default=2000, ge=100, le=100_000, description="bootstrap draws over users behind an interval"
     )
     mllm_msr: MsrSettings = Field(default_factory=MsrSettings, description='texts of the row "mllm-msr"')
+
+    @field_validator("split_file")
+    @classmethod
+    def _absolute_split_file(cls, path: Path | None) -> Path | None:
+        return None if path is None else absolute(path)
 
     @model_validator(mode="after")
     def _file_and_split_belong_together(self) -> Self:
