@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import Dataset, make_interactions
-from mmsrarec.data.splits import AMAZON_2023_CUTS, check_clock, check_split, make_split, with_validation
+from mmsrarec.data.splits import AMAZON_2023_CUTS, by_users, check_clock, check_split, make_split, with_validation
 from mmsrarec.errors import MmsrarecError, RecipeError
 
 
@@ -90,3 +90,29 @@ def test_the_published_cuts_of_amazon_2023_hold_for_every_domain() -> None:
     assert split.test.history[0].tolist() == [0, 1, 2, 3]
     with pytest.raises(RecipeError, match="are steps"):
         check_clock(Dataset("d", (), (), interactions, times="steps"), ["amazon-2023"])
+
+
+def test_users_go_where_they_are_put_and_who_is_in_no_part_is_left_out() -> None:
+    interactions = events_of([2, 3, 2, 1, 4])
+    split = make_split("file", interactions, 0, parts=np.array([0, 1, 2, 2, -1]))
+    assert split.train.user.tolist() == [0, 0]
+    assert (split.valid.user.tolist(), split.valid.target.tolist()) == ([1], [4])
+    assert (split.test.user.tolist(), split.test.target.tolist()) == ([2], [6])
+    assert split.test.history[0].tolist() == [5]
+    assert with_validation(split, interactions).user.tolist() == [0, 0, 1, 1, 1]
+
+
+def test_a_split_of_ones_own_gives_what_8_1_1_gives_for_the_same_users() -> None:
+    interactions = events_of([2, 3, 1, *[4] * 17])
+    drawn = make_split("user-8-1-1", interactions, 5)
+    parts = np.zeros(20, dtype=np.int64)
+    parts[drawn.valid.user], parts[drawn.test.user] = 1, 2
+    own = by_users(interactions, parts)
+    assert own.train.digest == drawn.train.digest
+    assert own.test.target.tolist() == drawn.test.target.tolist() != []
+    assert own.valid.target.tolist() == drawn.valid.target.tolist() != []
+
+
+def test_a_split_of_ones_own_needs_its_file() -> None:
+    with pytest.raises(RecipeError, match=r"evaluate\.split_file"):
+        make_split("file", events_of([2, 2]), 0)

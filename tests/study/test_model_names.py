@@ -1,8 +1,11 @@
 """Rows by name: which exist, what each is made from, and what the report says of them."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from importing import import_tables
 
 from mmsrarec.errors import RecipeError
 from mmsrarec.rankers.registry.registry import GENERATORS, STAGE_2, made_from_log, ranker_class, ranker_names
@@ -14,6 +17,7 @@ from mmsrarec.study.model_names import (
     TRAINED,
     check_generators,
     check_rows,
+    core_note,
     is_ablation,
     needs_stage_2,
     notes,
@@ -131,3 +135,14 @@ def test_some_rows_are_explained_where_they_are_in_the_table(name: str, start: s
 def test_nothing_is_said_of_no_rows() -> None:
     assert notes([], "train") == []
     assert notes(["random"], "train") == []
+
+
+def test_the_report_says_that_a_core_was_taken_before_the_split(tmp_path: Path) -> None:
+    lines = [f"{user},{item},{1_500_000_000 + n}" for n, (user, item) in enumerate(["xa", "xb", "ya", "yb", "zd"])]
+    (tmp_path / "interactions.csv").write_text("\n".join(["user_id,item_id,timestamp", *lines]) + "\n")
+    import_tables(tmp_path / "interactions.csv", tmp_path / "core", core=(2, 2))
+    import_tables(tmp_path / "interactions.csv", tmp_path / "all")
+    (note,) = core_note(tmp_path / "core")
+    assert note.startswith("The data are the 2,2 core of the log")
+    assert "before the split" in note
+    assert core_note(tmp_path / "all") == core_note(tmp_path) == core_note(None) == []

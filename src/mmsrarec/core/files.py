@@ -86,3 +86,19 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def absolute(path: Path) -> Path:
+    """An absolute path, with "~" as the home of the user.
+
+    Raises:
+        ValueError: There is no such user, or the name is not UTF-8.
+    """
+    try:
+        place = path.expanduser().absolute()
+        str(place).encode()
+    except RuntimeError as error:
+        raise ValueError("no such user, or a user without a home") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("the name is not UTF-8, and no TOML file can hold it: rename the folder") from error
+    return place

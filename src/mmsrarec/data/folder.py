@@ -16,6 +16,7 @@ from mmsrarec.core.files import write_parquet
 from mmsrarec.core.terminal import one_line
 from mmsrarec.data.dataset import Dataset, IntArray, Item, item_record, make_interactions, sorted_by_time
 from mmsrarec.data.importers.log.id_codes import IdCodes
+from mmsrarec.data.kcore import Core
 from mmsrarec.data.reading.cleaning import clean, without_surrogates
 from mmsrarec.data.reading.files import find
 from mmsrarec.data.reading.line_faults import Fault, check_id
@@ -307,8 +308,22 @@ def _declared_unit(folder: Path) -> Unit:
 
     The tables may have been changed by hand since it was written.
     """
-    try:
-        times = json.loads((folder / MANIFEST).read_bytes())["settings"]["times"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "auto"
+    times = _manifest_setting(folder, "times")
     return times if times in get_args(Times) else "auto"
+
+
+def core_of(folder: Path) -> Core | None:
+    """The k-core that the import took of the whole log, as the manifest says; None where it took none."""
+    match _manifest_setting(folder, "core"):
+        case [int(users), int(items)]:
+            return users, items
+        case _:
+            return None
+
+
+def _manifest_setting(folder: Path, name: str) -> Any:
+    """A setting in the manifest of a folder, None without one."""
+    try:
+        return json.loads((folder / MANIFEST).read_bytes())["settings"][name]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from mmsrarec.data.dataset import Dataset, IntArray, Interactions
 from mmsrarec.errors import RecipeError
 
-SplitName = Literal["leave-one-out", "user-8-1-1", "time-cut", "amazon-2023"]
+SplitName = Literal["leave-one-out", "user-8-1-1", "time-cut", "amazon-2023", "file"]
+OWN_SPLIT: SplitName = "file"
+"""The split that a file of the user's own says."""
 Everything = Literal["all"]
 EVERYTHING: Everything = "all"
 """The split that holds nothing out: a model is fitted on it again once all choices are made, and then served."""
@@ -156,15 +158,26 @@ def user_8_1_1(interactions: Interactions, seed: int) -> Split:
     """
     users = np.random.default_rng(seed).permutation(np.flatnonzero(np.diff(interactions.offsets) >= 2))
     n_held = max(1, len(users) // 10)
-    test, valid = np.sort(users[:n_held]), np.sort(users[n_held : 2 * n_held])
-    train = ~np.isin(interactions.user, np.concatenate([test, valid]))
-    last = interactions.offsets[1:] - 1
-    return Split(
-        "user-8-1-1",
-        interactions.where(train),
-        queries_at(interactions, last[valid]),
-        queries_at(interactions, last[test]),
-    )
+    parts = np.zeros(interactions.n_users, dtype=np.int64)
+    parts[users[n_held : 2 * n_held]], parts[users[:n_held]] = 1, 2
+    return by_users(interactions, parts, "user-8-1-1")
+
+
+def by_users(interactions: Interactions, parts: IntArray, name: SplitName = OWN_SPLIT) -> Split:
+    """Split by users; the last interaction of a validation or test user is the target.
+
+    Args:
+        interactions: The whole log.
+        parts: (n_users,) the part of each user: 0 for training, 1 for validation, 2 for the test, -1 for none.
+        name: The name of the split.
+
+    Returns:
+        The split; validation and test users have no training interactions, and those with fewer than two interactions
+        are not asked.
+    """
+    last, long_enough = interactions.offsets[1:] - 1, np.diff(interactions.offsets) >= 2
+    valid, test = (queries_at(interactions, last[(parts == part) & long_enough]) for part in (1, 2))
+    return Split(name, interactions.where(parts[interactions.user] == 0), valid, test)
 
 
 def time_cut(interactions: Interactions, cuts: tuple[int, int] | None = None, name: str = "time-cut") -> Split:
@@ -248,7 +261,11 @@ def check_clock(dataset: Dataset, splits: Iterable[str], clocked_settings: Itera
 
 
 def make_split(
-    name: SplitName | Everything, interactions: Interactions, seed: int, repeats: RepeatConsumption = "exclude"
+    name: SplitName | Everything,
+    interactions: Interactions,
+    seed: int,
+    repeats: RepeatConsumption = "exclude",
+    parts: IntArray | None = None,
 ) -> Split:
     """Split a log by the name of a split.
 
@@ -257,9 +274,13 @@ def make_split(
         interactions: The whole log.
         seed: The seed of the users that are drawn for "user-8-1-1".
         repeats: Whether an item that a user consumed may be recommended to them again.
+        parts: The part of each user, as `by_users` takes it; only the split "file" needs it.
 
     Returns:
         The split.
+
+    Raises:
+        RecipeError: The split is "file", and no file says the parts.
     """
     if name == EVERYTHING:
         no_queries = queries_at(interactions, np.empty(0, dtype=np.int64))
@@ -273,5 +294,9 @@ def make_split(
             split = time_cut(interactions)
         case "amazon-2023":
             split = time_cut(interactions, AMAZON_2023_CUTS, name)
+        case "file":
+            if parts is None:
+                raise RecipeError('the split "file" needs evaluate.split_file, a table with user_id and part')
+            split = by_users(interactions, parts)
     valid, test = (replace(part, allow_seen=repeats == "allow") for part in (split.valid, split.test))
     return replace(split, valid=valid, test=test)

@@ -1,10 +1,12 @@
 """Settings of the comparison."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from mmsrarec.data.splits import RepeatConsumption, SplitName
+from mmsrarec.core.files import absolute
+from mmsrarec.data.splits import OWN_SPLIT, RepeatConsumption, SplitName
 from mmsrarec.evaluate.reference_results import ReferenceName
 from mmsrarec.rankers.registry.settings import BaselineSettings
 
@@ -54,6 +56,11 @@ class EvaluateSettings(BaseModel):
     )
     splits: tuple[SplitName, ...] = Field(
         default=("leave-one-out", "user-8-1-1"), min_length=1, description="how users or interactions are held out"
+    )
+    split_file: Path | None = Field(
+        default=None,
+        description='table with user_id and part (train, validation or test) of each user, for the split "file"; the '
+        "last interaction of a user of validation or test is the target",
     )
     fitted_on: Literal["train", "train+validation"] = Field(
         default="train",
@@ -118,3 +125,16 @@ class EvaluateSettings(BaseModel):
         default=2000, ge=100, le=100_000, description="bootstrap draws over users behind an interval"
     )
     mllm_msr: MsrSettings = Field(default_factory=MsrSettings, description='texts of the row "mllm-msr"')
+
+    @field_validator("split_file")
+    @classmethod
+    def _absolute_split_file(cls, path: Path | None) -> Path | None:
+        return None if path is None else absolute(path)
+
+    @model_validator(mode="after")
+    def _file_and_split_belong_together(self) -> Self:
+        if OWN_SPLIT in self.splits and self.split_file is None:
+            raise ValueError('splits names "file": name the file as evaluate.split_file')
+        if OWN_SPLIT not in self.splits and self.split_file is not None:
+            raise ValueError('split_file is not used: name "file" among evaluate.splits')
+        return self

@@ -16,6 +16,7 @@ import numpy as np
 from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Count, Progress, Reported
 from mmsrarec.data.dataset import Dataset, Interactions
+from mmsrarec.data.split_file import check_users, codes_of, read_split_file
 from mmsrarec.data.splits import EVERYTHING, SplitName, check_clock, check_split, make_split
 from mmsrarec.errors import DataError, NotFittedError, RecipeError
 from mmsrarec.evaluate.test_queries import check_queries
@@ -106,8 +107,13 @@ def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | Non
     check_clock(dataset, recipe.evaluate.splits, [f'evaluate.ablations "{name}"' for name in timed])
     for name in ENCODERS:
         encoder_settings(recipe.retrieve, recipe.evaluate.baselines, name)
+    parts = None
+    if (file := recipe.evaluate.split_file) is not None:
+        user_parts = read_split_file(file)
+        say(check_users(file, user_parts, dataset))
+        parts = codes_of(user_parts, dataset)
     for name in recipe.evaluate.splits:
-        split = make_split(name, dataset.interactions, recipe.seed, recipe.evaluate.repeat_consumption)
+        split = make_split(name, dataset.interactions, recipe.seed, recipe.evaluate.repeat_consumption, parts)
         check_split(split)
         if {"recommend", "evaluate"} & {*(stages or STAGES)}:
             for sentence in check_queries(split, dataset, recipe.evaluate):

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmsrarec.core import artefacts
 from mmsrarec.data.identity import log_digest, picture_digests, text_digest
-from mmsrarec.data.splits import EVERYTHING, SplitName
+from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT, SplitName
 from mmsrarec.evaluate.hyperparameter_search import VERSION, searched
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.vision.class_words import class_words_hash
@@ -152,6 +152,8 @@ class Fingerprints:
         valid = self.run_folder.split(split).valid
         if valid.allow_seen or valid.repeated.any():  # what decides when training stops
             items["repeat_consumption"] = evaluate.repeat_consumption
+        if split == OWN_SPLIT:
+            items["user_parts"] = self.run_folder.user_parts
         passes = self.run_folder.encoder(self.run_folder.chosen_on, name).best_pass if split == EVERYTHING else None
         return self.of(part, settings=trained, log=self.log, items=items, passes=passes)
 

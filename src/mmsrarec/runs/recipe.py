@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from mmsrarec.core.files import absolute
 from mmsrarec.errors import RecipeError
 from mmsrarec.evaluate.settings import EvaluateSettings
 from mmsrarec.models.backbone.settings import ModelSettings
@@ -41,17 +42,6 @@ class RuntimeSettings(BaseModel):
     )
 
 
-def _absolute(path: Path) -> Path:
-    try:
-        place = path.expanduser().absolute()
-        str(place).encode()
-    except RuntimeError as error:
-        raise ValueError("no such user, or a user without a home") from error
-    except UnicodeEncodeError as error:
-        raise ValueError("the name is not UTF-8, and no TOML file can hold it: rename the folder") from error
-    return place
-
-
 class Recipe(BaseModel):
     """One run, from a data folder to a report. The parts in order of the stages; `seed` starts all of them."""
 
@@ -59,7 +49,7 @@ class Recipe(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="of the run and its folder")
     seed: int = Field(default=0, ge=0, lt=2**32, description="every random draw follows from it")
-    data: Annotated[Path, AfterValidator(_absolute)] = Field(
+    data: Annotated[Path, AfterValidator(absolute)] = Field(
         description="the data folder; a relative one is looked for from the current folder"
     )
     model: ModelSettings = Field(default_factory=ModelSettings)

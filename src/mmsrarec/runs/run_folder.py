@@ -18,7 +18,8 @@ from mmsrarec.core.artefacts import inputs_of, is_current, is_whole, link_or_cop
 from mmsrarec.data.dataset import Dataset, Interactions, Item
 from mmsrarec.data.folder import load
 from mmsrarec.data.identity import KeptLog, align, load_items
-from mmsrarec.data.splits import EVERYTHING, Everything, Split, SplitName, make_split, with_validation
+from mmsrarec.data.split_file import UserParts, codes_of, kept, read_split_file
+from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT, Everything, Split, SplitName, make_split, with_validation
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
@@ -60,6 +61,8 @@ class RunFolder:
             recipe's data folder unless given.
         logs: Of a finished run, the interactions that each split was made from.
         notes: What a user should know of the run, a sentence each.
+        user_parts: What a split file says of the users. A finished run keeps it; else it is read from the recipe's file
+            when it is first needed.
     """
 
     def __init__(
@@ -69,10 +72,13 @@ class RunFolder:
         dataset: Dataset | None = None,
         logs: dict[Part, Interactions] | None = None,
         notes: Sequence[str] = (),
+        user_parts: UserParts | None = None,
     ):
         self.recipe, self.folder, self.logs, self.notes = recipe, folder, logs or {}, list(notes)
         if dataset is not None:
             self.dataset = dataset
+        if user_parts is not None:
+            self.user_parts = user_parts
         self.split = cache(self._split)
         self.encoder = cache(self._encoder)
         self.retrieval = cache(self._retrieval)
@@ -95,11 +101,18 @@ class RunFolder:
         items = tuple(old_items.get(name) or Item(name) for name in log.item_ids)
         place = provenance.recipe.data if provenance.recipe.data.is_dir() else None
         dataset = Dataset(provenance.recipe.data.name, items, log.user_ids, log.interactions, place, log.times)
-        return cls(on_device(provenance.recipe, device), folder, dataset, notes=provenance.notes)
+        return cls(
+            on_device(provenance.recipe, device),
+            folder,
+            dataset,
+            notes=provenance.notes,
+            user_parts=kept(folder / "retrieve" / OWN_SPLIT),
+        )
 
     def with_log(self, interactions: Interactions) -> "RunFolder":
         """The same run as it would see another log; what is trained stays as it is."""
-        return RunFolder(self.recipe, self.folder, replace(self.dataset, interactions=interactions))
+        dataset, user_parts = replace(self.dataset, interactions=interactions), self.__dict__.get("user_parts")
+        return RunFolder(self.recipe, self.folder, dataset, user_parts=user_parts)
 
     def repeat(self, seed: int) -> "RunFolder":
         """A run of the same recipe with another seed, inside this one, that shares its finished stage 1."""
@@ -122,6 +135,12 @@ class RunFolder:
                 log = KeptLog.load(self.folder / "retrieve" / split)
                 return align(dataset, log.user_ids, log.item_ids)
         return dataset
+
+    @cached_property
+    def user_parts(self) -> UserParts | None:
+        """What the split file of the recipe says of the users; None without one."""
+        path = self.recipe.evaluate.split_file
+        return None if path is None else read_split_file(path)
 
     @cached_property
     def mllm(self) -> Mllm:
@@ -160,7 +179,8 @@ class RunFolder:
 
     def _split(self, name: Part) -> Split:
         interactions = self.logs.get(name, self.dataset.interactions)
-        return make_split(name, interactions, self.recipe.seed, self.recipe.evaluate.repeat_consumption)
+        parts = codes_of(self.user_parts, self.dataset) if name == OWN_SPLIT and self.user_parts is not None else None
+        return make_split(name, interactions, self.recipe.seed, self.recipe.evaluate.repeat_consumption, parts)
 
     @property
     def chosen_on(self) -> SplitName:

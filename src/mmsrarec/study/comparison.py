@@ -16,7 +16,7 @@ from mmsrarec.runs.fingerprints import search_settings
 from mmsrarec.runs.provenance import served_on
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.run_folder import SEEDS, RunFolder, adapter_part
-from mmsrarec.study.model_names import is_ablation, notes
+from mmsrarec.study.model_names import core_note, is_ablation, notes
 from mmsrarec.study.model_results import Comparison, load_saved_row, row_folder
 from mmsrarec.study.report.regressions import competitors, largest_losses, regressions, strongest
 from mmsrarec.study.report.report import build_report, text_table
@@ -73,6 +73,7 @@ def compare(
         summary_statistics = statistics(run_folder.keywords, run_folder.dataset) | attribute_shares
     report_notes = notes(dict.fromkeys(row.model for row in rows), recipe.evaluate.fitted_on)
     report_notes += [note for comparison in comparisons for note in comparison.notes()]
+    report_notes += core_note(run_folder.dataset.folder)
     served_by = answered_by(run_folder) if served_rows(rows) else {}
     report_notes += [ANSWERED_NOTE.format(**served_by)] if served_by else []
     pooled_rows = pooled([rows, *others]) if (others := seed_rows(run_folder)) else []

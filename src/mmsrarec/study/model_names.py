@@ -1,7 +1,9 @@
 """The rows of the comparison by name, those of the language model among them."""
 
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
+from mmsrarec.data.folder import core_of
 from mmsrarec.errors import RecipeError
 from mmsrarec.rankers.registry.registry import (
     GENERATORS,
@@ -54,6 +56,22 @@ def check_rows(names: Iterable[str], n_items: int) -> None:
 def obeys_clock(name: str) -> bool:
     """Whether a row uses at a query only interactions strictly before it."""
     return name in (CONTEXT, *TRAINED, MSR) or (is_ranker(name) and ranker_class(name).needs_time)
+
+
+def core_note(folder: Path | None) -> list[str]:
+    """The report's note on the k-core of the data, empty where the import took none.
+
+    Args:
+        folder: The data folder; None for data without one.
+    """
+    core = None if folder is None else core_of(folder)
+    if core is None:
+        return []
+    return [
+        f"The data are the {core[0]},{core[1]} core of the log: users with fewer than {core[0]} interactions and items "
+        f"with fewer than {core[1]} were left out. The import took the core of the whole log before the split, so it "
+        "looked at what is to be predicted."
+    ]
 
 
 def notes(names: Collection[str], fitted_on: str) -> list[str]:

@@ -72,7 +72,7 @@ def encode_catalogue_images(
 
     Args:
         mllm: The model. A model of texts alone encodes nothing.
-        dataset: The data set, with a folder.
+        dataset: The data set.
         visual_tokens: v, the number of tokens of each picture.
         batch: The number of pictures that are encoded at once.
         progress: Receives the number of pictures that are done.
@@ -83,7 +83,7 @@ def encode_catalogue_images(
     """
     if not mllm.sees:
         return EncodedImages({}, {}, {})
-    assert dataset.folder is not None
+    root = dataset.image_folder
     classifier = classifier_of(mllm)
     encoded = dict(known or {})
     digests: dict[int, str] = {}
@@ -91,8 +91,9 @@ def encode_catalogue_images(
     waiting: dict[str, Image.Image] = {}
     paths = {code: path for code in range(len(dataset.items)) if (path := dataset.image_path(code)) is not None}
     for done, (code, path) in enumerate(paths.items(), start=1):
+        assert root is not None  # else no item has a path
         try:
-            picture = open_picture(path, dataset.folder / "images")
+            picture = open_picture(path, root)
             digests[code] = sha256(path)
             if digests[code] not in encoded:
                 waiting[digests[code]] = picture

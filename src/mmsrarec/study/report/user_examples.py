@@ -91,9 +91,9 @@ def thumbnail(picture: Image.Image, size: int = 120) -> bytes:
 def small_picture(dataset: Dataset, code: int) -> bytes | None:
     """The thumbnail of an item; None where it has no picture that can be used."""
     path = dataset.image_path(code)
-    if path is None or dataset.folder is None:
+    if path is None or dataset.image_folder is None:
         return None
     try:
-        return thumbnail(open_picture(path, dataset.folder / "images"))
+        return thumbnail(open_picture(path, dataset.image_folder))
     except BadPicture:
         return None

@@ -5,6 +5,7 @@ script indicate, unless its own words clearly indicate another.
 """
 
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -153,22 +154,38 @@ def languages_of(texts: Sequence[str], usual: Mapping[str, str] | None = None) -
 
 
 def usual_languages(texts: Sequence[str]) -> dict[str, str]:
-    """The language of most texts in each script."""
+    """The language of most texts in each script.
+
+    A language shows in many different filler words, and a category or a phrase that every item repeats says little: the
+    English "care" of "Skin Care" is a filler word of Romanian. So a line counts once however many texts hold it, a word
+    that n lines hold counts sqrt(n), and a language of fewer than MIN_FILLER_WORDS different words
+    is not considered. Without any, it is the usual language of the script: English for Latin letters.
+    """
     scripts = [script_of_text(text) for text in texts]
-    hits = [_hits(text, script) for text, script in zip(texts, scripts, strict=True)]
-    script_weights: dict[str, defaultdict[str, float]] = {}
-    for script, text_hits in zip(scripts, hits, strict=True):
-        weights = script_weights.setdefault(script, defaultdict(float))
-        for language, weight in _weights(text_hits).items():
-            weights[language] += weight
-    usual = {
-        script: _best(weights) or SCRIPT_LANGUAGE.get(script, UNDETERMINED)
-        for script, weights in script_weights.items()
-    }
+    lines: dict[str, set[str]] = {}
+    for text, script in zip(texts, scripts, strict=True):
+        lines.setdefault(script, set()).update(text.split("\n"))
+    usual = {script: _usual_language(script, script_lines) for script, script_lines in lines.items()}
     usual |= {JAPANESE: "ja"}
     if scripts.count(JAPANESE) > scripts.count("Han"):  # then texts in Chinese characters alone are Japanese titles
         usual["Han"] = "ja"
     return usual
+
+
+def _usual_language(script: str, lines: Iterable[str]) -> str:
+    """The language that different lines of a script indicate together."""
+    index = _index().get(script)
+    if not index:
+        return SCRIPT_LANGUAGE.get(script, UNDETERMINED)
+    counts = Counter(word for line in lines for word in set(words(line)) if word in index)
+    weights: defaultdict[str, float] = defaultdict(float)
+    variety: Counter[str] = Counter()
+    for word, count in counts.items():
+        for language in index[word]:
+            weights[language] += math.sqrt(count) / len(index[word])
+            variety[language] += 1
+    sure = {language: weight for language, weight in weights.items() if variety[language] >= MIN_FILLER_WORDS}
+    return _best(sure) or SCRIPT_LANGUAGE.get(script, UNDETERMINED)
 
 
 def common_words(texts: Sequence[str], languages: Sequence[str]) -> dict[str, frozenset[str]]:
