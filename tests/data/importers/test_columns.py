@@ -32,7 +32,8 @@ def test_the_user_wins_then_the_format_then_the_name() -> None:
     assert (by_format.fields["user_id"], by_format.sources["user_id"]) == (("visitor",), "format")
     by_user = map_columns("interactions", columns, {"user_id": ("who",)}, {"user_id": "visitor"}, {})
     assert (by_user.fields["user_id"], by_user.sources["user_id"]) == (("who",), "--map")
-    assert set(by_user.others) == {"user_id", "visitor"}
+    assert by_user.others == ()
+    assert set(by_user.ignored) == {"user_id", "visitor"}  # they could be it too, and the table says so
 
 
 def test_a_key_of_one_table_is_for_that_table() -> None:
@@ -116,3 +117,22 @@ def test_a_mapping_file_says_the_same(tmp_path: Path) -> None:
             read_map(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_map(tmp_path / "none.toml")
+
+
+def test_one_column_cannot_be_two_ids() -> None:
+    user_map = {"user_id": ("who",), "item_id": ("who",), "timestamp": ("when",)}
+    with pytest.raises(DataError, match=r"'who' cannot be user_id and item_id at once"):
+        map_columns("interactions", ["who", "when"], user_map, {}, {})
+
+
+def test_a_second_column_of_a_usual_name_is_left_out_with_a_reason() -> None:
+    columns = ["user_id", "item_id", "asin", "timestamp", "created_at"]
+    found = map_columns("interactions", columns, {}, {}, {})
+    assert found.ignored["asin"] == "could be item_id too, which item_id holds"
+    assert found.ignored["created_at"] == "could be timestamp too, which timestamp holds"
+
+
+def test_a_table_of_one_column_is_told_of_the_separator() -> None:
+    found = map_columns("interactions", ["user_id^item_id^timestamp"], {}, {}, {})
+    with pytest.raises(DataError, match="--separator"):
+        needed(found, ("user_id",))

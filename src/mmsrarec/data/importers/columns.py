@@ -175,7 +175,33 @@ def map_columns(
         if name not in fields and (column := _usual(table, name, usual, columns, claimed, option, label)) is not None:
             fields[name], sources[name] = (column,), "usual name"
             claimed.add(column)
+    _check_one_each(fields, label, option)
+    ignored = _other_names(table, columns, fields, claimed) | ignored
     return ColumnMap(table, tuple(columns), fields, ignored, sources, file)
+
+
+def _check_one_each(fields: ColumnsByField, label: str, option: str) -> None:
+    """Refuse a column that is a user, an item or a time at once. Raises DataError."""
+    holders: dict[str, str] = {}
+    for name in CLAIMED_ONCE:
+        for column in fields.get(name, ()):
+            if column in holders:
+                both = f"{holders[column]} and {name}"
+                raise DataError(f"{label}: {one_line(column)!r} cannot be {both} at once: name another with {option}")
+            holders[column] = name
+
+
+def _other_names(
+    table: TableName, columns: Sequence[str], fields: ColumnsByField, claimed: Iterable[str]
+) -> dict[str, str]:
+    """Columns with a usual name of a user, an item or a time that another column holds -> why they are left out."""
+    others: dict[str, str] = {}
+    for name in CLAIMED_ONCE:
+        usual = {place for place in TABLES[table].get(name, ()) if place != "id"}
+        for column in columns:
+            if name in fields and column not in claimed and folded(column) in usual:
+                others[column] = f"could be {name} too, which {one_line(fields[name][0])} holds"
+    return others
 
 
 def check_named(user_map: ColumnsByField, maps: Iterable[ColumnMap], option: str = "--map") -> None:
@@ -205,6 +231,8 @@ def needed(mapping: ColumnMap, fields: Sequence[str], option: str = "--map") -> 
             if option == "--map" and all(_looks_like_data(column) for column in mapping.columns):
                 say = "the first line looks like data: name the columns with --names user_id,item_id,timestamp or so"
                 raise DataError(f"{mapping.label}: no column for {name}, and {say} ({_listed(mapping.columns)})")
+            if len(mapping.columns) == 1:
+                say += ", or say what parts the columns with --separator"
             raise DataError(
                 f"{mapping.label}: no column for {name} (usual names: {usual}, ...); it has "
                 f"{_listed(mapping.columns)}: name one with {say}"
