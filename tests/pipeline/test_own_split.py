@@ -6,7 +6,7 @@ import pytest
 from finished import RECIPE, done, go, recipe_in
 from world import save_tiny
 
-from mmsrarec.data.split_file import KEPT, kept
+from mmsrarec.data.split_file import KEPT, saved_parts
 from mmsrarec.data.synthetic.catalogue import draw_catalogue
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.runs.run_folder import RunFolder
@@ -45,7 +45,7 @@ def test_a_run_follows_the_file_and_keeps_it(place: Path) -> None:
     split = RunFolder(recipe, place / "run").split("file")
     assert {users[code] for code in split.test.user} == {*users[8:20]}
     assert {users[code] for code in split.train.user} == {*users[20:55]}
-    assert set(kept(place / "run" / "retrieve" / "file")) == {*users[:55]}
+    assert set(saved_parts(place / "run" / "retrieve" / "file")) == {*users[:55]}
     write(users[8:19])
     assert done(go(place, *settings, stages=("retrieve",))[1]) == {"retrieve/file"}
     assert users[19] not in (place / "run" / "retrieve" / "file" / KEPT).read_text()

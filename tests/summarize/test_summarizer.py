@@ -388,29 +388,39 @@ def test_flags_say_what_deserves_a_second_look(image, text, source, flags) -> No
     assert flag("Otter mug. Made of steel.", (image, text), source, SETTINGS, unsupported) == flags
 
 
-def test_an_answer_begins_with_what_the_classifier_is_sure_of(mllm, dataset, features, tmp_path) -> None:
-    words = {0: {"lemon": 0.9, "fruit": 0.95}, 2: {"lemon": 0.2}}
+def test_the_surer_of_classifier_and_model_answers(mllm, dataset, features, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("mmsrarec.summarize.classifier_answers.LEAST_FIRST_TOKEN", 0.0)
+    words = {0: {"lemon": 0.99, "fruit": 0.995}, 2: {"lemon": 0.2}}
     plain = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features)
     told = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features, image_words=words)
-    assert told.answers[0][0].startswith("lemon, fruit")
-    assert told.image[0][:2] == ("lemon", "fruit")
-    assert told.answers[2] == plain.answers[2]  # nothing is sure
+    assert told.answers[0][0] == "lemon, fruit"
+    assert told.image[0] == ("lemon", "fruit")
+    assert told.answers[2] == plain.answers[2]  # nothing is likely enough
+    assert told.answers[4] == plain.answers[4]  # no classifier looked at it
     assert told.text == plain.text
     off = SETTINGS.model_copy(update={"eye_words": False})
     assert summarize(dataset, mllm, off, tmp_path / "b", features, image_words=words).answers == plain.answers
 
 
+def test_where_neither_is_sure_there_are_no_words(mllm, dataset, features, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("mmsrarec.summarize.classifier_answers.LEAST_FIRST_TOKEN", 1.1)
+    model = Listening(mllm)
+    told = summarize(dataset, model, SETTINGS, tmp_path / "a", features, image_words={0: {}, 2: {}, 4: {}})
+    assert told.image[0] == told.image[2] == ()
+    assert told.answers[0][0] == ""
+    assert not [flag for flag in told.flags[0] if flag.startswith("unsupported")]
+
+
 def test_answers_with_and_without_the_classifier_do_not_mix_in_the_store(mllm, dataset, features, tmp_path) -> None:
-    model, words = Listening(mllm), {0: {"lemon": 0.9}}
-    summarize(dataset, model, SETTINGS, tmp_path / "a", features)
-    asked = model.asked
-    summarize(dataset, model, SETTINGS, tmp_path / "a", features, image_words=words)
-    assert model.asked == asked + 3
-    summarize(dataset, model, SETTINGS, tmp_path / "a", features, image_words=words)
-    assert model.asked == asked + 3
+    words = {0: {"lemon": 0.99}, 2: {}, 4: {}}
+    plain = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features)
+    told = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features, image_words=words)
+    assert told.answers[0][0] == "lemon" != plain.answers[0][0]
+    assert summarize(dataset, Asleep(mllm), SETTINGS, tmp_path / "a", features, image_words=words) == told
+    assert summarize(dataset, Asleep(mllm), SETTINGS, tmp_path / "a", features) == plain
 
 
 def test_a_keyword_that_the_classifier_saw_is_not_doubted(mllm, dataset, features, tmp_path) -> None:
-    words = {0: {"lemon": 0.9, "fruit": 0.4}}
+    words = {0: {"lemon": 0.99, "fruit": 0.4}}
     told = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features, image_words=words)
     assert not {"unsupported: lemon", "unsupported: fruit"} & set(told.flags[0])

@@ -104,17 +104,17 @@ def check_users(path: Path, parts: UserParts, dataset: Dataset) -> str:
 def codes_of(parts: UserParts, dataset: Dataset) -> IntArray:
     """(n_users,) the place of each user's part in PARTS, -1 for a user who is not mentioned."""
     place = {name: code for code, name in enumerate(PARTS)}
-    found = (parts.get(user_id) for user_id in dataset.user_ids)
-    return np.array([-1 if part is None else place[part] for part in found], dtype=np.int64)
+    own = (parts.get(user_id) for user_id in dataset.user_ids)
+    return np.array([-1 if part is None else place[part] for part in own], dtype=np.int64)
 
 
-def keep(parts: UserParts, folder: Path) -> None:
+def save_parts(parts: UserParts, folder: Path) -> None:
     """Write what a split file says into the folder of a part that is made from it."""
     (folder / KEPT).write_text(json.dumps(dict(parts), ensure_ascii=False), encoding="utf-8")
 
 
-def kept(folder: Path) -> UserParts | None:
-    """What `keep` wrote; None where the folder has none.
+def saved_parts(folder: Path) -> UserParts | None:
+    """What `save_parts` wrote; None where the folder has none.
 
     Raises:
         NotFittedError: The file is damaged.

@@ -19,7 +19,7 @@ from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Count, Progress
 from mmsrarec.data.identity import KeptLog, save_items
 from mmsrarec.data.images import open_picture, usable_pictures
-from mmsrarec.data.split_file import keep
+from mmsrarec.data.split_file import save_parts
 from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT, SplitName
 from mmsrarec.errors import MissingDependencyError
 from mmsrarec.evaluate.hyperparameter_search import save_tries, search_encoder
@@ -272,7 +272,7 @@ class Steps:
                 Neighbours(parts.train, encoder, device=device).save(folder)
                 KeptLog.of(run_folder.dataset).save(folder)
                 if split == OWN_SPLIT and run_folder.user_parts is not None:
-                    keep(run_folder.user_parts, folder)
+                    save_parts(run_folder.user_parts, folder)
 
     def rankers(self, split: Part, names: Collection[str], source: Callable[[str], Source]) -> None:
         """Fit rankers that are made from the log alone, and keep them for whoever ranks by them.

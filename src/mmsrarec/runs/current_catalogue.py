@@ -16,7 +16,7 @@ from mmsrarec.core.artefacts import is_whole
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.data.folder import ITEMS, is_data_folder, load_known
 from mmsrarec.data.identity import KeptLog, align, load_items, recoded
-from mmsrarec.data.split_file import kept
+from mmsrarec.data.split_file import saved_parts
 from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT
 from mmsrarec.errors import DataError
 from mmsrarec.runs.provenance import read_provenance, served_on, serving_variant
@@ -89,7 +89,7 @@ def open_catalogue(folder: Path, data: Path | None = None, device: str | None = 
         *_note(edited, f"edited since they were summarized: answers use the old keywords until {advice}"),
     ]
     run_folder = RunFolder(
-        recipe, folder, dataset, {split: log.padded(dataset)}, notes, kept(folder / "retrieve" / OWN_SPLIT)
+        recipe, folder, dataset, {split: log.padded(dataset)}, notes, saved_parts(folder / "retrieve" / OWN_SPLIT)
     )
     return Catalogue(run_folder, split, available, new, edited, now is not None)
 

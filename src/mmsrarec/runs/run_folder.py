@@ -18,7 +18,7 @@ from mmsrarec.core.artefacts import inputs_of, is_current, is_whole, link_or_cop
 from mmsrarec.data.dataset import Dataset, Interactions, Item
 from mmsrarec.data.folder import load
 from mmsrarec.data.identity import KeptLog, align, load_items
-from mmsrarec.data.split_file import UserParts, codes_of, kept, read_split_file
+from mmsrarec.data.split_file import UserParts, codes_of, read_split_file, saved_parts
 from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT, Everything, Split, SplitName, make_split, with_validation
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import merge_adapter
@@ -106,7 +106,7 @@ class RunFolder:
             folder,
             dataset,
             notes=provenance.notes,
-            user_parts=kept(folder / "retrieve" / OWN_SPLIT),
+            user_parts=saved_parts(folder / "retrieve" / OWN_SPLIT),
         )
 
     def with_log(self, interactions: Interactions) -> "RunFolder":

@@ -67,7 +67,7 @@ class SummarizeSettings(BaseModel):
     )
     eye_words: bool = Field(
         default=True,
-        description="answers about pictures begin with what the vision encoder's classifier says, where it is sure; "
+        description="the vision encoder's own classifier answers about a picture where it is surer than the model; "
         "only the embedded model has such a classifier [extension]",
     )
     text_budget: int = Field(

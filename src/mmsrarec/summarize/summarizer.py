@@ -7,7 +7,7 @@ only through the catalogue's languages and the words that most items hold.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -19,9 +19,9 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.vision.class_words import WordProbabilities, class_words_hash, likely_words
 from mmsrarec.models.vision.image_features import sha256
-from mmsrarec.summarize.answer_opening import openings, whole_answer
 from mmsrarec.summarize.answer_reading import flag, read_image, read_texts
 from mmsrarec.summarize.answer_store import Job, Store
+from mmsrarec.summarize.classifier_answers import classifier_answers
 from mmsrarec.summarize.image_grounding import support
 from mmsrarec.summarize.keyword_parsing import grounded, stop_after
 from mmsrarec.summarize.keywords import Keywords
@@ -39,13 +39,13 @@ class Question:
         content: A hash of the text or picture that it is about.
         prompt: Token ids.
         feature: (v, d) picture features; None for a text.
-        class_words: What the vision encoder's classifier would say of the picture, with probabilities.
+        class_words: What the vision encoder's classifier would say of the picture; None without a classifier.
     """
 
     content: str
     prompt: Sequence[int]
     feature: Tensor | None = None
-    class_words: WordProbabilities = field(default_factory=WordProbabilities)
+    class_words: WordProbabilities | None = None
 
 
 def _no_progress(done: int, total: int, label: str) -> None:
@@ -86,8 +86,8 @@ def summarize(
         embed: The sentence embedding phi of `settings.keyword_cost`; loaded by its name in the settings unless given.
         words: The facts about the whole catalogue from the time when it was first summarized; collected from the
             dataset unless given.
-        image_words: What the vision encoder's classifier says of the pictures, by item code; answers begin with it
-            where `settings.eye_words` is set, and a keyword that the classifier bears out is not doubted.
+        image_words: What the vision encoder's classifier says of the pictures, by item code; it answers where
+            it is surer and `settings.eye_words` is set, and a keyword that it bears out is not doubted.
 
     Returns:
         The keywords of all items.
@@ -171,9 +171,7 @@ def _questions(
         path = dataset.image_path(code)
         if settings.pictures and code in features and path is not None:
             feature = features[code]
-            pictures[code] = Question(
-                sha256(path), image_prompt(mllm, len(feature)), feature, class_words.get(code, {})
-            )
+            pictures[code] = Question(sha256(path), image_prompt(mllm, len(feature)), feature, class_words.get(code))
     return texts, pictures
 
 
@@ -260,20 +258,17 @@ def _answer(
         return []
     try:
         prompts, features = [question.prompt for question in questions], [question.feature for question in questions]
-        starts = openings(mllm, prompts, features, [question.class_words for question in questions])
-        prompts = [
-            [*prompt, *mllm.encode(start)] if start else prompt for prompt, start in zip(prompts, starts, strict=True)
-        ]
-        answers = mllm.generate(prompts, features, tokens, stop)
+        answers = classifier_answers(mllm, prompts, features, [question.class_words for question in questions])
+        places = [place for place, answer in enumerate(answers) if answer is None]
+        own = [prompts[place] for place in places], [features[place] for place in places]
+        for place, answer in zip(places, mllm.generate(*own, tokens, stop) if places else [], strict=True):
+            answers[place] = answer
     except RuntimeError as error:  # torch's errors, out of memory included
         if len(questions) == 1:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             return [(questions[0].content, None, reason)]
         return [row for question in questions for row in _answer(mllm, [question], stop, tokens)]
-    return [
-        (question.content, whole_answer(start, answer), None)
-        for question, start, answer in zip(questions, starts, answers, strict=True)
-    ]
+    return [(question.content, answer, None) for question, answer in zip(questions, answers, strict=True)]
 
 
 def _hash(data: bytes) -> str:

@@ -111,7 +111,7 @@ def encode_catalogue_images(
     seen = {code: encoded[digest] for code, digest in digests.items()}
     return EncodedImages(
         {code: picture.feature for code, picture in seen.items()},
-        {code: picture.words for code, picture in seen.items() if picture.words},
+        {code: picture.words for code, picture in seen.items()} if classifier else {},
         rejected,
     )
 
