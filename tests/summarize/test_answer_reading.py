@@ -167,4 +167,4 @@ def test_the_doubts_are_listed_in_a_fixed_order() -> None:
 
 def test_an_answer_that_was_never_asked_for_is_not_malformed() -> None:
     assert flag("", (None, None), "none", SummarizeSettings(), ()) == ()
-    assert flag("", ("", ""), "none", SummarizeSettings(), ()) == ("malformed text answer", "malformed picture answer")
+    assert flag("", ("", ""), "none", SummarizeSettings(), ()) == ("malformed text answer", "no picture answer")

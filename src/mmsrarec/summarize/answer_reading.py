@@ -133,8 +133,8 @@ def flag(
 
     Returns:
         "ungrounded: word" for a dropped keyword that the text does not support, "common: word" for a dropped word that
-        most items hold, "malformed text answer" and "malformed picture answer" where nothing is usable, "fallback"
-        where the item's own words fill up, and "unsupported: word" for each of `unsupported`.
+        most items hold, "malformed text answer" and "malformed picture answer" where nothing is usable, "no picture
+        answer" where the answer is empty, "fallback" where the item's own words fill up, and "unsupported: word" for each of `unsupported`.
     """
     image_answer, text_answer = answers
     parsed = parse(text_answer or "", settings.max_keywords_text, lexicon)
@@ -146,5 +146,5 @@ def flag(
     if source == "fallback":
         flags.append("fallback")
     if image_answer is not None and not parse(image_answer, settings.max_keywords_image):
-        flags.append("malformed picture answer")
+        flags.append("malformed picture answer" if image_answer.strip() else "no picture answer")
     return (*flags, *(f"unsupported: {keyword}" for keyword in unsupported))
