@@ -67,7 +67,8 @@ def elsewhere(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 def test_commands_do_without_posix(drawn: Dataset, tmp_path: Path) -> None:
     for arguments in (["doctor", "--json"], ["sample", "--out", "s"], ["check", "s"], ["run", "--help"]):
         done = elsewhere(tmp_path, *arguments)
-        assert (done.returncode, done.stderr) == (0, ""), arguments
+        errors = [line for line in done.stderr.splitlines() if not line.startswith("pictures: ")]  # progress
+        assert (done.returncode, errors) == (0, []), arguments
 
 
 def test_names_of_parts_are_names_on_every_system() -> None:
