@@ -121,7 +121,7 @@ def import_source(source: Source, out: Path, options: ImportOptions | None = Non
         source: The source.
         out: The data folder to write. An earlier import there is replaced.
         options: What the user says about the import.
-        made_by: What made_log the data folder, for its manifest.
+        made_by: What made the data folder, for its manifest.
 
     Returns:
         The counts of the import, as in import.json.
@@ -144,6 +144,8 @@ def import_source(source: Source, out: Path, options: ImportOptions | None = Non
         "match_ids": list(options.match_ids),
         "max_rejects": options.max_rejects,
     }
+    if Path(out).is_dir() and any(Path(out).iterdir()):
+        report.notes.append(f"the data that lay in {one_line(out)} are replaced")
     with writing_data(Path(out), made_by, imported.dataset.times, **content) as new:
         (new / IMAGES).mkdir()
         dataset = imported.dataset
@@ -199,19 +201,19 @@ def read_source(source: Source, options: ImportOptions, option: str = "--map") -
     log = read_raw_log(table, columns, filters, rejects, exact)
     assert options.time != "rows"
     how = LogOptions(options.time, options.max_rejects, options.repeats, options.core, options.match_ids)
-    made_log = make_dataset(log, catalogue, source, how, rejects, table.file)
+    imported_log = make_dataset(log, catalogue, source, how, rejects, table.file)
     for one in (table, source.items):
         report.notes += one.notes if isinstance(one, Batches) else ()
-    _report_log(report, log, made_log, columns, filters, rejects, source, options.core)
+    _report_log(report, log, imported_log, columns, filters, rejects, source, options.core)
     pictures: dict[str, str] = {}
     if catalogue is not None:
-        _report_items(report, catalogue, made_log, item_rejects)
-        left = {item.item_id for item in made_log.dataset.items}
+        _report_items(report, catalogue, imported_log, item_rejects)
+        left = {item.item_id for item in imported_log.dataset.items}
         pictures = {name: picture for name, picture in catalogue.pictures.items() if name in left}
     unbalanced = [name for name, counts in report.rows.items() if not counts.accounted]
     if unbalanced:
         raise AssertionError(f"rows of {unbalanced[0]} are not accounted for: {report.rows[unbalanced[0]]}")
-    return Imported(made_log.dataset, report, item_rejects.with_others(rejects), pictures)
+    return Imported(imported_log.dataset, report, item_rejects.with_others(rejects), pictures)
 
 
 def _given(read_options: ReadOptions) -> set[str]:
@@ -259,7 +261,7 @@ def _check_filters(filters: Filters, columns: ColumnMap) -> None:
 def _report_log(
     report: Report,
     log: RawLog,
-    made_log: LogDataset,
+    imported_log: LogDataset,
     columns: ColumnMap,
     filters: Filters,
     rejects: Rejects,
@@ -269,23 +271,23 @@ def _report_log(
     """Add what became of the interactions to a report."""
     report.rows["interactions"] = RowCounts(
         log.read,
-        len(made_log.dataset.interactions),
-        {why: count for why, count in made_log.folded.items() if count},
-        {why: count for why, count in (Counter(log.dropped) + Counter(made_log.dropped)).items() if count},
+        len(imported_log.dataset.interactions),
+        {why: count for why, count in imported_log.folded.items() if count},
+        {why: count for why, count in (Counter(log.dropped) + Counter(imported_log.dropped)).items() if count},
         rejects.total(),
     )
-    report.unit = made_log.unit
+    report.unit = imported_log.unit
     if core is not None:
         report.notes.append(
             f"the {core[0]},{core[1]} core is that of the whole log, before anything is held out: it looks at what is "
             "to be predicted, as most published splits do"
         )
-    if made_log.matched_ids:
+    if imported_log.matched_ids:
         report.assumed.append(
-            f"{made_log.matched_ids} ids of items were matched to others of the catalogue, as you said"
+            f"{imported_log.matched_ids} ids of items were matched to others of the catalogue, as you said"
         )
-    if made_log.added_items:
-        report.notes.append(f"{made_log.added_items} items of the log are not in the table of items: they have no text")
+    if imported_log.added_items:
+        report.notes.append(f"{imported_log.added_items} items of the log are not in the table of items: they have no text")
     if log.times.without_zone:
         report.assumed.append(f"{log.times.without_zone} times have no zone: they are taken as UTC")
     if log.times.days:
@@ -330,9 +332,9 @@ def _use(name: str, counts: "Counter[str]", used: bool, how: str) -> tuple[str, 
     return "", f"not used: every {name} counts ({len(counts)} different)" if counts else "not used: it is empty"
 
 
-def _report_items(report: Report, catalogue: ItemTable, made_log: LogDataset, rejects: Rejects) -> None:
+def _report_items(report: Report, catalogue: ItemTable, imported_log: LogDataset, rejects: Rejects) -> None:
     """Add what became of the items to a report."""
-    n_imported = sum(item.item_id in catalogue.items for item in made_log.dataset.items)
+    n_imported = sum(item.item_id in catalogue.items for item in imported_log.dataset.items)
     unused = len(catalogue.items) - n_imported
     report.rows["items"] = RowCounts(
         catalogue.read,
