@@ -134,7 +134,8 @@ def flag(
     Returns:
         "ungrounded: word" for a dropped keyword that the text does not support, "common: word" for a dropped word that
         most items hold, "malformed text answer" and "malformed picture answer" where nothing is usable, "no picture
-        answer" where the answer is empty, "fallback" where the item's own words fill up, and "unsupported: word" for each of `unsupported`.
+        answer" where the answer is empty, "fallback" where the item's own words fill up, and "unsupported: word" for
+        each of `unsupported`.
     """
     image_answer, text_answer = answers
     parsed = parse(text_answer or "", settings.max_keywords_text, lexicon)

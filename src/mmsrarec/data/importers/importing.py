@@ -287,7 +287,8 @@ def _report_log(
             f"{imported_log.matched_ids} ids of items were matched to others of the catalogue, as you said"
         )
     if imported_log.added_items:
-        report.notes.append(f"{imported_log.added_items} items of the log are not in the table of items: they have no text")
+        count = imported_log.added_items
+        report.notes.append(f"{count} items of the log are not in the table of items: they have no text")
     if log.times.without_zone:
         report.assumed.append(f"{log.times.without_zone} times have no zone: they are taken as UTC")
     if log.times.days:
