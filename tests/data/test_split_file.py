@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
-from mmsrarec.data.split_file import KEPT, check_users, codes_of, keep, kept, read_split_file
+from mmsrarec.data.split_file import KEPT, check_users, codes_of, read_split_file, save_parts, saved_parts
 from mmsrarec.errors import DataError, NotFittedError
 
 PARTS = {"007": "train", "8": "validation", "x": "test"}
@@ -101,9 +101,9 @@ def test_codes_stand_in_the_order_of_the_users() -> None:
 
 
 def test_a_run_keeps_what_the_file_said(tmp_path: Path) -> None:
-    assert kept(tmp_path) is None
-    keep(PARTS, tmp_path)  # type: ignore[arg-type]
-    assert kept(tmp_path) == PARTS
+    assert saved_parts(tmp_path) is None
+    save_parts(PARTS, tmp_path)  # type: ignore[arg-type]
+    assert saved_parts(tmp_path) == PARTS
     (tmp_path / KEPT).write_text("{")
     with pytest.raises(NotFittedError, match="make the run anew"):
-        kept(tmp_path)
+        saved_parts(tmp_path)

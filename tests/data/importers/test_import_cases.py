@@ -225,10 +225,3 @@ def test_sequences_declare_steps(tmp_path: Path) -> None:
     assert load(tmp_path / "out").items[0].title == "Rug & mat"
     assert report.null_items == 1
     assert rejects_of(tmp_path / "out")[0][:2] == ("titles.csv", "3")
-
-
-def test_an_earlier_import_is_replaced_and_that_is_said(tmp_path: Path) -> None:
-    source = source_of(tmp_path / "source", rows_of(20))
-    first, again = (import_tables(source, tmp_path / "out") for _ in range(2))
-    assert not [note for note in first.notes if "replaced" in note]
-    assert [note for note in again.notes if "replaced" in note]

@@ -144,8 +144,6 @@ def import_source(source: Source, out: Path, options: ImportOptions | None = Non
         "match_ids": list(options.match_ids),
         "max_rejects": options.max_rejects,
     }
-    if Path(out).is_dir() and any(Path(out).iterdir()):
-        report.notes.append(f"the data that lay in {one_line(out)} are replaced")
     with writing_data(Path(out), made_by, imported.dataset.times, **content) as new:
         (new / IMAGES).mkdir()
         dataset = imported.dataset
