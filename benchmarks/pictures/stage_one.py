@@ -17,11 +17,11 @@ from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.backbone.warm_up import projector_of
 from mmsrarec.models.untyped import load_tensors
 from mmsrarec.models.vision.image_features import Features, encode_catalogue_images
+from mmsrarec.summarize.answer_reading import UNSUPPORTED
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.summarizer import summarize
 
-UNSUPPORTED = "unsupported: "
 PROJECTOR_NAME = "multi_modal_projector"
 
 

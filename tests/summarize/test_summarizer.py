@@ -12,11 +12,12 @@ from PIL import Image
 from tiny import tiny_mllm
 from torch import Tensor
 
+from mmsrarec.core.files import file_hash
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
-from mmsrarec.models.vision.image_features import blank, encode_catalogue_images, sha256
+from mmsrarec.models.vision.image_features import blank, encode_catalogue_images
 from mmsrarec.summarize.answer_reading import flag, read_image, read_text
 from mmsrarec.summarize.answer_statistics import statistics
 from mmsrarec.summarize.answer_store import Store
@@ -276,7 +277,7 @@ def test_a_keyword_of_a_picture_is_flagged_unless_picture_or_text_make_it_likeli
             assert (f"unsupported: {word}" in keywords.flags[code]) is not likelier
             path = dataset.image_path(code)
             assert path is not None
-            assert kept[sha256(path), so_far] == pytest.approx(float(seen.sum()), abs=1e-4)
+            assert kept[file_hash(path), so_far] == pytest.approx(float(seen.sum()), abs=1e-4)
             assert kept[BLANK, so_far] == pytest.approx(float(unseen.sum()), abs=1e-4)
             both_ways.add(likelier)
             before += piece

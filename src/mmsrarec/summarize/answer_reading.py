@@ -13,6 +13,8 @@ from mmsrarec.summarize.prompts import item_text
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.tuning.reward_parts import Embed
 
+UNSUPPORTED = "unsupported: "
+"""The start of the flag of a picture's keyword that nothing bears out; the keyword follows."""
 MIN_KEYWORDS_UNTUNED, MIN_KEYWORDS_TUNED = 3, 1
 """Keywords below which an answer about a text is filled up from the item's own words. A tuned model has learned how
 many keywords are worth their tokens, so one is enough."""
@@ -148,4 +150,4 @@ def flag(
         flags.append("fallback")
     if image_answer is not None and not parse(image_answer, settings.max_keywords_image):
         flags.append("malformed picture answer" if image_answer.strip() else "no picture answer")
-    return (*flags, *(f"unsupported: {keyword}" for keyword in unsupported))
+    return (*flags, *(UNSUPPORTED + keyword for keyword in unsupported))

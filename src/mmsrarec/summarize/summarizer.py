@@ -12,13 +12,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mmsrarec.core.artefacts import key
+from mmsrarec.core.artefacts import file_hash, key
 from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.vision.class_words import WordProbabilities, class_words_hash, likely_words
-from mmsrarec.models.vision.image_features import sha256
 from mmsrarec.summarize.answer_reading import flag, read_image, read_texts
 from mmsrarec.summarize.answer_store import Job, Store
 from mmsrarec.summarize.classifier_answers import classifier_answers
@@ -171,7 +170,7 @@ def _questions(
         path = dataset.image_path(code)
         if settings.pictures and code in features and path is not None:
             feature = features[code]
-            pictures[code] = Question(sha256(path), image_prompt(mllm, len(feature)), feature, class_words.get(code))
+            pictures[code] = Question(file_hash(path), image_prompt(mllm, len(feature)), feature, class_words.get(code))
     return texts, pictures
 
 

@@ -1,6 +1,5 @@
 """Looks at pictures one by one: their size, whether they show anything, and a fingerprint to compare them by."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmsrarec.core.files import file_hash
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.images import BadPicture, open_picture
 
@@ -95,7 +95,7 @@ def _look(code: int, path: Path, root: Path) -> PictureFacts | str:
         picture = open_picture(path, root)
     except BadPicture as reason:
         return str(reason)
-    content = hashlib.sha256(path.read_bytes()).hexdigest()
+    content = file_hash(path)
     width, height = picture.size
     return PictureFacts(code, content, width, height, *_appearance(picture))
 

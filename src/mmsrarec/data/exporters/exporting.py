@@ -13,6 +13,8 @@ from mmsrarec.errors import DataError
 Writer: TypeAlias = Callable[[Dataset, Path, str], list[str]]
 """Writes a data set into an empty folder under a name, and says what a reader should know, a sentence each."""
 KIND = "export"
+STEPS_NOTE = "timestamp holds steps: they tell the order of each user's interactions, and no dates."
+"""What the writers say where a data set has no clock."""
 WRITERS: Mapping[str, str] = {
     "recbole": "mmsrarec.data.exporters.recbole_files",
     "mmrec": "mmsrarec.data.exporters.mmrec_files",

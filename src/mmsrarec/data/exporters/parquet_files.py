@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
+from mmsrarec.core.files import write_parquet
 from mmsrarec.data.dataset import Dataset
-
-STEPS_NOTE = "timestamp holds steps: they tell the order of each user's interactions, and no dates."
+from mmsrarec.data.exporters.exporting import STEPS_NOTE
 
 
 def write(dataset: Dataset, folder: Path, name: str) -> list[str]:
@@ -31,7 +31,7 @@ def write(dataset: Dataset, folder: Path, name: str) -> list[str]:
         "item_id": pl.Series(item_ids, dtype=pl.String).gather(interactions.item),
         "timestamp": time,
     }
-    pl.DataFrame(log).write_parquet(folder / "interactions.parquet")
+    write_parquet(pl.DataFrame(log), folder / "interactions.parquet")
     items = {
         "item_id": pl.Series(item_ids, dtype=pl.String),
         "title": pl.Series([item.title for item in dataset.items], dtype=pl.String),
@@ -39,7 +39,7 @@ def write(dataset: Dataset, folder: Path, name: str) -> list[str]:
         "categories": pl.Series([list(item.categories) for item in dataset.items], dtype=pl.List(pl.String)),
         "image": pl.Series([_copied(dataset, code, folder) for code in range(len(dataset.items))], dtype=pl.String),
     }
-    pl.DataFrame(items).write_parquet(folder / "items.parquet")
+    write_parquet(pl.DataFrame(items), folder / "items.parquet")
     return [] if dataset.has_clock else [STEPS_NOTE]
 
 

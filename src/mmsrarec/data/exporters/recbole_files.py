@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 
 from mmsrarec.data.dataset import Dataset
+from mmsrarec.data.exporters.exporting import STEPS_NOTE
 from mmsrarec.errors import DataError
 
 QUOTES_NOTE = "RecBole takes \" for the start of a quoted field: in {} texts it became '."
 CATEGORIES_NOTE = "A token_seq is parted at blanks: blanks within a category became _."
-STEPS_NOTE = "timestamp holds steps: they tell the order of each user's interactions, and no dates."
 
 
 def write(dataset: Dataset, folder: Path, name: str) -> list[str]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.core.terminal import one_line
 from mmsrarec.data.importers.source import Batch, Batches, SetAside
-from mmsrarec.data.reading.encodings import likely
+from mmsrarec.data.reading.encodings import is_utf8, likely
 from mmsrarec.data.reading.files import encoding_of, open_bytes, with_line_feeds
 from mmsrarec.data.reading.line_faults import Fault
 from mmsrarec.data.reading.separators import in_words, sniffed
@@ -279,7 +279,7 @@ class _Block:
                 self.data.decode("utf-8")
             except UnicodeDecodeError:
                 for index in np.unique(np.searchsorted(self.ends, np.flatnonzero(self.codes >= 128))).tolist():
-                    good[index] &= _is_utf8(self.data[self.ends[index - 1] + 1 if index else 0 : self.ends[index]])
+                    good[index] &= is_utf8(self.data[self.ends[index - 1] + 1 if index else 0 : self.ends[index]])
         return good
 
     def _stop_at(self, index: int, lines: list[bytes]) -> None:
@@ -334,11 +334,3 @@ def _without_lines(data: bytes, count: int) -> bytes:
         if not at:
             return b""
     return data[at:]
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

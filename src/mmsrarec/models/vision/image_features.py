@@ -3,7 +3,6 @@
 The embedded model's classifier names what it sees in the same pass (`image_classifier`).
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,13 +13,14 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
+from mmsrarec.core.files import file_hash
 from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.untyped import open_tensors, save_tensors, to_list
 from mmsrarec.models.vision.class_words import WordProbabilities
-from mmsrarec.models.vision.image_classifier import classifier_of
+from mmsrarec.models.vision.image_classifier import ImageClassifier, classifier_of, has_classifier
 from mmsrarec.models.vision.pooling import pool_grid
 
 Features = dict[int, Tensor]
@@ -84,23 +84,24 @@ def encode_catalogue_images(
     if not mllm.sees:
         return EncodedImages({}, {}, {})
     root = dataset.image_folder
-    classifier = classifier_of(mllm)
     encoded = dict(known or {})
     digests: dict[int, str] = {}
     rejected: dict[str, str] = {}
     waiting: dict[str, Image.Image] = {}
+    classifier: ImageClassifier | None = None
     paths = {code: path for code in range(len(dataset.items)) if (path := dataset.image_path(code)) is not None}
     for done, (code, path) in enumerate(paths.items(), start=1):
         assert root is not None  # else no item has a path
         try:
             picture = open_picture(path, root)
-            digests[code] = sha256(path)
+            digests[code] = file_hash(path)
             if digests[code] not in encoded:
                 waiting[digests[code]] = picture
         except BadPicture as reason:
             rejected[dataset.items[code].item_id] = str(reason)
         if waiting and (len(waiting) == batch or done == len(paths)):
             features, states = mllm.encode_images_with_states(list(waiting.values()), visual_tokens)
+            classifier = classifier or classifier_of(mllm)  # its weights are read only where a picture is new
             words: list[WordProbabilities] = [{} for _ in waiting]
             if classifier and states is not None:
                 words = classifier.word_probabilities(states)
@@ -111,7 +112,7 @@ def encode_catalogue_images(
     seen = {code: encoded[digest] for code, digest in digests.items()}
     return EncodedImages(
         {code: picture.feature for code, picture in seen.items()},
-        {code: picture.words for code, picture in seen.items()} if classifier else {},
+        {code: picture.words for code, picture in seen.items()} if has_classifier(mllm) else {},
         rejected,
     )
 
@@ -119,11 +120,6 @@ def encode_catalogue_images(
 def blank(mllm: Mllm, visual_tokens: int) -> Tensor:
     """The (v, d) visual tokens of an empty picture, which is grey all over."""
     return mllm.encode_images([Image.new("RGB", (224, 224), (128, 128, 128))], visual_tokens)[0]
-
-
-def sha256(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def pool(features: Features, visual_tokens: int) -> Features:
@@ -142,7 +138,7 @@ def save(features: Features, file: Path, dataset: Dataset | None = None) -> None
     codes = torch.tensor(list(features), dtype=torch.int64)
     stacked = torch.stack(list(features.values())) if features else torch.zeros(0)
     paths = [dataset.image_path(code) for code in features] if dataset else []
-    metadata = {HASHES: json.dumps([sha256(path) for path in paths if path is not None])}
+    metadata = {HASHES: json.dumps([file_hash(path) for path in paths if path is not None])}
     if dataset:
         metadata[ITEMS] = json.dumps([dataset.items[code].item_id for code in features])
     save_tensors({"codes": codes, "features": stacked.contiguous()}, file, metadata)

@@ -7,9 +7,8 @@ from mmsrarec.models.vision.class_words import WordProbabilities
 from mmsrarec.study.report.environment import Section
 from mmsrarec.study.report.sections.item_examples import MAX_ITEMS, cut_text
 from mmsrarec.study.report.user_examples import small_picture
+from mmsrarec.summarize.answer_reading import UNSUPPORTED
 from mmsrarec.summarize.keywords import Keywords
-
-UNSUPPORTED = "unsupported: "
 
 
 def surest_and_doubtful(
