@@ -16,6 +16,7 @@ from mmsrarec.models.backbone.adapter import Trainer, add_adapter, merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
 from mmsrarec.models.vision import image_features
+from mmsrarec.models.packing.pack_table import PackTable
 from mmsrarec.recommend.explain import explain_all
 from mmsrarec.recommend.ranking.item_states import mean_states
 from mmsrarec.recommend.ranking.scorer import score_packs
@@ -114,12 +115,11 @@ def test_a_step_of_training_is_that_of_a_cpu(device: str) -> None:
         prompts = make_prompts(mllm, DATASET, visual_tokens=2)
         trainer = Trainer(add_adapter(mllm, 2, 0, seed=0), 1e-2, 3)
         packs = [prompts.render(one) for one in context]
-        training_plan = TrainingPlan({CHOOSE: packs}, np.array([0, 2]), [])
+        training_plan = TrainingPlan({CHOOSE: PackTable.of(packs)}, np.array([0, 2]), [])
         teacher_logits = torch.zeros(2, 4)
-        loss, told = RankingObjective(prompts, prompts.settings, training_plan, teacher_logits).loss(
-            CHOOSE, np.array([0, 1])
-        )
-        trainer.step(loss)
+        objective = RankingObjective(prompts, prompts.settings, training_plan, teacher_logits)
+        told = objective.add_gradients(objective.microbatches(CHOOSE, np.array([0, 1])))
+        trainer.step(None)
         found.append((told["loss"], {name: w.detach().cpu() for name, w in trainer.weights.items()}))
     assert found[1][0] == pytest.approx(found[0][0], abs=1e-6)
     for name, weight in found[0][1].items():

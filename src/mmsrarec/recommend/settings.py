@@ -60,6 +60,32 @@ class Tasks(BaseModel):
     profile: float = Field(default=0.15, ge=0, le=20, description="history -> keywords that describe the user best")
 
 
+SoftSourceName = Literal["sasrec", "gru4rec", "bert4rec", "content-sasrec"]
+
+
+class SoftTokens(BaseModel):
+    """Vectors of sequence models in the prompt, one token an item [extension] (CoLLM, arXiv 2310.19488)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sources: tuple[SoftSourceName, ...] = Field(
+        default=(), description="sequence models whose vectors enter the prompt; none: words alone"
+    )
+    history: int = Field(default=20, ge=0, le=50, description="newest items of the history that have a soft token")
+    candidates: bool = Field(default=True, description="whether each candidate has a soft token")
+    user: bool = Field(default=True, description="whether the user's state has a soft token")
+    shuffled: bool = Field(default=False, description="the control: the vectors are exchanged among the items")
+    hidden: int = Field(default=1152, ge=1, le=16384, description="width of the inner layer of the learned map")
+    learning_rate: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of the learned map")
+    folds: int = Field(
+        default=4,
+        ge=2,
+        le=20,
+        description="the users are cut into so many parts; the training prompts are those of one part, and their "
+        "vectors come from models that never saw it, so that no state knows its target",
+    )
+
+
 class RecommendSettings(BaseModel):
     """How the ranking model is prompted, tuned and run."""
 
@@ -133,6 +159,7 @@ class RecommendSettings(BaseModel):
         description="yesno: cross-entropy of the answer (published); softmax over the pack [extension]; their sum",
     )
     tasks: Tasks = Tasks()
+    soft: SoftTokens = SoftTokens()
     learning_rate: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of AdamW")
     batch_size: int = Field(default=8, ge=1, le=256, description="packs in a step")
     rank: int = Field(default=8, ge=1, le=256, description="rank of the LoRA adapter")

@@ -100,6 +100,17 @@ class Encoder:
         states = torch.as_tensor(self.encode(histories)).to(self.model.scale.device)
         return self.model.logits(states).cpu().numpy()
 
+    @property
+    def knows_content(self) -> NDArray[np.bool_]:
+        """(n_items,) mask of the items that the model knows by their content, without any interaction."""
+        return np.full(self.n_items, isinstance(self.model, ContentSASRec))
+
+    @torch.no_grad()
+    def item_vectors(self) -> Float32Array:
+        """(n_items, embedding_size) vectors of the items; a score is the product with a state."""
+        self.model.eval()
+        return self.model.items.weight[: self.n_items].float().cpu().numpy()
+
     def without_ids(self, items: NDArray[np.bool_]) -> "Encoder":
         """The model with some items represented by content alone, as cold items are; others than content-sasrec cannot.
 

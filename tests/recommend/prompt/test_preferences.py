@@ -151,7 +151,7 @@ def test_a_wish_is_a_reason_that_is_measured() -> None:
 
 
 def test_wishes_leave_the_moments_of_a_seed_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mmsrarec.recommend.training import training_plan as module
+    from mmsrarec.recommend.training import pack_drawing as module
 
     drawn = []
     draw = module.sample_training

@@ -14,6 +14,8 @@ from world import make_dataset, make_log, make_prompts, make_retrieval, only
 
 from mmsrarec.data.dataset import Interactions, Item, make_interactions
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
+from mmsrarec.models.packing.forward import batch_of
+from mmsrarec.models.packing.pack_table import PackTable
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
@@ -195,15 +197,15 @@ def test_the_loss_is_the_mean_over_the_answers_tokens() -> None:
     seen = [prompts.features[one.shared.pictures[0]] if one.shared.pictures else None for one in examples]
     asked, answers = [one.shared.ids for one in examples], [one.candidates[0].ids for one in examples]
     likely = token_log_probs(MLLM, asked, answers, seen)
-    torch.testing.assert_close(answer_loss(prompts, examples), -torch.cat(likely).mean(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(answer_loss(prompts, batch_of(MLLM, examples)), -torch.cat(likely).mean(), rtol=1e-4, atol=1e-4)
     assert len({len(answer) for answer in answers}) > 1
 
 
 def test_a_step_of_writing_costs_about_what_a_step_of_packs_costs() -> None:
     packs = [PackedPrompt(TokenSpan([0] * 100), [TokenSpan([0] * 25)] * 8)] * 3
     examples = [PackedPrompt(TokenSpan([0] * 40), [TokenSpan([0] * 5)])] * 9
-    assert equal_cost_batch_size(examples, packs, 4) == 24  # 4 x 300 / (40 + 2 x 5)
-    assert equal_cost_batch_size(packs[:1], examples, 1) == 1
+    assert equal_cost_batch_size(examples, PackTable.of(packs), 4) == 24  # 4 x 300 / (40 + 2 x 5)
+    assert equal_cost_batch_size(packs[:1], PackTable.of(examples), 1) == 1
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.integers(0, 9), min_size=1), st.integers(0, 99))

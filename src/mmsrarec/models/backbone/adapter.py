@@ -5,11 +5,13 @@ float32 copies, because bfloat16 would round small steps away. The state of a tr
 """
 
 import hashlib
+import math
 import os
 import re
 import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -213,6 +215,20 @@ def save_atomically(tensors: Mapping[str, Tensor], file: Path, metadata: Mapping
     os.replace(unfinished, file)
 
 
+def learning_rate_share(step: int, steps: int) -> float:
+    """The learning rate of a step as a share of its peak: it rises for a twentieth of the steps, then falls to 1/50.
+
+    Args:
+        step: The number of the step, from 0.
+        steps: The number of all steps.
+    """
+    warm_up = max(steps // 20, 1)
+    if step < warm_up:
+        return 1 / warm_up + (1 - 1 / warm_up) * step / warm_up
+    fallen = min((step - warm_up) / max(steps - warm_up, 1), 1.0)
+    return 1 / 50 + (1 - 1 / 50) * (1 + math.cos(math.pi * fallen)) / 2
+
+
 class Trainer:
     """AdamW on float32 copies of the trained weights, with a linear warm-up and a cosine decay.
 
@@ -224,31 +240,40 @@ class Trainer:
         done: The number of steps that are done.
     """
 
-    def __init__(self, model: nn.Module, lr: float, steps: int) -> None:
-        self.weights = trainable(model)
+    def __init__(
+        self, model: nn.Module, lr: float, steps: int, beside: nn.Module | None = None, beside_lr: float | None = None
+    ) -> None:
+        """Prepare a training.
+
+        Args:
+            model: Its trainable weights are trained.
+            lr: Their peak learning rate.
+            steps: The number of steps.
+            beside: Another module whose trainable weights are trained with the model's.
+            beside_lr: Their peak learning rate; None is `lr`.
+        """
+        own = trainable(model)
+        other = {f"beside.{name}": weight for name, weight in (trainable(beside) if beside else {}).items()}
+        self.weights = own | other
         self.masters = {
             name: weight.detach().float().clone().requires_grad_(True) for name, weight in self.weights.items()
         }
-        self.optimizer = torch.optim.AdamW(self.masters.values(), lr=lr, weight_decay=0.0)
-        warm_up = max(steps // 20, 1)
-        self.schedule = torch.optim.lr_scheduler.SequentialLR(
-            self.optimizer,
-            [
-                torch.optim.lr_scheduler.LinearLR(self.optimizer, 1 / warm_up, 1.0, warm_up),
-                torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, max(steps - warm_up, 1), eta_min=lr / 50),
-            ],
-            [warm_up],
-        )
+        groups: list[dict[str, Any]] = [{"params": [self.masters[name] for name in own], "lr": lr}]
+        if other:
+            groups.append({"params": [self.masters[name] for name in other], "lr": beside_lr or lr})
+        self.optimizer = torch.optim.AdamW(groups, lr=lr, weight_decay=0.0)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, partial(learning_rate_share, steps=steps))
         self.done = 0
 
-    def step(self, loss: Tensor, all_reduce: bool = False) -> None:
+    def step(self, loss: Tensor | None, all_reduce: bool = False) -> None:
         """Update the weights once.
 
         Args:
-            loss: () the loss.
+            loss: () the loss; None where its gradients were added already.
             all_reduce: Whether the gradients are summed over all processes (see `models.processes`).
         """
-        backward(loss)
+        if loss is not None:
+            backward(loss)
         for name, weight in self.weights.items():
             self.masters[name].grad = None if weight.grad is None else weight.grad.float()
             weight.grad = None

@@ -55,6 +55,8 @@ class Mllm:
         fingerprint: A name that stands for the weights and their number format.
         vision_layout: How the model places pictures.
         packs: Whether packed attention computes what the model's own attention computes.
+        soft_tokens: Maps the numbers of soft tokens, (m,), and the users' states, (m, k), to (m, d) embeddings; None
+            for a model that was not trained with any.
     """
 
     def __init__(self, model: nn.Module, tokenizer: Any, image_processor: Any, fingerprint: str) -> None:
@@ -68,6 +70,7 @@ class Mllm:
         self.fingerprint = fingerprint
         self.vision_layout = vision_layout_of(model)
         self.packs = packable(self.decoder)
+        self.soft_tokens: nn.Module | None = None
         freeze(model)
         if self.packs:
             self.decoder.config._attn_implementation = attention.NAME
@@ -233,17 +236,28 @@ class Mllm:
         is_map = states is not None and states.dim() == 4
         return torch.stack(pooled).cpu(), states.float().mean((2, 3)).cpu() if states is not None and is_map else None
 
-    def embed(self, ids: Tensor, features: Tensor | None) -> Tensor:
-        """Compute the input embeddings of words and pictures.
+    def embed(self, ids: Tensor, features: Tensor | None, states: Tensor | None = None) -> Tensor:
+        """Compute the input embeddings of words, pictures and soft tokens.
 
         Args:
-            ids: (b, t) token ids.
+            ids: (b, t) token ids; a number below zero is a soft token (`packing.soft_ids`).
             features: (n, v, d) features of their pictures, in reading order.
+            states: (m, k) the user's state of each soft token, in reading order; None where no token reads one.
 
         Returns:
-            (b, t, d) embeddings, with the features in the places of the image placeholders.
+            (b, t, d) embeddings, with the features in the places of the image placeholders, and the vectors of
+            `soft_tokens` in those of the soft tokens.
+
+        Raises:
+            MmsrarecError: There are soft tokens, and the model has no map for them.
         """
-        embeddings: Tensor = self.model.get_input_embeddings()(ids)
+        embeddings: Tensor = self.model.get_input_embeddings()(ids.clamp(min=0))
+        is_soft = ids < 0
+        if bool(is_soft.any()):
+            if self.soft_tokens is None:
+                raise MmsrarecError("the prompts hold soft tokens, and this model was not trained with any")
+            vectors: Tensor = self.soft_tokens(ids[is_soft], states)
+            embeddings = embeddings.masked_scatter(is_soft.unsqueeze(-1), vectors.to(embeddings.dtype))
         if features is None or not len(features):
             return embeddings
         is_picture = (ids == self.image_token).unsqueeze(-1)

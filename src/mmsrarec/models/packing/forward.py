@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from mmsrarec.data.dataset import IntArray
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.packing.packed_prompt import Batch, PackedPrompt, collate
+from mmsrarec.models.packing.batch import Batch, collate, collate_rows
+from mmsrarec.models.packing.pack_table import PackTable
+from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.models.packing.prefix_tree import PrefixTree, TreeLayout
 from mmsrarec.models.packing.token_index import TokenIndex
 
@@ -14,6 +17,11 @@ from mmsrarec.models.packing.token_index import TokenIndex
 def batch_of(mllm: Mllm, packs: Sequence[PackedPrompt]) -> Batch:
     """Lay out b packed prompts as one batch for this model."""
     return collate(packs, mllm.tokenizer.pad_token_id or 0, mllm.dtype, mllm.vision_layout)
+
+
+def batch_of_rows(mllm: Mllm, table: PackTable, rows: IntArray) -> Batch:
+    """Lay out the packs of some rows of a table as one batch for this model."""
+    return collate_rows(table, rows, mllm.tokenizer.pad_token_id or 0, mllm.dtype, mllm.vision_layout)
 
 
 def read(mllm: Mllm, batch: Batch, features: Mapping[int, Tensor], places: TokenIndex | None = None) -> Tensor:
@@ -53,6 +61,7 @@ def read_tree(mllm: Mllm, packs: Sequence[PackedPrompt], features: Mapping[int, 
 
 
 def _embed(mllm: Mllm, batch: Batch | TreeLayout, features: Mapping[int, Tensor]) -> Tensor:
-    """(b, t, d) input embeddings of words and pictures."""
+    """(b, t, d) input embeddings of words, pictures and soft tokens."""
     pictures = torch.stack([features[code] for code in batch.pictures]).to(mllm.device) if batch.pictures else None
-    return mllm.embed(batch.ids.to(mllm.device), pictures)
+    states = None if batch.states is None else batch.states.to(mllm.device)
+    return mllm.embed(batch.ids.to(mllm.device), pictures, states)

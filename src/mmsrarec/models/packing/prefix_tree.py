@@ -5,6 +5,7 @@ candidate to 1e-4. All tokens stand in one row without padding, and each prompt 
 (tree attention: SpecInfer, arXiv 2305.09781, section 4.2). Shapes are those of `attention.Rows`.
 """
 
+import hashlib
 from bisect import bisect, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from mmsrarec.models.packing.attention import BranchLayout, Rows
-from mmsrarec.models.packing.packed_prompt import WORDS_ONLY, PackedPrompt, TokenSpan
+from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
+from mmsrarec.models.packing.soft_ids import LAST, is_stateful
 from mmsrarec.models.untyped import to_list
-from mmsrarec.models.vision.vision_layout import VisionLayout
+from mmsrarec.models.vision.vision_layout import WORDS_ONLY, VisionLayout
 
 MAX_PATH_TOKENS = 2**15
 """The number of path tokens whose keys and values are gathered at once, which bounds memory."""
@@ -38,6 +42,7 @@ class TreeLayout:
         branches: Which tokens attend to which.
         ends: (candidates,) columns of the prompts' last tokens, in order.
         pictures: Codes of the items whose pictures stand at the image placeholders, in reading order.
+        states: (soft tokens, k) the user's state of each new soft token, in reading order; None without soft tokens.
     """
 
     ids: Tensor
@@ -45,6 +50,7 @@ class TreeLayout:
     branches: BranchLayout
     ends: Tensor
     pictures: list[int]
+    states: Tensor | None = None
 
 
 class CachedPrefixes(NamedTuple):
@@ -102,15 +108,19 @@ class PrefixTree:
         pictures: list[int] = []
         ends: list[int] = []
         branches: list[PrefixBranch] = []
-        for prompt in (_joined(pack.shared, candidate) for pack in packs for candidate in pack.candidates):
+        states: list[NDArray[np.float32]] = []
+        prompts = [(_joined(pack.shared, candidate), pack.state) for pack in packs for candidate in pack.candidates]
+        for prompt, state in prompts:
             blocks: list[int] = to_list(vision_layout.blocks(prompt.ids, len(prompt.pictures)))
-            tokens = _tree_tokens(prompt, blocks)
+            tokens = _tree_tokens(prompt, blocks, state)
             path = _cached_path(cached, tokens)[: len(tokens) - 1]
             start, column = len(path), self._size + len(ids)
             path += range(column, column + len(tokens) - start)
             insort(cached, CachedPrefixes(tokens, path), key=_PREFIX_KEY)
             ids += prompt.ids[start:]
             positions.append(vision_layout.positions(prompt.ids, len(prompt.pictures), 0)[:, start:])
+            if state is not None:
+                states += [state for token in prompt.ids[start:] if token <= LAST]
             pictures += prompt.pictures[max(blocks[:start], default=-1) + 1 :]
             ends.append(len(ids) - 1)
             branches.append(PrefixBranch(path, start, blocks if vision_layout.mutual else []))
@@ -119,7 +129,8 @@ class PrefixTree:
         layout = BranchLayout(tuple(_grouped(branches, self._size)), self._past, keep)
         if keep:
             self._size, self._cached = len(ids), cached
-        return TreeLayout(torch.tensor([ids]), all_positions, layout, torch.tensor(ends), pictures)
+        soft_states = torch.as_tensor(np.stack(states)) if states else None
+        return TreeLayout(torch.tensor([ids]), all_positions, layout, torch.tensor(ends), pictures, soft_states)
 
 
 def _cached_path(cached: Sequence[CachedPrefixes], tokens: Sequence[int]) -> list[int]:
@@ -135,9 +146,17 @@ def _joined(shared: TokenSpan, candidate: TokenSpan) -> TokenSpan:
     return TokenSpan([*shared.ids, *candidate.ids], [*shared.pictures, *candidate.pictures])
 
 
-def _tree_tokens(prompt: TokenSpan, blocks: Sequence[int]) -> list[int]:
-    """Token ids, and -1 - item code for tokens of an item's picture: equal numbers are equal inputs of the model."""
-    return [token if at < 0 else -1 - prompt.pictures[at] for token, at in zip(prompt.ids, blocks, strict=True)]
+def _tree_tokens(prompt: TokenSpan, blocks: Sequence[int], state: NDArray[np.float32] | None) -> list[int]:
+    """One number a token: equal numbers are equal inputs of the model.
+
+    It is the token id, or -1 - item code for tokens of an item's picture, or further below zero for a soft token that
+    reads the user's state.
+    """
+    tokens = [token if at < 0 else -1 - prompt.pictures[at] for token, at in zip(prompt.ids, blocks, strict=True)]
+    if state is None:
+        return tokens
+    number = int.from_bytes(hashlib.sha256(state.tobytes()).digest()[:12])
+    return [token * (1 + number) if is_stateful(token) else token for token in tokens]
 
 
 def _common_length(tokens: Sequence[int], others: Sequence[int]) -> int:

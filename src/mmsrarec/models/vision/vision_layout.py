@@ -80,6 +80,10 @@ class VisionLayout:
         return places[::size] if size else [], size
 
 
+WORDS_ONLY = VisionLayout()
+"""The layout of a model without pictures."""
+
+
 def vision_layout_of(model: nn.Module) -> VisionLayout:
     """The layout that the configuration of a transformers model describes."""
     config = cast(Any, model).config

@@ -4,16 +4,18 @@ Only interactions strictly before the query count: the temporal leakage rule.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Queries
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.soft.soft_sources import SoftSources
 from mmsrarec.retrieve.collaborative_context import Votes, share_levels, voting_neighbours
 from mmsrarec.retrieve.item_time_index import ItemTimeIndex
 from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours
@@ -61,6 +63,9 @@ class PromptContext:
         vote_people: c numbers of distinct users behind `neighbour_votes`.
         follows_people: c numbers of distinct users behind `follows`.
         preferences: What the user wants more or less of.
+        cold: c marks of the candidates that are shown as if nobody had consumed them; empty: none is.
+        soft_history: Item codes of the items of the history that have soft tokens, oldest first.
+        state: (k,) the user's state, which soft tokens read (`recommend.soft`); None without soft tokens.
     """
 
     history: tuple[int, ...]
@@ -76,6 +81,9 @@ class PromptContext:
     vote_people: tuple[int, ...] = ()
     follows_people: tuple[int, ...] = ()
     preferences: UserPreferences = NO_PREFERENCES
+    cold: tuple[bool, ...] = field(default=(), compare=False)
+    soft_history: tuple[int, ...] = ()
+    state: NDArray[np.float32] | None = field(default=None, compare=False)
 
     def pick(self, places: IntArray | list[int]) -> "PromptContext":
         """The same query with fewer candidates.
@@ -102,12 +110,15 @@ class PromptContext:
         Returns:
             The context with the same candidates.
         """
+        if not places:
+            return self
+        cold = tuple(place in places for place in range(len(self.candidates)))
         levels: Mapping[str, tuple[int, ...]] = {
             name: tuple(0 if place in places else level for place, level in enumerate(getattr(self, name)))
             for name in CANDIDATE_FIELDS
-            if name != "candidates"
+            if name not in ("candidates", "cold")
         }
-        return replace(self, **levels)
+        return replace(self, cold=cold, **levels)
 
 
 CANDIDATE_FIELDS = (
@@ -119,6 +130,7 @@ CANDIDATE_FIELDS = (
     "trend",
     "vote_people",
     "follows_people",
+    "cold",
 )
 """The fields of `PromptContext` that hold one value a candidate."""
 
@@ -131,11 +143,13 @@ class Retrieval:
         train: The training log.
         neighbours: The index of similar users.
         settings: Settings of stage 2.
+        soft: What soft tokens are made from; None without soft tokens.
     """
 
     train: Interactions
     neighbours: Neighbours
     settings: RetrieveSettings
+    soft: SoftSources | None = None
 
     @cached_property
     def past(self) -> ItemTimeIndex:
@@ -163,7 +177,19 @@ class Retrieval:
         contexts: list[PromptContext] = []
         for rows, block, voters, next_items in voting_neighbours(self.neighbours, self.train, queries, k, n_next):
             contexts += self._gather(block, candidates[rows], popularity[rows], voters, next_items, settings)
-        return contexts
+        return contexts if self.soft is None else self._with_soft_tokens(contexts, self.soft, queries, settings)
+
+    @staticmethod
+    def _with_soft_tokens(
+        contexts: list[PromptContext], soft: SoftSources, queries: Queries, settings: RecommendSettings
+    ) -> list[PromptContext]:
+        """The contexts with users' states and the items that have soft tokens."""
+        n_soft = settings.soft.history
+        histories = [tuple(history[max(len(history) - n_soft, 0) :].tolist()) for history in queries.history]
+        return [
+            replace(context, soft_history=history, state=state)
+            for context, history, state in zip(contexts, histories, soft.states(queries.history), strict=True)
+        ]
 
     def _gather(
         self,

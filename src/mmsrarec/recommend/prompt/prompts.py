@@ -16,6 +16,7 @@ from torch import Tensor
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
+from mmsrarec.models.packing.soft_ids import SoftKind, soft_id
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.settings import RecommendSettings
@@ -28,7 +29,7 @@ from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.prompts import item_text
 
 Fact = Literal["popularity", "neighbour_votes", "follows", "recency", "trend"]
-Hidden = Literal["keywords", "picture", "similar_keywords"] | Fact
+Hidden = Literal["keywords", "picture", "similar_keywords", "soft"] | Fact
 FACTS: Mapping[Fact, tuple[str, ...]] = {
     "popularity": WORDS,
     "neighbour_votes": VOTE_LEVELS,
@@ -78,9 +79,8 @@ class Prompts:
         omitted_words = self.similar_keywords(context) if hide == "similar_keywords" else ()
         hidden_parts = (hide,) if hide else ()
         places = range(len(context.candidates))
-        return PackedPrompt(
-            self.shared(context, omitted_words), [self.candidate(context, place, hidden_parts) for place in places]
-        )
+        candidates = [self.candidate(context, place, hidden_parts) for place in places]
+        return PackedPrompt(self.shared(context, omitted_words), candidates, context.state)
 
     def shared(self, context: PromptContext, omitted_words: Collection[str] = ()) -> TokenSpan:
         """The part that all candidates share: what is known of the user, and the question.
@@ -117,7 +117,7 @@ class Prompts:
         Returns:
             Token ids.
         """
-        ids = self.history(context.history, context.preferences)
+        ids = [*self.soft_history(context), *self.history(context.history, context.preferences)]
         if self.prompt_fields.similar and context.similar:
             ids += [*self._phrase("People alike took next:\n"), *self._lines(context.similar)]
         if words := [word for word in self.similar_keywords(context) if word not in omitted_words]:
@@ -139,6 +139,23 @@ class Prompts:
             Token ids.
         """
         return [*self._phrase("Someone took, oldest first:\n"), *self._lines(codes, preferences)]
+
+    def soft_history(self, context: PromptContext) -> list[int]:
+        """The lines of soft tokens: one for each item of a long history, and one for the user's state."""
+        soft, ids = self.settings.soft, list[int]()
+        if context.soft_history:
+            tokens = [soft_id(SoftKind.HISTORY, code) for code in context.soft_history]
+            ids += [*self._phrase("History:"), *tokens, *self._phrase("\n")]
+        if soft.user and context.state is not None:
+            ids += [*self._phrase("User:"), soft_id(SoftKind.USER), *self._phrase("\n")]
+        return ids
+
+    def soft_candidate(self, context: PromptContext, place: int) -> list[int]:
+        """The soft token of the candidate at a place of the context; empty where candidates have none."""
+        if context.state is None or not self.settings.soft.candidates:
+            return []
+        cold = bool(context.cold) and context.cold[place]
+        return [soft_id(SoftKind.COLD_CANDIDATE if cold else SoftKind.CANDIDATE, context.candidates[place])]
 
     def title(self, code: int) -> list[int]:
         """The token ids of an item's title, at most `title_tokens`; empty where prompts show no titles."""
@@ -166,13 +183,14 @@ class Prompts:
         """
         code = context.candidates[place]
         ids = self.title(code) if "keywords" in hide else self._item(code, omitted_words)
+        soft = self.soft_candidate(context, place) if "soft" not in hide else []
         shown_facts = [
             (name, words) for name, words in FACTS.items() if getattr(self.prompt_fields, name) and name not in hide
         ]
         phrases: list[str] = [words[getattr(context, name)[place]] for name, words in shown_facts]
         fact_ids = self._phrase(f" ({'; '.join(phrases)})") if phrases else []
         picture = self.picture(code) if "picture" not in hide else []
-        return TokenSpan([*ids, *fact_ids, *picture, *self._phrase("?")], [code] if picture else [])
+        return TokenSpan([*soft, *ids, *fact_ids, *picture, *self._phrase("?")], [code] if picture else [])
 
     def similar_keywords(self, context: PromptContext, k_anonymity: int = 1) -> tuple[str, ...]:
         """The collaborative keywords that a prompt shows: the heaviest that the history does not say already.

@@ -19,6 +19,7 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.packing.batch import Batch
 from mmsrarec.models.packing.forward import batch_of, read, read_tree
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.models.packing.prefix_tree import PrefixTree
@@ -44,9 +45,13 @@ def yes_minus_no(prompts: Prompts, packs: Sequence[PackedPrompt], tree: PrefixTr
     mllm = prompts.mllm
     if tree is not None and mllm.packs:
         return _answer(prompts, read_tree(mllm, packs, prompts.features, tree))
-    batch = batch_of(mllm, packs)
-    rows, columns = (places.to(mllm.device) for places in batch.answers)
-    return _answer(prompts, read(mllm, batch, prompts.features, (rows, columns)))
+    return yes_minus_no_of(prompts, batch_of(mllm, packs))
+
+
+def yes_minus_no_of(prompts: Prompts, batch: Batch) -> Tensor:
+    """`yes_minus_no` of packs that are laid out already."""
+    rows, columns = (places.to(prompts.mllm.device) for places in batch.answers)
+    return _answer(prompts, read(prompts.mllm, batch, prompts.features, (rows, columns)))
 
 
 def output_layer(mllm: Mllm) -> nn.Linear:

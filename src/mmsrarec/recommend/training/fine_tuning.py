@@ -7,13 +7,14 @@ task.
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
@@ -22,11 +23,17 @@ from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, save_atomically
-from mmsrarec.models.packing.packed_prompt import PackedPrompt
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.packing.batch import Batch
+from mmsrarec.models.packing.forward import batch_of_rows
+from mmsrarec.models.packing.pack_table import PackTable
+from mmsrarec.models.untyped import backward, to_list
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
-from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
+from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no_of
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.soft.soft_token_map import SoftTokenMap, spread_of
+from mmsrarec.recommend.training.prefetching import ahead
 from mmsrarec.recommend.training.ranking_loss import choose_loss, distil_loss
 from mmsrarec.recommend.training.training_plan import CHOOSE, TrainingPlan, draw_training_plan
 from mmsrarec.recommend.training.training_tasks import answer_loss, answer_token_share
@@ -64,6 +71,9 @@ def tune(
     work_folder: Path,
     progress: Count = lambda done, total, label: None,
     teacher: Callable[[], Prompts] | None = None,
+    excluded_users: NDArray[np.bool_] | None = None,
+    workers: int = 1,
+    step_tokens: int = 16_384,
 ) -> dict[str, Any]:
     """Train an adapter and save it.
 
@@ -80,6 +90,9 @@ def tune(
         progress: Counts the steps.
         teacher: Loads the prompts with the tuned model whose scores of the same packs are distilled; None: there is
             none.
+        excluded_users: (n_users,) mask of users whose queries are not trained on; None excludes nobody.
+        workers: Processes that draw prompts side by side.
+        step_tokens: Tokens computed at once, padding included; a larger batch adds up gradients.
 
     Returns:
         What the manifest records: steps, trainable weights, tokens, figures of each task and the curve. Empty in all
@@ -88,14 +101,17 @@ def tune(
     Raises:
         MmsrarecError: The loss is not finite, or training changed no weight.
     """
-    training_plan = draw_training_plan(prompts, retrieval, settings, seed)
     work_folder.mkdir(parents=True, exist_ok=True)
     with processes.first_alone():
+        training_plan = draw_training_plan(
+            prompts, retrieval, settings, seed, excluded_users, work_folder / "packs", workers, progress
+        )
         packs, logits_file = training_plan.examples[CHOOSE], work_folder / "taught.safetensors"
         teacher_logits = load_teacher_logits(teacher, packs, logits_file, progress) if teacher else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
-    trainer = Trainer(peft, settings.learning_rate, len(training_plan.steps))
-    objective = RankingObjective(prompts, settings, training_plan, teacher_logits)
+    soft = new_soft_tokens(prompts.mllm, retrieval, settings, seed)
+    trainer = Trainer(peft, settings.learning_rate, len(training_plan.steps), soft, settings.soft.learning_rate)
+    objective = RankingObjective(prompts, settings, training_plan, teacher_logits, step_tokens)
     untrained_hash = adapter_hash(peft)
     checkpoint_file, curve_file = work_folder / "trainer.safetensors", work_folder / "curve.jsonl"
     if curve_file.exists() and processes.is_first():  # a kill may have cut the last line short; its step is done again
@@ -104,11 +120,12 @@ def tune(
     if checkpoint_file.exists():
         trainer.resume(checkpoint_file)
     saved_at = time.monotonic()
-    for step in range(trainer.done, len(training_plan.steps)):
-        loss, step_figures = objective.loss(*training_plan.steps[step])
+    first_step = trainer.done
+    for step, batches in enumerate(objective.batches(training_plan.steps[first_step:]), start=first_step):
+        step_figures = objective.add_gradients(batches)
         if not math.isfinite(step_figures["loss"]):
             raise MmsrarecError(f"the loss is {step_figures['loss']} at step {step}: lower recommend.learning_rate")
-        trainer.step(loss, all_reduce=True)
+        trainer.step(None, all_reduce=True)
         if not processes.is_first():
             continue
         with curve_file.open("a") as file:
@@ -126,6 +143,8 @@ def tune(
     count = sum(w.numel() for w in trainer.weights.values())
     peft.peft_config["default"].base_model_name_or_path = prompts.mllm.fingerprint  # a name, not a path
     peft.save_pretrained(str(folder), save_embedding_layers=False)
+    if soft is not None:
+        soft.requires_grad_(False).save(folder)
     (folder / "README.md").write_text(
         model_card(prompts, settings, seed, count, training_plan.tokens), encoding="utf-8"
     )
@@ -142,6 +161,40 @@ def tune(
     }
 
 
+def new_soft_tokens(mllm: Mllm, retrieval: Retrieval, settings: RecommendSettings, seed: int) -> SoftTokenMap | None:
+    """Give the model a new map of soft tokens; None where the settings name no source of vectors.
+
+    Args:
+        mllm: The model, changed in place.
+        retrieval: Holds the sources that training sees.
+        settings: Settings of stage 3.
+        seed: Seed of the first weights.
+    """
+    if retrieval.soft is None:
+        return None
+    spread = spread_of(mllm.model.get_input_embeddings())
+    soft = SoftTokenMap(retrieval.soft, mllm.hidden_size, settings.soft.hidden, spread, seed).to(mllm.device)
+    mllm.soft_tokens = soft
+    return soft
+
+
+@dataclass(frozen=True, eq=False)
+class Microbatch:
+    """Packs that are computed at once.
+
+    Attributes:
+        task: Name of the task.
+        rows: Rows of the task's examples.
+        batch: The packs, laid out.
+        weight: The weight of their mean loss in that of the step.
+    """
+
+    task: str
+    rows: IntArray
+    batch: Batch
+    weight: float
+
+
 @dataclass(frozen=True, eq=False)
 class RankingObjective:
     """The loss of a training step.
@@ -151,45 +204,80 @@ class RankingObjective:
         settings: Settings of stage 3.
         training_plan: The examples.
         teacher_logits: (packs, c) yes-minus-no logits of a teacher; None without one.
+        step_tokens: Tokens computed at once, padding included.
     """
 
     prompts: Prompts
     settings: RecommendSettings
     training_plan: TrainingPlan
     teacher_logits: Tensor | None
+    step_tokens: int = 16_384
 
-    def loss(self, task: str, batch_rows: IntArray) -> tuple[Tensor, StepFigures]:
-        """Compute the loss of a batch.
+    def batches(self, steps: Sequence[tuple[str, IntArray]]) -> Iterator[list[Microbatch]]:
+        """Lay out this process's packs of each step, ahead of the step that is computed.
+
+        Args:
+            steps: For each step its task and the rows of its examples, the same in all processes.
+
+        Yields:
+            The microbatches of a step.
+        """
+        return ahead(self.microbatches(task, rows) for task, rows in steps)
+
+    def microbatches(self, task: str, batch_rows: IntArray) -> list[Microbatch]:
+        """Lay out this process's packs of one step.
 
         Args:
             task: Name of the task.
             batch_rows: (b,) rows of the task's examples, the same in all processes.
 
         Returns:
-            This process's part of the loss, and the figures of the whole batch.
+            The microbatches, each of at most `step_tokens` tokens or of one pack.
         """
-        rows, weight = processes.batch_share(batch_rows)
-        examples, first_share = self.training_plan.examples[task], math.nan
-        if task == CHOOSE:
-            loss, own_share = self._choose([examples[int(row)] for row in rows], rows)
-            loss, first_share = weight * loss, weight * own_share
-        else:
-            weight = answer_token_share(examples, rows, batch_rows) if weight else 0.0
-            loss = weight * answer_loss(self.prompts, [examples[int(row)] for row in rows])
-        sums = torch.tensor([loss.item(), first_share]).to(loss.device)
-        processes.sum_tensors([sums])
-        figures: StepFigures = {"task": task, "loss": float(sums[0])}
-        if task == CHOOSE:
-            figures["first"] = float(sums[1])
-        return loss, figures
+        table, mllm = self.training_plan.examples[task], self.prompts.mllm
+        rows, share = processes.batch_share(batch_rows)
+        batches: list[Microbatch] = []
+        size = max(1, self.step_tokens // int(table.lengths[rows].max()))
+        for part in np.split(rows, range(size, len(rows), size)):
+            whole = share * len(part) / len(rows)
+            weight = whole if task == CHOOSE or not share else answer_token_share(table, part, batch_rows)
+            batch = batch_of_rows(mllm, table, part)
+            batches.append(Microbatch(task, part, batch.pinned() if mllm.device.type == "cuda" else batch, weight))
+        return batches
 
-    def _choose(self, packs: Sequence[PackedPrompt], rows: IntArray) -> tuple[Tensor, float]:
-        """The loss of packs, and the share of the packs whose positive ranks first."""
-        logits, place = yes_minus_no(self.prompts, packs).view(len(rows), -1), self.training_plan.place[rows]
-        loss = choose_loss(logits, torch.as_tensor(place).to(logits.device), self.settings.loss)
+    def add_gradients(self, batches: Sequence[Microbatch]) -> StepFigures:
+        """Compute the loss of a step and add its gradients to the weights.
+
+        Args:
+            batches: This process's microbatches of the step.
+
+        Returns:
+            The figures of the whole step, over all processes.
+        """
+        sums = torch.zeros(2, device=self.prompts.mllm.device)
+        for each in batches:
+            loss, first_share = self.loss(each)
+            backward(each.weight * loss)
+            sums += each.weight * torch.stack([loss.detach(), first_share])
+        processes.sum_tensors([sums])
+        task = batches[0].task
+        loss_sum, first_sum = to_list(sums)
+        figures: StepFigures = {"task": task, "loss": loss_sum}
+        if task == CHOOSE:
+            figures["first"] = first_sum
+        return figures
+
+    def loss(self, batch: Microbatch) -> tuple[Tensor, Tensor]:
+        """The mean loss of a microbatch, and the share of its packs whose positive ranks first; 0 for other tasks."""
+        if batch.task != CHOOSE:
+            loss = answer_loss(self.prompts, batch.batch)
+            return loss, torch.zeros_like(loss)
+        logits = yes_minus_no_of(self.prompts, batch.batch).view(len(batch.rows), -1)
+        place = torch.as_tensor(self.training_plan.place[batch.rows]).to(logits.device)
+        loss = choose_loss(logits, place, self.settings.loss)
         if self.teacher_logits is not None:
-            loss = loss + distil_loss(logits, self.teacher_logits[rows].to(logits.device))
-        return loss, float((logits.argmax(1).cpu().numpy() == place).mean())
+            loss = loss + distil_loss(logits, self.teacher_logits[batch.rows].to(logits.device))
+        return loss, (logits.argmax(1) == place).float().mean()
 
 
 def model_card(prompts: Prompts, settings: RecommendSettings, seed: int, count: int, tokens: int) -> str:
@@ -215,7 +303,7 @@ def model_card(prompts: Prompts, settings: RecommendSettings, seed: int, count: 
 
 
 def load_teacher_logits(
-    teacher: Callable[[], Prompts], packs: Sequence[PackedPrompt], file: Path, progress: Count
+    teacher: Callable[[], Prompts], packs: PackTable, file: Path, progress: Count
 ) -> Tensor:
     """The teacher's logits of packs, computed once and stored.
 
@@ -229,7 +317,7 @@ def load_teacher_logits(
         (packs, c) differences log p(yes) - log p(no).
     """
     if not file.exists():
-        scores = np.stack(score_packs(teacher(), packs, progress=progress))
+        scores = np.stack(score_packs(teacher(), [packs[row] for row in range(len(packs))], progress=progress))
         save_atomically({"logits": torch.as_tensor(scores).logit(eps=1e-9).float()}, file)
     return load_file(file)["logits"]
 

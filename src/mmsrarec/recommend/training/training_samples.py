@@ -67,6 +67,7 @@ def sample_training(
     rng: np.random.Generator,
     recency_power: float = 0.0,
     matched: bool = True,
+    excluded_users: NDArray[np.bool_] | None = None,
 ) -> tuple[Queries, IntArray, IntArray]:
     """Draw training examples: queries, each with one positive among negatives at a uniform place.
 
@@ -82,6 +83,7 @@ def sample_training(
         matched: Whether the share of new items, consumed by nobody before the query, is the same among negatives as
             among positives [extension]. Drawn uniformly, most negatives of early queries are new, and the model learns
             that a new item is not wanted.
+        excluded_users: (n_users,) mask of users that no query is drawn of; None excludes nobody.
 
     Returns:
         The m queries, their (m, 1 + negatives) candidates, and the (m,) columns of the positives.
@@ -89,7 +91,9 @@ def sample_training(
     Raises:
         MmsrarecError: There is nothing to learn from, as in `sample_queries`.
     """
-    queries = sample_queries(train, n_examples, rng, recency_power, without_negatives(train))
+    excluded = without_negatives(train)
+    excluded = excluded if excluded_users is None else excluded | excluded_users
+    queries = sample_queries(train, n_examples, rng, recency_power, excluded)
     place = rng.integers(0, negatives + 1, n_examples)
     candidates = np.empty((n_examples, negatives + 1), dtype=np.int64)
     first_times = np.full(train.n_items, np.iinfo(np.int64).max)

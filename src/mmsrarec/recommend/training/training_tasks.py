@@ -12,8 +12,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
-from mmsrarec.models.packing.forward import batch_of, read
+from mmsrarec.models.packing.batch import Batch
+from mmsrarec.models.packing.forward import read
+from mmsrarec.models.packing.pack_table import PackTable
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
+from mmsrarec.models.untyped import to_list
 from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import output_layer
@@ -126,7 +129,7 @@ def draw_examples(prompts: Prompts, retrieval: Retrieval, seed: int) -> dict[str
     return examples_by_task
 
 
-def equal_cost_batch_size(examples: Sequence[PackedPrompt], packs: Sequence[PackedPrompt], batch: int) -> int:
+def equal_cost_batch_size(examples: Sequence[PackedPrompt], packs: PackTable, batch: int) -> int:
     """The number of examples that cost about as much as a batch of packs.
 
     A token of an answer counts twice: it needs the whole output matrix, where a choice needs two rows of it.
@@ -140,7 +143,7 @@ def equal_cost_batch_size(examples: Sequence[PackedPrompt], packs: Sequence[Pack
         Examples of a batch, at least 1.
     """
     example_cost = np.mean([len(example) + len(example.candidates[0].ids) for example in examples])
-    return max(1, round(batch * float(np.mean([len(pack) for pack in packs]) / example_cost)))
+    return max(1, round(batch * float(packs.lengths.mean() / example_cost)))
 
 
 def mix_tasks(plans: Mapping[str, Sequence[IntArray]], rng: np.random.Generator) -> list[tuple[str, IntArray]]:
@@ -158,31 +161,32 @@ def mix_tasks(plans: Mapping[str, Sequence[IntArray]], rng: np.random.Generator)
     return [(task, next(remaining[task])) for task in order]
 
 
-def answer_loss(prompts: Prompts, examples: Sequence[PackedPrompt]) -> Tensor:
+def answer_loss(prompts: Prompts, batch: Batch) -> Tensor:
     """The loss of written answers. Logits are computed only where a token of an answer is expected.
 
     Args:
         prompts: Holds the model in training and the pictures.
-        examples: Prompts with one answer each.
+        batch: Prompts with one answer each.
 
     Returns:
         The mean cross-entropy of the answers' tokens.
     """
-    batch, device = batch_of(prompts.mllm, examples), prompts.mllm.device
+    device, shared = prompts.mllm.device, batch.layout.shared
     rows: list[int] = []
     columns: list[int] = []
     answer_ids: list[int] = []
-    for row, example in enumerate(examples):
-        (answer,) = example.candidates
-        rows += [row] * len(answer.ids)
-        columns += [len(example.shared.ids) - 1, *range(batch.layout.shared, batch.layout.shared + len(answer.ids) - 1)]
-        answer_ids += answer.ids
+    shared_lengths: list[int] = to_list((batch.mask[:, 0, 0] == 0).sum(-1))
+    for row, (length, last) in enumerate(zip(shared_lengths, to_list(batch.answers[1]), strict=True)):
+        n_answer = last - shared + 1
+        rows += [row] * n_answer
+        columns += [length - 1, *range(shared, last)]
+        answer_ids += to_list(batch.ids[row, shared : last + 1])
     places = torch.tensor(rows, device=device), torch.tensor(columns, device=device)
     logits: Tensor = output_layer(prompts.mllm)(read(prompts.mllm, batch, prompts.features, places))
     return F.cross_entropy(logits.float(), torch.tensor(answer_ids, device=device))
 
 
-def answer_token_share(examples: Sequence[PackedPrompt], rows: IntArray, batch_rows: IntArray) -> float:
+def answer_token_share(examples: PackTable, rows: IntArray, batch_rows: IntArray) -> float:
     """The share of a batch's answer tokens that one process computes: the weight of its mean loss.
 
     Args:
@@ -193,5 +197,5 @@ def answer_token_share(examples: Sequence[PackedPrompt], rows: IntArray, batch_r
     Returns:
         A share of 1.
     """
-    own_tokens = sum(len(examples[int(row)].candidates[0].ids) for row in rows)
-    return own_tokens / sum(len(examples[int(row)].candidates[0].ids) for row in batch_rows)
+    answer_lengths = examples.part_lengths[1::2]  # a prompt, then its answer
+    return float(answer_lengths[rows].sum() / answer_lengths[batch_rows].sum())

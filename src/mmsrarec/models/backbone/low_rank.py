@@ -1,0 +1,86 @@
+"""A linear map with a trained change of low rank, computed with little around its products (LoRA, arXiv 2106.09685).
+
+PEFT scales the change and adds it in steps of their own, each of which reads and writes a tensor as large as the map's
+output. Here both products add to one result. Shapes: m rows, i inputs, o outputs, r the rank.
+"""
+
+from functools import partial
+from typing import Any, cast
+
+import torch
+from peft import PeftModel
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+
+from mmsrarec.models.untyped import named_modules
+
+
+class _LowRankProduct(torch.autograd.Function):
+    """x W' + scale (x A') B', and its gradients; W' is the transpose of W, which is not trained."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, down: Tensor, up: Tensor, scale: float) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        inner = rows @ down.T
+        out = torch.mm(rows, weight.T).addmm_(inner, up.T, alpha=scale)
+        ctx.save_for_backward(rows, weight, down, up, inner)
+        ctx.scale, ctx.shape = scale, x.shape
+        return out.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None, Tensor, Tensor, None]:
+        rows, weight, down, up, inner = ctx.saved_tensors
+        grad = grads[0].reshape(-1, grads[0].shape[-1])
+        inner_grad = (grad @ up).mul_(ctx.scale)
+        x_grad = None
+        if ctx.needs_input_grad[0]:
+            x_grad = torch.mm(grad, weight).addmm_(inner_grad, down).view(ctx.shape)
+        return x_grad, None, inner_grad.T @ rows, (grad.T @ inner).mul_(ctx.scale), None
+
+
+def low_rank_product(x: Tensor, weight: Tensor, down: Tensor, up: Tensor, scale: float) -> Tensor:
+    """Compute x W' + scale (x A') B' (arXiv 2106.09685, equation 3, for rows).
+
+    Args:
+        x: (..., i) inputs.
+        weight: (o, i) W, which gets no gradient.
+        down: (r, i) A.
+        up: (o, r) B.
+        scale: alpha / r.
+
+    Returns:
+        (..., o) outputs.
+    """
+    return cast(Any, _LowRankProduct).apply(x, weight, down, up, scale)
+
+
+def quicken(peft: PeftModel) -> None:
+    """Let the layers of an adapter in training compute `low_rank_product`; all that they hold stays where it is.
+
+    A layer that does more than this (a bias, dropout, several adapters) is left as it is.
+
+    Args:
+        peft: The model with an adapter, changed in place.
+    """
+    for _, module in named_modules(peft):
+        if isinstance(module, LoraLayer) and _is_plain(module):
+            cast(Any, module).forward = partial(_forward, module)
+
+
+def _is_plain(layer: Any) -> bool:
+    base = layer.get_base_layer()
+    return (
+        isinstance(base, nn.Linear)
+        and base.bias is None
+        and list(layer.lora_A) == ["default"]
+        and isinstance(layer.lora_dropout["default"], nn.Identity)
+        and not layer.use_dora.get("default", False)
+    )
+
+
+def _forward(layer: Any, x: Tensor) -> Tensor:
+    base: nn.Linear = layer.get_base_layer()
+    if layer.disable_adapters or layer.merged:
+        return base(x)
+    down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    return low_rank_product(x, base.weight, down, up, layer.scaling["default"])
