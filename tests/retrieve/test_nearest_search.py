@@ -13,7 +13,8 @@ from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve import neighbours as module
 from mmsrarec.retrieve.nearest_search import NumpySearch, TorchSearch, make_search, rounding
-from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours, _unit, cosines, distinct
+from mmsrarec.retrieve.nearest_users import cosines
+from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours, _unit, distinct
 
 
 class Coarse:

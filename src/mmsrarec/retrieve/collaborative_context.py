@@ -58,8 +58,8 @@ class Votes:
             users: (k,) user codes.
         """
         weight = item_weights(items, similarity).ravel()
-        positive = weight > 0
-        return cls(items.ravel()[positive], weight[positive], np.repeat(users, items.shape[1])[positive])
+        voted = np.flatnonzero(weight > 0)
+        return cls(items.ravel()[voted], weight[voted], np.repeat(users, items.shape[1])[voted])
 
     def joined(self, other: "Votes") -> "Votes":
         """The votes of two sources together; each source weighs 1 in all."""
@@ -80,8 +80,30 @@ class Votes:
 
     def people(self, codes: IntArray) -> IntArray:
         """(c,) numbers of distinct users who consumed each of (c,) items."""
-        _, first = np.unique(self.item * (self.person.max(initial=0) + 1) + self.person, return_index=True)
-        return (self.item[first] == np.asarray(codes)[:, None]).sum(axis=1)
+        return count_people((self,), codes)
+
+
+def count_people(sources: Sequence[Votes], codes: IntArray) -> IntArray:
+    """Count the distinct users who consumed items, by several sources of votes together.
+
+    Args:
+        sources: The votes of each source.
+        codes: (c,) item codes; nobody consumed an unknown item, -1.
+
+    Returns:
+        (c,) numbers of users.
+    """
+    codes = np.asarray(codes, dtype=np.int64)
+    size = 1 + max(int(codes.max(initial=-1)), *(int(votes.item.max(initial=-1)) for votes in sources))
+    asked = np.zeros(size + 1, dtype=bool)  # the last place is that of -1
+    asked[codes] = True
+    chosen = [(votes, np.flatnonzero(asked[votes.item])) for votes in sources]
+    item, person = (
+        np.concatenate([getattr(votes, name)[rows] for votes, rows in chosen]) for name in ("item", "person")
+    )
+    n_users = int(person.max(initial=0)) + 1
+    pairs = np.unique(item * n_users + person)
+    return np.where(codes >= 0, np.bincount(pairs // n_users, minlength=size + 1)[codes], 0)
 
 
 def share_levels(votes: Votes, candidates: IntArray, shares: Sequence[float]) -> IntArray:
@@ -154,12 +176,31 @@ def next_items(neighbour_lists: NeighbourLists, train: Interactions, queries: Qu
     Raises:
         MmsrarecError: If a query has no time.
     """
-    time = query_times(queries)[:, None, None]
-    rows = neighbour_lists.row[:, :, None] + np.arange(n_next)
-    inside = np.minimum(rows, len(train) - 1)
-    has_row = (neighbour_lists.row[:, :, None] >= 0) & (rows < len(train))
-    same_user = train.user[inside] == neighbour_lists.user[:, :, None]
-    return np.where(has_row & same_user & (train.time[inside] < time), train.item[inside], -1)
+    found = np.empty((*neighbour_lists.row.shape, n_next), dtype=np.int64)
+    pairs = zip(neighbour_lists.row, neighbour_lists.user, query_times(queries).tolist(), strict=True)
+    for number, (rows, users, time) in enumerate(pairs):
+        found[number] = next_items_at(rows, users, train, time, n_next)
+    return found
+
+
+def next_items_at(rows: IntArray, users: IntArray, train: Interactions, time: int, n_next: int) -> IntArray:
+    """The items that each neighbour of one query consumed from its row on, strictly before the query.
+
+    Args:
+        rows: (k,) row numbers of the neighbours; -1 where there is none.
+        users: (k,) user codes of the neighbours.
+        train: Training interactions.
+        time: Seconds since 1970.
+        n_next: Items of a neighbour.
+
+    Returns:
+        (k, n_next) item codes in the order of consumption; -1 where there is none.
+    """
+    places = rows[:, None] + np.arange(n_next)
+    ends = np.where(rows >= 0, train.offsets[users + 1], -1)
+    own = places < ends[:, None]
+    np.minimum(places, len(train) - 1, out=places)
+    return np.where(own & (train.time[places] < time), train.item[places], -1)
 
 
 def item_weights(items: IntArray, similarity: FloatArray) -> FloatArray:

@@ -24,10 +24,12 @@ class Proposal(NamedTuple):
     Attributes:
         numbers: (p,) numbers of the proposed vectors.
         floor: No vector that is left out has a product above it; -inf where none is left out.
+        products: (p,) products of the query and the proposed vectors, at most `rounding` from the true ones.
     """
 
     numbers: IntArray
     floor: float
+    products: Float32Array
 
 
 class Search(Protocol):
@@ -88,11 +90,12 @@ def _above_bound(products: Float32Array, width: int) -> Proposal:
     """
     group_size = min(64, len(products) // (2 * width))
     if group_size < 2:
-        return Proposal(np.arange(len(products)), -np.inf)
+        return Proposal(np.arange(len(products)), -np.inf, products)
     n_groups = len(products) // group_size
     maxima = products[: group_size * n_groups].reshape(group_size, n_groups).max(axis=0)
     floor = np.partition(maxima, n_groups - width)[n_groups - width]
-    return Proposal(np.flatnonzero(products >= floor), float(floor))
+    numbers = np.flatnonzero(products >= floor)
+    return Proposal(numbers, float(floor), products[numbers])
 
 
 class TorchSearch:
@@ -129,7 +132,7 @@ class FaissSearch:
 
     def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposal]:
         """See `Search.propose`."""
-        proposals: list[Proposal] = [Proposal(np.arange(0), -np.inf)] * len(queries)
+        proposals: list[Proposal] = [Proposal(np.arange(0), -np.inf, np.zeros(0, dtype=np.float32))] * len(queries)
         for end in np.unique(until):
             rows = np.flatnonzero(until == end)
             if end:
@@ -144,7 +147,8 @@ class FaissSearch:
 def _within_prefix(values: Float32Array, numbers: IntArray, end: int) -> Proposal:
     """The proposal without entries that only fill a row up: numbers outside the prefix of `end` vectors."""
     valid = (numbers >= 0) & (numbers < end) & (values > -np.inf)
-    return Proposal(numbers[valid], -np.inf if valid.sum() == end else float(values[valid].min()))
+    floor = -np.inf if valid.sum() == end else float(values[valid].min())
+    return Proposal(numbers[valid], floor, values[valid])
 
 
 def _faiss() -> Any:

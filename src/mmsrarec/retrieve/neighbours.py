@@ -17,6 +17,7 @@ from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve.nearest_search import Float32Array, NumpySearch, Proposal, SearchName, make_search, rounding
+from mmsrarec.retrieve.nearest_users import cosines, first_of_each, may_be_nearest, order_of
 
 MIN_COPY_LENGTH = 5
 """Interactions of a sequence that shows two accounts to be copies; shorter ones are equal by chance."""
@@ -255,26 +256,39 @@ class Neighbours:
         same: set[int],
     ) -> bool:
         """Fill in query i from the proposed vectors; False where a vector that is left out may be nearer."""
-        k, numbers = lists.row.shape[1], proposal.numbers
-        similarities = cosines(self.vectors[numbers], query_vector)
-        n_past_times = np.searchsorted(self.times, time)
-        begin = np.searchsorted(self.keys, numbers * (len(self.times) + 1) + len(self.times) - n_past_times)
-        # so many rows hold k users that count, however often one user has this very vector
-        n_rows = np.minimum(self.starts[numbers + 1] - begin, (k + len(same)) * self.repeats)
-        rows = self.rows[np.repeat(begin - np.cumsum(n_rows) + n_rows, n_rows) + np.arange(n_rows.sum())]
-        similarities = np.repeat(similarities, n_rows)
-        users = self.train.user[rows]
-        order = np.lexsort((self.rank[rows], -similarities))
-        order = order[~np.isin(users[order], list(same))]
-        _, first = np.unique(users[order], return_index=True)
-        nearest = order[np.sort(first)[:k]]
-        if proposal.floor > -np.inf:
-            bound = proposal.floor + rounding(len(query_vector))
-            if len(nearest) < k or similarities[nearest[-1]] <= bound:
-                return False
+        k = lists.row.shape[1]
+        rows, source = self._rows_before(proposal.numbers, time, k + len(same))
+        users, bound = self.train.user[rows], rounding(len(query_vector))
+        left_out = np.zeros(self.train.n_users, dtype=bool)
+        left_out[list(same)] = True
+        other = np.flatnonzero(~left_out[users])
+        kept = other[may_be_nearest(proposal.products[source[other]], users[other], k, bound)]
+        rows, users = rows[kept], users[kept]
+        similarities = cosines(self.vectors, query_vector, proposal.numbers[source[kept]])
+        nearest = first_of_each(users, order_of(similarities, self.rank[rows]))[:k]
+        if proposal.floor > -np.inf and (len(nearest) < k or similarities[nearest[-1]] <= proposal.floor + bound):
+            return False
         lists.user[i, : len(nearest)], lists.row[i, : len(nearest)] = users[nearest], rows[nearest]
         lists.similarity[i, : len(nearest)] = similarities[nearest]
         return True
+
+    def _rows_before(self, numbers: IntArray, time: int, n_users: int) -> tuple[IntArray, IntArray]:
+        """The rows of vectors before a time, and the place in `numbers` of each row's vector.
+
+        Of a vector with many rows the first in rank suffice that belong to `n_users` users.
+        """
+        begins, ends = self.starts[numbers], self.starts[numbers + 1]
+        many = np.flatnonzero(ends - begins > 1)
+        if not len(many):  # a vector that may be seen has a row before the query
+            return self.rows[begins], np.arange(len(numbers))
+        key = numbers[many] * (len(self.times) + 1) + len(self.times) - np.searchsorted(self.times, time)
+        first = np.searchsorted(self.keys, key)
+        # so many rows hold all users that count, however often one user has this very vector
+        n_rows = np.minimum(ends[many] - first, n_users * self.repeats)
+        single = np.flatnonzero(ends - begins == 1)
+        places = np.repeat(first - np.cumsum(n_rows) + n_rows, n_rows) + np.arange(n_rows.sum())
+        rows = self.rows[np.concatenate([begins[single], places])]
+        return rows, np.concatenate([single, np.repeat(many, n_rows)])
 
 
 def distinct(vectors: Float32Array, order: IntArray) -> tuple[Float32Array, IntArray]:
@@ -298,19 +312,6 @@ def distinct(vectors: Float32Array, order: IntArray) -> tuple[Float32Array, IntA
     place = np.empty(len(vectors), dtype=np.int64)
     place[order] = number[inverse]
     return ordered[first[by_first]], place
-
-
-def cosines(vectors: Float32Array, query_vector: Float32Array) -> Float32Array:
-    """The cosines of vectors and a query, whose last bit does not depend on the other vectors.
-
-    Args:
-        vectors: (p, d) unit vectors.
-        query_vector: (d,) unit vector.
-
-    Returns:
-        (p,) cosines in float32, summed in float64.
-    """
-    return (vectors.astype(np.float64) * query_vector.astype(np.float64)).sum(axis=1).astype(np.float32)
 
 
 def _unit(vectors: Float32Array) -> Float32Array:
