@@ -23,6 +23,7 @@ from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, save_atomically
+from mmsrarec.models.backbone.low_rank import quicken
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.batch import Batch
 from mmsrarec.models.packing.forward import batch_of_rows
@@ -109,6 +110,7 @@ def tune(
         packs, logits_file = training_plan.examples[CHOOSE], work_folder / "taught.safetensors"
         teacher_logits = load_teacher_logits(teacher, packs, logits_file, progress) if teacher else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
+    quicken(peft)
     soft = new_soft_tokens(prompts.mllm, retrieval, settings, seed)
     trainer = Trainer(peft, settings.learning_rate, len(training_plan.steps), soft, settings.soft.learning_rate)
     objective = RankingObjective(prompts, settings, training_plan, teacher_logits, step_tokens)
