@@ -153,12 +153,12 @@ class RunFolder:
     @cached_property
     def features(self) -> image_features.Features:
         """What the untuned model sees of each picture."""
-        return image_features.load(self._finished("pictures") / image_features.FEATURES, self.dataset)
+        return image_features.load(self.finished("pictures") / image_features.FEATURES, self.dataset)
 
     @cached_property
     def image_words(self) -> dict[int, WordProbabilities]:
         """What the vision encoder's classifier says of each picture; empty for a model without one."""
-        return image_features.load_words(self._finished("pictures") / image_features.WORDS, self.dataset)
+        return image_features.load_words(self.finished("pictures") / image_features.WORDS, self.dataset)
 
     @cached_property
     def keywords(self) -> Keywords:
@@ -167,7 +167,7 @@ class RunFolder:
 
     def policy(self) -> Mllm:
         """The tuned policy of stage 1, on a model of its own."""
-        return merge_adapter(self._fresh_model(), self._finished("tune") / "adapter")
+        return merge_adapter(self._fresh_model(), self.finished("tune") / "adapter")
 
     def summaries(self, variant: str) -> str:
         """The part whose keywords a variant of stage 3 reads."""
@@ -175,7 +175,7 @@ class RunFolder:
         return "summarize-untuned" if untuned else "summarize"
 
     def _load_keywords(self, part: str) -> Keywords:
-        return Keywords.load(self._finished(part) / "keywords.parquet", self.dataset)
+        return Keywords.load(self.finished(part) / "keywords.parquet", self.dataset)
 
     def _split(self, name: Part) -> Split:
         interactions = self.logs.get(name, self.dataset.interactions)
@@ -214,7 +214,7 @@ class RunFolder:
     def _encoder(self, split: Part, name: EncoderName | None = None, refit: bool = False) -> Encoder:
         """The sequence model of that name, stage 2's where None."""
         part = self.encoder_part(split, name or self.recipe.retrieve.encoder, refit and split != EVERYTHING)
-        return Encoder.load(self._finished(part), self.recipe.runtime.device)
+        return Encoder.load(self.finished(part), self.recipe.runtime.device)
 
     def _retrieval(self, split: Part, variant: str = "whole") -> Retrieval:
         settings = variant_named(variant).retrieval_settings(self.recipe.retrieve)
@@ -225,7 +225,7 @@ class RunFolder:
         train, device, own = self.split(split).train, self.recipe.runtime.device, self.recipe.retrieve
         if encoder != own.encoder:
             return Neighbours(train, self.encoder(split, encoder), own.index, device)
-        return Neighbours.load(self._finished(f"retrieve/{split}"), train, self.encoder(split), own.index, device)
+        return Neighbours.load(self.finished(f"retrieve/{split}"), train, self.encoder(split), own.index, device)
 
     def recommend_settings(self, variant: str) -> RecommendSettings:
         """The recipe's settings with what the variant changes."""
@@ -261,7 +261,7 @@ class RunFolder:
 
     def tuned(self, split: Part, variant: str) -> Prompts:
         """Prompts on a model of their own, into which the variant's adapter is merged, if it has one."""
-        mllm, folder = self.ranker(variant), self._finished(adapter_part(split, variant))
+        mllm, folder = self.ranker(variant), self.finished(adapter_part(split, variant))
         if variant_named(variant).trained:
             mllm = merge_adapter(mllm, folder / "adapter")
         return self.prompts(variant, mllm)
@@ -284,7 +284,8 @@ class RunFolder:
         """The key of a finished part. Raises MmsrarecError if it is not finished."""
         return read_manifest(self.folder / part)["key"]
 
-    def _finished(self, part: str) -> Path:
+    def finished(self, part: str) -> Path:
+        """The folder of a finished part. Raises MmsrarecError if it is not finished."""
         folder = self.folder / part
         read_manifest(folder)
         return folder

@@ -93,10 +93,13 @@ class SoftSources:
 
     Attributes:
         sources: s sources.
+        n_items: n, the number of items of the catalogue; items that no source knows have zero vectors. None: as many
+            as the sources know.
         order: (n,) the item whose vector each item gets; shuffled in the control row, else the item itself.
     """
 
     sources: tuple[SoftSource, ...]
+    n_items: int | None = None
     order: IntArray | None = None
 
     @property
@@ -137,9 +140,10 @@ class SoftSources:
 
     def shuffled(self, seed: int) -> "SoftSources":
         """The same with the vectors exchanged among the items: the control that says what the vectors tell."""
-        n_items = self.sources[0].encoder.n_items
+        n_items = len(self.vectors)
         return replace(self, order=np.random.default_rng(seed).permutation(n_items))
 
     def _ordered(self, tables: Sequence[Float32Array]) -> Float32Array:
-        table = np.concatenate(tables, axis=1)
+        n_items = self.n_items or max(map(len, tables))
+        table = np.concatenate([np.pad(table, ((0, n_items - len(table)), (0, 0))) for table in tables], axis=1)
         return table if self.order is None else table[self.order]

@@ -23,8 +23,8 @@ from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, save_atomically
-from mmsrarec.models.backbone.low_rank import quicken
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.backbone.quick_layers import quicken
 from mmsrarec.models.packing.batch import Batch
 from mmsrarec.models.packing.forward import batch_of_rows
 from mmsrarec.models.packing.pack_table import PackTable

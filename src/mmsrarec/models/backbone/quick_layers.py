@@ -1,7 +1,9 @@
-"""A linear map with a trained change of low rank, computed with little around its products (LoRA, arXiv 2106.09685).
+"""Layers in training that read and write less memory than those of the libraries, with the same results.
 
-PEFT scales the change and adds it in steps of their own, each of which reads and writes a tensor as large as the map's
-output. Here both products add to one result. Shapes: m rows, i inputs, o outputs, r the rank.
+A linear map with a trained change of low rank (LoRA, arXiv 2106.09685): PEFT scales the change and adds it in steps of
+their own, each of which reads and writes a tensor as large as the map's output. Here both products add to one result.
+Root mean square norm (Zhang and Sennrich, arXiv 1910.07467): transformers computes it in float32. Here only the mean is.
+Shapes: m rows, i inputs, o outputs, r the rank, d the width of a norm.
 """
 
 from functools import partial
@@ -13,6 +15,10 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from mmsrarec.models.untyped import named_modules
+
+
+NORMS = {"LlamaRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm", "MistralRMSNorm"}
+"""Norms of transformers that compute `root_mean_square_norm`."""
 
 
 class _LowRankProduct(torch.autograd.Function):
@@ -54,10 +60,43 @@ def low_rank_product(x: Tensor, weight: Tensor, down: Tensor, up: Tensor, scale:
     return cast(Any, _LowRankProduct).apply(x, weight, down, up, scale)
 
 
-def quicken(peft: PeftModel) -> None:
-    """Let the layers of an adapter in training compute `low_rank_product`; all that they hold stays where it is.
+class _RootMeanSquareNorm(torch.autograd.Function):
+    """x / sqrt(mean(x^2) + eps) * w, and its gradient for x; w is not trained."""
 
-    A layer that does more than this (a bias, dropout, several adapters) is left as it is.
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        norm = cast(Any, torch.linalg).vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        factor = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_().to(x.dtype)
+        normed = x * factor
+        ctx.save_for_backward(normed, factor, weight)
+        return normed * weight
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        normed, factor, weight = ctx.saved_tensors
+        grad = grads[0] * weight
+        along = cast(Any, torch.linalg).vecdot(grad, normed)[..., None].div_(normed.shape[-1])
+        return grad.addcmul_(normed, along, value=-1).mul_(factor), None, None
+
+
+def root_mean_square_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """Compute x / sqrt(mean(x^2) + eps) * w (arXiv 1910.07467, equation 4).
+
+    Args:
+        x: (..., d) inputs.
+        weight: (d,) w, which gets no gradient.
+        eps: Keeps the root above zero.
+
+    Returns:
+        (..., d) outputs.
+    """
+    return cast(Any, _RootMeanSquareNorm).apply(x, weight, eps)
+
+
+def quicken(peft: PeftModel) -> None:
+    """Let a model in training compute `low_rank_product` and `root_mean_square_norm`; all weights stay where they are.
+
+    A layer that does more than this (a bias, dropout, several adapters, a norm of another kind) is left as it is.
 
     Args:
         peft: The model with an adapter, changed in place.
@@ -65,6 +104,12 @@ def quicken(peft: PeftModel) -> None:
     for _, module in named_modules(peft):
         if isinstance(module, LoraLayer) and _is_plain(module):
             cast(Any, module).forward = partial(_forward, module)
+        elif type(module).__name__ in NORMS and not cast(Any, module).weight.requires_grad:
+            cast(Any, module).forward = partial(_norm, module)
+
+
+def _norm(module: Any, x: Tensor) -> Tensor:
+    return root_mean_square_norm(x, module.weight, module.variance_epsilon)
 
 
 def _is_plain(layer: Any) -> bool:
