@@ -15,8 +15,8 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter, merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
-from mmsrarec.models.vision import image_features
 from mmsrarec.models.packing.pack_table import PackTable
+from mmsrarec.models.vision import image_features
 from mmsrarec.recommend.explain import explain_all
 from mmsrarec.recommend.ranking.item_states import mean_states
 from mmsrarec.recommend.ranking.scorer import score_packs

@@ -3,7 +3,7 @@
 Each function does what its namesake does. The casts stand here, so that the rest of the package is checked strictly.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -29,6 +29,11 @@ class TensorFile(Protocol):
 def to_list(tensor: Tensor) -> list[Any]:
     """`Tensor.tolist` of a tensor with at least one dimension: Python numbers, nested as the dimensions."""
     return cast(Any, tensor).tolist()
+
+
+def split_columns(tensor: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
+    """`Tensor.split` of the second dimension: parts with so many columns each."""
+    return cast(Any, tensor).split(list(sizes), dim=1)
 
 
 def repeat_rows(tensor: Tensor, times: int) -> Tensor:

@@ -22,7 +22,8 @@ from mmsrarec.errors import DataError, NotFittedError, RecipeError
 from mmsrarec.evaluate.test_queries import check_queries
 from mmsrarec.models import processes
 from mmsrarec.models.devices import check_device
-from mmsrarec.pipeline.steps import Shard, Steps
+from mmsrarec.pipeline.part_writer import Shard
+from mmsrarec.pipeline.steps import Steps
 from mmsrarec.rankers.registry.registry import candidate_generators, made_from_log
 from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named

@@ -5,42 +5,30 @@ pictures -> tune -> summarize -> retrieve -> recommend
 
 import json
 import shutil
-import tempfile
-import time
-from collections.abc import Callable, Collection, Generator
-from contextlib import contextmanager
-from functools import cached_property, partial
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from mmsrarec.core import artefacts
-from mmsrarec.core.progress import Count, Progress
-from mmsrarec.data.identity import KeptLog, save_items
+from mmsrarec.core.progress import Count
+from mmsrarec.data.identity import save_items
 from mmsrarec.data.images import open_picture, usable_pictures
-from mmsrarec.data.split_file import save_parts
-from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT, SplitName
+from mmsrarec.data.splits import EVERYTHING, SplitName
 from mmsrarec.errors import MissingDependencyError
-from mmsrarec.evaluate.hyperparameter_search import save_tries, search_encoder
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.warm_up import draw_from, grids, projector_of, warm_up
-from mmsrarec.models.sequence.content_sasrec import whitened
 from mmsrarec.models.untyped import load_tensors, save_tensors
 from mmsrarec.models.vision import image_features
+from mmsrarec.pipeline.encoder_steps import EncoderSteps
 from mmsrarec.rankers.registry.registry import Source, make_row
-from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
-from mmsrarec.recommend.ranking.item_states import item_states
 from mmsrarec.recommend.training import fine_tuning as ranker
-from mmsrarec.retrieve.encoder import Encoder
-from mmsrarec.retrieve.neighbours import Neighbours
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
-from mmsrarec.retrieve.training import refit, train_encoder
-from mmsrarec.runs.fingerprints import Fingerprints
 from mmsrarec.runs.fitted_rankers import ranker_key, ranker_part
-from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
+from mmsrarec.runs.run_folder import Part, adapter_part, msr_part
+from mmsrarec.runs.soft_vectors import training_sources, unused_users
 from mmsrarec.study.mllm_msr.part import PROMPT_WORDS, train_msr
 from mmsrarec.study.report.summary_figures import heldout_means
 from mmsrarec.summarize.answer_statistics import statistics
@@ -51,33 +39,10 @@ from mmsrarec.summarize.prompts import image_prompt
 from mmsrarec.summarize.summarizer import summarize
 
 PROJECTOR = "projector.safetensors"
-Shard = tuple[int, int]
 
 
-class Steps:
-    """What a run makes, part by part, in its run folder.
-
-    Attributes:
-        run_folder: The run that is made.
-        say: Is told each line.
-        shard: (i, n): answer only the i-th of n parts of stage 1's questions, into a file of its own.
-        retune: Tune the summaries again where the catalogue has changed since they were tuned.
-        words: The words of the whole catalogue when it was first summarized, so that items that join change no other
-            item's keywords; counted anew unless given.
-        keys: The keys of the run's parts.
-    """
-
-    def __init__(
-        self,
-        run_folder: RunFolder,
-        say: Progress,
-        shard: Shard | None = None,
-        retune: bool = False,
-        words: CatalogueWords | None = None,
-    ):
-        self.run_folder, self.say, self.shard, self.retune, self.words = run_folder, say, shard, retune, words
-        self.recipe, self.out = run_folder.recipe, run_folder.folder
-        self.keys = Fingerprints(run_folder)
+class Steps(EncoderSteps):
+    """What a run makes, part by part, in its run folder."""
 
     def pictures(self) -> None:
         """What the model sees of the pictures. What it saw and learned before a change of the catalogue is kept."""
@@ -211,69 +176,6 @@ class Steps:
             )
         return keywords, mllm.fingerprint + eye
 
-    def retrieve(self, split: Part, variants: Collection[str]) -> None:
-        """Stage 2's encoder, and the sequence models that are rows of the table or that variants search with."""
-        evaluate, own = self.recipe.evaluate, self.recipe.retrieve.encoder
-        searched = {self.run_folder.retrieval_encoder(variant) for variant in variants}
-        self.encoder(split, own)
-        for name in ENCODERS:
-            is_row = name in evaluate.rows
-            if (is_row or name in searched) and name != own:
-                self.encoder(split, name)
-            if is_row and self.run_folder.refits and split != EVERYTHING:
-                self.encoder(split, name, refitted=True)
-
-    def encoder(self, split: Part, name: EncoderName, refitted: bool = False) -> None:
-        """Train a sequence model, or train one anew.
-
-        Anew means for as many passes as it was best after on validation, on the validation interactions as well or, to
-        be served, on everything.
-
-        Args:
-            split: What it is trained on.
-            name: Of the sequence model.
-            refitted: Train it on the validation interactions as well.
-        """
-        run_folder, seed, device = self.run_folder, self.recipe.seed, self.recipe.runtime.device
-        part, key = run_folder.encoder_part(split, name, refitted), self.keys.encoder(split, name, refitted)
-        with self.stage(part, key) as folder:
-            if folder is None:
-                return
-            content = self.content if name == CONTENT_SASREC else None
-            evaluate = self.recipe.evaluate
-            settings = encoder_settings(self.recipe.retrieve, evaluate.baselines, name)
-            before: Encoder | None = None
-            if refitted or split == EVERYTHING:
-                before = run_folder.encoder(run_folder.chosen_on if split == EVERYTHING else split, name)
-            tried = evaluate.tune_baselines if name != self.recipe.retrieve.encoder and before is None else 0
-            what = "everything" if split == EVERYTHING else f"{split}{', validation events included' * refitted}"
-            passes = before.best_pass if before else settings.epochs * max(tried, 1)
-            with self.say.task(f"{name}, {what}", passes) as task:
-
-                def tell(number: int, loss: float, ndcg: float) -> None:
-                    task.advance(1, f"loss {loss:.3f}" + (f", validation NDCG@10 {ndcg:.4f}" if before is None else ""))
-
-                parts = run_folder.split(split)
-
-                def train(settings: RetrieveSettings) -> Encoder:
-                    return train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
-
-                if tried:
-                    work = self.out / "unfinished" / f"search-{key[:16]}"
-                    encoder, tries = search_encoder(name, settings, train, tried, seed, work)
-                    save_tries(folder, tries)
-                    shutil.rmtree(work, ignore_errors=True)
-                elif before is None:
-                    encoder = train(settings)
-                else:
-                    encoder = refit(before, run_folder.fitted(split), seed, tell, device, content)
-            encoder.save(folder)
-            if part == f"retrieve/{split}":
-                Neighbours(parts.train, encoder, device=device).save(folder)
-                KeptLog.of(run_folder.dataset).save(folder)
-                if split == OWN_SPLIT and run_folder.user_parts is not None:
-                    save_parts(run_folder.user_parts, folder)
-
     def rankers(self, split: Part, names: Collection[str], source: Callable[[str], Source]) -> None:
         """Fit rankers that are made from the log alone, and keep them for whoever ranks by them.
 
@@ -288,14 +190,6 @@ class Steps:
                 if folder is not None:
                     make_row(name, made_from).save(folder)
 
-    @cached_property
-    def content(self) -> Tensor:
-        """(items, content_dims): what the untuned backbone makes of each item."""
-        run_folder = self.run_folder
-        prompts = run_folder.prompts("whole", run_folder.ranker("whole"))
-        states = item_states(prompts, run_folder.item_file, self.recipe.runtime.score_tokens)
-        return whitened(states, self.recipe.retrieve.content_size)
-
     def recommend(self, split: Part, variant: str) -> None:
         """Train the adapter of a variant of stage 3."""
         changes, key = variant_named(variant), self.keys.recommend(split, variant)
@@ -307,12 +201,25 @@ class Steps:
             if folder is None:
                 return
             work, facts = self.out / "unfinished" / key[:16], {"steps": 0}
+            sources, unused = training_sources(run_folder, split, variant), unused_users(run_folder, split, variant)
             if changes.trained:
                 prompts = run_folder.prompts(variant, run_folder.ranker(variant))
                 teacher_logits = partial(run_folder.tuned, split, changes.teacher) if changes.teacher else None
-                retrieval, adapter = run_folder.retrieval(split, variant), folder / "adapter"
+                retrieval = replace(run_folder.retrieval(split, variant), soft=sources)
                 with self.say.counting(f"tuning, {split}, {variant}") as count:
-                    facts = ranker.tune(prompts, retrieval, settings, seed, adapter, work, count, teacher_logits)
+                    facts = ranker.tune(
+                        prompts,
+                        retrieval,
+                        settings,
+                        seed,
+                        folder / "adapter",
+                        work,
+                        count,
+                        teacher_logits,
+                        unused,
+                        self.recipe.runtime.processes,
+                        self.recipe.runtime.train_tokens,
+                    )
             (folder / "training.json").write_text(json.dumps(facts))
             if processes.is_first():
                 shutil.rmtree(work, ignore_errors=True)
@@ -330,26 +237,3 @@ class Steps:
                 with self.say.counting() as count:
                     train_msr(self.run_folder, split, folder, work, count)
                 shutil.rmtree(work, ignore_errors=True)
-
-    @contextmanager
-    def stage(self, part: str, key: str, inputs: dict[str, str] | None = None) -> Generator[Path | None]:
-        """A folder to write a part into, or None where it is current already.
-
-        Args:
-            part: The part's folder inside the run.
-            key: What it is made from, as `Fingerprints` says.
-            inputs: What its manifest records of the parts that it is made from.
-        """
-        if artefacts.is_current(self.out / part, key):
-            self.say(f"{part}: up to date")
-            yield None
-            return
-        if not processes.is_first():  # what it makes too, the first one keeps
-            with tempfile.TemporaryDirectory() as scratch:
-                yield Path(scratch)
-            return
-        started = time.monotonic()
-        (self.out / part).parent.mkdir(parents=True, exist_ok=True)
-        with artefacts.writing(self.out / part, kind=part, key=key, settings=self.recipe, inputs=inputs) as folder:
-            yield folder
-        self.say(f"{part}: done in {time.monotonic() - started:.0f} s")

@@ -23,6 +23,7 @@ class Variant:
     Attributes:
         prompt_fields: Switches of `PromptFields`.
         settings: Other fields of `RecommendSettings`.
+        soft: Fields of `SoftTokens`; None: no soft tokens.
         retrieve: Fields of `RetrieveSettings` that choose the similar users, such as the encoder.
         keywords: "tuned": those of the tuned policy; "untuned": of stage 1 without its reinforcement learning;
             "exchanged": each item has the keywords of another item.
@@ -32,6 +33,7 @@ class Variant:
 
     prompt_fields: Mapping[str, bool] = field(default_factory=dict[str, bool])
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    soft: Mapping[str, Any] | None = field(default_factory=dict[str, Any])
     retrieve: Mapping[str, Any] = field(default_factory=dict[str, Any])
     keywords: Literal["tuned", "untuned", "exchanged"] = "tuned"
     trained: bool = True
@@ -40,8 +42,9 @@ class Variant:
     def applied(self, settings: RecommendSettings) -> RecommendSettings:
         """The recipe's settings of stage 3 with the variant's changes."""
         prompt_fields = settings.prompt_fields.model_dump() | dict(self.prompt_fields)
+        soft = {} if self.soft is None else settings.soft.model_dump() | dict(self.soft)
         return RecommendSettings.model_validate(
-            settings.model_dump() | dict(self.settings) | {"prompt_fields": prompt_fields}
+            settings.model_dump() | dict(self.settings) | {"prompt_fields": prompt_fields, "soft": soft}
         )
 
     def retrieval_settings(self, settings: RetrieveSettings) -> RetrieveSettings:
@@ -59,8 +62,11 @@ def _without(*names: str) -> Variant:
 
 VARIANTS: dict[str, Variant] = {
     "whole": Variant(),
-    "titles": Variant(prompt_fields=_only("titles")),
-    "titles and pictures": Variant(prompt_fields=_only("titles", "pictures")),
+    "titles": Variant(prompt_fields=_only("titles"), soft=None),
+    "titles and pictures": Variant(prompt_fields=_only("titles", "pictures"), soft=None),
+    "without soft tokens": Variant(soft=None),
+    "shuffled soft tokens": Variant(soft={"shuffled": True}),
+    "without words": Variant(prompt_fields=_only(), settings={"history": 1, "similar_items": 0}),
     "without pictures": _without("image_keywords", "pictures"),
     "without texts": _without("text_keywords", "descriptions"),
     "without stage 1": _without("text_keywords", "image_keywords"),
@@ -81,7 +87,9 @@ VARIANTS: dict[str, Variant] = {
     "stage 2 with GRU4Rec": Variant(retrieve={"encoder": "gru4rec"}),
     "without multi-task": Variant(settings={"tasks": dict.fromkeys(Tasks.model_fields, 0.0)}),
     "small": Variant(settings={"layers": 8, "first_layer": 0}, teacher="whole"),  # by benchmarks/backbone.py
-    "untrained": Variant(settings={"layers": None}, trained=False),  # needs all its layers: it was not trained on fewer
+    "untrained": Variant(
+        settings={"layers": None}, soft=None, trained=False
+    ),  # needs all its layers: it was not trained on fewer
 }
 """Name to variant. "titles" and "titles and pictures" are plain fine-tuning, the others are ablations. "collaborative
 keywords" gives the model the context of the paper."""

@@ -125,8 +125,9 @@ def explanation_prompts(
     nothing = Mask()
     whole = [nothing.candidate(prompts, context, place) for place in range(len(own))]
     less = [fact.cut.candidate(prompts, context, place) for place, own_facts in enumerate(own) for fact in own_facts]
-    first = PackedPrompt(nothing.shared(prompts, context), [*whole, *less])
-    return [first, *(PackedPrompt(fact.cut.shared(prompts, context), whole) for fact in about_user)]
+    first = PackedPrompt(nothing.shared(prompts, context), [*whole, *less], context.state)
+    masked = [(fact.cut, fact.cut.of(prompts, context).state) for fact in about_user]
+    return [first, *(PackedPrompt(cut.shared(prompts, context), whole, state) for cut, state in masked)]
 
 
 def _reason(

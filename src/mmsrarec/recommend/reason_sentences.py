@@ -70,6 +70,8 @@ def sentence(reason: Reason, title: str = "", image_words: Collection[str] = (),
 def _phrase(reason: Reason) -> str | None:
     """The key of a reason's phrase; None where there is none."""
     level = reason.level
+    if reason.kind == "soft":
+        return "sequence"
     if reason.kind == "ranker":
         return RANKER_PHRASES.get(reason.words[0], "people")
     if level is None:

@@ -13,10 +13,11 @@ from mmsrarec.rankers.registry.settings import encoder_settings, space_of
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.retrieve.settings import CONTENT_SASREC, EncoderName, EncoderSettings, RetrieveSettings
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
+from mmsrarec.runs.soft_vectors import held_out_part
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings
 
-TRAINING_PLAN = 2
+TRAINING_PLAN = 3
 """Raised where the same settings draw other training examples, or word a prompt otherwise, than they did."""
 
 
@@ -157,6 +158,11 @@ class Fingerprints:
         passes = self.run_folder.encoder(self.run_folder.chosen_on, name).best_pass if split == EVERYTHING else None
         return self.of(part, settings=trained, log=self.log, items=items, passes=passes)
 
+    def held_out_encoder(self, split: Part, name: EncoderName, folds: int) -> str:
+        """Of a sequence model that does not see the users whose prompts train the language model."""
+        whole = self.run_folder.recorded(self.run_folder.encoder_part(split, name))
+        return self.of(held_out_part(split, name), whole=whole, folds=folds)
+
     def recommend(self, split: Part, variant: str) -> str:
         """Of a variant's adapter."""
         run_folder, changes = self.run_folder, variant_named(variant)
@@ -171,6 +177,10 @@ class Fingerprints:
         if changes.retrieve:
             encoder = run_folder.recorded(run_folder.encoder_part(split, run_folder.retrieval_encoder(variant)))
             made_from["retrieve"] = artefacts.key(own=made_from["retrieve"], changed=changes.retrieve, encoder=encoder)
+        if sources := run_folder.recommend_settings(variant).soft.sources:
+            parts = [run_folder.encoder_part(split, name) for name in sources]
+            parts += [held_out_part(split, name) for name in sources]
+            made_from["soft"] = [run_folder.recorded(part) for part in parts]
         if changes.teacher:
             made_from["teacher"] = run_folder.recorded(adapter_part(split, changes.teacher))
         return self.of(adapter_part(split, variant), settings=run_folder.recommend_settings(variant), **made_from)

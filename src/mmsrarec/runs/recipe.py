@@ -37,6 +37,14 @@ class RuntimeSettings(BaseModel):
         default=64, ge=1, le=4096, description="prompts answered at once when items are summarized"
     )
     tune_rows: int = Field(default=32, ge=1, le=4096, description="answers that tuning of stage 1 trains on at once")
+    train_tokens: int = Field(
+        default=16_384,
+        ge=64,
+        description="tokens of prompts that the language model is trained on at once; a larger batch adds up gradients",
+    )
+    processes: int = Field(
+        default=1, ge=1, le=256, description="processes that draw the training prompts of stage 3 side by side"
+    )
     score_tokens: int = Field(
         default=8192, ge=64, description="tokens of prompts that the language model ranks at once"
     )

@@ -30,11 +30,13 @@ from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.soft.soft_token_map import SoftTokenMap
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName
 from mmsrarec.runs.provenance import read_provenance, serving_variant
 from mmsrarec.runs.recipe import Recipe
+from mmsrarec.runs.soft_vectors import soft_sources
 from mmsrarec.summarize.keywords import Keywords, exchanged
 
 MSR = "mllm-msr"
@@ -218,7 +220,8 @@ class RunFolder:
 
     def _retrieval(self, split: Part, variant: str = "whole") -> Retrieval:
         settings = variant_named(variant).retrieval_settings(self.recipe.retrieve)
-        return Retrieval(self.split(split).train, self._index(split, settings.encoder), settings)
+        index, sources = self._index(split, settings.encoder), soft_sources(self, split, variant)
+        return Retrieval(self.split(split).train, index, settings, sources)
 
     def _find_index(self, split: Part, encoder: EncoderName) -> Neighbours:
         """All training queries as an encoder sees them; what stage 2's own sees is kept in the run."""
@@ -264,7 +267,11 @@ class RunFolder:
         mllm, folder = self.ranker(variant), self.finished(adapter_part(split, variant))
         if variant_named(variant).trained:
             mllm = merge_adapter(mllm, folder / "adapter")
-        return self.prompts(variant, mllm)
+        prompts = self.prompts(variant, mllm)
+        if variant_named(variant).trained and (sources := soft_sources(self, split, variant)):
+            mllm.soft_tokens = SoftTokenMap.load(folder / "adapter", sources).to(mllm.device)
+            prompts.soft = sources
+        return prompts
 
     @property
     def item_file(self) -> Path:

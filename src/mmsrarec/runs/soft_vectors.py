@@ -4,21 +4,26 @@ Training reads vectors of models that never saw its users (`cross_fitting`): a s
 would know it, and the language model would learn to trust what no test user has.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.recommend.soft.cross_fitting import held_out_users
 from mmsrarec.recommend.soft.soft_sources import SoftSource, SoftSources
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import EncoderName
-from mmsrarec.runs.run_folder import Part, RunFolder
+
+if TYPE_CHECKING:
+    from mmsrarec.runs.run_folder import Part, RunFolder
 
 
-def held_out_part(split: Part, name: EncoderName) -> str:
+def held_out_part(split: "Part", name: EncoderName) -> str:
     """The folder of a sequence model that never saw the users of the training prompts, inside a run."""
     return f"sequence/{split}/{name}-held-out"
 
 
-def soft_sources(run_folder: RunFolder, split: Part, variant: str) -> SoftSources | None:
+def soft_sources(run_folder: "RunFolder", split: "Part", variant: str) -> SoftSources | None:
     """What soft tokens are made from in an answer; None for a variant without soft tokens."""
     soft = run_folder.recommend_settings(variant).soft
     if not soft.sources:
@@ -28,7 +33,7 @@ def soft_sources(run_folder: RunFolder, split: Part, variant: str) -> SoftSource
     return sources.shuffled(run_folder.recipe.seed) if soft.shuffled else sources
 
 
-def training_sources(run_folder: RunFolder, split: Part, variant: str) -> SoftSources | None:
+def training_sources(run_folder: "RunFolder", split: "Part", variant: str) -> SoftSources | None:
     """What soft tokens are made from in training: models that never saw the users of the prompts."""
     soft, device = run_folder.recommend_settings(variant).soft, run_folder.recipe.runtime.device
     if not soft.sources:
@@ -40,7 +45,7 @@ def training_sources(run_folder: RunFolder, split: Part, variant: str) -> SoftSo
     return sources.shuffled(run_folder.recipe.seed) if soft.shuffled else sources
 
 
-def unused_users(run_folder: RunFolder, split: Part, variant: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
+def unused_users(run_folder: "RunFolder", split: "Part", variant: str) -> NDArray[np.bool_] | None:
     """(n_users,) mask of the users whose prompts are not trained on; None where all are."""
     soft = run_folder.recommend_settings(variant).soft
     if not soft.sources:

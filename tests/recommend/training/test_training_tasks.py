@@ -197,7 +197,9 @@ def test_the_loss_is_the_mean_over_the_answers_tokens() -> None:
     seen = [prompts.features[one.shared.pictures[0]] if one.shared.pictures else None for one in examples]
     asked, answers = [one.shared.ids for one in examples], [one.candidates[0].ids for one in examples]
     likely = token_log_probs(MLLM, asked, answers, seen)
-    torch.testing.assert_close(answer_loss(prompts, batch_of(MLLM, examples)), -torch.cat(likely).mean(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        answer_loss(prompts, batch_of(MLLM, examples)), -torch.cat(likely).mean(), rtol=1e-4, atol=1e-4
+    )
     assert len({len(answer) for answer in answers}) > 1
 
 

@@ -2,7 +2,8 @@
 
 A linear map with a trained change of low rank (LoRA, arXiv 2106.09685): PEFT scales the change and adds it in steps of
 their own, each of which reads and writes a tensor as large as the map's output. Here both products add to one result.
-Root mean square norm (Zhang and Sennrich, arXiv 1910.07467): transformers computes it in float32. Here only the mean is.
+Root mean square norm (Zhang and Sennrich, arXiv 1910.07467): transformers computes all of it in float32, this one only
+the mean.
 Shapes: m rows, i inputs, o outputs, r the rank, d the width of a norm.
 """
 
@@ -15,7 +16,6 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from mmsrarec.models.untyped import named_modules
-
 
 NORMS = {"LlamaRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm", "MistralRMSNorm"}
 """Norms of transformers that compute `root_mean_square_norm`."""
@@ -116,7 +116,7 @@ def _is_plain(layer: Any) -> bool:
     base = layer.get_base_layer()
     return (
         isinstance(base, nn.Linear)
-        and base.bias is None
+        and "bias" not in dict(base.named_parameters())
         and list(layer.lora_A) == ["default"]
         and isinstance(layer.lora_dropout["default"], nn.Identity)
         and not layer.use_dora.get("default", False)

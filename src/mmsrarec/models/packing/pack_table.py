@@ -60,10 +60,19 @@ class PackTable:
     @classmethod
     def joined(cls, tables: Sequence["PackTable"]) -> "PackTable":
         """The packs of several tables, one after the other."""
-        names = ("ids", "part_lengths", "part_counts", "pictures", "picture_counts")
-        arrays = [np.concatenate([getattr(table, name) for table in tables]) for name in names]
+
+        def all_of(name: str) -> Int32Array:
+            return np.concatenate([getattr(table, name) for table in tables])
+
         states = [table.states for table in tables if table.states is not None]
-        return cls(*arrays, np.concatenate(states) if states else None)
+        return cls(
+            all_of("ids"),
+            all_of("part_lengths"),
+            all_of("part_counts"),
+            all_of("pictures"),
+            all_of("picture_counts"),
+            np.concatenate(states) if states else None,
+        )
 
     @cached_property
     def part_starts(self) -> IntArray:

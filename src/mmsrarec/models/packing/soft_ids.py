@@ -6,7 +6,7 @@ The number says what stands there: an item of the history, a candidate, or the u
 
 from enum import IntEnum
 
-from numpy.typing import NDArray
+from torch import Tensor
 
 LAST = -(2**30)
 """The largest number of a soft token."""
@@ -45,7 +45,7 @@ def is_stateful(token: int) -> bool:
     return token <= LAST - NUMBERS
 
 
-def kinds_and_codes(ids: NDArray) -> "tuple[NDArray, NDArray]":
-    """The kinds and the item codes of soft tokens, for arrays and tensors alike."""
+def kinds_and_codes(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """The kinds and the item codes of (m,) soft tokens."""
     numbers = LAST - ids
     return numbers // NUMBERS, numbers % NUMBERS

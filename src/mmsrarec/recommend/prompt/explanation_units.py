@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 
+import numpy as np
+
 from mmsrarec.models.packing.packed_prompt import TokenSpan
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import FACTS, Fact, Hidden, Prompts
@@ -29,6 +31,7 @@ class Mask:
         less: Words of `UserPreferences.less`.
         hide: Parts of a candidate, as in `Prompts.candidate`.
         words: Keywords of the candidate itself.
+        soft_history: Places in `PromptContext.soft_history`; the user's state is computed without them.
     """
 
     history: frozenset[int] = frozenset()
@@ -38,13 +41,18 @@ class Mask:
     less: frozenset[str] = frozenset()
     hide: frozenset[Hidden] = frozenset()
     words: frozenset[str] = frozenset()
+    soft_history: frozenset[int] = frozenset()
 
     def __or__(self, other: "Mask") -> "Mask":
         return Mask(*(getattr(self, field.name) | getattr(other, field.name) for field in fields(self)))
 
-    def of(self, context: PromptContext) -> PromptContext:
+    def of(self, prompts: Prompts, context: PromptContext) -> PromptContext:
         """The prompt context without its masked items and preferences."""
         preferences = context.preferences
+        if self.soft_history and prompts.soft is not None:
+            rest = _without_places(context.soft_history, self.soft_history)
+            (state,) = prompts.soft.states([np.array(rest, dtype=np.int64)])
+            context = replace(context, soft_history=rest, state=state)
         return replace(
             context,
             history=_without_places(context.history, self.history),
@@ -58,7 +66,7 @@ class Mask:
 
     def shared(self, prompts: Prompts, context: PromptContext) -> TokenSpan:
         """The part of the prompt that all candidates share, without what is masked."""
-        return prompts.shared(self.of(context), self.similar_words)
+        return prompts.shared(self.of(prompts, context), self.similar_words)
 
     def candidate(self, prompts: Prompts, context: PromptContext, place: int) -> TokenSpan:
         """The candidate at a place of the context, without what is masked."""
@@ -78,7 +86,8 @@ class PromptFact:
     """One fact that a prompt states, in words for people, and how to leave it out.
 
     Attributes:
-        kind: "history", "similar", "similar_keywords", "more", "less", "keywords", "picture", or a `Fact`.
+        kind: "history", "soft_history", "similar", "similar_keywords", "more", "less", "keywords", "soft", "picture",
+            or a `Fact`. Kinds with "soft" are told in vectors, all others in words.
         text: The fact in words.
         cut: The mask that leaves it out.
         item: Code of the item, of a history item or a similar users' item.
@@ -118,6 +127,10 @@ def user_facts(prompts: Prompts, context: PromptContext) -> Iterator[PromptFact]
     k_anonymity, items = prompts.settings.k_anonymity, prompts.dataset.items
     for place, code in enumerate(context.history):
         yield PromptFact("history", f"had {items[code].title}", Mask(history=frozenset([place])), code)
+    for place in list(range(len(context.soft_history)))[-prompts.settings.history :] if prompts.soft else ():
+        code = context.soft_history[place]
+        text = f"people who had {items[code].title} choose it"
+        yield PromptFact("soft_history", text, Mask(soft_history=frozenset([place])), code)
     if prompts.prompt_fields.similar:
         for place, (code, n_people) in enumerate(zip(context.similar, context.similar_people, strict=False)):
             if n_people >= k_anonymity:
@@ -147,6 +160,8 @@ def candidate_facts(prompts: Prompts, context: PromptContext, place: int) -> Ite
     code, k_anonymity = context.candidates[place], prompts.settings.k_anonymity
     if words := prompts.shown_keywords(code):
         yield PromptFact("keywords", f"it is {', '.join(words)}", _hidden("keywords"), words=words)
+    if prompts.soft_candidate(context, place):
+        yield PromptFact("soft", "it comes next after histories like this one", _hidden("soft"))
     if prompts.prompt_fields.pictures and code in prompts.features:
         yield PromptFact("picture", "its picture", _hidden("picture"))
     people_by_fact = {"neighbour_votes": context.vote_people, "follows": context.follows_people}

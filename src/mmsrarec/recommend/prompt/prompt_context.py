@@ -29,6 +29,10 @@ HARDEST = 100
 """Hard negatives come from so many of an encoder's highest."""
 
 
+MAX_SOFT_HISTORY = 50
+"""Items of a history that soft tokens are made from, at most."""
+
+
 class Vote(NamedTuple):
     """An item of similar users, whose keywords count in the prompt.
 
@@ -64,7 +68,7 @@ class PromptContext:
         follows_people: c numbers of distinct users behind `follows`.
         preferences: What the user wants more or less of.
         cold: c marks of the candidates that are shown as if nobody had consumed them; empty: none is.
-        soft_history: Item codes of the items of the history that have soft tokens, oldest first.
+        soft_history: Item codes of the newest items of the history, oldest first, from which soft tokens are made.
         state: (k,) the user's state, which soft tokens read (`recommend.soft`); None without soft tokens.
     """
 
@@ -177,15 +181,12 @@ class Retrieval:
         contexts: list[PromptContext] = []
         for rows, block, voters, next_items in voting_neighbours(self.neighbours, self.train, queries, k, n_next):
             contexts += self._gather(block, candidates[rows], popularity[rows], voters, next_items, settings)
-        return contexts if self.soft is None else self._with_soft_tokens(contexts, self.soft, queries, settings)
+        return contexts if self.soft is None else self._with_soft_tokens(contexts, self.soft, queries)
 
     @staticmethod
-    def _with_soft_tokens(
-        contexts: list[PromptContext], soft: SoftSources, queries: Queries, settings: RecommendSettings
-    ) -> list[PromptContext]:
+    def _with_soft_tokens(contexts: list[PromptContext], soft: SoftSources, queries: Queries) -> list[PromptContext]:
         """The contexts with users' states and the items that have soft tokens."""
-        n_soft = settings.soft.history
-        histories = [tuple(history[max(len(history) - n_soft, 0) :].tolist()) for history in queries.history]
+        histories = [tuple(history[-MAX_SOFT_HISTORY:].tolist()) for history in queries.history]
         return [
             replace(context, soft_history=history, state=state)
             for context, history, state in zip(contexts, histories, soft.states(queries.history), strict=True)

@@ -20,6 +20,7 @@ from mmsrarec.models.packing.soft_ids import SoftKind, soft_id
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.recommend.soft.soft_sources import SoftSources
 from mmsrarec.retrieve.collaborative_context import rarity, weigh_keywords
 from mmsrarec.retrieve.signals.neighbour_votes import VOTE_LEVELS
 from mmsrarec.retrieve.signals.popularity_levels import WORDS
@@ -50,6 +51,7 @@ class Prompts:
         features: Item code to the (v, d) visual tokens of its picture.
         settings: Settings of stage 3.
         prompt_fields: What a prompt shows, from the settings.
+        soft: What soft tokens are made from; None without soft tokens.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class Prompts:
         keywords: Keywords,
         features: Mapping[int, Tensor],
         settings: RecommendSettings,
+        soft: SoftSources | None = None,
     ):
+        self.soft = soft
         self.mllm, self.dataset, self.keywords, self.features = mllm, dataset, keywords, features
         self.settings, self.prompt_fields = settings, settings.prompt_fields
         self._items: dict[int, list[int]] = {}
@@ -143,8 +147,8 @@ class Prompts:
     def soft_history(self, context: PromptContext) -> list[int]:
         """The lines of soft tokens: one for each item of a long history, and one for the user's state."""
         soft, ids = self.settings.soft, list[int]()
-        if context.soft_history:
-            tokens = [soft_id(SoftKind.HISTORY, code) for code in context.soft_history]
+        if codes := context.soft_history[max(len(context.soft_history) - soft.history, 0) :]:
+            tokens = [soft_id(SoftKind.HISTORY, code) for code in codes]
             ids += [*self._phrase("History:"), *tokens, *self._phrase("\n")]
         if soft.user and context.state is not None:
             ids += [*self._phrase("User:"), soft_id(SoftKind.USER), *self._phrase("\n")]

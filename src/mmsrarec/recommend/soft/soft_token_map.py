@@ -1,15 +1,14 @@
 """Turns soft tokens into input embeddings of the language model: LayerNorm(MLP(x)) times a learned gain.
 
-x holds what is known of the token's item: its vector of each sequence model; for a candidate the product of this vector
-and the user's state, element by element (generalised matrix factorisation, He et al., arXiv 1708.05031, equation 9), and
-its sum as the log-probability that the sequence model gives the item; and marks of the kind of the token. The user's
-own token holds the state in the place of a vector. The gain starts at the spread of the word embeddings: of another
-size a soft token would be noise to the model.
+x holds what is known of the token's item: its vector of each sequence model; for a candidate the product of this
+vector and the user's state, element by element (generalised matrix factorisation, He et al., arXiv 1708.05031, equation
+9), and its sum as the log-probability that the sequence model gives the item; and marks of the kind of the token. The
+user's own token holds the state in the place of a vector. The gain starts at the spread of the word embeddings: of
+another size a soft token would be noise to the model.
 Shapes: m soft tokens, k numbers of an item's vector over all sources, s sources, d hidden size.
 """
 
-from collections.abc import Sequence
-from math import log, sqrt
+from math import log
 from pathlib import Path
 from typing import cast
 
@@ -17,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from mmsrarec.models.backbone.adapter import save_atomically
-from mmsrarec.models.packing.soft_ids import LAST, NUMBERS, SoftKind
-from mmsrarec.models.untyped import load_tensors, saved_random_state, set_seed
+from mmsrarec.models.packing.soft_ids import SoftKind, kinds_and_codes
+from mmsrarec.models.untyped import load_tensors, saved_random_state, set_seed, split_columns
 from mmsrarec.recommend.soft.soft_sources import SoftSources
 
 FILE = "soft_tokens.safetensors"
@@ -31,10 +30,12 @@ class SoftTokenMap(nn.Module):
     Attributes:
         vectors: (2, n, k) the vectors of all items, and those of their content alone.
         scales: (k,) by what the vectors are divided.
+        product_scales: (k,) by what the products are multiplied, so that they vary about as much.
     """
 
     vectors: Tensor
     scales: Tensor
+    product_scales: Tensor
 
     def __init__(self, sources: SoftSources, width: int, hidden: int, spread: float, seed: int) -> None:
         """Draw a new map.
@@ -57,6 +58,8 @@ class SoftTokenMap(nn.Module):
         nn.init.constant_(self.norm.weight, spread)
         self.register_buffer("vectors", torch.zeros(0), persistent=False)
         self.register_buffer("scales", torch.zeros(0), persistent=False)
+        sizes = torch.cat([torch.full((size,), float(size)) for size in self.sizes])
+        self.register_buffer("product_scales", sizes.sqrt() / 4, persistent=False)
         self.read_from(sources)
 
     def read_from(self, sources: SoftSources) -> None:
@@ -81,27 +84,27 @@ class SoftTokenMap(nn.Module):
 
     def inputs(self, ids: Tensor, states: Tensor | None) -> Tensor:
         """What is known of each token, (m, 2 k + 2 s + kinds)."""
-        numbers = LAST - ids
-        kind, code = numbers // NUMBERS, numbers % NUMBERS
+        kind, code = kinds_and_codes(ids)
         is_user = kind == SoftKind.USER
         is_candidate = (kind == SoftKind.CANDIDATE) | (kind == SoftKind.COLD_CANDIDATE)
         vectors = self.vectors[(kind == SoftKind.COLD_CANDIDATE).long(), torch.where(is_user, 0, code)]
-        known = torch.stack([part.any(dim=1) for part in vectors.split(self.sizes, dim=1)], dim=1).float()
+        known = self._sums((vectors != 0).float()) > 0
         n_items = self.vectors.shape[1]
         if states is None:
             states = vectors.new_zeros(len(ids), sum(self.sizes) + len(self.sizes))
-        parts = states.float().split([size + 1 for size in self.sizes], dim=1)
+        parts = split_columns(states.float(), [size + 1 for size in self.sizes])
         user = torch.cat([part[:, :-1] for part in parts], dim=1)
         products = torch.where(is_candidate[:, None], user * vectors, 0.0)
-        sums = [part.sum(dim=1) for part in products.split(self.sizes, dim=1)]
-        log_probabilities = torch.stack(
-            [total - part[:, -1] + log(n_items) for total, part in zip(sums, parts, strict=True)], dim=1
-        )
-        log_probabilities = torch.where(is_candidate[:, None] & (known > 0), log_probabilities, 0.0) / log(n_items)
+        totals = torch.stack([part[:, -1] for part in parts], dim=1)
+        log_probabilities = self._sums(products) - totals + log(n_items)  # 0 for an item as likely as all others
+        log_probabilities = torch.where(is_candidate[:, None] & known, log_probabilities, 0.0) / log(n_items)
         shown = torch.where(is_user[:, None], user, vectors) / self.scales
         kinds = nn.functional.one_hot(kind, len(SoftKind)).float()
-        products = products * torch.cat([torch.full((size,), sqrt(size)) for size in self.sizes]).to(products) / 4
-        return torch.cat([shown, products, log_probabilities, known, kinds], dim=1)
+        return torch.cat([shown, products * self.product_scales, log_probabilities, known.float(), kinds], dim=1)
+
+    def _sums(self, values: Tensor) -> Tensor:
+        """(m, k) -> (m, s) the sums over the numbers of each source."""
+        return torch.stack([part.sum(1) for part in split_columns(values, self.sizes)], dim=1)
 
     def save(self, folder: Path) -> None:
         """Write the learned weights, not the items' vectors."""
@@ -120,8 +123,3 @@ class SoftTokenMap(nn.Module):
 def spread_of(embeddings: nn.Module) -> float:
     """The standard deviation of the word embeddings of a model."""
     return float(cast(Tensor, embeddings.weight).float().std())
-
-
-def sizes_fit(sizes: Sequence[int], sources: SoftSources) -> bool:
-    """Whether sources have the sizes that a map was trained with."""
-    return tuple(sizes) == sources.sizes

@@ -304,9 +304,7 @@ def model_card(prompts: Prompts, settings: RecommendSettings, seed: int, count: 
     )
 
 
-def load_teacher_logits(
-    teacher: Callable[[], Prompts], packs: PackTable, file: Path, progress: Count
-) -> Tensor:
+def load_teacher_logits(teacher: Callable[[], Prompts], packs: PackTable, file: Path, progress: Count) -> Tensor:
     """The teacher's logits of packs, computed once and stored.
 
     Args:

@@ -109,7 +109,9 @@ class PackDrawing:
             packs.append(self.prompts.render(replace(context.as_cold(cold_places), preferences=self.preferences[row])))
         return PackTable.of(packs)
 
-    def table(self, folder: Path | None = None, workers: int = 1, progress: Count = lambda done, total, label: None) -> PackTable:
+    def table(
+        self, folder: Path | None = None, workers: int = 1, progress: Count = lambda done, total, label: None
+    ) -> PackTable:
         """All packs, from the shards of a folder where they are, else drawn.
 
         Args:
@@ -141,10 +143,11 @@ class PackDrawing:
                 yield from pool.imap_unordered(_write_shard, missing)
         else:
             for number in missing:
-                self._save(number, files[number])
+                self.save_shard(number, files[number])
                 yield
 
-    def _save(self, number: int, file: Path) -> None:
+    def save_shard(self, number: int, file: Path) -> None:
+        """Draw a shard and write it to a file that is whole or absent."""
         unfinished = file.with_suffix(f".{os.getpid()}.tmp")
         self.shard(number).save(unfinished)
         os.replace(unfinished, file)
@@ -161,4 +164,4 @@ def _start_worker(drawing: PackDrawing, files: Sequence[Path]) -> None:
 
 def _write_shard(number: int) -> None:
     drawing, files = _worker[-1]
-    drawing._save(number, files[number])
+    drawing.save_shard(number, files[number])

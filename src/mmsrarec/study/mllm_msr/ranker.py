@@ -18,7 +18,7 @@ from mmsrarec.models.packing.prefix_tree import PrefixTree
 from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer, score_packs
-from mmsrarec.recommend.settings import PromptFields, RecommendSettings, Tasks
+from mmsrarec.recommend.settings import PromptFields, RecommendSettings, SoftTokens, Tasks
 from mmsrarec.study.mllm_msr.writer import Writer
 from mmsrarec.summarize.keywords import Keywords
 
@@ -40,7 +40,13 @@ def msr_settings(settings: RecommendSettings) -> RecommendSettings:
     """
     tasks = Tasks(foresee=0, recognise=0, profile=0)
     return settings.model_copy(
-        update={"prompt_fields": MSR_PROMPT_FIELDS, "loss": "yesno", "tasks": tasks, "preference_rate": 0.0}
+        update={
+            "prompt_fields": MSR_PROMPT_FIELDS,
+            "loss": "yesno",
+            "tasks": tasks,
+            "preference_rate": 0.0,
+            "soft": SoftTokens(),
+        }
     )
 
 
@@ -104,7 +110,8 @@ class MsrRetrieval(Retrieval):
         Returns:
             The retrieval of this row.
         """
-        return cls(**{part.name: getattr(retrieval, part.name) for part in fields(Retrieval)}, writer=writer)
+        parts = {part.name: getattr(retrieval, part.name) for part in fields(Retrieval)}
+        return cls(**(parts | {"soft": None}), writer=writer)
 
     def gather(self, queries: Queries, candidates: IntArray, settings: RecommendSettings) -> list[PromptContext]:
         """Write the missing preferences, and gather contexts that hold the histories only.

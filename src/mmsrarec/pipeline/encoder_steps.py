@@ -1,0 +1,128 @@
+"""Trains the sequence models of a run: stage 2's encoder, those of rows, and those that soft tokens read."""
+
+import shutil
+from collections.abc import Collection
+from functools import cached_property
+
+from torch import Tensor
+
+from mmsrarec.data.identity import KeptLog
+from mmsrarec.data.split_file import save_parts
+from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT
+from mmsrarec.evaluate.hyperparameter_search import save_tries, search_encoder
+from mmsrarec.models.sequence.content_sasrec import whitened
+from mmsrarec.pipeline.part_writer import PartWriter
+from mmsrarec.rankers.registry.settings import encoder_settings
+from mmsrarec.recommend.ranking.item_states import item_states
+from mmsrarec.recommend.soft.cross_fitting import held_out_users
+from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
+from mmsrarec.retrieve.training import refit, train_encoder
+from mmsrarec.runs.run_folder import Part
+from mmsrarec.runs.soft_vectors import held_out_part
+
+
+class EncoderSteps(PartWriter):
+    """The sequence models of a run."""
+
+    def retrieve(self, split: Part, variants: Collection[str]) -> None:
+        """Stage 2's encoder, and the sequence models that are rows of the table or that variants search with."""
+        evaluate, own = self.recipe.evaluate, self.recipe.retrieve.encoder
+        searched = {self.run_folder.retrieval_encoder(variant) for variant in variants}
+        self.encoder(split, own)
+        for name in ENCODERS:
+            is_row = name in evaluate.rows
+            if (is_row or name in searched) and name != own:
+                self.encoder(split, name)
+            if is_row and self.run_folder.refits and split != EVERYTHING:
+                self.encoder(split, name, refitted=True)
+        soft = {variant: self.run_folder.recommend_settings(variant).soft for variant in variants}
+        for variant, settings in soft.items():
+            for name in settings.sources:
+                if name != own and name not in evaluate.rows:
+                    self.encoder(split, name)
+                self.held_out_encoder(split, name, variant)
+
+    def held_out_encoder(self, split: Part, name: EncoderName, variant: str) -> None:
+        """Train a sequence model without the users whose prompts train the language model.
+
+        Args:
+            split: What it is trained on.
+            name: Of the sequence model.
+            variant: Of stage 3, whose soft tokens read it in training.
+        """
+        run_folder, seed, device = self.run_folder, self.recipe.seed, self.recipe.runtime.device
+        folds = run_folder.recommend_settings(variant).soft.folds
+        with self.stage(held_out_part(split, name), self.keys.held_out_encoder(split, name, folds)) as folder:
+            if folder is None:
+                return
+            parts = run_folder.split(split)
+            held_out = held_out_users(parts.train.n_users, folds, seed)
+            rest, before = parts.train.where(~held_out[parts.train.user]), run_folder.encoder(split, name)
+            content = self.content if name == CONTENT_SASREC else None
+            with self.say.task(f"{name}, {split}, for soft tokens", before.best_pass) as task:
+
+                def tell(number: int, loss: float, ndcg: float) -> None:
+                    task.advance(1, f"loss {loss:.3f}")
+
+                refit(before, rest, seed, tell, device, content).save(folder)
+
+    def encoder(self, split: Part, name: EncoderName, refitted: bool = False) -> None:
+        """Train a sequence model, or train one anew.
+
+        Anew means for as many passes as it was best after on validation, on the validation interactions as well or, to
+        be served, on everything.
+
+        Args:
+            split: What it is trained on.
+            name: Of the sequence model.
+            refitted: Train it on the validation interactions as well.
+        """
+        run_folder, seed, device = self.run_folder, self.recipe.seed, self.recipe.runtime.device
+        part, key = run_folder.encoder_part(split, name, refitted), self.keys.encoder(split, name, refitted)
+        with self.stage(part, key) as folder:
+            if folder is None:
+                return
+            content = self.content if name == CONTENT_SASREC else None
+            evaluate = self.recipe.evaluate
+            settings = encoder_settings(self.recipe.retrieve, evaluate.baselines, name)
+            before: Encoder | None = None
+            if refitted or split == EVERYTHING:
+                before = run_folder.encoder(run_folder.chosen_on if split == EVERYTHING else split, name)
+            tried = evaluate.tune_baselines if name != self.recipe.retrieve.encoder and before is None else 0
+            what = "everything" if split == EVERYTHING else f"{split}{', validation events included' * refitted}"
+            passes = before.best_pass if before else settings.epochs * max(tried, 1)
+            with self.say.task(f"{name}, {what}", passes) as task:
+
+                def tell(number: int, loss: float, ndcg: float) -> None:
+                    task.advance(1, f"loss {loss:.3f}" + (f", validation NDCG@10 {ndcg:.4f}" if before is None else ""))
+
+                parts = run_folder.split(split)
+
+                def train(settings: RetrieveSettings) -> Encoder:
+                    return train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
+
+                if tried:
+                    work = self.out / "unfinished" / f"search-{key[:16]}"
+                    encoder, tries = search_encoder(name, settings, train, tried, seed, work)
+                    save_tries(folder, tries)
+                    shutil.rmtree(work, ignore_errors=True)
+                elif before is None:
+                    encoder = train(settings)
+                else:
+                    encoder = refit(before, run_folder.fitted(split), seed, tell, device, content)
+            encoder.save(folder)
+            if part == f"retrieve/{split}":
+                Neighbours(parts.train, encoder, device=device).save(folder)
+                KeptLog.of(run_folder.dataset).save(folder)
+                if split == OWN_SPLIT and run_folder.user_parts is not None:
+                    save_parts(run_folder.user_parts, folder)
+
+    @cached_property
+    def content(self) -> Tensor:
+        """(items, content_dims): what the untuned backbone makes of each item."""
+        run_folder = self.run_folder
+        prompts = run_folder.prompts("whole", run_folder.ranker("whole"))
+        states = item_states(prompts, run_folder.item_file, self.recipe.runtime.score_tokens)
+        return whitened(states, self.recipe.retrieve.content_size)
