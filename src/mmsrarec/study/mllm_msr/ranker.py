@@ -5,7 +5,7 @@ text and picture, in a separate prompt for each. It knows the history only: no s
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor
@@ -110,8 +110,7 @@ class MsrRetrieval(Retrieval):
         Returns:
             The retrieval of this row.
         """
-        parts = {part.name: getattr(retrieval, part.name) for part in fields(Retrieval)}
-        return cls(**(parts | {"soft": None}), writer=writer)
+        return cls(retrieval.train, retrieval.neighbours, retrieval.settings, writer=writer)
 
     def gather(self, queries: Queries, candidates: IntArray, settings: RecommendSettings) -> list[PromptContext]:
         """Write the missing preferences, and gather contexts that hold the histories only.
