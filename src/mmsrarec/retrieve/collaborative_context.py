@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
+from mmsrarec.retrieve.nearest_search import Float32Array
 from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours, query_times
 
 SHARPNESS = 4
@@ -60,6 +61,36 @@ class Votes:
         weight = item_weights(items, similarity).ravel()
         voted = np.flatnonzero(weight > 0)
         return cls(items.ravel()[voted], weight[voted], np.repeat(users, items.shape[1])[voted])
+
+    @classmethod
+    def after(
+        cls,
+        rows: IntArray,
+        users: IntArray,
+        similarity: Float32Array,
+        train: Interactions,
+        time: int,
+        n_next: int,
+    ) -> "Votes":
+        """The votes of k neighbours for what each consumed from its row on: those of `next_items`, without its table.
+
+        Args:
+            rows: (k,) row numbers, the most similar first; -1 where there is no neighbour.
+            users: (k,) user codes.
+            similarity: (k,) cosines.
+            train: Training interactions.
+            time: Seconds since 1970; interactions strictly before it count.
+            n_next: Next items of a neighbour.
+        """
+        k = int(np.count_nonzero((similarity > 0) & (rows >= 0)))
+        rows, users = rows[:k], users[:k]
+        n_items = np.minimum(train.offsets[users + 1] - rows, n_next)
+        begins = np.cumsum(n_items) - n_items
+        places = np.arange(int(n_items.sum())) + np.repeat(rows - begins, n_items)
+        past = np.flatnonzero(train.time[places] < time)
+        places, neighbour = places[past], np.repeat(np.arange(k), n_items)[past]
+        near = similarity[:k].astype(np.float64) ** SHARPNESS
+        return cls(train.item[places], near[neighbour] / (places - rows[neighbour] + 1), users[neighbour])
 
     def joined(self, other: "Votes") -> "Votes":
         """The votes of two sources together; each source weighs 1 in all."""

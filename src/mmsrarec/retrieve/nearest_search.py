@@ -88,8 +88,8 @@ def _above_bound(products: Float32Array, width: int) -> Proposal:
     The products are dealt into groups. The `width`-th largest of the groups' maxima is the bound: at least `width`
     products reach it, and few others.
     """
-    group_size = min(64, len(products) // (2 * width))
-    if group_size < 2:
+    group_size = max(1, min(64, len(products) // (2 * width)))
+    if len(products) < 2 * width:
         return Proposal(np.arange(len(products)), -np.inf, products)
     n_groups = len(products) // group_size
     maxima = products[: group_size * n_groups].reshape(group_size, n_groups).max(axis=0)

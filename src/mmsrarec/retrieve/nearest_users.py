@@ -51,8 +51,41 @@ def may_be_nearest(products: Float32Array, users: IntArray, k: int, rounding: fl
     codes = _compact(users)
     nearest = np.full(int(codes.max()) + 1, -np.inf, dtype=np.float32)
     np.maximum.at(nearest, codes, products)
-    kth = np.partition(nearest, len(nearest) - k)[len(nearest) - k] if len(nearest) > k else np.float32(-np.inf)
-    return np.flatnonzero(products >= np.maximum(nearest, kth)[codes] - np.float32(2 * rounding + 2.0**-22))
+    return np.flatnonzero(products >= np.maximum(nearest, _kth_largest(nearest, k))[codes] - _margin(rounding))
+
+
+def may_reach(
+    products: Float32Array, users: IntArray, n_users: int, left_out: IntArray, k: int, rounding: float
+) -> IntArray:
+    """The vectors that can belong to one of the k nearest users, before it is known whose the shared ones are.
+
+    Args:
+        products: (p,) products of the vectors and a query.
+        users: (p,) user codes of the vectors; -1 where several rows share a vector.
+        n_users: Users in all.
+        left_out: Codes of the users who do not count.
+        k: Users wanted.
+        rounding: How far a product may lie from the true one.
+
+    Returns:
+        The numbers of the vectors.
+    """
+    if n_users > 4 * len(users) + 1000:  # few vectors of many users: there is little to save
+        return np.arange(len(users))
+    nearest = np.full(n_users + 1, -np.inf, dtype=np.float32)  # the last place is that of -1
+    np.maximum.at(nearest, users, products)
+    nearest[left_out] = nearest[-1] = -np.inf
+    return np.flatnonzero(products >= _kth_largest(nearest, k) - _margin(rounding))
+
+
+def _kth_largest(values: Float32Array, k: int) -> np.float32:
+    """The k-th largest value, -inf where there are fewer."""
+    return np.partition(values, len(values) - k)[len(values) - k] if len(values) >= k else np.float32(-np.inf)
+
+
+def _margin(rounding: float) -> np.float32:
+    """How far apart two products may lie whose true order is the other way round."""
+    return np.float32(2 * rounding + 2.0**-22)
 
 
 def order_of(similarities: Float32Array, rank: IntArray) -> IntArray:
@@ -84,6 +117,8 @@ def first_of_each(users: IntArray, order: IntArray) -> IntArray:
     if not len(users):
         return order
     codes, places = _compact(users)[order], np.arange(len(order))
+    if np.bincount(codes).max() == 1:
+        return order
     first = np.full(int(codes.max()) + 1, len(order))
     np.minimum.at(first, codes, places)
     return order[first[codes] == places]

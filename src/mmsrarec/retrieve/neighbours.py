@@ -7,6 +7,7 @@ can be a neighbour of a query only if it happened strictly earlier, to another u
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,12 +18,14 @@ from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve.nearest_search import Float32Array, NumpySearch, Proposal, SearchName, make_search, rounding
-from mmsrarec.retrieve.nearest_users import cosines, first_of_each, may_be_nearest, order_of
+from mmsrarec.retrieve.nearest_users import cosines, first_of_each, may_be_nearest, may_reach, order_of
 
 MIN_COPY_LENGTH = 5
 """Interactions of a sequence that shows two accounts to be copies; shorter ones are equal by chance."""
 MAX_SIMILARITIES_HELD = 16_000_000
 """Similarities held at once: 64 MB."""
+MAX_REACH = 64.0
+"""Vectors proposed for each neighbour at first, at most; a query that needs more asks again."""
 INDEX_FILE = "moments.safetensors"
 
 
@@ -88,6 +91,10 @@ class Neighbours:
             vectors.
         first: (p,) the time at which each vector first happened.
         repeats: The most rows that one user has of one vector.
+        only: (p,) the row of each vector that has one row, else -1.
+        only_user: (p,) the user of that row, else -1.
+        reach: Vectors to propose for each neighbour wanted, so that the nearest users are among them. It is learned
+            from the queries asked so far; results do not depend on it.
         copies: The users of each sequence of at least MIN_COPY_LENGTH items, whole or without its last item.
     """
 
@@ -128,6 +135,9 @@ class Neighbours:
         np.minimum.at(first, self.place, when)
         self.first = self.times[first] if len(self.times) else first
         self.repeats = int(np.unique(self.place * train.n_users + train.user, return_counts=True)[1].max(initial=1))
+        self.only = np.where(np.diff(self.starts) == 1, self.rows[self.starts[:-1]], -1) if len(train) else self.rows
+        self.only_user = np.where(self.only >= 0, train.user[self.only], -1) if len(train) else self.only
+        self.reach = 4.0
         self.copies: dict[bytes, list[int]] = defaultdict(list)
         for user in np.unique(train.user):
             items = train.items_of(user)
@@ -181,12 +191,17 @@ class Neighbours:
         query = Queries(np.array([user]), np.array([as_of]), np.array([-1]), (np.asarray(history, dtype=np.int64),))
         return self.find(query, k)
 
-    def find(self, queries: Queries, k: int) -> NeighbourLists:
+    def query_vectors(self, queries: Queries) -> Float32Array:
+        """The (m, d) unit vectors of queries."""
+        return _unit(self.encoder.encode(queries.history))
+
+    def find(self, queries: Queries, k: int, query_vectors: Float32Array | None = None) -> NeighbourLists:
         """Find the k nearest users of each query, each by its own nearest earlier row; among equals, the latest.
 
         Args:
             queries: m queries, each with a time.
             k: Neighbours of a query.
+            query_vectors: The (m, d) unit vectors of the queries; encoded here unless given.
 
         Returns:
             (m, k) neighbours.
@@ -200,24 +215,28 @@ class Neighbours:
         )
         if not m or not len(self.train):
             return lists
-        query_vectors = _unit(self.encoder.encode(queries.history))
+        query_vectors = self.query_vectors(queries) if query_vectors is None else query_vectors
         until = np.searchsorted(self.first, time)
         same = [self.same_person(queries, i) for i in range(m)]
-        # the nearest vectors are mostly the user's own, which do not count
         n_own = np.array([sum(self._n_rows(user) for user in users) for users in same])
-        width = n_own + 4 * k
         by_time = np.argsort(until, kind="stable")
         begin = 0
         while begin < m:
             size = max(1, MAX_SIMILARITIES_HELD // max(int(until[by_time[min(begin + 255, m - 1)]]), 1))
             numbers: IntArray = by_time[begin : begin + min(size, 256)]
-            proposals = self.search.propose(query_vectors[numbers], until[numbers], width[numbers])
-            for number, proposal in zip(numbers, proposals, strict=True):
+            # the nearest vectors are mostly the user's own, which do not count
+            width = n_own[numbers] + ceil(self.reach * k)
+            proposals = self.search.propose(query_vectors[numbers], until[numbers], width)
+            needed = 0
+            for number, proposal, wider in zip(numbers, proposals, width.tolist(), strict=True):
                 i = int(number)
-                wider = int(width[i])
                 while not self._fill(lists, i, proposal, query_vectors[i], int(time[i]), same[i]):
                     wider *= 8
                     (proposal,) = self.reference.propose(query_vectors[i : i + 1], until[i : i + 1], np.array([wider]))
+                if lists.row[i, -1] >= 0:
+                    above = np.count_nonzero(proposal.products >= lists.similarity[i, -1])
+                    needed = max(needed, int(above) - int(n_own[i]))
+            self.reach = min(max(1.25 * needed / k, self.reach / 2, 1.5), MAX_REACH)
             begin += len(numbers)
         return lists
 
@@ -257,14 +276,18 @@ class Neighbours:
     ) -> bool:
         """Fill in query i from the proposed vectors; False where a vector that is left out may be nearer."""
         k = lists.row.shape[1]
-        rows, source = self._rows_before(proposal.numbers, time, k + len(same))
-        users, bound = self.train.user[rows], rounding(len(query_vector))
-        left_out = np.zeros(self.train.n_users, dtype=bool)
-        left_out[list(same)] = True
+        bound, same_users = rounding(len(query_vector)), np.fromiter(same, dtype=np.int64)
+        single_users, n_users = self.only_user[proposal.numbers], self.train.n_users
+        reaching = may_reach(proposal.products, single_users, n_users, same_users, k, bound)
+        numbers, products = proposal.numbers[reaching], proposal.products[reaching]
+        rows, source = self._rows_before(numbers, time, k + len(same))
+        left_out = np.zeros(n_users, dtype=bool)
+        left_out[same_users] = True
+        users = self.train.user[rows]
         other = np.flatnonzero(~left_out[users])
-        kept = other[may_be_nearest(proposal.products[source[other]], users[other], k, bound)]
+        kept = other[may_be_nearest(products[source[other]], users[other], k, bound)]
         rows, users = rows[kept], users[kept]
-        similarities = cosines(self.vectors, query_vector, proposal.numbers[source[kept]])
+        similarities = cosines(self.vectors, query_vector, numbers[source[kept]])
         nearest = first_of_each(users, order_of(similarities, self.rank[rows]))[:k]
         if proposal.floor > -np.inf and (len(nearest) < k or similarities[nearest[-1]] <= proposal.floor + bound):
             return False
@@ -277,18 +300,18 @@ class Neighbours:
 
         Of a vector with many rows the first in rank suffice that belong to `n_users` users.
         """
-        begins, ends = self.starts[numbers], self.starts[numbers + 1]
-        many = np.flatnonzero(ends - begins > 1)
+        only = self.only[numbers]
+        many = np.flatnonzero(only < 0)
         if not len(many):  # a vector that may be seen has a row before the query
-            return self.rows[begins], np.arange(len(numbers))
-        key = numbers[many] * (len(self.times) + 1) + len(self.times) - np.searchsorted(self.times, time)
-        first = np.searchsorted(self.keys, key)
+            return only, np.arange(len(numbers))
+        single, vectors = np.flatnonzero(only >= 0), numbers[many]
+        first = np.searchsorted(
+            self.keys, vectors * (len(self.times) + 1) + len(self.times) - np.searchsorted(self.times, time)
+        )
         # so many rows hold all users that count, however often one user has this very vector
-        n_rows = np.minimum(ends[many] - first, n_users * self.repeats)
-        single = np.flatnonzero(ends - begins == 1)
-        places = np.repeat(first - np.cumsum(n_rows) + n_rows, n_rows) + np.arange(n_rows.sum())
-        rows = self.rows[np.concatenate([begins[single], places])]
-        return rows, np.concatenate([single, np.repeat(many, n_rows)])
+        n_rows = np.minimum(self.starts[vectors + 1] - first, n_users * self.repeats)
+        rows = self.rows[np.repeat(first - np.cumsum(n_rows) + n_rows, n_rows) + np.arange(n_rows.sum())]
+        return np.concatenate([only[single], rows]), np.concatenate([single, np.repeat(many, n_rows)])
 
 
 def distinct(vectors: Float32Array, order: IntArray) -> tuple[Float32Array, IntArray]:

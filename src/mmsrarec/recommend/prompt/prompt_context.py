@@ -3,22 +3,22 @@
 Only interactions strictly before the query count: the temporal leakage rule.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Queries
+from mmsrarec.recommend.prompt.item_votes import ItemVotes, Vote
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.soft.soft_sources import SoftSources
-from mmsrarec.retrieve.collaborative_context import Votes, share_levels, voting_neighbours
+from mmsrarec.retrieve.collaborative_context import Votes, blocks, count_people, share_levels
 from mmsrarec.retrieve.item_time_index import ItemTimeIndex
-from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours
+from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours, query_times
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.signals import neighbour_votes as vote_levels
 from mmsrarec.retrieve.signals import popularity_levels
@@ -31,20 +31,6 @@ HARDEST = 100
 
 MAX_SOFT_HISTORY = 50
 """Items of a history that soft tokens are made from, at most."""
-
-
-class Vote(NamedTuple):
-    """An item of similar users, whose keywords count in the prompt.
-
-    Attributes:
-        item: Code of the item.
-        weight: Summed weight of the votes for it; 0 for an item that counts for the number of users only.
-        people: Numbers of the users behind it. They mean nothing outside the query.
-    """
-
-    item: int
-    weight: float
-    people: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -80,7 +66,7 @@ class PromptContext:
     follows: tuple[int, ...] = ()
     recency: tuple[int, ...] = ()
     trend: tuple[int, ...] = ()
-    votes: tuple[Vote, ...] = ()
+    votes: Sequence[Vote] = ()
     similar_people: tuple[int, ...] = ()
     vote_people: tuple[int, ...] = ()
     follows_people: tuple[int, ...] = ()
@@ -178,10 +164,19 @@ class Retrieval:
         # for all queries at once, as it passes through the log once
         popularity = popularity_levels.levels(self.train, queries, candidates)
         k, n_next = max(s.k, s.n_vote_neighbours_of(self.train.n_users)), max(s.next_items, s.n_vote_items)
-        contexts: list[PromptContext] = []
-        for rows, block, voters, next_items in voting_neighbours(self.neighbours, self.train, queries, k, n_next):
-            contexts += self._gather(block, candidates[rows], popularity[rows], voters, next_items, settings)
-        return contexts if self.soft is None else self._with_soft_tokens(contexts, self.soft, queries)
+        contexts: dict[int, PromptContext] = {}
+        by_time = np.argsort(query_times(queries), kind="stable")  # a block then sees about the same part of the log
+        parts = list(blocks(len(queries), k * n_next))
+        # encoded in the given order: the last bit of a vector depends on the others that are encoded with it
+        vectors = [self.neighbours.query_vectors(queries.pick(part)) for part in parts]
+        query_vectors = np.concatenate(vectors) if vectors else np.zeros((0, 0), dtype=np.float32)
+        for rows in (by_time[part] for part in parts):
+            block = queries.pick(rows)
+            voters = self.neighbours.find(block, k, query_vectors[rows])
+            gathered = self._gather(block, candidates[rows], popularity[rows], voters, settings)
+            contexts.update(zip(rows.tolist(), gathered, strict=True))
+        in_order = [contexts[row] for row in range(len(queries))]
+        return in_order if self.soft is None else self._with_soft_tokens(in_order, self.soft, queries)
 
     @staticmethod
     def _with_soft_tokens(contexts: list[PromptContext], soft: SoftSources, queries: Queries) -> list[PromptContext]:
@@ -198,29 +193,31 @@ class Retrieval:
         candidates: IntArray,
         popularity: IntArray,
         voters: NeighbourLists,
-        next_items: IntArray,
         settings: RecommendSettings,
     ) -> list[PromptContext]:
-        """The prompt context of a block of queries, from their similar users and these users' next items."""
+        """The prompt context of a block of queries, from their similar users."""
         s, prompt_fields = self.settings, settings.prompt_fields
         recency = recency_levels(self.past, queries, candidates) if prompt_fields.recency else None
         trend = trend_levels(self.past, queries, candidates) if prompt_fields.trend else None
         contexts: list[PromptContext] = []
-        for row in range(len(queries)):
-            similarities, users, history = voters.similarity[row], voters.user[row], queries.history[row]
-            own_votes = Votes.of(next_items[row, : s.k, : s.next_items], similarities[: s.k], users[: s.k])
-            all_votes = Votes.of(next_items[row, :, : s.n_vote_items], similarities, users)
+        for row, time in enumerate(query_times(queries).tolist()):
+            found = voters.row[row], voters.user[row], voters.similarity[row]
+            history = queries.history[row]
+            own_votes = Votes.after(*(column[: s.k] for column in found), self.train, time, s.next_items)
+            all_votes = Votes.after(*found, self.train, time, s.n_vote_items)
             transition_votes = Votes.none()
             if prompt_fields.transitions or prompt_fields.follows:
                 same_person = self.neighbours.same_person(queries, row)
                 window = settings.transition_window
                 transition_votes = after_an_item.transitions(self.past, queries, row, same_person, window)
-            source_votes, people_votes = own_votes, own_votes.joined(all_votes)
+            source_votes, sources = own_votes, [own_votes, all_votes]
             if prompt_fields.transitions:
-                source_votes, people_votes = own_votes.joined(transition_votes), people_votes.joined(transition_votes)
+                source_votes, sources = own_votes.joined(transition_votes), [*sources, transition_votes]
             ranked = source_votes.ranked(history)
             similar = np.array([code for code, _ in ranked], dtype=np.int64)
-            n_people = people_votes.people(similar)
+            if prompt_fields.rare_votes:
+                similar = similar[: settings.similar_items]
+            n_people = count_people(sources, similar)
             if not prompt_fields.rare_votes:
                 anonymous = n_people >= settings.k_anonymity
                 similar, n_people = similar[anonymous], n_people[anonymous]
@@ -230,7 +227,7 @@ class Retrieval:
                     history=tuple(history[-settings.history :].tolist()),
                     similar=tuple(similar[: settings.similar_items].tolist()),
                     similar_people=tuple(n_people[: settings.similar_items].tolist()),
-                    votes=_votes(ranked, people_votes) if prompt_fields.similar_keywords else (),
+                    votes=ItemVotes.from_sources(ranked, sources) if prompt_fields.similar_keywords else (),
                     candidates=tuple(codes.tolist()),
                     popularity=tuple(popularity[row].tolist()),
                     neighbour_votes=tuple(share_levels(all_votes, codes, vote_levels.SHARES).tolist()),
@@ -244,13 +241,3 @@ class Retrieval:
                 )
             )
         return contexts
-
-
-def _votes(ranked: list[tuple[int, float]], people_votes: Votes) -> tuple[Vote, ...]:
-    """The ranked items with the users behind them, then the other items of these users, with weight 0."""
-    person_numbers = {person: place for place, person in enumerate(dict.fromkeys(people_votes.person.tolist()))}
-    people: dict[int, set[int]] = {code: set() for code, _ in ranked}
-    for code, person in zip(people_votes.item.tolist(), people_votes.person.tolist(), strict=True):
-        people.setdefault(code, set()).add(person_numbers[person])
-    weights = dict(ranked)
-    return tuple(Vote(code, weights.get(code, 0.0), frozenset(members)) for code, members in people.items())

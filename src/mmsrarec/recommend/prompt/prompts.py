@@ -13,15 +13,17 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
-from mmsrarec.data.dataset import Dataset
+from mmsrarec.data.dataset import Dataset, FloatArray
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.models.packing.soft_ids import SoftKind, soft_id
+from mmsrarec.recommend.prompt.item_votes import ItemVotes
+from mmsrarec.recommend.prompt.keyword_table import KeywordTable
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.soft.soft_sources import SoftSources
-from mmsrarec.retrieve.collaborative_context import rarity, weigh_keywords
+from mmsrarec.retrieve.collaborative_context import rarity
 from mmsrarec.retrieve.signals.neighbour_votes import VOTE_LEVELS
 from mmsrarec.retrieve.signals.popularity_levels import WORDS
 from mmsrarec.retrieve.signals.transitions import TRANSITION_LEVELS
@@ -208,19 +210,27 @@ class Prompts:
         """
         if not self.prompt_fields.similar_keywords:
             return ()
+        votes = ItemVotes.of(context.votes)
         history_words = {word for code in context.history for word in self.shown_keywords(code)}
-        people: dict[str, frozenset[int]] = {}
-        for vote in context.votes:
-            for word in self.shown_keywords(vote.item):
-                people[word] = people.get(word, frozenset()) | vote.people
-        weighted_items = [(vote.item, vote.weight) for vote in context.votes if vote.weight > 0]
-        weighed_words = weigh_keywords(weighted_items, self.shown_keywords, self.keyword_rarity)
-        words = [word for word in weighed_words if word not in history_words and not context.preferences.strikes(word)]
-        if not self.prompt_fields.rare_votes:
-            words = [word for word in words if len(people[word]) >= self.settings.k_anonymity]
-        token_counts = np.cumsum([len(self._list([word], place)) for place, word in enumerate(words)])
-        words = words[: int(np.searchsorted(token_counts, self.settings.similar_tokens, side="right"))]
-        return tuple(word for word in words if len(people[word]) >= k_anonymity)
+        n_behind: dict[str, int] = {}
+
+        def n_people(word: str) -> int:
+            """The number of distinct users behind a keyword; where one is enough, it is not counted."""
+            if word not in n_behind:
+                n_behind[word] = votes.people_behind(self.keyword_table.items_with(word))
+            return n_behind[word]
+
+        least = 1 if self.prompt_fields.rare_votes else self.settings.k_anonymity
+        words: list[str] = []
+        n_tokens = 0
+        for word in self.keyword_table.ranked(votes.codes, votes.weights, self._rarities):
+            if word in history_words or context.preferences.strikes(word) or (least > 1 and n_people(word) < least):
+                continue
+            n_tokens += len(self._list([word], len(words)))
+            if n_tokens > self.settings.similar_tokens:
+                break
+            words.append(word)
+        return tuple(word for word in words if k_anonymity <= 1 or n_people(word) >= k_anonymity)
 
     def shown_keywords(self, code: int) -> tuple[str, ...]:
         """The keywords of an item that a prompt shows, with those of its picture."""
@@ -242,6 +252,16 @@ class Prompts:
     def keyword_rarity(self) -> dict[str, float]:
         """Keyword to its rarity in the catalogue (`retrieve.collaborative_context.rarity`)."""
         return rarity(self.keywords, len(self.dataset.items))
+
+    @cached_property
+    def keyword_table(self) -> KeywordTable:
+        """The shown keywords of all items."""
+        return KeywordTable.of([self.shown_keywords(code) for code in range(len(self.dataset.items))])
+
+    @cached_property
+    def _rarities(self) -> FloatArray:
+        """The rarity of each word of the table of keywords."""
+        return np.array([self.keyword_rarity.get(word, 1.0) for word in self.keyword_table.words])
 
     def item(self, code: int) -> TokenSpan:
         """An item by itself, as a candidate shows it: its text, and its picture where there is one."""

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from mmsrarec.data.dataset import IntArray
+from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.retrieve.collaborative_context import Votes
 from mmsrarec.retrieve.item_time_index import ItemTimeIndex
@@ -47,21 +47,23 @@ def transitions(index: ItemTimeIndex, queries: Queries, i: int, same: Collection
     """
     train, time = index.train, int(query_times(queries)[i])
     items = np.asarray(queries.history[i][-window:][::-1], dtype=np.int64)
-    item_parts: list[IntArray] = []
-    user_parts: list[IntArray] = []
-    weights: list[float] = []
+    left_out = np.zeros(train.n_users, dtype=bool)
+    left_out[[user for user in same if user >= 0]] = True
+    steps = np.arange(1, window + 1)[:, None]
+    places: list[IntArray] = []
+    weights: list[FloatArray] = []
     begins, ends = index.before(items, time)
-    for back, (item, begin, end) in enumerate(zip(items, begins, ends, strict=True), start=1):
+    for back, (item, begin, end) in enumerate(
+        zip(items.tolist(), begins.tolist(), ends.tolist(), strict=True), start=1
+    ):
         rows = index.rows[begin:end] if item >= 0 else index.rows[:0]
-        rows = rows[~np.isin(train.user[rows], list(same))]
-        for step in range(1, window + 1):
-            next_rows = rows + step
-            inside = np.minimum(next_rows, len(train) - 1)
-            valid = (next_rows < len(train)) & (train.user[inside] == train.user[rows]) & (train.time[inside] < time)
-            item_parts.append(train.item[next_rows[valid]])
-            user_parts.append(train.user[next_rows[valid]])
-            weights.append(1 / (step * back))
-    if not weights:
+        rows = rows[~left_out[train.user[rows]]]
+        next_rows = rows + steps
+        inside = np.minimum(next_rows, len(train) - 1)
+        step, column = np.nonzero((next_rows < train.offsets[train.user[rows] + 1]) & (train.time[inside] < time))
+        places.append(next_rows[step, column])
+        weights.append(1 / ((step + 1) * back))
+    if not places:
         return Votes.none()
-    weight_parts = [np.full(len(part), weight) for part, weight in zip(item_parts, weights, strict=True)]
-    return Votes(np.concatenate(item_parts), np.concatenate(weight_parts), np.concatenate(user_parts))
+    rows = np.concatenate(places)
+    return Votes(train.item[rows], np.concatenate(weights), train.user[rows])
