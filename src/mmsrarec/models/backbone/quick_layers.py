@@ -7,6 +7,8 @@ the mean.
 Shapes: m rows, i inputs, o outputs, r the rank, d the width of a norm.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -93,19 +95,28 @@ def root_mean_square_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return cast(Any, _RootMeanSquareNorm).apply(x, weight, eps)
 
 
-def quicken(peft: PeftModel) -> None:
-    """Let a model in training compute `low_rank_product` and `root_mean_square_norm`; all weights stay where they are.
+@contextmanager
+def quickened(peft: PeftModel) -> Generator[None]:
+    """Let a model compute `low_rank_product` and `root_mean_square_norm` while the block runs.
 
-    A layer that does more than this (a bias, dropout, several adapters, a norm of another kind) is left as it is.
+    A layer that does more than this (a bias, dropout, several adapters, a norm of another kind) stays as it is.
 
     Args:
-        peft: The model with an adapter, changed in place.
+        peft: The model with an adapter.
     """
+    changed: list[nn.Module] = []
     for _, module in named_modules(peft):
         if isinstance(module, LoraLayer) and _is_plain(module):
             cast(Any, module).forward = partial(_forward, module)
+            changed.append(cast(nn.Module, module))
         elif type(module).__name__ in NORMS and not cast(Any, module).weight.requires_grad:
             cast(Any, module).forward = partial(_norm, module)
+            changed.append(module)
+    try:
+        yield
+    finally:
+        for module in changed:
+            del module.__dict__["forward"]  # the method of the class again
 
 
 def _norm(module: Any, x: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, save_atomically
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.quick_layers import quicken
+from mmsrarec.models.backbone.quick_layers import quickened
 from mmsrarec.models.packing.batch import Batch
 from mmsrarec.models.packing.forward import batch_of_rows
 from mmsrarec.models.packing.pack_table import PackTable
@@ -110,7 +110,6 @@ def tune(
         packs, logits_file = training_plan.examples[CHOOSE], work_folder / "taught.safetensors"
         teacher_logits = load_teacher_logits(teacher, packs, logits_file, progress) if teacher else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
-    quicken(peft)
     soft = new_soft_tokens(prompts.mllm, retrieval, settings, seed)
     trainer = Trainer(peft, settings.learning_rate, len(training_plan.steps), soft, settings.soft.learning_rate)
     objective = RankingObjective(prompts, settings, training_plan, teacher_logits, step_tokens)
@@ -123,19 +122,20 @@ def tune(
         trainer.resume(checkpoint_file)
     saved_at = time.monotonic()
     first_step = trainer.done
-    for step, batches in enumerate(objective.batches(training_plan.steps[first_step:]), start=first_step):
-        step_figures = objective.add_gradients(batches)
-        if not math.isfinite(step_figures["loss"]):
-            raise MmsrarecError(f"the loss is {step_figures['loss']} at step {step}: lower recommend.learning_rate")
-        trainer.step(None, all_reduce=True)
-        if not processes.is_first():
-            continue
-        with curve_file.open("a") as file:
-            file.write(json.dumps({"step": step, **step_figures}) + "\n")
-        if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
-            trainer.save(checkpoint_file)
-            saved_at = time.monotonic()
-        progress(step + 1, len(training_plan.steps), "tuning")
+    with quickened(peft):
+        for step, batches in enumerate(objective.batches(training_plan.steps[first_step:]), start=first_step):
+            step_figures = objective.add_gradients(batches)
+            if not math.isfinite(step_figures["loss"]):
+                raise MmsrarecError(f"the loss is {step_figures['loss']} at step {step}: lower recommend.learning_rate")
+            trainer.step(None, all_reduce=True)
+            if not processes.is_first():
+                continue
+            with curve_file.open("a") as file:
+                file.write(json.dumps({"step": step, **step_figures}) + "\n")
+            if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+                trainer.save(checkpoint_file)
+                saved_at = time.monotonic()
+            progress(step + 1, len(training_plan.steps), "tuning")
     if adapter_hash(peft) == untrained_hash:
         raise MmsrarecError("training changed no weight: raise recommend.learning_rate or recommend.n_examples")
     if not processes.is_first():
