@@ -20,7 +20,7 @@ from mmsrarec.models.vision import image_features
 from mmsrarec.recommend.explain import explain_all
 from mmsrarec.recommend.ranking.item_states import mean_states
 from mmsrarec.recommend.ranking.scorer import score_packs
-from mmsrarec.recommend.training.fine_tuning import RankingObjective
+from mmsrarec.recommend.training.ranking_objective import RankingObjective
 from mmsrarec.recommend.training.training_plan import CHOOSE, TrainingPlan
 from mmsrarec.retrieve.encoder import Encoder, new_model
 from mmsrarec.retrieve.nearest_search import NumpySearch, TorchSearch

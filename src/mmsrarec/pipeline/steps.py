@@ -11,12 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Count
 from mmsrarec.data.identity import save_items
 from mmsrarec.data.images import open_picture, usable_pictures
 from mmsrarec.data.splits import EVERYTHING, SplitName
 from mmsrarec.errors import MissingDependencyError
+from mmsrarec.evaluate.protocols import published_candidates
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.warm_up import draw_from, grids, projector_of, warm_up
@@ -26,6 +29,7 @@ from mmsrarec.pipeline.encoder_steps import EncoderSteps
 from mmsrarec.rankers.registry.registry import Source, make_row
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.training import fine_tuning as ranker
+from mmsrarec.recommend.training.early_stopping import ValidationSet
 from mmsrarec.runs.fitted_rankers import ranker_key, ranker_part
 from mmsrarec.runs.run_folder import Part, adapter_part, msr_part
 from mmsrarec.runs.soft_vectors import training_sources, unused_users
@@ -39,6 +43,8 @@ from mmsrarec.summarize.prompts import image_prompt
 from mmsrarec.summarize.summarizer import summarize
 
 PROJECTOR = "projector.safetensors"
+MOST_VALIDATED = 400
+"""Validation users of stage 3, at most: each validation asks the language model about them."""
 
 
 class Steps(EncoderSteps):
@@ -219,10 +225,22 @@ class Steps(EncoderSteps):
                         unused,
                         self.recipe.runtime.processes,
                         self.recipe.runtime.train_tokens,
+                        self.validation(split, variant) if settings.validations else None,
                     )
             (folder / "training.json").write_text(json.dumps(facts))
             if processes.is_first():
                 shutil.rmtree(work, ignore_errors=True)
+
+    def validation(self, split: Part, variant: str) -> ValidationSet | None:
+        """Validation users that decide which weights of stage 3 are kept; None where the split has none."""
+        run_folder, evaluate = self.run_folder, self.recipe.evaluate
+        queries = run_folder.split(split).valid.rankable
+        if not len(queries):
+            return None
+        log = run_folder.dataset.interactions
+        drawn = published_candidates(queries, log, self.recipe.seed, evaluate.negatives)
+        drawn = drawn.pick(np.arange(min(MOST_VALIDATED, len(drawn.items))))
+        return ValidationSet(run_folder.retrieval(split, variant), queries.pick(drawn.rows), drawn.items, drawn.place)
 
     def made_from(self, parts: Collection[str]) -> dict[str, str]:
         """What a part remembers of the parts that it is made from (`provenance.check_inputs`)."""

@@ -162,6 +162,16 @@ class RecommendSettings(BaseModel):
     soft: SoftTokens = SoftTokens()
     learning_rate: float = Field(default=1e-3, gt=0, lt=1, description="peak learning rate of AdamW")
     batch_size: int = Field(default=8, ge=1, le=256, description="packs in a step")
+    validations: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="how often training is validated, evenly spread; the weights of the best validation are kept. 0: "
+        "never, the last weights are kept",
+    )
+    patience: int = Field(
+        default=3, ge=1, description="validations that are no better after which training stops, where it is validated"
+    )
     rank: int = Field(default=8, ge=1, le=256, description="rank of the LoRA adapter")
     epochs: int = Field(default=1, ge=1, le=100, description="times that every pack is trained on")
     layers: int | None = Field(

@@ -301,16 +301,23 @@ class Trainer:
                 tensors[f"{key}/{name}"] = value.contiguous()
         save_atomically(tensors, file, {"done": str(self.done)})
 
-    def resume(self, file: Path) -> None:
-        """Continue exactly where `save` was called."""
+    def load_weights(self, file: Path) -> None:
+        """Take the weights, and nothing else, of a file that `save` wrote."""
         tensors = load_tensors(file)
-        state = cast(dict[Tensor, dict[str, Tensor]], self.optimizer.state)
         with torch.no_grad():
             for name, master in self.masters.items():
                 master.copy_(tensors[f"weight/{name}"])
+        self._publish()
+
+    def resume(self, file: Path) -> None:
+        """Continue exactly where `save` was called."""
+        tensors = load_tensors(file)
+        self.load_weights(file)
+        state = cast(dict[Tensor, dict[str, Tensor]], self.optimizer.state)
+        with torch.no_grad():
+            for name, master in self.masters.items():
                 averages = {key: tensors[f"{key}/{name}"].to(master.device) for key in ("exp_avg", "exp_avg_sq")}
                 state[master] = {"step": tensors[f"step/{name}"], **averages}  # the count of steps stays on the CPU
-        self._publish()
         done = int(next(iter(state.values()))["step"].item())
         # the schedule warns about steps before the optimizer's first one, which was in another process
         with warnings.catch_warnings(action="ignore", category=UserWarning):

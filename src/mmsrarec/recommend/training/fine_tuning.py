@@ -7,10 +7,9 @@ task.
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,42 +18,23 @@ from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariable
 from torch import Tensor
 
 from mmsrarec.core.progress import Count
-from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, save_atomically
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.quick_layers import quickened
-from mmsrarec.models.packing.batch import Batch
-from mmsrarec.models.packing.forward import batch_of_rows
 from mmsrarec.models.packing.pack_table import PackTable
-from mmsrarec.models.untyped import backward, to_list
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
-from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no_of
+from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.soft.soft_token_map import SoftTokenMap, spread_of
-from mmsrarec.recommend.training.prefetching import ahead
-from mmsrarec.recommend.training.ranking_loss import choose_loss, distil_loss
-from mmsrarec.recommend.training.training_plan import CHOOSE, TrainingPlan, draw_training_plan
-from mmsrarec.recommend.training.training_tasks import answer_loss, answer_token_share
+from mmsrarec.recommend.training.early_stopping import EarlyStopping, ValidationSet
+from mmsrarec.recommend.training.ranking_objective import RankingObjective, StepFigures
+from mmsrarec.recommend.training.training_plan import CHOOSE, draw_training_plan
 
 CHECKPOINT_SECONDS = 30.0
 """Seconds between two checkpoints, at least."""
-
-
-class StepFigures(TypedDict):
-    """The figures of one step.
-
-    Attributes:
-        task: Name of the task.
-        loss: Loss of the batch, over all processes.
-        first: Share of the packs whose positive ranks first; only for the task of choosing.
-    """
-
-    task: str
-    loss: float
-    first: NotRequired[float]
 
 
 class CurvePoint(StepFigures):
@@ -75,6 +55,7 @@ def tune(
     excluded_users: NDArray[np.bool_] | None = None,
     workers: int = 1,
     step_tokens: int = 16_384,
+    validation: ValidationSet | None = None,
 ) -> dict[str, Any]:
     """Train an adapter and save it.
 
@@ -94,6 +75,7 @@ def tune(
         excluded_users: (n_users,) mask of users whose queries are not trained on; None excludes nobody.
         workers: Processes that draw prompts side by side.
         step_tokens: Tokens computed at once, padding included; a larger batch adds up gradients.
+        validation: Decides which weights are kept, where the settings ask for validations.
 
     Returns:
         What the manifest records: steps, trainable weights, tokens, figures of each task and the curve. Empty in all
@@ -121,13 +103,20 @@ def tune(
     if checkpoint_file.exists():
         trainer.resume(checkpoint_file)
     saved_at = time.monotonic()
-    first_step = trainer.done
+    first_step, n_steps = trainer.done, len(training_plan.steps)
+    stopping = None
+    if validation is not None and settings.validations:
+        stopping = EarlyStopping(work_folder, n_steps, settings.validations, settings.patience)
     with quickened(peft):
         for step, batches in enumerate(objective.batches(training_plan.steps[first_step:]), start=first_step):
+            if stopping is not None and stopping.is_over:
+                break
             step_figures = objective.add_gradients(batches)
             if not math.isfinite(step_figures["loss"]):
                 raise MmsrarecError(f"the loss is {step_figures['loss']} at step {step}: lower recommend.learning_rate")
             trainer.step(None, all_reduce=True)
+            if stopping is not None and validation is not None and stopping.is_due(step + 1):
+                stopping.record(step + 1, validation.ndcg(prompts), trainer, processes.is_first())
             if not processes.is_first():
                 continue
             with curve_file.open("a") as file:
@@ -135,7 +124,9 @@ def tune(
             if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
                 trainer.save(checkpoint_file)
                 saved_at = time.monotonic()
-            progress(step + 1, len(training_plan.steps), "tuning")
+            progress(step + 1, n_steps, "tuning")
+    if stopping is not None:
+        stopping.restore(trainer)
     if adapter_hash(peft) == untrained_hash:
         raise MmsrarecError("training changed no weight: raise recommend.learning_rate or recommend.n_examples")
     if not processes.is_first():
@@ -152,7 +143,8 @@ def tune(
     )
     curve = read_curve(curve_file)
     return {
-        "steps": len(training_plan.steps),
+        "steps": trainer.done,
+        "validation": [] if stopping is None else [point._asdict() for point in stopping.curve],
         "trainable": count,
         "tokens": training_plan.tokens,
         "tasks": {
@@ -178,108 +170,6 @@ def new_soft_tokens(mllm: Mllm, retrieval: Retrieval, settings: RecommendSetting
     soft = SoftTokenMap(retrieval.soft, mllm.hidden_size, settings.soft.hidden, spread, seed).to(mllm.device)
     mllm.soft_tokens = soft
     return soft
-
-
-@dataclass(frozen=True, eq=False)
-class Microbatch:
-    """Packs that are computed at once.
-
-    Attributes:
-        task: Name of the task.
-        rows: Rows of the task's examples.
-        batch: The packs, laid out.
-        weight: The weight of their mean loss in that of the step.
-    """
-
-    task: str
-    rows: IntArray
-    batch: Batch
-    weight: float
-
-
-@dataclass(frozen=True, eq=False)
-class RankingObjective:
-    """The loss of a training step.
-
-    Attributes:
-        prompts: Renders the prompts; holds the model in training.
-        settings: Settings of stage 3.
-        training_plan: The examples.
-        teacher_logits: (packs, c) yes-minus-no logits of a teacher; None without one.
-        step_tokens: Tokens computed at once, padding included.
-    """
-
-    prompts: Prompts
-    settings: RecommendSettings
-    training_plan: TrainingPlan
-    teacher_logits: Tensor | None
-    step_tokens: int = 16_384
-
-    def batches(self, steps: Sequence[tuple[str, IntArray]]) -> Iterator[list[Microbatch]]:
-        """Lay out this process's packs of each step, ahead of the step that is computed.
-
-        Args:
-            steps: For each step its task and the rows of its examples, the same in all processes.
-
-        Yields:
-            The microbatches of a step.
-        """
-        return ahead(self.microbatches(task, rows) for task, rows in steps)
-
-    def microbatches(self, task: str, batch_rows: IntArray) -> list[Microbatch]:
-        """Lay out this process's packs of one step.
-
-        Args:
-            task: Name of the task.
-            batch_rows: (b,) rows of the task's examples, the same in all processes.
-
-        Returns:
-            The microbatches, each of at most `step_tokens` tokens or of one pack.
-        """
-        table, mllm = self.training_plan.examples[task], self.prompts.mllm
-        rows, share = processes.batch_share(batch_rows)
-        batches: list[Microbatch] = []
-        size = max(1, self.step_tokens // int(table.lengths[rows].max()))
-        for part in np.split(rows, range(size, len(rows), size)):
-            whole = share * len(part) / len(rows)
-            weight = whole if task == CHOOSE or not share else answer_token_share(table, part, batch_rows)
-            batch = batch_of_rows(mllm, table, part)
-            batches.append(Microbatch(task, part, batch.pinned() if mllm.device.type == "cuda" else batch, weight))
-        return batches
-
-    def add_gradients(self, batches: Sequence[Microbatch]) -> StepFigures:
-        """Compute the loss of a step and add its gradients to the weights.
-
-        Args:
-            batches: This process's microbatches of the step.
-
-        Returns:
-            The figures of the whole step, over all processes.
-        """
-        sums = torch.zeros(2, device=self.prompts.mllm.device)
-        for each in batches:
-            loss, first_share = self.loss(each)
-            backward(each.weight * loss)
-            sums += each.weight * torch.stack([loss.detach(), first_share])
-        processes.sum_tensors([sums])
-        task = batches[0].task
-        loss_sum, first_sum = to_list(sums)
-        figures: StepFigures = {"task": task, "loss": loss_sum}
-        if task == CHOOSE:
-            figures["first"] = first_sum
-        return figures
-
-    def loss(self, batch: Microbatch) -> tuple[Tensor, Tensor]:
-        """The mean loss of a microbatch, and the share of its packs whose positive ranks first; 0 for other tasks."""
-        if batch.task != CHOOSE:
-            loss = answer_loss(self.prompts, batch.batch)
-            return loss, torch.zeros_like(loss)
-        logits = yes_minus_no_of(self.prompts, batch.batch).view(len(batch.rows), -1)
-        place = torch.as_tensor(self.training_plan.place[batch.rows]).to(logits.device)
-        loss = choose_loss(logits, place, self.settings.loss)
-        if self.teacher_logits is not None:
-            loss = loss + distil_loss(logits, self.teacher_logits[batch.rows].to(logits.device))
-        return loss, (logits.argmax(1) == place).float().mean()
 
 
 def model_card(prompts: Prompts, settings: RecommendSettings, seed: int, count: int, tokens: int) -> str:
