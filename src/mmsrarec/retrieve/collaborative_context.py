@@ -126,9 +126,9 @@ def count_people(sources: Sequence[Votes], codes: IntArray) -> IntArray:
     """
     codes = np.asarray(codes, dtype=np.int64)
     size = 1 + max(int(codes.max(initial=-1)), *(int(votes.item.max(initial=-1)) for votes in sources))
-    asked = np.zeros(size + 1, dtype=bool)  # the last place is that of -1
-    asked[codes] = True
-    chosen = [(votes, np.flatnonzero(asked[votes.item])) for votes in sources]
+    is_counted = np.zeros(size + 1, dtype=bool)  # the last place is that of -1
+    is_counted[codes] = True
+    chosen = [(votes, np.flatnonzero(is_counted[votes.item])) for votes in sources]
     item, person = (
         np.concatenate([getattr(votes, name)[rows] for votes, rows in chosen]) for name in ("item", "person")
     )
@@ -207,11 +207,11 @@ def next_items(neighbour_lists: NeighbourLists, train: Interactions, queries: Qu
     Raises:
         MmsrarecError: If a query has no time.
     """
-    found = np.empty((*neighbour_lists.row.shape, n_next), dtype=np.int64)
+    items = np.empty((*neighbour_lists.row.shape, n_next), dtype=np.int64)
     pairs = zip(neighbour_lists.row, neighbour_lists.user, query_times(queries).tolist(), strict=True)
     for number, (rows, users, time) in enumerate(pairs):
-        found[number] = next_items_at(rows, users, train, time, n_next)
-    return found
+        items[number] = next_items_at(rows, users, train, time, n_next)
+    return items
 
 
 def next_items_at(rows: IntArray, users: IntArray, train: Interactions, time: int, n_next: int) -> IntArray:

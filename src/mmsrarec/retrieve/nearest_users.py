@@ -24,14 +24,14 @@ def cosines(vectors: Float32Array, query_vector: Float32Array, numbers: IntArray
     Returns:
         (n,) cosines in float32, summed in float64.
     """
-    found = np.empty(len(vectors) if numbers is None else len(numbers), dtype=np.float32)
+    similarities = np.empty(len(vectors) if numbers is None else len(numbers), dtype=np.float32)
     query = query_vector.astype(np.float64)
-    for begin in range(0, len(found), ROWS_AT_ONCE):
+    for begin in range(0, len(similarities), ROWS_AT_ONCE):
         part = slice(begin, begin + ROWS_AT_ONCE)
         products = (vectors[part] if numbers is None else vectors[numbers[part]]).astype(np.float64)
         products *= query
-        found[part] = products.sum(axis=1)
-    return found
+        similarities[part] = products.sum(axis=1)
+    return similarities
 
 
 def may_be_nearest(products: Float32Array, users: IntArray, k: int, rounding: float) -> IntArray:

@@ -285,9 +285,9 @@ class Neighbours:
         left_out[same_users] = True
         users = self.train.user[rows]
         other = np.flatnonzero(~left_out[users])
-        kept = other[may_be_nearest(products[source[other]], users[other], k, bound)]
-        rows, users = rows[kept], users[kept]
-        similarities = cosines(self.vectors, query_vector, numbers[source[kept]])
+        relevant = other[may_be_nearest(products[source[other]], users[other], k, bound)]
+        rows, users = rows[relevant], users[relevant]
+        similarities = cosines(self.vectors, query_vector, numbers[source[relevant]])
         nearest = first_of_each(users, order_of(similarities, self.rank[rows]))[:k]
         if proposal.floor > -np.inf and (len(nearest) < k or similarities[nearest[-1]] <= proposal.floor + bound):
             return False

@@ -90,9 +90,9 @@ class ItemVotes(Sequence[Vote]):
         Args:
             codes: (c,) item codes.
         """
-        asked = np.zeros(1 + max(int(self.item.max(initial=0)), int(codes.max(initial=0))), dtype=bool)
-        asked[codes] = True
-        return len(np.unique(self.person[asked[self.item]]))
+        is_counted = np.zeros(1 + max(int(self.item.max(initial=0)), int(codes.max(initial=0))), dtype=bool)
+        is_counted[codes] = True
+        return len(np.unique(self.person[is_counted[self.item]]))
 
     @overload
     def __getitem__(self, index: int) -> Vote: ...

@@ -201,10 +201,10 @@ class Retrieval:
         trend = trend_levels(self.past, queries, candidates) if prompt_fields.trend else None
         contexts: list[PromptContext] = []
         for row, time in enumerate(query_times(queries).tolist()):
-            found = voters.row[row], voters.user[row], voters.similarity[row]
+            rows, users, near = voters.row[row], voters.user[row], voters.similarity[row]
             history = queries.history[row]
-            own_votes = Votes.after(*(column[: s.k] for column in found), self.train, time, s.next_items)
-            all_votes = Votes.after(*found, self.train, time, s.n_vote_items)
+            own_votes = Votes.after(rows[: s.k], users[: s.k], near[: s.k], self.train, time, s.next_items)
+            all_votes = Votes.after(rows, users, near, self.train, time, s.n_vote_items)
             transition_votes = Votes.none()
             if prompt_fields.transitions or prompt_fields.follows:
                 same_person = self.neighbours.same_person(queries, row)
