@@ -83,7 +83,9 @@ def test_soft_tokens_go_where_plain_fine_tuning_has_none() -> None:
 
 
 def test_without_words_nothing_is_written_of_an_item() -> None:
-    applied = variant_named("without words").applied(RECIPE.model_copy(update={"soft": SoftTokens(sources=("sasrec",))}))
+    applied = variant_named("without words").applied(
+        RECIPE.model_copy(update={"soft": SoftTokens(sources=("sasrec",))})
+    )
     assert not any(applied.prompt_fields.model_dump().values())
     assert (applied.history, applied.similar_items) == (1, 0)
     assert applied.soft.sources == ("sasrec",)

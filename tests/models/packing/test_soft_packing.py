@@ -19,7 +19,7 @@ from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no
 
 DATASET = make_dataset(make_log(np.random.default_rng(0)))
 SOURCES = drawn_sources(30, "sasrec", "content-sasrec")
-BACKBONES = ("embedded", "qwen2.5-vl", "gemma3", "llama")
+BACKBONES = ("embedded", "qwen2_5_vl", "gemma3", "llama")
 SETTINGS = [{}, {"history": 0}, {"user": False}, {"candidates": False}]
 """Changes of `recommend.soft`."""
 

@@ -1,4 +1,4 @@
-"""Vectors and states are the sequence model's own: scores are its scores, whatever is rotated, padded or put together."""
+"""Vectors and states are the sequence model's own: scores are its scores, whatever is rotated or put together."""
 
 import numpy as np
 import pytest

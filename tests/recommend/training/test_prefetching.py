@@ -1,4 +1,4 @@
-"""Values come in their order, made ahead but not without bound; errors reach the reader, and nothing is left running."""
+"""Values come in their order, made ahead but not without bound; errors reach the reader; nothing is left running."""
 
 import threading
 import time

@@ -26,7 +26,10 @@ from mmsrarec.recommend.training.training_tasks import draw_examples
 LOG = make_log(np.random.default_rng(0))
 DATASET, SOURCES = make_dataset(LOG), drawn_sources(LOG.n_items)
 RETRIEVAL = soft_retrieval(LOG, SOURCES, n_vote_neighbours=10)
-NO_TASKS, TASKS = dict.fromkeys(("foresee", "recognise", "profile"), 0), {"foresee": 0.5, "recognise": 0.2}
+NO_TASKS, TASKS = (
+    dict.fromkeys(("foresee", "recognise", "profile"), 0),
+    {"foresee": 0.5, "recognise": 0.2, "profile": 0},
+)
 SMALL = {"n_examples": 22, "batch_size": 4, "negatives": 3, "rank": 2, "history": 2, "first_layer": 1}
 UNUSED = np.arange(LOG.n_users) % 3 == 0
 
@@ -114,7 +117,7 @@ def test_scores_come_back_from_disk(whole: tuple[Path, dict, Prompts]) -> None:
     queries, candidates, _ = sample_training(LOG, 5, 3, np.random.default_rng(0))
     packs = [tuned.render(context) for context in RETRIEVAL.gather(queries, candidates, tuned.settings)]
     scores = [np.concatenate(score_packs(prompts, packs)) for prompts in (tuned, loaded)]
-    np.testing.assert_array_equal(*scores)
+    np.testing.assert_allclose(*scores, atol=1e-5)  # training computes with quick layers
     loaded.mllm.soft_tokens = fresh_map(loaded).eval()
     assert np.abs(np.concatenate(score_packs(loaded, packs)) - scores[0]).max() > 1e-4
 
@@ -122,7 +125,7 @@ def test_scores_come_back_from_disk(whole: tuple[Path, dict, Prompts]) -> None:
 def test_the_gain_starts_at_the_spread_of_the_words() -> None:
     prompts = prompts_of(tiny_mllm())
     words = prompts.mllm.model.get_input_embeddings().weight
-    assert float(fresh_map(prompts).norm.weight.mean()) == pytest.approx(float(words.std()), rel=1e-5)
+    assert float(fresh_map(prompts).norm.weight.detach().mean()) == pytest.approx(float(words.detach().std()), rel=1e-5)
     without = new_soft_tokens(prompts.mllm, replace(RETRIEVAL, soft=None), prompts.settings, 7)
     assert without is None
     assert prompts.mllm.soft_tokens is None

@@ -181,7 +181,9 @@ class Retrieval:
         contexts: list[PromptContext] = []
         for rows, block, voters, next_items in voting_neighbours(self.neighbours, self.train, queries, k, n_next):
             contexts += self._gather(block, candidates[rows], popularity[rows], voters, next_items, settings)
-        return contexts if self.soft is None else self._with_soft_tokens(contexts, self.soft, queries)
+        if self.soft is None or not settings.soft.sources:
+            return contexts
+        return self._with_soft_tokens(contexts, self.soft, queries)
 
     @staticmethod
     def _with_soft_tokens(contexts: list[PromptContext], soft: SoftSources, queries: Queries) -> list[PromptContext]:
