@@ -200,12 +200,10 @@ def test_rows_without_the_language_model_need_no_soft_vectors(soft: Path, tmp_pa
 
 def test_content_is_a_source_that_knows_new_items(soft: Path, tmp_path: Path) -> None:
     folder = soft_copy(soft, tmp_path)
-    _, said = go(
-        folder, *SOFT, *ROWS, "recommend.soft.sources=['sasrec','content-sasrec']", stages=("retrieve", "recommend")
-    )
+    both = (*SOFT, *ROWS, "recommend.soft.sources=['sasrec','content-sasrec']")
+    _, said = go(folder, *both, stages=("retrieve", "recommend"))
     assert done(said) == {f"sequence/{SPLIT}/content-sasrec-held-out", WHOLE}
-    recipe = recipe_in(folder, *SOFT, *ROWS, "recommend.soft.sources=['sasrec','content-sasrec']")
-    run_folder = RunFolder(recipe, folder / "run")
+    run_folder = RunFolder(recipe_in(folder, *both), folder / "run")
     sources = soft_sources(run_folder, SPLIT, "whole")
     assert sources is not None
     unknown = ~np.isin(np.arange(sources.vectors.shape[0]), run_folder.split(SPLIT).train.item)
