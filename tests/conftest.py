@@ -25,6 +25,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def soft_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run that has soft tokens and few rows; not to be written to."""
+    from finished import SOFT, go, prepare
+
+    folder = tmp_path_factory.mktemp("soft")
+    prepare(folder)
+    go(folder, *SOFT)
+    return folder
+
+
 @pytest.fixture
 def mine(finished: Path, tmp_path: Path) -> Path:
     """A finished run that may be written to."""

@@ -47,6 +47,14 @@ shown_users = 2
 resamples = 100
 """
 
+SOFT = (
+    "recommend.soft.sources=['sasrec']",
+    "recommend.soft.hidden=16",
+    "evaluate.splits=['leave-one-out']",
+    "evaluate.rows=['sasrec', 'mmsrarec']",
+    "evaluate.shown_users=1",
+)
+"""What makes of the recipe one with soft tokens, and with few rows."""
 SEQUENCE = ["sasrec", "gru4rec", "bert4rec", "content-sasrec"]
 CLASSIC = [
     *("random", "popularity", "popularity-as-of", "recent-popularity", "sequential-rules", "item-knn", "user-knn"),
@@ -70,7 +78,13 @@ def go(
 
 
 def finish(folder: Path) -> None:
-    """Fill a folder with data/, model/, tiny.toml and the finished run/. The first picture of the data is damaged."""
+    """Fill a folder as `prepare` does, and with the finished run/."""
+    prepare(folder)
+    go(folder)
+
+
+def prepare(folder: Path) -> None:
+    """Fill a folder with data/, model/ and tiny.toml. The first picture of the data is damaged."""
     dataset = draw_catalogue(folder / "data", seed=3, items=60, shoppers=60)
     broken = next(path for code in range(60) if (path := dataset.image_path(code)) is not None)
     broken.write_bytes(broken.read_bytes()[:40])
@@ -78,7 +92,6 @@ def finish(folder: Path) -> None:
     head, parts = RECIPE.split("[model]")
     text = f'{head}data = "{folder / "data"}"\n[model]\nname = "{folder / "model"}"{parts}'
     (folder / "tiny.toml").write_text(text)
-    go(folder)
 
 
 def copy_run(finished: Path, to: Path) -> Path:

@@ -58,8 +58,8 @@ def test_a_planted_leak_fails_the_command(
 ) -> None:
     whole = RunFolder._retrieval
 
-    def future(self: RunFolder, split) -> Future:
-        sound = whole(self, split)
+    def future(self: RunFolder, split, variant: str = "whole") -> Future:
+        sound = whole(self, split, variant)
         return Future(sound.train, sound.neighbours, sound.settings)
 
     monkeypatch.setattr(RunFolder, "_retrieval", future)

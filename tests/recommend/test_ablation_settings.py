@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.recommend.ablations import VARIANTS, Variant, sweep_of, variant_named
-from mmsrarec.recommend.settings import PromptFields, RecommendSettings
+from mmsrarec.recommend.settings import PromptFields, RecommendSettings, SoftTokens
 from mmsrarec.retrieve.settings import RetrieveSettings
 
 RECIPE = RecommendSettings(
@@ -64,3 +64,36 @@ def test_points_of_sweeps_and_encoders_are_variants() -> None:
         assert sweep_of(wrong) is None
         with pytest.raises(MmsrarecError, match="unknown variant"):
             variant_named(wrong)
+
+
+def test_soft_tokens_go_where_plain_fine_tuning_has_none() -> None:
+    soft = SoftTokens(sources=("sasrec",), history=7, folds=3)
+    recipe = RECIPE.model_copy(update={"soft": soft})
+
+    def soft_of(name: str) -> SoftTokens:
+        return variant_named(name).applied(recipe).soft
+
+    for name in ("titles", "titles and pictures", "without soft tokens", "untrained"):
+        assert soft_of(name) == SoftTokens()
+    assert soft_of("shuffled soft tokens") == soft.model_copy(update={"shuffled": True})
+    rest = set(VARIANTS) - {"titles", "titles and pictures", "without soft tokens", "untrained", "shuffled soft tokens"}
+    assert all(soft_of(name) == soft for name in rest)
+    assert changed("without soft tokens") == {}  # there are none by default
+    assert changed("shuffled soft tokens") == {"soft": SoftTokens(shuffled=True).model_dump()}
+
+
+def test_without_words_nothing_is_written_of_an_item() -> None:
+    applied = variant_named("without words").applied(
+        RECIPE.model_copy(update={"soft": SoftTokens(sources=("sasrec",))})
+    )
+    assert not any(applied.prompt_fields.model_dump().values())
+    assert (applied.history, applied.similar_items) == (1, 0)
+    assert applied.soft.sources == ("sasrec",)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"sources": ("popularity",)}, {"history": 51}, {"folds": 1}, {"learning_rate": 0}, {"vectors": True}]
+)
+def test_soft_tokens_are_held_to_their_ranges(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        SoftTokens(**wrong)

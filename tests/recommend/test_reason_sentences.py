@@ -42,11 +42,23 @@ def test_no_phrase_is_left_in_english(language: str) -> None:
         (Reason("trend", "", 1, level=1), ""),
         (Reason("ranker", "", 1, words=("als",)), "people with a history like yours chose it"),
         (Reason("ranker", "", 1, words=("sasrec",)), "it often comes next after a history like yours"),
+        (Reason("soft", "", 1), "it often comes next after a history like yours"),
+        (Reason("soft_history", "", 1, "7"), "people who had Orchid box often choose it"),
+        (Reason("soft_history", "", 1), ""),
         (Reason("a kind of tomorrow", "", 1), ""),
     ],
 )
 def test_each_kind_has_its_sentence(reason: Reason, expected: str) -> None:
     assert sentence(reason, "Orchid box" if reason.item_id else "", ("heart",)) == expected
+
+
+@pytest.mark.parametrize("language", PHRASES)
+def test_vectors_and_words_are_told_apart_in_every_language(language: str) -> None:
+    reasons = (Reason("history", "", 1, "7"), Reason("soft_history", "", 1, "7"), Reason("soft", "", 1))
+    had, chosen, follows = (sentence(reason, "Orchid box" * bool(reason.item_id), (), language) for reason in reasons)
+    assert "Orchid box" in had
+    assert "Orchid box" in chosen
+    assert len({had, chosen, follows, ""}) == 4
 
 
 def test_another_language_names_titles_as_they_are() -> None:

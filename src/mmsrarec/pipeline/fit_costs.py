@@ -16,6 +16,7 @@ from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.data.splits import make_split
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.recommend.ablations import WORDS_ALONE
 from mmsrarec.recommend.training.fine_tuning import tune
 from mmsrarec.recommend.training.training_plan import draw_training_plan
 from mmsrarec.retrieve.settings import RetrieveSettings
@@ -184,7 +185,10 @@ def training_seconds(run_folder: RunFolder, negatives: int) -> float:
     split, seed = run_folder.chosen_on, run_folder.recipe.seed
     own = run_folder.recommend_settings("whole").model_copy(update={"negatives": negatives})
     settings, many = (own.model_copy(update={"n_examples": count}) for count in (TIMED_EXAMPLES, DRAWN_EXAMPLES))
-    prompts, retrieval = run_folder.prompts("whole", run_folder.ranker("whole")), run_folder.retrieval(split)
+    prompts, retrieval = (
+        run_folder.prompts("whole", run_folder.ranker("whole")),
+        run_folder.retrieval(split, WORDS_ALONE),
+    )
     plan, drawing = _timed(lambda: draw_training_plan(prompts, retrieval, many, seed))
     steps: list[float] = []
     with tempfile.TemporaryDirectory() as scratch:

@@ -21,6 +21,7 @@ from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.models.vision.image_features import load_hashes
 from mmsrarec.rankers.base import Ranker
 from mmsrarec.rankers.sequence_model import SequenceRanker
+from mmsrarec.recommend.ablations import WORDS_ALONE
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer
@@ -60,8 +61,8 @@ class RunFolderView:
 
     @property
     def retrieval(self) -> Retrieval:
-        """Stage 2 on the training part of the log."""
-        return self.run_folder.retrieval(self.name)
+        """Stage 2 on the training part of the log; with what soft tokens read, where the language model is asked."""
+        return self.run_folder.retrieval(self.name, WORDS_ALONE if self.prompts is None else "whole")
 
     @cached_property
     def comparison(self) -> Comparison:

@@ -33,6 +33,7 @@ from mmsrarec.runs.fitted_rankers import served_source
 from mmsrarec.runs.provenance import RECIPE
 from mmsrarec.runs.recipe import Recipe, load_recipe, to_toml
 from mmsrarec.runs.run_folder import MSR, SEEDS, RunFolder, adapter_part, msr_part, on_device
+from mmsrarec.runs.soft_vectors import held_out_part
 from mmsrarec.study.comparison import compare
 from mmsrarec.study.model_names import TRAINED, check_generators, check_rows, needs_stage_2
 from mmsrarec.study.model_scorers import Scorers
@@ -269,7 +270,8 @@ class Run:
         evaluate, work = self.recipe.evaluate, self.run_folder
         ranks, measures = "recommend" in stages, "evaluate" in stages
         rows, variants = evaluate.rows, {split: self.variants(split) for split in evaluate.splits}
-        content = CONTENT_SASREC in (*rows, self.recipe.retrieve.encoder)
+        sources = [name for named in variants.values() for each in named for name in work.soft_sources_of(each)]
+        content = CONTENT_SASREC in (*rows, self.recipe.retrieve.encoder, *sources)
         reads = (content and {"retrieve", "evaluate"} & {*stages}) or (any(variants.values()) and (ranks or measures))
         if reads or (ranks and MSR in rows):
             yield from ("summarize", "pictures") if reads else ("pictures",)
@@ -279,7 +281,9 @@ class Run:
                     yield f"retrieve/{split}"
                 searched: set[EncoderName] = {work.retrieval_encoder(variant) for variant in variants[split]}
                 named: set[EncoderName] = {name for name in ENCODERS if measures and name in rows}
-                yield from sorted(work.encoder_part(split, name) for name in searched | named)
+                soft = {name for variant in variants[split] for name in work.soft_sources_of(variant)}
+                yield from sorted(work.encoder_part(split, name) for name in searched | named | soft)
+                yield from sorted(held_out_part(split, name) for name in soft if ranks)
                 if work.refits:
                     yield from sorted(work.encoder_part(split, name, refit=True) for name in named)
             if measures:

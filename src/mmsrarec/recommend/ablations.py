@@ -60,11 +60,13 @@ def _without(*names: str) -> Variant:
     return Variant(prompt_fields=dict.fromkeys(names, False))
 
 
+WORDS_ALONE = "without soft tokens"
+"""The variant whose prompts need no sequence model but stage 2's."""
 VARIANTS: dict[str, Variant] = {
     "whole": Variant(),
     "titles": Variant(prompt_fields=_only("titles"), soft=None),
     "titles and pictures": Variant(prompt_fields=_only("titles", "pictures"), soft=None),
-    "without soft tokens": Variant(soft=None),
+    WORDS_ALONE: Variant(soft=None),
     "shuffled soft tokens": Variant(soft={"shuffled": True}),
     "without words": Variant(prompt_fields=_only(), settings={"history": 1, "similar_items": 0}),
     "without pictures": _without("image_keywords", "pictures"),

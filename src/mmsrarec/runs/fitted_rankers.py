@@ -12,6 +12,7 @@ from mmsrarec.data.splits import EVERYTHING
 from mmsrarec.evaluate.hyperparameter_search import chosen_baselines
 from mmsrarec.rankers.ranker_base import RankerBase, saved_record
 from mmsrarec.rankers.registry.registry import Source, make_row, ranker_class, version_of
+from mmsrarec.recommend.ablations import WORDS_ALONE
 from mmsrarec.runs.run_folder import Part, RunFolder
 
 
@@ -56,7 +57,7 @@ def served_source(run_folder: RunFolder, split: Part) -> Source:
     """What the rankers that a run answers with are made from, as they were evaluated."""
     baselines = chosen_baselines(run_folder.folder, run_folder.chosen_on, run_folder.recipe.evaluate)
     encoder = partial(run_folder.encoder, split, refit=run_folder.refits)
-    retrieval = partial(run_folder.retrieval, split)
+    retrieval = partial(run_folder.retrieval, split, WORDS_ALONE)
     return Source(run_folder.fitted(split), run_folder.recipe.seed, encoder, retrieval, baselines)
 
 

@@ -20,6 +20,7 @@ from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.interleaved import Restricted
 from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.rankers.popularity import PopularityAsOf
+from mmsrarec.recommend.ablations import WORDS_ALONE
 from mmsrarec.recommend.explain import Reason, explain, log_odds
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
@@ -85,7 +86,9 @@ class Recommender:
         self.split: Part = split
         self.notes = tuple(run_folder.notes)
         self.available = np.ones(len(self.dataset.items), dtype=bool) if available is None else available
-        self.retrieval = run_folder.retrieval(split)
+        self.retrieval = run_folder.retrieval(
+            split, WORDS_ALONE if isinstance(prompts, NoPrompts) else run_folder.served
+        )
         batch = run_folder.recipe.runtime.score_tokens
         self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, batch)
         fused = run_folder.fusion(run_folder.chosen_on, "full")

@@ -238,6 +238,10 @@ class RunFolder:
         """The sequence model whose similar users a variant is shown."""
         return variant_named(variant).retrieval_settings(self.recipe.retrieve).encoder
 
+    def soft_sources_of(self, variant: str) -> tuple[EncoderName, ...]:
+        """The sequence models whose vectors the prompts of a variant hold."""
+        return self.recommend_settings(variant).soft.sources
+
     def prompts(self, variant: str, mllm: Mllm | None = None) -> Prompts:
         """The prompts of a variant of stage 3.
 

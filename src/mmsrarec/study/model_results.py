@@ -30,6 +30,7 @@ from mmsrarec.evaluate.protocols import (
 from mmsrarec.evaluate.table_facts import facts, target_slices
 from mmsrarec.evaluate.test_queries import check_queries, open_rows, sealed_words
 from mmsrarec.rankers.base import Ranker
+from mmsrarec.recommend.ablations import WORDS_ALONE
 from mmsrarec.recommend.ranking.fusion import language_model
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.runs.run_folder import MSR, Kind, RunFolder
@@ -286,7 +287,7 @@ class Comparison:
         )
         file = self.run_folder.folder / "evaluate" / "context" / f"{self.name}-{key[:12]}.json"
         if not file.exists():
-            ranker, retrieval = self.recipe.recommend, self.run_folder.retrieval(self.name)
+            ranker, retrieval = self.recipe.recommend, self.run_folder.retrieval(self.name, WORDS_ALONE)
             shares = target_shares(retrieval, self.split, ranker, self.recipe.seed)
             file.parent.mkdir(parents=True, exist_ok=True)
             artefacts.atomic_write(file, json.dumps(shares).encode())

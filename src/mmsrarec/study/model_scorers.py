@@ -26,6 +26,7 @@ from mmsrarec.rankers.ensemble.interleaved import HiddenItems
 from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.rankers.registry.registry import Source, made_from_log, make_row, version_of
 from mmsrarec.rankers.registry.settings import BaselineSettings, encoder_settings, space_of
+from mmsrarec.recommend.ablations import WORDS_ALONE
 from mmsrarec.recommend.ranking.context_only import ContextOnly
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
@@ -66,7 +67,7 @@ class Scorers:
     def classic(self, name: str) -> Ranker:
         """A row without a language model, as it is tested."""
         if name == CONTEXT:
-            return ContextOnly(self.run_folder.retrieval(self.name), self.recipe.recommend)
+            return ContextOnly(self.run_folder.retrieval(self.name, WORDS_ALONE), self.recipe.recommend)
         return self.tested(name)
 
     def tested(self, name: str) -> CandidateGenerator:
@@ -100,7 +101,7 @@ class Scorers:
     def source(self, name: str) -> Source:
         """What a ranker is made from for the test."""
         encoder = partial(self.run_folder.encoder, self.name, refit=self.refit)
-        retrieval = partial(self.run_folder.retrieval, self.name)
+        retrieval = partial(self.run_folder.retrieval, self.name, WORDS_ALONE)
         return Source(self.fitted, self.recipe.seed, encoder, retrieval, self.baselines_of(name))
 
     def _ranker(self, name: str, source: Source) -> RankerBase:

@@ -8,7 +8,14 @@ from tiny import tiny_mllm
 from torch import Tensor
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, load_adapter, trainable
+from mmsrarec.models.backbone.adapter import (
+    Trainer,
+    adapter_hash,
+    add_adapter,
+    learning_rate_share,
+    load_adapter,
+    trainable,
+)
 from mmsrarec.models.backbone.mllm import Mllm
 
 IDS = torch.tensor([[0, 40, 50, 60, 70]])
@@ -99,3 +106,55 @@ def test_small_steps_are_not_rounded_away_in_bfloat16() -> None:
         trainer.step(module(torch.ones(1, 1, dtype=torch.bfloat16)).sum())
     assert module.weight.item() < 1  # a step of 1e-4 alone is lost beside 1 in bfloat16
     assert module.weight.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("stop", [2, 5])
+def test_a_module_beside_the_model_is_trained_and_resumed_with_it(stop: int, tmp_path: Path) -> None:
+    def start() -> tuple[Mllm, torch.nn.Linear, Trainer]:
+        mllm, beside = tiny_mllm(), torch.nn.Linear(64, 64)
+        torch.nn.init.eye_(beside.weight)
+        torch.nn.init.zeros_(beside.bias)
+        return mllm, beside, Trainer(add_adapter(mllm, 2, 0, seed=0), 1e-2, 6, beside, 1e-3)
+
+    def step(mllm: Mllm, beside: torch.nn.Linear, number: int) -> Tensor:
+        return ((beside(answer(mllm)) - torch.sin(torch.arange(64.0) + number)) ** 2).mean()
+
+    mllm, beside, whole = start()
+    assert {name for name in whole.weights if name.startswith("beside.")} == {"beside.weight", "beside.bias"}
+    for number in range(6):
+        whole.step(step(mllm, beside, number))
+    first, first_beside, half = start()
+    for number in range(stop):
+        half.step(step(first, first_beside, number))
+    half.save(tmp_path / "state")
+    second, second_beside, rest = start()
+    rest.resume(tmp_path / "state")
+    assert torch.equal(second_beside.weight, first_beside.weight)
+    assert rest.schedule.get_last_lr() == half.schedule.get_last_lr()
+    for number in range(stop, 6):
+        rest.step(step(second, second_beside, number))
+    assert all(torch.equal(weight, whole.weights[name]) for name, weight in rest.weights.items())
+    assert not torch.equal(beside.weight, torch.eye(64))
+
+
+def test_a_module_beside_has_a_learning_rate_of_its_own() -> None:
+    def rates(beside_lr: float | None) -> list[float]:
+        peft, beside = add_adapter(tiny_mllm(), 2, 1, seed=0), torch.nn.Linear(2, 2)
+        groups = Trainer(peft, 1e-2, 20, beside, beside_lr).optimizer.param_groups
+        return [group["initial_lr"] for group in groups]
+
+    assert rates(1e-3) == [1e-2, 1e-3]
+    assert rates(None) == [1e-2, 1e-2]
+    assert len(Trainer(add_adapter(tiny_mllm(), 2, 1, seed=0), 1e-2, 20).optimizer.param_groups) == 1
+
+
+@pytest.mark.parametrize("steps", [1, 2, 19, 40, 1000])
+def test_the_learning_rate_rises_once_and_falls_to_the_end(steps: int) -> None:
+    shares = [learning_rate_share(step, steps) for step in range(steps + 1)]
+    peak = max(steps // 20, 1)
+    assert shares[peak] == max(shares) == pytest.approx(1)
+    assert shares[: peak + 1] == sorted(shares[: peak + 1])
+    assert shares[peak:] == sorted(shares[peak:], reverse=True)
+    assert shares[0] == pytest.approx(1 / peak)
+    assert learning_rate_share(steps, steps) == pytest.approx(1 / 50 if steps > 1 else 1)
+    assert min(shares) > 0

@@ -176,7 +176,9 @@ class Retrieval:
             gathered = self._gather(block, candidates[rows], popularity[rows], voters, settings)
             contexts.update(zip(rows.tolist(), gathered, strict=True))
         in_order = [contexts[row] for row in range(len(queries))]
-        return in_order if self.soft is None else self._with_soft_tokens(in_order, self.soft, queries)
+        if self.soft is None or not settings.soft.sources:
+            return in_order
+        return self._with_soft_tokens(in_order, self.soft, queries)
 
     @staticmethod
     def _with_soft_tokens(contexts: list[PromptContext], soft: SoftSources, queries: Queries) -> list[PromptContext]:

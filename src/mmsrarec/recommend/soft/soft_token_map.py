@@ -97,7 +97,7 @@ class SoftTokenMap(nn.Module):
         products = torch.where(is_candidate[:, None], user * vectors, 0.0)
         totals = torch.stack([part[:, -1] for part in parts], dim=1)
         log_probabilities = self._sums(products) - totals + log(n_items)  # 0 for an item as likely as all others
-        log_probabilities = torch.where(is_candidate[:, None] & known, log_probabilities, 0.0) / log(n_items)
+        log_probabilities = torch.where(is_candidate[:, None] & known, log_probabilities, 0.0) / log(max(n_items, 2))
         shown = torch.where(is_user[:, None], user, vectors) / self.scales
         kinds = nn.functional.one_hot(kind, len(SoftKind)).float()
         return torch.cat([shown, products * self.product_scales, log_probabilities, known.float(), kinds], dim=1)

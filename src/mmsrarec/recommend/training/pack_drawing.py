@@ -7,6 +7,8 @@ share it. Training reads the shards and never waits for a prompt.
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.data.splits import Queries
+from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.packing.pack_table import PackTable
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.recommend.prompt.preferences import UserPreferences, draw_preferences
@@ -116,7 +119,7 @@ class PackDrawing:
 
         Args:
             folder: Keeps the shards, of this very drawing; None keeps none.
-            workers: Processes that draw side by side. Only systems that can fork have more than one.
+            workers: Processes that draw side by side; one where this process cannot be copied (`can_fork`).
             progress: Counts the packs.
 
         Returns:
@@ -135,22 +138,35 @@ class PackDrawing:
 
     def _write(self, missing: Sequence[int], files: Sequence[Path], workers: int) -> Iterator[None]:
         """Write the missing shards; yields after each."""
-        if workers > 1 and len(missing) > 1 and "fork" in multiprocessing.get_all_start_methods():
-            os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would not survive the fork
-            with multiprocessing.get_context("fork").Pool(
-                workers, initializer=_start_worker, initargs=(self, files)
-            ) as pool:
-                yield from pool.imap_unordered(_write_shard, missing)
-        else:
+        if workers == 1 or len(missing) < 2 or not can_fork():
             for number in missing:
                 self.save_shard(number, files[number])
                 yield
+            return
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would not survive the fork
+        fork = multiprocessing.get_context("fork")
+        pool = ProcessPoolExecutor(min(workers, len(missing)), fork, _start_worker, (self, files))
+        try:
+            for written in as_completed([pool.submit(_write_shard, number) for number in missing]):
+                yield written.result()
+        except BrokenProcessPool:
+            raise MmsrarecError(
+                "a process that draws prompts was killed, perhaps for its memory: lower runtime.processes, and run "
+                "again; the drawn prompts are kept"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def save_shard(self, number: int, file: Path) -> None:
         """Draw a shard and write it to a file that is whole or absent."""
         unfinished = file.with_suffix(f".{os.getpid()}.tmp")
         self.shard(number).save(unfinished)
         os.replace(unfinished, file)
+
+
+def can_fork() -> bool:
+    """Whether drawing can go on in copies of this process: not where the system has none, nor beside a GPU in use."""
+    return "fork" in multiprocessing.get_all_start_methods() and not torch.cuda.is_initialized()
 
 
 _worker: list[tuple[PackDrawing, Sequence[Path]]] = []

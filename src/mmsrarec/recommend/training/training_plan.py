@@ -71,7 +71,7 @@ def draw_training_plan(
     drawing = PackDrawing.draw(prompts, retrieval, settings, seed, rng, excluded_users)
     packs = drawing.table(folder, workers, progress)
     examples, plans = {CHOOSE: packs}, {CHOOSE: epoch_batches(packs.lengths, settings.batch_size, settings.epochs, rng)}
-    for task, task_examples in draw_examples(prompts, retrieval, seed).items():
+    for task, task_examples in draw_examples(prompts, retrieval, seed, excluded_users).items():
         batch = equal_cost_batch_size(task_examples, packs, settings.batch_size)
         examples[task] = PackTable.of(task_examples)
         plans[task] = epoch_batches(examples[task].lengths, batch, settings.epochs, task_rng)

@@ -5,9 +5,11 @@ An answer holds keywords that a prompt shows, so a variant that shows none has n
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -23,6 +25,9 @@ from mmsrarec.recommend.ranking.scorer import output_layer
 from mmsrarec.recommend.training.training_samples import sample_queries
 from mmsrarec.retrieve.collaborative_context import weigh_keywords
 
+ExcludedUsers = NDArray[np.bool_] | None
+"""(n_users,) mask of users whose queries are not drawn; None excludes nobody."""
+
 
 def foresee(prompts: Prompts, context: PromptContext, target: int) -> PackedPrompt | None:
     """The task of writing the keywords of the next item, from history and context.
@@ -36,7 +41,8 @@ def foresee(prompts: Prompts, context: PromptContext, target: int) -> PackedProm
         The example; None where the item has no keywords.
     """
     question = prompts.ask(prompts.context(context), "What do they take next? Answer with its keywords.")
-    return _answered(prompts, TokenSpan(question), prompts.shown_keywords(target))
+    example = _answered(prompts, TokenSpan(question), prompts.shown_keywords(target))
+    return None if example is None else replace(example, state=context.state)
 
 
 def recognise(prompts: Prompts, code: int) -> PackedPrompt | None:
@@ -80,28 +86,37 @@ def _answered(prompts: Prompts, question: TokenSpan, words: Sequence[str]) -> Pa
     return PackedPrompt(question, [TokenSpan(answer)]) if words else None
 
 
-def _foresee(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[PackedPrompt | None]:
+def _foresee(
+    prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator, excluded_users: ExcludedUsers
+) -> list[PackedPrompt | None]:
     """`n` examples of `foresee` at random training queries."""
-    queries = sample_queries(retrieval.train, n, rng)
+    queries = sample_queries(retrieval.train, n, rng, excluded_users=excluded_users)
     contexts = retrieval.gather(queries, queries.target[:, None], prompts.settings)
     return [foresee(prompts, context, int(code)) for context, code in zip(contexts, queries.target, strict=True)]
 
 
-def _recognise(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[PackedPrompt | None]:
+def _recognise(
+    prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator, excluded_users: ExcludedUsers
+) -> list[PackedPrompt | None]:
     """`n` examples of `recognise`: items of the training log, so that new items stay new; each before any repeats."""
     items = rng.permutation(np.flatnonzero(retrieval.train.counts))
     return [recognise(prompts, code) for code in np.resize(items, n).tolist()]
 
 
-def _profile(prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator) -> list[PackedPrompt | None]:
+def _profile(
+    prompts: Prompts, retrieval: Retrieval, n: int, rng: np.random.Generator, excluded_users: ExcludedUsers
+) -> list[PackedPrompt | None]:
     """`n` examples of `profile` at random training queries."""
-    queries, n_history = sample_queries(retrieval.train, n, rng), prompts.settings.history
+    queries = sample_queries(retrieval.train, n, rng, excluded_users=excluded_users)
+    n_history = prompts.settings.history
     consumed_items = map(retrieval.train.items_of, queries.user.tolist())
     pairs = zip(queries.history, consumed_items, strict=True)
     return [profile(prompts, history[-n_history:].tolist(), items.tolist()) for history, items in pairs]
 
 
-TASK_SAMPLERS: Mapping[str, Callable[[Prompts, Retrieval, int, np.random.Generator], list[PackedPrompt | None]]] = {
+TASK_SAMPLERS: Mapping[
+    str, Callable[[Prompts, Retrieval, int, np.random.Generator, ExcludedUsers], list[PackedPrompt | None]]
+] = {
     "foresee": _foresee,
     "recognise": _recognise,
     "profile": _profile,
@@ -109,13 +124,16 @@ TASK_SAMPLERS: Mapping[str, Callable[[Prompts, Retrieval, int, np.random.Generat
 """Task to the function that draws n examples of it from the training log."""
 
 
-def draw_examples(prompts: Prompts, retrieval: Retrieval, seed: int) -> dict[str, list[PackedPrompt]]:
+def draw_examples(
+    prompts: Prompts, retrieval: Retrieval, seed: int, excluded_users: ExcludedUsers = None
+) -> dict[str, list[PackedPrompt]]:
     """Draw the examples of the tasks. Those of one task do not depend on the shares of the others.
 
     Args:
         prompts: Renders the prompts; its settings name the share of each task.
         retrieval: Gathers the prompt contexts; holds the training log.
         seed: Seed of the draws.
+        excluded_users: (n_users,) mask of users whose queries are not drawn; None excludes nobody.
 
     Returns:
         Task to its examples, without the tasks that have none.
@@ -123,7 +141,7 @@ def draw_examples(prompts: Prompts, retrieval: Retrieval, seed: int) -> dict[str
     examples_by_task: dict[str, list[PackedPrompt]] = {}
     for number, (task, sample) in enumerate(TASK_SAMPLERS.items(), start=1):
         n = round(getattr(prompts.settings.tasks, task) * prompts.settings.n_examples)
-        samples = sample(prompts, retrieval, n, np.random.default_rng([seed, number])) if n else []
+        samples = sample(prompts, retrieval, n, np.random.default_rng([seed, number]), excluded_users) if n else []
         if examples := [example for example in samples if example is not None]:
             examples_by_task[task] = examples
     return examples_by_task

@@ -48,7 +48,7 @@ def catalogue_generator(
         fusion: What was learned about fusing them, if anything was.
     """
     n_items, by_name = len(run_folder.dataset.items), {generator.name: generator for generator in generators}
-    train = run_folder.retrieval(split).train
+    train = run_folder.split(split).train
     ranker: CandidateGenerator = SequenceRanker.of(run_folder.encoder(split), train)
     if fusion:
         proposing = [by_name[name] for name in fusion.proposing_generators]

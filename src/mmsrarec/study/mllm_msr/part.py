@@ -12,6 +12,7 @@ from mmsrarec.data.splits import SplitName
 from mmsrarec.models.backbone.adapter import merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.vision import image_features
+from mmsrarec.recommend.ablations import WORDS_ALONE
 from mmsrarec.recommend.training.fine_tuning import tune
 from mmsrarec.runs.run_folder import MSR, RunFolder
 from mmsrarec.study.mllm_msr.ranker import RANKING_QUESTION, MllmMsr, MsrPrompts, MsrRetrieval, msr_settings
@@ -40,7 +41,7 @@ def train_msr(run_folder: RunFolder, split: SplitName, folder: Path, work: Path,
     writer = _writer(run_folder, {}, count, run_folder.folder / f"{MSR}.sqlite")
     writer.describe(run_folder.features)
     prompts = _prompts(run_folder, writer)
-    retrieval = MsrRetrieval.of(run_folder.retrieval(split), writer)
+    retrieval = MsrRetrieval.of(run_folder.retrieval(split, WORDS_ALONE), writer)
     facts = tune(prompts, retrieval, prompts.settings, recipe.seed, folder / "adapter", work, count)
     descriptions = {dataset.items[code].item_id: text for code, text in writer.descriptions.items()}
     preferences = [
@@ -69,7 +70,7 @@ def load_msr(run_folder: RunFolder, split: SplitName, folder: Path, count: Count
         run_folder, {run_folder.dataset.item_code[name]: text for name, text in descriptions.items()}, count
     )
     prompts = _prompts(run_folder, writer, folder / "adapter")
-    retrieval = MsrRetrieval.of(run_folder.retrieval(split), writer)
+    retrieval = MsrRetrieval.of(run_folder.retrieval(split, WORDS_ALONE), writer)
     return MllmMsr(MSR, prompts, retrieval, run_folder.recipe.runtime.score_tokens, count, writer=writer)
 
 
