@@ -26,7 +26,7 @@ from mmsrarec.pipeline.steps import Shard, Steps
 from mmsrarec.rankers.registry.registry import candidate_generators, made_from_log
 from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
+from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, EncoderName
 from mmsrarec.runs.current_catalogue import open_catalogue, present_only
 from mmsrarec.runs.fitted_rankers import served_source
 from mmsrarec.runs.provenance import RECIPE
@@ -268,7 +268,7 @@ class Run:
         evaluate, work = self.recipe.evaluate, self.run_folder
         ranks, measures = "recommend" in stages, "evaluate" in stages
         rows, variants = evaluate.rows, {split: self.variants(split) for split in evaluate.splits}
-        content = CONTENT_SASREC in (*rows, self.recipe.retrieve.encoder)
+        content = not set(CONTENT_ENCODERS).isdisjoint((*rows, self.recipe.retrieve.encoder))
         reads = (content and {"retrieve", "evaluate"} & {*stages}) or (any(variants.values()) and (ranks or measures))
         if reads or (ranks and MSR in rows):
             yield from ("summarize", "pictures") if reads else ("pictures",)
@@ -332,7 +332,7 @@ class Run:
         evaluate = self.recipe.evaluate
         if MSR in evaluate.rows or any(self.variants(split) for split in evaluate.splits):
             return STAGES
-        if CONTENT_SASREC in evaluate.rows:
+        if not set(CONTENT_ENCODERS).isdisjoint(evaluate.rows):
             return ("pictures", "summarize", "retrieve", "evaluate")
         return ("retrieve", "evaluate") if any(map(needs_stage_2, evaluate.rows)) else ("evaluate",)
 

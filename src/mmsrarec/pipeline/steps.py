@@ -27,6 +27,7 @@ from mmsrarec.models import processes
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.warm_up import draw_from, grids, projector_of, warm_up
 from mmsrarec.models.sequence.content_sasrec import whitened
+from mmsrarec.models.sequence.language_body import LanguageBody
 from mmsrarec.models.untyped import load_tensors, save_tensors
 from mmsrarec.models.vision import image_features
 from mmsrarec.rankers.registry.registry import Source, make_row
@@ -36,7 +37,7 @@ from mmsrarec.recommend.ranking.item_states import item_states
 from mmsrarec.recommend.training import fine_tuning as ranker
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
+from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, ITEM_TOKENS, EncoderName, RetrieveSettings
 from mmsrarec.retrieve.training import refit, train_encoder
 from mmsrarec.runs.fingerprints import Fingerprints
 from mmsrarec.runs.fitted_rankers import ranker_key, ranker_part
@@ -239,9 +240,9 @@ class Steps:
         with self.stage(part, key) as folder:
             if folder is None:
                 return
-            content = self.content if name == CONTENT_SASREC else None
             evaluate = self.recipe.evaluate
             settings = encoder_settings(self.recipe.retrieve, evaluate.baselines, name)
+            content = whitened(self.item_states, settings.content_size) if name in CONTENT_ENCODERS else None
             before: Encoder | None = None
             if refitted or split == EVERYTHING:
                 before = run_folder.encoder(run_folder.chosen_on if split == EVERYTHING else split, name)
@@ -256,7 +257,8 @@ class Steps:
                 parts = run_folder.split(split)
 
                 def train(settings: RetrieveSettings) -> Encoder:
-                    return train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
+                    body = self.body(settings) if name in ITEM_TOKENS else None
+                    return train_encoder(parts.train, parts.valid, settings, seed, tell, device, content, body)
 
                 if tried:
                     work = self.out / "unfinished" / f"search-{key[:16]}"
@@ -266,7 +268,8 @@ class Steps:
                 elif before is None:
                     encoder = train(settings)
                 else:
-                    encoder = refit(before, run_folder.fitted(split), seed, tell, device, content)
+                    body = self.body(before.settings) if name in ITEM_TOKENS else None
+                    encoder = refit(before, run_folder.fitted(split), seed, tell, device, content, body)
             encoder.save(folder)
             if part == f"retrieve/{split}":
                 Neighbours(parts.train, encoder, device=device).save(folder)
@@ -289,12 +292,15 @@ class Steps:
                     make_row(name, made_from).save(folder)
 
     @cached_property
-    def content(self) -> Tensor:
-        """(items, content_dims): what the untuned backbone makes of each item."""
+    def item_states(self) -> Tensor:
+        """(items, hidden size): what the untuned backbone makes of each item."""
         run_folder = self.run_folder
         prompts = run_folder.prompts("whole", run_folder.ranker("whole"))
-        states = item_states(prompts, run_folder.item_file, self.recipe.runtime.score_tokens)
-        return whitened(states, self.recipe.retrieve.content_size)
+        return item_states(prompts, run_folder.item_file, self.recipe.runtime.score_tokens)
+
+    def body(self, settings: RetrieveSettings) -> LanguageBody:
+        """The lowest layers of the backbone, as many as the sequence model has."""
+        return LanguageBody.of(self.run_folder.mllm, settings.n_layers)
 
     def recommend(self, split: Part, variant: str) -> None:
         """Train the adapter of a variant of stage 3."""

@@ -4,10 +4,14 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-EncoderName = Literal["sasrec", "gru4rec", "bert4rec", "content-sasrec"]
+EncoderName = Literal["sasrec", "gru4rec", "bert4rec", "content-sasrec", "item-tokens", "item-tokens-random"]
 ENCODERS: tuple[EncoderName, ...] = get_args(EncoderName)
 CONTENT_SASREC: EncoderName = "content-sasrec"
-"""The encoder that reads item content. It needs stage 1, and the others do not."""
+"""The encoder by whose item content new items are ranked."""
+ITEM_TOKENS: tuple[EncoderName, ...] = ("item-tokens", "item-tokens-random")
+"""The encoders whose layers are those of the language model: pretrained, and as it is drawn before training."""
+CONTENT_ENCODERS: tuple[EncoderName, ...] = (CONTENT_SASREC, *ITEM_TOKENS)
+"""The encoders that read item content. They need stage 1, and the others do not."""
 
 
 class EncoderSettings(BaseModel):
@@ -26,6 +30,12 @@ class EncoderSettings(BaseModel):
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="share of activations dropped while training")
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="learning rate of AdamW")
+    body_learning_rate: float = Field(
+        default=2e-4,
+        ge=0,
+        le=1,
+        description="learning rate of the language model's layers, at its highest; only item-tokens",
+    )
     weight_decay: float = Field(default=0.0, ge=0, le=10, description="decay of AdamW")
     batch_size: int = Field(
         default=512,
@@ -48,13 +58,13 @@ class EncoderSettings(BaseModel):
     )
 
     content_size: int = Field(
-        default=64, ge=1, le=1024, description="principal components of an item's content; only content-sasrec"
+        default=64, ge=1, le=1024, description="principal components of an item's content; content-sasrec, item-tokens"
     )
     id_dropout: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="share of items that a training step represents by content alone; only content-sasrec",
+        description="share of items that a training step represents by content alone; content-sasrec, item-tokens",
     )
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmsrarec.data.dataset import IntArray
@@ -67,6 +68,24 @@ class ContentItems(nn.Module):
         """(b, t) tokens -> (b, t, e) vectors."""
         return F.embedding(tokens, self.weight)
 
+    def set_content(self, content: Tensor, known: Tensor) -> None:
+        """Set what the items are.
+
+        Args:
+            content: (n, k) content of all items.
+            known: (n,) bool, whether an item has training interactions.
+        """
+        self.content[: len(content)] = content.to(self.content)
+        self.known[: len(known), 0] = known.to(self.known)
+
+    def leave_out(self, items: NDArray[np.bool_]) -> None:
+        """Drop the ids of items in the training steps that follow.
+
+        Args:
+            items: (n,) mask of the items.
+        """
+        self.left_out[: len(items), 0] = torch.as_tensor(items).to(self.left_out)
+
 
 class ContentSASRec(SASRec):
     """SASRec over `ContentItems`.
@@ -100,11 +119,9 @@ class ContentSASRec(SASRec):
             content: (n, k) content of all items.
             known: (n,) bool, whether an item has training interactions.
         """
-        self.items.content[: self.n_items] = content.to(self.items.content)
-        self.items.known[: self.n_items, 0] = known.to(self.items.known)
+        self.items.set_content(content, known)
 
     def training_batch(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
         """As in `SASRec`; the ids to drop in this step are drawn first."""
-        left_out = torch.tensor(rng.random(self.n_items) < self.id_dropout)
-        self.items.left_out[: self.n_items, 0] = left_out.to(self.items.left_out)
+        self.items.leave_out(rng.random(self.n_items) < self.id_dropout)
         return super().training_batch(items_bt, rng)

@@ -5,6 +5,7 @@ Tensor names carry their shape: b windows, t tokens of a window, d dimensions, h
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -80,7 +81,8 @@ class SequenceModel(nn.Module, ABC):
                 nn.init.normal_(module.weight, std=0.02, generator=generator)
             elif isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight, generator=generator)
-                nn.init.zeros_(module.bias)
+                if cast("Tensor | None", module.bias) is not None:
+                    nn.init.zeros_(module.bias)
             elif isinstance(module, nn.GRU):
                 for name, weight in module.named_parameters():
                     if name.startswith("bias"):
