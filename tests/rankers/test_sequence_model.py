@@ -19,6 +19,7 @@ from mmsrarec.rankers.sequence_model import (
     ItemTokensRandom,
     Sasrec,
     SequenceRanker,
+    SpeederStyle,
 )
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
@@ -83,6 +84,10 @@ class TestItemTokens(TestContentSasrec):
 
 class TestItemTokensRandom(TestItemTokens):
     ranker = ItemTokensRandom
+
+
+class TestSpeederStyle(TestItemTokens):
+    ranker = SpeederStyle
 
 
 def test_a_model_of_content_wants_the_content() -> None:

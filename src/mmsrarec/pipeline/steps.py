@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mmsrarec.core import artefacts
@@ -37,7 +38,14 @@ from mmsrarec.recommend.ranking.item_states import item_states
 from mmsrarec.recommend.training import fine_tuning as ranker
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
-from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, ITEM_TOKENS, EncoderName, RetrieveSettings
+from mmsrarec.retrieve.settings import (
+    CONTENT_ENCODERS,
+    ENCODERS,
+    ITEM_TOKENS,
+    SPEEDER_STYLE,
+    EncoderName,
+    RetrieveSettings,
+)
 from mmsrarec.retrieve.training import refit, train_encoder
 from mmsrarec.runs.fingerprints import Fingerprints
 from mmsrarec.runs.fitted_rankers import ranker_key, ranker_part
@@ -242,7 +250,7 @@ class Steps:
                 return
             evaluate = self.recipe.evaluate
             settings = encoder_settings(self.recipe.retrieve, evaluate.baselines, name)
-            content = whitened(self.item_states, settings.content_size) if name in CONTENT_ENCODERS else None
+            content = self.content(name, settings) if name in CONTENT_ENCODERS else None
             before: Encoder | None = None
             if refitted or split == EVERYTHING:
                 before = run_folder.encoder(run_folder.chosen_on if split == EVERYTHING else split, name)
@@ -297,6 +305,16 @@ class Steps:
         run_folder = self.run_folder
         prompts = run_folder.prompts("whole", run_folder.ranker("whole"))
         return item_states(prompts, run_folder.item_file, self.recipe.runtime.score_tokens)
+
+    def content(self, name: EncoderName, settings: RetrieveSettings) -> Tensor:
+        """(items, content_dims): what a sequence model is told of each item."""
+        content = whitened(self.item_states, settings.content_size)
+        features = self.run_folder.features
+        if name != SPEEDER_STYLE or not features:
+            return content
+        pictures, codes = torch.zeros(len(content), settings.picture_size), sorted(features)
+        pictures[codes] = whitened(torch.stack([features[code].float().mean(0) for code in codes]), pictures.shape[1])
+        return torch.cat([content, pictures], dim=1)
 
     def body(self, settings: RetrieveSettings) -> LanguageBody:
         """The lowest layers of the backbone, as many as the sequence model has."""

@@ -59,6 +59,18 @@ class ItemTokensSettings(SequenceModelSettings):
     )
 
 
+class SpeederStyleSettings(ItemTokensSettings):
+    """What the row "speeder-style" has of its own."""
+
+    picture_size: int = Field(default=16, ge=1, le=1024, description="principal components of an item's picture")
+    modality_dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="share of items whose text or picture a training step drops, each apart"
+    )
+    order_weight: float = Field(
+        default=0.1, ge=0, le=10, description="weight of learning places, and which of two states is earlier"
+    )
+
+
 def whole_settings(name: str, own: BaseModel) -> RetrieveSettings:
     """The settings of a sequence model that has only its own. Raises MmsrarecError where they do not fit together."""
     try:
@@ -223,3 +235,12 @@ class ItemTokensRandom(SequenceRanker):
     Settings = ItemTokensSettings
     ranks_new_items = True
     search_space = ItemTokens.search_space
+
+
+class SpeederStyle(SequenceRanker):
+    """Item tokens mixed from modalities, with tasks of place and order (after arXiv 2511.05885) [extension]."""
+
+    name = "speeder-style"
+    Settings = SpeederStyleSettings
+    ranks_new_items = True
+    search_space: ClassVar = {**ItemTokens.search_space, "modality_dropout": (0.0, 0.1, 0.3)}

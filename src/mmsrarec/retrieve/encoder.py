@@ -14,11 +14,13 @@ from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnkn
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError, NotFittedError
-from mmsrarec.models.sequence.content_sasrec import ContentItems, ContentSASRec
+from mmsrarec.models.sequence.content_sasrec import ContentItems, ContentSASRec, KnownItems
 from mmsrarec.models.sequence.encoders import BERT4Rec, GRU4Rec, SASRec, SequenceModel
 from mmsrarec.models.sequence.item_tokens import ItemTokens
 from mmsrarec.models.sequence.language_body import LanguageBody
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ITEM_TOKENS, RetrieveSettings
+from mmsrarec.models.sequence.modality_experts import ExpertItems
+from mmsrarec.models.sequence.speeder_style import SpeederStyle
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ITEM_TOKENS, SPEEDER_STYLE, RetrieveSettings
 
 Float32Array = NDArray[np.float32]
 MAX_BATCH_TOKENS = 32_768
@@ -108,11 +110,11 @@ class Encoder:
         Args:
             items: (n_items,) mask of the items.
         """
-        if not (isinstance(self.model.items, ContentItems) and items.any()):
+        if not (isinstance(self.model.items, KnownItems) and items.any()):
             return self
         model = copy.deepcopy(self.model)
         vectors = model.items
-        assert isinstance(vectors, ContentItems)
+        assert isinstance(vectors, KnownItems)
         vectors.known[: self.n_items][torch.as_tensor(items).to(model.scale.device)] = 0
         return replace(self, model=model)
 
@@ -169,7 +171,13 @@ def new_model(n_items: int, s: RetrieveSettings, body: LanguageBody | None = Non
     if s.encoder in ITEM_TOKENS:
         if body is None:
             raise MmsrarecError(f"{s.encoder} reads items by the layers of a language model: give it a LanguageBody")
-        return ItemTokens(n_items, s.embedding_size, s.dropout, s.content_size, s.id_dropout, body)
+        if s.encoder == SPEEDER_STYLE:
+            experts = ExpertItems(n_items, 1, s.embedding_size, s.content_size, s.picture_size)
+            return SpeederStyle(
+                n_items, s.embedding_size, s.dropout, experts, s.id_dropout, body, s.modality_dropout, s.order_weight
+            )
+        items = ContentItems(n_items, 1, s.embedding_size, s.content_size)
+        return ItemTokens(n_items, s.embedding_size, s.dropout, items, s.id_dropout, body)
     if s.encoder == "gru4rec":
         return GRU4Rec(n_items, s.embedding_size, s.n_layers, s.dropout)
     if s.encoder == "bert4rec":

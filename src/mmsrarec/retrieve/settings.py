@@ -4,12 +4,16 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-EncoderName = Literal["sasrec", "gru4rec", "bert4rec", "content-sasrec", "item-tokens", "item-tokens-random"]
+EncoderName = Literal[
+    "sasrec", "gru4rec", "bert4rec", "content-sasrec", "item-tokens", "item-tokens-random", "speeder-style"
+]
 ENCODERS: tuple[EncoderName, ...] = get_args(EncoderName)
 CONTENT_SASREC: EncoderName = "content-sasrec"
 """The encoder by whose item content new items are ranked."""
-ITEM_TOKENS: tuple[EncoderName, ...] = ("item-tokens", "item-tokens-random")
-"""The encoders whose layers are those of the language model: pretrained, and as it is drawn before training."""
+SPEEDER_STYLE: EncoderName = "speeder-style"
+"""The encoder whose items are mixed from modalities."""
+ITEM_TOKENS: tuple[EncoderName, ...] = ("item-tokens", "item-tokens-random", SPEEDER_STYLE)
+"""The encoders whose layers are those of the language model; "random" are they as drawn before it was trained."""
 CONTENT_ENCODERS: tuple[EncoderName, ...] = (CONTENT_SASREC, *ITEM_TOKENS)
 """The encoders that read item content. They need stage 1, and the others do not."""
 
@@ -65,6 +69,21 @@ class EncoderSettings(BaseModel):
         ge=0,
         le=1,
         description="share of items that a training step represents by content alone; content-sasrec, item-tokens",
+    )
+    picture_size: int = Field(
+        default=16, ge=1, le=1024, description="principal components of an item's picture; only speeder-style"
+    )
+    modality_dropout: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="share of items whose text, and of those whose picture, a training step drops; only speeder-style",
+    )
+    order_weight: float = Field(
+        default=0.1,
+        ge=0,
+        le=10,
+        description="weight of learning which place a state has and which of two is earlier; only speeder-style",
     )
 
     @model_validator(mode="after")

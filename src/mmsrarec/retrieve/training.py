@@ -81,7 +81,7 @@ def train_encoder(
             model.set_content(content, torch.as_tensor(train.counts > 0))
         if isinstance(model, ItemTokens):
             assert body is not None
-            model.start_from(body.weights if settings.encoder == "item-tokens" else None)
+            model.start_from(None if settings.encoder == "item-tokens-random" else body.weights)
         averaged = deepcopy(model).eval().requires_grad_(False)
         steps, steps_per_pass = 0, max(1, len(train) // settings.batch_size)
         optimizer = _optimizer(model, settings)
@@ -93,6 +93,7 @@ def train_encoder(
             model.train()
             losses: list[float] = []
             for items in _batches(train, settings, model.pad, rng):
+                model.progress_to(min(steps / (steps_per_pass * settings.epochs), 1.0))
                 loss = _loss(model, items, settings, rng)
                 optimizer.zero_grad(set_to_none=True)
                 if isinstance(model, ItemTokens):
@@ -105,6 +106,7 @@ def train_encoder(
                 # at first the average is over few steps, so that the untrained weights soon drop out of it
                 _follow(averaged, model, max(1 / steps_per_pass, 10 / (10 + steps)))
                 losses.append(loss.item())
+            averaged.progress_to(min((steps - 1) / (steps_per_pass * settings.epochs), 1.0))
             ndcg = _ndcg_at_10(Encoder(averaged, settings), valid)
             curve.append((float(np.mean(losses)), ndcg))
             if progress is not None:
@@ -200,10 +202,19 @@ def _loss(model: SequenceModel, items_bt: IntArray, s: RetrieveSettings, rng: np
     device = model.scale.device
     tokens_bt, target_bt = (torch.as_tensor(part).to(device) for part in model.training_batch(items_bt, rng))
     predicted_bt = target_bt != model.pad
-    states, target = model(tokens_bt)[predicted_bt], target_bt[predicted_bt]
+    states_btd = model(tokens_bt)
+    loss = _next_item_loss(model, states_btd[predicted_bt], target_bt[predicted_bt], s, rng)
+    auxiliary = model.auxiliary_loss(states_btd, predicted_bt, rng)
+    return loss if auxiliary is None else loss + auxiliary
+
+
+def _next_item_loss(
+    model: SequenceModel, states: Tensor, target: Tensor, s: RetrieveSettings, rng: np.random.Generator
+) -> Tensor:
+    """The mean cross-entropy of (m,) items after (m, d) states."""
     if s.loss == "softmax" or s.negatives >= model.n_items:
         return catalogue_loss(states, model.items.weight[: model.n_items], target, getattr(torch, s.logits_dtype))
-    sample = torch.as_tensor(rng.choice(model.n_items, s.negatives, replace=False)).to(device)
+    sample = torch.as_tensor(rng.choice(model.n_items, s.negatives, replace=False)).to(states.device)
     target_logits = (states * model.items(target)).sum(-1, keepdim=True)
     # a sampled item stands for n_items / negatives of them, so that the sum estimates the full softmax's
     sample_logits = model.logits(states, sample) + float(np.log(model.n_items / s.negatives))

@@ -11,7 +11,14 @@ from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.vision.class_words import class_words_hash
 from mmsrarec.rankers.registry.settings import encoder_settings, space_of
 from mmsrarec.recommend.ablations import variant_named
-from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ITEM_TOKENS, EncoderName, EncoderSettings, RetrieveSettings
+from mmsrarec.retrieve.settings import (
+    CONTENT_ENCODERS,
+    ITEM_TOKENS,
+    SPEEDER_STYLE,
+    EncoderName,
+    EncoderSettings,
+    RetrieveSettings,
+)
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings
@@ -147,6 +154,8 @@ class Fingerprints:
             settings -= {"content_size", "id_dropout"}
         if name not in ITEM_TOKENS:
             settings.remove("body_learning_rate")
+        if name != SPEEDER_STYLE:
+            settings -= {"picture_size", "modality_dropout", "order_weight"}
         evaluate = self.recipe.evaluate
         trained = encoder_settings(self.recipe.retrieve, evaluate.baselines, name).model_dump(include=settings)
         if name != self.recipe.retrieve.encoder and searched(name, evaluate):

@@ -67,6 +67,24 @@ class SequenceModel(nn.Module, ABC):
             (b, t) tokens, and (b, t) the item that each state must predict, `pad` for none.
         """
 
+    def progress_to(self, share: float) -> None:
+        """Called before a training step with the share of the training that is over, in [0, 1)."""
+        _ = share
+
+    def auxiliary_loss(self, states_btd: Tensor, real_bt: Tensor, rng: np.random.Generator) -> Tensor | None:
+        """What is learned beside the next item.
+
+        Args:
+            states_btd: (b, t, d) states of a training batch.
+            real_bt: (b, t) bool, the states that predict an item.
+            rng: The random state.
+
+        Returns:
+            () a loss with its weight; None for most models.
+        """
+        _ = states_btd, real_bt, rng
+        return None
+
     def reset(self, generator: torch.Generator) -> "SequenceModel":
         """Draw all weights anew.
 

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsrarec.data.dataset import IntArray
-from mmsrarec.models.sequence.content_sasrec import ContentItems
+from mmsrarec.models.sequence.content_sasrec import ContentItems, KnownItems
 from mmsrarec.models.sequence.encoders import Causal
 from mmsrarec.models.sequence.language_body import LanguageBody
 
@@ -34,7 +34,7 @@ MAX_PLAIN = 128
 
 
 class ItemTokens(Causal):
-    """The lowest layers of a language model over `ContentItems`.
+    """The lowest layers of a language model over items of content and id.
 
     Attributes:
         items: The item vectors.
@@ -45,17 +45,27 @@ class ItemTokens(Causal):
         spread: (h,) the standard deviation of the layers' output.
     """
 
-    items: ContentItems  # pyright: ignore[reportIncompatibleVariableOverride]
+    items: KnownItems  # pyright: ignore[reportIncompatibleVariableOverride]
     opening: Tensor
     centre: Tensor
     spread: Tensor
 
     def __init__(
-        self, n_items: int, dims: int, dropout: float, content_dims: int, id_dropout: float, body: LanguageBody
+        self, n_items: int, dims: int, dropout: float, items: KnownItems, id_dropout: float, body: LanguageBody
     ) -> None:
+        """Build it, untrained.
+
+        Args:
+            n_items: n.
+            dims: e.
+            dropout: The share of activations that training drops.
+            items: The vectors of the items and the start token.
+            id_dropout: The share of items whose ids a training step drops.
+            body: The layers.
+        """
         super().__init__(n_items, dims)
         hidden = body.hidden_size
-        self.items = ContentItems(n_items, self.n_special_tokens, dims, content_dims)
+        self.items = items
         self.id_dropout, self.body = id_dropout, replace(body, weights=None)
         self.dtype: torch.dtype = getattr(torch, body.dtype)
         self.item_norm = nn.LayerNorm(dims)
@@ -82,7 +92,8 @@ class ItemTokens(Causal):
             # a normalised vector has values of size one: it enters as wide as a word; no score is far from another
             nn.init.orthogonal_(self.enter.weight, generator=generator)
             self.enter.weight.mul_(self.body.word_scale * (self.enter.out_features / self.enter.in_features) ** 0.5)
-            self.items.map.weight.mul_(CONTENT_SCALE)
+            if isinstance(self.items, ContentItems):
+                self.items.map.weight.mul_(CONTENT_SCALE)
             self.leave.weight.mul_(0.5)
         return self
 

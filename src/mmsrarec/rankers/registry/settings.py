@@ -16,7 +16,7 @@ from mmsrarec.rankers.item_knn import ItemKnnSettings
 from mmsrarec.rankers.popularity import RecentPopularitySettings
 from mmsrarec.rankers.registry.built_in import BUILT_IN
 from mmsrarec.rankers.registry.plugins import plugin_class, plugins
-from mmsrarec.rankers.sequence_model import ItemTokensSettings, SequenceModelSettings
+from mmsrarec.rankers.sequence_model import ItemTokensSettings, SequenceModelSettings, SpeederStyleSettings
 from mmsrarec.rankers.sequential_rules import SequentialRulesSettings
 from mmsrarec.rankers.user_knn import UserKnnSettings
 from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
@@ -39,6 +39,7 @@ class BaselineSettings(BaseModel):
     content_sasrec: SequenceModelSettings = SequenceModelSettings()
     item_tokens: ItemTokensSettings = ItemTokensSettings()
     item_tokens_random: ItemTokensSettings = ItemTokensSettings()
+    speeder_style: SpeederStyleSettings = SpeederStyleSettings()
 
     @model_validator(mode="before")
     @classmethod
