@@ -191,6 +191,15 @@ def test_what_it_needs_is_asked_for() -> None:
         train_encoder(interactions, nobody, settings(), 0, body=tiny_body())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_all_weights_learn_in_either_number_format(dtype: torch.dtype) -> None:
+    model = fresh().train()
+    model.dtype = dtype
+    model(torch.tensor([[ITEMS, 3, 17, 5]])).square().sum().backward()
+    still = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert not still
+
+
 def test_in_bfloat16_it_computes_nearly_the_same() -> None:
     model = fresh(dropout=0.0)
     with torch.no_grad():

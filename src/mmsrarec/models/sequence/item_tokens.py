@@ -136,19 +136,27 @@ class ItemTokens(Causal):
         # of short histories, products of matrices are several times as fast on a processor as fused attention
         short = x_bte.device.type == "cpu" and x_bte.shape[1] <= MAX_PLAIN
         layers.config._attn_implementation = "eager" if short else "sdpa"
-        with torch.autocast(x_bte.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            cache = self._opening_cache(len(x_bte))
+        cache = self._opening_cache(len(x_bte))
+        with self._computing():
             inputs = self.enter(x_bte).float()
             return layers(inputs_embeds=inputs, past_key_values=cache, use_cache=True).last_hidden_state.float()
 
     def _opening_cache(self, windows: int) -> Any:
-        """The keys and values of the opening, once for each window. No training step changes them."""
+        """The keys and values of the opening, once for each window. No gradient flows through them.
+
+        The number format is set apart from what follows: torch keeps the weights that it converted while a format is
+        set, here without their gradients.
+        """
         mode = self.layers.training
-        with torch.no_grad():
+        with torch.no_grad(), self._computing():
             cache = self.layers.eval()(inputs_embeds=self.opening[None], use_cache=True).past_key_values
         self.layers.train(mode)
         cache.batch_repeat_interleave(windows)
         return cache
+
+    def _computing(self) -> torch.autocast:
+        """The number format of the layers, while the block runs."""
+        return torch.autocast(self.scale.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
 
 class _DropUpdate:
