@@ -144,8 +144,8 @@ class ItemTokens(Causal):
     def _opening_cache(self, windows: int) -> Any:
         """The keys and values of the opening, once for each window. No gradient flows through them.
 
-        The number format is set apart from what follows: torch keeps the weights that it converted while a format is
-        set, here without their gradients.
+        The number format is set apart from what follows, so that no weight that is converted here, without gradients,
+        is used there.
         """
         mode = self.layers.training
         with torch.no_grad(), self._computing():

@@ -30,7 +30,7 @@ class SpeederStyle(ItemTokens):
         order_weight: The weight of the tasks of place and order.
     """
 
-    items: ExpertItems
+    items: ExpertItems  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,
