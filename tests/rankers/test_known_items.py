@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from bodies import tiny_body
 from world import make_log
 
 from mmsrarec.data.dataset import IntArray, Interactions, make_interactions
@@ -17,7 +18,7 @@ from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.registry.registry import GENERATORS, Source, make_row
 from mmsrarec.recommend.ranking.fusion import FixedScores, Fused
 from mmsrarec.retrieve.encoder import Encoder
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
+from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, EncoderName, RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
 
 OLD, UNTAKEN = 29, 28
@@ -46,7 +47,7 @@ def encoder(name: EncoderName) -> Encoder:
     if name not in MADE:
         settings = RetrieveSettings(encoder=name, embedding_size=8, n_layers=1, epochs=2, content_size=4)
         content = torch.randn(OLD, 4, generator=torch.Generator().manual_seed(0))
-        MADE[name] = train_encoder(FITTED, NO_VALIDATION, settings, 0, content=content)
+        MADE[name] = train_encoder(FITTED, NO_VALIDATION, settings, 0, content=content, body=tiny_body())
     return MADE[name]
 
 
@@ -77,7 +78,7 @@ def fused(
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_a_generator_knows_what_it_was_fitted_on(name: str) -> None:
-    expected = EVERY if name == CONTENT_SASREC else TAKEN
+    expected = EVERY if name in CONTENT_ENCODERS else TAKEN
     assert np.flatnonzero(known_items(make_row(name, Source(FITTED, 0, encoder, None)), OLD)).tolist() == [*expected]  # pyright: ignore
     joined = log(OLD + 1, UNTAKEN, NEW)
     known = np.flatnonzero(known_items(generator(name, joined), OLD + 1)).tolist()
@@ -98,7 +99,7 @@ def test_an_encoder_says_the_same_after_the_log_went_on(name: str) -> None:
     before, after = (ranking_feature(generator(name, train), PEOPLE) for train in (FITTED, log(OLD + 1, UNTAKEN, NEW)))
     np.testing.assert_array_equal(after[:, :OLD], before)
     assert np.isnan(after[:, NEW]).all()
-    assert np.isnan(after[:, UNTAKEN]).all() == (name != CONTENT_SASREC)
+    assert np.isnan(after[:, UNTAKEN]).all() == (name not in CONTENT_ENCODERS)
 
 
 @pytest.mark.parametrize("weight", WEIGHTS)

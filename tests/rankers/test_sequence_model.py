@@ -5,12 +5,22 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from bodies import tiny_body
 
 from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.ranker_base import RankerBase
-from mmsrarec.rankers.sequence_model import Bert4rec, ContentSasrec, Gru4rec, Sasrec, SequenceRanker
+from mmsrarec.rankers.sequence_model import (
+    Bert4rec,
+    ContentSasrec,
+    Gru4rec,
+    ItemTokens,
+    ItemTokensRandom,
+    Sasrec,
+    SequenceRanker,
+    SpeederStyle,
+)
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
 from mmsrarec.testing import RankerLaws, queries, tiny_log
@@ -61,6 +71,23 @@ class TestContentSasrec(SequenceLaws):
         drawn = torch.Generator().manual_seed(0)
         content = torch.randn(interactions.n_items, 64, generator=drawn)
         return self.ranker(content=content, **self.settings).fit(interactions, seed=seed)
+
+
+class TestItemTokens(TestContentSasrec):
+    ranker = ItemTokens
+    settings: ClassVar = {**SequenceLaws.settings, "body_learning_rate": 1e-3}
+
+    def trained(self, interactions: Interactions, seed: int) -> RankerBase:
+        content = torch.randn(interactions.n_items, 64, generator=torch.Generator().manual_seed(0))
+        return self.ranker(content=content, body=tiny_body(), **self.settings).fit(interactions, seed=seed)
+
+
+class TestItemTokensRandom(TestItemTokens):
+    ranker = ItemTokensRandom
+
+
+class TestSpeederStyle(TestItemTokens):
+    ranker = SpeederStyle
 
 
 def test_a_model_of_content_wants_the_content() -> None:

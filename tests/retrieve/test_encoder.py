@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from bodies import tiny_body
 from rounds import SMALL, rounds
 from safetensors.torch import load_file, save_file
 
@@ -24,7 +25,7 @@ def split():
 def encoder(split, request) -> Encoder:
     settings = SMALL.model_copy(update={"encoder": request.param, "epochs": 8})
     content = torch.eye(split.train.n_items, settings.content_size)
-    return train_encoder(split.train, split.valid, settings, seed=0, content=content)
+    return train_encoder(split.train, split.valid, settings, seed=0, content=content, body=tiny_body(2))
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 8])

@@ -5,6 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+from bodies import tiny_body
 from rounds import SMALL, rounds, same
 
 from mmsrarec.data.splits import Queries, leave_one_out, queries_at, with_validation
@@ -43,7 +44,9 @@ def hit_rate(settings: RetrieveSettings) -> float:
     """How often the item ranked first is the one taken, after all passes: nobody is there to stop earlier."""
     split = leave_one_out(rounds(n_users=120))
     settings = settings.model_copy(update={"embedding_size": 32, "dropout": 0.0})
-    learnt = train_encoder(split.train, queries_at(split.train, NOBODY), settings, seed=1, content=CONTENT)
+    learnt = train_encoder(
+        split.train, queries_at(split.train, NOBODY), settings, seed=1, content=CONTENT, body=tiny_body()
+    )
     return float((learnt.scores(split.test.history).argmax(1) == split.test.target).mean())
 
 
@@ -52,7 +55,9 @@ def test_equal_seeds_give_equal_encoders_and_leave_the_global_state_alone(split,
     torch.manual_seed(123)
     state = torch.get_rng_state()
     few = small(name, epochs=3)
-    first, again, other = (train_encoder(split.train, split.valid, few, seed, content=CONTENT) for seed in (0, 0, 9))
+    first, again, other = (
+        train_encoder(split.train, split.valid, few, seed, content=CONTENT, body=tiny_body()) for seed in (0, 0, 9)
+    )
     assert same(first, again)
     assert torch.equal(state, torch.get_rng_state())
     assert not same(first, other)
@@ -134,7 +139,9 @@ def test_nothing_of_validation_is_learnt(split, name):
     """The targets of validation choose when to stop; with the stop fixed, they change no weight."""
     wrong = Queries(split.valid.user, split.valid.time, (split.valid.target + 5) % 30, split.valid.history)
     one = small(name, epochs=1)
-    right, other = (train_encoder(split.train, valid, one, 0, content=CONTENT) for valid in (split.valid, wrong))
+    right, other = (
+        train_encoder(split.train, valid, one, 0, content=CONTENT, body=tiny_body()) for valid in (split.valid, wrong)
+    )
     assert same(right, other)
 
 

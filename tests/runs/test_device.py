@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bodies import tiny_body
 from standin import There, standin
 from tiny import tiny_mllm
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ from mmsrarec.recommend.training.ranking_objective import RankingObjective
 from mmsrarec.recommend.training.training_plan import CHOOSE, TrainingPlan
 from mmsrarec.retrieve.encoder import Encoder, new_model
 from mmsrarec.retrieve.nearest_search import NumpySearch, TorchSearch
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
+from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, EncoderName, RetrieveSettings
 
 DATASET = make_dataset(make_log(np.random.default_rng(0)))
 HISTORIES = [np.array([1, 2, 3]), np.array([4]), np.array([], dtype=np.int64)]
@@ -140,7 +141,7 @@ def test_a_sequence_model_is_loaded_onto_the_device_that_is_asked_for(
 ) -> None:
     settings = RetrieveSettings(encoder=name, embedding_size=8, n_layers=1, content_size=4)
     torch.manual_seed(0)
-    made = Encoder(new_model(20, settings), settings, ((1.0, 0.5),), np.arange(20) % 3 > 0)
+    made = Encoder(new_model(20, settings, tiny_body()), settings, ((1.0, 0.5),), np.arange(20) % 3 > 0)
     made.save(tmp_path)
     here, far = Encoder.load(tmp_path), Encoder.load(tmp_path, device)
     assert {weight.device.type for weight in far.model.parameters()} == {device}
@@ -151,7 +152,7 @@ def test_a_sequence_model_is_loaded_onto_the_device_that_is_asked_for(
     np.testing.assert_allclose(
         far.without_ids(hidden).scores(HISTORIES), here.without_ids(hidden).scores(HISTORIES), atol=1e-5
     )
-    assert (far.without_ids(hidden).known is far.known) or name != CONTENT_SASREC
+    assert (far.without_ids(hidden).known is far.known) or name not in CONTENT_ENCODERS
 
 
 def test_neighbours_are_found_there(device: str) -> None:

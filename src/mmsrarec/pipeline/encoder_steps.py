@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Collection
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from mmsrarec.data.identity import KeptLog
@@ -11,13 +12,21 @@ from mmsrarec.data.split_file import save_parts
 from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT
 from mmsrarec.evaluate.hyperparameter_search import save_tries, search_encoder
 from mmsrarec.models.sequence.content_sasrec import whitened
+from mmsrarec.models.sequence.language_body import LanguageBody
 from mmsrarec.pipeline.part_writer import PartWriter
 from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ranking.item_states import item_states
 from mmsrarec.recommend.soft.cross_fitting import held_out_users
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName, RetrieveSettings
+from mmsrarec.retrieve.settings import (
+    CONTENT_ENCODERS,
+    ENCODERS,
+    ITEM_TOKENS,
+    SPEEDER_STYLE,
+    EncoderName,
+    RetrieveSettings,
+)
 from mmsrarec.retrieve.training import refit, train_encoder
 from mmsrarec.runs.run_folder import Part
 from mmsrarec.runs.soft_vectors import held_out_part
@@ -60,13 +69,14 @@ class EncoderSteps(PartWriter):
             parts = run_folder.split(split)
             held_out = held_out_users(parts.train.n_users, folds, seed)
             rest, before = parts.train.where(~held_out[parts.train.user]), run_folder.encoder(split, name)
-            content = self.content if name == CONTENT_SASREC else None
+            content = self.content(name, before.settings) if name in CONTENT_ENCODERS else None
+            body = self.body(before.settings) if name in ITEM_TOKENS else None
             with self.say.task(f"{name}, {split}, for soft tokens", before.best_pass) as task:
 
                 def tell(number: int, loss: float, ndcg: float) -> None:
                     task.advance(1, f"loss {loss:.3f}")
 
-                refit(before, rest, seed, tell, device, content).save(folder)
+                refit(before, rest, seed, tell, device, content, body).save(folder)
 
     def encoder(self, split: Part, name: EncoderName, refitted: bool = False) -> None:
         """Train a sequence model, or train one anew.
@@ -84,9 +94,9 @@ class EncoderSteps(PartWriter):
         with self.stage(part, key) as folder:
             if folder is None:
                 return
-            content = self.content if name == CONTENT_SASREC else None
             evaluate = self.recipe.evaluate
             settings = encoder_settings(self.recipe.retrieve, evaluate.baselines, name)
+            content = self.content(name, settings) if name in CONTENT_ENCODERS else None
             before: Encoder | None = None
             if refitted or split == EVERYTHING:
                 before = run_folder.encoder(run_folder.chosen_on if split == EVERYTHING else split, name)
@@ -101,7 +111,8 @@ class EncoderSteps(PartWriter):
                 parts = run_folder.split(split)
 
                 def train(settings: RetrieveSettings) -> Encoder:
-                    return train_encoder(parts.train, parts.valid, settings, seed, tell, device, content)
+                    body = self.body(settings) if name in ITEM_TOKENS else None
+                    return train_encoder(parts.train, parts.valid, settings, seed, tell, device, content, body)
 
                 if tried:
                     work = self.out / "unfinished" / f"search-{key[:16]}"
@@ -111,7 +122,8 @@ class EncoderSteps(PartWriter):
                 elif before is None:
                     encoder = train(settings)
                 else:
-                    encoder = refit(before, run_folder.fitted(split), seed, tell, device, content)
+                    body = self.body(before.settings) if name in ITEM_TOKENS else None
+                    encoder = refit(before, run_folder.fitted(split), seed, tell, device, content, body)
             encoder.save(folder)
             if part == f"retrieve/{split}":
                 Neighbours(parts.train, encoder, device=device).save(folder)
@@ -120,9 +132,22 @@ class EncoderSteps(PartWriter):
                     save_parts(run_folder.user_parts, folder)
 
     @cached_property
-    def content(self) -> Tensor:
-        """(items, content_dims): what the untuned backbone makes of each item."""
+    def item_states(self) -> Tensor:
+        """(items, hidden size): what the untuned backbone makes of each item."""
         run_folder = self.run_folder
         prompts = run_folder.prompts("whole", run_folder.ranker("whole"))
-        states = item_states(prompts, run_folder.item_file, self.recipe.runtime.score_tokens)
-        return whitened(states, self.recipe.retrieve.content_size)
+        return item_states(prompts, run_folder.item_file, self.recipe.runtime.score_tokens)
+
+    def content(self, name: EncoderName, settings: RetrieveSettings) -> Tensor:
+        """(items, content_dims): what a sequence model is told of each item."""
+        content = whitened(self.item_states, settings.content_size)
+        features = self.run_folder.features
+        if name != SPEEDER_STYLE or not features:
+            return content
+        pictures, codes = torch.zeros(len(content), settings.picture_size), sorted(features)
+        pictures[codes] = whitened(torch.stack([features[code].float().mean(0) for code in codes]), pictures.shape[1])
+        return torch.cat([content, pictures], dim=1)
+
+    def body(self, settings: RetrieveSettings) -> LanguageBody:
+        """The lowest layers of the backbone, as many as the sequence model has."""
+        return LanguageBody.of(self.run_folder.mllm, settings.n_layers)

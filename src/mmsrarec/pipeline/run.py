@@ -27,7 +27,7 @@ from mmsrarec.pipeline.steps import Steps
 from mmsrarec.rankers.registry.registry import candidate_generators, made_from_log
 from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
+from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, EncoderName
 from mmsrarec.runs.current_catalogue import open_catalogue, present_only
 from mmsrarec.runs.fitted_rankers import served_source
 from mmsrarec.runs.provenance import RECIPE
@@ -271,7 +271,7 @@ class Run:
         ranks, measures = "recommend" in stages, "evaluate" in stages
         rows, variants = evaluate.rows, {split: self.variants(split) for split in evaluate.splits}
         sources = [name for named in variants.values() for each in named for name in work.soft_sources_of(each)]
-        content = CONTENT_SASREC in (*rows, self.recipe.retrieve.encoder, *sources)
+        content = not set(CONTENT_ENCODERS).isdisjoint((*rows, self.recipe.retrieve.encoder, *sources))
         reads = (content and {"retrieve", "evaluate"} & {*stages}) or (any(variants.values()) and (ranks or measures))
         if reads or (ranks and MSR in rows):
             yield from ("summarize", "pictures") if reads else ("pictures",)
@@ -337,7 +337,7 @@ class Run:
         evaluate = self.recipe.evaluate
         if MSR in evaluate.rows or any(self.variants(split) for split in evaluate.splits):
             return STAGES
-        if CONTENT_SASREC in evaluate.rows:
+        if not set(CONTENT_ENCODERS).isdisjoint(evaluate.rows):
             return ("pictures", "summarize", "retrieve", "evaluate")
         return ("retrieve", "evaluate") if any(map(needs_stage_2, evaluate.rows)) else ("evaluate",)
 

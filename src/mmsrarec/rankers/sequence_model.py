@@ -1,4 +1,4 @@
-"""The rows "sasrec", "gru4rec", "bert4rec" and "content-sasrec": a sequence model's own scores."""
+"""The rows that are sequence models, "sasrec" to "item-tokens-random": a model's own scores."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
@@ -16,6 +16,7 @@ from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
 if TYPE_CHECKING:  # torch comes along only where a model is trained or loaded
     from torch import Tensor
 
+    from mmsrarec.models.sequence.language_body import LanguageBody
     from mmsrarec.rankers.registry.registry import Source
     from mmsrarec.retrieve.encoder import Encoder
 
@@ -36,6 +37,37 @@ class SequenceModelSettings(RankerSettings):
     mask_prob: float | None = Field(default=None, gt=0, lt=1, description="share of items hidden; only bert4rec")
     id_dropout: float | None = Field(
         default=None, ge=0, le=1, description="share of items known by content alone; only content-sasrec"
+    )
+
+
+class ItemTokensSettings(SequenceModelSettings):
+    """What the rows "item-tokens" and "item-tokens-random" have of their own."""
+
+    embedding_size: int | None = Field(default=64, ge=2, le=1024, description="size of a user's and an item's vector")
+    content_size: int = Field(default=64, ge=1, le=1024, description="principal components of an item's content")
+    n_layers: int | None = Field(default=4, ge=1, le=12, description="lowest layers of the language model")
+    dropout: float | None = Field(default=0.3, ge=0, lt=1, description="share of activations dropped in training")
+    id_dropout: float | None = Field(default=0.1, ge=0, le=1, description="share of items known by content alone")
+    learning_rate: float | None = Field(
+        default=1e-3, gt=0, le=1, description="learning rate of all but the layers, at its highest"
+    )
+    body_learning_rate: float = Field(
+        default=2e-4, ge=0, le=1, description="learning rate of the layers, at its highest"
+    )
+    epochs: int | None = Field(
+        default=10, ge=1, description="passes over the training events, at most; the learning rates fall to their end"
+    )
+
+
+class SpeederStyleSettings(ItemTokensSettings):
+    """What the row "speeder-style" has of its own."""
+
+    picture_size: int = Field(default=16, ge=1, le=1024, description="principal components of an item's picture")
+    modality_dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="share of items whose text or picture a training step drops, each apart"
+    )
+    order_weight: float = Field(
+        default=0.1, ge=0, le=10, description="weight of learning places, and which of two states is earlier"
     )
 
 
@@ -62,18 +94,24 @@ class SequenceRanker(RankerBase):
     logits = True
 
     def __init__(
-        self, settings: BaseModel | None = None, content: "Tensor | None" = None, device: str = "cpu", **values: Any
+        self,
+        settings: BaseModel | None = None,
+        content: "Tensor | None" = None,
+        device: str = "cpu",
+        body: "LanguageBody | None" = None,
+        **values: Any,
     ) -> None:
         """Not fitted yet.
 
         Args:
             settings: What differs from the settings of stage 2.
-            content: (n_items, content_dims) what items are, for the model that knows them by content.
+            content: (n_items, content_dims) what items are, for the models that know them by content.
             device: A torch device to train and to score on.
+            body: The layers of a language model, for the models that are made of them.
             **values: Settings by name.
         """
         super().__init__(settings, **values)
-        self.content, self.device = content, device
+        self.content, self.device, self.body = content, device, body
 
     @classmethod
     def from_source(cls, source: "Source") -> "RankerBase":
@@ -107,9 +145,16 @@ class SequenceRanker(RankerBase):
         rest = np.ones(len(interactions), dtype=bool)
         rest[last] = False
         before = train_encoder(
-            interactions.where(rest), queries_at(interactions, last), settings, seed, None, self.device, self.content
+            interactions.where(rest),
+            queries_at(interactions, last),
+            settings,
+            seed,
+            None,
+            self.device,
+            self.content,
+            self.body,
         )
-        self.encoder = refit(before, interactions, seed, None, self.device, self.content)
+        self.encoder = refit(before, interactions, seed, None, self.device, self.content, self.body)
 
     def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         """(m, c) or (m, n_items) logits."""
@@ -167,3 +212,35 @@ class ContentSasrec(SequenceRanker):
     name = "content-sasrec"
     ranks_new_items = True
     search_space: ClassVar = {**SequenceRanker.search_space, "id_dropout": (0.1, 0.25, 0.5)}
+
+
+class ItemTokens(SequenceRanker):
+    """Pretrained layers of a language model over items known by content and id [extension]."""
+
+    name = "item-tokens"
+    Settings = ItemTokensSettings
+    ranks_new_items = True
+    search_space: ClassVar = {
+        "n_layers": (4, 8),
+        "dropout": (0.2, 0.3, 0.5),
+        "body_learning_rate": (5e-5, 1e-4, 2e-4),
+        "embedding_size": (64, 128),
+    }
+
+
+class ItemTokensRandom(SequenceRanker):
+    """The same layers, drawn at random instead of pretrained: the control of `ItemTokens`."""
+
+    name = "item-tokens-random"
+    Settings = ItemTokensSettings
+    ranks_new_items = True
+    search_space = ItemTokens.search_space
+
+
+class SpeederStyle(SequenceRanker):
+    """Item tokens mixed from modalities, with tasks of place and order (after arXiv 2511.05885) [extension]."""
+
+    name = "speeder-style"
+    Settings = SpeederStyleSettings
+    ranks_new_items = True
+    search_space: ClassVar = {**ItemTokens.search_space, "modality_dropout": (0.0, 0.1, 0.3)}

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmsrarec.models.backbone.settings import LayerSelection
+from mmsrarec.retrieve.settings import EncoderName
 
 
 class PromptFields(BaseModel):
@@ -60,15 +61,12 @@ class Tasks(BaseModel):
     profile: float = Field(default=0.15, ge=0, le=20, description="history -> keywords that describe the user best")
 
 
-SoftSourceName = Literal["sasrec", "gru4rec", "bert4rec", "content-sasrec"]
-
-
 class SoftTokens(BaseModel):
     """Vectors of sequence models in the prompt, one token an item [extension] (CoLLM, arXiv 2310.19488)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sources: tuple[SoftSourceName, ...] = Field(
+    sources: tuple[EncoderName, ...] = Field(
         default=(), description="sequence models whose vectors enter the prompt; none: words alone"
     )
     history: int = Field(default=20, ge=0, le=50, description="newest items of the history that have a soft token")

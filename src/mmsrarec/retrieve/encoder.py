@@ -13,10 +13,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 
 from mmsrarec.data.dataset import IntArray
-from mmsrarec.errors import NotFittedError
-from mmsrarec.models.sequence.content_sasrec import ContentSASRec
+from mmsrarec.errors import MmsrarecError, NotFittedError
+from mmsrarec.models.sequence.content_sasrec import ContentItems, ContentSASRec, KnownItems
 from mmsrarec.models.sequence.encoders import BERT4Rec, GRU4Rec, SASRec, SequenceModel
-from mmsrarec.retrieve.settings import CONTENT_SASREC, RetrieveSettings
+from mmsrarec.models.sequence.item_tokens import ItemTokens
+from mmsrarec.models.sequence.language_body import LanguageBody
+from mmsrarec.models.sequence.modality_experts import ExpertItems
+from mmsrarec.models.sequence.speeder_style import SpeederStyle
+from mmsrarec.retrieve.settings import CONTENT_SASREC, ITEM_TOKENS, SPEEDER_STYLE, RetrieveSettings
 
 Float32Array = NDArray[np.float32]
 MAX_BATCH_TOKENS = 32_768
@@ -103,7 +107,7 @@ class Encoder:
     @property
     def knows_content(self) -> NDArray[np.bool_]:
         """(n_items,) mask of the items that the model knows by their content, without any interaction."""
-        return np.full(self.n_items, isinstance(self.model, ContentSASRec))
+        return np.full(self.n_items, isinstance(self.model.items, KnownItems))
 
     @torch.no_grad()
     def item_vectors(self) -> Float32Array:
@@ -112,15 +116,17 @@ class Encoder:
         return self.model.items.weight[: self.n_items].float().cpu().numpy()
 
     def without_ids(self, items: NDArray[np.bool_]) -> "Encoder":
-        """The model with some items represented by content alone, as cold items are; others than content-sasrec cannot.
+        """The model with some items represented by content alone, as cold items are; models of ids alone cannot.
 
         Args:
             items: (n_items,) mask of the items.
         """
-        if not (isinstance(self.model, ContentSASRec) and items.any()):
+        if not (isinstance(self.model.items, KnownItems) and items.any()):
             return self
         model = copy.deepcopy(self.model)
-        model.items.known[: self.n_items][torch.as_tensor(items).to(model.scale.device)] = 0
+        vectors = model.items
+        assert isinstance(vectors, KnownItems)
+        vectors.known[: self.n_items][torch.as_tensor(items).to(model.scale.device)] = 0
         return replace(self, model=model)
 
     def save(self, folder: Path) -> None:
@@ -131,6 +137,8 @@ class Encoder:
             weights[KNOWN_ITEMS_KEY] = torch.as_tensor(self.known)
         save_file(weights, folder / "encoder.safetensors")
         record = {"n_items": self.n_items, "settings": self.settings.model_dump(), "curve": self.curve}
+        if isinstance(self.model, ItemTokens):
+            record["body"] = self.model.body.record()
         (folder / "encoder.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     @classmethod
@@ -148,19 +156,39 @@ class Encoder:
             record = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
             settings = RetrieveSettings.model_validate(record["settings"])
             curve = tuple((float(loss), float(ndcg)) for loss, ndcg in record["curve"])
-            model = new_model(record["n_items"], settings)
             weights = load_file(folder / "encoder.safetensors")
+            body = LanguageBody(**record["body"], opening=weights["opening"]) if "body" in record else None
+            model = new_model(record["n_items"], settings, body)
             known = weights.pop(KNOWN_ITEMS_KEY, None)
             model.load_state_dict(weights)
         except FileNotFoundError as e:
             raise NotFittedError(f"no trained encoder in {folder}: run stage 2 (retrieve) first") from e
-        except (ValueError, KeyError, RuntimeError, SafetensorError) as e:
+        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError, MmsrarecError) as e:
             raise NotFittedError(f"{folder} holds no encoder of this version: remove it and run stage 2 again") from e
         return cls(model.to(device), settings, curve, None if known is None else known.numpy())
 
 
-def new_model(n_items: int, s: RetrieveSettings) -> SequenceModel:
-    """Build the model that the settings name, untrained."""
+def new_model(n_items: int, s: RetrieveSettings, body: LanguageBody | None = None) -> SequenceModel:
+    """Build the model that the settings name, untrained.
+
+    Args:
+        n_items: The number of items.
+        s: The settings.
+        body: The layers of a language model, which only item-tokens needs.
+
+    Raises:
+        MmsrarecError: The layers are needed and not given.
+    """
+    if s.encoder in ITEM_TOKENS:
+        if body is None:
+            raise MmsrarecError(f"{s.encoder} reads items by the layers of a language model: give it a LanguageBody")
+        if s.encoder == SPEEDER_STYLE:
+            experts = ExpertItems(n_items, 1, s.embedding_size, s.content_size, s.picture_size)
+            return SpeederStyle(
+                n_items, s.embedding_size, s.dropout, experts, s.id_dropout, body, s.modality_dropout, s.order_weight
+            )
+        items = ContentItems(n_items, 1, s.embedding_size, s.content_size)
+        return ItemTokens(n_items, s.embedding_size, s.dropout, items, s.id_dropout, body)
     if s.encoder == "gru4rec":
         return GRU4Rec(n_items, s.embedding_size, s.n_layers, s.dropout)
     if s.encoder == "bert4rec":

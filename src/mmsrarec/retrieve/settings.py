@@ -4,10 +4,18 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-EncoderName = Literal["sasrec", "gru4rec", "bert4rec", "content-sasrec"]
+EncoderName = Literal[
+    "sasrec", "gru4rec", "bert4rec", "content-sasrec", "item-tokens", "item-tokens-random", "speeder-style"
+]
 ENCODERS: tuple[EncoderName, ...] = get_args(EncoderName)
 CONTENT_SASREC: EncoderName = "content-sasrec"
-"""The encoder that reads item content. It needs stage 1, and the others do not."""
+"""The encoder by whose item content new items are ranked."""
+SPEEDER_STYLE: EncoderName = "speeder-style"
+"""The encoder whose items are mixed from modalities."""
+ITEM_TOKENS: tuple[EncoderName, ...] = ("item-tokens", "item-tokens-random", SPEEDER_STYLE)
+"""The encoders whose layers are those of the language model; "random" are they as drawn before it was trained."""
+CONTENT_ENCODERS: tuple[EncoderName, ...] = (CONTENT_SASREC, *ITEM_TOKENS)
+"""The encoders that read item content. They need stage 1, and the others do not."""
 
 
 class EncoderSettings(BaseModel):
@@ -26,6 +34,12 @@ class EncoderSettings(BaseModel):
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="share of activations dropped while training")
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="learning rate of AdamW")
+    body_learning_rate: float = Field(
+        default=2e-4,
+        ge=0,
+        le=1,
+        description="learning rate of the language model's layers, at its highest; only item-tokens",
+    )
     weight_decay: float = Field(default=0.0, ge=0, le=10, description="decay of AdamW")
     batch_size: int = Field(
         default=512,
@@ -48,13 +62,28 @@ class EncoderSettings(BaseModel):
     )
 
     content_size: int = Field(
-        default=64, ge=1, le=1024, description="principal components of an item's content; only content-sasrec"
+        default=64, ge=1, le=1024, description="principal components of an item's content; content-sasrec, item-tokens"
     )
     id_dropout: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="share of items that a training step represents by content alone; only content-sasrec",
+        description="share of items that a training step represents by content alone; content-sasrec, item-tokens",
+    )
+    picture_size: int = Field(
+        default=16, ge=1, le=1024, description="principal components of an item's picture; only speeder-style"
+    )
+    modality_dropout: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="share of items whose text, and of those whose picture, a training step drops; only speeder-style",
+    )
+    order_weight: float = Field(
+        default=0.1,
+        ge=0,
+        le=10,
+        description="weight of learning which place a state has and which of two is earlier; only speeder-style",
     )
 
     @model_validator(mode="after")

@@ -1,7 +1,9 @@
 """The training of stage 2's sequence encoder, or of another sequence model, on the training interactions."""
 
+import math
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +16,16 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.sequence.catalogue_softmax import catalogue_loss
 from mmsrarec.models.sequence.content_sasrec import ContentSASRec
 from mmsrarec.models.sequence.encoders import SequenceModel, fill
+from mmsrarec.models.sequence.item_tokens import ItemTokens
+from mmsrarec.models.sequence.language_body import LanguageBody
 from mmsrarec.retrieve.encoder import Encoder, new_model
 from mmsrarec.retrieve.settings import RetrieveSettings
 
 PassCallback = Callable[[int, float, float], None]
 """Called after every pass with its number from 1, the mean training loss and the validation NDCG@10."""
 
+WARM_UP = 0.5
+"""Passes in which the learning rates of a language model's layers, and of what is around them, rise."""
 MOST_VALIDATED = 4000
 """Validation queries that decide when to stop, at most: more cost time and change no decision."""
 
@@ -32,6 +38,7 @@ def train_encoder(
     progress: PassCallback | None = None,
     device: str = "cpu",
     content: Tensor | None = None,
+    body: LanguageBody | None = None,
 ) -> Encoder:
     """Train a model by cross-entropy, and keep the pass with the best validation NDCG@10.
 
@@ -49,13 +56,14 @@ def train_encoder(
         seed: Seed of weights, batches and dropout.
         progress: Called after every pass.
         device: A torch device.
-        content: (n_items, content_dims) item content, which only content-sasrec needs.
+        content: (n_items, content_dims) item content, which content-sasrec and item-tokens need.
+        body: The layers of a language model, which only item-tokens needs.
 
     Returns:
         The trained encoder with its learning curve.
 
     Raises:
-        MmsrarecError: If there are no training interactions, or content is needed and not given.
+        MmsrarecError: If there are no training interactions, or content or layers are needed and not given.
     """
     if not len(train):
         raise MmsrarecError("no training events to learn an encoder from: check the split and the filters")
@@ -66,20 +74,18 @@ def train_encoder(
         devices=[] if device == "cpu" else None  # dropout draws from the global state
     ):
         torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
-        model = new_model(train.n_items, settings).reset(torch.Generator().manual_seed(seed)).to(device)
-        if isinstance(model, ContentSASRec):
+        model = new_model(train.n_items, settings, body).reset(torch.Generator().manual_seed(seed)).to(device)
+        if isinstance(model, ContentSASRec | ItemTokens):
             if content is None:
                 raise MmsrarecError(f"{settings.encoder} learns from what items are: tell it their content")
             model.set_content(content, torch.as_tensor(train.counts > 0))
+        if isinstance(model, ItemTokens):
+            assert body is not None
+            model.start_from(None if settings.encoder == "item-tokens-random" else body.weights)
         averaged = deepcopy(model).eval().requires_grad_(False)
         steps, steps_per_pass = 0, max(1, len(train) // settings.batch_size)
-        optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=settings.learning_rate,
-            betas=(0.9, 0.98),
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        optimizer = _optimizer(model, settings)
+        full_rates = [float(group["lr"]) for group in optimizer.param_groups]
         best_ndcg, best_pass = -1.0, 0
         best_weights: dict[str, Tensor] = {}
         curve: list[tuple[float, float]] = []
@@ -87,14 +93,20 @@ def train_encoder(
             model.train()
             losses: list[float] = []
             for items in _batches(train, settings, model.pad, rng):
+                model.progress_to(min(steps / (steps_per_pass * settings.epochs), 1.0))
                 loss = _loss(model, items, settings, rng)
                 optimizer.zero_grad(set_to_none=True)
+                if isinstance(model, ItemTokens):
+                    share = _rate_share(steps / steps_per_pass, settings.epochs)
+                    for group, rate in zip(optimizer.param_groups, full_rates, strict=True):
+                        group["lr"] = rate * share
                 loss.backward()  # pyright: ignore[reportUnknownMemberType]
                 optimizer.step()  # pyright: ignore[reportUnknownMemberType]
                 steps += 1
                 # at first the average is over few steps, so that the untrained weights soon drop out of it
                 _follow(averaged, model, max(1 / steps_per_pass, 10 / (10 + steps)))
                 losses.append(loss.item())
+            averaged.progress_to(min((steps - 1) / (steps_per_pass * settings.epochs), 1.0))
             ndcg = _ndcg_at_10(Encoder(averaged, settings), valid)
             curve.append((float(np.mean(losses)), ndcg))
             if progress is not None:
@@ -106,6 +118,21 @@ def train_encoder(
                 break
     averaged.load_state_dict(best_weights)
     return Encoder(averaged, settings, tuple(curve), train.counts > 0)
+
+
+def _optimizer(model: SequenceModel, s: RetrieveSettings) -> torch.optim.AdamW:
+    """AdamW; the layers of a language model have a learning rate of their own."""
+    layers = {id(weight) for weight in model.layers.parameters()} if isinstance(model, ItemTokens) else set[int]()
+    own = [weight for weight in model.parameters() if id(weight) not in layers]
+    groups: list[dict[str, Any]] = [{"params": own, "lr": s.learning_rate}]
+    if isinstance(model, ItemTokens):
+        groups.append({"params": list(model.layers.parameters()), "lr": s.body_learning_rate})
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=s.weight_decay, fused=True)
+
+
+def _rate_share(passes: float, all_passes: int) -> float:
+    """The share of the full learning rates: it rises during `WARM_UP` passes, and falls to zero as a cosine."""
+    return min(1.0, passes / WARM_UP) * (1 + math.cos(math.pi * min(passes / all_passes, 1.0))) / 2
 
 
 @torch.no_grad()
@@ -122,6 +149,7 @@ def refit(
     progress: PassCallback | None = None,
     device: str = "cpu",
     content: Tensor | None = None,
+    body: LanguageBody | None = None,
 ) -> Encoder:
     """Train the model anew for as many passes as were best on validation.
 
@@ -134,14 +162,15 @@ def refit(
         seed: Seed of weights, batches and dropout.
         progress: Called after every pass.
         device: A torch device.
-        content: (n_items, content_dims) item content, which only content-sasrec needs.
+        content: (n_items, content_dims) item content, which content-sasrec and item-tokens need.
+        body: The layers of a language model, which only item-tokens needs.
 
     Returns:
         The encoder of the last pass.
     """
     no_queries = queries_at(interactions, np.empty(0, dtype=np.int64))
     settings = encoder.settings.model_copy(update={"epochs": encoder.best_pass})
-    return train_encoder(interactions, no_queries, settings, seed, progress, device, content)
+    return train_encoder(interactions, no_queries, settings, seed, progress, device, content, body)
 
 
 def _batches(train: Interactions, s: RetrieveSettings, pad: int, rng: np.random.Generator) -> Iterator[IntArray]:
@@ -173,10 +202,19 @@ def _loss(model: SequenceModel, items_bt: IntArray, s: RetrieveSettings, rng: np
     device = model.scale.device
     tokens_bt, target_bt = (torch.as_tensor(part).to(device) for part in model.training_batch(items_bt, rng))
     predicted_bt = target_bt != model.pad
-    states, target = model(tokens_bt)[predicted_bt], target_bt[predicted_bt]
+    states_btd = model(tokens_bt)
+    loss = _next_item_loss(model, states_btd[predicted_bt], target_bt[predicted_bt], s, rng)
+    auxiliary = model.auxiliary_loss(states_btd, predicted_bt, rng)
+    return loss if auxiliary is None else loss + auxiliary
+
+
+def _next_item_loss(
+    model: SequenceModel, states: Tensor, target: Tensor, s: RetrieveSettings, rng: np.random.Generator
+) -> Tensor:
+    """The mean cross-entropy of (m,) items after (m, d) states."""
     if s.loss == "softmax" or s.negatives >= model.n_items:
         return catalogue_loss(states, model.items.weight[: model.n_items], target, getattr(torch, s.logits_dtype))
-    sample = torch.as_tensor(rng.choice(model.n_items, s.negatives, replace=False)).to(device)
+    sample = torch.as_tensor(rng.choice(model.n_items, s.negatives, replace=False)).to(states.device)
     target_logits = (states * model.items(target)).sum(-1, keepdim=True)
     # a sampled item stands for n_items / negatives of them, so that the sum estimates the full softmax's
     sample_logits = model.logits(states, sample) + float(np.log(model.n_items / s.negatives))

@@ -11,7 +11,14 @@ from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.vision.class_words import class_words_hash
 from mmsrarec.rankers.registry.settings import encoder_settings, space_of
 from mmsrarec.recommend.ablations import variant_named
-from mmsrarec.retrieve.settings import CONTENT_SASREC, EncoderName, EncoderSettings, RetrieveSettings
+from mmsrarec.retrieve.settings import (
+    CONTENT_ENCODERS,
+    ITEM_TOKENS,
+    SPEEDER_STYLE,
+    EncoderName,
+    EncoderSettings,
+    RetrieveSettings,
+)
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
 from mmsrarec.runs.soft_vectors import held_out_part
 from mmsrarec.summarize import prompts
@@ -140,12 +147,16 @@ class Fingerprints:
         """Of a sequence model, stage 2's encoder among them."""
         part, settings = self.run_folder.encoder_part(split, name, refit), set(EncoderSettings.model_fields)
         items: dict[str, Any] = {}
-        if name == CONTENT_SASREC:
+        if name in CONTENT_ENCODERS:
             item_settings = self.run_folder.recommend_settings("whole").model_dump(include=ITEM_SETTINGS)
             items = {"told": item_settings, "model": self.model, "texts": self.texts}
             items |= {part_name: self.run_folder.recorded(part_name) for part_name in ("pictures", "summarize")}
         else:
             settings -= {"content_size", "id_dropout"}
+        if name not in ITEM_TOKENS:
+            settings.remove("body_learning_rate")
+        if name != SPEEDER_STYLE:
+            settings -= {"picture_size", "modality_dropout", "order_weight"}
         evaluate = self.recipe.evaluate
         trained = encoder_settings(self.recipe.retrieve, evaluate.baselines, name).model_dump(include=settings)
         if name != self.recipe.retrieve.encoder and searched(name, evaluate):

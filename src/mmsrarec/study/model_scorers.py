@@ -30,7 +30,7 @@ from mmsrarec.recommend.ablations import WORDS_ALONE
 from mmsrarec.recommend.ranking.context_only import ContextOnly
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
-from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS, EncoderName
+from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, EncoderName
 from mmsrarec.runs.fingerprints import search_settings
 from mmsrarec.runs.fitted_rankers import load_fitted
 from mmsrarec.runs.run_folder import MSR, RunFolder, adapter_part, msr_part
@@ -96,7 +96,7 @@ class Scorers:
             return self.run_folder.encoder(self.name, name).without_ids(self.hidden)
 
         ranker = self._ranker(name, replace(self.source(name), train=self.split.train, encoder=encoder))
-        return ranker if name == CONTENT_SASREC else HiddenItems(ranker, self.hidden)
+        return ranker if name in CONTENT_ENCODERS else HiddenItems(ranker, self.hidden)
 
     def source(self, name: str) -> Source:
         """What a ranker is made from for the test."""

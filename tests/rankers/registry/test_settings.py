@@ -7,8 +7,9 @@ from pydantic import ValidationError
 from test_registry import SETTINGS
 
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.registry.settings import SPACES, BaselineSettings, encoder_settings, space_of
-from mmsrarec.retrieve.settings import ENCODERS, RetrieveSettings
+from mmsrarec.rankers.registry.settings import SPACES, BaselineSettings, encoder_settings, space_of, table_of
+from mmsrarec.rankers.sequence_model import ItemTokensSettings
+from mmsrarec.retrieve.settings import ENCODERS, ITEM_TOKENS, EncoderName, RetrieveSettings
 from mmsrarec.runs.recipe import load_recipe, to_toml
 
 
@@ -46,6 +47,22 @@ def test_a_sequence_model_has_its_own_settings_and_stage_2s_are_those_of_retriev
         encoder_settings(own, BaselineSettings.model_validate({"sasrec": {"learning_rate": 0.1}}), "sasrec")
     with pytest.raises(MmsrarecError, match=r"evaluate\.baselines\.bert4rec.*heads \(2\) must divide dims \(9\)"):
         encoder_settings(own, BaselineSettings.model_validate({"bert4rec": {"embedding_size": 9}}), "bert4rec")
+
+
+@pytest.mark.parametrize("name", ITEM_TOKENS)
+def test_item_tokens_have_usual_settings_of_their_own(name: EncoderName) -> None:
+    """What suits a small transformer suits no layers of a language model."""
+    own, usual = RetrieveSettings(n_layers=1, dropout=0.7, max_length=9), ItemTokensSettings()
+    found = encoder_settings(own, BaselineSettings(), name)
+    assert (found.n_layers, found.dropout, found.epochs) == (usual.n_layers, usual.dropout, usual.epochs)
+    assert found.max_length == 9
+    tables = BaselineSettings.model_validate({table_of(name): {"n_layers": 2, "body_learning_rate": 1e-5}})
+    found = encoder_settings(own, tables, name)
+    assert (found.n_layers, found.body_learning_rate, found.dropout) == (2, 1e-5, usual.dropout)
+    searching = own.model_copy(update={"encoder": name})
+    assert encoder_settings(searching, BaselineSettings(), name) is searching
+    with pytest.raises(MmsrarecError, match=r"is the encoder of stage 2, set retrieve\.n_layers instead"):
+        encoder_settings(searching, tables, name)
 
 
 def test_tables_of_baselines_are_read_and_written(tmp_path: Path) -> None:

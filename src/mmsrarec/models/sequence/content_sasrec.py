@@ -5,11 +5,13 @@ in training, so that the content learns to stand alone, as in DropoutNet (Volkov
 Shapes: n items, d dimensions of a backbone's states, k of the content, e of an item's vector.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmsrarec.data.dataset import IntArray
@@ -36,8 +38,8 @@ def whitened(states: Tensor, dims: int) -> Tensor:
     return F.pad(components, (0, dims - n_components)).float()
 
 
-class ContentItems(nn.Module):
-    """Item vectors made of a learned vector for each known item and a linear map of the content.
+class KnownItems(nn.Module, ABC):
+    """Item vectors made of an id, for each known item, and of what items are.
 
     Attributes:
         content: (n + others, k) float32, the content of each token.
@@ -52,20 +54,54 @@ class ContentItems(nn.Module):
     def __init__(self, n_items: int, others: int, dims: int, content_dims: int) -> None:
         super().__init__()
         self.ids = nn.Embedding(n_items + others, dims)
-        self.map = nn.Linear(content_dims, dims)
         self.register_buffer("content", torch.zeros(n_items + others, content_dims))
         self.register_buffer("known", torch.ones(n_items + others, 1))
         self.register_buffer("left_out", torch.zeros(n_items + others, 1), persistent=False)
 
     @property
+    def id_weight(self) -> Tensor:
+        """(n + others, 1): 1 where an item's id counts, else 0."""
+        return self.known * (1 - self.left_out) if self.training else self.known
+
+    @property
+    @abstractmethod
     def weight(self) -> Tensor:
         """(n + others, e) vectors of all tokens."""
-        id_weight = self.known * (1 - self.left_out) if self.training else self.known
-        return self.ids.weight * id_weight + self.map(self.content)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(b, t) tokens -> (b, t, e) vectors."""
         return F.embedding(tokens, self.weight)
+
+    def set_content(self, content: Tensor, known: Tensor) -> None:
+        """Set what the items are.
+
+        Args:
+            content: (n, up to k) content of all items; columns that are not given stay zeros.
+            known: (n,) bool, whether an item has training interactions.
+        """
+        self.content[: len(content), : content.shape[1]] = content.to(self.content)
+        self.known[: len(known), 0] = known.to(self.known)
+
+    def leave_out(self, items: NDArray[np.bool_]) -> None:
+        """Drop the ids of items in the training steps that follow.
+
+        Args:
+            items: (n,) mask of the items.
+        """
+        self.left_out[: len(items), 0] = torch.as_tensor(items).to(self.left_out)
+
+
+class ContentItems(KnownItems):
+    """Item vectors made of a learned vector for each known item and a linear map of the content."""
+
+    def __init__(self, n_items: int, others: int, dims: int, content_dims: int) -> None:
+        super().__init__(n_items, others, dims, content_dims)
+        self.map = nn.Linear(content_dims, dims)
+
+    @property
+    def weight(self) -> Tensor:
+        """(n + others, e) vectors of all tokens."""
+        return self.ids.weight * self.id_weight + self.map(self.content)
 
 
 class ContentSASRec(SASRec):
@@ -100,11 +136,9 @@ class ContentSASRec(SASRec):
             content: (n, k) content of all items.
             known: (n,) bool, whether an item has training interactions.
         """
-        self.items.content[: self.n_items] = content.to(self.items.content)
-        self.items.known[: self.n_items, 0] = known.to(self.items.known)
+        self.items.set_content(content, known)
 
     def training_batch(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
         """As in `SASRec`; the ids to drop in this step are drawn first."""
-        left_out = torch.tensor(rng.random(self.n_items) < self.id_dropout)
-        self.items.left_out[: self.n_items, 0] = left_out.to(self.items.left_out)
+        self.items.leave_out(rng.random(self.n_items) < self.id_dropout)
         return super().training_batch(items_bt, rng)

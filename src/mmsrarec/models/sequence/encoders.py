@@ -5,6 +5,7 @@ Tensor names carry their shape: b windows, t tokens of a window, d dimensions, h
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -66,6 +67,24 @@ class SequenceModel(nn.Module, ABC):
             (b, t) tokens, and (b, t) the item that each state must predict, `pad` for none.
         """
 
+    def progress_to(self, share: float) -> None:
+        """Called before a training step with the share of the training that is over, in [0, 1)."""
+        _ = share
+
+    def auxiliary_loss(self, states_btd: Tensor, real_bt: Tensor, rng: np.random.Generator) -> Tensor | None:
+        """What is learned beside the next item.
+
+        Args:
+            states_btd: (b, t, d) states of a training batch.
+            real_bt: (b, t) bool, the states that predict an item.
+            rng: The random state.
+
+        Returns:
+            () a loss with its weight; None for most models.
+        """
+        _ = states_btd, real_bt, rng
+        return None
+
     def reset(self, generator: torch.Generator) -> "SequenceModel":
         """Draw all weights anew.
 
@@ -80,7 +99,8 @@ class SequenceModel(nn.Module, ABC):
                 nn.init.normal_(module.weight, std=0.02, generator=generator)
             elif isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight, generator=generator)
-                nn.init.zeros_(module.bias)
+                if cast("Tensor | None", module.bias) is not None:
+                    nn.init.zeros_(module.bias)
             elif isinstance(module, nn.GRU):
                 for name, weight in module.named_parameters():
                     if name.startswith("bias"):

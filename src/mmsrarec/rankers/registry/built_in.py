@@ -9,12 +9,20 @@ from mmsrarec.rankers.neighbours_only import NeighboursOnly
 from mmsrarec.rankers.popularity import Popularity, PopularityAsOf, RecentPopularity
 from mmsrarec.rankers.random_scores import Random
 from mmsrarec.rankers.ranker_base import RankerBase
-from mmsrarec.rankers.sequence_model import Bert4rec, ContentSasrec, Gru4rec, Sasrec
+from mmsrarec.rankers.sequence_model import (
+    Bert4rec,
+    ContentSasrec,
+    Gru4rec,
+    ItemTokens,
+    ItemTokensRandom,
+    Sasrec,
+    SpeederStyle,
+)
 from mmsrarec.rankers.sequential_rules import SequentialRules
 from mmsrarec.rankers.user_knn import UserKnn
 
 _CLASSES: tuple[type[RankerBase], ...] = (
     *(Random, Popularity, PopularityAsOf, RecentPopularity, SequentialRules, ItemKnn, UserKnn, Als, Ease),
-    *(Sasrec, Gru4rec, Bert4rec, ContentSasrec, NeighboursOnly),
+    *(Sasrec, Gru4rec, Bert4rec, ContentSasrec, ItemTokens, ItemTokensRandom, SpeederStyle, NeighboursOnly),
 )
 BUILT_IN: Mapping[str, type[RankerBase]] = {ranker.name: ranker for ranker in _CLASSES}

@@ -16,7 +16,7 @@ from mmsrarec.rankers.item_knn import ItemKnnSettings
 from mmsrarec.rankers.popularity import RecentPopularitySettings
 from mmsrarec.rankers.registry.built_in import BUILT_IN
 from mmsrarec.rankers.registry.plugins import plugin_class, plugins
-from mmsrarec.rankers.sequence_model import SequenceModelSettings
+from mmsrarec.rankers.sequence_model import ItemTokensSettings, SequenceModelSettings, SpeederStyleSettings
 from mmsrarec.rankers.sequential_rules import SequentialRulesSettings
 from mmsrarec.rankers.user_knn import UserKnnSettings
 from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
@@ -37,6 +37,9 @@ class BaselineSettings(BaseModel):
     gru4rec: SequenceModelSettings = SequenceModelSettings()
     bert4rec: SequenceModelSettings = SequenceModelSettings()
     content_sasrec: SequenceModelSettings = SequenceModelSettings()
+    item_tokens: ItemTokensSettings = ItemTokensSettings()
+    item_tokens_random: ItemTokensSettings = ItemTokensSettings()
+    speeder_style: SpeederStyleSettings = SpeederStyleSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -95,11 +98,11 @@ def encoder_settings(retrieve: RetrieveSettings, baselines: BaselineSettings, na
     Raises:
         MmsrarecError: Stage 2's own encoder has a table among the baselines, or the settings do not fit together.
     """
-    own = baselines.of(name)
+    own, usual = baselines.of(name), BaselineSettings().of(name)
     table = f"evaluate.baselines.{table_of(name)}"
     if name == retrieve.encoder:
-        if own:
-            raise MmsrarecError(f"{table}: {name} is the encoder of stage 2, set retrieve.{next(iter(own))} instead")
+        if changed := [setting for setting in own if own[setting] != usual.get(setting)]:
+            raise MmsrarecError(f"{table}: {name} is the encoder of stage 2, set retrieve.{changed[0]} instead")
         return retrieve
     try:
         return RetrieveSettings.model_validate(retrieve.model_dump() | own | {"encoder": name})
