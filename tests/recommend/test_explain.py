@@ -84,7 +84,7 @@ def test_somebody_new_is_told_what_speaks_of_the_item() -> None:
 
 
 def one_by_one(prompts: Prompts, context: PromptContext, kind: str, item: int | None) -> PromptContext | None:
-    """The prompt context without a reason of the answer_function's, made by hand."""
+    """The prompt context without a reason of the asker's, made by hand."""
     if kind in ("history", "similar"):
         return replace(context, **{kind: tuple(code for code in getattr(context, kind) if code != item)})
     return replace(context, votes=()) if kind == "similar_keywords" else None
