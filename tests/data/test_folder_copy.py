@@ -62,4 +62,4 @@ def test_a_picture_outside_the_folder_is_not_taken(tmp_path: Path) -> None:
     except DataError:
         return  # refused at the door already
     assert copy_data(dataset, source, tmp_path / "deep" / "copy", pictures=True) == 0
-    assert [path for path in (tmp_path / "deep").rglob("*.png")] == []
+    assert list((tmp_path / "deep").rglob("*.png")) == []
