@@ -8,29 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from mmsrarec.cli.app import verb
-from mmsrarec.cli.data_verbs import sample
 from mmsrarec.cli.format import fit_text
-from mmsrarec.cli.options import Data, Device, Out, Overrides, RecipeFile, RunFolder
+from mmsrarec.cli.options import Data, Device, Out, Overrides, RecipeFile, RunFolder, read_shard
 from mmsrarec.core.progress import Progress
-from mmsrarec.errors import MmsrarecError
-
-
-@verb("demo")
-def demo(
-    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/sample"),
-    data: Annotated[Path, typer.Option(help="Where the catalogue is drawn, if it is not there yet.")] = Path(
-        "data/sample"
-    ),
-    overrides: Overrides = None,
-) -> dict[str, Any]:
-    """The whole method on a small catalogue, from nothing to a report."""
-    from mmsrarec.data.folder import is_data_folder
-    from mmsrarec.runs.recipe import load_recipe
-
-    recipe = load_recipe("sample", [f"data={json.dumps(str(data))}", *(overrides or [])])
-    if not is_data_folder(data):
-        sample(data, recipe.seed)
-    return _run(recipe, out, None)
 
 
 @verb("fit", people=fit_text)
@@ -70,7 +50,7 @@ def summarize(
     device: Device = None,
 ) -> dict[str, Any]:
     """Stage 1 alone: items become keywords."""
-    part = _shard(shard)
+    part = read_shard(shard)
     return _load_and_run(recipe, out, overrides, ("summarize",), tune, part, device)
 
 
@@ -109,16 +89,6 @@ def refit(run: RunFolder, data: Data = None, device: Device = None) -> dict[str,
     from mmsrarec.pipeline.run import refit
 
     return refit(run, Progress(), data, device)
-
-
-def _shard(text: str | None) -> tuple[int, int] | None:
-    """(0, 4) from "1/4"."""
-    if text is None:
-        return None
-    first, _, count = text.partition("/")
-    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
-        raise MmsrarecError(f"--shard {text}: expected I/N with I from 1 to N, such as --shard 1/4")
-    return int(first) - 1, int(count)
 
 
 def _load_and_run(
