@@ -25,7 +25,7 @@ from mmsrarec.errors import MissingDependencyError
 from mmsrarec.evaluate.hyperparameter_search import save_tries, search_encoder
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.warm_up import draw_from, grids, projector_of, warm_up
+from mmsrarec.models.backbone.warm_up import PROJECTOR, draw_from, grids, projector_of, warm_up
 from mmsrarec.models.sequence.content_sasrec import whitened
 from mmsrarec.models.untyped import load_tensors, save_tensors
 from mmsrarec.models.vision import image_features
@@ -50,7 +50,6 @@ from mmsrarec.summarize.language.detection import CatalogueWords
 from mmsrarec.summarize.prompts import image_prompt
 from mmsrarec.summarize.summarizer import summarize
 
-PROJECTOR = "projector.safetensors"
 Shard = tuple[int, int]
 
 

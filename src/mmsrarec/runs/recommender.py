@@ -36,6 +36,7 @@ from mmsrarec.runs.answers.arguments import (
     checked_ids,
     checked_words,
 )
+from mmsrarec.runs.answers.arrangement import NO_RULES, Arrangement
 from mmsrarec.runs.answers.batch import ONE_OR_MANY, recommend_table, score_table
 from mmsrarec.runs.answers.generators import catalogue_generator, served_generators, with_preferred
 from mmsrarec.runs.answers.options import Histories, Options, PreferenceOptions, TableOptions, UserIds
@@ -91,11 +92,11 @@ class Recommender:
         fused = run_folder.fusion(run_folder.chosen_on, "full")
         if isinstance(prompts, NoPrompts):
             self.scorer, fused = count_scorer(self.retrieval.train), load_rankers(run_folder.folder)
-        learned = None if generator else fused
+        self.learned = learned = None if generator else fused
         self.fusion = learned if learned and learned.improves and run_folder.served == "whole" else None
-        rankers = served_generators(run_folder, split, learned.generators) if learned else ()
-        self.generators: tuple[CandidateGenerator, ...] = rankers if self.fusion else ()
-        self.generator: Ranker = generator or catalogue_generator(run_folder, split, rankers, learned)
+        self.proposing = served_generators(run_folder, split, learned.generators) if learned else ()
+        self.generators: tuple[CandidateGenerator, ...] = self.proposing if self.fusion else ()
+        self.generator: Ranker = generator or catalogue_generator(run_folder, split, self.proposing, learned)
         self.cold_generator = PopularityAsOf().fit(self.retrieval.train)
         self.reasons = Reasons(self.dataset, run_folder.keywords, prompts, batch)
         self.questions = Questions(self.dataset, run_folder.recipe.evaluate.repeat_consumption == "allow")
@@ -176,7 +177,7 @@ class Recommender:
             UnknownIdError: Nobody of that id, or no known item in the history.
             MmsrarecError: An argument of another kind.
         """
-        k, preferences, reasons = checked_count("k", k), self._preferences(more, less), checked_flag("reasons", reasons)
+        k, preferences, reasons = checked_count("k", k), self.preferences(more, less), checked_flag("reasons", reasons)
         strict = checked_flag("strict", strict)
         again = None if allow_seen is None else checked_flag("allow_seen", allow_seen)
         may, notes = self.questions.allowed(self.available, exclude, among)
@@ -261,19 +262,19 @@ class Recommender:
         Raises:
             UnknownIdError: An unknown item or user; the message lists them.
         """
-        ids, preferences = checked_ids("candidates", candidates), self._preferences(more, less)
+        ids, preferences = checked_ids("candidates", candidates), self.preferences(more, less)
         if users is not None:
             if user is not None or history is not None:
                 raise MmsrarecError(ONE_OR_MANY)
             codes = self.questions.codes(ids)
-            return score_table(lambda query: self._scored(query, codes, preferences), self.questions, ids, users)
+            return score_table(lambda query: self.scored(query, codes, preferences), self.questions, ids, users)
         if not ids and user is None and history is None:
             return {}
         (query, left_out), codes = self.questions.query(user, history), self.questions.codes(ids)
         remark_all(left_out_notes(left_out))
-        return dict(zip(ids, self._scored(query, codes, preferences).tolist(), strict=True))
+        return dict(zip(ids, self.scored(query, codes, preferences).tolist(), strict=True))
 
-    def _scored(self, query: Queries, codes: IntArray, preferences: UserPreferences) -> FloatArray:
+    def scored(self, query: Queries, codes: IntArray, preferences: UserPreferences) -> FloatArray:
         """(c,) scores of (c,) items, each the same whatever else is asked."""
         if not len(codes):
             return np.empty(0)
@@ -318,7 +319,7 @@ class Recommender:
         """
         if isinstance(self.prompts, NoPrompts):
             raise NotFittedError(f"{NOTE}, so there is nothing to leave out: recommend() tells what spoke for an item")
-        item_id, preferences = checked_id("item", item), self._preferences(more, less)
+        item_id, preferences = checked_id("item", item), self.preferences(more, less)
         codes = self.questions.codes([item_id])
         query, left_out = self.questions.query(user, history)
         remark_all(left_out_notes(left_out))
@@ -336,6 +337,7 @@ class Recommender:
         reasons: bool = True,
         left_out: Sequence[str] = (),
         allowed: NDArray[np.bool_] | None = None,
+        arrangement: Arrangement | None = None,
     ) -> Recommendations:
         """The k best items at one query. To somebody without a history, popular items are proposed.
 
@@ -348,8 +350,9 @@ class Recommender:
             reasons: Whether to measure what carried each item.
             left_out: Ids of the history that the run does not know.
             allowed: (items,) what may be recommended; whatever is available unless given.
+            arrangement: Rules for the order beside the scores.
         """
-        notes = [*unmet_notes(preferences, self._shown), *left_out_notes(left_out)]
+        notes = [*unmet_notes(preferences, self.shown_keywords), *left_out_notes(left_out)]
         may = (self.available if allowed is None else allowed).copy()
         may[query.excluded[0]] = False
         if not may.any():
@@ -357,30 +360,25 @@ class Recommender:
             return Recommendations([], left_out, [*notes, f"nothing is left to recommend: {why}"])
         generator: Ranker = self.generator if len(query.history[0]) else self.cold_generator
         if preferences.more:
-            generator = with_preferred(generator, preferences, self._shown)
-        n = min(max(self.run_folder.recipe.evaluate.n_candidates, k), int(may.sum()))
+            generator = with_preferred(generator, preferences, self.shown_keywords)
+        rules = arrangement or NO_RULES
+        n = min(max(self.run_folder.recipe.evaluate.n_candidates, rules.pool(k)), int(may.sum()))
         proposed = Reranked("mmsrarec", Restricted(generator, may), self.scorer, n).proposals(query)[0]
+        proposed = rules.joined(proposed, may)
         context = self._gather(query, proposed, preferences)
         p, fusion = self._model_scores(query, context), self._fusion_at(query)
         scores = answer_scores(self.prompts, query, context, preferences, p, fusion, self.generators)
-        best = np.argsort(-scores, kind="stable")[:k]
-        chances = softmax(scores) if fusion and not preferences else None
+        chances = softmax(scores) if fusion and not preferences and not rules.boosts else None
+        scores = rules.boosted(proposed, scores)
+        best = rules.best(proposed, scores, k)
         measured: Sequence[Sequence[Reason]] = [()] * len(best)
         if reasons:
             measured = self.reasons.measured(query, context, preferences, best, p, fusion, self.generators)
-        items = [
-            self.reasons.recommendation(
-                int(proposed[place]),
-                float(scores[place]),
-                None if chances is None else float(chances[place]),
-                item_reasons,
-            )
-            for place, item_reasons in zip(best, measured, strict=True)
-        ]
+        items = self.reasons.recommendations(proposed, scores, chances, best, measured)
         return Recommendations(items, left_out, notes)
 
     @cached_property
-    def _shown(self) -> list[tuple[str, ...]]:
+    def shown_keywords(self) -> list[tuple[str, ...]]:
         """The keywords that a prompt shows of each item."""
         return [self.prompts.shown_keywords(code) for code in range(len(self.dataset.items))]
 
@@ -393,7 +391,7 @@ class Recommender:
     def _knows_preferences(self) -> bool:
         return learned_preferences(self.run_folder, self.split, self.prompts)
 
-    def _preferences(self, more: object, less: object) -> UserPreferences:
+    def preferences(self, more: object, less: object) -> UserPreferences:
         """What is typed, as the languages of the catalogue read it."""
         lexicon = self.run_folder.keywords.lexicon
         return UserPreferences.of(checked_words("more", more), checked_words("less", less), lexicon)

@@ -99,6 +99,30 @@ class Reasons:
         because, keywords = heaviest(shown_reasons, SHOWN_REASONS), self.keywords.united(code)
         return Recommendation(item.item_id, item.title, score, probability, keywords, because, tuple(shown_reasons))
 
+    def recommendations(
+        self,
+        codes: IntArray,
+        scores: FloatArray,
+        chances: FloatArray | None,
+        best: IntArray,
+        measured: Sequence[Sequence[Reason]],
+    ) -> list[Recommendation]:
+        """The items at some places of the candidates, in words.
+
+        Args:
+            codes: (c,) candidates.
+            scores: (c,) their scores.
+            chances: (c,) their probabilities, where there are any.
+            best: (k,) places, in the order wanted.
+            measured: (k,) what was measured of each.
+        """
+        return [
+            self.recommendation(
+                int(codes[place]), float(scores[place]), None if chances is None else float(chances[place]), reasons
+            )
+            for place, reasons in zip(best, measured, strict=True)
+        ]
+
     def _title(self, item_id: str) -> str:
         return self.dataset.items[self.dataset.item_code[item_id]].title or item_id
 

@@ -1,0 +1,262 @@
+"""What a server can do, in plain Python: the HTTP routes and the page call this and nothing behind it.
+
+Whatever waits for the model or for the database is a coroutine; whatever only looks at memory is a function. All of it
+is called from one event loop. Errors are those of the library (`MmsrarecError`), `BusyError` where a queue is full, and
+`NotReadyError` before a run is loaded.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from mmsrarec.errors import MmsrarecError, UnknownIdError
+from mmsrarec.serve.model import documents
+from mmsrarec.serve.model.answer_cache import AnswerCache, digest_of
+from mmsrarec.serve.model.catalogue_view import CatalogueView
+from mmsrarec.serve.model.served_run import NOBODY, Question, ServedRun
+from mmsrarec.serve.schema import changing, recommending, reranking
+from mmsrarec.serve.settings import ServeSettings
+from mmsrarec.serve.state import erasing, kept_answers, user_events
+from mmsrarec.serve.state.database import open_database
+from mmsrarec.serve.state.item_rows import load_items
+from mmsrarec.serve.state.state_of_users import StateOfUsers
+from mmsrarec.serve.state.state_writer import StateWriter
+from mmsrarec.serve.state.user_events import Event, UserState
+from mmsrarec.serve.worker import Worker
+
+Result = TypeVar("Result")
+STATE_QUEUE = 1000
+"""Reads and writes of the database that may wait."""
+PRUNE_EVERY = 500
+"""Kept answers between two looks at how many there are."""
+
+log = logging.getLogger("mmsrarec.serve")
+
+
+class NotReadyError(MmsrarecError):
+    """No run is loaded yet, or a worker died."""
+
+
+class Service:
+    """One server.
+
+    Attributes:
+        settings: How it is run.
+        served: The run that answers, with its catalogue of now; None while it is loaded.
+        previous: The run before, which can be had back.
+        users: What is held of users in memory.
+        cache: Answers in memory.
+        failure: Why no run could be loaded.
+        draining: Whether the server is being stopped.
+    """
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self.settings = settings
+        self.served: ServedRun | None = None
+        self.previous: ServedRun | None = None
+        self.failure: str | None = None
+        self.draining = False
+        self.users = StateOfUsers()
+        self.cache = AnswerCache(settings.cached_answers)
+        self.state = StateWriter(open_database(settings.state_place), STATE_QUEUE, self.users.clear)
+        self.model: Worker[Callable[[ServedRun], object], object] = Worker(
+            "model", self._work, settings.queue, settings.batch
+        )
+        self._n_stored = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def load_in_background(self) -> threading.Thread:
+        """Load the run beside the event loop; until then `run` raises NotReadyError."""
+        thread = threading.Thread(target=self._load_first, name="loading", daemon=True)
+        thread.start()
+        return thread
+
+    def load(self, folder: Path, data: Path | None = None) -> ServedRun:
+        """A run with the items of the state, ready to answer."""
+        served = ServedRun.load(folder, data, self.settings.device)
+        return served.with_rows(self.state.submit(load_items).result())
+
+    def _load_first(self) -> None:
+        started = time.perf_counter()
+        try:
+            self.served = self.load(self.settings.run, self.settings.data)
+            log.info("run loaded", extra={"run": self.served.name, "seconds": time.perf_counter() - started})
+        except Exception as error:
+            self.failure = str(error)
+            log.error("the run could not be loaded: %s", error)
+
+    async def close(self) -> None:
+        """Answer what waits, and close the database."""
+        self.draining = True
+        for worker in (self.model, self.state):
+            await asyncio.to_thread(worker.close)
+
+    def run(self) -> ServedRun:
+        """The run that answers. Raises NotReadyError."""
+        if self.served is None:
+            raise NotReadyError(self.failure or "the run is being loaded")
+        return self.served
+
+    def why_not_ready(self) -> str | None:
+        """Why questions cannot be answered now; None where they can."""
+        if self.draining:
+            return "stopping"
+        for name, worker in (("model", self.model), ("state", self.state.worker)):
+            if not worker.alive:
+                return f"the worker of the {name} died"
+        return None if self.served is not None else self.failure or "the run is being loaded"
+
+    async def recommend(self, body: recommending.RecommendAsked) -> recommending.RecommendAnswered:
+        """The best items for a user or a history."""
+        served = self.run()
+        state = NOBODY if body.user is None else await self.user_state(body.user)
+        question = Question(body, state)
+        digest = digest_of(served, question)
+        if (answer := self.cache.get(digest)) is not None:
+            return answer
+        kept = await self.with_state(lambda connection: kept_answers.find_answer(connection, digest))
+        if kept is not None:
+            answer = recommending.RecommendAnswered.model_validate_json(kept)
+        else:
+            answer = await self.with_model(lambda served: served.answer(question))
+            self._store(digest, body.user, answer)
+        self.cache.put(digest, body.user, answer)
+        return answer.model_copy(update={"cached": kept is not None})
+
+    async def rerank(self, body: reranking.RerankAsked) -> reranking.RerankAnswered:
+        """Documents by how relevant they are to a user, a history or a text."""
+        served = self.run()
+        user = documents.user_of(body)
+        state = NOBODY if user is None else await self.user_state(user)
+        if user is not None and user not in served.recommender.dataset.user_code and not state.n_events:
+            user = None
+        return await self.with_model(lambda served: documents.rerank(served, body, user, state))
+
+    async def similar(self, body: recommending.SimilarAsked) -> recommending.SimilarAnswered:
+        """The items nearest to each of some items."""
+        return await self.with_model(lambda served: CatalogueView(served).similar(body.items, body.k))
+
+    async def add_events(self, events: Sequence[changing.EventAsked]) -> changing.EventsAnswered:
+        """Keep events, all or none; they have a part in the next answer to their users."""
+        now = int(time.time())
+        rows = [
+            Event(
+                event.user,
+                event.item,
+                event.kind,
+                now if event.time is None else event.time,
+                event.key or user_events.new_key(),
+            )
+            for event in events
+        ]
+
+        def write(connection: Connection) -> int:
+            n_new = user_events.add_events(connection, rows)
+            for user in {row.user for row in rows}:
+                self.users.forget(user)
+            return n_new
+
+        n_new = await self.with_state(write)
+        codes = self.served.recommender.dataset.item_code if self.served else {}
+        unknown = [] if self.served is None else [row.item for row in rows if row.item not in codes]
+        return changing.EventsAnswered(
+            accepted=n_new, duplicates=len(rows) - n_new, unknown_items=list(dict.fromkeys(unknown))
+        )
+
+    async def user_state(self, user: str) -> UserState:
+        """What the state knows of a user, who may be unknown."""
+        state = self.users.get(user)
+        return state if state is not None else await self.with_state(lambda c: self.users.load(c, user))
+
+    async def user(self, user: str) -> changing.UserAnswered:
+        """What the server knows of a user. Raises UnknownIdError where that is nothing."""
+        state, dataset = await self.user_state(user), self.run().recommender.dataset
+        code = dataset.user_code.get(user, -1)
+        if code < 0 and state == NOBODY:
+            raise UnknownIdError(f"nothing is known of a user {user}")
+        past = dataset.interactions.items_of(code).tolist() if code >= 0 else []
+        events = [changing.UserEvent(item=e.item, kind=e.kind, time=e.time) for e in state.events]  # pyright: ignore[reportArgumentType]
+        return changing.UserAnswered(
+            user=user,
+            in_run=code >= 0,
+            history=[*(dataset.items[item].item_id for item in past), *state.chosen],
+            events=events,
+            n_events=state.n_events,
+            more=list(state.more),
+            less=list(state.less),
+        )
+
+    async def set_keywords(self, user: str, body: changing.UserKeywords) -> changing.UserKeywords:
+        """Replace the keywords that stay with a user. Raises MmsrarecError where one is no keyword."""
+        words = self.run().recommender.preferences(body.more, body.less)
+
+        def write(connection: Connection) -> None:
+            user_events.set_keywords(connection, user, words.more, words.less)
+            self.users.forget(user)
+
+        await self.with_state(write)
+        return changing.UserKeywords(more=list(words.more), less=list(words.less))
+
+    async def erase_user(self, user: str) -> changing.ErasureAnswered:
+        """Erase a user from the state, and say what the run's own files hold."""
+
+        def write(connection: Connection) -> erasing.Receipt:
+            self.users.forget(user)
+            return erasing.erase_rows(connection, user)
+
+        receipt = await self.with_state(write)
+        self.cache.drop_user(user)
+        notes: list[str] = []
+        if not await asyncio.to_thread(erasing.wipe, self.state.engine):
+            notes.append("another process reads the state: erased rows leave its files once it is closed")
+        in_run = self.served is not None and user in self.served.recommender.dataset.user_code
+        if in_run:
+            notes.append("the run's own files hold this user still: erase there with mmsrarec erase")
+        return changing.ErasureAnswered(
+            receipt=receipt.receipt,
+            time=receipt.time,
+            events=receipt.events,
+            run="kept" if in_run else "absent",
+            notes=notes,
+        )
+
+    def catalogue(self) -> CatalogueView:
+        """The catalogue of now, for searches and single items."""
+        return CatalogueView(self.run())
+
+    async def with_model(self, ask: Callable[[ServedRun], Result]) -> Result:
+        """Ask the run in the model's worker. Raises BusyError where its queue is full."""
+        self.run()
+        return await asyncio.wrap_future(self.model.submit(ask))  # pyright: ignore[reportReturnType]
+
+    async def with_state(self, step: Callable[[Connection], Result]) -> Result:
+        """Read or write the database in its worker; acknowledged once it is on the disk."""
+        return await asyncio.wrap_future(self.state.submit(step))
+
+    def _work(self, questions: Sequence[Callable[[ServedRun], object]]) -> list[object]:
+        served, answers = self.run(), list[object]()
+        for ask in questions:
+            try:
+                answers.append(ask(served))
+            except Exception as error:
+                answers.append(error)
+        return answers
+
+    def _store(self, digest: str, user: str | None, answer: recommending.RecommendAnswered) -> None:
+        """Keep an answer in the database, which nobody waits for."""
+        self._n_stored += 1
+        prune, body = self._n_stored % PRUNE_EVERY == 0, answer.model_dump_json()
+
+        def write(connection: Connection) -> None:
+            kept_answers.keep_answer(connection, digest, user, body)
+            if prune:
+                kept_answers.drop_oldest(connection)
+
+        if self.state.worker.waiting < STATE_QUEUE // 2:  # an answer that is not kept is computed again
+            self.state.submit(write)
