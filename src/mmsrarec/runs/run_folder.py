@@ -129,7 +129,11 @@ class RunFolder:
         new.encoder = self.encoder
         retrieval = Retrieval(before.train.with_items(n_items), before.neighbours, before.settings)
         retrieval.__dict__["past"] = before.past  # it knows of times and users, to which no item is added
-        new.retrieval = cache(lambda split, variant="whole": retrieval)
+
+        def same(split: Part, variant: str = "whole") -> Retrieval:
+            return retrieval
+
+        new.retrieval = cache(same)
         return new
 
     def repeat(self, seed: int) -> "RunFolder":

@@ -180,7 +180,7 @@ class Service:
         code = dataset.user_code.get(user, -1)
         if code < 0 and state == NOBODY:
             raise UnknownIdError(f"nothing is known of a user {user}")
-        past = dataset.interactions.items_of(code).tolist() if code >= 0 else []
+        past: list[int] = dataset.interactions.items_of(code).tolist() if code >= 0 else []
         events = [changing.UserEvent(item=e.item, kind=e.kind, time=e.time) for e in state.events]  # pyright: ignore[reportArgumentType]
         return changing.UserAnswered(
             user=user,

@@ -1,6 +1,6 @@
 """The application: routes, and what every call passes through."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -30,7 +30,7 @@ def create_app(settings: ServeSettings, wait: bool = False) -> FastAPI:
     metrics = Metrics(service)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         loading = service.load_in_background()
         if wait:
             loading.join()

@@ -9,6 +9,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import numpy as np
 
@@ -41,10 +42,12 @@ def rerank(served: ServedRun, body: RerankAsked, user: str | None, state: UserSt
     history = [] if user is not None else _history(served, body.query)
     query = served.query(user, state, history)
     codes, texts = zip(*(_resolved(served, document) for document in body.documents), strict=True) or ((), ())
-    text_words = _text_words(served, body.query) if user is None and isinstance(body.query, str) and not history else {}
+    words = _history_words(served, query)
+    text_words = Counter[str]()
+    if user is None and isinstance(body.query, str) and not history:
+        text_words = _text_words(served, body.query)
     said = [_share(served, text_words, text) for text in texts]
     by_text = any(said)  # a text that no document says is rather an id that nobody knows
-    words = text_words if by_text else _history_words(served, query)
     items = [place for place, code in enumerate(codes) if code is not None and not by_text]
     others = [place for place in range(len(codes)) if place not in set(items)]
     scores = np.array(said) if by_text else np.array([_share(served, words, text) for text in texts])
@@ -86,11 +89,13 @@ def _history(served: ServedRun, query: str | list[str]) -> list[str]:
 def _json_ids(text: str) -> list[str]:
     """The texts and whole numbers of a JSON array; nothing where it is none."""
     try:
-        values = json.loads(text)
+        values: Any = json.loads(text)
     except (ValueError, RecursionError):
         return []
-    values = values if isinstance(values, list) else []
-    return [str(value) for value in values if isinstance(value, str | int) and not isinstance(value, bool)]
+    if not isinstance(values, list):
+        return []
+    parts = cast(list[object], values)
+    return [str(value) for value in parts if isinstance(value, str | int) and not isinstance(value, bool)]
 
 
 def _resolved(served: ServedRun, document: str | Document) -> tuple[int | None, str]:
