@@ -13,10 +13,12 @@ from typing import TypeVar
 
 from mmsrarec.data.dataset import Item
 from mmsrarec.errors import NotFittedError, UnknownIdError
+from mmsrarec.runs.erasure import erase_user
 from mmsrarec.serve.model.catalogue_view import CatalogueView
 from mmsrarec.serve.model.item_reading import ItemReader
-from mmsrarec.serve.schema.changing import ItemAnswered, ItemAsked, ItemPatch, RunAnswered
+from mmsrarec.serve.schema.changing import ErasureAnswered, ItemAnswered, ItemAsked, ItemPatch, RunAnswered
 from mmsrarec.serve.service import Service
+from mmsrarec.serve.state import erasing
 from mmsrarec.serve.state.item_rows import ItemRow, save_item
 from mmsrarec.serve.worker import Worker
 
@@ -37,6 +39,7 @@ class Changes:
         self.service = service
         self.worker: Worker[Callable[[], object], object] = Worker("changes", _one_by_one, QUEUE, 1)
         self._reader: ItemReader | None = None
+        self._first = service.settings.run.expanduser().absolute()
 
     async def close(self) -> None:
         """Finish what waits."""
@@ -69,14 +72,32 @@ class Changes:
 
         await self._with_worker(write)
 
+    async def erase_user(self, user: str) -> ErasureAnswered:
+        """Erase a user from the state, and from the files of the run that answers and of the one of before.
+
+        What was trained with this user stays, and its manifest says so. The answer of this comes when no file holds the
+        id any more; the run is loaded anew meanwhile.
+        """
+        self.service.run()
+        receipt = await self.service.forget_user(user)
+        in_run, notes = await self._with_worker(lambda: self._erase_from_runs(user, f"erased-{receipt.receipt}"))
+        if not await asyncio.to_thread(erasing.wipe, self.service.state.engine):
+            notes.append("another process reads the state: erased rows leave its files once it is closed")
+        return ErasureAnswered(
+            receipt=receipt.receipt,
+            time=receipt.time,
+            events=receipt.events,
+            run="erased" if in_run else "absent",
+            notes=notes,
+        )
+
     async def activate(self, name: str) -> RunAnswered:
         """Let another run take over, which lies beside the first one; until it is loaded the old one answers.
 
         Raises:
             MmsrarecError: There is no such run, or it cannot be loaded.
         """
-        parent = self.service.settings.run.expanduser().absolute().parent
-        folder = parent / name
+        folder = self._first.parent / name
         if not folder.is_dir():
             raise UnknownIdError(f"there is no run {name} beside the one that the server was started with")
         return await self._with_worker(lambda: self._take_over(folder))
@@ -93,10 +114,28 @@ class Changes:
         return RunAnswered(run=self.service.run().name, previous=None if previous is None else previous.name)
 
     def _take_over(self, folder: Path) -> RunAnswered:
-        first = self.service.settings.run.expanduser().absolute()
-        loaded = self.service.load(folder, self.service.settings.data if folder == first else None)
+        loaded = self.service.load(folder, self.service.settings.data if folder == self._first else None)
         self.service.previous, self.service.served = self.service.run(), loaded
         return self.answered()
+
+    def _erase_from_runs(self, user: str, placeholder: str) -> tuple[bool, list[str]]:
+        """Whether a run held the user, and notes. A run that did is loaded anew."""
+        now, before = self.service.run(), self.service.previous
+        erasures = {
+            served.folder: erase_user(served.folder, user, placeholder)
+            for served in dict.fromkeys((before, now))
+            if served is not None
+        }
+        in_run = any(erasure.found for erasure in erasures.values())
+        if in_run:
+            self.service.previous = None
+            data = self.service.settings.data if now.folder == self._first else None
+            self.service.served = self.service.load(now.folder, data)
+            if user in self.service.served.recommender.dataset.user_code:
+                place = self.service.served.recommender.run_folder.recipe.data
+                notes = [f"the data folder {place} names this user still: remove the rows there"]
+                return True, [*notes, *(note for erasure in erasures.values() for note in erasure.notes)]
+        return in_run, [note for erasure in erasures.values() for note in erasure.notes]
 
     def _swap(self) -> RunAnswered:
         before, now = self.service.previous, self.service.run()

@@ -54,6 +54,7 @@ class Service:
         cache: Answers in memory.
         failure: Why no run could be loaded.
         draining: Whether the server is being stopped.
+        erasures: How many users were erased since the start.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
@@ -62,10 +63,11 @@ class Service:
         self.previous: ServedRun | None = None
         self.failure: str | None = None
         self.draining = False
+        self.erasures = 0
         self.users = StateOfUsers()
         self.cache = AnswerCache(settings.cached_answers)
         self.state = StateWriter(open_database(settings.state_place), STATE_QUEUE, self.users.clear)
-        self.model: Worker[Callable[[ServedRun], object], object] = Worker(
+        self.model: Worker[Question | Callable[[ServedRun], object], object] = Worker(
             "model", self._work, settings.queue, settings.batch
         )
         self._n_stored = 0
@@ -114,7 +116,7 @@ class Service:
 
     async def recommend(self, body: recommending.RecommendAsked) -> recommending.RecommendAnswered:
         """The best items for a user or a history."""
-        served = self.run()
+        served, erasures = self.run(), self.erasures
         state = NOBODY if body.user is None else await self.user_state(body.user)
         question = Question(body, state)
         digest = digest_of(served, question)
@@ -124,9 +126,11 @@ class Service:
         if kept is not None:
             answer = recommending.RecommendAnswered.model_validate_json(kept)
         else:
-            answer = await self.with_model(lambda served: served.answer(question))
-            self._store(digest, body.user, answer)
-        self.cache.put(digest, body.user, answer)
+            answer = await self._ask(question)
+        if self.served is served and self.erasures == erasures:  # else it is of a run or a user of before
+            self.cache.put(digest, body.user, answer)
+            if kept is None:
+                self._store(digest, body.user, answer)
         return answer.model_copy(update={"cached": kept is not None})
 
     async def rerank(self, body: reranking.RerankAsked) -> reranking.RerankAnswered:
@@ -203,28 +207,17 @@ class Service:
         await self.with_state(write)
         return changing.UserKeywords(more=list(words.more), less=list(words.less))
 
-    async def erase_user(self, user: str) -> changing.ErasureAnswered:
-        """Erase a user from the state, and say what the run's own files hold."""
+    async def forget_user(self, user: str) -> erasing.Receipt:
+        """Erase a user from the state and from memory; whatever is being computed for them is not kept."""
 
         def write(connection: Connection) -> erasing.Receipt:
             self.users.forget(user)
+            self.erasures += 1
             return erasing.erase_rows(connection, user)
 
         receipt = await self.with_state(write)
         self.cache.drop_user(user)
-        notes: list[str] = []
-        if not await asyncio.to_thread(erasing.wipe, self.state.engine):
-            notes.append("another process reads the state: erased rows leave its files once it is closed")
-        in_run = self.served is not None and user in self.served.recommender.dataset.user_code
-        if in_run:
-            notes.append("the run's own files hold this user still: erase there with mmsrarec erase")
-        return changing.ErasureAnswered(
-            receipt=receipt.receipt,
-            time=receipt.time,
-            events=receipt.events,
-            run="kept" if in_run else "absent",
-            notes=notes,
-        )
+        return receipt
 
     def catalogue(self) -> CatalogueView:
         """The catalogue of now, for searches and single items."""
@@ -239,24 +232,38 @@ class Service:
         """Read or write the database in its worker; acknowledged once it is on the disk."""
         return await asyncio.wrap_future(self.state.submit(step))
 
-    def _work(self, questions: Sequence[Callable[[ServedRun], object]]) -> list[object]:
-        served, answers = self.run(), list[object]()
-        for ask in questions:
-            try:
-                answers.append(ask(served))
-            except Exception as error:
-                answers.append(error)
-        return answers
+    async def _ask(self, question: Question) -> recommending.RecommendAnswered:
+        """An answer of the model's worker, which answers questions that wait together as one batch."""
+        answer = await asyncio.wrap_future(self.model.submit(question))
+        assert isinstance(answer, recommending.RecommendAnswered)
+        return answer
+
+    def _work(self, jobs: Sequence[Question | Callable[[ServedRun], object]]) -> list[object]:
+        served = self.run()
+        questions = [job for job in jobs if isinstance(job, Question)]
+        answers = iter(served.answers(questions))
+        return [next(answers) if isinstance(job, Question) else _called(job, served) for job in jobs]
 
     def _store(self, digest: str, user: str | None, answer: recommending.RecommendAnswered) -> None:
         """Keep an answer in the database, which nobody waits for."""
         self._n_stored += 1
         prune, body = self._n_stored % PRUNE_EVERY == 0, answer.model_dump_json()
 
+        erasures = self.erasures
+
         def write(connection: Connection) -> None:
-            kept_answers.keep_answer(connection, digest, user, body)
+            if self.erasures == erasures:
+                kept_answers.keep_answer(connection, digest, user, body)
             if prune:
                 kept_answers.drop_oldest(connection)
 
         if self.state.worker.waiting < STATE_QUEUE // 2:  # an answer that is not kept is computed again
             self.state.submit(write)
+
+
+def _called(ask: Callable[[ServedRun], object], served: ServedRun) -> object:
+    """What a call returns, or the error that it raises."""
+    try:
+        return ask(served)
+    except Exception as error:
+        return error

@@ -81,9 +81,9 @@ async def user(user_id: IdInPath, service: ServiceOf) -> changing.UserAnswered:
 
 
 @router.delete("/users/{user_id:path}", tags=["users"])
-async def erase_user(user_id: IdInPath, service: ServiceOf) -> changing.ErasureAnswered:
-    """Erase a user."""
-    return await service.erase_user(user_id)
+async def erase_user(user_id: IdInPath, changes: ChangesOf) -> changing.ErasureAnswered:
+    """Erase a user from the state and from the files of the run; what was trained with them stays."""
+    return await changes.erase_user(user_id)
 
 
 @router.get("/run", tags=["run"])

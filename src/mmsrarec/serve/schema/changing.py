@@ -121,8 +121,8 @@ class ErasureAnswered(Answered):
     receipt: str
     time: int
     events: int = Field(description="events that were erased")
-    run: Literal["erased", "absent", "kept"] = Field(
-        description="whether the run's own files held the user: erased from them, never there, or still there"
+    run: Literal["erased", "absent"] = Field(
+        description="whether the files of the run held the user: erased from them, or never there"
     )
     notes: list[str]
 
