@@ -78,10 +78,9 @@ def _runs_in(folder: Path) -> Iterator[Path]:
 
 def _erase(folder: Path, user: str, placeholder: str) -> Erasure:
     """Erase a user from one run or repetition: the logs, then what is computed from them."""
-    names: tuple[Part, ...] = (*SPLIT_NAMES, EVERYTHING)
-    splits = list(filter(lambda split: is_whole(folder / "retrieve" / split), names))
+    splits = _splits_of(folder)
     logs = {split: KeptLog.load(folder / "retrieve" / split) for split in splits}
-    holding = list(filter(lambda split: user in logs[split].user_ids, splits))
+    holding = _splits_of(folder, user)
     if not holding:
         return Erasure(False)
     n_rows = 0
@@ -105,6 +104,16 @@ def _erase(folder: Path, user: str, placeholder: str) -> Erasure:
         if part.relative_to(folder).parts[0] in ("retrieve", "sequence", "recommend", "rankers"):
             _count_erased(part)
     return Erasure(True, n_rows)
+
+
+def _splits_of(folder: Path, user: str | None = None) -> list[Part]:
+    """The splits that a run keeps the log of; those whose log holds a user."""
+    places: dict[Part, Path] = {name: folder / "retrieve" / name for name in (*SPLIT_NAMES, EVERYTHING)}
+    return [
+        name
+        for name, place in places.items()
+        if is_whole(place) and (user is None or user in KeptLog.load(place).user_ids)
+    ]
 
 
 def _rewrite_log(folder: Path, split: Part, log: KeptLog) -> None:

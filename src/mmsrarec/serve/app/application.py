@@ -31,7 +31,7 @@ def create_app(settings: ServeSettings, wait: bool = False) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        loading = service.load_in_background()
+        app.state.loading = loading = service.load_in_background()
         if wait:
             loading.join()
         yield

@@ -41,7 +41,8 @@ def rerank(served: ServedRun, body: RerankAsked, user: str | None, state: UserSt
     """
     history = [] if user is not None else _history(served, body.query)
     query = served.query(user, state, history)
-    codes, texts = zip(*(_resolved(served, document) for document in body.documents), strict=True) or ((), ())
+    resolved = [_resolved(served, document) for document in body.documents]
+    codes, texts = [code for code, _ in resolved], [text for _, text in resolved]
     words = _history_words(served, query)
     text_words = Counter[str]()
     if user is None and isinstance(body.query, str) and not history:
