@@ -230,6 +230,9 @@ def test_many_users_are_answered_by_a_table(recommender: Recommender) -> None:
     ("question", "error", "message"),
     [
         ({"users": ["u"], "user": "u"}, MmsrarecError, "for a table"),
+        ({"users": ["u"], "history": ["001"]}, MmsrarecError, "for a table"),
+        ({"users": ["u"], "history": []}, MmsrarecError, "for a table"),
+        ({"histories": {"u": []}, "user": "u"}, MmsrarecError, "for a table"),
         ({"users": ["u"], "histories": {}}, MmsrarecError, "one of the two"),
         ({"users": ["nobody"]}, UnknownIdError, 'no user "nobody"'),
         ({"histories": "001"}, MmsrarecError, "histories: give a mapping"),

@@ -9,7 +9,7 @@ import typer
 from mmsrarec.cli.app import verb
 from mmsrarec.cli.format import answers, reasons
 from mmsrarec.cli.formats.id_tables import check_ending, read_user_ids, write_table
-from mmsrarec.cli.options import Data, Device, History, HistoryFile, Less, More, RunFolder, User
+from mmsrarec.cli.options import Data, Device, History, HistoryFile, Less, More, RunFolder, User, read_shard
 from mmsrarec.core.progress import Progress
 from mmsrarec.core.terminal import remark, remark_all
 from mmsrarec.errors import MmsrarecError
@@ -18,21 +18,35 @@ if TYPE_CHECKING:  # brings torch along
     from mmsrarec.runs.recommender import Recommendations
 
 
+ALL = "all"
+"""In the place of a file of user ids: everybody."""
+
+
 @verb("recommend", people=answers)
 def recommend(
     run: RunFolder,
     user: User = None,
     users: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="FILE", help="Many: a file of user ids, one a line, or .csv, .jsonl, .parquet; see --out."
+            metavar="FILE|all",
+            help="Many: a file of user ids, one a line, or .csv, .jsonl, .parquet; or all, for everybody in the data "
+            "(./all is a file of that name). Needs --out.",
         ),
     ] = None,
     history: History = None,
     history_file: HistoryFile = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="With --users: the table to write, .parquet, .csv or .jsonl by its ending."),
+        typer.Option(
+            metavar="FILE",
+            help="With --users: the table to write, .parquet, .csv or .jsonl by its ending. A call that was stopped "
+            "goes on where it was.",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="With --users: the I-th of N shares only; a later call without joins them."),
     ] = None,
     k: Annotated[int, typer.Option(min=1, help="How many items.")] = 10,
     more: More = None,
@@ -51,8 +65,10 @@ def recommend(
     if users is not None or out is not None:
         if users is None or out is None or not user is history is history_file is None:
             raise MmsrarecError("--users FILE and --out FILE go together, without --user and --history")
-        how = {"k": k, "reasons": reasons, "allow_seen": allow_seen, "strict": strict, **preferences}
-        return _to_file(run, users, out, data, device, how)
+        how = {"k": k, "reasons": reasons, "allow_seen": allow_seen, **preferences}
+        return _to_file(run, users, out, read_shard(shard), data, device, how)
+    if shard is not None:
+        raise MmsrarecError("--shard I/N is a share of many: it goes with --users and --out")
     who = _who(user, history, history_file)
     from mmsrarec.runs.recommender import Recommender
 
@@ -87,18 +103,25 @@ def explain(
 
 
 def _to_file(
-    run: Path, users: Path, out: Path, data: Path | None, device: str | None, how: dict[str, Any]
+    run: Path,
+    users: str,
+    out: Path,
+    shard: tuple[int, int] | None,
+    data: Path | None,
+    device: str | None,
+    how: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write the recommendations for a file of users to a file; `how` goes to `Recommender.recommend`."""
+    """Write the recommendations for many users to a file; `how` goes to `Recommender.asker`."""
     check_ending(out)
-    ids = read_user_ids(users)
+    ids = None if users == ALL else read_user_ids(Path(users))
+    from mmsrarec.runs.batch_file import recommend_file
     from mmsrarec.runs.recommender import Recommender
 
+    say = Progress()
+    say(f"opening {run}")
     recommender = Recommender.load(run, data, device)
     remark_all(recommender.notes)
-    table = recommender.recommend(users=ids, progress=Progress(), **how)
-    write_table(table, out)
-    return {"out": out, "users": len(ids), "rows": len(table)}
+    return recommend_file(recommender, ids, out, write_table, say, shard, **how)
 
 
 def _who(user: str | None, history: list[str] | None, file: Path | None) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mmsrarec.errors import MmsrarecError
+
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a shipped recipe.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")]
 Out = Annotated[Path | None, typer.Option(help="The run's folder; runs/NAME of the recipe unless given.")]
@@ -31,3 +33,17 @@ Device = Annotated[
 ]
 More = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Keywords they ask for more of; may be repeated.")]
 Less = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Keywords they ask for less of; may be repeated.")]
+
+
+def read_shard(text: str | None) -> tuple[int, int] | None:
+    """(0, 4) from "1/4".
+
+    Raises:
+        MmsrarecError: It is no such text.
+    """
+    if text is None:
+        return None
+    first, _, count = text.partition("/")
+    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
+        raise MmsrarecError(f"--shard {text}: expected I/N with I from 1 to N, such as --shard 1/4")
+    return int(first) - 1, int(count)

@@ -10,9 +10,8 @@ import typer
 from mmsrarec.cli.app import verb
 from mmsrarec.cli.data_verbs import sample
 from mmsrarec.cli.format import fit_text
-from mmsrarec.cli.options import Data, Device, Out, Overrides, RecipeFile, RunFolder
+from mmsrarec.cli.options import Data, Device, Out, Overrides, RecipeFile, RunFolder, read_shard
 from mmsrarec.core.progress import Progress
-from mmsrarec.errors import MmsrarecError
 
 
 @verb("demo")
@@ -70,7 +69,7 @@ def summarize(
     device: Device = None,
 ) -> dict[str, Any]:
     """Stage 1 alone: items become keywords."""
-    part = _shard(shard)
+    part = read_shard(shard)
     return _load_and_run(recipe, out, overrides, ("summarize",), tune, part, device)
 
 
@@ -109,16 +108,6 @@ def refit(run: RunFolder, data: Data = None, device: Device = None) -> dict[str,
     from mmsrarec.pipeline.run import refit
 
     return refit(run, Progress(), data, device)
-
-
-def _shard(text: str | None) -> tuple[int, int] | None:
-    """(0, 4) from "1/4"."""
-    if text is None:
-        return None
-    first, _, count = text.partition("/")
-    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
-        raise MmsrarecError(f"--shard {text}: expected I/N with I from 1 to N, such as --shard 1/4")
-    return int(first) - 1, int(count)
 
 
 def _load_and_run(

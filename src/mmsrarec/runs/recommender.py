@@ -1,10 +1,10 @@
 """Recommend from Python: load a finished run, then ask for a user or for a history of item ids."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import Unpack, overload
 
 import numpy as np
 import polars as pl
@@ -17,16 +17,13 @@ from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError, NotFittedError
 from mmsrarec.models.devices import check_device
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
-from mmsrarec.rankers.ensemble.interleaved import Restricted
-from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.rankers.popularity import PopularityAsOf
-from mmsrarec.recommend.explain import Reason, explain, log_odds
+from mmsrarec.recommend.explain import explain, log_odds
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
-from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
-from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.runs.answers.answering import Answering, Asked
 from mmsrarec.runs.answers.arguments import (
     ItemIds,
     checked_count,
@@ -36,14 +33,13 @@ from mmsrarec.runs.answers.arguments import (
     checked_ids,
     checked_words,
 )
-from mmsrarec.runs.answers.arrangement import NO_RULES, Arrangement
-from mmsrarec.runs.answers.batch import ONE_OR_MANY, recommend_table, score_table
-from mmsrarec.runs.answers.generators import catalogue_generator, served_generators, with_preferred
+from mmsrarec.runs.answers.batch import ONE_OR_MANY, Asks, block_size, read_questions, recommend_table, score_table
+from mmsrarec.runs.answers.generators import catalogue_generator, served_generators
 from mmsrarec.runs.answers.options import Histories, Options, PreferenceOptions, TableOptions, UserIds
-from mmsrarec.runs.answers.questions import Questions, left_out_notes, unmet_notes
+from mmsrarec.runs.answers.questions import Questions, Who, left_out_notes
 from mmsrarec.runs.answers.reasons import Reasons
 from mmsrarec.runs.answers.recommendations import Explanation, Recommendations
-from mmsrarec.runs.answers.scores import UNASKED_SCORE, answer_scores, learned_preferences, softmax
+from mmsrarec.runs.answers.scores import answer_scores, learned_preferences
 from mmsrarec.runs.answers.similar_items import item_encoder, similar_items, similar_table
 from mmsrarec.runs.answers.without_model import (
     NOTE,
@@ -177,21 +173,41 @@ class Recommender:
             UnknownIdError: Nobody of that id, or no known item in the history.
             MmsrarecError: An argument of another kind.
         """
+        ask = self.asker(k, more, less, reasons, allow_seen, strict, exclude, among)
+        if users is None and histories is None:
+            return ask([{"user": user, "history": history}], lambda: None)[0]
+        if user is not None or history is not None:
+            raise MmsrarecError(ONE_OR_MANY)
+        asked = read_questions(self.questions, users, histories, checked_flag("strict", strict))
+        return recommend_table(ask, asked, progress, self.block_size)
+
+    def asker(
+        self,
+        k: int = 10,
+        more: Sequence[str] = (),
+        less: Sequence[str] = (),
+        reasons: bool = True,
+        allow_seen: bool | None = None,
+        strict: bool = False,
+        exclude: ItemIds = (),
+        among: ItemIds | None = None,
+    ) -> Asks:
+        """What answers several users or histories together, with the arguments of `recommend`, which are checked."""
         k, preferences, reasons = checked_count("k", k), self.preferences(more, less), checked_flag("reasons", reasons)
         strict = checked_flag("strict", strict)
         again = None if allow_seen is None else checked_flag("allow_seen", allow_seen)
         may, notes = self.questions.allowed(self.available, exclude, among)
 
-        def ask(user: Any, history: Any) -> Recommendations:
-            query, left_out = self.questions.query(user, history, strict)
-            query = query if again is None else replace(query, allow_seen=again)
-            answer = self.answer(query, k, preferences, reasons, left_out, may)
-            answer.notes = (*notes, *answer.notes)
-            return answer
+        def ask(questions: Sequence[Who], done: Callable[[], None]) -> list[Recommendations]:
+            pairs = [self.questions.query(who.get("user"), who.get("history"), strict) for who in questions]
+            queries = [query if again is None else replace(query, allow_seen=again) for query, _ in pairs]
+            asked = Asked(k, preferences, reasons, may, done)
+            answers = self.answering.answers(queries, [left_out for _, left_out in pairs], asked)
+            for answer in answers:
+                answer.notes = (*notes, *answer.notes)
+            return answers
 
-        if users is None and histories is None:
-            return ask(user, history)
-        return recommend_table(ask, self.questions, (user, history), users, histories, strict, progress)
+        return ask
 
     def similar_items(self, items: ItemIds, k: int = 10) -> pl.DataFrame:
         """The items nearest to each of some items, by the cosine of what a sequence model has learned of them.
@@ -278,20 +294,33 @@ class Recommender:
         """(c,) scores of (c,) items, each the same whatever else is asked."""
         if not len(codes):
             return np.empty(0)
-        context = self._gather(query, codes, preferences)
-        p, fusion = self._model_scores(query, context), self._fusion_at(query)
-        return answer_scores(self.prompts, query, context, preferences, p, fusion, self.generators)
+        answering = self.answering
+        contexts, fusion = answering.contexts(query, codes[None], preferences), answering.fusion_at(query)
+        p = answering.model_scores(contexts, fusion)
+        return answer_scores(self.prompts, query, contexts, preferences, p, fusion, self.generators)[0]
 
-    def _model_scores(self, query: Queries, context: PromptContext) -> FloatArray:
-        """(c,) p(yes) of the language model; a constant where it has no part in the order."""
-        fusion = self._fusion_at(query)
-        if fusion is None or fusion.uses_lm:
-            return self.scorer.score_contexts([context])[0]
-        return np.full(len(context.candidates), UNASKED_SCORE)
+    @property
+    def answering(self) -> Answering:
+        """What answers, of the models and rankers that this holds now."""
+        return Answering(
+            self.generator,
+            self.cold_generator,
+            self.run_folder.recipe.evaluate.n_candidates,
+            self.retrieval,
+            self.prompts,
+            self.scorer,
+            self.fusion,
+            self.generators,
+            self.reasons,
+            self.shown_keywords,
+            lambda: self._knows_preferences,
+        )
 
-    def _fusion_at(self, query: Queries) -> Fusion | None:
-        """How scores are fused at a query; not at all without a history, of which generators know nothing."""
-        return self.fusion if len(query.history[0]) else None
+    @property
+    def block_size(self) -> int:
+        """How many of many users are answered together."""
+        asks_model = not isinstance(self.prompts, NoPrompts) and (self.fusion is None or self.fusion.uses_lm)
+        return block_size(len(self.dataset.items), asks_model)
 
     def explain(
         self,
@@ -323,7 +352,7 @@ class Recommender:
         codes = self.questions.codes([item_id])
         query, left_out = self.questions.query(user, history)
         remark_all(left_out_notes(left_out))
-        context = self._gather(query, codes, preferences)
+        (context,) = self.answering.contexts(query, codes[None], preferences)
         (p,) = self.scorer.score_contexts([context])[0].tolist()  # as it is ranked
         _, reasons = explain(self.prompts, context)
         title = self.dataset.items[context.candidates[0]].title
@@ -337,7 +366,6 @@ class Recommender:
         reasons: bool = True,
         left_out: Sequence[str] = (),
         allowed: NDArray[np.bool_] | None = None,
-        arrangement: Arrangement | None = None,
     ) -> Recommendations:
         """The k best items at one query. To somebody without a history, popular items are proposed.
 
@@ -350,42 +378,14 @@ class Recommender:
             reasons: Whether to measure what carried each item.
             left_out: Ids of the history that the run does not know.
             allowed: (items,) what may be recommended; whatever is available unless given.
-            arrangement: Rules for the order beside the scores.
         """
-        notes = [*unmet_notes(preferences, self.shown_keywords), *left_out_notes(left_out)]
-        may = (self.available if allowed is None else allowed).copy()
-        may[query.excluded[0]] = False
-        if not may.any():
-            why = "they had everything that may be recommended; allow_seen=True (--allow-seen) offers it again"
-            return Recommendations([], left_out, [*notes, f"nothing is left to recommend: {why}"])
-        generator: Ranker = self.generator if len(query.history[0]) else self.cold_generator
-        if preferences.more:
-            generator = with_preferred(generator, preferences, self.shown_keywords)
-        rules = arrangement or NO_RULES
-        n = min(max(self.run_folder.recipe.evaluate.n_candidates, rules.pool(k)), int(may.sum()))
-        proposed = Reranked("mmsrarec", Restricted(generator, may), self.scorer, n).proposals(query)[0]
-        proposed = rules.joined(proposed, may)
-        context = self._gather(query, proposed, preferences)
-        p, fusion = self._model_scores(query, context), self._fusion_at(query)
-        scores = answer_scores(self.prompts, query, context, preferences, p, fusion, self.generators)
-        chances = softmax(scores) if fusion and not preferences and not rules.boosts else None
-        scores = rules.boosted(proposed, scores)
-        best = rules.best(proposed, scores, k)
-        measured: Sequence[Sequence[Reason]] = [()] * len(best)
-        if reasons:
-            measured = self.reasons.measured(query, context, preferences, best, p, fusion, self.generators)
-        items = self.reasons.recommendations(proposed, scores, chances, best, measured)
-        return Recommendations(items, left_out, notes)
+        may = self.available if allowed is None else allowed
+        return self.answering.answers([query], [left_out], Asked(k, preferences, reasons, may))[0]
 
     @cached_property
     def shown_keywords(self) -> list[tuple[str, ...]]:
         """The keywords that a prompt shows of each item."""
         return [self.prompts.shown_keywords(code) for code in range(len(self.dataset.items))]
-
-    def _gather(self, query: Queries, codes: IntArray, preferences: UserPreferences) -> PromptContext:
-        """What the model is told; of preferences only where it has learned what they are."""
-        (context,) = self.retrieval.gather(query, codes[None], self.prompts.settings)
-        return replace(context, preferences=preferences if preferences and self._knows_preferences else NO_PREFERENCES)
 
     @cached_property
     def _knows_preferences(self) -> bool:

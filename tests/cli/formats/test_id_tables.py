@@ -61,7 +61,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_a_table_is_written_in_each_format(tmp_path: Path) -> None:
     for name in ("a.parquet", "a.csv", "a.JSONL"):
         check_ending(tmp_path / name)
-        write_table(TABLE, tmp_path / name)
+        write_table(TABLE.lazy(), tmp_path / name)
     assert pl.read_parquet(tmp_path / "a.parquet").equals(TABLE)
     assert pl.read_csv(tmp_path / "a.csv")["because"].to_list() == ["x; y", ""]
     assert [json.loads(line) for line in (tmp_path / "a.JSONL").read_text().splitlines()] == TABLE.to_dicts()
@@ -73,4 +73,4 @@ def test_another_ending_and_a_place_that_cannot_be_written_are_refused(tmp_path:
         check_ending(Path("a.xlsx"))
     (tmp_path / "file").touch()
     with pytest.raises(MmsrarecError, match="cannot be written"):
-        write_table(TABLE, tmp_path / "file" / "a.csv")
+        write_table(TABLE.lazy(), tmp_path / "file" / "a.csv")

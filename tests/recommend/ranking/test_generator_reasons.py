@@ -51,10 +51,33 @@ def asked(history: list[int]) -> Queries:
     return Queries(np.array([-1]), np.array([9]), np.array([-1]), (np.array(history, dtype=np.int64),))
 
 
+def reasons_of(history: list[int], candidates: IntArray, rankers: list[Votes], weights: Logit) -> list[list[Reason]]:
+    """Of all candidates of one query."""
+    every, p = np.arange(len(candidates))[None], np.full((1, len(candidates)), 0.5)
+    return generator_reasons(CATALOGUE, asked(history), candidates[None], every, p, rankers, weights)[0]
+
+
+@pytest.mark.parametrize("scores_held", [0, 10**6])
+def test_many_queries_have_the_reasons_that_each_has_alone(scores_held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmsrarec.recommend.ranking.generator_reasons.MAX_SCORES_HELD", scores_held)
+    rankers, weights = [Votes("near", 1.0), Votes("far", 3.0, logits=False)], logit(0.0, 0.5, 2.0)
+    histories = [[0, 3], [5], [1, 1, 2, 4]]
+    candidates = np.array([[1, 4, 5], [0, 2, 3], [0, 3, 5]])
+    queries = Queries(
+        np.array([-1, 0, 1]), np.array([9] * 3), np.array([-1] * 3), tuple(np.array(one) for one in histories)
+    )
+    explained = np.array([[2, 0], [1, 2], [0, 1]])
+    together = generator_reasons(CATALOGUE, queries, candidates, explained, np.full((3, 3), 0.5), rankers, weights)
+    for row, history in enumerate(histories):
+        alone = reasons_of(history, candidates[row], rankers, weights)
+        assert together[row] == [alone[place] for place in explained[row]]
+        assert {reason.item_id for reason in together[row][0]} == {*map(str, history), None}
+
+
 def test_a_weight_is_the_drop_of_the_score_without_the_item() -> None:
     rankers, weights = [Votes("near", 1.0), Votes("far", 3.0)], (0.0, 0.5, 2.0)
-    candidates, p = np.array([1, 4, 5]), np.full(3, 0.5)
-    found = generator_reasons(CATALOGUE, asked([0, 3]), candidates, [0, 1, 2], p, rankers, logit(*weights))
+    candidates = np.array([1, 4, 5])
+    found = reasons_of([0, 3], candidates, rankers, logit(*weights))
 
     def score(history: list[int]) -> FloatArray:
         parts = [log_softmax(ranker.score(asked(history), None)[0])[candidates] for ranker in rankers]
@@ -71,7 +94,7 @@ def test_a_weight_is_the_drop_of_the_score_without_the_item() -> None:
 
 def test_what_a_ranker_adds_is_told_against_the_mean_of_the_candidates() -> None:
     rankers, candidates = [Votes("near", 1.0)], np.array([1, 2, 5])
-    found = generator_reasons(CATALOGUE, asked([0]), candidates, [0, 1, 2], np.full(3, 0.5), rankers, logit(0.0, 2.0))
+    found = reasons_of([0], candidates, rankers, logit(0.0, 2.0))
     ranking_features = log_softmax(rankers[0].score(asked([0]), None)[0])[candidates]
     weights = [reason.weight for reasons in found for reason in reasons if reason.kind == "ranker"]
     assert weights == pytest.approx((2.0 * (ranking_features - ranking_features.mean())).tolist())
@@ -83,15 +106,7 @@ def test_an_item_that_is_left_out_does_not_compete() -> None:
         logits = False
 
     history = [0, 3]
-    found = generator_reasons(
-        CATALOGUE,
-        asked(history),
-        np.array([2]),
-        [0],
-        np.array([0.5]),
-        [PlacesOnly("places", 1.0, False)],
-        logit(0.0, 1.0),
-    )
+    found = reasons_of(history, np.array([2]), [PlacesOnly("places", 1.0, False)], logit(0.0, 1.0))
     drops = {reason.item_id: reason.weight for reason in found[0] if reason.kind == "history"}
     assert drops.keys() == {"0", "3"}
     # without item 0, item 1 ties with 2 and 5 behind 4: places 2 to 4. Items 0 and 3 stay out of the list

@@ -1,7 +1,8 @@
 """Many users at once: the table says what each answer alone says, and a wrong question is refused before any work."""
 
+import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import FloatArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError, UnknownIdError
-from mmsrarec.runs.answers.batch import SCORES, recommend_table, score_table
-from mmsrarec.runs.answers.questions import Questions
+from mmsrarec.runs.answers.batch import SCORES, block_size, read_questions, recommend_table, score_table
+from mmsrarec.runs.answers.questions import Questions, Who
 from mmsrarec.runs.answers.recommendations import TABLE, Recommendation, Recommendations
 
 DATASET = make_dataset(make_log(np.random.default_rng(0), n_users=5, n_items=8, length=3))
@@ -26,14 +27,24 @@ histories = st.lists(st.lists(st.sampled_from([f"i{code}" for code in range(8)])
 
 
 class Answerer:
-    """Recommends the items that somebody had, the newest first, and keeps what it was asked."""
+    """Recommends the items that somebody had, the newest first, and keeps what it was asked, block by block."""
 
     def __init__(self, note: str = "") -> None:
-        self.asked: list[tuple[Any, Any]] = []
+        self.blocks: list[list[tuple[Any, Any]]] = []
         self.note = note
 
-    def __call__(self, user: Any, history: Any) -> Recommendations:
-        self.asked.append((user, history))
+    @property
+    def asked(self) -> list[tuple[Any, Any]]:
+        return [one for block in self.blocks for one in block]
+
+    def __call__(self, questions: Sequence[Who], done: Callable[[], None] = lambda: None) -> list[Recommendations]:
+        self.blocks.append([(who.get("user"), who.get("history")) for who in questions])
+        answers = [self.answer(*one) for one in self.blocks[-1]]
+        for _ in answers:
+            done()
+        return answers
+
+    def answer(self, user: Any, history: Any) -> Recommendations:
         codes = QUESTIONS.query(user, history)[0].history[0][::-1].tolist()
         return Recommendations(
             [
@@ -48,17 +59,17 @@ def table_of(
     answerer: Answerer,
     users: object = None,
     histories: object = None,
-    one: Sequence[object] = (None, None),
     strict: bool = False,
     progress: Any = False,
+    block: int = 2,
 ) -> pl.DataFrame:
-    return recommend_table(answerer, QUESTIONS, one, users, histories, strict, progress)
+    return recommend_table(answerer, read_questions(QUESTIONS, users, histories, strict), progress, block)
 
 
 @given(known_users)
 def test_the_table_stacks_the_answers_to_each_user_in_order_with_repeats(users: list[str]) -> None:
     table = table_of(Answerer(), users)
-    alone = [Answerer()(user, None).to_frame(user) for user in users]
+    alone = [Answerer().answer(user, None).to_frame(user) for user in users]
     assert table.equals(pl.concat([pl.DataFrame(schema=TABLE), *alone]))
     assert dict(table.schema) == TABLE
 
@@ -101,12 +112,19 @@ def test_an_unknown_item_in_a_history_is_answered_without_unless_told_to_be_stri
     assert answerer.asked == [(None, ["i1", "x"])]
 
 
-@pytest.mark.parametrize("one", [("u0", None), (None, ["i1"]), (None, [])])
-def test_one_question_and_many_at_once_are_refused(one: tuple) -> None:
+@given(known_users, st.integers(1, 7))
+def test_users_are_answered_in_blocks_in_their_order(users: list[str], block: int) -> None:
     answerer = Answerer()
-    with pytest.raises(MmsrarecError, match="for one answer, or users or histories for a table"):
-        table_of(answerer, ["u1"], one=one)
-    assert answerer.asked == []
+    table_of(answerer, users, block=block)
+    assert [user for user, _ in answerer.asked] == users
+    assert [len(one) for one in answerer.blocks] == [len(users[at : at + block]) for at in range(0, len(users), block)]
+
+
+@pytest.mark.parametrize(
+    ("n_items", "asks_model", "size"), [(300, True, 16), (300, False, 128), (10**6, False, 8), (10**8, True, 1)]
+)
+def test_a_block_holds_fewer_users_of_a_large_catalogue(n_items: int, asks_model: bool, size: int) -> None:
+    assert block_size(n_items, asks_model) == size
 
 
 def test_what_should_be_known_of_an_answer_is_said_beside_the_table(caplog: pytest.LogCaptureFixture) -> None:
@@ -116,16 +134,14 @@ def test_what_should_be_known_of_an_answer_is_said_beside_the_table(caplog: pyte
 
 
 def test_how_far_it_is_is_told_to_whom_the_caller_names() -> None:
-    class Tracked(Progress):
-        seen: list[tuple[str, int]] = []  # noqa: RUF012
-
-        def track(self, things: Any, label: str, total: int | None = None) -> Any:
-            things = list(things)
-            self.seen.append((label, len(things)))
-            return iter(things)
-
-    table_of(Answerer(), ["u0", "u0", "u2"], progress=Tracked())
-    assert Tracked.seen == [("recommending", 3)]
+    seen: list[str] = []
+    written = io.StringIO()
+    table_of(Answerer(), ["u0", "u0", "u2"], progress=Progress(written, every=0))
+    assert [line.split(",")[0] for line in written.getvalue().splitlines()[:3]] == [
+        f"recommending: {n}/3" for n in (1, 2, 3)
+    ]
+    table_of(Answerer(), ["u0", "u0", "u2"], progress=seen.append)
+    assert seen[-1].startswith("recommending: 3/3")
     with pytest.raises(MmsrarecError, match="progress: "):
         table_of(Answerer(), ["u0"], progress="yes")
 

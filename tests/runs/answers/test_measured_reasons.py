@@ -65,7 +65,7 @@ def measured(
     prompts: object = PROMPTS,
     context: PromptContext = CONTEXT,
 ) -> list[list[Reason]]:
-    return reasons(prompts).measured(QUERY, context, preferences, BEST, P_YES, fusion, [Ring()])
+    return reasons(prompts).measured(QUERY, [context], preferences, BEST[None], P_YES[None], fusion, [Ring()])[0]
 
 
 class Unasked:
@@ -82,9 +82,8 @@ def test_without_a_fusion_the_language_model_says_why_for_the_best_in_their_orde
 
 
 def test_a_language_model_without_weight_is_not_asked() -> None:
-    told = generator_reasons(
-        DATASET, QUERY, np.array(CONTEXT.candidates), BEST.tolist(), P_YES, [Ring()], fused(0.0).with_lm
-    )
+    codes = np.array([CONTEXT.candidates])
+    (told,) = generator_reasons(DATASET, QUERY, codes, BEST[None], P_YES[None], [Ring()], fused(0.0).with_lm)
     assert measured(fused(0.0), prompts=Unasked()) == told
 
 

@@ -16,7 +16,7 @@ CONTEXT = cast(Any, SimpleNamespace(candidates=(0, 1, 2)))
 
 
 def scores(p: list[float], preferences: UserPreferences = NO_PREFERENCES) -> np.ndarray:
-    return answer_scores(PROMPTS, cast(Any, None), CONTEXT, preferences, np.array(p), None, ())
+    return answer_scores(PROMPTS, cast(Any, None), [CONTEXT], preferences, np.array([p]), None, ())[0]
 
 
 def test_without_fusion_they_are_the_log_odds_of_the_language_model() -> None:

@@ -42,7 +42,7 @@ def test_unknown_ids_of_a_history_are_listed(server: Served) -> None:
 
 def test_a_history_continues_what_the_run_knows(server: Served) -> None:
     user = server.user(4)
-    later = [name for name in server.ids(user=user, k=5)][0]
+    later = server.ids(user=user, k=5)[0]
     both = server.ask(user=user, history=[later], k=60)
     assert both["origin"] == "warm"
     named = {item["item_id"] for item in both["items"]}

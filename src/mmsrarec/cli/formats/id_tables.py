@@ -30,9 +30,9 @@ def read_user_ids(path: Path) -> list[str]:
     ending = path.suffix.lower()
     try:
         if ending == ".csv":
-            return _column(pl.read_csv(path, infer_schema=False), path)
+            return _column(pl.read_csv(path, infer_schema=False, glob=False), path)
         if ending == ".parquet":
-            return _column(pl.read_parquet(path), path)
+            return _column(pl.read_parquet(path, glob=False), path)
         text = path.read_text(encoding="utf-8-sig")
         lines = [line for line in text.splitlines() if line.strip()]
         if ending != ".jsonl":
@@ -48,17 +48,17 @@ def read_user_ids(path: Path) -> list[str]:
         raise DataError(f"{path} is no {ending[1:]} file: {reason}") from error
 
 
-def write_table(table: pl.DataFrame, path: Path) -> None:
+def write_table(table: pl.LazyFrame, path: Path) -> None:
     """Write a table of recommendations, whole or not at all; in CSV the reasons of an item are one text."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".parquet":
-            table.write_parquet(draft)
+            table.sink_parquet(draft)
         elif path.suffix.lower() == ".csv":
-            table.with_columns(pl.col("because").list.join("; ")).write_csv(draft)
+            table.with_columns(pl.col("because").list.join("; ")).sink_csv(draft)
         else:
-            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_dicts())
+            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in table.collect().to_dicts())
             atomic_write(draft, "".join(lines).encode())
         draft.replace(path)
     except OSError as error:

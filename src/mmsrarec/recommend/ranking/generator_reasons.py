@@ -6,7 +6,7 @@ generator itself adds is its weight times how far its term lies above the mean o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,71 +19,128 @@ from mmsrarec.recommend.ranking.fusion import FixedScores, ranking_features
 
 MAX_HISTORY = 8
 """Items of the history that are left out in turn, the newest."""
+MAX_SCORES_HELD = 4_000_000
+"""Scores of a generator held at once: 32 MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class _SameExcluded(Queries):
     """Queries with other histories at which the same items are excluded: an item that is left out does not compete."""
 
-    kept_out: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    kept_out: tuple[IntArray, ...] = ()
 
     @property
     def excluded(self) -> tuple[IntArray, ...]:
-        return (self.kept_out,) * len(self)
+        return self.kept_out
+
+
+@dataclass(frozen=True, eq=False)
+class _Variants:
+    """A query, and the same once for each item that is left out of its history.
+
+    Attributes:
+        left_out: Item codes, the newest first.
+        histories: The whole history, then one without each of these items.
+    """
+
+    left_out: tuple[int, ...]
+    histories: tuple[IntArray, ...]
+
+    @classmethod
+    def of(cls, history: IntArray) -> "_Variants":
+        newest_first: list[int] = history[::-1].tolist()
+        left_out = tuple(dict.fromkeys(newest_first))[:MAX_HISTORY]
+        return cls(left_out, (history, *(history[history != code] for code in left_out)))
 
 
 def generator_reasons(
     dataset: Dataset,
-    query: Queries,
+    queries: Queries,
     candidates: IntArray,
-    explained: Sequence[int],
+    explained: IntArray,
     model_scores: FloatArray,
     generators: Sequence[CandidateGenerator],
     logit: Logit,
-) -> list[list[Reason]]:
+) -> list[list[list[Reason]]]:
     """The reasons of some of the candidates, heaviest first.
 
     Args:
         dataset: The catalogue.
-        query: (1,) who asks, with a history.
-        candidates: (c,) item codes that were ranked together.
-        explained: Places among the candidates.
-        model_scores: (c,) p(yes) of the language model; any constant where it has no weight.
+        queries: m queries, each with a history.
+        candidates: (m, c) item codes that were ranked together.
+        explained: (m, e) places among the candidates.
+        model_scores: (m, c) p(yes) of the language model; any constant where it has no weight.
         generators: k rankers in the order of the logit's terms, behind the language model's.
         logit: Of 1 + k terms.
 
     Returns:
-        For each explained candidate its reasons of the kinds "history" and "ranker".
+        For each query, for each explained candidate, its reasons of the kinds "history" and "ranker".
     """
-    history = query.history[0]
-    newest_first: list[int] = history[::-1].tolist()
-    left_out = list(dict.fromkeys(newest_first))[:MAX_HISTORY]
-    histories = (history, *(history[history != code] for code in left_out))
-    m = len(histories)
-    user, time, target = (np.repeat(part, m) for part in (query.user, query.time, query.target))
-    variants = _SameExcluded(user, time, target, histories, query.allow_seen, kept_out=query.excluded[0])
-    every = np.tile(candidates, (m, 1))
-    given = FixedScores(np.tile(model_scores, (m, 1)))
-    parts = ranking_features(given, generators, variants, every)
+    at_once = max(1, MAX_SCORES_HELD // ((1 + MAX_HISTORY) * max(len(dataset.items), 1)))
+    reasons: list[list[list[Reason]]] = []
+    for start in range(0, len(queries), at_once):
+        rows = np.arange(start, min(start + at_once, len(queries)))
+        given = candidates[rows], explained[rows], model_scores[rows]
+        reasons += _reasons_of_block(dataset, queries.pick(rows), *given, generators, logit)
+    return reasons
+
+
+def _reasons_of_block(
+    dataset: Dataset,
+    queries: Queries,
+    candidates: IntArray,
+    explained: IntArray,
+    model_scores: FloatArray,
+    generators: Sequence[CandidateGenerator],
+    logit: Logit,
+) -> list[list[list[Reason]]]:
+    """`generator_reasons`, of as many queries as are computed at once."""
+    variants = [_Variants.of(history) for history in queries.history]
+    row = np.repeat(np.arange(len(queries)), [len(one.histories) for one in variants])
+    histories = tuple(history for one in variants for history in one.histories)
+    excluded = queries.excluded
+    kept_out = tuple(excluded[number] for number in row.tolist())
+    asked = _SameExcluded(
+        queries.user[row], queries.time[row], queries.target[row], histories, queries.allow_seen, kept_out=kept_out
+    )
+    parts = ranking_features(FixedScores(model_scores[row]), generators, asked, candidates[row])
     scores = logit.score(parts)
-    drops = scores[0] - scores[1:]
-    contributions: list[FloatArray] = []
-    for weight, part in zip(logit.weights[1:], parts[1:], strict=True):
-        is_finite = np.isfinite(part[0])
-        centre = part[0][is_finite].mean() if is_finite.any() else 0.0
-        contributions.append(np.where(is_finite, weight * (part[0] - centre), 0.0))
-    reason_lists: list[list[Reason]] = []
-    for place in explained:
-        reasons = [
-            Reason("history", f"had {dataset.items[code].title}", float(drop), dataset.items[code].item_id)
-            for code, drop in zip(left_out, drops[:, place], strict=True)
-        ]
-        reasons += [
-            Reason("ranker", f"{ranker.name} ranks it high", float(part[place]), words=(ranker.name,))
-            for ranker, part in zip(generators, contributions, strict=True)
-        ]
-        reason_lists.append(sorted(reasons, key=lambda reason: -reason.weight))
-    return reason_lists
+    starts = np.searchsorted(row, np.arange(len(queries) + 1))
+    reasons: list[list[list[Reason]]] = []
+    for number, one in enumerate(variants):
+        begin, end = int(starts[number]), int(starts[number + 1])
+        drops = scores[begin] - scores[begin + 1 : end]
+        terms = [_above_mean(part[begin], weight) for weight, part in zip(logit.weights[1:], parts[1:], strict=True)]
+        reasons.append([_listed(dataset, one, drops, terms, generators, place) for place in explained[number].tolist()])
+    return reasons
+
+
+def _above_mean(part: FloatArray, weight: float) -> FloatArray:
+    """(c,) what a generator adds to each candidate, over the mean of those that it knows."""
+    is_finite = np.isfinite(part)
+    centre = part[is_finite].mean() if is_finite.any() else 0.0
+    return np.where(is_finite, weight * (part - centre), 0.0)
+
+
+def _listed(
+    dataset: Dataset,
+    variants: _Variants,
+    drops: FloatArray,
+    terms: Sequence[FloatArray],
+    generators: Sequence[CandidateGenerator],
+    place: int,
+) -> list[Reason]:
+    """The reasons of the candidate at a place, heaviest first."""
+    items = [dataset.items[code] for code in variants.left_out]
+    reasons = [
+        Reason("history", f"had {item.title}", float(drop), item.item_id)
+        for item, drop in zip(items, drops[:, place], strict=True)
+    ]
+    reasons += [
+        Reason("ranker", f"{ranker.name} ranks it high", float(term[place]), words=(ranker.name,))
+        for ranker, term in zip(generators, terms, strict=True)
+    ]
+    return sorted(reasons, key=lambda reason: -reason.weight)
 
 
 def combined_reasons(model: Sequence[Reason], share: float, generators: Sequence[Reason]) -> list[Reason]:

@@ -47,8 +47,9 @@ class Arrangement:
         return np.concatenate([proposed, np.array(named, dtype=np.int64)])
 
     def boosted(self, codes: IntArray, scores: FloatArray) -> FloatArray:
-        """(c,) scores with the boosts of their items."""
-        return scores + np.array([self.boosts.get(code, 0.0) for code in codes.tolist()])
+        """(m, c) scores of (m, c) candidates, with the boosts of their items."""
+        gains = [self.boosts.get(code, 0.0) for code in codes.ravel().tolist()]
+        return scores + np.array(gains).reshape(codes.shape)
 
     def best(self, codes: IntArray, scores: FloatArray, k: int) -> IntArray:
         """The places of the k best candidates, in order.

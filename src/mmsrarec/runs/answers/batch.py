@@ -1,7 +1,7 @@
 """Many users asked about at once: what is wrong is said before the work, and the answer is a table."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import polars as pl
 
@@ -9,45 +9,79 @@ from mmsrarec.core.progress import Progress, Reported
 from mmsrarec.core.terminal import remark_all
 from mmsrarec.data.dataset import FloatArray
 from mmsrarec.data.splits import Queries
-from mmsrarec.errors import MmsrarecError
-from mmsrarec.runs.answers.questions import Questions, many_users
+from mmsrarec.runs.answers.questions import Questions, Who, many_users
 from mmsrarec.runs.answers.recommendations import Recommendations, table
 
 SCORES = {"user_id": pl.String, "item_id": pl.String, "score": pl.Float64}
 ONE_OR_MANY = "give user or history for one answer, or users or histories for a table"
 
 
-def recommend_table(
-    ask: Callable[[Any, Any], Recommendations],
-    questions: Questions,
-    single: Sequence[object],
-    users: object,
-    histories: object,
-    strict: bool,
-    progress: Reported,
-) -> pl.DataFrame:
-    """The answers to many questions, as `Recommender.recommend` describes them.
+MODEL_BLOCK, RANKER_BLOCK = 16, 128
+"""Users who are answered together, where the language model is asked and where rankers alone answer."""
+MAX_SCORES_HELD = 8_000_000
+"""Scores of one ranker held at once: 64 MB."""
+
+
+Asks: TypeAlias = Callable[[Sequence[Who], Callable[[], None]], list[Recommendations]]
+"""Answers several users or histories together; calls the function that it is given as each answer is ready."""
+
+
+def block_size(n_items: int, asks_model: bool) -> int:
+    """How many users are answered together.
 
     Args:
-        ask: Answers one user or one history.
-        questions: Reads the question.
-        single: What was given for a single answer beside, which must be None.
+        n_items: Size of the catalogue, of which each ranker scores all items for each user.
+        asks_model: Whether the language model is asked.
+    """
+    return max(1, min(MODEL_BLOCK if asks_model else RANKER_BLOCK, MAX_SCORES_HELD // max(n_items, 1)))
+
+
+def read_questions(questions: Questions, users: object, histories: object, strict: bool) -> list[tuple[str, Who]]:
+    """(id, who) of each question, all of which are read before any is answered.
+
+    Args:
+        questions: Reads a question.
         users: User ids, or None.
         histories: Histories, or None.
         strict: Refuse a history that holds an unknown item.
-        progress: Where to tell how far it is.
+
+    Raises:
+        MmsrarecError: A question cannot be answered.
     """
-    if any(given is not None for given in single):
-        raise MmsrarecError(ONE_OR_MANY)
-    questions_of_users, say = many_users(users, histories), Progress.of(progress)
-    for _, who in questions_of_users:
+    asked = many_users(users, histories)
+    for _, who in asked:
         questions.query(who.get("user"), who.get("history"), strict)
-    answers: list[tuple[str, Recommendations]] = []
-    for user_id, who in say.track(questions_of_users, "recommending"):
-        answer = ask(who.get("user"), who.get("history"))
+    return asked
+
+
+def recommend_table(ask: Asks, asked: Sequence[tuple[str, Who]], progress: Reported, block: int) -> pl.DataFrame:
+    """The answers to many questions, as `Recommender.recommend` describes them.
+
+    Args:
+        ask: Answers several users or histories together.
+        asked: As `read_questions` returns them.
+        progress: Where to tell how far it is.
+        block: How many are answered together.
+    """
+    tables = [table([])]
+    with Progress.of(progress).task("recommending", len(asked)) as task:
+        for start in range(0, len(asked), block):
+            tables.append(block_table(ask, asked[start : start + block], task.advance))
+    return pl.concat(tables)
+
+
+def block_table(ask: Asks, asked: Sequence[tuple[str, Who]], done: Callable[[], None]) -> pl.DataFrame:
+    """The answers to the users of one block; what should be known of them is remarked.
+
+    Args:
+        ask: Answers them together.
+        asked: (id, who) of each.
+        done: Called as each answer is ready.
+    """
+    answers = ask([who for _, who in asked], done)
+    for answer in answers:
         remark_all(answer.notes)
-        answers.append((user_id, answer))
-    return table(answers)
+    return table((user_id, answer) for (user_id, _), answer in zip(asked, answers, strict=True))
 
 
 def score_table(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from mmsrarec.runs.answers.arguments import ItemIds, checked_id, checked_ids
 
 MAX_IDS_NAMED = 10
 """Ids in a message, at most."""
+Who: TypeAlias = Mapping[str, Any]
+"""Who asks: `user`, an id, or `history`, item ids; the other is None or absent."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def many_users(users: object, histories: object) -> list[tuple[str, dict[str, Any]]]:
+def many_users(users: object, histories: object) -> list[tuple[str, Who]]:
     """Who is asked about: (id, arguments of one question) for each user, in order and with repeats.
 
     Args:

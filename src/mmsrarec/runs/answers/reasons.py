@@ -1,6 +1,6 @@
 """Turns what was measured about a recommendation into reasons that are shown, in the language of the catalogue."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,42 +41,61 @@ class Reasons:
 
     def measured(
         self,
-        query: Queries,
-        context: PromptContext,
+        queries: Queries,
+        contexts: Sequence[PromptContext],
         preferences: UserPreferences,
         best: IntArray,
         model_scores: FloatArray,
         fusion: Fusion | None,
         generators: Sequence[CandidateGenerator],
-    ) -> list[list[Reason]]:
+        done: Callable[[], None] = lambda: None,
+    ) -> list[list[list[Reason]]]:
         """What carried each of the best, by whatever had a part in the order.
 
         That is the language model, unless a fusion gives it no weight; the candidate generators, where there is a
         fusion; and the words that were asked for, which count by rule.
 
         Args:
-            query: (1,) who asks.
-            context: The prompt context, with the c candidates that were ranked.
+            queries: m queries.
+            contexts: The m prompt contexts, with the c candidates that were ranked.
             preferences: What was asked for.
-            best: Places among the candidates, of which reasons are asked.
-            model_scores: (c,) p(yes) of the language model.
-            fusion: How the answer was fused, if it was.
+            best: (m, e) places among the candidates, of which reasons are asked.
+            model_scores: (m, c) p(yes) of the language model.
+            fusion: How the answers were fused, if they were.
             generators: The rankers that the fusion joins.
+            done: Called as the reasons of each query are measured.
+
+        Returns:
+            For each query, for each of its best, the reasons.
         """
-        reason_lists: list[list[Reason]] = [[] for _ in best]
-        if fusion is None and isinstance(self.prompts, NoPrompts):
-            reason_lists = popularity_reasons(context, best.tolist(), model_scores)
-        elif fusion is None or fusion.uses_lm:
-            reason_lists = [reasons for _, reasons in explain_all(self.prompts, context.pick(best), self.batch_tokens)]
+        rankers: list[list[list[Reason]]] = []
         if fusion:
-            codes, logit = np.array(context.candidates, dtype=np.int64), fusion.with_lm
-            generator_reason_lists = generator_reasons(
-                self.dataset, query, codes, best.tolist(), model_scores, generators, logit
-            )
-            reason_lists = [
-                combined_reasons(own, logit.weights[0], more)
-                for own, more in zip(reason_lists, generator_reason_lists, strict=True)
-            ]
+            codes = np.array([context.candidates for context in contexts], dtype=np.int64)
+            rankers = generator_reasons(self.dataset, queries, codes, best, model_scores, generators, fusion.with_lm)
+        reason_lists: list[list[list[Reason]]] = []
+        for row, context in enumerate(contexts):
+            reasons = self._of_model(context, best[row], model_scores[row], fusion)
+            if fusion:
+                pairs, share = zip(reasons, rankers[row], strict=True), fusion.with_lm.weights[0]
+                reasons = [combined_reasons(own, share, more) for own, more in pairs]
+            reason_lists.append(self._with_preferences(context, best[row], preferences, reasons))
+            done()
+        return reason_lists
+
+    def _of_model(
+        self, context: PromptContext, best: IntArray, model_scores: FloatArray, fusion: Fusion | None
+    ) -> list[list[Reason]]:
+        """The language model's reasons for the best of one query; none where it had no part in the order."""
+        if fusion is None and isinstance(self.prompts, NoPrompts):
+            return popularity_reasons(context, best.tolist(), model_scores)
+        if fusion is None or fusion.uses_lm:
+            return [reasons for _, reasons in explain_all(self.prompts, context.pick(best), self.batch_tokens)]
+        return [[] for _ in best]
+
+    def _with_preferences(
+        self, context: PromptContext, best: IntArray, preferences: UserPreferences, reason_lists: list[list[Reason]]
+    ) -> list[list[Reason]]:
+        """The reasons, with what was asked for first."""
         if not preferences:
             return reason_lists
         places: list[int] = best.tolist()
@@ -98,30 +117,6 @@ class Reasons:
             shown_reasons.append(ShownReason(reason.kind, item_ids, reason.words, reason.weight, text))
         because, keywords = heaviest(shown_reasons, SHOWN_REASONS), self.keywords.united(code)
         return Recommendation(item.item_id, item.title, score, probability, keywords, because, tuple(shown_reasons))
-
-    def recommendations(
-        self,
-        codes: IntArray,
-        scores: FloatArray,
-        chances: FloatArray | None,
-        best: IntArray,
-        measured: Sequence[Sequence[Reason]],
-    ) -> list[Recommendation]:
-        """The items at some places of the candidates, in words.
-
-        Args:
-            codes: (c,) candidates.
-            scores: (c,) their scores.
-            chances: (c,) their probabilities, where there are any.
-            best: (k,) places, in the order wanted.
-            measured: (k,) what was measured of each.
-        """
-        return [
-            self.recommendation(
-                int(codes[place]), float(scores[place]), None if chances is None else float(chances[place]), reasons
-            )
-            for place, reasons in zip(best, measured, strict=True)
-        ]
 
     def _title(self, item_id: str) -> str:
         return self.dataset.items[self.dataset.item_code[item_id]].title or item_id

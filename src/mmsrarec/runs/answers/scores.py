@@ -22,31 +22,32 @@ UNASKED_SCORE = 0.5
 
 def answer_scores(
     prompts: Prompts,
-    query: Queries,
-    context: PromptContext,
+    queries: Queries,
+    contexts: Sequence[PromptContext],
     preferences: UserPreferences,
     p: FloatArray,
     fusion: Fusion | None,
     generators: Sequence[CandidateGenerator],
 ) -> FloatArray:
-    """(c,) log-odds of the candidates; typed keywords add their bonus.
+    """(m, c) log-odds of the candidates; typed keywords add their bonus.
 
     Args:
         prompts: Of the model that answers.
-        query: (1,) who asks.
-        context: The prompt context, with c candidates.
+        queries: m queries.
+        contexts: The m prompt contexts, with c candidates each.
         preferences: The typed keywords.
-        p: (c,) p(yes) of the language model.
-        fusion: How the answer is fused; None where the language model alone ranks.
+        p: (m, c) p(yes) of the language model.
+        fusion: How the answers are fused; None where the language model alone ranks.
         generators: The rankers that the fusion joins.
     """
     if fusion:
-        fused = Fused("mmsrarec", FixedScores(p[None]), generators, fusion.with_lm)
-        logits = fused.score(query, np.array([context.candidates], dtype=np.int64))[0]
+        fused = Fused("mmsrarec", FixedScores(p), generators, fusion.with_lm)
+        logits = fused.score(queries, np.array([context.candidates for context in contexts], dtype=np.int64))
     else:
-        logits = np.array([log_odds(float(share)) for share in p], dtype=np.float64)
+        logits = np.array([[log_odds(share) for share in row] for row in p.tolist()], dtype=np.float64)
     if preferences:
-        logits = logits + preference_bonus(preferences, map(prompts.shown_keywords, context.candidates))
+        bonus = [preference_bonus(preferences, map(prompts.shown_keywords, one.candidates)) for one in contexts]
+        logits = logits + np.array(bonus)
     return logits
 
 
@@ -65,6 +66,6 @@ def learned_preferences(run_folder: RunFolder, split: Part, prompts: Prompts) ->
 
 
 def softmax(scores: FloatArray) -> FloatArray:
-    """(c,) scores as shares of their exponentials."""
-    powers = np.exp(scores - scores.max())
-    return powers / powers.sum()
+    """(..., c) scores as shares of their exponentials along the last axis."""
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)

@@ -8,7 +8,7 @@ import regex
 from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import Dataset, Item
-from mmsrarec.runs.answers.arrangement import Arrangement, numbered
+from mmsrarec.runs.answers.arrangement import NO_RULES, Arrangement, numbered
 from mmsrarec.runs.recommender import Recommender
 from mmsrarec.serve.schema.recommending import RecommendAsked
 
@@ -118,6 +118,8 @@ class Narrowing:
         boosts = {codes[item_id]: gain for item_id, gain in question.boosts.items() if item_id in codes}
         if unknown := [item_id for item_id in question.boosts if item_id not in codes]:
             notes.append(f"boosts: the run does not know these items ({', '.join(unknown[:MAX_NAMED])})")
+        if not (pinned or boosts or question.max_per_category or question.one_per_product):
+            return NO_RULES
         groups = None if question.max_per_category is None else self.first_categories
         products = self.products if question.one_per_product else None
         return Arrangement(tuple(pinned), boosts, question.max_per_category, groups, products)

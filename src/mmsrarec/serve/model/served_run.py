@@ -5,7 +5,7 @@ It is never changed: an item that joins makes another one, which shares everythi
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from mmsrarec.core.artefacts import finished_under, read_manifest
 from mmsrarec.data.identity import text_digest
 from mmsrarec.data.splits import Queries
 from mmsrarec.recommend.prompt.preferences import MAX_PREFERENCES, UserPreferences, says
+from mmsrarec.runs.answers.answering import Asked
+from mmsrarec.runs.answers.arrangement import NO_RULES
 from mmsrarec.runs.answers.recommendations import Recommendation, Recommendations
 from mmsrarec.runs.joined_items import with_items
 from mmsrarec.runs.recommender import Recommender
@@ -54,6 +56,30 @@ class Question:
 
     body: RecommendAsked
     state: UserState = NOBODY
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A question as the recommender takes it.
+
+    Attributes:
+        question: As it came.
+        query: The prediction point.
+        asked: What is asked beside who asks.
+        notes: What has no effect, a sentence each.
+    """
+
+    question: Question
+    query: Query
+    asked: Asked
+    notes: tuple[str, ...]
+
+    @property
+    def together(self) -> tuple[object, ...]:
+        """Questions of equal values ask the same of the model, so they are ranked together."""
+        asked = self.asked
+        alone = None if asked.rules is NO_RULES else id(self)
+        return asked.k, asked.preferences.more, asked.preferences.less, asked.reasons, asked.may.tobytes(), alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,29 +204,50 @@ class ServedRun:
         return self.recommender.preferences(more[:MAX_PREFERENCES], less[:MAX_PREFERENCES])
 
     def answers(self, questions: Sequence[Question]) -> list[RecommendAnswered | Exception]:
-        """An answer or an error for each of some questions."""
-        answers: list[RecommendAnswered | Exception] = []
-        for question in questions:
+        """An answer or an error for each of some questions; those that ask the same of the model are ranked together."""
+        answers: list[RecommendAnswered | Exception | None] = [None] * len(questions)
+        groups: dict[object, list[tuple[int, Reading]]] = {}
+        for place, question in enumerate(questions):
             try:
-                answers.append(self.answer(question))
+                reading = self._read(question)
+                groups.setdefault(reading.together if len(questions) > 1 else place, []).append((place, reading))
             except Exception as error:
-                answers.append(error)
-        return answers
+                answers[place] = error
+        for members in groups.values():
+            readings = [reading for _, reading in members]
+            try:
+                ranked: list[RecommendAnswered | Exception] = [*self._ranked(readings)]
+            except Exception as error:
+                ranked = [error] * len(members)
+            for (place, _), answer in zip(members, ranked, strict=True):
+                answers[place] = answer
+        return [answer for answer in answers if answer is not None]
 
     def answer(self, question: Question) -> RecommendAnswered:
         """The best items for a question. Raises MmsrarecError where a keyword is none."""
+        return self._ranked([self._read(question)])[0]
+
+    def _read(self, question: Question) -> Reading:
+        """A question as the recommender takes it."""
         body, state = question.body, question.state
         query = self.query(body.user, state, body.history)
-        queries = query.queries
         if body.allow_seen is not None:
-            queries = Queries(queries.user, queries.time, queries.target, queries.history, body.allow_seen)
-        preferences = self.preferences(body, state)
+            query = replace(query, queries=replace(query.queries, allow_seen=body.allow_seen))
         may, notes = self.narrowing.allowed(self.recommender, body, state.refused)
         rules = self.narrowing.arrangement(body, may, self.recommender.available, notes)
-        answer = self.recommender.answer(queries, body.k, preferences, body.reasons, query.left_out, may, rules)
         if query.origin == "fallback":
             notes.append(FALLBACK_NOTE)
-        return answered(answer, query.origin, self.name, notes, set(body.pinned))
+        preferences = self.preferences(body, state)
+        return Reading(question, query, Asked(body.k, preferences, body.reasons, may, rules=rules), tuple(notes))
+
+    def _ranked(self, readings: Sequence[Reading]) -> list[RecommendAnswered]:
+        """The answers to questions that ask the same of the model."""
+        queries, left_out = [one.query.queries for one in readings], [one.query.left_out for one in readings]
+        answers = self.recommender.answering.answers(queries, left_out, readings[0].asked)
+        return [
+            answered(answer, one.query.origin, self.name, one.notes, set(one.question.body.pinned))
+            for one, answer in zip(readings, answers, strict=True)
+        ]
 
 
 def answered(

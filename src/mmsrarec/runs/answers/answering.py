@@ -1,0 +1,186 @@
+"""Answers to many who ask at once: what is proposed to them is ranked in one go, and the best are given reasons."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsrarec.data.dataset import FloatArray, IntArray
+from mmsrarec.data.splits import Queries
+from mmsrarec.rankers.base import CandidateGenerator, Ranker
+from mmsrarec.rankers.ensemble.interleaved import Restricted
+from mmsrarec.rankers.ensemble.two_stage import Reranked
+from mmsrarec.recommend.explain import Reason
+from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreferences
+from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.fusion import Fusion
+from mmsrarec.recommend.ranking.scorer import MllmScorer
+from mmsrarec.runs.answers.arrangement import NO_RULES, Arrangement
+from mmsrarec.runs.answers.generators import with_preferred
+from mmsrarec.runs.answers.questions import left_out_notes, unmet_notes
+from mmsrarec.runs.answers.reasons import Reasons
+from mmsrarec.runs.answers.recommendations import Recommendation, Recommendations
+from mmsrarec.runs.answers.scores import UNASKED_SCORE, answer_scores, softmax
+
+NOTHING_LEFT = (
+    "nothing is left to recommend: they had everything that may be recommended; allow_seen=True (--allow-seen) offers "
+    "it again"
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked beside who asks.
+
+    Attributes:
+        k: How many items, 1 or more.
+        preferences: The typed keywords.
+        reasons: Whether to measure what carried each item.
+        may: (items,) what may be recommended.
+        done: Called once for each query as its answer is ready.
+        rules: For the order beside the scores.
+    """
+
+    k: int
+    preferences: UserPreferences
+    reasons: bool
+    may: NDArray[np.bool_]
+    done: Callable[[], None] = lambda: None
+    rules: Arrangement = NO_RULES
+
+
+@dataclass(frozen=True, eq=False)
+class Answering:
+    """What a run answers by.
+
+    Attributes:
+        generator: Proposes items of a whole catalogue to somebody with a history.
+        cold_generator: To somebody without one.
+        n_candidates: Items that are proposed, at least.
+        retrieval: Gathers what the language model is told.
+        prompts: Of the language model, or what stands in for it.
+        scorer: The language model, or what stands in for it.
+        fusion: How rankings are fused; None where the language model alone ranks.
+        generators: The rankers that the fusion joins.
+        reasons: Measures and words reasons.
+        shown: (items,) the keywords that a prompt shows of each item.
+        told_preferences: Whether the language model has learned what preferences are.
+    """
+
+    generator: Ranker
+    cold_generator: Ranker
+    n_candidates: int
+    retrieval: Retrieval
+    prompts: Prompts
+    scorer: MllmScorer
+    fusion: Fusion | None
+    generators: Sequence[CandidateGenerator]
+    reasons: Reasons
+    shown: Sequence[tuple[str, ...]]
+    told_preferences: Callable[[], bool]
+
+    def answers(
+        self, queries: Sequence[Queries], left_out: Sequence[Sequence[str]], asked: Asked
+    ) -> list[Recommendations]:
+        """The best items at each of some queries.
+
+        Queries to which as many items are proposed are ranked together: one pass through the rankers, and full batches
+        of the language model.
+
+        Args:
+            queries: (1,) each.
+            left_out: For each query the ids of the history that the run does not know.
+            asked: What is asked of all.
+        """
+        groups: dict[tuple[int, bool, bool, int], list[int]] = defaultdict(list)
+        for number, query in enumerate(queries):
+            may = asked.may.copy()
+            may[query.excluded[0]] = False
+            n = min(max(self.n_candidates, asked.rules.pool(asked.k)), int(may.sum()))
+            alone = -1 if asked.rules is NO_RULES else number  # rules may leave different numbers of items
+            groups[n, len(query.history[0]) > 0, query.allow_seen, alone].append(number)
+        notes = unmet_notes(asked.preferences, self.shown)
+        answers: dict[int, Recommendations] = {}
+        for (n, *_), numbers in groups.items():
+            if n:
+                together = self._answers(joined([queries[number] for number in numbers]), n, asked)
+            else:
+                together = [Recommendations(notes=[NOTHING_LEFT]) for _ in numbers]
+            for number, answer in zip(numbers, together, strict=True):
+                told = [*notes, *left_out_notes(left_out[number]), *answer.notes]
+                answers[number] = Recommendations(answer, left_out[number], told)
+        return [answers[number] for number in range(len(queries))]
+
+    def _answers(self, queries: Queries, n: int, asked: Asked) -> list[Recommendations]:
+        """The answers to m queries, all with a history or all without, to which n items are proposed."""
+        proposed, rules = self.proposals(queries, n, asked), asked.rules
+        contexts = self.contexts(queries, proposed, asked.preferences)
+        fusion = self.fusion_at(queries)
+        p = self.model_scores(contexts, fusion)
+        scores = answer_scores(self.prompts, queries, contexts, asked.preferences, p, fusion, self.generators)
+        chances = softmax(scores) if fusion and not asked.preferences and not rules.boosts else None
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : asked.k]
+        if rules is not NO_RULES:
+            scores = rules.boosted(proposed, scores)
+            best = rules.best(proposed[0], scores[0], asked.k)[None]
+        measured: Sequence[Sequence[Sequence[Reason]]] = [[()] * best.shape[1]] * len(queries)
+        if asked.reasons:
+            measured = self.reasons.measured(
+                queries, contexts, asked.preferences, best, p, fusion, self.generators, asked.done
+            )
+        answers: list[Recommendations] = []
+        for row, places in enumerate(best.tolist()):
+            items: list[Recommendation] = []
+            for place, why in zip(places, measured[row], strict=True):
+                chance = None if chances is None else float(chances[row, place])
+                code, score = int(proposed[row, place]), float(scores[row, place])
+                items.append(self.reasons.recommendation(code, score, chance, why))
+            answers.append(Recommendations(items))
+            if not asked.reasons:
+                asked.done()
+        return answers
+
+    def proposals(self, queries: Queries, n: int, asked: Asked) -> IntArray:
+        """(m, n) codes of the items that are ranked.
+
+        Where more is asked of something, items that carry it take turns with the others.
+        """
+        generator = self.generator if len(queries.history[0]) else self.cold_generator
+        if asked.preferences.more:
+            generator = with_preferred(generator, asked.preferences, self.shown)
+        proposed = Reranked("mmsrarec", Restricted(generator, asked.may), self.scorer, n).proposals(queries)
+        return proposed if asked.rules is NO_RULES else asked.rules.joined(proposed[0], asked.may)[None]
+
+    def contexts(self, queries: Queries, candidates: IntArray, preferences: UserPreferences) -> list[PromptContext]:
+        """What the language model is told at m queries; of preferences only where it has learned what they are.
+
+        Args:
+            queries: m queries.
+            candidates: (m, c) item codes.
+            preferences: The typed keywords.
+        """
+        told = preferences if preferences and self.told_preferences() else NO_PREFERENCES
+        gathered = self.retrieval.gather(queries, candidates, self.prompts.settings)
+        return [replace(context, preferences=told) for context in gathered]
+
+    def fusion_at(self, queries: Queries) -> Fusion | None:
+        """How scores are fused; not at all without a history, of which generators know nothing."""
+        return self.fusion if len(queries.history[0]) else None
+
+    def model_scores(self, contexts: Sequence[PromptContext], fusion: Fusion | None) -> FloatArray:
+        """(m, c) p(yes) of the language model; a constant where it has no part in the order."""
+        if fusion is None or fusion.uses_lm:
+            return np.array(self.scorer.score_contexts(contexts))
+        return np.full((len(contexts), len(contexts[0].candidates)), UNASKED_SCORE)
+
+
+def joined(queries: Sequence[Queries]) -> Queries:
+    """Several queries, of one rule for items that were seen, as one batch."""
+    user, time, target = (
+        np.concatenate([getattr(one, name) for one in queries]) for name in ("user", "time", "target")
+    )
+    histories = tuple(history for one in queries for history in one.history)
+    return Queries(user, time, target, histories, queries[0].allow_seen)
