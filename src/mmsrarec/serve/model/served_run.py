@@ -204,7 +204,7 @@ class ServedRun:
         return self.recommender.preferences(more[:MAX_PREFERENCES], less[:MAX_PREFERENCES])
 
     def answers(self, questions: Sequence[Question]) -> list[RecommendAnswered | Exception]:
-        """An answer or an error for each of some questions; those that ask the same of the model are ranked together."""
+        """An answer or an error for each of some questions; those that ask the same are ranked together."""
         answers: list[RecommendAnswered | Exception | None] = [None] * len(questions)
         groups: dict[object, list[tuple[int, Reading]]] = {}
         for place, question in enumerate(questions):
