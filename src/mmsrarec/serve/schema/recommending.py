@@ -8,7 +8,6 @@ from mmsrarec.serve.schema.limits import (
     MAX_BOOSTS,
     MAX_HISTORY,
     MAX_IDS,
-    MAX_K,
     MAX_PINNED,
     Answered,
     Asked,
