@@ -219,6 +219,12 @@ class Service:
         self.cache.drop_user(user)
         return receipt
 
+    async def search(
+        self, words: str = "", category: str | None = None, offset: int = 0, limit: int = 20
+    ) -> changing.ItemsAnswered:
+        """A part of the catalogue, as `CatalogueView.search`, beside the event loop: a large one takes a while."""
+        return await asyncio.to_thread(self.catalogue().search, words, category, offset, limit)
+
     def catalogue(self) -> CatalogueView:
         """The catalogue of now, for searches and single items."""
         return CatalogueView(self.run())

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsrarec.core.artefacts import finished_under, read_manifest
+from mmsrarec.data.dataset import IntArray
 from mmsrarec.data.identity import text_digest
 from mmsrarec.data.splits import Queries
 from mmsrarec.recommend.prompt.preferences import MAX_PREFERENCES, UserPreferences, says
@@ -142,6 +143,11 @@ class ServedRun:
         """Ids of items of the catalogue that were deleted here."""
         codes = self.recommender.dataset.item_code
         return frozenset(name for name, row in self.rows.items() if row.deleted and name in codes)
+
+    @cached_property
+    def most_chosen_first(self) -> IntArray:
+        """(items,) codes of all items, those with the most interactions first."""
+        return np.argsort(-self.recommender.retrieval.train.counts, kind="stable")
 
     @cached_property
     def search_texts(self) -> list[str]:
