@@ -12,9 +12,9 @@ from mmsrarec.cli import demo_verb as demo_verb
 from mmsrarec.cli import export_verb as export_verb
 
 # a verb is registered by its module being imported; the order is that of the help
-from mmsrarec.cli import image_verbs as image_verbs
 from mmsrarec.cli import import_verb as import_verb
 from mmsrarec.cli import run_verbs as run_verbs
+from mmsrarec.cli import serve_verb as serve_verb
 from mmsrarec.cli.app import STOPPED, app, call, verb
 from mmsrarec.cli.models import models_app
 from mmsrarec.core.threads import with_fast_threads

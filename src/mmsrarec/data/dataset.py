@@ -81,6 +81,14 @@ class Interactions:
         """The interactions for which the (n,) mask is true, with the same users and items."""
         return Interactions(self.user[keep], self.item[keep], self.time[keep], self.n_users, self.n_items)
 
+    def with_items(self, n_items: int) -> "Interactions":
+        """The same interactions of a catalogue with more items; what is counted already is not counted again."""
+        wider = Interactions(self.user, self.item, self.time, self.n_users, n_items)
+        wider.__dict__.update(
+            {name: self.__dict__[name] for name in ("offsets", "by_time", "times") if name in self.__dict__}
+        )
+        return wider
+
     @cached_property
     def digest(self) -> str:
         """The sha256 of all interactions and of the numbers of users and items, in hex digits."""
@@ -91,6 +99,11 @@ class Interactions:
     def by_time(self) -> IntArray:
         """(n,) row numbers in time order; ties keep the order of the rows."""
         return np.argsort(self.time, kind="stable")
+
+    @cached_property
+    def times(self) -> IntArray:
+        """(n,) times in ascending order."""
+        return self.time[self.by_time]
 
 
 @dataclass(frozen=True, eq=False)

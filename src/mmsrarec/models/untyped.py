@@ -76,6 +76,16 @@ def save_tensors(tensors: Mapping[str, Tensor], file: Path, metadata: Mapping[st
     cast(Any, safetensors.torch).save_file(dict(tensors), file, metadata=None if metadata is None else dict(metadata))
 
 
+def tensors_from_bytes(data: bytes) -> dict[str, Tensor]:
+    """`safetensors.torch.load`: all tensors of a file's content by name, on the CPU."""
+    return cast(Any, safetensors.torch).load(data)
+
+
+def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """`safetensors.torch.save`: the content of a file of tensors."""
+    return cast(Any, safetensors.torch).save(dict(tensors))
+
+
 def open_tensors(file: Path) -> AbstractContextManager[TensorFile]:
     """`safetensors.safe_open`: read a file tensor by tensor."""
     return cast(Any, safetensors).safe_open(file, framework="pt")

@@ -22,7 +22,7 @@ from mmsrarec.errors import MissingDependencyError
 from mmsrarec.evaluate.protocols import published_candidates
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.warm_up import draw_from, grids, projector_of, warm_up
+from mmsrarec.models.backbone.warm_up import PROJECTOR, draw_from, grids, projector_of, warm_up
 from mmsrarec.models.untyped import load_tensors, save_tensors
 from mmsrarec.models.vision import image_features
 from mmsrarec.pipeline.encoder_steps import EncoderSteps
@@ -42,7 +42,6 @@ from mmsrarec.summarize.language.detection import CatalogueWords
 from mmsrarec.summarize.prompts import image_prompt
 from mmsrarec.summarize.summarizer import summarize
 
-PROJECTOR = "projector.safetensors"
 MOST_VALIDATED = 400
 """Validation users of stage 3, at most: each validation asks the language model about them."""
 

@@ -91,11 +91,11 @@ class Recommender:
         fused = run_folder.fusion(run_folder.chosen_on, "full")
         if isinstance(prompts, NoPrompts):
             self.scorer, fused = count_scorer(self.retrieval.train), load_rankers(run_folder.folder)
-        learned = None if generator else fused
+        self.learned = learned = None if generator else fused
         self.fusion = learned if learned and learned.improves and run_folder.served == "whole" else None
-        rankers = served_generators(run_folder, split, learned.generators) if learned else ()
-        self.generators: tuple[CandidateGenerator, ...] = rankers if self.fusion else ()
-        self.generator: Ranker = generator or catalogue_generator(run_folder, split, rankers, learned)
+        self.proposing = served_generators(run_folder, split, learned.generators) if learned else ()
+        self.generators: tuple[CandidateGenerator, ...] = self.proposing if self.fusion else ()
+        self.generator: Ranker = generator or catalogue_generator(run_folder, split, self.proposing, learned)
         self.cold_generator = PopularityAsOf().fit(self.retrieval.train)
         self.reasons = Reasons(self.dataset, run_folder.keywords, prompts, batch)
         self.questions = Questions(self.dataset, run_folder.recipe.evaluate.repeat_consumption == "allow")
@@ -196,7 +196,7 @@ class Recommender:
         among: ItemIds | None = None,
     ) -> Asks:
         """What answers several users or histories together, with the arguments of `recommend`, which are checked."""
-        k, preferences, reasons = checked_count("k", k), self._preferences(more, less), checked_flag("reasons", reasons)
+        k, preferences, reasons = checked_count("k", k), self.preferences(more, less), checked_flag("reasons", reasons)
         strict = checked_flag("strict", strict)
         again = None if allow_seen is None else checked_flag("allow_seen", allow_seen)
         may, notes = self.questions.allowed(self.available, exclude, among)
@@ -281,19 +281,19 @@ class Recommender:
         Raises:
             UnknownIdError: An unknown item or user; the message lists them.
         """
-        ids, preferences = checked_ids("candidates", candidates), self._preferences(more, less)
+        ids, preferences = checked_ids("candidates", candidates), self.preferences(more, less)
         if users is not None:
             if user is not None or history is not None:
                 raise MmsrarecError(ONE_OR_MANY)
             codes = self.questions.codes(ids)
-            return score_table(lambda query: self._scored(query, codes, preferences), self.questions, ids, users)
+            return score_table(lambda query: self.scored(query, codes, preferences), self.questions, ids, users)
         if not ids and user is None and history is None:
             return {}
         (query, left_out), codes = self.questions.query(user, history), self.questions.codes(ids)
         remark_all(left_out_notes(left_out))
-        return dict(zip(ids, self._scored(query, codes, preferences).tolist(), strict=True))
+        return dict(zip(ids, self.scored(query, codes, preferences).tolist(), strict=True))
 
-    def _scored(self, query: Queries, codes: IntArray, preferences: UserPreferences) -> FloatArray:
+    def scored(self, query: Queries, codes: IntArray, preferences: UserPreferences) -> FloatArray:
         """(c,) scores of (c,) items, each the same whatever else is asked."""
         if not len(codes):
             return np.empty(0)
@@ -315,7 +315,7 @@ class Recommender:
             self.fusion,
             self.generators,
             self.reasons,
-            self._shown,
+            self.shown_keywords,
             lambda: self._knows_preferences,
         )
 
@@ -351,7 +351,7 @@ class Recommender:
         """
         if isinstance(self.prompts, NoPrompts):
             raise NotFittedError(f"{NOTE}, so there is nothing to leave out: recommend() tells what spoke for an item")
-        item_id, preferences = checked_id("item", item), self._preferences(more, less)
+        item_id, preferences = checked_id("item", item), self.preferences(more, less)
         codes = self.questions.codes([item_id])
         query, left_out = self.questions.query(user, history)
         remark_all(left_out_notes(left_out))
@@ -386,7 +386,7 @@ class Recommender:
         return self.answering.answers([query], [left_out], Request(k, preferences, reasons, may))[0]
 
     @cached_property
-    def _shown(self) -> list[tuple[str, ...]]:
+    def shown_keywords(self) -> list[tuple[str, ...]]:
         """The keywords that a prompt shows of each item."""
         return [self.prompts.shown_keywords(code) for code in range(len(self.dataset.items))]
 
@@ -394,7 +394,7 @@ class Recommender:
     def _knows_preferences(self) -> bool:
         return learned_preferences(self.run_folder, self.split, self.prompts)
 
-    def _preferences(self, more: object, less: object) -> UserPreferences:
+    def preferences(self, more: object, less: object) -> UserPreferences:
         """What is typed, as the languages of the catalogue read it."""
         lexicon = self.run_folder.keywords.lexicon
         return UserPreferences.of(checked_words("more", more), checked_words("less", less), lexicon)

@@ -116,6 +116,28 @@ class RunFolder:
         dataset, user_parts = replace(self.dataset, interactions=interactions), self.__dict__.get("user_parts")
         return RunFolder(self.recipe, self.folder, dataset, user_parts=user_parts)
 
+    def with_catalogue(self, dataset: Dataset, keywords: Keywords, split: Part) -> "RunFolder":
+        """The same run with more items or other ones, which no model was trained on; what is loaded is shared.
+
+        Args:
+            dataset: The catalogue; it has the items of before at the same codes, and perhaps more.
+            keywords: Stage 1's result for it.
+            split: Whose models answer.
+        """
+        before, n_items = self.retrieval(split), len(dataset.items)
+        log = self.logs.get(split, self.dataset.interactions).with_items(n_items)
+        new = RunFolder(self.recipe, self.folder, dataset, {split: log}, self.notes, self.user_parts)
+        new.__dict__["keywords"] = keywords
+        new.encoder = self.encoder
+        retrieval = Retrieval(before.train.with_items(n_items), before.neighbours, before.settings)
+        retrieval.__dict__["past"] = before.past  # it knows of times and users, to which no item is added
+
+        def same(split: Part, variant: str = "whole") -> Retrieval:
+            return retrieval
+
+        new.retrieval = cache(same)
+        return new
+
     def repeat(self, seed: int) -> "RunFolder":
         """A run of the same recipe with another seed, inside this one, that shares its finished stage 1."""
         evaluate = self.recipe.evaluate.model_copy(update={"n_seeds": 1, "shown_users": 0})

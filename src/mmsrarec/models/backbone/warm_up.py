@@ -24,6 +24,9 @@ from mmsrarec.models.vision.pooling import pool_grid
 VISUAL_TOKENS = (9, 1)
 """The numbers of visual tokens in turn: stage 1 reads 9 tokens, the ranking prompt reads their mean."""
 
+PROJECTOR = "projector.safetensors"
+"""The file of a run in which the trained projector is kept, beside what the model sees of the pictures."""
+
 Prompt = Callable[[int], list[int]]
 """The number of visual tokens -> the question as token ids."""
 

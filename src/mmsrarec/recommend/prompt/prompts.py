@@ -71,6 +71,22 @@ class Prompts:
         self._items: dict[int, list[int]] = {}
         self._phrases: dict[str, list[int]] = {}
 
+    def with_catalogue(
+        self, dataset: Dataset, keywords: Keywords, features: Mapping[int, Tensor], changed: Collection[int]
+    ) -> "Prompts":
+        """The same prompts for other items; the tokens of items that did not change are kept.
+
+        Args:
+            dataset: The catalogue.
+            keywords: Of its items.
+            features: As of the class.
+            changed: Codes of items that are new or other than before.
+        """
+        new = Prompts(self.mllm, dataset, keywords, features, self.settings)
+        new._items = {code: ids for code, ids in self._items.items() if code not in changed}
+        new._phrases = self._phrases
+        return new
+
     def render(self, context: PromptContext, hide: Hidden | None = None) -> PackedPrompt:
         """Render the prompt of a query and all its candidates.
 

@@ -18,6 +18,7 @@ from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.recommend.ranking.scorer import MllmScorer
+from mmsrarec.runs.answers.arrangement import NO_RULES, Arrangement
 from mmsrarec.runs.answers.generators import with_preferred
 from mmsrarec.runs.answers.questions import left_out_notes, unmet_notes
 from mmsrarec.runs.answers.reasons import Reasons
@@ -40,6 +41,7 @@ class Request:
         reasons: Whether to measure what carried each item.
         may: (items,) what may be recommended.
         done: Called once for each query as its answer is ready.
+        rules: For the order beside the scores.
     """
 
     k: int
@@ -47,6 +49,7 @@ class Request:
     reasons: bool
     may: NDArray[np.bool_]
     done: Callable[[], None] = lambda: None
+    rules: Arrangement = NO_RULES
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,15 +95,16 @@ class Answering:
             left_out: For each query the ids of the history that the run does not know.
             request: What is asked of all.
         """
-        groups: dict[tuple[int, bool, bool], list[int]] = defaultdict(list)
+        groups: dict[tuple[int, bool, bool, int], list[int]] = defaultdict(list)
         for number, query in enumerate(queries):
             may = request.may.copy()
             may[query.excluded[0]] = False
-            n = min(max(self.n_candidates, request.k), int(may.sum()))
-            groups[n, len(query.history[0]) > 0, query.allow_seen].append(number)
+            n = min(max(self.n_candidates, request.rules.pool(request.k)), int(may.sum()))
+            alone = -1 if request.rules is NO_RULES else number  # rules may leave different numbers of items
+            groups[n, len(query.history[0]) > 0, query.allow_seen, alone].append(number)
         notes = unmet_notes(request.preferences, self.shown_keywords)
         answers: dict[int, Recommendations] = {}
-        for (n, _, _), numbers in groups.items():
+        for (n, *_), numbers in groups.items():
             if n:
                 together = self._answers(joined([queries[number] for number in numbers]), n, request)
             else:
@@ -112,13 +116,16 @@ class Answering:
 
     def _answers(self, queries: Queries, n: int, request: Request) -> list[Recommendations]:
         """The answers to m queries, all with a history or all without, to which n items are proposed."""
-        proposed = self.proposals(queries, n, request)
+        proposed, rules = self.proposals(queries, n, request), request.rules
         contexts = self.contexts(queries, proposed, request.preferences)
         fusion = self.fusion_at(queries)
         p = self.model_scores(contexts, fusion)
         scores = answer_scores(self.prompts, queries, contexts, request.preferences, p, fusion, self.generators)
+        chances = softmax(scores) if fusion and not request.preferences and not rules.boosts else None
         best = np.argsort(-scores, axis=1, kind="stable")[:, : request.k]
-        chances = softmax(scores) if fusion and not request.preferences else None
+        if rules is not NO_RULES:
+            scores = rules.boosted(proposed, scores)
+            best = rules.best(proposed[0], scores[0], request.k)[None]
         measured: Sequence[Sequence[Sequence[Reason]]] = [[()] * best.shape[1]] * len(queries)
         if request.reasons:
             measured = self.reasons.measured(
@@ -144,7 +151,8 @@ class Answering:
         generator = self.generator if len(queries.history[0]) else self.cold_generator
         if request.preferences.more:
             generator = with_preferred(generator, request.preferences, self.shown_keywords)
-        return Reranked("mmsrarec", Restricted(generator, request.may), self.scorer, n).proposals(queries)
+        proposed = Reranked("mmsrarec", Restricted(generator, request.may), self.scorer, n).proposals(queries)
+        return proposed if request.rules is NO_RULES else request.rules.joined(proposed[0], request.may)[None]
 
     def contexts(self, queries: Queries, candidates: IntArray, preferences: UserPreferences) -> list[PromptContext]:
         """What the language model is told at m queries; of preferences only where it has learned what they are.

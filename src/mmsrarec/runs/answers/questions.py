@@ -48,16 +48,22 @@ class Questions:
             if user_id not in self.dataset.user_code:
                 raise UnknownIdError(f'no user "{user_id}" in {name}: give a history of item ids instead')
             code = self.dataset.user_code[user_id]
-            return self._at(code, interactions.items_of(code)), ()
+            return self.at(code, interactions.items_of(code)), ()
         assert history is not None
         ids = checked_ids("history", history)
         left_out = self.unknown(ids)
         known_ids = [item_id for item_id in ids if item_id in self.dataset.item_code]
         if left_out and (strict or not known_ids):
             raise UnknownIdError(f"no such items in {name}: {', '.join(left_out[:MAX_IDS_NAMED])}")
-        return self._at(-1, self.codes(known_ids)), left_out
+        return self.at(-1, self.codes(known_ids)), left_out
 
-    def _at(self, user: int, history: IntArray) -> Queries:
+    def at(self, user: int, history: IntArray) -> Queries:
+        """The prediction point now, after everything in the log.
+
+        Args:
+            user: A code; -1 for somebody who is not in the data.
+            history: Item codes, oldest first.
+        """
         now = np.array([int(self.dataset.interactions.time.max(initial=0)) + 1])
         return Queries(np.array([user]), now, np.array([-1]), (history,), self.allow_seen)
 

@@ -1,0 +1,42 @@
+"""The verb that serves a finished run over HTTP."""
+
+from typing import Annotated, Any
+
+import typer
+
+from mmsrarec.cli.app import verb
+from mmsrarec.cli.options import Data, Device, RunFolder
+from mmsrarec.errors import MissingDependencyError
+
+
+@verb("serve")
+def serve(
+    run: RunFolder,
+    host: Annotated[
+        str, typer.Option(help="The address that is listened on; others than the loopback need a key in MMSRAREC_KEY.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8000,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="Where events and items are kept: a file of SQLite, RUN.state.sqlite "
+            "unless given, or postgresql://...",
+        ),
+    ] = None,
+    data: Data = None,
+    device: Device = None,
+    queue: Annotated[int, typer.Option(min=1, help="Questions that may wait for the model.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Questions that the model is asked at once, at most.")] = 8,
+) -> dict[str, Any]:
+    """Answer over HTTP: recommendations, reranking, events, items that join; until it is stopped."""
+    from mmsrarec.serve.settings import ServeSettings, key_from_environment
+
+    settings = ServeSettings(run, state, data, device, host, port, key=key_from_environment(), queue=queue, batch=batch)
+    try:
+        from mmsrarec.serve.app.server import serve as serve_until_stopped
+    except ModuleNotFoundError as missing:
+        hint = "pip install 'mmsrarec[mllm,serve]'"
+        raise MissingDependencyError(f"a server needs the package {missing.name}: {hint}") from None
+    serve_until_stopped(settings)
+    return {"run": run, "stopped": True}

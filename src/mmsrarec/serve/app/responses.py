@@ -1,0 +1,81 @@
+"""Answers to calls that failed: one JSON object with one sentence, and no stack of calls."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from mmsrarec.errors import MmsrarecError, UnknownIdError
+from mmsrarec.serve.service import NotReadyError
+from mmsrarec.serve.worker import BusyError, ClosedError
+
+RETRY_SECONDS = 2
+"""After which a server that is not ready may be asked again."""
+ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"detail": {"type": "string"}, "problems": {"type": "array", "items": {"type": "object"}}},
+    "required": ["detail"],
+}
+DESCRIPTIONS = {
+    400: "The body is no JSON.",
+    401: "The key is missing or wrong.",
+    404: "There is no such user, item or run.",
+    413: "The body is too large.",
+    422: "A field is missing, unknown or beyond its limits.",
+    429: "Too many questions wait: ask again after Retry-After seconds.",
+    503: "No run is loaded yet, or the server is stopping.",
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {"application/json": {"schema": ERROR_SCHEMA}}}
+    for status, text in DESCRIPTIONS.items()
+}
+"""What every route may answer beside its own."""
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
+    """An answer that says what is wrong; characters that no encoding has are escaped."""
+    body = json.dumps({"detail": detail, **more}, ensure_ascii=True)
+    return Response(body, status, dict(headers or {}), "application/json")
+
+
+async def library_error(request: Request, error: Exception) -> Response:
+    """Of an error of the library: what the caller can do about it."""
+    if isinstance(error, BusyError):
+        return problem(429, str(error), {"Retry-After": str(error.retry_after)})
+    if isinstance(error, NotReadyError | ClosedError):
+        return problem(503, str(error), {"Retry-After": str(RETRY_SECONDS)})
+    return problem(404 if isinstance(error, UnknownIdError) else 422, str(error))
+
+
+async def database_error(request: Request, error: Exception) -> Response:
+    """Of a database that cannot be reached: nothing was kept."""
+    return problem(503, "the state cannot be read or written now", {"Retry-After": str(RETRY_SECONDS)})
+
+
+async def validation_error(request: Request, error: Exception) -> Response:
+    """Of a body that is not as the schema says; what was sent is not repeated."""
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        {"place": ".".join(map(str, one["loc"]))[:200], "message": str(one["msg"])[:300]} for one in error.errors()[:20]
+    ]
+    first = problems[0] if problems else {"place": "body", "message": "not as the schema says"}
+    return problem(422, f"{first['place']}: {first['message']}", problems=problems)
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """Of a path or a method that is not there."""
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, str(error.detail), error.headers)
+
+
+HANDLERS = {
+    MmsrarecError: library_error,
+    SQLAlchemyError: database_error,
+    RequestValidationError: validation_error,
+    HTTPException: http_error,
+}

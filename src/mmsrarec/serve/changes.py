@@ -1,0 +1,184 @@
+"""Changes of what a server answers from: items that are written, patched and deleted, and runs that take over.
+
+One change is made after the other. A change is on the disk before it is answered, and the next question sees it;
+questions that are being answered meanwhile see the catalogue of before.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from mmsrarec.data.dataset import Item
+from mmsrarec.data.reading.cleaning import clean
+from mmsrarec.data.reading.line_faults import is_null
+from mmsrarec.errors import MmsrarecError, NotFittedError, UnknownIdError
+from mmsrarec.runs.erasure import erase_user
+from mmsrarec.serve.model.catalogue_view import CatalogueView
+from mmsrarec.serve.model.item_reading import ItemReader
+from mmsrarec.serve.schema.changing import ErasureAnswered, ItemAnswered, ItemAsked, ItemPatch, RunAnswered
+from mmsrarec.serve.service import Service
+from mmsrarec.serve.state import erasing
+from mmsrarec.serve.state.item_rows import ItemRow, save_item
+from mmsrarec.serve.worker import Worker
+
+Result = TypeVar("Result")
+QUEUE = 32
+"""Changes that may wait."""
+
+
+class Changes:
+    """Changes one server.
+
+    Attributes:
+        service: The server.
+        worker: The thread that reads items and loads runs.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.worker: Worker[Callable[[], object], object] = Worker("changes", _one_by_one, QUEUE, 1)
+        self._reader: ItemReader | None = None
+        self._first = service.settings.run.expanduser().absolute()
+
+    async def close(self) -> None:
+        """Finish what waits."""
+        await asyncio.to_thread(self.worker.close)
+
+    async def put_item(self, item_id: str, body: ItemAsked) -> ItemAnswered:
+        """Write an item: it is read, and recommendable when this returns."""
+        self.service.run()
+        if is_null(item_id):
+            raise MmsrarecError(f"{item_id!r} names nothing: give the item another id")
+        categories = filter(None, map(clean, body.categories))
+        item = Item(item_id, clean(body.title), clean(body.text), tuple(dict.fromkeys(categories)))
+
+        def write() -> ItemAnswered:
+            row = self._item_reader().read(item, body.picture, body.in_stock)
+            return self._save(row)
+
+        return await self._with_worker(write)
+
+    async def patch_item(self, item_id: str, body: ItemPatch) -> ItemAnswered:
+        """Change whether an item is in stock. Raises UnknownIdError."""
+        CatalogueView(self.service.run()).code(item_id)
+        return await self._with_worker(lambda: self._save(replace(self._row(item_id), in_stock=body.in_stock)))
+
+    async def delete_item(self, item_id: str) -> None:
+        """Delete an item: it is never recommended, and its text and picture are gone. Raises UnknownIdError."""
+        CatalogueView(self.service.run()).code(item_id)
+
+        def write() -> None:
+            row = ItemRow(Item(item_id), in_stock=False, deleted=True, described=self._row(item_id).described)
+            saved = self._saved(row)
+            self.service.served = self.service.run().with_rows([saved])
+
+        await self._with_worker(write)
+
+    async def erase_user(self, user: str) -> ErasureAnswered:
+        """Erase a user from the state, and from the files of the run that answers and of the one of before.
+
+        What was trained with this user stays, and its manifest says so. The answer of this comes when no file holds the
+        id any more; the run is loaded anew meanwhile.
+        """
+        self.service.run()
+        receipt = await self.service.forget_user(user)
+        in_run, notes = await self._with_worker(lambda: self._erase_from_runs(user, f"erased-{receipt.receipt}"))
+        if not await asyncio.to_thread(erasing.wipe, self.service.state.engine):
+            notes.append("another process reads the state: erased rows leave its files once it is closed")
+        return ErasureAnswered(
+            receipt=receipt.receipt,
+            time=receipt.time,
+            events=receipt.events,
+            run="erased" if in_run else "absent",
+            notes=notes,
+        )
+
+    async def activate(self, name: str) -> RunAnswered:
+        """Let another run take over, which lies beside the first one; until it is loaded the old one answers.
+
+        Raises:
+            MmsrarecError: There is no such run, or it cannot be loaded.
+        """
+        folder = self._first.parent / name
+        if not folder.is_dir():
+            raise UnknownIdError(f"there is no run {name} beside the one that the server was started with")
+        return await self._with_worker(lambda: self._take_over(folder))
+
+    async def roll_back(self) -> RunAnswered:
+        """Have the run of before back, with the items of now. Raises MmsrarecError where there is none."""
+        if self.service.previous is None:
+            raise NotFittedError("there is no run of before")
+        return await self._with_worker(self._swap)
+
+    def answered(self) -> RunAnswered:
+        """The run that answers."""
+        previous = self.service.previous
+        return RunAnswered(run=self.service.run().name, previous=None if previous is None else previous.name)
+
+    def _take_over(self, folder: Path) -> RunAnswered:
+        loaded = self.service.load(folder, self.service.settings.data if folder == self._first else None)
+        self.service.previous, self.service.served = self.service.run(), loaded
+        return self.answered()
+
+    def _erase_from_runs(self, user: str, placeholder: str) -> tuple[bool, list[str]]:
+        """Whether a run held the user, and notes. A run that did is loaded anew."""
+        now, before = self.service.run(), self.service.previous
+        erasures = {
+            served.folder: erase_user(served.folder, user, placeholder)
+            for served in dict.fromkeys((before, now))
+            if served is not None
+        }
+        in_run = any(erasure.was_there for erasure in erasures.values())
+        if in_run:
+            self.service.previous = None
+            data = self.service.settings.data if now.folder == self._first else None
+            self.service.served = self.service.load(now.folder, data)
+            if user in self.service.served.recommender.dataset.user_code:
+                place = self.service.served.recommender.run_folder.recipe.data
+                notes = [f"the data folder {place} names this user still: remove the rows there"]
+                return True, [*notes, *(note for erasure in erasures.values() for note in erasure.notes)]
+        return in_run, [note for erasure in erasures.values() for note in erasure.notes]
+
+    def _swap(self) -> RunAnswered:
+        before, now = self.service.previous, self.service.run()
+        if before is None:
+            raise NotFittedError("there is no run of before")
+        rows = [row for row in now.rows.values() if row != before.rows.get(row.item.item_id)]
+        self.service.previous, self.service.served = now, before.with_rows(rows)
+        return self.answered()
+
+    def _item_reader(self) -> ItemReader:
+        """Of the run that answers; what it loaded is kept."""
+        base = self.service.run().base
+        if self._reader is None or self._reader.recommender is not base:
+            self._reader = ItemReader(base)
+        return self._reader
+
+    def _row(self, item_id: str) -> ItemRow:
+        """What the state has of an item; of one that is the run's own, the id."""
+        return self.service.run().rows.get(item_id, ItemRow(Item(item_id)))
+
+    def _save(self, row: ItemRow) -> ItemAnswered:
+        self.service.served = self.service.run().with_rows([self._saved(row)])
+        return CatalogueView(self.service.served).item(row.item.item_id)
+
+    def _saved(self, row: ItemRow) -> ItemRow:
+        """The row on the disk, with its revision."""
+        future: Future[ItemRow] = self.service.state.submit(lambda connection: save_item(connection, row))
+        return future.result()
+
+    async def _with_worker(self, change: Callable[[], Result]) -> Result:
+        return await asyncio.wrap_future(self.worker.submit(change))  # pyright: ignore[reportReturnType]
+
+
+def _one_by_one(changes: Sequence[Callable[[], object]]) -> list[object]:
+    results: list[object] = []
+    for change in changes:
+        try:
+            results.append(change())
+        except Exception as error:
+            results.append(error)
+    return results

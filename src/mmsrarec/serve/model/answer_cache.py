@@ -1,0 +1,63 @@
+"""Answers kept in memory by what they depend on; the least recently asked for go first."""
+
+import hashlib
+from collections import OrderedDict
+
+from mmsrarec.serve.model.served_run import Question, ServedRun
+from mmsrarec.serve.schema.recommending import RecommendAnswered
+
+
+class AnswerCache:
+    """A cache of answers. Used by the event loop alone.
+
+    Attributes:
+        size: Answers at most.
+        hits: Answers found so far.
+        misses: Answers not found so far.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size, self.hits, self.misses = size, 0, 0
+        self._answers: OrderedDict[str, tuple[str | None, RecommendAnswered]] = OrderedDict()
+
+    def get(self, digest: str) -> RecommendAnswered | None:
+        """The answer of a digest."""
+        entry = self._answers.get(digest)
+        if entry is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._answers.move_to_end(digest)
+        return entry[1]
+
+    def put(self, digest: str, user: str | None, answer: RecommendAnswered) -> None:
+        """Keep an answer; it is handed out as one that was kept."""
+        self._answers[digest] = user, answer.model_copy(update={"cached": True})
+        self._answers.move_to_end(digest)
+        while len(self._answers) > self.size:
+            self._answers.popitem(last=False)
+
+    def drop_user(self, user: str) -> None:
+        """Drop the answers of a user."""
+        for digest in [digest for digest, (owner, _) in self._answers.items() if owner == user]:
+            del self._answers[digest]
+
+    def clear(self) -> None:
+        """Drop all answers."""
+        self._answers.clear()
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+
+def digest_of(served: ServedRun, question: Question) -> str:
+    """A hash of all that an answer depends on: the run, its catalogue, the state of the user, and the question."""
+    state = question.state
+    parts = (
+        served.name,
+        served.fingerprint,
+        served.revision,
+        (state.newest, state.n_events, state.more, state.less),
+        question.body.model_dump_json(),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

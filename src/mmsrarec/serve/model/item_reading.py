@@ -1,0 +1,111 @@
+"""Reads an item that is written to a running server: its picture and its text become keywords, as in stage 1."""
+
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from mmsrarec.data.dataset import Dataset, Item, make_interactions
+from mmsrarec.data.images import BadPicture, decode_picture
+from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.backbone.warm_up import PROJECTOR, projector_of
+from mmsrarec.models.untyped import load_tensors
+from mmsrarec.models.vision import image_features
+from mmsrarec.models.vision.class_words import WordProbabilities
+from mmsrarec.runs.answers.without_model import NoPrompts
+from mmsrarec.runs.recommender import Recommender
+from mmsrarec.serve.model.joined_rows import feature_bytes
+from mmsrarec.serve.state.item_rows import ItemRow, Summary
+from mmsrarec.summarize.keyword_parsing import fallback
+from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
+from mmsrarec.summarize.summarizer import summarize
+
+NO_MODEL = "the run has no language model: the first telling words of the text are its keywords"
+IN_MEMORY = ":memory:"
+"""The store of the model's answers: what is read here is kept in the state, not in the run."""
+
+
+@dataclass(frozen=True, eq=False)
+class ItemReader:
+    """Reads single items with the model that summarized the run's catalogue. It is loaded when it is first needed.
+
+    Attributes:
+        recommender: A loaded run.
+    """
+
+    recommender: Recommender
+
+    def read(self, item: Item, picture: bytes | None, in_stock: bool) -> ItemRow:
+        """What the state keeps of an item: a picture that cannot be used is left out, with the reason."""
+        notes: list[str] = []
+        ending = ""
+        if picture is not None:
+            try:
+                _, ending = decode_picture(picture)
+            except BadPicture as reason:
+                notes.append(f"the picture is not used: {reason}")
+                picture = None
+        if isinstance(self.recommender.prompts, NoPrompts):
+            summary, feature = self._without_model(item, [*notes, NO_MODEL]), None
+        else:
+            summary, feature = self._read(item, picture, ending, notes)
+        return ItemRow(item, True, in_stock, False, summary, picture, feature)
+
+    def _without_model(self, item: Item, notes: list[str]) -> Summary:
+        lexicon = lexicons([item], catalogue_words=self._words)[0]
+        limit = self.recommender.run_folder.recipe.summarize.max_keywords_text
+        return Summary((), fallback(item, limit, lexicon), lexicon.languages[0], tuple(notes))
+
+    def _read(self, item: Item, picture: bytes | None, ending: str, notes: list[str]) -> tuple[Summary, bytes | None]:
+        run_folder, settings = self.recommender.run_folder, self.recommender.run_folder.recipe.summarize
+        with tempfile.TemporaryDirectory(prefix="mmsrarec-item-") as folder:
+            name = None
+            if picture is not None:
+                name = f"picture.{ending}"
+                (Path(folder) / name).write_bytes(picture)
+            nothing = np.zeros(0, dtype=np.int64)
+            alone = Item(item.item_id, item.title, item.text, item.categories, name)
+            dataset = Dataset(
+                "one item", (alone,), (), make_interactions(nothing, nothing, nothing, 0, 1), image_root=Path(folder)
+            )
+            features: image_features.Features = {}
+            words: dict[int, WordProbabilities] = {}
+            if name is not None:
+                seen = image_features.encode_catalogue_images(self._mllm, dataset, settings.visual_tokens)
+                features, words = seen.features, seen.words
+                notes += [f"the picture is not used: {reason}" for reason in seen.rejected.values()]
+            try:
+                keywords = summarize(
+                    dataset,
+                    self._mllm,
+                    settings,
+                    IN_MEMORY,
+                    features,
+                    tuned=settings.tune is not None,
+                    words=self._words,
+                    image_words=words,
+                )
+            except MmsrarecError as error:  # the model failed on every question about this item
+                return self._without_model(item, [*notes, str(error)]), feature_bytes(features.get(0))
+        if picture is not None and run_folder.served and not features:
+            notes.append("the run's model reads no pictures")
+        summary = Summary(keywords.image[0], keywords.text[0], keywords.languages[0], tuple(notes))
+        return summary, feature_bytes(features.get(0))
+
+    @cached_property
+    def _words(self) -> CatalogueWords | None:
+        """The words of the catalogue when it was first summarized, so that an item that joins is read as the others."""
+        return CatalogueWords.load(self.recommender.run_folder.folder / "summarize")
+
+    @cached_property
+    def _mllm(self) -> Mllm:
+        """The whole model that summarized the catalogue; the ranking model is shorter and tuned."""
+        run_folder = self.recommender.run_folder
+        mllm = run_folder.policy() if run_folder.recipe.summarize.tune is not None else run_folder.mllm
+        projector = run_folder.folder / "pictures" / PROJECTOR
+        if projector.is_file():
+            projector_of(mllm).load_state_dict(load_tensors(projector))
+        return mllm

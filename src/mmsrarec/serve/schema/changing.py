@@ -1,0 +1,143 @@
+"""What changes the state: events, items, the keywords of a user, and the run that answers."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Base64Bytes, ConfigDict, Field, StringConstraints
+
+from mmsrarec.serve.schema.limits import (
+    MAX_EVENTS,
+    MAX_TEXT,
+    MAX_TITLE,
+    NO_NUL,
+    Answered,
+    Asked,
+    Categories,
+    Id,
+    Keywords,
+    NamingId,
+    Time,
+)
+
+EventKind = Literal["view", "click", "like", "cart", "purchase", "not_interested"]
+"""All but the last join the history; an item of a "not_interested" is never recommended to this user again."""
+EVENT_EXAMPLE: dict[str, Any] = {"user": "42", "item": "318", "kind": "click", "key": "order-17-line-1"}
+ITEM_EXAMPLE: dict[str, Any] = {"title": "A mug of red clay", "text": "Made by hand.", "categories": ["Kitchen"]}
+
+
+class EventAsked(Asked):
+    """One thing that a user did."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EVENT_EXAMPLE]})
+
+    user: NamingId
+    item: NamingId
+    kind: EventKind = "click"
+    time: Time | None = Field(default=None, description="seconds since 1970; now unless given")
+    key: Id | None = Field(default=None, description="sent again, the same key is counted once")
+
+
+class EventBatch(Asked):
+    """Several events; they are kept all or none."""
+
+    events: list[EventAsked] = Field(min_length=1, max_length=MAX_EVENTS)
+
+
+class EventsAnswered(Answered):
+    """What became of events. They are on the disk when this is answered."""
+
+    accepted: int
+    duplicates: int = Field(description="events whose key was there before")
+    unknown_items: list[str] = Field(description="ids that are no items now; their events count once they are")
+
+
+class ItemAsked(Asked):
+    """An item as it is from now on; what is not given is empty."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ITEM_EXAMPLE]})
+
+    title: Annotated[str, StringConstraints(max_length=MAX_TITLE, pattern=NO_NUL)] = ""
+    text: Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=NO_NUL)] = ""
+    categories: Categories = Field(default_factory=list)
+    picture: Base64Bytes | None = Field(default=None, description="the bytes of the file in base64, never an address")
+    in_stock: bool = True
+
+
+class ItemPatch(Asked):
+    """What changes of an item without reading it anew."""
+
+    in_stock: bool
+
+
+class ItemAnswered(Answered):
+    """An item as the server knows it."""
+
+    item_id: str
+    title: str
+    text: str
+    categories: list[str]
+    keywords: list[str]
+    in_stock: bool
+    has_picture: bool
+    recommendable: bool
+    notes: list[str] = Field(default_factory=list)
+
+
+class ItemsAnswered(Answered):
+    """A part of the catalogue."""
+
+    items: list[ItemAnswered]
+    total: int = Field(description="how many items match")
+
+
+class UserKeywords(Asked):
+    """Keywords that stay with a user until they are changed; a question's own are added to them."""
+
+    more: Keywords = Field(default_factory=list)
+    less: Keywords = Field(default_factory=list)
+
+
+class UserEvent(Answered):
+    """One event of a user."""
+
+    item: str
+    kind: EventKind
+    time: int
+
+
+class UserAnswered(Answered):
+    """What the server knows of a user."""
+
+    user: str
+    in_run: bool = Field(description="whether the run was made with this user")
+    history: list[str] = Field(description="item ids, oldest first: of the run, then of the events")
+    events: list[UserEvent] = Field(description="the newest events, the last one last")
+    n_events: int
+    more: list[str]
+    less: list[str]
+
+
+class ErasureAnswered(Answered):
+    """The receipt of an erasure; it holds no id of a user."""
+
+    receipt: str
+    time: int
+    events: int = Field(description="events that were erased")
+    run: Literal["erased", "absent"] = Field(
+        description="whether the files of the run held the user: erased from them, or never there"
+    )
+    notes: list[str]
+
+
+class RunAsked(Asked):
+    """Another run that takes over."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = (
+        Field(description="a folder beside the one that the server was started with")
+    )
+
+
+class RunAnswered(Answered):
+    """The run that answers."""
+
+    run: str
+    previous: str | None = Field(description="the run that can be had back")

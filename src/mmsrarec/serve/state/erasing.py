@@ -1,0 +1,61 @@
+"""Erases a user from the database, to the last byte on the disk."""
+
+import sqlite3
+import time
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, delete, text
+
+from mmsrarec.serve.state.database import is_sqlite
+from mmsrarec.serve.state.tables import answers, events, keywords, receipts
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The proof of an erasure; it holds no id of a user.
+
+    Attributes:
+        receipt: A random number.
+        time: Seconds since 1970.
+        events: How many events were erased.
+    """
+
+    receipt: str
+    time: int
+    events: int
+
+
+def erase_rows(connection: Connection, user: str) -> Receipt:
+    """Delete everything of a user, and write the receipt."""
+    n_events = connection.execute(delete(events).where(events.c.user_id == user)).rowcount
+    for table in (keywords, answers):
+        connection.execute(delete(table).where(table.c.user_id == user))
+    receipt = Receipt(uuid.uuid4().hex, int(time.time()), n_events)
+    row = {"receipt": receipt.receipt, "time": receipt.time, "events": receipt.events}
+    connection.execute(receipts.insert().values(row))
+    return receipt
+
+
+def wipe(engine: Engine) -> bool:
+    """Remove deleted rows from the files; whether nothing of them is left.
+
+    Both databases write their tables anew: SQLite overwrites what is deleted (secure_delete), but not the copies that
+    moving rows between pages leaves behind. SQLite's log is emptied; PostgreSQL's log (WAL) is not looked at.
+    """
+    if is_sqlite(engine):
+        connection = engine.raw_connection()  # the log is emptied outside of a transaction
+        try:
+            cursor = connection.cursor()
+            cursor.execute("VACUUM")
+            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.close()
+        except sqlite3.OperationalError:  # another process holds the file
+            return False
+        finally:
+            connection.close()
+        return not busy
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in ("events", "user_keywords", "answers"):
+            connection.execute(text(f"VACUUM FULL {table}"))
+    return True

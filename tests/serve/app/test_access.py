@@ -1,0 +1,64 @@
+"""Who may call: with the key from anywhere, without one from this machine and from no foreign page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from served import Served, called
+
+from mmsrarec.serve.settings import ServeSettings
+
+KEY = "correct-horse-battery"
+
+
+@pytest.fixture(scope="module")
+def locked_server(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    state = tmp_path_factory.mktemp("state") / "state.sqlite"
+    with called(ServeSettings(finished / "run", str(state), host="0.0.0.0", key=KEY)) as running:
+        yield running
+
+
+def test_the_key_lets_in(locked_server: Served) -> None:
+    locked_server.ok("POST", "/v1/recommend", {"k": 1})
+    answer = locked_server.client.get("/v1/run", headers={"Authorization": "", "X-API-Key": KEY})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/run", "/v1/items", "/metrics", "/openapi.json", "/nowhere", "/health/live/x"])
+@pytest.mark.parametrize(
+    "value", ["", "Bearer", f"Bearer {KEY}x", f"Bearer {KEY[:-1]}", f"Basic {KEY}", KEY, "Bearer ä"]
+)
+def test_nothing_else_does(locked_server: Served, path: str, value: str) -> None:
+    answer = locked_server.client.get(path, headers={"Authorization": value.encode()})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_health_is_open(locked_server: Served) -> None:
+    for path in ("/health/live", "/health/ready"):
+        assert locked_server.client.get(path, headers={"Authorization": ""}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:8000"},
+        {"Host": ""},
+        {"Host": "[::"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Host": "127.0.0.1.evil.example"},
+    ],
+)
+def test_without_a_key_foreign_pages_stay_out(server: Served, headers: dict[str, str]) -> None:
+    answer = server.client.get("/v1/run", headers=headers)
+    assert answer.status_code == 403
+    assert "key" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "localhost:8000"}, {"Host": "[::1]:8000"}, {"Origin": "http://localhost:8000"}]
+)
+def test_without_a_key_this_machine_may_call(server: Served, headers: dict[str, str]) -> None:
+    assert server.client.get("/v1/run", headers=headers).status_code == 200
