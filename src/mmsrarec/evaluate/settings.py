@@ -114,6 +114,13 @@ class EvaluateSettings(BaseModel):
     shown_users: int = Field(
         default=10, ge=0, le=1000, description="users whose recommendations the report shows in full"
     )
+    diagnosed_users: int = Field(
+        default=200,
+        ge=0,
+        description="test users of the first split, at most, for whom the language model and the sequence models rank "
+        "three times more, with changed histories; each costs the language model as much as a user of the table; 0: "
+        "none",
+    )
     n_seeds: int = Field(
         default=1,
         ge=1,

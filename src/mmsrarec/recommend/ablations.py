@@ -3,7 +3,7 @@
 A new variant is a line in `VARIANTS`, such as
 `"no titles": Variant(prompt_fields={"titles": False}, settings={"learning_rate": 1e-4})`. Named in
 `evaluate.ablations` it is trained, measured and reported. "history 3" and "k 5" are variants too, for any number, so
-the sweeps of figure 3 (arXiv 2512.20916) are ablations like others.
+the sweeps of figure 3 (arXiv 2512.20916) are ablations like others; "packs 4800" is a point of the learning curve.
 """
 
 import re
@@ -97,7 +97,7 @@ VARIANTS: dict[str, Variant] = {
 keywords" gives the model the context of the paper."""
 
 
-SWEEPS = {"history": "items of history in the prompt", "k": "similar users asked"}
+SWEEPS = {"history": "items of history in the prompt", "k": "similar users asked", "packs": "training packs"}
 """Name of a setting that can be swept, and what it counts."""
 
 
@@ -115,7 +115,8 @@ def variant_named(name: str) -> Variant:
     """
     if (point := sweep_of(name)) is not None:
         setting, count = point
-        return Variant(settings={"history": count}) if setting == "history" else Variant(retrieve={"k": count})
+        changes = {"history": Variant(settings={"history": count}), "packs": Variant(settings={"n_examples": count})}
+        return changes.get(setting) or Variant(retrieve={"k": count})
     if name not in VARIANTS:
         variants = ", ".join([*VARIANTS, *(f'"{setting} N"' for setting in SWEEPS)])
         raise RecipeError(f'unknown variant "{name}": choose from {variants}')
@@ -124,5 +125,7 @@ def variant_named(name: str) -> Variant:
 
 def sweep_of(name: str) -> tuple[str, int] | None:
     """The setting and the value of a point of a sweep: ("k", 5) of "k 5"; None where the name is none."""
-    match = re.fullmatch(rf"({'|'.join(SWEEPS)}) ([1-9]\d?)", name)
-    return None if match is None else (match[1], int(match[2]))
+    match = re.fullmatch(rf"({'|'.join(SWEEPS)}) ([1-9]\d{{0,7}})", name)
+    if match is None or (match[1] != "packs" and len(match[2]) > 2):
+        return None
+    return match[1], int(match[2])

@@ -16,6 +16,7 @@ from mmsrarec.runs.fingerprints import search_settings
 from mmsrarec.runs.provenance import served_on
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.run_folder import SEEDS, RunFolder, adapter_part
+from mmsrarec.study.diagnostics.diagnose import Diagnosed, diagnosed, diagnostics_record
 from mmsrarec.study.model_names import core_note, is_ablation, notes
 from mmsrarec.study.model_results import Comparison, load_saved_row, row_folder
 from mmsrarec.study.report.regressions import competitors, largest_losses, regressions, strongest
@@ -60,12 +61,14 @@ def compare(
     rows: list[ModelResult] = []
     shown_facts: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
+    diagnostics: list[Diagnosed] = []
     comparisons = [Comparison(run_folder, split, say, count) for split in recipe.evaluate.splits]
     for comparison in comparisons:
         comparison_rows = comparison.rows(variants(comparison.name))
         rows += comparison_rows
         shown_facts += comparison.facts()
         pairs += [pair for row in comparison_rows for pair in paired_tests(comparison_rows, row, recipe)]
+        diagnostics.append(diagnosed(comparison, comparison_rows, variants(comparison.name)))
     first = comparisons[0]
     summary_statistics: dict[str, float] = {}
     if variants(first.name):
@@ -87,6 +90,7 @@ def compare(
         notes=report_notes,
         leaks=(leak_records := leak_checks(run_folder)),
         repeats=[[row.label, row.metrics] for _, rows in pooled_rows for row in rows],
+        diagnostics=[inputs.key for inputs in diagnostics],
     )
     folder = run_folder.folder / "evaluate"
     if report_key(folder) == manifest:
@@ -119,6 +123,7 @@ def compare(
             sweeps=sweep_rows(rows, recipe, first.name),
             regressions=[regressions(*pair, recipe.seed, recipe.evaluate.resamples) for pair in competitor_pairs],
             lost_users=[cards[user] for user in lost_rows],
+            diagnostics=[diagnostics_record(inputs, recipe.seed, recipe.evaluate.resamples) for inputs in diagnostics],
             seed=recipe.seed,
             resamples=recipe.evaluate.resamples,
         )
@@ -193,7 +198,11 @@ def sweep_rows(rows: list[ModelResult], recipe: Recipe, split: str) -> dict[str,
         What a setting counts to (value, row), by value.
     """
     our_rows = [row for row in rows if (row.protocol, row.split, row.model) == ("published", split, "mmsrarec")]
-    recipe_values = {"history": recipe.recommend.history, "k": recipe.retrieve.k}
+    recipe_values = {
+        "history": recipe.recommend.history,
+        "k": recipe.retrieve.k,
+        "packs": recipe.recommend.n_examples,
+    }
     rows_by_label: dict[str, list[tuple[int, ModelResult]]] = {}
     for setting, label in SWEEPS.items():
         points = [(point[1], row) for row in our_rows if (point := sweep_of(row.variant)) and point[0] == setting]

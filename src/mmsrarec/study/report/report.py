@@ -37,6 +37,7 @@ def build_report(
     sweeps: Mapping[str, Sequence[tuple[int, ModelResult]]] | None = None,
     regressions: Iterable[Mapping[str, Any]] = (),
     lost_users: Sequence[UserCard] = (),
+    diagnostics: Sequence[Mapping[str, Any]] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -61,6 +62,7 @@ def build_report(
         sweeps: What is counted -> (count, row), by count: how figures move with it.
         regressions: Entries of `regressions.regressions`.
         lost_users: Who lost most.
+        diagnostics: Entries of `diagnostics.diagnose.diagnostics_record`, one for each split.
         seed: Of the bootstrap, as `resamples` is.
         resamples: How often users are drawn anew.
 
@@ -89,6 +91,7 @@ def build_report(
     report["worse"] = [dict(table) for table in regressions]
     report["lost_users"] = [user.record() for user in lost_users]
     report["spread"] = spread(repeats, resamples)
+    report["diagnostics"] = [dict(entry) for entry in diagnostics]
     report["spread_pairs"] = corrected(repeat_pairs)
     out_folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)

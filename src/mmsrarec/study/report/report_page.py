@@ -5,6 +5,7 @@ from typing import Any
 
 from mmsrarec.study.report.environment import page
 from mmsrarec.study.report.labels import OURS
+from mmsrarec.study.report.sections.diagnostics_section import diagnostics_sections
 from mmsrarec.study.report.sections.method_section import leaks_section, method_section, summaries_link_section
 from mmsrarec.study.report.sections.metrics_section import metrics_section
 from mmsrarec.study.report.sections.reference_section import reference_section, sweeps_section
@@ -29,6 +30,7 @@ def render(report: Mapping[str, Any], users: Sequence[UserCard], lost: Sequence[
         seeds_section(report),
         reference_section(report),
         significance_section(report),
+        *diagnostics_sections(report),
         regressions_section(report, lost),
         users_section(users),
         summaries_link_section(report),

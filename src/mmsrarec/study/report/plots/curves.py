@@ -1,12 +1,14 @@
 """Plots of what moves: curves with bands, and single items as a cloud with a line through their means."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import log10
 
 from markupsafe import Markup
 
 from mmsrarec.study.report.plots.axes import Axes, Points
-from mmsrarec.study.report.plots.svg import element, round_ticks
+from mmsrarec.study.report.plots.bars import short_count
+from mmsrarec.study.report.plots.svg import element, power_ticks, round_ticks
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,31 @@ class Cloud:
     strong: bool = False
 
 
-def line_plot(lines: Sequence[Line], title: str, x_name: str = "step", zero: bool = False) -> Markup:
-    """Curves on linear axes, named above where there are several; zero: the y axis starts there."""
+def line_plot(
+    lines: Sequence[Line], title: str, x_name: str = "step", zero: bool = False, powers: bool = False
+) -> Markup:
+    """Draw curves, named above where there are several.
+
+    Args:
+        lines: The curves.
+        title: What the plot shows, for those who cannot see it.
+        x_name: Stands below.
+        zero: The y axis starts at 0.
+        powers: The x axis is logarithmic; all x are above 0.
+
+    Returns:
+        The plot.
+    """
     xs = [x for line in lines for x, _ in line.points]
+    x_ticks = [log10(tick) for tick in power_ticks(xs)] if powers else round_ticks(xs)
+    if powers:
+        lines = [replace(line, points=[(log10(x), y) for x, y in line.points]) for line in lines]
     ys = [0.0] if zero else []
     for line in lines:
         for (_, y), spread in zip(line.points, line.spread or [0.0] * len(line.points), strict=True):
             ys += [y - spread, y + spread]
-    axes = Axes(320, 200, round_ticks(xs), round_ticks(ys), x_name, legend=len(lines) > 1)
+    x_text: Callable[[float], str] = (lambda x: short_count(round(10**x))) if powers else short_count
+    axes = Axes(320, 200, x_ticks, round_ticks(ys), x_name, legend=len(lines) > 1, x_text=x_text)
     for line in sorted(lines, key=lambda line: line.strong):
         axes.draw(line.strong, [*_band(axes, line), *axes.curve(line.points)])
     if len(lines) > 1:

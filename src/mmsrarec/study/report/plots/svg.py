@@ -57,6 +57,15 @@ def round_ticks(values: Sequence[float], most: int = 5) -> list[float]:
     return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
+def power_ticks(values: Sequence[float]) -> list[float]:
+    """Two or more of 1, 3, 10, 30, ... around all values, which are above 0: ticks of a logarithmic axis."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    ticks = [m * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for m in (1, 3)]
+    first = max(place for place, tick in enumerate(ticks) if tick <= min(values) * (1 + 1e-9))
+    last = min(place for place, tick in enumerate(ticks) if tick >= max(values) * (1 - 1e-9))
+    return ticks[first : max(last, first + 1) + 1]
+
+
 def cut(label: str, most: int) -> str:
     """Shorten a label to `most` characters by leaving out its middle: models end in what tells them apart."""
     if len(label) <= most:

@@ -7,6 +7,9 @@ from mmsrarec.study.report.environment import Section
 from mmsrarec.study.report.labels import HEADLINE, OURS, row_label, union
 from mmsrarec.study.report.plots.curves import Line, line_plot
 
+WIDE = 20
+"""How many times the first count the last one is, at least, where a plot has a logarithmic axis."""
+
 
 def reference_section(report: Mapping[str, Any]) -> Section | None:
     """Figures of papers beside our own of the same protocol; None where none are known."""
@@ -32,9 +35,15 @@ def sweeps_section(report: Mapping[str, Any]) -> Section | None:
     """How the headline of the published protocol moves with what was swept; None where nothing was."""
     metric = HEADLINE["published"]
     plots = [
-        (line_plot([_curve(metric, points)], name, name), name) for name, points in report.get("sweeps", {}).items()
+        (line_plot([_curve(metric, points)], name, name, powers=_is_wide(points)), name)
+        for name, points in report.get("sweeps", {}).items()
     ]
     return Section("report/sweeps", {"metric": metric, "plots": plots}) if plots else None
+
+
+def _is_wide(points: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether counts lie so far apart that the small ones would fall together on a linear axis."""
+    return points[-1]["count"] >= WIDE * points[0]["count"] > 0
 
 
 def _curve(metric: str, points: Sequence[Mapping[str, Any]]) -> Line:
