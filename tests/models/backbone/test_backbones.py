@@ -14,7 +14,7 @@ from world import make_dataset, make_evidence, make_log, make_prompts, make_retr
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import load_adapter
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.packing.batch import collate
+from mmsrarec.models.packing.packed_batch import collate
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.models.vision.vision_layout import VisionLayout, grid
 from mmsrarec.recommend.prompt.prompts import Prompts

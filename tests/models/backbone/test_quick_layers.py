@@ -1,5 +1,6 @@
 """The layers of training compute what the libraries' layers compute, outputs and gradients alike."""
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter, trainable, without_adapter
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.quick_layers import low_rank_product, quicken, root_mean_square_norm
+from mmsrarec.models.backbone.quick_layers import low_rank_product, quickened, root_mean_square_norm
 
+ACTIVE = ExitStack()
+"""Keeps the quick layers of a test's own model until the end."""
 IDS = torch.tensor([[0, 40, 50, 60, 70], [3, 9, 2, 8, 11]])
 
 
@@ -63,7 +66,7 @@ def forwards(peft: nn.Module) -> set[str]:
 def test_a_low_rank_change_equals_that_of_peft(shape: tuple[int, ...]) -> None:
     peft, x = adapted(), drawn(*shape, seed=1)
     expected = outcome(peft, x)
-    quicken(peft)
+    ACTIVE.enter_context(quickened(peft))
     assert {name.rpartition(".")[2] for name in forwards(peft)} == {"plain"}
     found = outcome(peft, x)
     assert found.keys() == expected.keys()
@@ -115,14 +118,14 @@ def test_gradients_are_those_of_finite_differences() -> None:
 )
 def test_layers_that_do_more_stay_as_they_are(config: dict[str, Any]) -> None:
     peft = adapted(**config)
-    quicken(peft)
+    ACTIVE.enter_context(quickened(peft))
     assert not forwards(peft)
 
 
 def test_of_two_adapters_none_is_exchanged() -> None:
     peft = adapted()
     peft.add_adapter("other", LoraConfig(r=2, target_modules=["plain"]))
-    quicken(peft)
+    ACTIVE.enter_context(quickened(peft))
     assert not forwards(peft)
 
 
@@ -132,7 +135,7 @@ def test_a_norm_that_is_trained_stays_as_it_is() -> None:
     for name, weight in mllm.decoder.named_parameters():
         if name.endswith("layers.1.input_layernorm.weight"):
             weight.requires_grad_(True)
-    quicken(peft)
+    ACTIVE.enter_context(quickened(peft))
     norms = {name.rpartition("layers.")[2] for name in forwards(peft) if name.endswith("norm")}
     assert "1.post_attention_layernorm" in norms
     assert "0.input_layernorm" in norms
@@ -143,6 +146,14 @@ def state(mllm: Mllm) -> Tensor:
     return mllm.decoder(inputs_embeds=mllm.embed(IDS, None)).last_hidden_state[:, -1]
 
 
+def test_after_the_block_all_layers_are_as_before() -> None:
+    peft = add_adapter(tiny_mllm(), rank=2, first_layer=0, seed=0)
+    with pytest.raises(KeyError), quickened(peft):
+        assert forwards(peft)
+        raise KeyError
+    assert not forwards(peft)
+
+
 def test_a_disabled_adapter_changes_nothing() -> None:
     mllm = tiny_mllm()
     plain = state(mllm)
@@ -150,7 +161,7 @@ def test_a_disabled_adapter_changes_nothing() -> None:
     for name, weight in trainable(peft).items():
         if "lora_B" in name:
             nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(1))
-    quicken(peft)
+    ACTIVE.enter_context(quickened(peft))
     changed = state(mllm)
     with without_adapter(mllm):
         torch.testing.assert_close(state(mllm), plain, atol=1e-5, rtol=1e-5)
@@ -164,14 +175,14 @@ def test_a_training_comes_to_the_same_weights() -> None:
         mllm = tiny_mllm()
         peft = add_adapter(mllm, rank=3, first_layer=0, seed=0)
         if quick:
-            quicken(peft)
+            ACTIVE.enter_context(quickened(peft))
             assert len(forwards(peft)) == 2 * 7 + 5  # the maps of two layers, their norms, and the last norm
         trainer = Trainer(peft, 1e-2, 6)
         for step in range(6):
             trainer.step(((state(mllm) - torch.sin(torch.arange(64.0) + step)) ** 2).mean())
         found.append({name: weight.detach().clone() for name, weight in trainer.weights.items()})
-    plain, quickened = found
-    assert plain.keys() == quickened.keys()
+    plain, quick_weights = found
+    assert plain.keys() == quick_weights.keys()
     assert max(float(weight.abs().max()) for name, weight in plain.items() if "lora_B" in name) > 0.01
     for name, weight in plain.items():
-        torch.testing.assert_close(quickened[name], weight, atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(quick_weights[name], weight, atol=1e-4, rtol=1e-3)

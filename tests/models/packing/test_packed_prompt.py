@@ -13,7 +13,7 @@ from world import make_dataset, make_evidence, make_items, make_log, make_prompt
 from mmsrarec.data.dataset import Item
 from mmsrarec.models.backbone.adapter import add_adapter, trainable
 from mmsrarec.models.packing.attention import Layout, packed_attention
-from mmsrarec.models.packing.batch import ALIGNED_TOKENS, collate
+from mmsrarec.models.packing.packed_batch import ALIGNED_TOKENS, collate
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.prompt.prompts import Prompts

@@ -11,8 +11,8 @@ from tiny import tiny_mllm
 from world import make_dataset, make_evidence, make_log, make_prompts
 
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.packing.batch import Batch
 from mmsrarec.models.packing.forward import batch_of, read
+from mmsrarec.models.packing.packed_batch import Batch
 from mmsrarec.models.packing.token_index import MIN_ROWS
 from mmsrarec.recommend.prompt.prompts import Prompts
 

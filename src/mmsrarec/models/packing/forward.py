@@ -7,8 +7,8 @@ from torch import Tensor
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.packing.batch import Batch, collate, collate_rows
 from mmsrarec.models.packing.pack_table import PackTable
+from mmsrarec.models.packing.packed_batch import Batch, collate, collate_rows
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.models.packing.prefix_tree import PrefixTree, TreeLayout
 from mmsrarec.models.packing.token_index import TokenIndex

@@ -19,8 +19,8 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.packing.batch import Batch
 from mmsrarec.models.packing.forward import batch_of, read, read_tree
+from mmsrarec.models.packing.packed_batch import Batch
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.models.packing.prefix_tree import PrefixTree
 from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval

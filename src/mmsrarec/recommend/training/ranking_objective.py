@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models import processes
-from mmsrarec.models.packing.batch import Batch
 from mmsrarec.models.packing.forward import batch_of_rows
+from mmsrarec.models.packing.packed_batch import Batch
 from mmsrarec.models.untyped import backward, to_list
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import yes_minus_no_of

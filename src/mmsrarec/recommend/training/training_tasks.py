@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
-from mmsrarec.models.packing.batch import Batch
 from mmsrarec.models.packing.forward import read
 from mmsrarec.models.packing.pack_table import PackTable
+from mmsrarec.models.packing.packed_batch import Batch
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.models.untyped import to_list
 from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval

@@ -10,8 +10,8 @@ from mmsrarec.serve.app import routes_answers, routes_health, routes_state
 from mmsrarec.serve.app.access import Access
 from mmsrarec.serve.app.body_limits import BodyLimits
 from mmsrarec.serve.app.call_log import CallLog
-from mmsrarec.serve.app.metrics import Metrics
 from mmsrarec.serve.app.responses import HANDLERS
+from mmsrarec.serve.app.server_metrics import Metrics
 from mmsrarec.serve.changes import Changes
 from mmsrarec.serve.service import Service
 from mmsrarec.serve.settings import ServeSettings

@@ -14,8 +14,8 @@ import uuid
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmsrarec.core.terminal import one_line
-from mmsrarec.serve.app.metrics import Metrics
 from mmsrarec.serve.app.responses import problem
+from mmsrarec.serve.app.server_metrics import Metrics
 
 CALL_ID: contextvars.ContextVar[str] = contextvars.ContextVar("call_id", default="")
 HEADER = "x-request-id"

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from mmsrarec.serve.app.metrics import Metrics
 from mmsrarec.serve.app.responses import RESPONSES
+from mmsrarec.serve.app.server_metrics import Metrics
 from mmsrarec.serve.schema import recommending, reranking
 from mmsrarec.serve.service import Service
 

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsrarec.models.packing.batch import ALIGNED_TOKENS, collate, collate_rows
 from mmsrarec.models.packing.pack_table import PackTable
+from mmsrarec.models.packing.packed_batch import ALIGNED_TOKENS, collate, collate_rows
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.models.packing.soft_ids import LAST, SoftKind, soft_id
 from mmsrarec.models.vision.vision_layout import VisionLayout
