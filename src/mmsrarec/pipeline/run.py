@@ -270,8 +270,8 @@ class Run:
         evaluate, work = self.recipe.evaluate, self.run_folder
         ranks, measures = "recommend" in stages, "evaluate" in stages
         rows, variants = evaluate.rows, {split: self.variants(split) for split in evaluate.splits}
-        sources = [name for named in variants.values() for each in named for name in work.soft_sources_of(each)]
-        content = not set(CONTENT_ENCODERS).isdisjoint((*rows, self.recipe.retrieve.encoder, *sources))
+        read = [name for named in variants.values() for each in named for name in work.soft_sources_of(each)]
+        content = not set(CONTENT_ENCODERS).isdisjoint((*rows, self.recipe.retrieve.encoder, *read))
         reads = (content and {"retrieve", "evaluate"} & {*stages}) or (any(variants.values()) and (ranks or measures))
         if reads or (ranks and MSR in rows):
             yield from ("summarize", "pictures") if reads else ("pictures",)
@@ -281,7 +281,8 @@ class Run:
                     yield f"retrieve/{split}"
                 searched: set[EncoderName] = {work.retrieval_encoder(variant) for variant in variants[split]}
                 named: set[EncoderName] = {name for name in ENCODERS if measures and name in rows}
-                soft: set[EncoderName] = set().union(*map(work.soft_sources_of, variants[split]))
+                sources = map(work.soft_sources_of, variants[split])
+                soft: set[EncoderName] = {name for names in sources for name in names}
                 yield from sorted(work.encoder_part(split, name) for name in searched | named | soft)
                 yield from sorted(held_out_part(split, name) for name in soft if ranks)
                 if work.refits:

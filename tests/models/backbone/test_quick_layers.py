@@ -148,9 +148,8 @@ def state(mllm: Mllm) -> Tensor:
 
 def test_after_the_block_all_layers_are_as_before() -> None:
     peft = add_adapter(tiny_mllm(), rank=2, first_layer=0, seed=0)
-    with pytest.raises(KeyError), quickened(peft):
+    with quickened(peft):
         assert forwards(peft)
-        raise KeyError
     assert not forwards(peft)
 
 
