@@ -50,9 +50,9 @@ class SpeederStyle(ItemTokens):
 
     def training_batch(self, items_bt: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
         """As in `ItemTokens`; the modalities to drop in this step are drawn first."""
-        drawn = rng.random((self.n_items, len(MODALITIES))) < self.modality_dropout
-        drawn[:, MODALITIES.index("id")] = False  # ids have a dropout of their own
-        self.items.drop_modalities(drawn)
+        absent = rng.random((self.n_items, len(MODALITIES))) < self.modality_dropout
+        absent[:, MODALITIES.index("id")] = False  # ids have a dropout of their own
+        self.items.drop_modalities(absent)
         return super().training_batch(items_bt, rng)
 
     def progress_to(self, share: float) -> None:
@@ -70,10 +70,10 @@ class SpeederStyle(ItemTokens):
         length_b = real_bt.sum(1)
         pairs = (length_b > 1).nonzero()[:, 0]
         if len(pairs):
-            drawn = torch.as_tensor(rng.random((len(pairs), 2))).to(states_btd.device)
+            fractions = torch.as_tensor(rng.random((len(pairs), 2))).to(states_btd.device)
             length = length_b[pairs]
-            one = (drawn[:, 0] * length).long()
-            other = (one + 1 + (drawn[:, 1] * (length - 1)).long()) % length
+            one = (fractions[:, 0] * length).long()
+            other = (one + 1 + (fractions[:, 1] * (length - 1)).long()) % length
             both = torch.cat([states_btd[pairs, one], states_btd[pairs, other]], dim=1)
             loss = loss + F.binary_cross_entropy_with_logits(self.order(both)[:, 0], (one < other).float())
         return self.order_weight * loss
