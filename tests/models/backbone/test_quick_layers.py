@@ -12,7 +12,7 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter, trainable, without_adapter
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.quick_layers import low_rank_product, quicken, root_mean_square_norm
+from mmsrarec.models.backbone.quick_layers import low_rank_product, quicken, restore, root_mean_square_norm
 
 IDS = torch.tensor([[0, 40, 50, 60, 70], [3, 9, 2, 8, 11]])
 
@@ -156,6 +156,17 @@ def test_a_disabled_adapter_changes_nothing() -> None:
         torch.testing.assert_close(state(mllm), plain, atol=1e-5, rtol=1e-5)
     assert torch.equal(state(mllm), changed)
     assert (changed - plain).abs().max() > 1e-2
+
+
+def test_restored_layers_are_those_of_the_libraries() -> None:
+    mllm = tiny_mllm()
+    peft = add_adapter(mllm, rank=2, first_layer=0, seed=0)
+    plain = state(mllm)
+    quicken(peft)
+    assert forwards(peft)
+    restore(peft)
+    assert not forwards(peft)
+    assert torch.equal(state(mllm), plain)
 
 
 def test_a_training_comes_to_the_same_weights() -> None:

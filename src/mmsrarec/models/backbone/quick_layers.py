@@ -108,6 +108,17 @@ def quicken(peft: PeftModel) -> None:
             cast(Any, module).forward = partial(_norm, module)
 
 
+def restore(peft: PeftModel) -> None:
+    """Let a model compute with the libraries' layers again, as it does once it is loaded.
+
+    Args:
+        peft: The model that `quicken` changed, changed in place.
+    """
+    for _, module in named_modules(peft):
+        if isinstance(vars(module).get("forward"), partial):
+            del cast(Any, module).forward
+
+
 def _norm(module: Any, x: Tensor) -> Tensor:
     return root_mean_square_norm(x, module.weight, module.variance_epsilon)
 

@@ -24,7 +24,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.adapter import Trainer, adapter_hash, add_adapter, save_atomically
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.backbone.quick_layers import quicken
+from mmsrarec.models.backbone.quick_layers import quicken, restore
 from mmsrarec.models.packing.batch import Batch
 from mmsrarec.models.packing.forward import batch_of_rows
 from mmsrarec.models.packing.pack_table import PackTable
@@ -141,6 +141,7 @@ def tune(
     if not processes.is_first():
         return {}
     trainer.save(checkpoint_file)
+    restore(peft)
     peft.requires_grad_(False)
     count = sum(w.numel() for w in trainer.weights.values())
     peft.peft_config["default"].base_model_name_or_path = prompts.mllm.fingerprint  # a name, not a path
