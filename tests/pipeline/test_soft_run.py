@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finished import SOFT, copy_run, done, go
+from text_folders import as_text
 
 from mmsrarec.cli import commands
+from mmsrarec.core.progress import Progress
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.pipeline.run import refit, update
 from mmsrarec.recommend.training import training_plan
 from mmsrarec.runs.recommender import Recommender
 from mmsrarec.runs.run_folder import RunFolder
@@ -132,3 +135,32 @@ def test_rows_without_the_language_model_need_no_soft_vectors(soft_run: Path, tm
     summary, said = go(folder, *SOFT, rows, source)
     assert summary["rows"] >= 4
     assert not done(said)
+
+
+def test_a_refitted_run_answers_with_soft_tokens(soft_run: Path, tmp_path: Path) -> None:
+    run_folder = copy_run(soft_run, tmp_path) / "run"
+    refit(run_folder, Progress())
+    assert (run_folder / "sequence" / "all" / "sasrec-held-out").is_dir()
+    recommender = Recommender.load(run_folder)
+    assert recommender.split == "all"
+    answers = recommender.recommend(user=recommender.dataset.user_ids[5], k=2)
+    assert {"soft", "soft_history"} <= {reason.kind for answer in answers for reason in answer.reasons}
+
+
+def test_an_item_that_joins_is_ranked_and_explained(soft_run: Path, tmp_path: Path) -> None:
+    copy_run(soft_run, tmp_path)
+    as_text(Path(shutil.copytree(soft_run / "data", tmp_path / "data")))
+    recipe, items = tmp_path / "run" / "recipe.toml", tmp_path / "data" / "items.jsonl"
+    recipe.write_text(recipe.read_text().replace(str(soft_run / "data"), str(tmp_path / "data")))
+    new = {"item_id": "new", "title": "Otter clay mug", "description": "Clay.", "categories": ["Kitchen"]}
+    items.write_text(json.dumps({"image": None} | new) + "\n" + items.read_text())
+    assert update(tmp_path / "run", Progress())["new_items"] == ["new"]
+    recommender = Recommender.load(tmp_path / "run")
+    sources, code = recommender.prompts.soft, recommender.dataset.item_code["new"]
+    assert sources is not None
+    assert len(sources.vectors) == len(recommender.dataset.items)
+    assert not sources.vectors[code].any()  # SASRec does not know it
+    user = recommender.dataset.user_ids[5]
+    assert np.isfinite(recommender.score(["new"], user=user)["new"])
+    assert "soft" in {reason.kind for reason in recommender.explain("new", user=user).reasons}
+    assert recommender.recommend(history=["new"], k=2)

@@ -281,8 +281,7 @@ class Run:
                     yield f"retrieve/{split}"
                 searched: set[EncoderName] = {work.retrieval_encoder(variant) for variant in variants[split]}
                 named: set[EncoderName] = {name for name in ENCODERS if measures and name in rows}
-                sources = map(work.soft_sources_of, variants[split])
-                soft: set[EncoderName] = {name for names in sources for name in names}
+                soft: set[EncoderName] = {name for each in variants[split] for name in work.soft_sources_of(each)}
                 yield from sorted(work.encoder_part(split, name) for name in searched | named | soft)
                 yield from sorted(held_out_part(split, name) for name in soft if ranks)
                 if work.refits:

@@ -117,7 +117,7 @@ def test_scores_come_back_from_disk(whole: tuple[Path, dict, Prompts]) -> None:
     queries, candidates, _ = sample_training(LOG, 5, 3, np.random.default_rng(0))
     packs = [tuned.render(context) for context in RETRIEVAL.gather(queries, candidates, tuned.settings)]
     scores = [np.concatenate(score_packs(prompts, packs)) for prompts in (tuned, loaded)]
-    np.testing.assert_allclose(*scores, atol=1e-5)  # training computes with quick layers
+    np.testing.assert_array_equal(*scores)
     loaded.mllm.soft_tokens = fresh_map(loaded).eval()
     assert np.abs(np.concatenate(score_packs(loaded, packs)) - scores[0]).max() > 1e-4
 
@@ -151,7 +151,7 @@ def test_microbatches_add_up_to_the_batch(tasks: dict[str, float]) -> None:
             batches = objective.microbatches(task, rows)
             assert sum(batch.weight for batch in batches) == pytest.approx(1)
             assert np.concatenate([batch.rows for batch in batches]).tolist() == rows.tolist()
-            assert (len(batches) == 1) == (tokens == 1_000_000)
+            assert len(batches) == {1_000_000: 1, 1: len(rows)}.get(tokens, len(batches))
             figures = objective.add_gradients(batches)
             weights = {**trainable(peft), **trainable(soft)}
             grads = {name: weight.grad for name, weight in weights.items() if weight.grad is not None}
