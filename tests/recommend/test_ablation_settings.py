@@ -56,11 +56,12 @@ def test_a_variant_is_held_to_the_ranges_of_the_settings() -> None:
 
 def test_points_of_sweeps_and_encoders_are_variants() -> None:
     assert changed("history 7") == {"history": 7}
+    assert changed("packs 19200") == {"n_examples": 19200}
     asked = RetrieveSettings(k=3, embedding_size=16)
     assert variant_named("k 9").retrieval_settings(asked) == RetrieveSettings(k=9, embedding_size=16)
     assert changed("k 9") == changed("stage 2 with GRU4Rec") == {}
     assert variant_named("stage 2 with GRU4Rec").retrieval_settings(asked).encoder == "gru4rec"
-    for wrong in ("k 0", "k", "history 1.5", "k 100", "layers 3"):
+    for wrong in ("k 0", "k", "history 1.5", "k 100", "history 100", "packs 0", "packs 1e4", "layers 3"):
         assert sweep_of(wrong) is None
         with pytest.raises(MmsrarecError, match="unknown variant"):
             variant_named(wrong)

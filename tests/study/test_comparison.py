@@ -116,6 +116,12 @@ def test_at_the_value_of_the_recipe_the_whole_method_is_the_point() -> None:
     assert sweep_rows(rows, RECIPE, "user-8-1-1") == {SWEEPS["history"]: [(RECIPE.recommend.history, rows[1])]}
 
 
+def test_the_learning_curve_in_packs_is_a_sweep() -> None:
+    rows = [row(), row(variant="packs 19200"), row(variant="packs 300")]
+    (points,) = sweep_rows(rows, RECIPE, "user-8-1-1").values()
+    assert [packs for packs, _ in points] == [300, RECIPE.recommend.n_examples, 19_200]
+
+
 @pytest.mark.parametrize(
     "rows", [[], [row()], [row("als", "k 3")], [full_row(variant="k 3")], [row(variant="without pictures")]]
 )

@@ -8,6 +8,9 @@ from html_pages import HOSTILE, Page, is_harmless
 from PIL import Image
 from report_inputs import row, user, written
 
+from mmsrarec.study.diagnostics.diagnose import Diagnosed, diagnostics_record
+from mmsrarec.study.diagnostics.rescoring import HistoryResult, WordsResult
+from mmsrarec.study.diagnostics.user_slices import Slicing
 from mmsrarec.study.report.regressions import regressions
 from mmsrarec.study.report.report_page import render
 from mmsrarec.study.report.seeds import pooled
@@ -39,6 +42,9 @@ def everything(folder, text):
     rows = [row(text, text, slices={text: np.ones(80, dtype=bool)}), row("popularity")]
     leak = {"check": "the clock", "split": "s", "passed": False, "measured": {text: 0}, "means": text, "advice": ""}
     seeds = pooled([[replace(row(model), seed=seed) for model in (text, "ease")] for seed in (0, 1)])
+    slicings = [Slicing(text, [(text, np.ones(80, dtype=bool))], text)]
+    histories = [HistoryResult(text, 1.0, {"true": rows[0].metrics, text: rows[0].metrics})]
+    words = WordsResult(3, {text: {text: 0.5}}, rows[0].metrics)
     return written(
         folder,
         rows,
@@ -54,6 +60,7 @@ def everything(folder, text):
         sweeps={text: [(1, rows[0]), (2, rows[1])]},
         regressions=[regressions(row(), rows[0], resamples=20)],
         lost_users=[user(text)],
+        diagnostics=[diagnostics_record(Diagnosed(text, rows, slicings, histories, words, {}), resamples=20)],
         resamples=20,
     )
 

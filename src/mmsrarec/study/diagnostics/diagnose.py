@@ -174,6 +174,7 @@ def headroom_record(rows: Sequence[ModelResult]) -> dict[str, Any] | None:
     ours = own_row(rows, OURS)
     return {
         "row": best.label,
+        "ensemble": best.variant == WITHOUT_LM,
         "HR@5": float(hits.mean()),
         "NDCG@5": float(ndcg.mean()),
         "points": [{"share": each.share, "HR@5": each.hr, "NDCG@5": each.ndcg} for each in headroom(hits, ndcg)],
@@ -196,9 +197,7 @@ def histories_record(results: Sequence[HistoryResult], seed: int, resamples: int
                 for name, values in (own.items() if kind != TRUE else ())
             }
             lines.append({"model": result.model, "history": kind, "metrics": measured, "differences": differences})
-    tests = [difference for line in lines for difference in line["differences"].values()]
-    for difference, p in zip(tests, holm([difference["p"] for difference in tests]), strict=True):
-        difference["p_holm"] = p
+    _correct([difference for line in lines for difference in line["differences"].values()])
     return {
         "users": len(results[0].metrics[TRUE]["HR@5"]),
         "seconds": {result.model: result.seconds for result in results},
@@ -216,11 +215,19 @@ def words_record(
     theirs = {name: ours.metrics[name] for name in TESTED}
     if len(ours.user) != len(own["HR@5"]):
         raise MmsrarecError("the words-logit ranked for other users: remove evaluate/diagnostics and evaluate again")
+    differences = {name: asdict(paired(theirs[name], own[name], seed, resamples)) for name in TESTED}
+    _correct(list(differences.values()))
     return {
         "name": NAME,
         "queries": result.queries,
         "weights": {fact: dict(words) for fact, words in result.weights.items()},
         "metrics": {name: asdict(each) for name, each in intervals(own, seed, resamples).items()},
         "ours": {name: asdict(each) for name, each in intervals(theirs, seed, resamples).items()},
-        "differences": {name: asdict(paired(theirs[name], own[name], seed, resamples)) for name in TESTED},
+        "differences": differences,
     }
+
+
+def _correct(tests: Sequence[dict[str, Any]]) -> None:
+    """Add to the paired tests of a table their p corrected for all of them (`significance.holm`)."""
+    for test, p in zip(tests, holm([test["p"] for test in tests]), strict=True):
+        test["p_holm"] = p

@@ -15,12 +15,12 @@ DAY = 86_400
 AGES = (
     (1, "the same second"),
     (DAY, "under a day"),
-    (7 * DAY, "under a week"),
-    (30 * DAY, "under 30 days"),
-    (90 * DAY, "under 90 days"),
-    (365 * DAY, "under a year"),
+    (7 * DAY, "1 to 7 days"),
+    (30 * DAY, "7 to 30 days"),
+    (90 * DAY, "30 to 90 days"),
+    (365 * DAY, "90 days to a year"),
 )
-"""Seconds below which an age falls into a slice, and the slice's name."""
+"""Seconds below which an age falls into a slice, unless into one before it, and the slice's name."""
 OLDEST = "a year and more"
 METRICS = ("HR@5", "NDCG@5")
 """Metrics that are reported on slices."""

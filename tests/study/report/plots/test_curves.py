@@ -39,6 +39,13 @@ def test_an_axis_from_zero_holds_zero() -> None:
     assert ">0</text>" in line_plot([Line("a", [(5, 10.0), (6, 11.0)])], "keywords", zero=True)
 
 
+def test_on_an_axis_of_powers_equal_ratios_are_equal_distances() -> None:
+    svg = line_plot([Line("a", [(300, 0.5), (1200, 0.6), (4800, 0.7)])], "HR@5", "packs", powers=True)
+    (x0, _), (x1, _), (x2, _) = path(svg, "curve")
+    assert x1 - x0 == pytest.approx(x2 - x1, abs=0.11)
+    assert [f">{tick}</text>" in svg for tick in ("300", "1k", "3k", "10k")] == [True] * 4
+
+
 def test_a_band_has_one_deviation_for_each_point() -> None:
     with pytest.raises(ValueError, match="zip"):
         line_plot([Line("a", [(0, 1.0), (1, 1.0)], [0.5])], "reward")

@@ -8,7 +8,7 @@ import pytest
 from html_pages import HOSTILE
 
 from mmsrarec.study.report.plots import Cloud, Dot, Line, Point, cloud_plot, dot_plot, line_plot, save_svg, scatter
-from mmsrarec.study.report.plots.svg import cut, element, group, round_ticks, short
+from mmsrarec.study.report.plots.svg import cut, element, group, power_ticks, round_ticks, short
 
 
 def test_an_element_has_its_attributes_and_children() -> None:
@@ -71,3 +71,11 @@ def test_long_labels_lose_their_middle() -> None:
 
 def test_small_metrics_keep_a_digit_more() -> None:
     assert (short(0.4567), short(0.04567)) == ("0.457", "0.0457")
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [([300, 19_200], [300, 1000, 3000, 10_000, 30_000]), ([5], [3, 10]), ([1], [1, 3]), ([10, 100], [10, 30, 100])],
+)
+def test_ticks_of_powers_lie_around_all_values(values: list[float], ticks: list[float]) -> None:
+    assert power_ticks(values) == pytest.approx(ticks)

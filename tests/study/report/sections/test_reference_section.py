@@ -53,6 +53,15 @@ def test_a_sweep_is_a_curve_with_its_intervals() -> None:
     assert shown(section).names.isdisjoint({"script", "img"})
 
 
+def test_counts_far_apart_stand_on_an_axis_of_powers() -> None:
+    figure = {"value": 0.3, "low": 0.2, "high": 0.4}
+    near, far = (
+        [{"count": count, "metrics": {"HR@5": figure}} for count in counts] for counts in ((3, 9), (300, 19200))
+    )
+    assert ">30k</text>" in sweeps_section({"sweeps": {"packs": far}}).html()  # type: ignore[union-attr]
+    assert ">4</text>" in sweeps_section({"sweeps": {"k": near}}).html()  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("report", [{}, {"sweeps": {}}])
 def test_without_sweeps_there_is_no_section(report: dict[str, Any]) -> None:
     assert sweeps_section(report) is None

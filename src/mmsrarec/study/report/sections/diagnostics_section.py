@@ -53,7 +53,10 @@ def overlap_matrix(overlap: Mapping[str, Any]) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     for number, label in enumerate(overlap["rows"]):
         cells = [
-            {"value": overlap["jaccard" if column < number else "union"][number][column], "own": column == number}
+            {
+                "kind": "jaccard" if column < number else "union" if column > number else "hits",
+                "value": overlap["jaccard" if column < number else "union"][number][column],
+            }
             for column in range(len(overlap["rows"]))
         ]
         lines.append({"number": number + 1, "label": label, "ours": overlap["ours"][number], "cells": cells})
@@ -81,7 +84,7 @@ def slice_data(slicing: Mapping[str, Any], plotted: Sequence[str]) -> dict[str, 
         }
         for metric in metrics
     ]
-    heads = [f"{part['slice']} · {part['users']:,} users" for part in parts]
+    heads = [f"{part['slice']} · {part['users']:,} user{'s' * (part['users'] != 1)}" for part in parts]
     return {
         "by": slicing["by"],
         "note": slicing["note"],
