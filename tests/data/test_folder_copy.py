@@ -32,8 +32,8 @@ def test_a_folder_of_text_without_a_manifest_keeps_its_form_and_its_milliseconds
     source.mkdir()
     (source / "items.jsonl").write_text('{"item_id": "1", "title": "A"}\n{"item_id": "2", "title": "B"}\n')
     times = [1_700_000_000_000 + 86_400_000 * day for day in (3, 1, 2)]
-    rows = "".join(f"u\t{item}\t{time}\n" for item, time in zip((1, 2, 1), times, strict=True))
-    (source / "interactions.tsv").write_text(f"user_id\titem_id\ttimestamp\n{rows}")
+    rows = "".join(f"u,{item},{time}\n" for item, time in zip((1, 2, 1), times, strict=True))
+    (source / "interactions.csv").write_text(f"user_id,item_id,timestamp\n{rows}")
     copy_data(load(source), source, tmp_path / "copy", pictures=True)
     assert same(load(tmp_path / "copy"), load(source))
     assert load(source).interactions.time.tolist() == [1_700_086_400, 1_700_172_800, 1_700_259_200]
@@ -57,7 +57,7 @@ def test_a_picture_outside_the_folder_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(b"secret")
     items = '{"item_id": "1", "title": "A", "image": "../../secret.png"}\n{"item_id": "2", "image": "gone.png"}\n'
     (source / "items.jsonl").write_text(items)
-    (source / "interactions.tsv").write_text("user_id\titem_id\ttimestamp\nu\t1\t1700000000\n")
+    (source / "interactions.csv").write_text("user_id,item_id,timestamp\nu,1,1700000000\n")
     try:
         dataset = load(source)
     except DataError:

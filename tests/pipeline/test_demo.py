@@ -2,15 +2,16 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mmsrarec.core.progress import Progress
-from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.pipeline import demo as module
-from mmsrarec.pipeline.demo import FULL, QUICK, demo, duration_text, speed
+from mmsrarec.pipeline.demo import FULL, QUICK, demo, duration_text, seconds_of
+from mmsrarec.pipeline.fit_costs import Costs, Facts
 from mmsrarec.runs.recipe import load_recipe
 
 
@@ -26,7 +27,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         return {"run": str(out)}
 
     monkeypatch.setattr(module, "run", run)
-    monkeypatch.setattr(module, "speed", lambda model, device: 100.0)
+    monkeypatch.setattr(module, "predicted_seconds", lambda recipe: 185.0)
     monkeypatch.setattr(module, "LINE_SECONDS", 0.1)
     return runs
 
@@ -49,8 +50,8 @@ def test_it_draws_once_and_runs_the_shipped_recipe_on_that(runs: list[tuple[Any,
 def test_it_says_before_how_long_it_takes_and_never_falls_silent(runs: list[tuple[Any, ...]], tmp_path: Path) -> None:
     lines: list[str] = []
     demo(QUICK, tmp_path / "run", tmp_path / "data", Progress.of(lines.append))
-    assert lines.index(duration_text(QUICK.gflop / 100, False)) < lines.index("summarize: done in 8 s")
-    assert lines[-1].startswith("still at work, 0:0")
+    assert lines.index(duration_text(185.0, False)) < lines.index("summarize: done in 8 s")
+    assert lines[-1].startswith("still at work, ")
     assert lines[-1].endswith("before: summarize: done in 8 s")
 
 
@@ -75,8 +76,13 @@ def test_the_recipes_are_of_one_method_and_the_small_one_compares_less() -> None
     assert small.summarize == whole.summarize
     assert set(small.evaluate.rows) < set(whole.evaluate.rows)
     assert {"popularity", "sasrec", "mmsrarec"} <= set(small.evaluate.rows)
-    assert QUICK.gflop < FULL.gflop
 
 
-def test_the_speed_of_this_machine_is_a_rate() -> None:
-    assert 0.1 < speed(ModelSettings(dtype="float32"), "cpu") < 1e6
+def test_the_larger_demo_takes_longer_and_every_piece_counts() -> None:
+    small, whole = load_recipe(QUICK.recipe), load_recipe(FULL.recipe)
+    facts = Facts(120, 120, 110, 240, 240, 2900, True)
+    costs = Costs(2.0, 0.05, 0.1, 0.1, 1e-5, 30, 0.3)
+    assert 0 < seconds_of(small, facts, costs) < seconds_of(whole, facts, costs)
+    for name in ("load", "picture", "text_answer", "image_answer", "token_layer", "sequence_pass"):
+        slower = replace(costs, **{name: 2 * getattr(costs, name)})
+        assert seconds_of(small, facts, slower) > seconds_of(small, facts, costs)

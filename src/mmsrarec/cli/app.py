@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from mmsrarec.cli import crash_report
-from mmsrarec.cli.format import text
+from mmsrarec.cli.formats.text_format import text
 from mmsrarec.core import terminal
 from mmsrarec.core.json_values import plain
 from mmsrarec.errors import MmsrarecError

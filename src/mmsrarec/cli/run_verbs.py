@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mmsrarec.cli.app import verb
-from mmsrarec.cli.format import fit_text
+from mmsrarec.cli.formats.text_format import fit_text
 from mmsrarec.cli.options import Data, Device, Out, Overrides, RecipeFile, RunFolder, read_shard
 from mmsrarec.core.progress import Progress
 

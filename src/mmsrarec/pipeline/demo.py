@@ -1,27 +1,31 @@
 """The demo: a catalogue is drawn, a recipe is run on it, and how long that will take here is said before."""
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mmsrarec.core.artefacts import is_whole
 from mmsrarec.core.progress import Progress
-from mmsrarec.data.folder import is_data_folder
+from mmsrarec.data.folder import is_data_folder, load
 from mmsrarec.data.synthetic.catalogue import draw_catalogue
-from mmsrarec.models.backbone.dtype import pick_dtype
-from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.pipeline.fit import REPORT_SECONDS
+from mmsrarec.pipeline.fit_costs import Costs, Facts, measure
+from mmsrarec.pipeline.fit_plan import (
+    CANDIDATE_TOKENS,
+    CHOICE_SECONDS,
+    LOADS,
+    TRAIN_FACTOR,
+    USUAL_PASSES,
+    prompt_seconds,
+)
 from mmsrarec.pipeline.run import run
-from mmsrarec.runs.recipe import load_recipe
+from mmsrarec.retrieve.settings import ENCODERS
+from mmsrarec.runs.recipe import Recipe, load_recipe
+from mmsrarec.study.model_names import TRAINED
 
 LINE_SECONDS = 4.0
 """Something is shown at least about so often."""
-CALIBRATION_SECONDS = 1.0
-TOKENS, WIDTH_IN, WIDTH_OUT = 512, 576, 1536
-"""Sizes of the product that is timed: a linear map of the embedded model over a prompt."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +36,15 @@ class Size:
         recipe: The shipped recipe, which is also the name of the folders.
         items: Of the catalogue.
         shoppers: Of the catalogue.
-        gflop: What the work costs, in products like the one that is timed: seconds that it took, times the GFLOP/s that
-            `speed` measured then.
     """
 
     recipe: str
     items: int
     shoppers: int
-    gflop: float
 
 
-QUICK = Size("demo", 120, 240, 20_000)
-FULL = Size("sample", 300, 800, 120_000)
+QUICK = Size("demo", 120, 240)
+FULL = Size("sample", 300, 800)
 
 
 def demo(size: Size, out: Path, data: Path, say: Progress, overrides: list[str] | None = None) -> dict[str, Any]:
@@ -66,7 +67,8 @@ def demo(size: Size, out: Path, data: Path, say: Progress, overrides: list[str] 
         if not drawn_before:
             draw_catalogue(data, recipe.seed, size.items, size.shoppers)
         goes_on = is_whole(out / "pictures")
-        say(duration_text(size.gflop / speed(recipe.model, recipe.runtime.device), goes_on))
+        say("measuring what the work costs on this machine")
+        say(duration_text(predicted_seconds(recipe), goes_on))
         return run(recipe, out, None, say)
 
 
@@ -82,18 +84,34 @@ def duration_text(seconds: float, goes_on: bool) -> str:
     return f"this takes {bound}about {long} here, by a measurement of this machine as busy as it is"
 
 
-def speed(model: ModelSettings, device: str) -> float:
-    """GFLOP/s of a linear map of the embedded model here and now, whatever else the machine does meanwhile."""
-    dtype = pick_dtype(model, device)
-    generator = torch.Generator().manual_seed(0)
-    inputs, weight = (torch.randn(shape, generator=generator).to(device, dtype) for shape in _shapes())
-    turns, started, seconds = 0, time.perf_counter(), 0.0
-    with torch.inference_mode():
-        while seconds < CALIBRATION_SECONDS:
-            float((inputs @ weight).sum())  # a device that works on its own is waited for
-            turns, seconds = turns + 1, time.perf_counter() - started
-    return 2e-9 * TOKENS * WIDTH_IN * WIDTH_OUT * turns / seconds
+def predicted_seconds(recipe: Recipe) -> float:
+    """What a recipe takes here, about: its pieces are timed on a sample of the data, as `fit` times them, and counted.
+
+    Args:
+        recipe: The recipe; its data folder is there.
+    """
+    dataset = load(recipe.data)
+    facts, costs = Facts.of(dataset), measure(dataset, recipe.model, recipe.runtime.device, recipe.seed)
+    return seconds_of(recipe, facts, costs)
 
 
-def _shapes() -> tuple[tuple[int, int], tuple[int, int]]:
-    return (TOKENS, WIDTH_IN), (WIDTH_IN, WIDTH_OUT)
+def seconds_of(recipe: Recipe, facts: Facts, costs: Costs) -> float:
+    """The seconds of all stages of a recipe.
+
+    Args:
+        recipe: The recipe.
+        facts: What its data hold.
+        costs: What was measured here.
+    """
+    rank, evaluate = recipe.recommend, recipe.evaluate
+    layers = min(rank.layers or costs.layers, costs.layers)
+    encoders = len({recipe.retrieve.encoder, *(name for name in ENCODERS if name in evaluate.rows)})
+    tuned = sum(row in TRAINED for row in evaluate.rows)
+    listed, proposed = (prompt_seconds(costs, layers, n) for n in (1 + evaluate.negatives, evaluate.n_candidates))
+    reading = facts.pictures * (costs.picture + costs.image_answer) + facts.texts * costs.text_answer
+    states = facts.items * 2 * CANDIDATE_TOKENS * layers * costs.token_layer
+    sequences = encoders * recipe.retrieve.epochs * USUAL_PASSES * costs.sequence_pass
+    training = tuned * rank.n_examples * TRAIN_FACTOR * prompt_seconds(costs, layers, 1 + rank.negatives)
+    fusing = CHOICE_SECONDS + evaluate.fusion_users * proposed
+    testing = REPORT_SECONDS + tuned * facts.validated * (listed + proposed)
+    return LOADS * costs.load + reading + states + sequences + training + fusing + testing

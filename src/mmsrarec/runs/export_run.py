@@ -17,7 +17,7 @@ from mmsrarec.evaluate.hyperparameter_search import search_folder
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS
 from mmsrarec.runs.answers.without_model import RANKERS, is_without_model, load_rankers
 from mmsrarec.runs.current_catalogue import Catalogue, open_catalogue
-from mmsrarec.runs.exported import KIND, OWN_DATA
+from mmsrarec.runs.exported import KIND, OWN_DATA, is_exported
 from mmsrarec.runs.fitted_rankers import ranker_part
 from mmsrarec.runs.model_card import CARD, EMBEDDED, model_card
 from mmsrarec.runs.provenance import RECIPE
@@ -46,8 +46,8 @@ def export_run(run: Path, out: Path, data: Path | None = None, pictures: bool = 
     run, out = Path(run), Path(out)
     if out.resolve() == run.resolve() or out.resolve() in run.resolve().parents:
         raise MmsrarecError(f"{out} holds the run itself: name another folder for the export")
-    if (out / MANIFEST).is_file() and (kind := read_manifest(out)["kind"]) != KIND:
-        raise MmsrarecError(f"{out} holds something else ({kind}): name another folder for the export")
+    if (out / MANIFEST).is_file() and not is_exported(out):
+        raise MmsrarecError(f"{out} holds something else: name another folder for the export")
     catalogue = open_catalogue(run, data)
     recipe, notes = catalogue.run_folder.recipe, list(catalogue.run_folder.notes)
     dtype = number_format(catalogue)
