@@ -1,0 +1,139 @@
+"""The home page: who looks, what they chose, their profile, and what is recommended to them."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from mmsrarec.errors import MmsrarecError, UnknownIdError
+from mmsrarec.serve.model.catalogue_view import CatalogueView
+from mmsrarec.serve.page.views.cards import Card, cards, ranked_cards
+from mmsrarec.serve.page.views.keyword_profile import ProfileWord, profile
+from mmsrarec.serve.page.views.shoppers import Shopper, shoppers
+from mmsrarec.serve.page.visit import Visit
+from mmsrarec.serve.schema.recommending import RecommendAnswered
+from mmsrarec.serve.service import NotReadyError, Service
+from mmsrarec.serve.worker import BusyError
+
+SHOWN, FOUND, PAST = 13, 12, 12
+"""Items of a ranking, of a search, and of a past."""
+SUGGESTED = 6
+"""Shoppers that are proposed to look as."""
+ORIGINS = {
+    "warm": "From what this shopper had, and what you liked just now.",
+    "session": "From what you liked just now. Nothing else is known of you.",
+    "cold": "Nothing is known yet: these are chosen by many, or by the keywords that you asked for.",
+    "fallback": "None of what was given is known to this run: these are chosen by many.",
+}
+
+
+@dataclass
+class Home:
+    """What the home page shows.
+
+    Attributes:
+        visit: Who looks.
+        words: What was searched for.
+        ranking: The recommendations; without any knowledge, what most people choose.
+        intro: How the ranking came about.
+        change: What changed since the last step, in one sentence; empty where nothing is compared.
+        past: What they chose, newest first; the run's own and the visit's.
+        n_past: How many those are in all.
+        liked: Ids of the visit's own.
+        words_of: The profile.
+        found: What a search found.
+        n_found: How many it found.
+        hidden: What was hidden.
+        shoppers: Whom to look as.
+        notes: What else should be known.
+        problem: Why what was asked could not be done.
+    """
+
+    visit: Visit
+    words: str = ""
+    ranking: list[Card] = field(default_factory=list[Card])
+    intro: str = ""
+    change: str = ""
+    past: list[Card] = field(default_factory=list[Card])
+    n_past: int = 0
+    words_of: list[ProfileWord] = field(default_factory=list[ProfileWord])
+    found: list[Card] = field(default_factory=list[Card])
+    n_found: int = 0
+    hidden: list[Card] = field(default_factory=list[Card])
+    shoppers: list[Shopper] = field(default_factory=list[Shopper])
+    notes: list[str] = field(default_factory=list[str])
+    problem: str = ""
+
+
+async def past_ids(service: Service, visit: Visit) -> list[str]:
+    """Item ids of a user's past, oldest first, then of the visit. Raises UnknownIdError for an unknown user."""
+    own = [] if visit.user is None else (await service.user(visit.user)).history
+    return [*own, *visit.like]
+
+
+async def recommended(service: Service, visit: Visit, k: int) -> RecommendAnswered:
+    """The recommendations of a visit; their reasons are measured where there is a past that can give any."""
+    return await service.recommend(visit.asked(k, reasons=not visit.is_new))
+
+
+async def home(service: Service, before: Visit, visit: Visit, words: str) -> Home:
+    """Gather the home page.
+
+    Args:
+        service: The server.
+        before: The visit before the last step; the same where there was none.
+        visit: The visit now.
+        words: What is searched for.
+    """
+    view, shown = service.catalogue(), Home(visit, words)
+    if words:
+        result = view.search(words, limit=FOUND)
+        shown.found, shown.n_found = cards(view, [item.item_id for item in result.items]), result.total
+    try:
+        ids = await past_ids(service, visit)
+    except UnknownIdError as error:
+        shown.problem, ids = f"{error}: you look as somebody new.", list(visit.like)
+    if visit.is_blank:
+        _start(view, shown)
+        return shown
+    await _rank(service, before, shown)
+    codes = [code for code in map(view.dataset.item_code.get, ids) if code is not None]
+    shown.past, shown.n_past = cards(view, dict.fromkeys(ids[: -PAST - 1 : -1])), len(ids)
+    shown.words_of = profile(view.served, codes, len(visit.like), visit)
+    shown.hidden = cards(view, visit.hide)
+    return shown
+
+
+def _start(view: CatalogueView, shown: Home) -> None:
+    """Somebody new: whom to look as, and what most people choose."""
+    shown.shoppers = shoppers(view, limit=SUGGESTED).shoppers
+    shown.ranking = cards(view, [item.item_id for item in view.search(limit=SHOWN).items])
+
+
+async def _rank(service: Service, before: Visit, shown: Home) -> None:
+    """The ranking, with what moved since the step before. A keyword that is none is said and left out."""
+    visit, view = shown.visit, service.catalogue()
+    try:
+        asked = [recommended(service, one, SHOWN) for one in ([visit] if before == visit else [visit, before])]
+        answer, *old = await asyncio.gather(*asked)
+    except (BusyError, NotReadyError):
+        raise
+    except MmsrarecError as error:
+        shown.problem = str(error)
+        shown.visit = visit.model_copy(update={"more": before.more, "less": before.less})
+        if before == visit:
+            shown.visit = visit.without_words()
+        answer, old = await recommended(service, shown.visit, SHOWN), []
+    comparable = bool(old) and not before.is_blank
+    shown.ranking = ranked_cards(view, answer.items, old[0].items if comparable else None)
+    shown.intro, shown.notes = ORIGINS[answer.origin], answer.notes
+    if comparable:
+        shown.change = change(shown.ranking)
+
+
+def change(ranking: list[Card]) -> str:
+    """What moved, in one sentence."""
+    new = sum(one.moved is None for one in ranking)
+    moved = sum(bool(one.moved) for one in ranking)
+    if not (new or moved):
+        return "The ranking stays as it was."
+    parts = [f"{new} new" if new else "", f"{moved} moved" if moved else ""]
+    return f"The ranking changed: {', '.join(filter(None, parts))}."
