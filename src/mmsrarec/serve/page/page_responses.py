@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from mmsrarec.errors import MmsrarecError
@@ -17,7 +18,6 @@ from mmsrarec.serve.app.responses import database_error, library_error
 from mmsrarec.serve.page.page_templates import render
 from mmsrarec.serve.page.visit import Visit
 from mmsrarec.serve.service import NotReadyError
-from sqlalchemy.exc import SQLAlchemyError
 
 POLICY = "; ".join(
     (
@@ -40,10 +40,13 @@ NEVER_KEPT = "no-store"
 """Pages name users, who may be erased."""
 
 
-def page(template: str, data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def page(
+    template: str, data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """A page."""
     all_headers = HEADERS | {"Cache-Control": NEVER_KEPT} | dict(headers or {})
-    return Response(render(template, data), status, all_headers, "text/html; charset=utf-8")
+    body = render(template, data).encode("utf-8", "replace")  # a text may hold half of a character
+    return Response(body, status, all_headers, "text/html; charset=utf-8")
 
 
 def file(body: bytes, media_type: str, cache: str, headers: Mapping[str, str] | None = None) -> Response:

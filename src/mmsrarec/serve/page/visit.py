@@ -1,6 +1,6 @@
 """A visit: who looks, and what they chose, struck and hid. It stands in the address of each page, and nowhere else.
 
-So a page can be kept, sent and gone back from, nothing that somebody tries here is stored, and no page changes anything.
+So a page can be kept, sent and gone back from. Nothing that somebody tries is stored, and no page changes anything.
 """
 
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ class Visit(BaseModel):
             path: Of the page.
             more: Further parameters; empty ones are left out.
         """
-        query = urlencode([*((name, value) for name, value in more.items() if value), *self.fields])
+        query = urlencode([*((name, value) for name, value in more.items() if value), *self.fields], errors="replace")
         return f"{path}?{query}" if query else path
 
     def after(self, act: str, word: str = "") -> Self:

@@ -14,9 +14,7 @@ from mmsrarec.study.report.sections.significance_section import significance_sec
 from mmsrarec.study.report.user_examples import UserCard
 
 
-def figures(
-    report: Mapping[str, Any], users: Sequence[UserCard] = (), lost: Sequence[UserCard] = ()
-) -> list[Section]:
+def figures(report: Mapping[str, Any], users: Sequence[UserCard] = (), lost: Sequence[UserCard] = ()) -> list[Section]:
     """The sections of the report.
 
     Args:

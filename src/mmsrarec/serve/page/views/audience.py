@@ -7,12 +7,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from mmsrarec.data.dataset import IntArray
+from mmsrarec.rankers.ensemble.interleaved import Restricted
 from mmsrarec.runs.answers.answering import joined
 from mmsrarec.serve.model.served_run import ServedRun
 from mmsrarec.serve.page.views.other_rankers import first_places
 from mmsrarec.serve.page.visit import Visit
 from mmsrarec.serve.service import Service
-from mmsrarec.rankers.ensemble.interleaved import Restricted
 
 LOOKED_AT = 400
 """Shoppers, at most, whose proposals are looked through."""

@@ -47,7 +47,7 @@ class Card:
     def picture(self, size: str = "small") -> str:
         """The address of its picture."""
         revision = {"v": str(self.revision)} if self.revision else {}
-        return "picture?" + urlencode({"id": self.item.item_id, "size": size} | revision)
+        return "picture?" + urlencode({"id": self.item.item_id, "size": size} | revision, errors="replace")
 
 
 def card(view: CatalogueView, item_id: str) -> Card:

@@ -6,7 +6,7 @@ from mmsrarec.errors import UnknownIdError
 from mmsrarec.serve.model.served_run import NOBODY, Question
 from mmsrarec.serve.page.views.cards import Card, cards, ranked_cards
 from mmsrarec.serve.page.views.home_view import recommended
-from mmsrarec.serve.page.views.other_rankers import other_ranking, other_rankers
+from mmsrarec.serve.page.views.other_rankers import other_rankers, other_ranking
 from mmsrarec.serve.page.visit import Visit
 from mmsrarec.serve.service import Service
 
@@ -53,15 +53,16 @@ async def comparison(service: Service, visit: Visit, name: str) -> Comparison:
     Args:
         service: The server.
         visit: For whom.
-        name: Of the other ranker; nothing: the first one.
+        name: Of the other ranker; nothing: the sequence model of the run.
 
     Raises:
         UnknownIdError: The run has no such ranker.
     """
-    names = other_rankers(service.run())
+    served = service.run()
+    names, usual = other_rankers(served), served.recommender.run_folder.recipe.retrieve.encoder
     if name and name not in names:
         raise UnknownIdError(f"this run has no ranker {name}: choose one of {', '.join(names)}")
-    shown = Comparison(names, name or names[0])
+    shown = Comparison(names, name or (usual if usual in names else names[0]))
     if visit.is_new:
         return shown
     state = NOBODY if visit.user is None else await service.user_state(visit.user)

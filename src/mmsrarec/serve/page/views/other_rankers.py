@@ -61,8 +61,8 @@ def other_ranking(served: ServedRun, name: str, question: Question, k: int) -> l
         asked = Asked(k, served.recommender.preferences((), ()), reasons=False, may=may)
         return [item.item_id for item in alone.answers([queries], [()], asked)[0]]
     padded = PaddedCatalogue(_ranker(served, name), len(recommender.dataset.items))
-    best = first_places(Restricted(padded, may), queries, k)[0]
-    return [recommender.dataset.items[code].item_id for code in best.tolist() if code >= 0]
+    codes: list[int] = first_places(Restricted(padded, may), queries, k)[0].tolist()
+    return [recommender.dataset.items[code].item_id for code in codes if code >= 0]
 
 
 def first_places(generator: Ranker, queries: Queries, k: int) -> IntArray:

@@ -55,7 +55,7 @@ def shoppers(view: CatalogueView, words: str = "", offset: int = 0, limit: int =
         users = sorted(code for code in users if wanted in dataset.user_ids[code].casefold())
     part: list[Shopper] = []
     for code in users[offset : offset + limit]:
-        past = dataset.interactions.items_of(code).tolist()
+        past: list[int] = dataset.interactions.items_of(code).tolist()
         ids = dict.fromkeys(dataset.items[item].item_id for item in past[::-1][: 2 * LAST])
         part.append(Shopper(dataset.user_ids[code], len(past), cards(view, ids)[:LAST]))
     return Shoppers(part, len(users))
