@@ -79,5 +79,5 @@ $(VENV)/.use: $(VENV)/.torch pyproject.toml src/mmsrarec/models/packages.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.use
-	$(PIP) -e '.[mllm,tune,baselines,sql,excel,images,dev,docs]'
+	$(PIP) -e '.[mllm,tune,baselines,sql,excel,images,serve,dev,docs]'
 	touch $@

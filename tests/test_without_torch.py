@@ -23,6 +23,7 @@ VERBS = [
     "evaluate",
     "recommend",
     "explain",
+    "serve",
     "doctor",
 ]
 

@@ -18,17 +18,8 @@ from mmsrarec.errors import MmsrarecError
 
 VERBS = (
     *("demo", "fit", "import", "sample", "check", "images", "run", "summarize", "retrieve", "train", "evaluate"),
-    *("update", "recommend", "explain", "doctor"),
+    *("update", "recommend", "explain", "export", "doctor"),
 )
-
-
-TABLE = {
-    "user_id": pl.String,
-    "item_id": pl.String,
-    "rank": pl.Int64,
-    "score": pl.Float64,
-    "because": pl.List(pl.String),
-}
 
 
 @dataclass(frozen=True)
@@ -46,7 +37,9 @@ class StubRecommender:
     """Stands for a finished run, which takes minutes to make."""
 
     notes = ()
-    dataset = SimpleNamespace(item_code={"a,b": 0})
+    dataset = SimpleNamespace(item_code={"a,b": 0}, user_ids=("7", "8", "9"))
+    questions = SimpleNamespace(query=lambda *who: None)
+    block_size = 2
 
     @classmethod
     def load(cls, run: Path, data: Path | None = None, device: str | None = None) -> "StubRecommender":
@@ -62,16 +55,22 @@ class StubRecommender:
         reasons: bool = True,
         allow_seen: bool | None = None,
         strict: bool = False,
-        users: list[str] | None = None,
-        progress: Any = False,
         **preferences: list[str],
     ) -> Any:
         print("chatter of a library")
-        if users is not None:
-            rows = [(one, "i", rank, 0.5, ["a", "b"]) for one in users for rank in range(1, k + 1)]
-            return pl.DataFrame(rows, schema=TABLE, orient="row")
         asked = [f"{kind} {word}" for kind, words in preferences.items() for word in words]
         return GroundTruth([Answer(f"{user}{history}", float("nan"), ("red", "mug", *asked))] * k)
+
+    def answer_function(self, k: int, reasons: bool, allow_seen: bool | None, **preferences: list[str]) -> Any:
+        from mmsrarec.runs.answers.recommendations import Recommendation, Recommendations
+
+        def answer(questions: Any, done: Any) -> Any:
+            for _ in questions:
+                done()
+            words = tuple(f"{kind} {word}" for kind, words in preferences.items() for word in words)
+            return [Recommendations([Recommendation("i", "", 0.5, None, (), words)] * k) for _ in questions]
+
+        return answer
 
     def explain(
         self, user: str | None = None, history: list[str] | None = None, item: str = "", **preferences: list[str]
@@ -293,13 +292,35 @@ def test_the_command_itself_exits_with_2() -> None:
     assert done.stderr.startswith("mmsrarec: ")
 
 
+@pytest.fixture
+def one_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stub has no run whose question could be hashed."""
+    monkeypatch.setattr("mmsrarec.runs.batch_file.question_key", lambda *question: "the same")
+
+
+@pytest.mark.usefixtures("one_question")
 def test_many_users_are_answered_into_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "users.txt").write_text("7\n8\n")
     out = tmp_path / "deep" / "answers.parquet"
     line = ["recommend", "run", "--users", str(tmp_path / "users.txt"), "--out", str(out), "--k", "2", "--json"]
-    assert commands.call(line) == 0
-    assert json.loads(capsys.readouterr().out) == {"out": str(out), "users": 2, "rows": 4}
+    assert commands.call([*line, "--more", "red, blue"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"out": str(out), "users": 2, "rows": 4}
+    assert captured.err.splitlines()[0] == "opening run"
+    assert "recommending: 2/2" in captured.err  # though it is no terminal
     assert pl.read_parquet(out)["user_id"].to_list() == ["7", "7", "8", "8"]
+    assert pl.read_parquet(out)["because"].to_list() == [["more red", "more blue"]] * 4
+
+
+@pytest.mark.usefixtures("one_question")
+def test_everybody_is_answered_in_shares_that_are_joined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["recommend", "run", "--users", "all", "--out", str(tmp_path / "all.csv"), "--k", "1", "--json"]
+    assert commands.call([*line, "--shard", "2/2"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"out": str(tmp_path / "all.csv"), "shard": "2/2", "users": 1}
+    assert commands.call(line) == 0
+    captured = capsys.readouterr()
+    assert "1 of 3 users were answered by an earlier call" in captured.err
+    assert pl.read_csv(tmp_path / "all.csv", infer_schema=False)["user_id"].to_list() == ["7", "8", "9"]
 
 
 @pytest.mark.parametrize(
@@ -309,7 +330,9 @@ def test_many_users_are_answered_into_a_file(tmp_path: Path, capsys: pytest.Capt
         (["--out", "a.csv", "--user", "7"], "go together"),
         (["--users", "users.txt", "--out", "a.csv", "--history", "1"], "go together"),
         (["--users", "nowhere.txt", "--out", "a.csv"], "cannot be read"),
-        (["--users", "users.txt", "--out", "a.xlsx"], "choose .parquet, .csv, .jsonl"),
+        (["--users", "all", "--out", "a.xlsx"], "choose .parquet, .csv, .jsonl"),
+        (["--users", "all", "--out", "a.csv", "--shard", "3/2"], "--shard 3/2: expected I/N"),
+        (["--user", "7", "--shard", "1/2"], "goes with --users and --out"),
     ],
 )
 def test_a_wrong_question_about_many_is_one_line(

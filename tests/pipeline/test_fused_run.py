@@ -116,15 +116,10 @@ def test_the_answer_is_the_same_whatever_is_shown_of_it(
             for asked in (named, alone):
                 assert asked[one.item_id] == pytest.approx(one.score, abs=0.02)
         item = ids[0]
-        (p,) = recommender.scorer.score_contexts(
-            [
-                recommender._gather(
-                    recommender.questions.query(question.get("user"), question.get("history"))[0],
-                    recommender.questions.codes([item]),
-                    NO_PREFERENCES,
-                )
-            ]
-        )[0].tolist()
+        query, _ = recommender.questions.query(question.get("user"), question.get("history"))
+        codes = recommender.questions.codes([item])[None]
+        contexts = recommender.answering.contexts(query, codes, NO_PREFERENCES)
+        (p,) = recommender.scorer.score_contexts(contexts)[0].tolist()
         assert recommender.explain(item, **question).probability == p
 
 

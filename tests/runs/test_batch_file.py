@@ -43,7 +43,7 @@ class Answerer:
         recipe = SimpleNamespace(model_dump=lambda **how: {})
         self.run_folder = SimpleNamespace(folder=Path("nowhere"), recipe=recipe)
 
-    def asker(self, k: int = 10) -> Callable[..., list[Recommendations]]:
+    def answer_function(self, k: int = 10) -> Callable[..., list[Recommendations]]:
         def ask(questions: Sequence[Who], done: Callable[[], None]) -> list[Recommendations]:
             if len(self.asked) + len(questions) > self.stop_behind:
                 raise Stopped
@@ -181,11 +181,11 @@ def test_two_calls_do_not_write_one_file(tmp_path: Path) -> None:
     out = tmp_path / "a[1].parquet"
 
     class Meanwhile(Answerer):
-        def asker(self, k: int = 10) -> Callable[..., list[Recommendations]]:
+        def answer_function(self, k: int = 10) -> Callable[..., list[Recommendations]]:
             def ask(questions: Sequence[Who], done: Callable[[], None]) -> list[Recommendations]:
                 with pytest.raises(MmsrarecError, match="another process is writing"):
                     go(Answerer(), out)
-                return super(Meanwhile, self).asker(k)(questions, done)
+                return super(Meanwhile, self).answer_function(k)(questions, done)
 
             return ask
 

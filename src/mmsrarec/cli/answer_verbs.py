@@ -111,7 +111,7 @@ def _to_file(
     device: str | None,
     how: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write the recommendations for many users to a file; `how` goes to `Recommender.asker`."""
+    """Write the recommendations for many users to a file; `how` goes to `Recommender.answer_function`."""
     check_ending(out)
     ids = None if users == ALL else read_user_ids(Path(users))
     from mmsrarec.runs.batch_file import recommend_file

@@ -11,7 +11,6 @@ from mmsrarec.cli import data_verbs as data_verbs
 from mmsrarec.cli import export_verb as export_verb
 
 # a verb is registered by its module being imported; the order is that of the help
-from mmsrarec.cli import image_verbs as image_verbs
 from mmsrarec.cli import import_verb as import_verb
 from mmsrarec.cli import run_verbs as run_verbs
 from mmsrarec.cli import serve_verb as serve_verb

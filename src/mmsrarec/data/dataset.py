@@ -84,7 +84,9 @@ class Interactions:
     def with_items(self, n_items: int) -> "Interactions":
         """The same interactions of a catalogue with more items; what is counted already is not counted again."""
         wider = Interactions(self.user, self.item, self.time, self.n_users, n_items)
-        wider.__dict__.update({name: self.__dict__[name] for name in ("offsets", "by_time") if name in self.__dict__})
+        wider.__dict__.update(
+            {name: self.__dict__[name] for name in ("offsets", "by_time", "times") if name in self.__dict__}
+        )
         return wider
 
     @cached_property
@@ -97,6 +99,11 @@ class Interactions:
     def by_time(self) -> IntArray:
         """(n,) row numbers in time order; ties keep the order of the rows."""
         return np.argsort(self.time, kind="stable")
+
+    @cached_property
+    def times(self) -> IntArray:
+        """(n,) times in ascending order."""
+        return self.time[self.by_time]
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,9 +104,9 @@ def load_known(folder: Path, known: Collection[str]) -> tuple[Dataset, frozenset
         return np.array([codes.get(name, -1) for name in names], dtype=np.int64)
 
     if log_path.name == INTERACTIONS:
-        log, item = _read_log(log_path, _declared_unit(folder), all_codes, items_path.name)
+        log, item = _read_log(log_path, declared_unit(folder), all_codes, items_path.name)
     else:
-        raw_log, reading = read_text_log(log_path, _declared_unit(folder))
+        raw_log, reading = read_text_log(log_path, declared_unit(folder))
         item = all_codes(raw_log.items.names)[raw_log.item]
         unknown_item(log_path, raw_log, item, items_path.name)
         user = raw_log.user.astype(np.int64)
@@ -303,7 +303,7 @@ def _read_log(path: Path, unit: Unit, all_codes: Any, items_file: str) -> tuple[
     return _Log(users.names, items.names, user_codes, codes, raw, reading.seconds(), reading.times), codes
 
 
-def _declared_unit(folder: Path) -> Unit:
+def declared_unit(folder: Path) -> Unit:
     """The unit of times in the manifest of a folder, "auto" without one. Nothing else of the manifest is trusted.
 
     The tables may have been changed by hand since it was written.

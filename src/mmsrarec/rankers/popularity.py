@@ -41,7 +41,7 @@ class PopularityAsOf(RankerBase):
     def _fit(self, interactions: Interactions, seed: int) -> None:
         self.train = interactions
         self.items = interactions.item[interactions.by_time]
-        self.times = interactions.time[interactions.by_time]
+        self.times = interactions.times
 
     def _score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         width = self.n_items if candidates is None else candidates.shape[1]
@@ -52,7 +52,10 @@ class PopularityAsOf(RankerBase):
             time = int(queries.time[row])
             since = self._since(time)
             first, now = np.searchsorted(self.times, [since, time]).tolist()
-            np.add.at(counts, self.items[end:now], 1)
+            if (first, end, now) == (0, 0, len(self.items)):  # after the whole log, as when a run answers
+                counts = self.train.counts.astype(float)
+            else:
+                np.add.at(counts, self.items[end:now], 1)
             np.subtract.at(counts, self.items[start:first], 1)
             start, end = first, now
             others = counts - self._own(int(queries.user[row]), since, time)

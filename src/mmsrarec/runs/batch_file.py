@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -26,7 +26,9 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.runs.answers.batch import Asks, block_table, read_questions
 from mmsrarec.runs.answers.questions import Who
 from mmsrarec.runs.answers.recommendations import TABLE
-from mmsrarec.runs.recommender import Recommender
+
+if TYPE_CHECKING:  # brings torch along
+    from mmsrarec.runs.recommender import Recommender
 
 QUESTION = "question.json"
 PART_SECONDS = 2.0
@@ -56,7 +58,7 @@ class Parts:
             say: Is told each line.
         """
         file, there = self.folder / QUESTION, any(self.folder.glob("*.parquet"))
-        if (kept := _read(file)) != question and (kept is not None or there):
+        if (earlier := _read(file)) != question and (earlier is not None or there):
             if there:
                 say("an earlier call asked something else, or the run has changed since: its parts are thrown away")
             shutil.rmtree(self.folder)
@@ -66,13 +68,13 @@ class Parts:
 
     def ranges(self) -> dict[range, Path]:
         """The places in the question that are answered, in order, and the file of each range."""
-        found: dict[range, Path] = {}
+        ranges: dict[range, Path] = {}
         for path in sorted(self.folder.glob("*.parquet")):
             first, _, end = path.stem.partition("-")
             with suppress(OSError, ValueError, pl.exceptions.PolarsError):  # a draft, or damaged: made again
                 if _scanned(path).collect_schema() == TABLE:
-                    found[range(int(first), int(end))] = path
-        return found
+                    ranges[range(int(first), int(end))] = path
+        return ranges
 
     def keep(self, first: int, end: int, answers: pl.DataFrame) -> None:
         """Write the answers to the places from `first` up to `end`, whole or not at all."""
@@ -85,7 +87,7 @@ class Parts:
 
 
 def recommend_file(
-    recommender: Recommender,
+    recommender: "Recommender",
     users: Sequence[str] | None,
     out: Path,
     write: Callable[[pl.LazyFrame, Path], None],
@@ -102,7 +104,7 @@ def recommend_file(
         write: Writes the whole table.
         say: Is told how far it is.
         shard: (i, n): answer the i-th of n equal shares of the users only, into parts; a call without joins them.
-        **how: As the arguments of `Recommender.asker`.
+        **how: As the arguments of `Recommender.answer_function`.
 
     Returns:
         The file, and how many users and rows it has; of a shard, how many of its users are answered.
@@ -111,17 +113,17 @@ def recommend_file(
         MmsrarecError: A user is not there, the place cannot be written, or another process is writing it.
     """
     ids = list(recommender.dataset.user_ids if users is None else users)
-    ask, block = recommender.asker(**how), recommender.block_size
-    asked = read_questions(recommender.questions, ids, None, False)
+    ask, block = recommender.answer_function(**how), recommender.block_size
+    question_list = read_questions(recommender.questions, ids, None, False)
     parts = Parts.of(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with _alone(out, shard):
             parts.open(question_key(recommender, ids, block, how), say)
-            n_blocks = -(-len(asked) // block)
+            n_blocks = -(-len(question_list) // block)
             i, n = shard or (0, 1)
-            first, end = (min(n_blocks * share // n * block, len(asked)) for share in (i, i + 1))
-            _answer(ask, asked, range(first, end), block, parts, say)
+            first, end = (min(n_blocks * share // n * block, len(question_list)) for share in (i, i + 1))
+            _answer(ask, question_list, range(first, end), block, parts, say)
             if shard is not None:
                 return {"out": out, "shard": f"{i + 1}/{n}", "users": end - first}
             rows = _join(parts, out, write)
@@ -141,17 +143,19 @@ def _alone(out: Path, shard: tuple[int, int] | None) -> Generator[None]:
         yield
 
 
-def question_key(recommender: Recommender, ids: Sequence[str], block: int, how: dict[str, Any]) -> str:
+def question_key(recommender: "Recommender", ids: Sequence[str], block: int, how: dict[str, Any]) -> str:
     """The hash of all that the answers depend on: the run, its catalogue as it is now, the users, the options."""
     folder, dataset = recommender.run_folder.folder, recommender.dataset
-    made = {path.relative_to(folder).as_posix(): read_manifest(path)["key"] for path in finished_under(folder)}
+    parts = {path.relative_to(folder).as_posix(): read_manifest(path)["key"] for path in finished_under(folder)}
     settings = recommender.run_folder.recipe.model_dump(mode="json", exclude={"name", "data", "runtime"})
     catalogue = [log_digest(dataset), text_digest(dataset.items), recommender.available]
     version = mmsrarec.__version__
-    return key(parts=made, settings=settings, catalogue=catalogue, users=ids, block=block, how=how, version=version)
+    return key(parts=parts, settings=settings, catalogue=catalogue, users=ids, block=block, how=how, version=version)
 
 
-def _answer(ask: Asks, asked: Sequence[tuple[str, Who]], share: range, block: int, parts: Parts, say: Progress) -> None:
+def _answer(
+    ask: Asks, question_list: Sequence[tuple[str, Who]], share: range, block: int, parts: Parts, say: Progress
+) -> None:
     """Answer the places of a share that no part holds yet, block by block, and keep each part as it is finished."""
     there = {start for places in parts.ranges() for start in places[::block]}
     missing = [start for start in share[::block] if start not in there]
@@ -164,7 +168,7 @@ def _answer(ask: Asks, asked: Sequence[tuple[str, Who]], share: range, block: in
         for number, start in enumerate(missing):
             end = min(start + block, share.stop)
             first = first if tables else start
-            tables.append(block_table(ask, asked[start:end], task.advance))
+            tables.append(block_table(ask, question_list[start:end], task.advance))
             is_last = number + 1 == len(missing) or missing[number + 1] != end
             if is_last or time.monotonic() - since >= PART_SECONDS:
                 parts.keep(first, end, pl.concat(tables))

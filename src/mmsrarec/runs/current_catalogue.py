@@ -2,7 +2,8 @@
 
 Items are known by their ids. One that left keeps its place, so that it still speaks where somebody had it, and is no
 longer recommended. One that joined stands behind the others, and is recommended once `mmsrarec update` has summarized
-it. Without the data folder a run answers from what it keeps.
+it. A data folder inside the run's own folder, as an exported run has it, goes before the recipe's. Without any a run
+answers from what it keeps.
 """
 
 from collections.abc import Collection
@@ -19,6 +20,7 @@ from mmsrarec.data.identity import KeptLog, align, load_items, recoded
 from mmsrarec.data.split_file import saved_parts
 from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT
 from mmsrarec.errors import DataError
+from mmsrarec.runs.exported import as_exported, data_place, is_exported
 from mmsrarec.runs.provenance import read_provenance, served_on, serving_variant
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, on_device
 from mmsrarec.summarize.keywords import items_of
@@ -53,7 +55,7 @@ def open_catalogue(folder: Path, data: Path | None = None, device: str | None = 
 
     Args:
         folder: The run.
-        data: Where its data folder lies now; the recipe's place unless given.
+        data: Where its data folder lies now; unless given, the run's own folder, or else the recipe's place.
         device: A torch device instead of the recipe's.
 
     Raises:
@@ -66,8 +68,8 @@ def open_catalogue(folder: Path, data: Path | None = None, device: str | None = 
     if split != EVERYTHING and is_whole(folder / adapter_part(EVERYTHING, variant)):
         notes.append(f"{folder} was made anew after it was refitted: mmsrarec refit {folder} refits it")
     log, old_items = KeptLog.load(folder / "retrieve" / split), load_items(folder / "summarize")
-    place = provenance.recipe.data if data is None else data.expanduser().absolute()
-    recipe = on_device(provenance.recipe, device).model_copy(update={"data": place})
+    place = data_place(folder, provenance.recipe) if data is None else data.expanduser().absolute()
+    recipe = as_exported(on_device(provenance.recipe, device), folder).model_copy(update={"data": place})
     departed_items = {name: replace(old_items.get(name) or Item(name), image=None) for name in log.item_ids}
     now, undescribed = _load(place, data is not None, folder, log, old_items, notes)
     if now is None:
@@ -101,10 +103,11 @@ def _load(
     if not is_data_folder(place):
         if named:
             raise DataError(f"{place} is not a data folder: name one with {ITEMS}")
-        notes.append(
-            f"the data folder {place} is not there: answers come from what {folder} keeps; --data FOLDER says where it "
-            "is now"
-        )
+        if not is_exported(folder):
+            notes.append(
+                f"the data folder {place} is not there: answers come from what {folder} keeps; --data FOLDER says "
+                "where it is now"
+            )
         return None, frozenset()
     now, undescribed = load_known(place, log.item_ids)
     codes = now.item_code

@@ -39,12 +39,12 @@ class Erasure:
     """What was erased.
 
     Attributes:
-        found: Whether the run held the user.
+        was_there: Whether the run held the user.
         interactions: How many interactions of the user it held.
         notes: What else should be known, a sentence each.
     """
 
-    found: bool
+    was_there: bool
     interactions: int = 0
     notes: tuple[str, ...] = ()
 
@@ -63,7 +63,7 @@ def erase_user(folder: Path, user: str, placeholder: str) -> Erasure:
     RunFolder.open(folder)  # it is whole, or an error says so
     with locked(folder, "erasing a user from"):
         erasures = [_erase(place, user, placeholder) for place in _runs_in(folder)]
-        present = [erasure for erasure in erasures if erasure.found]
+        present = [erasure for erasure in erasures if erasure.was_there]
         notes = _without_reports(folder, user) if present else []
         if (folder / "unfinished").is_dir() and present:
             shutil.rmtree(folder / "unfinished")

@@ -23,7 +23,7 @@ from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreference
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.retrieve.encoder import Encoder
-from mmsrarec.runs.answers.answering import Answering, Asked
+from mmsrarec.runs.answers.answering import Answering, Request
 from mmsrarec.runs.answers.arguments import (
     ItemIds,
     checked_count,
@@ -173,15 +173,15 @@ class Recommender:
             UnknownIdError: Nobody of that id, or no known item in the history.
             MmsrarecError: An argument of another kind.
         """
-        ask = self.asker(k, more, less, reasons, allow_seen, strict, exclude, among)
+        ask = self.answer_function(k, more, less, reasons, allow_seen, strict, exclude, among)
         if users is None and histories is None:
             return ask([{"user": user, "history": history}], lambda: None)[0]
         if user is not None or history is not None:
             raise MmsrarecError(ONE_OR_MANY)
-        asked = read_questions(self.questions, users, histories, checked_flag("strict", strict))
-        return recommend_table(ask, asked, progress, self.block_size)
+        all_questions = read_questions(self.questions, users, histories, checked_flag("strict", strict))
+        return recommend_table(ask, all_questions, progress, self.block_size)
 
-    def asker(
+    def answer_function(
         self,
         k: int = 10,
         more: Sequence[str] = (),
@@ -201,8 +201,8 @@ class Recommender:
         def ask(questions: Sequence[Who], done: Callable[[], None]) -> list[Recommendations]:
             pairs = [self.questions.query(who.get("user"), who.get("history"), strict) for who in questions]
             queries = [query if again is None else replace(query, allow_seen=again) for query, _ in pairs]
-            asked = Asked(k, preferences, reasons, may, done)
-            answers = self.answering.answers(queries, [left_out for _, left_out in pairs], asked)
+            request = Request(k, preferences, reasons, may, done)
+            answers = self.answering.answers(queries, [left_out for _, left_out in pairs], request)
             for answer in answers:
                 answer.notes = (*notes, *answer.notes)
             return answers
@@ -380,7 +380,7 @@ class Recommender:
             allowed: (items,) what may be recommended; whatever is available unless given.
         """
         may = self.available if allowed is None else allowed
-        return self.answering.answers([query], [left_out], Asked(k, preferences, reasons, may))[0]
+        return self.answering.answers([query], [left_out], Request(k, preferences, reasons, may))[0]
 
     @cached_property
     def shown_keywords(self) -> list[tuple[str, ...]]:

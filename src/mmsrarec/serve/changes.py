@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from mmsrarec.data.dataset import Item
-from mmsrarec.errors import NotFittedError, UnknownIdError
+from mmsrarec.data.reading.cleaning import clean
+from mmsrarec.data.reading.line_faults import is_null
+from mmsrarec.errors import MmsrarecError, NotFittedError, UnknownIdError
 from mmsrarec.runs.erasure import erase_user
 from mmsrarec.serve.model.catalogue_view import CatalogueView
 from mmsrarec.serve.model.item_reading import ItemReader
@@ -48,7 +50,10 @@ class Changes:
     async def put_item(self, item_id: str, body: ItemAsked) -> ItemAnswered:
         """Write an item: it is read, and recommendable when this returns."""
         self.service.run()
-        item = Item(item_id, body.title.strip(), body.text.strip(), tuple(dict.fromkeys(body.categories)))
+        if is_null(item_id):
+            raise MmsrarecError(f"{item_id!r} names nothing: give the item another id")
+        categories = filter(None, map(clean, body.categories))
+        item = Item(item_id, clean(body.title), clean(body.text), tuple(dict.fromkeys(categories)))
 
         def write() -> ItemAnswered:
             row = self._item_reader().read(item, body.picture, body.in_stock)
@@ -126,7 +131,7 @@ class Changes:
             for served in dict.fromkeys((before, now))
             if served is not None
         }
-        in_run = any(erasure.found for erasure in erasures.values())
+        in_run = any(erasure.was_there for erasure in erasures.values())
         if in_run:
             self.service.previous = None
             data = self.service.settings.data if now.folder == self._first else None

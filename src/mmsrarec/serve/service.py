@@ -122,16 +122,16 @@ class Service:
         digest = digest_of(served, question)
         if (answer := self.cache.get(digest)) is not None:
             return answer
-        kept = await self.with_state(lambda connection: kept_answers.find_answer(connection, digest))
-        if kept is not None:
-            answer = recommending.RecommendAnswered.model_validate_json(kept)
+        stored_body = await self.with_state(lambda connection: kept_answers.find_answer(connection, digest))
+        if stored_body is not None:
+            answer = recommending.RecommendAnswered.model_validate_json(stored_body)
         else:
             answer = await self._ask(question)
         if self.served is served and self.erasures == erasures:  # else it is of a run or a user of before
             self.cache.put(digest, body.user, answer)
-            if kept is None:
+            if stored_body is None:
                 self._store(digest, body.user, answer)
-        return answer.model_copy(update={"cached": kept is not None})
+        return answer.model_copy(update={"cached": stored_body is not None})
 
     async def rerank(self, body: reranking.RerankAsked) -> reranking.RerankAnswered:
         """Documents by how relevant they are to a user, a history or a text."""
@@ -218,6 +218,12 @@ class Service:
         receipt = await self.with_state(write)
         self.cache.drop_user(user)
         return receipt
+
+    async def search(
+        self, words: str = "", category: str | None = None, offset: int = 0, limit: int = 20
+    ) -> changing.ItemsAnswered:
+        """A part of the catalogue, as `CatalogueView.search`, beside the event loop: a large one takes a while."""
+        return await asyncio.to_thread(self.catalogue().search, words, category, offset, limit)
 
     def catalogue(self) -> CatalogueView:
         """The catalogue of now, for searches and single items."""

@@ -60,10 +60,10 @@ def test_nothing_is_left_of_an_export_that_fails(tmp_path: Path) -> None:
 
 def test_the_command_writes_and_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_dataset().save(tmp_path / "data")
-    arguments = ["export-data", str(tmp_path / "data"), "--to", "recbole", "--out", str(tmp_path / "ml"), "--json"]
+    arguments = ["export", str(tmp_path / "data"), "--to", "recbole", "--out", str(tmp_path / "ml"), "--json"]
     assert commands.call(arguments) == 0
     answer = json.loads(capsys.readouterr().out)
     assert {"ml.inter", "ml.item"} <= set(answer["files"])
     assert commands.call([*arguments[:3], "csv", *arguments[4:]]) == 2
     assert "unknown format csv" in capsys.readouterr().err
-    assert commands.call(["export-data", str(tmp_path / "none"), *arguments[2:]]) == 2
+    assert commands.call(["export", str(tmp_path / "none"), *arguments[2:]]) == 2

@@ -77,3 +77,16 @@ def test_a_word_for_each_level_and_a_time_for_each_moment():
     assert len(set(WORDS)) == LEVELS
     with pytest.raises(MmsrarecError, match="no time"):
         levels(random_interactions(0), at(0, -1), EVERYTHING[None, :])
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_after_the_whole_log_nothing_is_counted_anew(seed):
+    interactions = random_interactions(seed)
+    now = int(interactions.time.max()) + 1
+    for user in (-1, 0, 3):
+        taken, most = counts(interactions, at(user, now), EVERYTHING[None])
+        expected = [np.sum((interactions.user != user) & (interactions.item == code)) for code in range(5)]
+        np.testing.assert_array_equal(taken[0], expected)
+        assert most[0] == max(expected)
+    assert interactions.counts.sum() == 80  # what is kept of the log was not changed

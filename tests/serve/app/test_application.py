@@ -40,13 +40,13 @@ def test_a_full_queue_is_refused_and_not_waited_for(finished: Path, tmp_path: Pa
         gate, started = threading.Event(), threading.Event()
         server.service.model.submit(lambda run: (started.set(), gate.wait(30)))
         assert started.wait(10)
-        server.service.model.submit(lambda run: None)
+        waiting = server.service.model.submit(lambda run: True)
         answer = server.client.post("/v1/recommend", json={"user": server.user()})
         assert answer.status_code == 429
         assert int(answer.headers["Retry-After"]) >= 1
         assert server.client.get("/health/live").status_code == 200
         gate.set()
-        assert server.service.model.submit(lambda run: True).result(10)
+        assert waiting.result(10)
         server.ok("POST", "/v1/recommend", {"user": server.user()})
 
 

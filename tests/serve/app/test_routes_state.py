@@ -41,6 +41,13 @@ def test_events_are_kept_all_or_none(own: Served) -> None:
     own.ok("GET", "/v1/users/u", status=404)
 
 
+@pytest.mark.parametrize("name", ["null", "NaN", "None", " ", "N/A"])
+def test_what_programs_write_for_nobody_is_nobody(server: Served, name: str) -> None:
+    server.ok("POST", "/v1/events", {"user": name, "item": "001"}, 422)
+    server.ok("POST", "/v1/events", {"user": "u", "item": name}, 422)
+    server.ok("PUT", f"/v1/items/{name}", {"title": "A lamp"}, 422)
+
+
 def test_what_somebody_is_not_interested_in_never_comes(own: Served) -> None:
     best = own.ids(history=["001"], k=1)[0]
     own.ok("POST", "/v1/events", {"events": [{"user": "n", "item": "001"}]})

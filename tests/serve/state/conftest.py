@@ -5,9 +5,9 @@ from pathlib import Path
 
 import postgres
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
 
-from mmsrarec.serve.state.database import open_database
+from mmsrarec.serve.state.database import database_url, open_database
 from mmsrarec.serve.state.tables import metadata
 
 
@@ -26,7 +26,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     url = request.getfixturevalue("postgres_url")
     yield url
-    engine = open_database(url)
+    engine = create_engine(database_url(url))
     with engine.begin() as connection:
         metadata.drop_all(connection)
     engine.dispose()

@@ -2,12 +2,13 @@
 
 import os
 import random
+import signal
 import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
-from kills import kill_at_random
+from kills import start
 from sqlalchemy import select
 
 from mmsrarec.serve.state.database import open_database
@@ -66,12 +67,19 @@ def check(place: str, notebook: Path) -> int:
 
 
 def kill_often(place: str, notebook: Path, times: int) -> int:
-    rng, n_killed = random.Random(place[:5]), 0
-    for child in range(times):
-        n_killed += kill_at_random(write_without_end, (place, str(notebook), child), rng, 0.5, 1.5)
-        if child % 10 == 9:
+    """Kill so many children, each at a random time after its first acknowledged events; how many events were noted."""
+    rng = random.Random(place[:5])
+    for number in range(times):
+        child = start(write_without_end, (place, str(notebook), number))
+        while not (notebook.exists() and f"\n{number}-" in "\n" + notebook.read_text()[-100_000:]):
+            assert child.is_alive(), f"the child ended with {child.exitcode}"
+            child.join(0.01)
+        child.join(rng.uniform(0, 0.4))
+        child.kill()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL
+        if number % 10 == 9:
             check(place, notebook)
-    assert n_killed == times
     return check(place, notebook)
 
 

@@ -100,10 +100,10 @@ def _reasons_of_block(
     histories = tuple(history for one in variants for history in one.histories)
     excluded = queries.excluded
     kept_out = tuple(excluded[number] for number in row.tolist())
-    asked = _SameExcluded(
+    variant_queries = _SameExcluded(
         queries.user[row], queries.time[row], queries.target[row], histories, queries.allow_seen, kept_out=kept_out
     )
-    parts = ranking_features(FixedScores(model_scores[row]), generators, asked, candidates[row])
+    parts = ranking_features(FixedScores(model_scores[row]), generators, variant_queries, candidates[row])
     scores = logit.score(parts)
     starts = np.searchsorted(row, np.arange(len(queries) + 1))
     reasons: list[list[list[Reason]]] = []

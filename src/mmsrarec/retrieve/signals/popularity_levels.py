@@ -40,8 +40,10 @@ def counts(train: Interactions, queries: Queries, candidates: IntArray) -> tuple
     """
     time = query_times(queries)
     ordered = train.by_time
-    ends = np.searchsorted(train.time[ordered], time, side="left")
+    ends = np.searchsorted(train.times, time, side="left")
     item_counts, n_counted = np.zeros(train.n_items, dtype=np.int64), 0
+    if len(ends) and ends.min() == len(train):  # after the whole log, as when a run answers: nothing to count
+        item_counts, n_counted = train.counts, len(train)
     candidate_counts = np.zeros(candidates.shape, dtype=np.int64)
     highest_counts = np.zeros(len(queries), dtype=np.int64)
     for i in np.argsort(ends, kind="stable"):

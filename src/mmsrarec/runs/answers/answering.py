@@ -32,7 +32,7 @@ NOTHING_LEFT = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What is asked beside who asks.
 
     Attributes:
@@ -66,8 +66,8 @@ class Answering:
         fusion: How rankings are fused; None where the language model alone ranks.
         generators: The rankers that the fusion joins.
         reasons: Measures and words reasons.
-        shown: (items,) the keywords that a prompt shows of each item.
-        told_preferences: Whether the language model has learned what preferences are.
+        shown_keywords: (items,) the keywords that a prompt shows of each item.
+        knows_preferences: Whether the language model has learned what preferences are.
     """
 
     generator: Ranker
@@ -79,11 +79,11 @@ class Answering:
     fusion: Fusion | None
     generators: Sequence[CandidateGenerator]
     reasons: Reasons
-    shown: Sequence[tuple[str, ...]]
-    told_preferences: Callable[[], bool]
+    shown_keywords: Sequence[tuple[str, ...]]
+    knows_preferences: Callable[[], bool]
 
     def answers(
-        self, queries: Sequence[Queries], left_out: Sequence[Sequence[str]], asked: Asked
+        self, queries: Sequence[Queries], left_out: Sequence[Sequence[str]], request: Request
     ) -> list[Recommendations]:
         """The best items at each of some queries.
 
@@ -93,43 +93,43 @@ class Answering:
         Args:
             queries: (1,) each.
             left_out: For each query the ids of the history that the run does not know.
-            asked: What is asked of all.
+            request: What is asked of all.
         """
         groups: dict[tuple[int, bool, bool, int], list[int]] = defaultdict(list)
         for number, query in enumerate(queries):
-            may = asked.may.copy()
+            may = request.may.copy()
             may[query.excluded[0]] = False
-            n = min(max(self.n_candidates, asked.rules.pool(asked.k)), int(may.sum()))
-            alone = -1 if asked.rules is NO_RULES else number  # rules may leave different numbers of items
+            n = min(max(self.n_candidates, request.rules.pool(request.k)), int(may.sum()))
+            alone = -1 if request.rules is NO_RULES else number  # rules may leave different numbers of items
             groups[n, len(query.history[0]) > 0, query.allow_seen, alone].append(number)
-        notes = unmet_notes(asked.preferences, self.shown)
+        notes = unmet_notes(request.preferences, self.shown_keywords)
         answers: dict[int, Recommendations] = {}
         for (n, *_), numbers in groups.items():
             if n:
-                together = self._answers(joined([queries[number] for number in numbers]), n, asked)
+                together = self._answers(joined([queries[number] for number in numbers]), n, request)
             else:
                 together = [Recommendations(notes=[NOTHING_LEFT]) for _ in numbers]
             for number, answer in zip(numbers, together, strict=True):
-                told = [*notes, *left_out_notes(left_out[number]), *answer.notes]
-                answers[number] = Recommendations(answer, left_out[number], told)
+                all_notes = [*notes, *left_out_notes(left_out[number]), *answer.notes]
+                answers[number] = Recommendations(answer, left_out[number], all_notes)
         return [answers[number] for number in range(len(queries))]
 
-    def _answers(self, queries: Queries, n: int, asked: Asked) -> list[Recommendations]:
+    def _answers(self, queries: Queries, n: int, request: Request) -> list[Recommendations]:
         """The answers to m queries, all with a history or all without, to which n items are proposed."""
-        proposed, rules = self.proposals(queries, n, asked), asked.rules
-        contexts = self.contexts(queries, proposed, asked.preferences)
+        proposed, rules = self.proposals(queries, n, request), request.rules
+        contexts = self.contexts(queries, proposed, request.preferences)
         fusion = self.fusion_at(queries)
         p = self.model_scores(contexts, fusion)
-        scores = answer_scores(self.prompts, queries, contexts, asked.preferences, p, fusion, self.generators)
-        chances = softmax(scores) if fusion and not asked.preferences and not rules.boosts else None
-        best = np.argsort(-scores, axis=1, kind="stable")[:, : asked.k]
+        scores = answer_scores(self.prompts, queries, contexts, request.preferences, p, fusion, self.generators)
+        chances = softmax(scores) if fusion and not request.preferences and not rules.boosts else None
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : request.k]
         if rules is not NO_RULES:
             scores = rules.boosted(proposed, scores)
-            best = rules.best(proposed[0], scores[0], asked.k)[None]
+            best = rules.best(proposed[0], scores[0], request.k)[None]
         measured: Sequence[Sequence[Sequence[Reason]]] = [[()] * best.shape[1]] * len(queries)
-        if asked.reasons:
+        if request.reasons:
             measured = self.reasons.measured(
-                queries, contexts, asked.preferences, best, p, fusion, self.generators, asked.done
+                queries, contexts, request.preferences, best, p, fusion, self.generators, request.done
             )
         answers: list[Recommendations] = []
         for row, places in enumerate(best.tolist()):
@@ -139,20 +139,20 @@ class Answering:
                 code, score = int(proposed[row, place]), float(scores[row, place])
                 items.append(self.reasons.recommendation(code, score, chance, why))
             answers.append(Recommendations(items))
-            if not asked.reasons:
-                asked.done()
+            if not request.reasons:
+                request.done()
         return answers
 
-    def proposals(self, queries: Queries, n: int, asked: Asked) -> IntArray:
+    def proposals(self, queries: Queries, n: int, request: Request) -> IntArray:
         """(m, n) codes of the items that are ranked.
 
         Where more is asked of something, items that carry it take turns with the others.
         """
         generator = self.generator if len(queries.history[0]) else self.cold_generator
-        if asked.preferences.more:
-            generator = with_preferred(generator, asked.preferences, self.shown)
-        proposed = Reranked("mmsrarec", Restricted(generator, asked.may), self.scorer, n).proposals(queries)
-        return proposed if asked.rules is NO_RULES else asked.rules.joined(proposed[0], asked.may)[None]
+        if request.preferences.more:
+            generator = with_preferred(generator, request.preferences, self.shown_keywords)
+        proposed = Reranked("mmsrarec", Restricted(generator, request.may), self.scorer, n).proposals(queries)
+        return proposed if request.rules is NO_RULES else request.rules.joined(proposed[0], request.may)[None]
 
     def contexts(self, queries: Queries, candidates: IntArray, preferences: UserPreferences) -> list[PromptContext]:
         """What the language model is told at m queries; of preferences only where it has learned what they are.
@@ -162,9 +162,9 @@ class Answering:
             candidates: (m, c) item codes.
             preferences: The typed keywords.
         """
-        told = preferences if preferences and self.told_preferences() else NO_PREFERENCES
+        used = preferences if preferences and self.knows_preferences() else NO_PREFERENCES
         gathered = self.retrieval.gather(queries, candidates, self.prompts.settings)
-        return [replace(context, preferences=told) for context in gathered]
+        return [replace(context, preferences=used) for context in gathered]
 
     def fusion_at(self, queries: Queries) -> Fusion | None:
         """How scores are fused; not at all without a history, of which generators know nothing."""

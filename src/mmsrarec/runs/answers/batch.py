@@ -48,40 +48,42 @@ def read_questions(questions: Questions, users: object, histories: object, stric
     Raises:
         MmsrarecError: A question cannot be answered.
     """
-    asked = many_users(users, histories)
-    for _, who in asked:
+    question_list = many_users(users, histories)
+    for _, who in question_list:
         questions.query(who.get("user"), who.get("history"), strict)
-    return asked
+    return question_list
 
 
-def recommend_table(ask: Asks, asked: Sequence[tuple[str, Who]], progress: Reported, block: int) -> pl.DataFrame:
+def recommend_table(
+    ask: Asks, question_list: Sequence[tuple[str, Who]], progress: Reported, block: int
+) -> pl.DataFrame:
     """The answers to many questions, as `Recommender.recommend` describes them.
 
     Args:
         ask: Answers several users or histories together.
-        asked: As `read_questions` returns them.
+        question_list: As `read_questions` returns them.
         progress: Where to tell how far it is.
         block: How many are answered together.
     """
     tables = [table([])]
-    with Progress.of(progress).task("recommending", len(asked)) as task:
-        for start in range(0, len(asked), block):
-            tables.append(block_table(ask, asked[start : start + block], task.advance))
+    with Progress.of(progress).task("recommending", len(question_list)) as task:
+        for start in range(0, len(question_list), block):
+            tables.append(block_table(ask, question_list[start : start + block], task.advance))
     return pl.concat(tables)
 
 
-def block_table(ask: Asks, asked: Sequence[tuple[str, Who]], done: Callable[[], None]) -> pl.DataFrame:
+def block_table(ask: Asks, question_list: Sequence[tuple[str, Who]], done: Callable[[], None]) -> pl.DataFrame:
     """The answers to the users of one block; what should be known of them is remarked.
 
     Args:
         ask: Answers them together.
-        asked: (id, who) of each.
+        question_list: (id, who) of each.
         done: Called as each answer is ready.
     """
-    answers = ask([who for _, who in asked], done)
+    answers = ask([who for _, who in question_list], done)
     for answer in answers:
         remark_all(answer.notes)
-    return table((user_id, answer) for (user_id, _), answer in zip(asked, answers, strict=True))
+    return table((user_id, answer) for (user_id, _), answer in zip(question_list, answers, strict=True))
 
 
 def score_table(

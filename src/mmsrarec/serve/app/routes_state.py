@@ -41,7 +41,7 @@ async def items(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> changing.ItemsAnswered:
     """A part of the catalogue, the items that are chosen most often first."""
-    return service.catalogue().search(q, category, offset, limit)
+    return await service.search(q, category, offset, limit)
 
 
 @router.get("/items/{item_id:path}", tags=["items"])

@@ -9,12 +9,15 @@ from mmsrarec.serve.app.application import create_app
 from mmsrarec.serve.app.call_log import JsonLines
 from mmsrarec.serve.settings import ServeSettings
 
+SWITCH_SECONDS = 0.001
+"""After which the model's thread lets the event loop in; Python's own 5 ms would be seen in every answer."""
 LOGGERS = ("mmsrarec", "uvicorn", "uvicorn.error")
 
 
 def serve(settings: ServeSettings) -> None:
     """Serve until the process is told to stop; requests in progress are finished first."""
     log_as_json()
+    sys.setswitchinterval(SWITCH_SECONDS)
     app = create_app(settings)
     uvicorn.run(
         app,

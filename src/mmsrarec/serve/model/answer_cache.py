@@ -54,6 +54,7 @@ def digest_of(served: ServedRun, question: Question) -> str:
     """A hash of all that an answer depends on: the run, its catalogue, the state of the user, and the question."""
     state = question.state
     parts = (
+        served.name,
         served.fingerprint,
         served.revision,
         (state.newest, state.n_events, state.more, state.less),

@@ -47,13 +47,11 @@ class CatalogueView:
         matching[[self.dataset.item_code[name] for name in self.served.deleted]] = False
         if category is not None:
             matching &= self.served.narrowing.in_categories([category])
-        wanted = words.casefold().split()
-        codes: list[int] = np.flatnonzero(matching).tolist()
-        if wanted:
+        order = self.served.most_chosen_first
+        codes: list[int] = order[matching[order]].tolist()
+        if wanted := words.casefold().split():
             texts = self.served.search_texts
             codes = [code for code in codes if all(word in texts[code] for word in wanted)]
-        counts = self.served.recommender.retrieval.train.counts
-        codes.sort(key=lambda code: (-int(counts[code]) if code < len(counts) else 0, code))
         return ItemsAnswered(items=[self._answered(code) for code in codes[offset : offset + limit]], total=len(codes))
 
     def similar(self, ids: Sequence[str], k: int) -> SimilarAnswered:

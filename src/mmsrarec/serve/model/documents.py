@@ -47,11 +47,11 @@ def rerank(served: ServedRun, body: RerankAsked, user: str | None, state: UserSt
     text_words = Counter[str]()
     if user is None and isinstance(body.query, str) and not history:
         text_words = _text_words(served, body.query)
-    said = [_share(served, text_words, text) for text in texts]
-    by_text = any(said)  # a text that no document says is rather an id that nobody knows
+    shares = [_share(served, text_words, text) for text in texts]
+    by_text = any(shares)  # a text that no document says is rather an id that nobody knows
     items = [place for place, code in enumerate(codes) if code is not None and not by_text]
     others = [place for place in range(len(codes)) if place not in set(items)]
-    scores = np.array(said) if by_text else np.array([_share(served, words, text) for text in texts])
+    scores = np.array(shares) if by_text else np.array([_share(served, words, text) for text in texts])
     if items:
         scores[items] = _item_scores(served, query, [code for code in codes if code is not None])
     origin = "fallback" if query.origin == "cold" and user is None and not by_text and body.query else query.origin
@@ -142,5 +142,5 @@ def _share(served: ServedRun, words: Mapping[str, int], text: str) -> float:
     """The weighted share of words that a text says, in [0, 1]."""
     if not words:
         return 0.0
-    said = _text_words(served, text)
-    return sum(count for word, count in words.items() if word in said) / sum(words.values())
+    text_words = _text_words(served, text)
+    return sum(count for word, count in words.items() if word in text_words) / sum(words.values())

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from mmsrarec.core.artefacts import finished_under, read_manifest
+from mmsrarec.data.dataset import IntArray
 from mmsrarec.data.identity import text_digest
 from mmsrarec.data.splits import Queries
 from mmsrarec.recommend.prompt.preferences import MAX_PREFERENCES, UserPreferences, says
-from mmsrarec.runs.answers.answering import Asked
+from mmsrarec.runs.answers.answering import Request
 from mmsrarec.runs.answers.arrangement import NO_RULES
 from mmsrarec.runs.answers.recommendations import Recommendation, Recommendations
 from mmsrarec.runs.joined_items import with_items
@@ -65,21 +66,28 @@ class Reading:
     Attributes:
         question: As it came.
         query: The prediction point.
-        asked: What is asked beside who asks.
+        request: What is asked beside who asks.
         notes: What has no effect, a sentence each.
     """
 
     question: Question
     query: Query
-    asked: Asked
+    request: Request
     notes: tuple[str, ...]
 
     @property
     def together(self) -> tuple[object, ...]:
         """Questions of equal values ask the same of the model, so they are ranked together."""
-        asked = self.asked
-        alone = None if asked.rules is NO_RULES else id(self)
-        return asked.k, asked.preferences.more, asked.preferences.less, asked.reasons, asked.may.tobytes(), alone
+        request = self.request
+        alone = None if request.rules is NO_RULES else id(self)
+        return (
+            request.k,
+            request.preferences.more,
+            request.preferences.less,
+            request.reasons,
+            request.may.tobytes(),
+            alone,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +143,11 @@ class ServedRun:
         """Ids of items of the catalogue that were deleted here."""
         codes = self.recommender.dataset.item_code
         return frozenset(name for name, row in self.rows.items() if row.deleted and name in codes)
+
+    @cached_property
+    def most_chosen_first(self) -> IntArray:
+        """(items,) codes of all items, those with the most interactions first."""
+        return np.argsort(-self.recommender.retrieval.train.counts, kind="stable")
 
     @cached_property
     def search_texts(self) -> list[str]:
@@ -204,7 +217,7 @@ class ServedRun:
         return self.recommender.preferences(more[:MAX_PREFERENCES], less[:MAX_PREFERENCES])
 
     def answers(self, questions: Sequence[Question]) -> list[RecommendAnswered | Exception]:
-        """An answer or an error for each of some questions; those that ask the same of the model are ranked together."""
+        """An answer or an error for each of some questions; those that ask the same are ranked together."""
         answers: list[RecommendAnswered | Exception | None] = [None] * len(questions)
         groups: dict[object, list[tuple[int, Reading]]] = {}
         for place, question in enumerate(questions):
@@ -238,12 +251,12 @@ class ServedRun:
         if query.origin == "fallback":
             notes.append(FALLBACK_NOTE)
         preferences = self.preferences(body, state)
-        return Reading(question, query, Asked(body.k, preferences, body.reasons, may, rules=rules), tuple(notes))
+        return Reading(question, query, Request(body.k, preferences, body.reasons, may, rules=rules), tuple(notes))
 
     def _ranked(self, readings: Sequence[Reading]) -> list[RecommendAnswered]:
         """The answers to questions that ask the same of the model."""
         queries, left_out = [one.query.queries for one in readings], [one.query.left_out for one in readings]
-        answers = self.recommender.answering.answers(queries, left_out, readings[0].asked)
+        answers = self.recommender.answering.answers(queries, left_out, readings[0].request)
         return [
             answered(answer, one.query.origin, self.name, one.notes, set(one.question.body.pinned))
             for one, answer in zip(readings, answers, strict=True)

@@ -14,6 +14,7 @@ from mmsrarec.serve.schema.limits import (
     Categories,
     Id,
     Keywords,
+    NamingId,
     Time,
 )
 
@@ -28,8 +29,8 @@ class EventAsked(Asked):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EVENT_EXAMPLE]})
 
-    user: Id
-    item: Id
+    user: NamingId
+    item: NamingId
     kind: EventKind = "click"
     time: Time | None = Field(default=None, description="seconds since 1970; now unless given")
     key: Id | None = Field(default=None, description="sent again, the same key is counted once")

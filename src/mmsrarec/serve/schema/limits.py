@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from mmsrarec.data.reading.line_faults import is_null
 from mmsrarec.recommend.prompt.preferences import MAX_PREFERENCES
 
 MAX_ID_LENGTH = 256
@@ -30,18 +31,27 @@ def _whole_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**20 else value
 
 
+def _naming(value: str) -> str:
+    """The value, unless it says that there is none. Raises ValueError."""
+    if is_null(value):
+        raise ValueError("names nobody and nothing")
+    return value
+
+
 Id = Annotated[
     str,
     BeforeValidator(_whole_as_text, json_schema_input_type=str | int),
     StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_CONTROLS),
 ]
 """An id, an opaque string: "007" stays "007". A whole number counts as its decimal form."""
+NamingId = Annotated[Id, AfterValidator(_naming)]
+"""An id that names somebody or something: "", "null", "NaN" and their like are what programs write for nobody."""
 Keyword = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=NO_CONTROLS)]
 Keywords = Annotated[list[Keyword], Field(max_length=MAX_PREFERENCES)]
 Category = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
 Categories = Annotated[list[Category], Field(max_length=MAX_CATEGORIES)]
-Count = Annotated[int, Field(ge=1, le=MAX_K)]
-Time = Annotated[int, Field(ge=0, le=MAX_TIME)]
+Count = Annotated[int, Field(strict=True, ge=1, le=MAX_K)]
+Time = Annotated[int, Field(strict=True, ge=0, le=MAX_TIME)]
 
 
 class Asked(BaseModel):

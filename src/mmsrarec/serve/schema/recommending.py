@@ -8,7 +8,6 @@ from mmsrarec.serve.schema.limits import (
     MAX_BOOSTS,
     MAX_HISTORY,
     MAX_IDS,
-    MAX_K,
     MAX_PINNED,
     Answered,
     Asked,
@@ -74,8 +73,8 @@ class RecommendAsked(Asked):
     boosts: dict[Id, Boost] = Field(
         default_factory=dict, max_length=MAX_BOOSTS, description="log-odds that items gain or lose, in [-5, 5]"
     )
-    max_per_category: int | None = Field(
-        default=None, ge=1, le=MAX_K, description="items of one category, at most; an item counts by its first one"
+    max_per_category: Count | None = Field(
+        default=None, description="items of one category, at most; an item counts by its first one"
     )
     one_per_product: bool = Field(default=False, description="whether variants of one product count as one item")
 

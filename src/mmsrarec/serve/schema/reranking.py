@@ -33,7 +33,9 @@ class RerankAsked(BaseModel):
         max_length=MAX_DOCUMENTS, description="texts, or objects with an id of an item or a text"
     )
     model: Text | None = Field(default=None, description="repeated in the answer, and otherwise without effect")
-    top_n: int | None = Field(default=None, ge=0, le=MAX_DOCUMENTS, description="how many results; 0 or none: all")
+    top_n: int | None = Field(
+        default=None, strict=True, ge=0, le=MAX_DOCUMENTS, description="how many results; 0 or none: all"
+    )
     return_documents: bool = False
 
 

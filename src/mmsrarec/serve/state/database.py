@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
@@ -100,6 +100,11 @@ def _begin(connection: Connection) -> None:
 def _make_tables(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":  # two servers may start at once
         connection.execute(text("SELECT pg_advisory_xact_lock(20260001)"))
+    there = set(inspect(connection).get_table_names()) & set(metadata.tables)
+    if there and facts.name not in there:
+        raise MmsrarecError(
+            f"the database holds other tables of these names ({', '.join(sorted(there))}): name another"
+        )
     metadata.create_all(connection)
     version = connection.execute(select(facts.c.value).where(facts.c.name == "version")).scalar()
     if version is None:

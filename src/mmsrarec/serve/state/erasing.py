@@ -1,5 +1,6 @@
 """Erases a user from the database, to the last byte on the disk."""
 
+import sqlite3
 import time
 import uuid
 from dataclasses import dataclass
@@ -39,15 +40,18 @@ def erase_rows(connection: Connection, user: str) -> Receipt:
 def wipe(engine: Engine) -> bool:
     """Remove deleted rows from the files; whether nothing of them is left.
 
-    SQLite overwrites what is deleted (secure_delete), and its log is emptied here. PostgreSQL writes the tables anew;
-    its own log (WAL) is not looked at.
+    Both databases write their tables anew: SQLite overwrites what is deleted (secure_delete), but not the copies that
+    moving rows between pages leaves behind. SQLite's log is emptied; PostgreSQL's log (WAL) is not looked at.
     """
     if is_sqlite(engine):
         connection = engine.raw_connection()  # the log is emptied outside of a transaction
         try:
             cursor = connection.cursor()
+            cursor.execute("VACUUM")
             busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             cursor.close()
+        except sqlite3.OperationalError:  # another process holds the file
+            return False
         finally:
             connection.close()
         return not busy
