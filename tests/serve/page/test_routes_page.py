@@ -181,7 +181,7 @@ def test_the_keyboard_meets_the_page_in_its_order(server: Served) -> None:
     page = get(server, "/", user=server.user())
     reached = page.reached
     assert reached[0] == ("a", {"class": "skip", "href": "#content"})
-    assert [attributes.get("type") for tag, attributes in reached if tag == "input"][0] == "search"
+    assert next(attributes.get("type") for tag, attributes in reached if tag == "input") == "search"
     assert not any(int(attributes.get("tabindex") or 0) > 0 for _, attributes in page.tags)
     first = ranking(page)[0]
     names = [attributes.get("href") or attributes.get("value") or "" for _, attributes in reached]

@@ -22,7 +22,7 @@ def test_viewers_have_it_where_it_is_said(server: Served) -> None:
     assert told
     for user in told:
         place = server.ids(user=user, k=PLACES).index(item_id) + 1
-        assert f"{user}</bdi></a> <span class=\"quiet\">place {place}</span>" in html
+        assert f'{user}</bdi></a> <span class="quiet">place {place}</span>' in html
 
 
 def test_proposals_leave_out_what_they_had(server: Served) -> None:

@@ -18,7 +18,9 @@ def ids(server: Served, name: str, visit: Visit, state: UserState | None = None,
 
 def test_what_the_run_keeps_can_be_compared(server: Served) -> None:
     names = other_rankers(server.service.run())
-    assert {"popularity", "sequential-rules", "als", "ease", "sasrec", "content-sasrec", "neighbours-only"} <= set(names)
+    assert {"popularity", "sequential-rules", "als", "ease", "sasrec", "content-sasrec", "neighbours-only"} <= set(
+        names
+    )
     for name in names:
         for visit in (Visit(user=server.user()), Visit(like=[server.recommender.dataset.items[0].item_id])):
             ranking = ids(server, name, visit)

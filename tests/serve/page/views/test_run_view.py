@@ -27,7 +27,14 @@ def test_every_part_of_the_report_is_there(server: Served, finished: Path) -> No
 def test_leak_checks_are_shown(mine: Path, tmp_path: Path) -> None:
     file = mine / "run" / "evaluate" / "report.json"
     report = json.loads(file.read_text())
-    leak = {"check": "<b>later", "split": "", "passed": False, "measured": {"share": 0.5}, "advice": "mend", "means": ""}
+    leak = {
+        "check": "<b>later",
+        "split": "",
+        "passed": False,
+        "measured": {"share": 0.5},
+        "advice": "mend",
+        "means": "",
+    }
     file.write_text(json.dumps(report | {"leaks": [leak]}))
     with served(mine / "run", tmp_path / "s.sqlite") as server:
         page = get(server, "/run")

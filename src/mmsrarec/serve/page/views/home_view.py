@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass, field
 
 from mmsrarec.errors import MmsrarecError, UnknownIdError
-from mmsrarec.serve.model.catalogue_view import CatalogueView
 from mmsrarec.serve.page.views.cards import Card, cards, ranked_cards
 from mmsrarec.serve.page.views.keyword_profile import ProfileWord, profile
 from mmsrarec.serve.page.views.shoppers import Shopper, shoppers
@@ -85,14 +84,14 @@ async def home(service: Service, before: Visit, visit: Visit, words: str) -> Hom
     """
     view, shown = service.catalogue(), Home(visit, words)
     if words:
-        result = view.search(words, limit=FOUND)
+        result = await service.search(words, limit=FOUND)
         shown.found, shown.n_found = cards(view, [item.item_id for item in result.items]), result.total
     try:
         ids = await past_ids(service, visit)
     except UnknownIdError as error:
         shown.problem, ids = f"{error}: you look as somebody new.", list(visit.like)
     if visit.is_blank:
-        _start(view, shown)
+        await _start(service, shown)
         return shown
     await _rank(service, before, shown)
     codes = [code for code in map(view.dataset.item_code.get, ids) if code is not None]
@@ -102,10 +101,11 @@ async def home(service: Service, before: Visit, visit: Visit, words: str) -> Hom
     return shown
 
 
-def _start(view: CatalogueView, shown: Home) -> None:
+async def _start(service: Service, shown: Home) -> None:
     """Somebody new: whom to look as, and what most people choose."""
+    view, most_chosen = service.catalogue(), await service.search(limit=SHOWN)
     shown.shoppers = shoppers(view, limit=SUGGESTED).shoppers
-    shown.ranking = cards(view, [item.item_id for item in view.search(limit=SHOWN).items])
+    shown.ranking = cards(view, [item.item_id for item in most_chosen.items])
 
 
 async def _rank(service: Service, before: Visit, shown: Home) -> None:

@@ -15,7 +15,7 @@ from mmsrarec.rankers.ensemble.interleaved import PaddedCatalogue, Restricted
 from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.rankers.registry.registry import STAGE_2, make_row, ranker_names
 from mmsrarec.retrieve.settings import EncoderName
-from mmsrarec.runs.answers.answering import Asked
+from mmsrarec.runs.answers.answering import Request
 from mmsrarec.runs.answers.without_model import NoPrompts
 from mmsrarec.runs.fitted_rankers import load_fitted, ranker_part, served_source
 from mmsrarec.runs.recommender import Recommender
@@ -58,7 +58,7 @@ def other_ranking(served: ServedRun, name: str, question: Question, k: int) -> l
     may, _ = served.narrowing.allowed(recommender, question.body, question.state.refused)
     if name == ALONE:
         alone = replace(recommender.answering, fusion=None)
-        asked = Asked(k, served.recommender.preferences((), ()), reasons=False, may=may)
+        asked = Request(k, served.recommender.preferences((), ()), reasons=False, may=may)
         return [item.item_id for item in alone.answers([queries], [()], asked)[0]]
     padded = PaddedCatalogue(_ranker(served, name), len(recommender.dataset.items))
     codes: list[int] = first_places(Restricted(padded, may), queries, k)[0].tolist()
