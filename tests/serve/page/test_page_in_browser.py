@@ -138,8 +138,8 @@ def test_a_whole_visit(visitor: Visitor) -> None:
 
     page.locator("section[aria-labelledby=ranking] .cover").first.click()
     page.wait_for_url("**/item?**")
-    page.locator("#shown a[data-part]").wait_for(state="detached")
-    assert "It is proposed to" in page.locator("#shown").text_content()
+    page.locator("#audience a[data-part]").wait_for(state="detached")
+    assert "It is proposed to" in page.locator("#audience").text_content()
     visitor.look("4-item")
 
     page.get_by_role("link", name="Compare").first.click()
@@ -181,7 +181,7 @@ def test_everything_works_without_a_script(visitor: Visitor) -> None:
     assert set(visitor.query) == {"q", "like", "more"}
     page.locator(".cover").first.click()
     page.get_by_role("link", name="Look through the shoppers").click()
-    assert "It is proposed to" in page.locator("#shown").text_content()
+    assert "It is proposed to" in page.locator("#audience").text_content()
     page.get_by_role("link", name="Compare").first.click()
     assert page.locator(".sides li").count() == 20
     visitor.look("compare")

@@ -7,11 +7,13 @@ from mmsrarec.serve.page.page_templates import static_address, static_files
 
 
 def test_every_item_has_a_picture_of_some_kind(server: Served) -> None:
-    for item in server.recommender.dataset.items[:20]:
+    items = server.recommender.dataset.items[:20]
+    damaged = next(item for item in items if item.image is not None)
+    for item in items:
         for size in ("small", "large"):
             answer = server.client.get("/picture", params={"id": item.item_id, "size": size})
             assert answer.status_code == 200
-            kind = "image/webp" if item.image is not None else "image/svg+xml"
+            kind = "image/webp" if item.image is not None and item is not damaged else "image/svg+xml"
             assert answer.headers["content-type"] == kind
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert "default-src 'none'" in answer.headers["content-security-policy"]

@@ -117,7 +117,7 @@ def test_who_is_shown_an_item_is_looked_for_when_asked(server: Served) -> None:
     user = server.user()
     item_id = server.ids(user=user)[0]
     assert "Look through the shoppers" in get(server, "/item", id=item_id).text
-    page = get(server, "/item", id=item_id, shown="1")
+    page = get(server, "/item", id=item_id, audience="1")
     assert "It is proposed to" in page.text
 
 
@@ -155,7 +155,7 @@ def test_texts_of_items_stay_texts(own: Served, text: str) -> None:
         ("/", {"q": "evil"}),
         ("/", {"q": text[:150]}),
         ("/", {"user": own.user(), "like": "evil"}),
-        ("/item", {"id": "evil", "shown": "1"}),
+        ("/item", {"id": "evil", "audience": "1"}),
         ("/compare", {"like": "evil"}),
     ):
         page = get(own, path, **query)

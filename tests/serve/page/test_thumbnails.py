@@ -1,6 +1,7 @@
 """Pictures are decoded, made small and kept; whatever is no picture is a drawn tile."""
 
 import io
+import shutil
 import xml.etree.ElementTree as ET
 from base64 import b64encode
 from pathlib import Path
@@ -26,8 +27,9 @@ def put(server: Served, item_id: str, **fields: object) -> int:
 
 
 def code_with_picture(server: Served) -> int:
+    """The first one is damaged."""
     dataset = server.recommender.dataset
-    return next(code for code, item in enumerate(dataset.items) if item.image is not None)
+    return [code for code, item in enumerate(dataset.items) if item.image is not None][1]
 
 
 def test_a_picture_is_made_small_and_kept(server: Served) -> None:
@@ -36,7 +38,7 @@ def test_a_picture_is_made_small_and_kept(server: Served) -> None:
     assert sent.media_type == "image/webp"
     assert max(Image.open(io.BytesIO(sent.body)).size) <= SIDES["small"]
     assert made.get(server.service.run(), code_with_picture(server), "small") is sent
-    assert len(made.kept) == 1
+    assert len(made.cache) == 1
 
 
 def test_what_is_written_anew_is_shown_anew(own: Served) -> None:
@@ -50,15 +52,16 @@ def test_what_is_written_anew_is_shown_anew(own: Served) -> None:
     assert made.get(own.service.run(), code, "large").media_type == "image/svg+xml"
 
 
-def test_a_file_that_went_away_or_broke_is_a_tile(mine: Path, tmp_path: Path) -> None:
+def test_a_file_that_went_away_or_broke_is_a_tile(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished / "data", tmp_path / "data")
     from served import served
 
-    with served(mine / "run", tmp_path / "s.sqlite", data=mine / "data") as server:
+    with served(finished / "run", tmp_path / "s.sqlite", data=tmp_path / "data") as server:
         dataset = server.recommender.dataset
         code = code_with_picture(server)
         path = dataset.image_path(code)
         assert path is not None
-        assert path.is_relative_to(mine)
+        assert path.is_relative_to(tmp_path)
         path.write_bytes(b"<svg onload='alert(1)'/>")
         assert Thumbnails().get(server.service.run(), code, "small").media_type == "image/svg+xml"
         path.unlink()
@@ -82,4 +85,4 @@ def test_it_keeps_no_more_than_it_may(server: Served, monkeypatch: pytest.Monkey
     monkeypatch.setattr(thumbnails, "MAX_KEPT_BYTES", 2 * len(first.body))
     for code in range(12):
         made.get(served, code, "small")
-    assert 0 < sum(len(sent.body) for sent in made.kept.values()) <= 2 * len(first.body)
+    assert 0 < sum(len(sent.body) for sent in made.cache.values()) <= 2 * len(first.body)

@@ -64,7 +64,7 @@ def test_empty_fields_of_a_form_are_nothing() -> None:
 
 
 def test_it_asks_as_the_api_is_asked() -> None:
-    asked = Visit(user="u", like=["7"], hide=["9"], more=["red"], less=["blue"]).asked(3, among=["1"])
+    asked = Visit(user="u", like=["7"], hide=["9"], more=["red"], less=["blue"]).question(3, among=["1"])
     assert asked.model_dump(exclude_defaults=True) == {
         "user": "u",
         "history": ["7"],

@@ -22,7 +22,7 @@ SHOPPERS = 24
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
-class Asked(Visit):
+class Step(Visit):
     """A visit, and the step that is taken on a page.
 
     Attributes:
@@ -32,7 +32,7 @@ class Asked(Visit):
         id: Of the item of a page.
         by: The ranker to compare with.
         offset: Of a list.
-        shown: Whether to find out who is shown an item.
+        audience: Whether to find out who is shown an item.
     """
 
     act: Act | None = None
@@ -41,7 +41,7 @@ class Asked(Visit):
     id: Id | None = None
     by: Annotated[str, Query(max_length=100)] = ""
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0
-    shown: bool = False
+    audience: bool = False
 
     @property
     def before(self) -> Visit:
@@ -54,7 +54,7 @@ class Asked(Visit):
         return self.before if self.act is None else self.before.after(self.act, self.word or "")
 
 
-AskedOf = Annotated[Asked, Query()]
+StepOf = Annotated[Step, Query()]
 
 
 def answered(template: str, place: str, visit: Visit, run: str, fields: dict[str, str], **data: Any) -> Response:
@@ -73,39 +73,39 @@ def answered(template: str, place: str, visit: Visit, run: str, fields: dict[str
 
 
 @router.get("/")
-async def home_page(asked: AskedOf, service: ServiceOf) -> Response:
+async def home_page(step: StepOf, service: ServiceOf) -> Response:
     """Who looks, what they like, and what is recommended to them."""
-    words = " ".join(asked.q.split())
-    shown = await home(service, asked.before, asked.now, words)
-    return answered("home.html", "./", shown.visit, service.run().name, {"q": words}, shown=shown)
+    words = " ".join(step.q.split())
+    contents = await home(service, step.before, step.now, words)
+    return answered("home.html", "./", contents.visit, service.run().name, {"q": words}, contents=contents)
 
 
 @router.get("/item")
-async def one_item(asked: AskedOf, service: ServiceOf) -> Response:
+async def one_item(step: StepOf, service: ServiceOf) -> Response:
     """An item."""
-    visit, item_id = asked.now, asked.id or ""
-    shown = await item_page(service, visit, item_id, asked.shown)
-    return answered("item.html", "item", visit, service.run().name, {"id": item_id}, shown=shown)
+    visit, item_id = step.now, step.id or ""
+    contents = await item_page(service, visit, item_id, step.audience)
+    return answered("item.html", "item", visit, service.run().name, {"id": item_id}, contents=contents)
 
 
 @router.get("/shoppers")
-async def shoppers_page(asked: AskedOf, service: ServiceOf) -> Response:
+async def shoppers_page(step: StepOf, service: ServiceOf) -> Response:
     """Whom to look as."""
-    shown = shoppers(service.catalogue(), asked.q, asked.offset, SHOPPERS)
-    places = {"offset": asked.offset, "before": max(0, asked.offset - SHOPPERS), "after": asked.offset + SHOPPERS}
+    contents = shoppers(service.catalogue(), step.q, step.offset, SHOPPERS)
+    places = {"offset": step.offset, "before": max(0, step.offset - SHOPPERS), "after": step.offset + SHOPPERS}
     run = service.run().name
-    return answered("shoppers.html", "shoppers", asked.now, run, {"q": asked.q}, shown=shown, places=places)
+    return answered("shoppers.html", "shoppers", step.now, run, {"q": step.q}, contents=contents, places=places)
 
 
 @router.get("/compare")
-async def compare(asked: AskedOf, service: ServiceOf) -> Response:
+async def compare(step: StepOf, service: ServiceOf) -> Response:
     """Another ranker beside the run's answer."""
-    shown = await comparison(service, asked.now, asked.by)
-    return answered("compare.html", "compare", asked.now, service.run().name, {"by": shown.name}, shown=shown)
+    contents = await comparison(service, step.now, step.by)
+    return answered("compare.html", "compare", step.now, service.run().name, {"by": contents.name}, contents=contents)
 
 
 @router.get("/run")
-async def the_run(asked: AskedOf, service: ServiceOf) -> Response:
+async def the_run(step: StepOf, service: ServiceOf) -> Response:
     """The run: what was measured, and what it cost."""
-    shown = await asyncio.to_thread(run_page, service.run())
-    return answered("run.html", "run", asked.now, shown.name, {}, shown=shown)
+    contents = await asyncio.to_thread(run_page, service.run())
+    return answered("run.html", "run", step.now, contents.name, {}, contents=contents)

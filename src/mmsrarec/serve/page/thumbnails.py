@@ -40,11 +40,11 @@ class Thumbnails:
     """Makes small pictures.
 
     Attributes:
-        kept: What was made, the newest last.
+        cache: What was made, the newest last.
     """
 
     def __init__(self) -> None:
-        self.kept: OrderedDict[tuple[str, int, str, Size], Sent] = OrderedDict()
+        self.cache: OrderedDict[tuple[str, int, str, Size], Sent] = OrderedDict()
         self._bytes = 0
         self._one_at_a_time, self._book = threading.Lock(), threading.Lock()
 
@@ -60,18 +60,18 @@ class Thumbnails:
         row = served.rows.get(item_id)
         key = (str(served.folder), 0 if row is None else row.revision, item_id, size)
         with self._book:
-            if (sent := self.kept.get(key)) is not None:
-                self.kept.move_to_end(key)
+            if (sent := self.cache.get(key)) is not None:
+                self.cache.move_to_end(key)
                 return sent
         with self._one_at_a_time:
             picture = _decoded(served, code)
             sent = Sent(tile(served, code), "image/svg+xml") if picture is None else _shrunk(picture, SIDES[size])
         with self._book:
-            if key not in self.kept:
-                self.kept[key] = sent
+            if key not in self.cache:
+                self.cache[key] = sent
                 self._bytes += len(sent.body)
             while self._bytes > MAX_KEPT_BYTES:
-                self._bytes -= len(self.kept.popitem(last=False)[1].body)
+                self._bytes -= len(self.cache.popitem(last=False)[1].body)
         return sent
 
 

@@ -102,7 +102,7 @@ class Visit(BaseModel):
                 changed[verb] = [*changed[verb], what][-MAX_PREFERENCES:]
         return type(self).model_validate(self.model_dump() | changed)
 
-    def asked(self, k: int, reasons: bool = True, among: Sequence[str] | None = None) -> RecommendAsked:
+    def question(self, k: int, reasons: bool = True, among: Sequence[str] | None = None) -> RecommendAsked:
         """The question for this visit's recommendations."""
         return RecommendAsked(
             user=self.user,

@@ -15,7 +15,7 @@ def test_viewers_have_it_where_it_is_said(server: Served) -> None:
     users, proposals = proposals_of(server.service.run())
     dataset = server.recommender.dataset
     item_id = dataset.items[int(np.bincount(proposals[proposals >= 0]).argmax())].item_id
-    html = server.client.get("/item", params={"id": item_id, "shown": "1"}).text
+    html = server.client.get("/item", params={"id": item_id, "audience": "1"}).text
     proposed = int((proposals == dataset.item_code[item_id]).any(axis=1).sum())
     assert f"It is proposed to {proposed} of {len(users)} shoppers" in html
     told = [user for user in dataset.user_ids if f">{user}</bdi></a> <span" in html]

@@ -41,6 +41,6 @@ def test_wishes_stand_in_it_even_where_nothing_chosen_carries_them(server: Serve
     code = next(code for code, words in enumerate(served.keyword_sets) if words)
     word = min(served.keyword_sets[code])
     words = profile(served, [code], 0, Visit(more=["unheard of"], less=[word.upper()]))
-    assert (words[0].word, words[0].wish, words[0].share) == ("unheard of", "more", 0.0)
-    assert next(one for one in words if one.word == word).wish == "less"
+    assert (words[0].word, words[0].preference, words[0].share) == ("unheard of", "more", 0.0)
+    assert next(one for one in words if one.word == word).preference == "less"
     assert {one.size for one in words} <= {1, 2, 3, 4}

@@ -12,7 +12,7 @@ from mmsrarec.serve.state.user_events import UserState
 
 
 def ids(server: Served, name: str, visit: Visit, state: UserState | None = None, k: int = 8) -> list[str]:
-    question = Question(visit.asked(k, reasons=False), state or UserState())
+    question = Question(visit.question(k, reasons=False), state or UserState())
     return other_ranking(server.service.run(), name, question, k)
 
 

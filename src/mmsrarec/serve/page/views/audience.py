@@ -61,7 +61,7 @@ async def audience(service: Service, item_id: str) -> Audience:
     first = rows[np.argsort(places, kind="stable")][:ASKED]
     names = [service.run().recommender.dataset.user_ids[users[row]] for row in first.tolist()]
     answers = await asyncio.gather(
-        *(service.recommend(Visit(user=name).asked(PLACES, reasons=False)) for name in names)
+        *(service.recommend(Visit(user=name).question(PLACES, reasons=False)) for name in names)
     )
     viewers = [
         Viewer(name, item.rank)

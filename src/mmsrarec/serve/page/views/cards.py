@@ -58,11 +58,11 @@ def card(view: CatalogueView, item_id: str) -> Card:
 
 def cards(view: CatalogueView, ids: Iterable[str]) -> list[Card]:
     """The cards of those items that are there."""
-    found: list[Card] = []
+    result: list[Card] = []
     for item_id in ids:
         with suppress(UnknownIdError):
-            found.append(card(view, item_id))
-    return found
+            result.append(card(view, item_id))
+    return result
 
 
 def ranked_cards(
@@ -70,11 +70,11 @@ def ranked_cards(
 ) -> list[Card]:
     """The cards of a ranking, each with how far it moved since another one."""
     old = None if before is None else {item.item_id: item.rank for item in before}
-    found: list[Card] = []
+    result: list[Card] = []
     for item in items:
         with suppress(UnknownIdError):  # deleted meanwhile
             plain, because = card(view, item.item_id), tuple(item.because[:MAX_BECAUSE])
             place = None if old is None else old.get(item.item_id)
             moved = 0 if old is None else None if place is None else place - item.rank
-            found.append(Card(plain.item, plain.revision, item.rank, because, moved, old is not None))
-    return found
+            result.append(Card(plain.item, plain.revision, item.rank, because, moved, old is not None))
+    return result

@@ -62,24 +62,24 @@ async def comparison(service: Service, visit: Visit, name: str) -> Comparison:
     names, usual = other_rankers(served), served.recommender.run_folder.recipe.retrieve.encoder
     if name and name not in names:
         raise UnknownIdError(f"this run has no ranker {name}: choose one of {', '.join(names)}")
-    shown = Comparison(names, name or (usual if usual in names else names[0]))
+    contents = Comparison(names, name or (usual if usual in names else names[0]))
     if visit.is_new:
-        return shown
+        return contents
     state = NOBODY if visit.user is None else await service.user_state(visit.user)
-    question, wanted = Question(visit.asked(SHOWN, reasons=False), state), shown.name
+    question, wanted = Question(visit.question(SHOWN, reasons=False), state), contents.name
     answer = await recommended(service, visit, SHOWN)
     ids = await service.with_model(lambda served: other_ranking(served, wanted, question, SHOWN))
     view = service.catalogue()
     places, theirs = {item.item_id: item.rank for item in answer.items}, {one: rank for rank, one in enumerate(ids, 1)}
     before = [item.model_copy(update={"rank": theirs[item.item_id]}) for item in answer.items if item.item_id in theirs]
-    shown.ours = ranked_cards(view, answer.items, before)
-    shown.others = [
+    contents.ours = ranked_cards(view, answer.items, before)
+    contents.others = [
         Card(one.item, one.revision, rank, (), _moved(rank, places.get(one.item.item_id)), True)
         for rank, one in enumerate(cards(view, ids), 1)
     ]
-    shown.lines = [Line(places[one] - 1, theirs[one] - 1) for one in ids if one in places]
-    shown.intro = f"{len(shown.lines)} of {len(shown.ours)} items stand in both."
-    return shown
+    contents.lines = [Line(places[one] - 1, theirs[one] - 1) for one in ids if one in places]
+    contents.intro = f"{len(contents.lines)} of {len(contents.ours)} items stand in both."
+    return contents
 
 
 def _moved(rank: int, other: int | None) -> int | None:

@@ -38,8 +38,8 @@ class Home:
         n_past: How many those are in all.
         liked: Ids of the visit's own.
         words_of: The profile.
-        found: What a search found.
-        n_found: How many it found.
+        results: What a search found.
+        n_results: How many it found.
         hidden: What was hidden.
         shoppers: Whom to look as.
         notes: What else should be known.
@@ -54,8 +54,8 @@ class Home:
     past: list[Card] = field(default_factory=list[Card])
     n_past: int = 0
     words_of: list[ProfileWord] = field(default_factory=list[ProfileWord])
-    found: list[Card] = field(default_factory=list[Card])
-    n_found: int = 0
+    results: list[Card] = field(default_factory=list[Card])
+    n_results: int = 0
     hidden: list[Card] = field(default_factory=list[Card])
     shoppers: list[Shopper] = field(default_factory=list[Shopper])
     notes: list[str] = field(default_factory=list[str])
@@ -70,7 +70,7 @@ async def past_ids(service: Service, visit: Visit) -> list[str]:
 
 async def recommended(service: Service, visit: Visit, k: int) -> RecommendAnswered:
     """The recommendations of a visit; their reasons are measured where there is a past that can give any."""
-    return await service.recommend(visit.asked(k, reasons=not visit.is_new))
+    return await service.recommend(visit.question(k, reasons=not visit.is_new))
 
 
 async def home(service: Service, before: Visit, visit: Visit, words: str) -> Home:
@@ -82,51 +82,51 @@ async def home(service: Service, before: Visit, visit: Visit, words: str) -> Hom
         visit: The visit now.
         words: What is searched for.
     """
-    view, shown = service.catalogue(), Home(visit, words)
+    view, contents = service.catalogue(), Home(visit, words)
     if words:
         result = await service.search(words, limit=FOUND)
-        shown.found, shown.n_found = cards(view, [item.item_id for item in result.items]), result.total
+        contents.results, contents.n_results = cards(view, [item.item_id for item in result.items]), result.total
     try:
         ids = await past_ids(service, visit)
     except UnknownIdError as error:
-        shown.problem, ids = f"{error}: you look as somebody new.", list(visit.like)
+        contents.problem, ids = f"{error}: you look as somebody new.", list(visit.like)
     if visit.is_blank:
-        await _start(service, shown)
-        return shown
-    await _rank(service, before, shown)
+        await _start(service, contents)
+        return contents
+    await _rank(service, before, contents)
     codes = [code for code in map(view.dataset.item_code.get, ids) if code is not None]
-    shown.past, shown.n_past = cards(view, dict.fromkeys(ids[: -PAST - 1 : -1])), len(ids)
-    shown.words_of = profile(view.served, codes, len(visit.like), visit)
-    shown.hidden = cards(view, visit.hide)
-    return shown
+    contents.past, contents.n_past = cards(view, dict.fromkeys(ids[: -PAST - 1 : -1])), len(ids)
+    contents.words_of = profile(view.served, codes, len(visit.like), visit)
+    contents.hidden = cards(view, visit.hide)
+    return contents
 
 
-async def _start(service: Service, shown: Home) -> None:
+async def _start(service: Service, contents: Home) -> None:
     """Somebody new: whom to look as, and what most people choose."""
     view, most_chosen = service.catalogue(), await service.search(limit=SHOWN)
-    shown.shoppers = shoppers(view, limit=SUGGESTED).shoppers
-    shown.ranking = cards(view, [item.item_id for item in most_chosen.items])
+    contents.shoppers = shoppers(view, limit=SUGGESTED).shoppers
+    contents.ranking = cards(view, [item.item_id for item in most_chosen.items])
 
 
-async def _rank(service: Service, before: Visit, shown: Home) -> None:
+async def _rank(service: Service, before: Visit, contents: Home) -> None:
     """The ranking, with what moved since the step before. A keyword that is none is said and left out."""
-    visit, view = shown.visit, service.catalogue()
+    visit, view = contents.visit, service.catalogue()
     try:
-        asked = [recommended(service, one, SHOWN) for one in ([visit] if before == visit else [visit, before])]
-        answer, *old = await asyncio.gather(*asked)
+        answers = [recommended(service, one, SHOWN) for one in ([visit] if before == visit else [visit, before])]
+        answer, *old = await asyncio.gather(*answers)
     except (BusyError, NotReadyError):
         raise
     except MmsrarecError as error:
-        shown.problem = str(error)
-        shown.visit = visit.model_copy(update={"more": before.more, "less": before.less})
+        contents.problem = str(error)
+        contents.visit = visit.model_copy(update={"more": before.more, "less": before.less})
         if before == visit:
-            shown.visit = visit.without_words()
-        answer, old = await recommended(service, shown.visit, SHOWN), []
+            contents.visit = visit.without_words()
+        answer, old = await recommended(service, contents.visit, SHOWN), []
     comparable = bool(old) and not before.is_blank
-    shown.ranking = ranked_cards(view, answer.items, old[0].items if comparable else None)
-    shown.intro, shown.notes = ORIGINS[answer.origin], answer.notes
+    contents.ranking = ranked_cards(view, answer.items, old[0].items if comparable else None)
+    contents.intro, contents.notes = ORIGINS[answer.origin], answer.notes
     if comparable:
-        shown.change = change(shown.ranking)
+        contents.change = change(contents.ranking)
 
 
 def change(ranking: list[Card]) -> str:

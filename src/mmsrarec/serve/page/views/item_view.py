@@ -44,14 +44,14 @@ async def item_page(service: Service, visit: Visit, item_id: str, with_audience:
         UnknownIdError: There is no such item.
     """
     view = service.catalogue()
-    shown = ItemPage(card(view, item_id))
+    contents = ItemPage(card(view, item_id))
     code, counts = view.code(item_id), view.served.recommender.retrieval.train.counts
-    shown.n_chosen = int(counts[code]) if code < len(counts) else 0
-    near, shown.similar_by = await service.with_model(lambda served: view.near(item_id, SIMILAR))
-    shown.similar = cards(view, [view.dataset.items[other].item_id for other, _ in near])
+    contents.n_chosen = int(counts[code]) if code < len(counts) else 0
+    near, contents.similar_by = await service.with_model(lambda served: view.near(item_id, SIMILAR))
+    contents.similar = cards(view, [view.dataset.items[other].item_id for other, _ in near])
     if with_audience:
-        shown.audience = await audience(service, item_id)
+        contents.audience = await audience(service, item_id)
         if not visit.is_new:
-            answer = await service.recommend(visit.without_words().asked(1, among=[item_id]))
-            shown.because = [reason for item in answer.items for reason in item.because]
-    return shown
+            answer = await service.recommend(visit.without_words().question(1, among=[item_id]))
+            contents.because = [reason for item in answer.items for reason in item.because]
+    return contents

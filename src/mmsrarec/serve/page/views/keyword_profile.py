@@ -26,12 +26,12 @@ class ProfileWord:
     Attributes:
         word: It.
         share: How much it tells, in (0, 1]; 0 for one that was only typed.
-        wish: What the visit asks of it.
+        preference: What the visit asks of it.
     """
 
     word: str
     share: float
-    wish: Literal["more", "less", ""] = ""
+    preference: Literal["more", "less", ""] = ""
 
     @property
     def size(self) -> int:
@@ -56,19 +56,19 @@ def profile(served: ServedRun, codes: Sequence[int], n_liked: int, visit: Visit)
         weight = 0.5 ** (age / HALF_LIFE) * (LIKED if age < n_liked else 1.0)
         for word in served.keyword_sets[code]:
             weights[word] += weight * math.log(1 + n_items / counts[word])
-    wishes = {word.casefold(): "more" for word in visit.more} | {word.casefold(): "less" for word in visit.less}
+    preferences = {word.casefold(): "more" for word in visit.more} | {word.casefold(): "less" for word in visit.less}
     most = max(weights.values(), default=1.0)
     words = sorted(weights, key=lambda word: (-weights[word], word))[:SHOWN]
     typed = [word for word in (*visit.more, *visit.less) if word.casefold() not in map(str.casefold, words)]
     return [
-        *(ProfileWord(word, 0.0, _wish(wishes, word)) for word in typed),
-        *(ProfileWord(word, weights[word] / most, _wish(wishes, word)) for word in words),
+        *(ProfileWord(word, 0.0, _preference(preferences, word)) for word in typed),
+        *(ProfileWord(word, weights[word] / most, _preference(preferences, word)) for word in words),
     ]
 
 
-def _wish(wishes: dict[str, str], word: str) -> Literal["more", "less", ""]:
-    wish = wishes.get(word.casefold(), "")
-    return "more" if wish == "more" else "less" if wish == "less" else ""
+def _preference(preferences: dict[str, str], word: str) -> Literal["more", "less", ""]:
+    preference = preferences.get(word.casefold(), "")
+    return "more" if preference == "more" else "less" if preference == "less" else ""
 
 
 def _counts(served: ServedRun) -> Counter[str]:

@@ -58,8 +58,8 @@ def other_ranking(served: ServedRun, name: str, question: Question, k: int) -> l
     may, _ = served.narrowing.allowed(recommender, question.body, question.state.refused)
     if name == ALONE:
         alone = replace(recommender.answering, fusion=None)
-        asked = Request(k, served.recommender.preferences((), ()), reasons=False, may=may)
-        return [item.item_id for item in alone.answers([queries], [()], asked)[0]]
+        request = Request(k, served.recommender.preferences((), ()), reasons=False, may=may)
+        return [item.item_id for item in alone.answers([queries], [()], request)[0]]
     padded = PaddedCatalogue(_ranker(served, name), len(recommender.dataset.items))
     codes: list[int] = first_places(Restricted(padded, may), queries, k)[0].tolist()
     return [recommender.dataset.items[code].item_id for code in codes if code >= 0]

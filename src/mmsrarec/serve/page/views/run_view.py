@@ -16,7 +16,7 @@ REPORT = Path("evaluate") / "report.json"
 FIT = "fit.json"
 MAX_BYTES = 64 * 2**20
 """Of a report that is read."""
-SAID = {
+SECTION_NAMES = {
     "report/metrics": "Results",
     "report/significance": "Is it real?",
     "report/regressions": "Regressions",
@@ -73,17 +73,17 @@ def run_page(served: ServedRun) -> RunPage:
         ("candidates for each answer", recipe.evaluate.n_candidates),
         ("split that is served", recommender.split),
     ]
-    shown = RunPage(served.name, tiles, facts, notes=list(recommender.notes))
+    contents = RunPage(served.name, tiles, facts, notes=list(recommender.notes))
     report = _read(served.folder / REPORT)
     if report is None:
         folder = served.folder
-        shown.advice = f"mmsrarec evaluate {folder / 'recipe.toml'} --out {folder}"
+        contents.advice = f"mmsrarec evaluate {folder / 'recipe.toml'} --out {folder}"
     else:
-        shown.sections = _sections(served.folder / REPORT, (served.folder / REPORT).stat().st_mtime_ns)
+        contents.sections = _sections(served.folder / REPORT, (served.folder / REPORT).stat().st_mtime_ns)
     fit = _read(served.folder / FIT) or {}
-    shown.reasons = [str(reason) for reason in fit.get("reasons", [])]
-    shown.seconds = [(str(step), float(seconds)) for step, seconds in fit.get("seconds", {}).items()]
-    return shown
+    contents.reasons = [str(reason) for reason in fit.get("reasons", [])]
+    contents.seconds = [(str(step), float(seconds)) for step, seconds in fit.get("seconds", {}).items()]
+    return contents
 
 
 def _names(recommender: Any) -> list[str]:
@@ -106,10 +106,10 @@ def _read(file: Path) -> dict[str, Any] | None:
 def _sections(file: Path, changed: int) -> list[tuple[str, str, Markup]]:
     """The sections of a report, each with an id; written once for each state of the file."""
     report: Mapping[str, Any] = _read(file) or {}
-    found: list[tuple[str, str, Markup]] = []
+    sections: list[tuple[str, str, Markup]] = []
     for number, section in enumerate(figures({**report, "summaries": False}), 1):
-        name = SAID.get(section.template, section.template)
+        name = SECTION_NAMES.get(section.template, section.template)
         if section.template == "report/metrics":
             name = f"{section.data['heading']}, {section.data['split']}"
-        found.append((f"part-{number}", name, section.html()))
-    return found
+        sections.append((f"part-{number}", name, section.html()))
+    return sections
