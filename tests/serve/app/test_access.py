@@ -1,5 +1,6 @@
 """Who may call: with the key from anywhere, without one from this machine and from no foreign page."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,28 @@ def test_nothing_else_does(locked_server: Served, path: str, value: str) -> None
     answer = locked_server.client.get(path, headers={"Authorization": value.encode()})
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def password(text: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}", "Accept": "text/html"}
+
+
+def test_a_browser_asks_its_user_for_the_key(locked_server: Served) -> None:
+    answer = locked_server.client.get("/", headers={"Authorization": "", "Accept": "text/html,*/*"})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+    assert locked_server.client.get("/", headers=password(f"anybody:{KEY}")).status_code == 200
+    for wrong in (f"{KEY}:", KEY, "a:b", f"a:{KEY}x", ""):
+        assert locked_server.client.get("/", headers=password(wrong)).status_code == 401
+    damaged = {"Authorization": "Basic ###"}
+    assert locked_server.client.get("/", headers=damaged).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_password_changes_nothing(locked_server: Served, method: str) -> None:
+    """A foreign page can make a browser send it."""
+    answer = locked_server.client.request(method, "/v1/items/x", headers=password(f"a:{KEY}"), json={"title": "x"})
+    assert answer.status_code == 401
 
 
 def test_health_is_open(locked_server: Served) -> None:

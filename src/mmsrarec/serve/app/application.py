@@ -13,6 +13,8 @@ from mmsrarec.serve.app.call_log import CallLog
 from mmsrarec.serve.app.responses import HANDLERS
 from mmsrarec.serve.app.server_metrics import Metrics
 from mmsrarec.serve.changes import Changes
+from mmsrarec.serve.page import routes_files, routes_page
+from mmsrarec.serve.page.thumbnails import Thumbnails
 from mmsrarec.serve.service import Service
 from mmsrarec.serve.settings import ServeSettings
 
@@ -43,9 +45,13 @@ def create_app(settings: ServeSettings, wait: bool = False) -> FastAPI:
         title="mmsrarec", version=__version__, description=ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.service, app.state.changes, app.state.metrics = service, Changes(service), metrics
+    app.state.thumbnails = Thumbnails()
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for router in (routes_answers.router, routes_state.router, routes_health.router):
+    for router in (
+        *(routes_answers.router, routes_state.router, routes_health.router),
+        *(routes_page.router, routes_files.router),
+    ):
         app.include_router(router)
     # the last one added is the first that a call meets
     app.add_middleware(BodyLimits, most=settings.max_body, most_of_item=settings.max_item_body)

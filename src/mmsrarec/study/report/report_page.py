@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmsrarec.study.report.environment import page
+from mmsrarec.study.report.environment import Section, page
 from mmsrarec.study.report.labels import OURS
 from mmsrarec.study.report.sections.diagnostics_section import diagnostics_sections
 from mmsrarec.study.report.sections.method_section import leaks_section, method_section, summaries_link_section
@@ -15,8 +15,8 @@ from mmsrarec.study.report.sections.significance_section import significance_sec
 from mmsrarec.study.report.user_examples import UserCard
 
 
-def render(report: Mapping[str, Any], users: Sequence[UserCard], lost: Sequence[UserCard] = ()) -> str:
-    """Write report.html.
+def figures(report: Mapping[str, Any], users: Sequence[UserCard] = (), lost: Sequence[UserCard] = ()) -> list[Section]:
+    """The sections of the report.
 
     Args:
         report: What report.json holds.
@@ -37,8 +37,19 @@ def render(report: Mapping[str, Any], users: Sequence[UserCard], lost: Sequence[
         leaks_section(report),
         method_section(report),
     ]
+    return [section for section in sections if section]
+
+
+def render(report: Mapping[str, Any], users: Sequence[UserCard], lost: Sequence[UserCard] = ()) -> str:
+    """Write report.html.
+
+    Args:
+        report: What report.json holds.
+        users: Its "users", with pictures.
+        lost: Its "lost_users", with pictures.
+    """
     models = (
         "MMSRARec and by the models it has" if any(row["model"] == OURS for row in report["rows"]) else "the models"
     )
     intro = f"How well the next item is found, by {models} to beat."
-    return page("Report", f"MMSRARec on {report['data']}", intro, sections, sorts=True)
+    return page("Report", f"MMSRARec on {report['data']}", intro, figures(report, users, lost), sorts=True)

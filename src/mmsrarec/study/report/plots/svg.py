@@ -35,8 +35,8 @@ def group(strong: bool, shapes: Iterable[str]) -> Markup:
 
 def drawing(width: int, height: int, title: str, shapes: Iterable[str]) -> Markup:
     """An SVG of width x height units that says its title to those who cannot see it."""
-    head = {"viewBox": f"0 0 {width} {height}", "role": "img", "aria_label": title}
-    return element("svg", element("title", title), *shapes, **head, style=f"max-width:{width * 1.3:.0f}px")
+    head = {"viewBox": f"0 0 {width} {height}", "width": f"{width * 1.3:.0f}", "role": "img", "aria_label": title}
+    return element("svg", element("title", title), *shapes, **head)
 
 
 def save_svg(plot: str, file: Path) -> None:
