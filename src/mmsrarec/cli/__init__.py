@@ -2,5 +2,5 @@
 
 Read in this order: `commands` (the entry point), `app` (what makes a function a command), `data_verbs`, `run_verbs`,
 `answer_verbs`, `serve_verb`, `models` and `doctor` (the commands), `options` and `formats.id_tables` (their arguments),
-`formats.plain_text` (an answer as text), `crash_report` (unexpected errors).
+`formats.text_format` (an answer as text), `crash_report` (unexpected errors).
 """

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-<from mmsrarec.cli.formats.text_format import answers, fit_text, reasons, text
-=from mmsrarec.core.json_values import plain
+from mmsrarec.cli.formats.text_format import answers, fit_text, reasons, text
+from mmsrarec.core.json_values import plain
 
 
 @dataclass
