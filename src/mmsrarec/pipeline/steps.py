@@ -237,9 +237,10 @@ class Steps(EncoderSteps):
         if not len(queries):
             return None
         log = run_folder.dataset.interactions
-        drawn = published_candidates(queries, log, self.recipe.seed, evaluate.negatives)
-        drawn = drawn.pick(np.arange(min(MOST_VALIDATED, len(drawn.items))))
-        return ValidationSet(run_folder.retrieval(split, variant), queries.pick(drawn.rows), drawn.items, drawn.place)
+        candidates = published_candidates(queries, log, self.recipe.seed, evaluate.negatives)
+        candidates = candidates.pick(np.arange(min(MOST_VALIDATED, len(candidates.items))))
+        queries = queries.pick(candidates.rows)
+        return ValidationSet(run_folder.retrieval(split, variant), queries, candidates.items, candidates.place)
 
     def made_from(self, parts: Collection[str]) -> dict[str, str]:
         """What a part remembers of the parts that it is made from (`provenance.check_inputs`)."""

@@ -225,8 +225,8 @@ def learning_rate_share(step: int, steps: int) -> float:
     warm_up = max(steps // 20, 1)
     if step < warm_up:
         return 1 / warm_up + (1 - 1 / warm_up) * step / warm_up
-    fallen = min((step - warm_up) / max(steps - warm_up, 1), 1.0)
-    return 1 / 50 + (1 - 1 / 50) * (1 + math.cos(math.pi * fallen)) / 2
+    progress = min((step - warm_up) / max(steps - warm_up, 1), 1.0)
+    return 1 / 50 + (1 - 1 / 50) * (1 + math.cos(math.pi * progress)) / 2
 
 
 class Trainer:

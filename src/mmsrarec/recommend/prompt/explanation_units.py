@@ -128,8 +128,8 @@ def user_facts(prompts: Prompts, context: PromptContext) -> Iterator[PromptFact]
     for place, code in enumerate(context.history):
         yield PromptFact("history", f"had {items[code].title}", Mask(history=frozenset([place])), code)
     soft, n_soft = prompts.settings.soft, len(context.soft_history)
-    n_told = prompts.settings.history if soft.user or soft.candidates else min(prompts.settings.history, soft.history)
-    for place in range(max(n_soft - n_told, 0), n_soft) if prompts.soft else ():  # what no token tells is no fact
+    n_recent = prompts.settings.history if soft.user or soft.candidates else min(prompts.settings.history, soft.history)
+    for place in range(max(n_soft - n_recent, 0), n_soft) if prompts.soft else ():  # what no token tells is no fact
         code = context.soft_history[place]
         text = f"people who had {items[code].title} choose it"
         yield PromptFact("soft_history", text, Mask(soft_history=frozenset([place])), code)

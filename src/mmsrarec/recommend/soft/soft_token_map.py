@@ -98,9 +98,9 @@ class SoftTokenMap(nn.Module):
         totals = torch.stack([part[:, -1] for part in parts], dim=1)
         log_probabilities = self._sums(products) - totals + log(n_items)  # 0 for an item as likely as all others
         log_probabilities = torch.where(is_candidate[:, None] & known, log_probabilities, 0.0) / log(max(n_items, 2))
-        shown = torch.where(is_user[:, None], user, vectors) / self.scales
+        item_inputs = torch.where(is_user[:, None], user, vectors) / self.scales
         kinds = nn.functional.one_hot(kind, len(SoftKind)).float()
-        return torch.cat([shown, products * self.product_scales, log_probabilities, known.float(), kinds], dim=1)
+        return torch.cat([item_inputs, products * self.product_scales, log_probabilities, known.float(), kinds], dim=1)
 
     def _sums(self, values: Tensor) -> Tensor:
         """(m, k) -> (m, s) the sums over the numbers of each source."""

@@ -21,13 +21,13 @@ def ahead(values: Iterable[T], depth: int = DEPTH) -> Generator[T]:
     Yields:
         The values in their order.
     """
-    made: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(depth)
+    buffer: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(depth)
     stopped = threading.Event()
 
     def put(is_value: bool, value: T | BaseException | None) -> None:
         while not stopped.is_set():
             try:
-                return made.put((is_value, value), timeout=0.1)
+                return buffer.put((is_value, value), timeout=0.1)
             except queue.Full:
                 continue
 
@@ -45,7 +45,7 @@ def ahead(values: Iterable[T], depth: int = DEPTH) -> Generator[T]:
     thread.start()
     try:
         while True:
-            is_value, value = made.get()
+            is_value, value = buffer.get()
             if is_value:
                 yield value  # pyright: ignore[reportReturnType]
             elif isinstance(value, BaseException):
