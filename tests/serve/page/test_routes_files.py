@@ -51,6 +51,6 @@ def test_static_files_are_kept_for_ever(server: Served) -> None:
     assert server.client.get("/static/serve.js").headers["content-type"] == "text/javascript; charset=utf-8"
 
 
-@pytest.mark.parametrize("name", ["nothing.css", "..%2Fpage_templates.py", "..", "%00"])
+@pytest.mark.parametrize("name", ["nothing.css", "..%2Fpage_templates.py", "%00"])
 def test_no_other_file_is_sent(server: Served, name: str) -> None:
     assert server.client.get(f"/static/{name}").status_code in (404, 422)
