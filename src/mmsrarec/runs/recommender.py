@@ -81,11 +81,9 @@ class Recommender:
         """
         self.run_folder, self.dataset, self.prompts = run_folder, run_folder.dataset, prompts
         self.split: Part = split
-        self.notes = tuple(run_folder.notes)
+        self.notes, without_model = tuple(run_folder.notes), isinstance(prompts, NoPrompts)
         self.available = np.ones(len(self.dataset.items), dtype=bool) if available is None else available
-        self.retrieval = run_folder.retrieval(
-            split, WORDS_ALONE if isinstance(prompts, NoPrompts) else run_folder.served
-        )
+        self.retrieval = run_folder.retrieval(split, WORDS_ALONE if without_model else run_folder.served)
         batch = run_folder.recipe.runtime.score_tokens
         self.scorer = MllmScorer("mmsrarec", prompts, self.retrieval, batch)
         fused = run_folder.fusion(run_folder.chosen_on, "full")
