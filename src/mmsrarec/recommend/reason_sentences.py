@@ -21,6 +21,9 @@ RANKER_PHRASES = {
     "gru4rec": "sequence",
     "bert4rec": "sequence",
     "content-sasrec": "content",
+    "item-tokens": "sequence",
+    "item-tokens-random": "sequence",
+    "speeder-style": "sequence",
 }
 """What a candidate generator knows, as a phrase; all others count who chose what: "people"."""
 
