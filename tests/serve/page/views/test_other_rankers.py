@@ -39,8 +39,8 @@ def test_popularity_is_what_it_says(server: Served) -> None:
 
 def test_what_was_hidden_refused_or_had_does_not_come(server: Served) -> None:
     user = server.user()
-    first, second, *_ = ids(server, "als", Visit(user=user))
-    shown = ids(server, "als", Visit(user=user, hide=[first]), UserState(refused=(second,)))
+    first, second, *_ = ids(server, "sasrec", Visit(user=user))
+    shown = ids(server, "sasrec", Visit(user=user, hide=[first]), UserState(refused=(second,)))
     assert not {first, second, *server.had(user)} & set(shown)
 
 
