@@ -1,6 +1,7 @@
 # Every target sets itself up: a virtual environment in .venv, pinned packages, then the work. Repeating is cheap.
 #
-#   make demo        the whole method on the built-in catalogue, from nothing to a report
+#   make demo        the whole method on a small drawn catalogue, in minutes; then the page, where there is a server
+#   make demo-full   the whole comparison on the larger catalogue, in a quarter of an hour or more
 #   make test        checks and tests, as in CI          make check       linters and types alone
 #   make test-slow   the tests that take minutes         make coverage    tests, and which lines they reach
 #   make format      rewrite the sources for the checks  make workflows   check .github/workflows (needs Node.js)
@@ -11,6 +12,7 @@
 
 PYTHON ?= python3
 PIP_ARGS ?=
+DEMO_ARGS ?=
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
@@ -23,11 +25,15 @@ endif
 # The embedded model and its data come as packages; nothing here may wait for a model hub.
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-slow coverage check format workflows docs dist clean
+.PHONY: demo demo-full test test-slow coverage check format workflows docs dist clean
 .DELETE_ON_ERROR:
 
+# DEMO_ARGS=--no-serve ends with the table; so does CI=1
 demo: $(VENV)/.use
-	$(VENV)/bin/mmsrarec demo
+	$(VENV)/bin/mmsrarec demo $(DEMO_ARGS)
+
+demo-full: $(VENV)/.use
+	$(VENV)/bin/mmsrarec demo --full $(DEMO_ARGS)
 
 # one thread a process: as many processes as cores share the tests, each file within one
 test: check
@@ -74,7 +80,7 @@ $(VENV)/.torch: $(VENV)/.made constraints.txt
 	touch $@
 
 $(VENV)/.use: $(VENV)/.torch pyproject.toml src/mmsrarec/models/packages.txt
-	$(PIP) -e '.[mllm,tune,baselines]'
+	$(PIP) -e '.[mllm,baselines]'
 	$(PIP) --no-deps -r src/mmsrarec/models/packages.txt
 	touch $@
 

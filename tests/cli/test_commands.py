@@ -253,28 +253,6 @@ def test_the_stop_key_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "goes on" in capsys.readouterr().err
 
 
-def test_the_demo_draws_its_catalogue_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stubs: list[tuple[Any, ...]]
-) -> None:
-    drawn: list[Path] = []
-
-    def draw_catalogue(folder: Path, seed: int) -> None:
-        drawn.append(folder)
-        folder.mkdir(parents=True)
-        (folder / "items.parquet").touch()
-
-    module = ModuleType("mmsrarec.data.synthetic.catalogue")
-    module.draw_catalogue = draw_catalogue  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.chdir(tmp_path)
-    assert commands.call(["demo"]) == commands.call(["demo", "--out", "again"]) == 0
-    assert drawn == [Path("data/sample")]
-    assert [(call[0].data, call[1], call[2]) for call in stubs] == [
-        (tmp_path / "data/sample", Path("runs/sample"), None),
-        (tmp_path / "data/sample", Path("again"), None),
-    ]
-
-
 def test_doctor_names_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.call(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -1,6 +1,8 @@
 """Off a terminal, progress is a line now and then, with what is done, how fast, and how long still."""
 
 import io
+import threading
+import time
 
 import pytest
 
@@ -91,3 +93,43 @@ def test_callers_choose_where_progress_goes(capsys: pytest.CaptureFixture[str]) 
     assert "said" in capsys.readouterr().err
     with pytest.raises(MmsrarecError, match="True, False, or a function"):
         Progress.of("quiet")  # type: ignore[arg-type]
+
+
+def test_a_heartbeat_speaks_where_nothing_was_shown_for_long_and_is_silent_after() -> None:
+    stream = io.StringIO()
+    say = Progress(stream, every=1000)
+    say("reading")
+    with say.heartbeat(0.1):
+        time.sleep(0.35)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "reading"
+    assert len(lines) > 1
+    assert {line.split(" so far")[1] for line in lines[1:]} == {"; before: reading"}
+    time.sleep(0.25)
+    assert stream.getvalue().splitlines() == lines
+
+
+def test_a_heartbeat_holds_its_tongue_where_lines_come_or_a_bar_is_shown() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = io.StringIO()
+    say = Progress(stream)
+    with say.heartbeat(0.2):
+        for number in range(8):
+            say(f"line {number}")
+            time.sleep(0.05)
+    assert stream.getvalue().splitlines() == [f"line {number}" for number in range(8)]
+    terminal = Terminal()
+    say = Progress(terminal)
+    with say.heartbeat(0.1), say.task("letters", 3):
+        time.sleep(0.3)
+    assert "still at work" not in terminal.getvalue()
+
+
+def test_a_heartbeat_ends_with_an_error() -> None:
+    before = threading.active_count()
+    with pytest.raises(KeyError), Progress(io.StringIO()).heartbeat(10):
+        raise KeyError
+    assert threading.active_count() == before

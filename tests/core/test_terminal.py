@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from paths import SRC
 
-from mmsrarec.cli.format import text
+from mmsrarec.cli.formats.plain_text import text
 from mmsrarec.core.json_values import plain
 from mmsrarec.core.progress import Progress
 from mmsrarec.core.terminal import fitting, json_line, one_line, printable

@@ -30,7 +30,7 @@ def test_a_copy_loads_as_the_folder_does(steps: bool, tmp_path: Path) -> None:
 def test_a_folder_of_text_without_a_manifest_keeps_its_form_and_its_milliseconds(tmp_path: Path) -> None:
     source = tmp_path / "shop"
     source.mkdir()
-    (source / "items.tsv").write_text("item_id\ttitle\n1\tA\n2\tB\n")
+    (source / "items.jsonl").write_text('{"item_id": "1", "title": "A"}\n{"item_id": "2", "title": "B"}\n')
     times = [1_700_000_000_000 + 86_400_000 * day for day in (3, 1, 2)]
     rows = "".join(f"u\t{item}\t{time}\n" for item, time in zip((1, 2, 1), times, strict=True))
     (source / "interactions.tsv").write_text(f"user_id\titem_id\ttimestamp\n{rows}")
@@ -55,11 +55,12 @@ def test_a_picture_outside_the_folder_is_not_taken(tmp_path: Path) -> None:
     source = tmp_path / "shop"
     (source / IMAGES).mkdir(parents=True)
     (tmp_path / "secret.png").write_bytes(b"secret")
-    (source / "items.tsv").write_text("item_id\ttitle\timage\n1\tA\t../../secret.png\n2\tB\tgone.png\n")
+    items = '{"item_id": "1", "title": "A", "image": "../../secret.png"}\n{"item_id": "2", "image": "gone.png"}\n'
+    (source / "items.jsonl").write_text(items)
     (source / "interactions.tsv").write_text("user_id\titem_id\ttimestamp\nu\t1\t1700000000\n")
     try:
         dataset = load(source)
     except DataError:
         return  # refused at the door already
     assert copy_data(dataset, source, tmp_path / "deep" / "copy", pictures=True) == 0
-    assert [path for path in (tmp_path / "deep").rglob("*.png")] == []
+    assert list((tmp_path / "deep").rglob("*.png")) == []

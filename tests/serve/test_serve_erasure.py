@@ -6,7 +6,7 @@ import pytest
 from served import served
 
 from mmsrarec.core.artefacts import finished_under, read_manifest, verify
-from mmsrarec.runs.erasure import ERASED
+from mmsrarec.runs.changes.erasure import ERASED
 
 
 def holding(folder: Path, word: str) -> list[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from mmsrarec.cli.app import verb
-from mmsrarec.cli.format import answers, reasons
 from mmsrarec.cli.formats.id_tables import check_ending, read_user_ids, write_table
+from mmsrarec.cli.formats.plain_text import answers, reasons
 from mmsrarec.cli.options import Data, Device, History, HistoryFile, Less, More, RunFolder, User, read_shard
 from mmsrarec.core.progress import Progress
 from mmsrarec.core.terminal import remark, remark_all

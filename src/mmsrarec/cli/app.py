@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from mmsrarec.cli import crash_report
-from mmsrarec.cli.format import text
+from mmsrarec.cli.formats.plain_text import text
 from mmsrarec.core import terminal
 from mmsrarec.core.json_values import plain
 from mmsrarec.errors import MmsrarecError
@@ -42,6 +42,7 @@ def verb(
     failures: Callable[[Any], list[str]] = lambda answer: [],
     people: Callable[[Any], str] = text,
     group: typer.Typer | None = None,
+    after: Callable[[Any], None] = lambda answer: None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function a command: what it returns is the answer, whatever is printed meanwhile is not.
 
@@ -50,6 +51,7 @@ def verb(
         failures: Reads the problems off an answer, a line each; where there are any, the command ends with FAILED.
         people: Writes an answer as text.
         group: The group that the command belongs to; the top one unless given.
+        after: Is given an answer that people read, once it is printed and nothing is wrong with it.
 
     Returns:
         A decorator, which returns the function as it is.
@@ -65,6 +67,8 @@ def verb(
                 for complaint in complaints:
                     terminal.complain(complaint)
                 raise typer.Exit(FAILED)
+            if not as_json:
+                after(answer)
 
         own = inspect.signature(work)
         flag = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json)

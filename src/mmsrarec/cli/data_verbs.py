@@ -16,12 +16,14 @@ from mmsrarec.errors import MissingDependencyError, MmsrarecError
 def sample(
     out: Annotated[Path, typer.Option(help="The data folder to write.")],
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws another catalogue.")] = 0,
+    items: Annotated[int, typer.Option(help="Products, 30 to 300.")] = 300,
+    shoppers: Annotated[int, typer.Option(help="Shoppers, each with 8 to 16 interactions.")] = 800,
 ) -> dict[str, Any]:
     """Draw the built-in catalogue: pictures, texts and a log whose pattern is known."""
     from mmsrarec.data.synthetic.catalogue import draw_catalogue
 
-    draw_catalogue(out, seed)
-    return {"data": out, "seed": seed}
+    draw_catalogue(out, seed, items, shoppers)
+    return {"data": out, "seed": seed, "items": items, "shoppers": shoppers}
 
 
 @verb("check", failures=lambda answer: answer.get("failed", []), people=check_text)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mmsrarec.cli.app import verb
-from mmsrarec.cli.format import text
+from mmsrarec.cli.formats.plain_text import text
 from mmsrarec.cli.options import Data
 from mmsrarec.errors import MmsrarecError
 

@@ -8,28 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from mmsrarec.cli.app import verb
-from mmsrarec.cli.data_verbs import sample
-from mmsrarec.cli.format import fit_text
+from mmsrarec.cli.formats.plain_text import fit_text
 from mmsrarec.cli.options import Data, Device, Out, Overrides, RecipeFile, RunFolder, read_shard
 from mmsrarec.core.progress import Progress
-
-
-@verb("demo")
-def demo(
-    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/sample"),
-    data: Annotated[Path, typer.Option(help="Where the catalogue is drawn, if it is not there yet.")] = Path(
-        "data/sample"
-    ),
-    overrides: Overrides = None,
-) -> dict[str, Any]:
-    """The whole method on a small catalogue, from nothing to a report."""
-    from mmsrarec.data.folder import is_data_folder
-    from mmsrarec.runs.recipe import load_recipe
-
-    recipe = load_recipe("sample", [f"data={json.dumps(str(data))}", *(overrides or [])])
-    if not is_data_folder(data):
-        sample(data, recipe.seed)
-    return _run(recipe, out, None)
 
 
 @verb("fit", people=fit_text)

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
@@ -76,6 +77,7 @@ class Progress:
         self._stream = stream or sys.stderr or io.StringIO()  # a process may have been started without any
         self._every, self._clock = every, clock
         self._console = _Console(file=self._stream, highlight=False, soft_wrap=True, emoji=False)
+        self._heard, self._latest, self._bars = clock(), "", 0
 
     @classmethod
     def of(cls, progress: Reported) -> "Progress":
@@ -94,7 +96,38 @@ class Progress:
 
     def __call__(self, text: str) -> None:
         """Show one line."""
+        self._heard, self._latest = self._clock(), text
+        self._show(text)
+
+    def _show(self, text: str) -> None:
         self._console.print(self._shown(text), markup=False)
+
+    @contextmanager
+    def heartbeat(self, seconds: float = 4.0) -> Generator[None]:
+        """Show a line whenever nothing was shown for so long while the block runs; a live bar counts as shown.
+
+        Args:
+            seconds: At most so long is nothing shown, about.
+        """
+        stop, began = threading.Event(), self._clock()
+
+        def beat() -> None:
+            while not stop.wait(min(seconds / 8, 0.25)):
+                if not self._bars and self._clock() - self._heard >= seconds:
+                    latest = self._latest
+                    self(
+                        f"still at work, {_clock_text(self._clock() - began)} so far"
+                        + f"; before: {latest}" * bool(latest)
+                    )
+                    self._latest = latest
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
     def _shown(self, text: str) -> str:
         """What the stream can encode and no terminal obeys."""
@@ -166,11 +199,16 @@ class Progress:
         )
         with Bars(*columns, TextColumn("{task.fields[note]}", markup=False), console=self._console) as bars:
             row = bars.add_task(self._shown(label), total=total, note="")
+            self._bars += 1
 
             def changed(task: Task) -> None:
                 bars.update(row, completed=task.done, note=self._shown(f"{task.rate:.3g}/s {task.note}"))
 
-            yield Task(label, total, changed, self._clock)
+            try:
+                yield Task(label, total, changed, self._clock)
+            finally:
+                self._bars -= 1
+                self._heard, self._latest = self._clock(), label
 
 
 class _Lines(Progress):
@@ -180,7 +218,7 @@ class _Lines(Progress):
         super().__init__(io.StringIO())
         self._tell = tell
 
-    def __call__(self, text: str) -> None:
+    def _show(self, text: str) -> None:
         self._tell(printable(text))
 
 

@@ -15,7 +15,7 @@ from mmsrarec.data.dataset import Item
 from mmsrarec.data.reading.cleaning import clean
 from mmsrarec.data.reading.line_faults import is_null
 from mmsrarec.errors import MmsrarecError, NotFittedError, UnknownIdError
-from mmsrarec.runs.erasure import erase_user
+from mmsrarec.runs.changes.erasure import erase_user
 from mmsrarec.serve.model.catalogue_view import CatalogueView
 from mmsrarec.serve.model.item_reading import ItemReader
 from mmsrarec.serve.schema.changing import ErasureAnswered, ItemAnswered, ItemAsked, ItemPatch, RunAnswered

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmsrarec.cli.format import text
+from mmsrarec.cli.formats.plain_text import text
 from mmsrarec.core.terminal import one_line
 
 MAX_USERS = 5

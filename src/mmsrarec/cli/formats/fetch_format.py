@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmsrarec.cli.format import text
+from mmsrarec.cli.formats.plain_text import text
 
 MAX_LINES = 20
 """How many failures are shown to people; --json has all."""

@@ -12,12 +12,12 @@ from mmsrarec.serve.service import Service
 router = APIRouter(prefix="/v1", tags=["answers"], responses=RESPONSES)
 
 
-def service_of(request: Request) -> Service:
-    """The service of the application."""
+async def service_of(request: Request) -> Service:
+    """The service of the application. A coroutine, as FastAPI would call a function in a thread."""
     return request.app.state.service
 
 
-def metrics_of(request: Request) -> Metrics:
+async def metrics_of(request: Request) -> Metrics:
     """The metrics of the application."""
     return request.app.state.metrics
 

@@ -13,7 +13,7 @@ from mmsrarec.serve.schema.limits import MAX_ID_LENGTH, NO_CONTROLS, NO_NUL
 router = APIRouter(prefix="/v1", responses=RESPONSES)
 
 
-def changes_of(request: Request) -> Changes:
+async def changes_of(request: Request) -> Changes:
     """The changes of the application."""
     return request.app.state.changes
 

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from mmsrarec.models.untyped import tensors_from_bytes, tensors_to_bytes
-from mmsrarec.runs.joined_items import JoinedItem
+from mmsrarec.runs.changes.joined_items import JoinedItem
 from mmsrarec.serve.state.item_rows import ItemRow
 
 NAME = "feature"

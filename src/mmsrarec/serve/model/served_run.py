@@ -19,7 +19,7 @@ from mmsrarec.recommend.prompt.preferences import MAX_PREFERENCES, UserPreferenc
 from mmsrarec.runs.answers.answering import Request
 from mmsrarec.runs.answers.arrangement import NO_RULES
 from mmsrarec.runs.answers.recommendations import Recommendation, Recommendations
-from mmsrarec.runs.joined_items import with_items
+from mmsrarec.runs.changes.joined_items import with_items
 from mmsrarec.runs.recommender import Recommender
 from mmsrarec.serve.model.joined_rows import joined_item
 from mmsrarec.serve.model.narrowing import Narrowing

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-from mmsrarec.cli.format import answers, fit_text, reasons, text
+from mmsrarec.cli.formats.plain_text import answers, fit_text, reasons, text
 from mmsrarec.core.json_values import plain
 
 

@@ -8,7 +8,7 @@ import pytest
 from mmsrarec.core.artefacts import finished_under, inputs_of, verify
 from mmsrarec.data.identity import KeptLog
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.runs.erasure import ERASED, erase_user
+from mmsrarec.runs.changes.erasure import ERASED, erase_user
 from mmsrarec.runs.recommender import Recommender
 
 

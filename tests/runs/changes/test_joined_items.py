@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmsrarec.data.dataset import Item
-from mmsrarec.runs.joined_items import JoinedItem, with_items
+from mmsrarec.runs.changes.joined_items import JoinedItem, with_items
 from mmsrarec.runs.recommender import Recommender
 
 NEW = JoinedItem(Item("new", "A mug of red clay", "", ("Kitchen",)), (), ("red", "clay", "mug"))

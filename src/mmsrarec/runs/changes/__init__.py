@@ -1,0 +1,1 @@
+"""What changes in a finished run without training: items that join while it answers, users who are erased."""
