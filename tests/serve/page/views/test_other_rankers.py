@@ -8,7 +8,7 @@ from mmsrarec.errors import UnknownIdError
 from mmsrarec.serve.model.served_run import Question
 from mmsrarec.serve.page.views.other_rankers import first_places, other_rankers, other_ranking
 from mmsrarec.serve.page.visit import Visit
-from mmsrarec.serve.state.user_events import UserState
+from mmsrarec.serve.state.user_events import Event, UserState
 
 
 def ids(server: Served, name: str, visit: Visit, state: UserState | None = None, k: int = 8) -> list[str]:
@@ -18,9 +18,7 @@ def ids(server: Served, name: str, visit: Visit, state: UserState | None = None,
 
 def test_what_the_run_keeps_can_be_compared(server: Served) -> None:
     names = other_rankers(server.service.run())
-    assert {"popularity", "sequential-rules", "als", "ease", "sasrec", "content-sasrec", "neighbours-only"} <= set(
-        names
-    )
+    assert {"popularity", "sasrec", "gru4rec", "bert4rec", "content-sasrec", "neighbours-only"} <= set(names)
     for name in names:
         for visit in (Visit(user=server.user()), Visit(like=[server.recommender.dataset.items[0].item_id])):
             ranking = ids(server, name, visit)
@@ -39,8 +37,13 @@ def test_popularity_is_what_it_says(server: Served) -> None:
 
 def test_what_was_hidden_refused_or_had_does_not_come(server: Served) -> None:
     user = server.user()
-    first, second, *_ = ids(server, "als", Visit(user=user))
-    shown = ids(server, "als", Visit(user=user, hide=[first]), UserState(refused=(second,)))
+    first, second, *_ = ids(server, "sasrec", Visit(user=user))
+    shown = ids(
+        server,
+        "sasrec",
+        Visit(user=user, hide=[first]),
+        UserState(events=(Event(user, second, "not_interested", 1, "key"),), n_events=1),
+    )
     assert not {first, second, *server.had(user)} & set(shown)
 
 

@@ -67,7 +67,7 @@ def run_page(served: ServedRun) -> RunPage:
     ]
     fusion = recommender.fusion
     facts: list[tuple[str, Any]] = [
-        ("language model", recipe.model.name),
+        ("language model", Path(recipe.model.name).name),
         ("sequence model", recipe.retrieve.encoder),
         ("ranks by", " + ".join([*["language model"] * (fusion is None or fusion.uses_lm), *_names(recommender)])),
         ("candidates for each answer", recipe.evaluate.n_candidates),
@@ -76,8 +76,7 @@ def run_page(served: ServedRun) -> RunPage:
     contents = RunPage(served.name, tiles, facts, notes=list(recommender.notes))
     report = _read(served.folder / REPORT)
     if report is None:
-        folder = served.folder
-        contents.advice = f"mmsrarec evaluate {folder / 'recipe.toml'} --out {folder}"
+        contents.advice = f"mmsrarec evaluate {served.name}/recipe.toml --out {served.name}"
     else:
         contents.sections = _sections(served.folder / REPORT, (served.folder / REPORT).stat().st_mtime_ns)
     fit = _read(served.folder / FIT) or {}
