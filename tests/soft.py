@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from bodies import tiny_body
 from numpy.typing import NDArray
 from rounds import SMALL
 from world import make_evidence, make_prompts, make_retrieval
@@ -12,12 +13,13 @@ from world import make_evidence, make_prompts, make_retrieval
 from mmsrarec.data.dataset import Dataset, Interactions
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.sequence.content_sasrec import ContentSASRec
+from mmsrarec.models.sequence.item_tokens import ItemTokens
 from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.soft.soft_sources import SoftSource, SoftSources
 from mmsrarec.recommend.soft.soft_token_map import SoftTokenMap
 from mmsrarec.retrieve.encoder import Encoder, new_model
-from mmsrarec.retrieve.settings import EncoderName
+from mmsrarec.retrieve.settings import ITEM_TOKENS, EncoderName
 
 SOFT = {"sources": ("sasrec",), "hidden": 32}
 """Settings of soft tokens, small."""
@@ -28,11 +30,12 @@ def drawn_encoder(
 ) -> Encoder:
     """A sequence model as it is drawn, with vectors large enough to tell items apart."""
     draw = torch.Generator().manual_seed(seed)
-    model = new_model(n_items, SMALL.model_copy(update={"encoder": name})).reset(draw)
+    body = tiny_body() if name in ITEM_TOKENS else None
+    model = new_model(n_items, SMALL.model_copy(update={"encoder": name}), body).reset(draw)
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.2 * torch.randn(weight.shape, generator=draw))
-    if isinstance(model, ContentSASRec):
+    if isinstance(model, ContentSASRec | ItemTokens):
         content = torch.randn(n_items, SMALL.content_size, generator=draw)
         model.set_content(content, torch.ones(n_items) if known is None else torch.as_tensor(known))
     return Encoder(model, SMALL.model_copy(update={"encoder": name}), known=known)

@@ -22,6 +22,7 @@ def test_the_report_has_every_row_under_every_protocol(finished: Path) -> None:
     report = report_of(finished)
     parts = {
         "data",
+        "diagnostics",
         "manifest",
         "rows",
         "resamples",

@@ -18,6 +18,7 @@ from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.recommend.soft.soft_token_map import FILE, SoftTokenMap
 from mmsrarec.recommend.training import fine_tuning as module
+from mmsrarec.recommend.training import ranking_objective
 from mmsrarec.recommend.training.fine_tuning import RankingObjective, new_soft_tokens, tune
 from mmsrarec.recommend.training.training_plan import CHOOSE, draw_training_plan
 from mmsrarec.recommend.training.training_samples import sample_training
@@ -169,7 +170,7 @@ def test_microbatches_add_up_to_the_batch(tasks: dict[str, float]) -> None:
 
 
 def test_an_error_while_packs_are_laid_out_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lay_out, calls = module.batch_of_rows, []
+    lay_out, calls = ranking_objective.batch_of_rows, []
 
     def failing(*arguments):
         calls.append(0)
@@ -177,10 +178,10 @@ def test_an_error_while_packs_are_laid_out_is_raised(tmp_path: Path, monkeypatch
             raise MemoryError("no room for the batch")
         return lay_out(*arguments)
 
-    monkeypatch.setattr(module, "batch_of_rows", failing)
+    monkeypatch.setattr(ranking_objective, "batch_of_rows", failing)
     with pytest.raises(MemoryError, match="no room"):
         run(tmp_path)
-    monkeypatch.setattr(module, "batch_of_rows", lay_out)
+    monkeypatch.setattr(ranking_objective, "batch_of_rows", lay_out)
     assert run(tmp_path)[0]["steps"] == 6
 
 

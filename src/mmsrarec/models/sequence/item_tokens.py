@@ -12,6 +12,7 @@ Shapes: b windows, t tokens, e dimensions of an item's vector, h hidden size, p 
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -154,9 +155,12 @@ class ItemTokens(Causal):
         cache.batch_repeat_interleave(windows)
         return cache
 
-    def _computing(self) -> torch.autocast:
+    def _computing(self) -> AbstractContextManager[Any]:
         """The number format of the layers, while the block runs."""
-        return torch.autocast(self.scale.device.type, self.dtype, enabled=self.dtype != torch.float32)
+        device = self.scale.device.type
+        if self.dtype == torch.float32 or not torch.amp.is_autocast_available(device):
+            return nullcontext()
+        return torch.autocast(device, self.dtype)
 
 
 class _DropUpdate:

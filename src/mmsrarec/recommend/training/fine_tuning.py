@@ -84,11 +84,11 @@ def tune(
     Raises:
         MmsrarecError: The loss is not finite, or training changed no weight.
     """
-    work_folder.mkdir(parents=True, exist_ok=True)
     with processes.first_alone():
         training_plan = draw_training_plan(
             prompts, retrieval, settings, seed, excluded_users, work_folder / "packs", workers, progress
         )
+        work_folder.mkdir(parents=True, exist_ok=True)
         packs, logits_file = training_plan.examples[CHOOSE], work_folder / "taught.safetensors"
         teacher_logits = load_teacher_logits(teacher, packs, logits_file, progress) if teacher else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)

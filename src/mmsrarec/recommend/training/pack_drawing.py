@@ -127,7 +127,6 @@ class PackDrawing:
         """
         if folder is None:
             return PackTable.joined([self.shard(number) for number in range(self.shards)])
-        folder.mkdir(parents=True, exist_ok=True)
         files = [folder / f"packs-{number:05}.safetensors" for number in range(self.shards)]
         missing = [number for number, file in enumerate(files) if not file.exists()]
         done = self.shards - len(missing)
@@ -159,8 +158,9 @@ class PackDrawing:
 
     def save_shard(self, number: int, file: Path) -> None:
         """Draw a shard and write it to a file that is whole or absent."""
-        unfinished = file.with_suffix(f".{os.getpid()}.tmp")
-        self.shard(number).save(unfinished)
+        table, unfinished = self.shard(number), file.with_suffix(f".{os.getpid()}.tmp")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        table.save(unfinished)
         os.replace(unfinished, file)
 
 
