@@ -152,7 +152,7 @@ def overlap_record(rows: Sequence[ModelResult]) -> dict[str, Any] | None:
         "jaccard": pairs.jaccard.tolist(),
         "union": pairs.union.tolist(),
         "any": hit_by_any([values for values, _ in hits]) if hits else None,
-        "any_without_lm": hit_by_any(others) if others else None,
+        "any_without_lm": hit_by_any(others) if 0 < len(others) < len(hits) else None,
     }
 
 

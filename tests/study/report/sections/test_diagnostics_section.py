@@ -123,7 +123,7 @@ def test_fifteen_rows_are_told_apart_by_number() -> None:
     names = tuple(f"row-{number}" for number in range(15))
     html = section(names=names, words=None).html()
     assert '<abbr title="row-14">15</abbr>' in html
-    assert html.count('class="shared"') == 15 * 14 // 2
+    assert html.count('class="shared share-') == 15 * 14 // 2
 
 
 def test_hostile_text_stays_text() -> None:
