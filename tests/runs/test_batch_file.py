@@ -207,8 +207,11 @@ def test_a_wrong_question_is_refused_before_anything_is_written(tmp_path: Path) 
 def test_a_real_run_that_is_killed_goes_on_and_writes_the_table_of_an_undisturbed_call(
     finished: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "a.parquet"
-    line = [sys.executable, "-m", "mmsrarec", "recommend", str(finished / "run"), "--users", "all", "--k", "2"]
+    out, recommender = tmp_path / "a.parquet", Recommender.load(finished / "run")
+    users = list(recommender.dataset.user_ids) * 4  # work for long enough to be killed at it
+    (tmp_path / "users.txt").write_text("".join(f"{user}\n" for user in users))
+    line = [sys.executable, "-m", "mmsrarec", "recommend", str(finished / "run"), "--k", "2"]
+    line += ["--users", str(tmp_path / "users.txt")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen([*line, "--out", str(out)], stderr=subprocess.DEVNULL, env=environment)
     until = time.monotonic() + 120
@@ -222,5 +225,4 @@ def test_a_real_run_that_is_killed_goes_on_and_writes_the_table_of_an_undisturbe
     assert done.returncode == 0, done.stderr
     assert "users were answered by an earlier call" in done.stderr
     assert "recommending: " in done.stderr  # a line though standard error is no terminal
-    recommender = Recommender.load(finished / "run")
-    assert pl.read_parquet(out).equals(recommender.recommend(users=recommender.dataset.user_ids, k=2))
+    assert pl.read_parquet(out).equals(recommender.recommend(users=users, k=2))

@@ -4,8 +4,9 @@ import sqlite3
 import time
 import uuid
 from dataclasses import dataclass
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, delete, text
+from sqlalchemy import Connection, Engine, delete
 
 from mmsrarec.serve.state.database import is_sqlite
 from mmsrarec.serve.state.tables import answers, events, keywords, receipts
@@ -55,7 +56,16 @@ def wipe(engine: Engine) -> bool:
         finally:
             connection.close()
         return not busy
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    connection = engine.raw_connection()
+    try:
+        connection.rollback()  # a driver may have begun a transaction, and no table is written anew inside of one
+        driver = cast(Any, connection.driver_connection)
+        driver.autocommit = True
+        cursor = connection.cursor()
         for table in ("events", "user_keywords", "answers"):
-            connection.execute(text(f"VACUUM FULL {table}"))
+            cursor.execute(f"VACUUM FULL {table}")
+        cursor.close()
+        driver.autocommit = False
+    finally:
+        connection.close()
     return True
