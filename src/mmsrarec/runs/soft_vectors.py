@@ -4,6 +4,7 @@ Training reads vectors of models that never saw its users (`cross_fitting`): a s
 would know it, and the language model would learn to trust what no test user has.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,8 +29,7 @@ def soft_sources(run_folder: "RunFolder", split: "Part", variant: str) -> SoftSo
     soft = run_folder.recommend_settings(variant).soft
     if not soft.sources:
         return None
-    encoders = [run_folder.encoder(split, name) for name in soft.sources]
-    sources = SoftSources(tuple(map(SoftSource.of, encoders)), len(run_folder.dataset.items))
+    sources = _sources(run_folder, [run_folder.encoder(split, name) for name in soft.sources])
     return sources.shuffled(run_folder.recipe.seed) if soft.shuffled else sources
 
 
@@ -40,9 +40,13 @@ def training_sources(run_folder: "RunFolder", split: "Part", variant: str) -> So
         return None
     names = [held_out_part(split, name) for name in soft.sources]
     encoders = [Encoder.load(run_folder.finished(name), device) for name in names]
-    answering = SoftSources(tuple(SoftSource.of(run_folder.encoder(split, name)) for name in soft.sources))
-    sources = SoftSources(tuple(map(SoftSource.of, encoders)), len(run_folder.dataset.items)).aligned_to(answering)
+    answering = _sources(run_folder, [run_folder.encoder(split, name) for name in soft.sources])
+    sources = _sources(run_folder, encoders).aligned_to(answering)
     return sources.shuffled(run_folder.recipe.seed) if soft.shuffled else sources
+
+
+def _sources(run_folder: "RunFolder", encoders: Sequence[Encoder]) -> SoftSources:
+    return SoftSources(tuple(map(SoftSource.of, encoders)), len(run_folder.dataset.items))
 
 
 def unused_users(run_folder: "RunFolder", split: "Part", variant: str) -> NDArray[np.bool_] | None:

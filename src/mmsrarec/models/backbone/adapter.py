@@ -303,7 +303,9 @@ class Trainer:
 
     def load_weights(self, file: Path) -> None:
         """Take the weights, and nothing else, of a file that `save` wrote."""
-        tensors = load_tensors(file)
+        self._take_weights(load_tensors(file))
+
+    def _take_weights(self, tensors: Mapping[str, Tensor]) -> None:
         with torch.no_grad():
             for name, master in self.masters.items():
                 master.copy_(tensors[f"weight/{name}"])
@@ -312,7 +314,7 @@ class Trainer:
     def resume(self, file: Path) -> None:
         """Continue exactly where `save` was called."""
         tensors = load_tensors(file)
-        self.load_weights(file)
+        self._take_weights(tensors)
         state = cast(dict[Tensor, dict[str, Tensor]], self.optimizer.state)
         with torch.no_grad():
             for name, master in self.masters.items():

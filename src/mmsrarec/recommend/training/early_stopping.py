@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.data.splits import Queries
@@ -131,5 +130,4 @@ class EarlyStopping:
     def restore(self, trainer: Trainer) -> None:
         """Give the model the best weights."""
         if self.file.exists():
-            with torch.no_grad():
-                trainer.load_weights(self.file)
+            trainer.load_weights(self.file)
