@@ -27,12 +27,13 @@ SHOWN: dict[str, dict[str, bool]] = {
 
 
 def digest(contexts: Any) -> str:
-    """The sha256 of all that contexts hold; versions may keep it in different classes."""
+    """The sha256 of all that both versions' contexts hold; they may keep it in different classes."""
     import hashlib
 
     state = hashlib.sha256()
     for context in contexts:
-        parts = {name: tuple(getattr(context, name)) for name in context.__dataclass_fields__ if name != "preferences"}
+        names = set(context.__dataclass_fields__) - {"preferences", "soft_history", "state"}
+        parts = {name: tuple(getattr(context, name)) for name in names}
         parts["votes"] = tuple((vote.item, vote.weight, tuple(sorted(vote.people))) for vote in parts["votes"])
         state.update(repr(sorted(parts.items())).encode())
     return state.hexdigest()

@@ -41,19 +41,33 @@ def test_every_row_that_may_be_nearest_is_kept(seed: int, k: int, apart: int) ->
     order = np.lexsort((np.arange(len(exact)), -exact))
     _, first = np.unique(users[order], return_index=True)
     nearest = order[np.sort(first)[:k]]
-    kept = may_be_nearest(products, users * apart, k, ROUNDING)
+    left_out = np.array([], dtype=int)
+    shared = np.where(rng.random(len(users)) < 0.3, -1, users * apart)  # nobody knows yet whose a shared vector is
+    reaching, bound = may_reach(products, shared, left_out, k, ROUNDING)
+    kept = reaching[may_be_nearest(products[reaching], users[reaching] * apart, bound, ROUNDING)]
     assert set(nearest.tolist()) <= set(kept.tolist())
     assert len(kept) < len(exact) or k > 1
-    shared = np.where(rng.random(len(users)) < 0.3, -1, users)  # of a shared vector nobody knows yet whose it is
-    assert set(nearest.tolist()) <= set(may_reach(products, shared, 12, np.array([], dtype=int), k, ROUNDING).tolist())
 
 
 def test_users_who_do_not_count_raise_no_bar() -> None:
     products, users = np.array([0.9, 0.8, 0.1, 0.05], dtype=np.float32), np.array([0, 0, 1, 2])
-    assert may_reach(products, users, 3, np.array([0]), 1, ROUNDING).tolist() == [0, 1, 2]
-    assert may_reach(products, users, 3, np.array([], dtype=int), 1, ROUNDING).tolist() == [0]
-    assert may_reach(products, users, 10_000, np.array([], dtype=int), 1, ROUNDING).tolist() == [0, 1, 2, 3]
-    assert not len(may_be_nearest(products[:0], users[:0], 1, ROUNDING))
+    none = np.array([], dtype=int)
+    assert may_reach(products, users, np.array([0]), 1, ROUNDING)[0].tolist() == [0, 1, 2]
+    assert may_reach(products, users, none, 1, ROUNDING)[0].tolist() == [0]
+    numbers, bound = may_reach(products, users, none, 4, ROUNDING)  # fewer users than are wanted: all may be near
+    assert numbers.tolist() == [0, 1, 2, 3]
+    assert may_be_nearest(products, users, bound, ROUNDING).tolist() == [0, 2, 3]
+    assert not len(may_be_nearest(products[:0], users[:0], bound, ROUNDING))
+    assert not len(may_reach(products[:0], users[:0], none, 1, ROUNDING)[0])
+
+
+@given(st.integers(0, 10_000), st.integers(1, 14))
+def test_a_bound_lies_below_all_that_may_be_near_and_above_nearly_all_others(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    products = rng.normal(size=5000).astype(np.float32) * np.float32(10.0 ** rng.integers(-4, 1))
+    numbers, _ = may_reach(products, np.arange(5000), np.array([], dtype=int), k, 1e-9)
+    assert set(np.argsort(-products)[:k].tolist()) <= set(numbers.tolist())
+    assert len(numbers) <= k + 60
 
 
 def test_cosines_of_some_are_those_among_all() -> None:

@@ -11,6 +11,8 @@ from mmsrarec.retrieve.nearest_search import Float32Array
 
 ROWS_AT_ONCE = 512
 """Cosines computed at once: their intermediate products stay in the processor's cache."""
+N_BINS = 4096
+"""Bins in which products are counted, to find a bound below the k-th largest."""
 
 
 def cosines(vectors: Float32Array, query_vector: Float32Array, numbers: IntArray | None = None) -> Float32Array:
@@ -28,59 +30,66 @@ def cosines(vectors: Float32Array, query_vector: Float32Array, numbers: IntArray
     query = query_vector.astype(np.float64)
     for begin in range(0, len(similarities), ROWS_AT_ONCE):
         part = slice(begin, begin + ROWS_AT_ONCE)
-        products = (vectors[part] if numbers is None else vectors[numbers[part]]).astype(np.float64)
-        products *= query
-        similarities[part] = products.sum(axis=1)
+        some = vectors[part] if numbers is None else vectors[numbers[part]]
+        similarities[part] = np.vecdot(some.astype(np.float64), query)
     return similarities
 
 
-def may_be_nearest(products: Float32Array, users: IntArray, k: int, rounding: float) -> IntArray:
-    """The rows that can be the nearest of one of the k nearest users.
-
-    Args:
-        products: (n,) products of the rows and a query.
-        users: (n,) user codes of the rows.
-        k: Users wanted.
-        rounding: How far a product may lie from the true one.
-
-    Returns:
-        The numbers of the rows.
-    """
-    if not len(users):
-        return np.arange(0)
-    codes = _compact(users)
-    nearest = np.full(int(codes.max()) + 1, -np.inf, dtype=np.float32)
-    np.maximum.at(nearest, codes, products)
-    return np.flatnonzero(products >= np.maximum(nearest, _kth_largest(nearest, k))[codes] - _margin(rounding))
-
-
 def may_reach(
-    products: Float32Array, users: IntArray, n_users: int, left_out: IntArray, k: int, rounding: float
-) -> IntArray:
+    products: Float32Array, users: IntArray, left_out: IntArray, k: int, rounding: float
+) -> tuple[IntArray, np.float32]:
     """The vectors that can belong to one of the k nearest users, before it is known whose the shared ones are.
 
     Args:
         products: (p,) products of the vectors and a query.
         users: (p,) user codes of the vectors; -1 where several rows share a vector.
-        n_users: Users in all.
         left_out: Codes of the users who do not count.
         k: Users wanted.
         rounding: How far a product may lie from the true one.
 
     Returns:
-        The numbers of the vectors.
+        The numbers of the vectors, and a bound that the products of the k nearest users reach; -inf: none is known.
     """
-    if n_users > 4 * len(users) + 1000:  # few vectors of many users: there is little to save
-        return np.arange(len(users))
-    nearest = np.full(n_users + 1, -np.inf, dtype=np.float32)  # the last place is that of -1
-    np.maximum.at(nearest, users, products)
-    nearest[left_out] = nearest[-1] = -np.inf
-    return np.flatnonzero(products >= _kth_largest(nearest, k) - _margin(rounding))
+    counted = np.flatnonzero((users >= 0) & ~np.isin(users, left_out))
+    nearest = _nearest_of_each(products[counted], _compact(users[counted]))
+    bound = _below_kth_largest(nearest[nearest > -np.inf], k) - _margin(rounding)
+    return np.flatnonzero(products >= bound), bound
 
 
-def _kth_largest(values: Float32Array, k: int) -> np.float32:
-    """The k-th largest value, -inf where there are fewer."""
-    return np.partition(values, len(values) - k)[len(values) - k] if len(values) >= k else np.float32(-np.inf)
+def may_be_nearest(products: Float32Array, users: IntArray, bound: np.float32, rounding: float) -> IntArray:
+    """The rows that can be the nearest of one of the k nearest users.
+
+    Args:
+        products: (n,) products of the rows and a query.
+        users: (n,) user codes of the rows.
+        bound: What the products of the k nearest users reach, as `may_reach` found it.
+        rounding: How far a product may lie from the true one.
+
+    Returns:
+        The numbers of the rows.
+    """
+    codes = _compact(users)
+    nearest = _nearest_of_each(products, codes)
+    return np.flatnonzero((products >= bound) & (products >= nearest[codes] - _margin(rounding)))
+
+
+def _nearest_of_each(products: Float32Array, codes: IntArray) -> Float32Array:
+    """The largest product of each code; -inf for a code without one."""
+    nearest = np.full(int(codes.max(initial=-1)) + 1, -np.inf, dtype=np.float32)
+    np.maximum.at(nearest, codes, products)
+    return nearest
+
+
+def _below_kth_largest(values: Float32Array, k: int) -> np.float32:
+    """A number just below the k-th largest value, -inf where there are fewer; values are counted, not sorted."""
+    if len(values) < k:
+        return np.float32(-np.inf)
+    lowest, highest = float(values.min()), float(values.max())
+    width = max(highest - lowest, 1e-6) / N_BINS
+    bins = ((values - np.float32(lowest)) * np.float32(1 / width)).astype(np.int32)
+    n_reaching = np.cumsum(np.bincount(bins)[::-1])[::-1]  # values in a bin or above
+    last = int(np.flatnonzero(n_reaching >= k)[-1])
+    return np.float32(lowest + (last - 1) * width)  # a bin lower, as the bins are rounded
 
 
 def _margin(rounding: float) -> np.float32:

@@ -276,20 +276,18 @@ class Neighbours:
     ) -> bool:
         """Fill in query i from the proposed vectors; False where a vector that is left out may be nearer."""
         k = lists.row.shape[1]
-        bound, same_users = rounding(len(query_vector)), np.fromiter(same, dtype=np.int64)
-        single_users, n_users = self.only_user[proposal.numbers], self.train.n_users
-        reaching = may_reach(proposal.products, single_users, n_users, same_users, k, bound)
+        error, same_users = rounding(len(query_vector)), np.fromiter(same, dtype=np.int64)
+        single_users = self.only_user[proposal.numbers]
+        reaching, bound = may_reach(proposal.products, single_users, same_users, k, error)
         numbers, products = proposal.numbers[reaching], proposal.products[reaching]
         rows, source = self._rows_before(numbers, time, k + len(same))
-        left_out = np.zeros(n_users, dtype=bool)
-        left_out[same_users] = True
         users = self.train.user[rows]
-        other = np.flatnonzero(~left_out[users])
-        relevant = other[may_be_nearest(products[source[other]], users[other], k, bound)]
+        other = np.flatnonzero(~np.isin(users, same_users))
+        relevant = other[may_be_nearest(products[source[other]], users[other], bound, error)]
         rows, users = rows[relevant], users[relevant]
         similarities = cosines(self.vectors, query_vector, numbers[source[relevant]])
         nearest = first_of_each(users, order_of(similarities, self.rank[rows]))[:k]
-        if proposal.floor > -np.inf and (len(nearest) < k or similarities[nearest[-1]] <= proposal.floor + bound):
+        if proposal.floor > -np.inf and (len(nearest) < k or similarities[nearest[-1]] <= proposal.floor + error):
             return False
         lists.user[i, : len(nearest)], lists.row[i, : len(nearest)] = users[nearest], rows[nearest]
         lists.similarity[i, : len(nearest)] = similarities[nearest]
