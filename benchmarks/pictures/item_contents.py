@@ -13,7 +13,7 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.images import open_picture
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.warm_up import grids, projector_of
-from mmsrarec.models.sequence.content_sasrec import whitened
+from mmsrarec.models.sequence.whitening import whitened
 from mmsrarec.models.untyped import load_tensors, save_tensors
 from mmsrarec.models.vision.image_features import Features, pool
 from mmsrarec.models.vision.pooling import pool_grid

@@ -2,23 +2,26 @@
 
 import shutil
 from collections.abc import Collection
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from mmsrarec.core.artefacts import is_whole
 from mmsrarec.data.identity import KeptLog
 from mmsrarec.data.split_file import save_parts
 from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT
 from mmsrarec.evaluate.hyperparameter_search import save_tries, search_encoder
-from mmsrarec.models.sequence.content_sasrec import whitened
 from mmsrarec.models.sequence.language_body import LanguageBody
+from mmsrarec.models.sequence.whitening import Whitening, whitened
 from mmsrarec.pipeline.part_writer import PartWriter
 from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ranking.item_states import item_states
 from mmsrarec.recommend.soft.cross_fitting import held_out_users
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.retrieve.new_items import reads_new_items
 from mmsrarec.retrieve.settings import (
     CONTENT_ENCODERS,
     ENCODERS,
@@ -28,6 +31,7 @@ from mmsrarec.retrieve.settings import (
     RetrieveSettings,
 )
 from mmsrarec.retrieve.training import refit, train_encoder
+from mmsrarec.runs.changes.joined_states import save_states
 from mmsrarec.runs.run_folder import Part
 from mmsrarec.runs.soft_vectors import held_out_part
 
@@ -69,7 +73,7 @@ class EncoderSteps(PartWriter):
             parts = run_folder.split(split)
             held_out = held_out_users(parts.train.n_users, folds, seed)
             rest, before = parts.train.where(~held_out[parts.train.user]), run_folder.encoder(split, name)
-            content = self.content(name, before.settings) if name in CONTENT_ENCODERS else None
+            content = self.content(name, before.settings)[0]
             body = self.body(before.settings) if name in ITEM_TOKENS else None
             with self.say.task(f"{name}, {split}, for soft tokens", before.best_pass) as task:
 
@@ -96,7 +100,7 @@ class EncoderSteps(PartWriter):
                 return
             evaluate = self.recipe.evaluate
             settings = encoder_settings(self.recipe.retrieve, evaluate.baselines, name)
-            content = self.content(name, settings) if name in CONTENT_ENCODERS else None
+            content, whitening = self.content(name, settings)
             before: Encoder | None = None
             if refitted or split == EVERYTHING:
                 before = run_folder.encoder(run_folder.chosen_on if split == EVERYTHING else split, name)
@@ -124,6 +128,7 @@ class EncoderSteps(PartWriter):
                 else:
                     body = self.body(before.settings) if name in ITEM_TOKENS else None
                     encoder = refit(before, run_folder.fitted(split), seed, tell, device, content, body)
+            encoder = replace(encoder, whitening=whitening)
             encoder.save(folder)
             if part == f"retrieve/{split}":
                 Neighbours(parts.train, encoder, device=device).save(folder)
@@ -138,15 +143,30 @@ class EncoderSteps(PartWriter):
         prompts = run_folder.prompts("whole", run_folder.ranker("whole"))
         return item_states(prompts, run_folder.item_file, self.recipe.runtime.score_tokens)
 
-    def content(self, name: EncoderName, settings: RetrieveSettings) -> Tensor:
-        """(items, content_dims): what a sequence model is told of each item."""
-        content = whitened(self.item_states, settings.content_size)
+    def content(self, name: EncoderName, settings: RetrieveSettings) -> tuple[Tensor | None, Whitening | None]:
+        """What a sequence model is told of each item, (items, content_size), and how it was made; None by ids alone."""
+        if name not in CONTENT_ENCODERS:
+            return None, None
+        whitening, content = Whitening.fit(self.item_states, settings.content_size)
         features = self.run_folder.features
         if name != SPEEDER_STYLE or not features:
-            return content
+            return content, whitening
         pictures, codes = torch.zeros(len(content), settings.picture_size), sorted(features)
         pictures[codes] = whitened(torch.stack([features[code].float().mean(0) for code in codes]), pictures.shape[1])
-        return torch.cat([content, pictures], dim=1)
+        return torch.cat([content, pictures], dim=1), whitening
+
+    def read_joined_items(self, split: Part) -> None:
+        """Keep the states of the items that joined since the training, by which sequence models can know them.
+
+        Args:
+            split: Whose models answer.
+        """
+        run_folder, items = self.run_folder, self.run_folder.dataset.items
+        parts = [run_folder.encoder_part(split, name, refit) for name in CONTENT_ENCODERS for refit in (False, True)]
+        encoders = [Encoder.load(run_folder.folder / part) for part in parts if is_whole(run_folder.folder / part)]
+        n_trained = min((encoder.n_items for encoder in encoders if reads_new_items(encoder)), default=len(items))
+        if n_trained < len(items):
+            save_states(run_folder.folder, [item.item_id for item in items[n_trained:]], self.item_states[n_trained:])
 
     def body(self, settings: RetrieveSettings) -> LanguageBody:
         """The lowest layers of the backbone, as many as the sequence model has."""

@@ -170,7 +170,9 @@ def update(out: Path, progress: Progress, data: Path | None = None) -> dict[str,
             raise DataError(f"{catalogue.run_folder.recipe.data} is not there: name the data folder with --data")
         run_folder = catalogue.run_folder
         words = CatalogueWords.load(out / "summarize")  # what joins changes nothing of what the ranker has learned
-        done = Run(run_folder, progress, words=words).all(("summarize",))
+        run = Run(run_folder, progress, words=words)
+        done = run.all(("summarize",))
+        run.stages.read_joined_items(catalogue.split)
     since = count_new_interactions(run_folder.logs[catalogue.split], run_folder.dataset.interactions)
     progress(f"the sequence encoder and the ranking model stay as they are; mmsrarec refit {out} trains them anew")
     unavailable = [run_folder.dataset.items[code].item_id for code in np.flatnonzero(~catalogue.available)]

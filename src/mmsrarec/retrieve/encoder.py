@@ -20,6 +20,7 @@ from mmsrarec.models.sequence.item_tokens import ItemTokens
 from mmsrarec.models.sequence.language_body import LanguageBody
 from mmsrarec.models.sequence.modality_experts import ExpertItems
 from mmsrarec.models.sequence.speeder_style import SpeederStyle
+from mmsrarec.models.sequence.whitening import Whitening
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ITEM_TOKENS, SPEEDER_STYLE, RetrieveSettings
 
 Float32Array = NDArray[np.float32]
@@ -27,6 +28,8 @@ MAX_BATCH_TOKENS = 32_768
 """Tokens encoded at once, which bounds memory."""
 KNOWN_ITEMS_KEY = "known_items"
 """The name of the mask of known items, beside the weights in their file."""
+WHITENING_KEYS = ("whitening.mean", "whitening.map")
+"""The names of what content was made by, beside the weights in their file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +41,22 @@ class Encoder:
         settings: The settings of the model and its training.
         curve: A (mean training loss, validation NDCG@10) pair for each pass of training.
         known: (n_items,) mask of the items with interactions in the training data; None where it is not recorded.
+        whitening: How the content of items was made of their states; None for models of ids alone, and where it is not
+            recorded.
+        n_joined: Of the items that the model scores, how many joined after its training (`retrieve.new_items`).
     """
 
     model: SequenceModel
     settings: RetrieveSettings
     curve: tuple[tuple[float, float], ...] = ()
     known: NDArray[np.bool_] | None = None
+    whitening: Whitening | None = None
+    n_joined: int = 0
+
+    @property
+    def n_trained(self) -> int:
+        """The number of items that the model was trained with."""
+        return self.n_items - self.n_joined
 
     @property
     def n_items(self) -> int:
@@ -107,7 +120,9 @@ class Encoder:
     @property
     def knows_content(self) -> NDArray[np.bool_]:
         """(n_items,) mask of the items that the model knows by their content, without any interaction."""
-        return np.full(self.n_items, isinstance(self.model.items, KnownItems))
+        if not isinstance(self.model.items, KnownItems):
+            return np.zeros(self.n_items, dtype=bool)
+        return self.model.items.content[: self.n_items].any(dim=1).cpu().numpy()
 
     @torch.no_grad()
     def item_vectors(self) -> Float32Array:
@@ -135,6 +150,8 @@ class Encoder:
         weights = {name: weight.detach().cpu().contiguous() for name, weight in self.model.state_dict().items()}
         if self.known is not None:
             weights[KNOWN_ITEMS_KEY] = torch.as_tensor(self.known)
+        if self.whitening is not None:
+            weights |= dict(zip(WHITENING_KEYS, (self.whitening.mean, self.whitening.map), strict=True))
         save_file(weights, folder / "encoder.safetensors")
         record = {"n_items": self.n_items, "settings": self.settings.model_dump(), "curve": self.curve}
         if isinstance(self.model, ItemTokens):
@@ -160,12 +177,14 @@ class Encoder:
             body = LanguageBody(**record["body"], opening=weights["opening"]) if "body" in record else None
             model = new_model(record["n_items"], settings, body)
             known = weights.pop(KNOWN_ITEMS_KEY, None)
+            mean, scaled = (weights.pop(name, None) for name in WHITENING_KEYS)
             model.load_state_dict(weights)
         except FileNotFoundError as e:
             raise NotFittedError(f"no trained encoder in {folder}: run stage 2 (retrieve) first") from e
         except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError, MmsrarecError) as e:
             raise NotFittedError(f"{folder} holds no encoder of this version: remove it and run stage 2 again") from e
-        return cls(model.to(device), settings, curve, None if known is None else known.numpy())
+        whitening = None if mean is None or scaled is None else Whitening(mean, scaled)
+        return cls(model.to(device), settings, curve, None if known is None else known.numpy(), whitening)
 
 
 def new_model(n_items: int, s: RetrieveSettings, body: LanguageBody | None = None) -> SequenceModel:

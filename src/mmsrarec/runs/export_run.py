@@ -16,6 +16,7 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.hyperparameter_search import search_folder
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS
 from mmsrarec.runs.answers.without_model import RANKERS, is_without_model, load_rankers
+from mmsrarec.runs.changes.joined_states import FILE as JOINED_STATES
 from mmsrarec.runs.current_catalogue import Catalogue, open_catalogue
 from mmsrarec.runs.exported import KIND, OWN_DATA, is_exported
 from mmsrarec.runs.fitted_rankers import ranker_part
@@ -57,6 +58,8 @@ def export_run(run: Path, out: Path, data: Path | None = None, pictures: bool = 
     with writing(out, kind=KIND, key=key(parts=made_from, **settings), settings=settings) as new:
         for name in names:
             shutil.copytree(run / name, new / name)
+        if (run / JOINED_STATES).is_file():
+            shutil.copyfile(run / JOINED_STATES, new / JOINED_STATES)
         if (run / REPORT).is_file():
             (new / REPORT).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(run / REPORT, new / REPORT)
@@ -90,7 +93,7 @@ def parts_to_serve(catalogue: Catalogue) -> Iterator[str]:
     fusion = load_rankers(run_folder.folder) or run_folder.fusion(chosen_on, "full")
     generators = () if fusion is None else fusion.generators
     for name in ENCODERS:
-        if name in (*generators, own, CONTENT_SASREC):
+        if name in (*generators, own, CONTENT_SASREC, *run_folder.soft_sources_of(run_folder.served)):
             yield from (run_folder.encoder_part(split, name, refit) for refit in (False, True))
     for name in generators:
         yield ranker_part(split, name)

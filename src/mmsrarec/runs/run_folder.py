@@ -5,7 +5,7 @@ run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, cached_property
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from torch import Tensor
 
 from mmsrarec.core.artefacts import inputs_of, is_current, is_whole, link_or_copy, read_manifest
 from mmsrarec.data.dataset import Dataset, Interactions, Item
@@ -34,6 +35,7 @@ from mmsrarec.recommend.soft.soft_token_map import SoftTokenMap
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName
+from mmsrarec.runs.changes.joined_states import for_catalogue, load_states
 from mmsrarec.runs.provenance import read_provenance, serving_variant
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.soft_vectors import soft_sources
@@ -116,20 +118,28 @@ class RunFolder:
         dataset, user_parts = replace(self.dataset, interactions=interactions), self.__dict__.get("user_parts")
         return RunFolder(self.recipe, self.folder, dataset, user_parts=user_parts)
 
-    def with_catalogue(self, dataset: Dataset, keywords: Keywords, split: Part) -> "RunFolder":
+    def with_catalogue(
+        self, dataset: Dataset, keywords: Keywords, before: Retrieval, states: Mapping[str, Tensor]
+    ) -> "RunFolder":
         """The same run with more items or other ones, which no model was trained on; what is loaded is shared.
 
         Args:
             dataset: The catalogue; it has the items of before at the same codes, and perhaps more.
             keywords: Stage 1's result for it.
-            split: Whose models answer.
+            before: Stage 2 as it answered until now.
+            states: Item id -> (d,) state of the items that joined, by which sequence models know their content.
         """
-        before, n_items = self.retrieval(split), len(dataset.items)
-        log = self.logs.get(split, self.dataset.interactions).with_items(n_items)
-        new = RunFolder(self.recipe, self.folder, dataset, {split: log}, self.notes, self.user_parts)
+        n_items = len(dataset.items)
+        logs = {split: log.with_items(n_items) for split, log in self.logs.items()}
+        new = RunFolder(self.recipe, self.folder, dataset, logs, self.notes, self.user_parts)
         new.__dict__["keywords"] = keywords
-        new.encoder = self.encoder
-        retrieval = Retrieval(before.train.with_items(n_items), before.neighbours, before.settings)
+
+        def encoder(split: Part, name: EncoderName | None = None, refit: bool = False) -> Encoder:
+            return for_catalogue(self.encoder(split, name, refit), dataset.items, states)
+
+        new.encoder = cache(encoder)
+        soft = before.soft and before.soft.with_encoders(lambda one: for_catalogue(one, dataset.items, states), n_items)
+        retrieval = Retrieval(before.train.with_items(n_items), before.neighbours, before.settings, soft)
         retrieval.__dict__["past"] = before.past  # it knows of times and users, to which no item is added
 
         def same(split: Part, variant: str = "whole") -> Retrieval:
@@ -238,7 +248,9 @@ class RunFolder:
     def _encoder(self, split: Part, name: EncoderName | None = None, refit: bool = False) -> Encoder:
         """The sequence model of that name, stage 2's where None."""
         part = self.encoder_part(split, name or self.recipe.retrieve.encoder, refit and split != EVERYTHING)
-        return Encoder.load(self.finished(part), self.recipe.runtime.device)
+        encoder = Encoder.load(self.finished(part), self.recipe.runtime.device)
+        items = self.dataset.items
+        return for_catalogue(encoder, items, load_states(self.folder)) if len(items) > encoder.n_items else encoder
 
     def _retrieval(self, split: Part, variant: str = "whole") -> Retrieval:
         settings = variant_named(variant).retrieval_settings(self.recipe.retrieve)

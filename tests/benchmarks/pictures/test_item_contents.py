@@ -21,7 +21,7 @@ from tiny import tiny_mllm
 
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.sequence.content_sasrec import whitened
+from mmsrarec.models.sequence.whitening import whitened
 from mmsrarec.recommend.settings import RecommendSettings
 
 COLOURS = ("red", "blue", "green", "white")

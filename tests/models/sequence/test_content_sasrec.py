@@ -11,7 +11,8 @@ from torch import Tensor
 from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.data.splits import leave_one_out, queries_at
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.sequence.content_sasrec import ContentSASRec, whitened
+from mmsrarec.models.sequence.content_sasrec import ContentSASRec
+from mmsrarec.models.sequence.whitening import whitened
 from mmsrarec.retrieve.encoder import Encoder, new_model
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
@@ -107,13 +108,3 @@ def test_equal_seeds_give_equal_models_and_content_is_asked_for() -> None:
         assert torch.equal(one, other)
     with pytest.raises(MmsrarecError, match="tell it their content"):
         train_encoder(interactions, nobody, short, 3)
-
-
-def test_whitening_keeps_what_there_is() -> None:
-    states = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)) @ torch.randn(3, 20)
-    found = whitened(states, 8)
-    assert found.shape == (50, 8)
-    torch.testing.assert_close(found[:, :3].T @ found[:, :3] / 50, torch.eye(3), atol=1e-4, rtol=0)
-    assert not found[:, 3:].any()
-    torch.testing.assert_close(whitened(states, 8), found)
-    assert not whitened(torch.ones(5, 4), 2).any()

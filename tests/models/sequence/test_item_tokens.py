@@ -11,8 +11,8 @@ from bodies import tiny_body
 from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.data.splits import leave_one_out, queries_at
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.sequence.content_sasrec import whitened
 from mmsrarec.models.sequence.item_tokens import MAX_PLAIN, ItemTokens
+from mmsrarec.models.sequence.whitening import whitened
 from mmsrarec.retrieve.encoder import Encoder, new_model
 from mmsrarec.retrieve.settings import ITEM_TOKENS, SPEEDER_STYLE, EncoderName, RetrieveSettings
 from mmsrarec.retrieve.training import _optimizer, _rate_share, train_encoder

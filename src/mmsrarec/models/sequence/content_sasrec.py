@@ -6,7 +6,6 @@ Shapes: n items, d dimensions of a backbone's states, k of the content, e of an 
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,26 +15,6 @@ from torch import Tensor, nn
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models.sequence.encoders import SASRec
-
-
-def whitened(states: Tensor, dims: int) -> Tensor:
-    """Reduce states to their first principal components, each of variance one.
-
-    Args:
-        states: (n, d) states of the backbone.
-        dims: k, the number of components.
-
-    Returns:
-        (n, k) float32 on the CPU; the last columns are zero where there are fewer components.
-    """
-    states = states.cpu().double()
-    centred = (states - states.mean(0)) / states.std(0, correction=0).clamp(min=1e-6)
-    svd = cast(tuple[Tensor, Tensor, Tensor], cast(Any, torch.linalg).svd(centred, full_matrices=False))
-    left_vectors, singular_values, _ = svd
-    n_components = min(dims, int((singular_values > 1e-6 * singular_values[:1].clamp(min=1e-12)).sum()))
-    components = left_vectors[:, :n_components] * len(states) ** 0.5
-    components = components * torch.where(components.sum(0) < 0, -1.0, 1.0)  # the sign of a component is arbitrary
-    return F.pad(components, (0, dims - n_components)).float()
 
 
 class KnownItems(nn.Module, ABC):

@@ -5,6 +5,7 @@ turn starts. The part of a candidate is short, because every candidate pays for 
 the model answers. Template and data are tokenised apart and joined as ids, so no item's text yields a special token.
 """
 
+import copy
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -23,6 +24,7 @@ from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES, UserPreference
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.soft.soft_sources import SoftSources
+from mmsrarec.recommend.soft.soft_token_map import SoftTokenMap
 from mmsrarec.retrieve.collaborative_context import rarity
 from mmsrarec.retrieve.signals.neighbour_votes import VOTE_LEVELS
 from mmsrarec.retrieve.signals.popularity_levels import WORDS
@@ -72,7 +74,12 @@ class Prompts:
         self._phrases: dict[str, list[int]] = {}
 
     def with_catalogue(
-        self, dataset: Dataset, keywords: Keywords, features: Mapping[int, Tensor], changed: Collection[int]
+        self,
+        dataset: Dataset,
+        keywords: Keywords,
+        features: Mapping[int, Tensor],
+        changed: Collection[int],
+        soft: SoftSources | None = None,
     ) -> "Prompts":
         """The same prompts for other items; the tokens of items that did not change are kept.
 
@@ -81,8 +88,13 @@ class Prompts:
             keywords: Of its items.
             features: As of the class.
             changed: Codes of items that are new or other than before.
+            soft: What soft tokens are made from.
         """
-        new = Prompts(self.mllm, dataset, keywords, features, self.settings)
+        mllm = self.mllm
+        if soft is not None and isinstance(mllm.soft_tokens, SoftTokenMap):
+            mllm = copy.copy(mllm)  # the weights are shared
+            mllm.soft_tokens = mllm.soft_tokens.for_sources(soft)
+        new = Prompts(mllm, dataset, keywords, features, self.settings, soft)
         new._items = {code: ids for code, ids in self._items.items() if code not in changed}
         new._phrases = self._phrases
         return new

@@ -5,7 +5,7 @@ A state holds, source after source, the user's state and the logarithm of the su
 Shapes: n items, k numbers of an item's vector over all sources, s sources, m histories.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -54,7 +54,7 @@ class SoftSource:
     @cached_property
     def scale(self) -> float:
         """The root mean square of the vectors of items that are not zero."""
-        norms = np.square(self.vectors).mean(axis=1)
+        norms = np.square(self.vectors[: self.encoder.n_trained]).mean(axis=1)
         return float(np.sqrt(norms[norms > 0].mean())) if norms.any() else 1.0
 
     def states(self, histories: Sequence[IntArray]) -> Float32Array:
@@ -64,11 +64,12 @@ class SoftSource:
             histories: m histories of item codes, oldest first.
 
         Returns:
-            (m, e + 1) states in the space of the vectors, and the logarithm of the sum of exponentiated scores.
+            (m, e + 1) states in the space of the vectors, and the logarithm of the sum of exponentiated scores. Items
+            that joined after the training do not count in it, so that they change nothing for the others.
         """
-        states = self.encoder.encode(histories) @ self.rotation
+        states, vectors = self.encoder.encode(histories) @ self.rotation, self.vectors[: self.encoder.n_trained]
         totals = [
-            np.logaddexp.reduce(states[begin : begin + BLOCK] @ self.vectors.T, axis=1)
+            np.logaddexp.reduce(states[begin : begin + BLOCK] @ vectors.T, axis=1)
             for begin in range(0, len(states), BLOCK)
         ]
         total = np.concatenate([*totals, np.zeros(0, dtype=np.float32)]).astype(np.float32)
@@ -108,6 +109,11 @@ class SoftSources:
         return tuple(source.encoder.settings.embedding_size for source in self.sources)
 
     @property
+    def n_trained(self) -> int:
+        """The number of items that the sources were trained with."""
+        return max(source.encoder.n_trained for source in self.sources)
+
+    @property
     def scales(self) -> tuple[float, ...]:
         """By what the vectors of each source are divided."""
         return tuple(source.scale for source in self.sources)
@@ -137,6 +143,17 @@ class SoftSources:
         """Each source aligned to the same source of other models (`SoftSource.aligned_to`)."""
         pairs = zip(self.sources, other.sources, strict=True)
         return replace(self, sources=tuple(own.aligned_to(theirs) for own, theirs in pairs))
+
+    def with_encoders(self, change: Callable[[Encoder], Encoder], n_items: int) -> "SoftSources":
+        """The same sources for a larger catalogue; in the control row, items that joined keep their own vectors.
+
+        Args:
+            change: Gives the sequence model that takes the place of each.
+            n_items: The number of items of the catalogue.
+        """
+        sources = tuple(replace(source, encoder=change(source.encoder)) for source in self.sources)
+        order = None if self.order is None else np.concatenate([self.order, np.arange(len(self.order), n_items)])
+        return SoftSources(sources, n_items, order)
 
     def shuffled(self, seed: int) -> "SoftSources":
         """The same with the vectors exchanged among the items: the control that says what the vectors tell."""

@@ -8,6 +8,7 @@ another size a soft token would be noise to the model.
 Shapes: m soft tokens, k numbers of an item's vector over all sources, s sources, d hidden size.
 """
 
+import copy
 from math import log
 from pathlib import Path
 from typing import cast
@@ -31,6 +32,7 @@ class SoftTokenMap(nn.Module):
         vectors: (2, n, k) the vectors of all items, and those of their content alone.
         scales: (k,) by what the vectors are divided.
         product_scales: (k,) by what the products are multiplied, so that they vary about as much.
+        n_trained: The number of items that the sources were trained with.
     """
 
     vectors: Tensor
@@ -64,11 +66,18 @@ class SoftTokenMap(nn.Module):
 
     def read_from(self, sources: SoftSources) -> None:
         """Read the vectors of items from other sources of the same sizes from now on."""
-        device = self.inner.weight.device
+        device, self.n_trained = self.inner.weight.device, sources.n_trained
         vectors = [torch.as_tensor(sources.vectors), torch.as_tensor(sources.cold_vectors)]
         self.vectors = torch.stack(vectors).float().to(device)
         repeats = zip(sources.scales, self.sizes, strict=True)
         self.scales = torch.cat([torch.full((size,), scale) for scale, size in repeats]).to(device)
+
+    def for_sources(self, sources: SoftSources) -> "SoftTokenMap":
+        """The same learned weights, which are shared, with the vectors of other sources of the same sizes."""
+        other = copy.copy(self)
+        other.__dict__["_buffers"] = dict(self.__dict__["_buffers"])
+        other.read_from(sources)
+        return other
 
     def forward(self, ids: Tensor, states: Tensor | None) -> Tensor:
         """Embed soft tokens.
@@ -89,7 +98,7 @@ class SoftTokenMap(nn.Module):
         is_candidate = (kind == SoftKind.CANDIDATE) | (kind == SoftKind.COLD_CANDIDATE)
         vectors = self.vectors[(kind == SoftKind.COLD_CANDIDATE).long(), torch.where(is_user, 0, code)]
         known = self._sums((vectors != 0).float()) > 0
-        n_items = self.vectors.shape[1]
+        n_items = self.n_trained
         if states is None:
             states = vectors.new_zeros(len(ids), sum(self.sizes) + len(self.sizes))
         parts = split_columns(states.float(), [size + 1 for size in self.sizes])

@@ -15,13 +15,17 @@ from mmsrarec.data.dataset import Dataset, Item
 from mmsrarec.models.vision import image_features
 from mmsrarec.rankers.ensemble.interleaved import PaddedCatalogue
 from mmsrarec.rankers.popularity import PopularityAsOf
+from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer
+from mmsrarec.recommend.soft.soft_sources import SoftSources
 from mmsrarec.runs.answers.generators import catalogue_generator
 from mmsrarec.runs.answers.questions import Questions
 from mmsrarec.runs.answers.reasons import Reasons
 from mmsrarec.runs.answers.without_model import NoPrompts, count_scorer
+from mmsrarec.runs.changes.joined_states import for_catalogue
 from mmsrarec.runs.recommender import Recommender
+from mmsrarec.runs.run_folder import RunFolder
 from mmsrarec.summarize.keywords import Keywords, Source
 
 
@@ -35,6 +39,8 @@ class JoinedItem:
         text_keywords: Keywords of its text.
         language: ISO 639.
         feature: (v, d) what the model sees of its picture; None without one.
+        state: (d,) what the untuned model makes of it, by which sequence models know it
+            (`recommend.ranking.item_states`); None where no sequence model of the run reads that.
     """
 
     item: Item
@@ -42,6 +48,7 @@ class JoinedItem:
     text_keywords: tuple[str, ...] = ()
     language: str = "en"
     feature: Tensor | None = None
+    state: Tensor | None = None
 
 
 def with_items(
@@ -70,25 +77,33 @@ def with_items(
         return new
     dataset = _dataset(recommender.dataset, changed, len(codes))
     keywords = _keywords(recommender.run_folder.keywords, changed, len(codes))
-    return _rebuilt(recommender, dataset, keywords, _prompts(recommender.prompts, dataset, keywords, changed), may)
+    states = {entry.item.item_id: entry.state for entry in joined if entry.state is not None}
+    run_folder = recommender.run_folder.with_catalogue(dataset, keywords, recommender.retrieval, states)
+    soft = run_folder.retrieval(recommender.split).soft
+    return _rebuilt(
+        recommender, run_folder, _prompts(recommender.prompts, dataset, keywords, changed, soft), may, states
+    )
 
 
 def _rebuilt(
-    recommender: Recommender, dataset: Dataset, keywords: Keywords, prompts: Prompts, available: np.ndarray
+    recommender: Recommender,
+    run_folder: RunFolder,
+    prompts: Prompts,
+    available: np.ndarray,
+    states: Mapping[str, Tensor],
 ) -> Recommender:
     """The recommender with another catalogue, whose costly parts are shared."""
-    new = copy.copy(recommender)
+    new, dataset, keywords = copy.copy(recommender), run_folder.dataset, run_folder.keywords
     new.__dict__.pop("shown_keywords", None)
     new.dataset, new.prompts, new.available = dataset, prompts, available
-    new.run_folder = recommender.run_folder.with_catalogue(dataset, keywords, recommender.split)
-    new.retrieval = new.run_folder.retrieval(new.split)
+    new.run_folder, new.retrieval = run_folder, run_folder.retrieval(new.split)
     batch = new.run_folder.recipe.runtime.score_tokens
     without_model = isinstance(prompts, NoPrompts)
     new.scorer = (
         count_scorer(new.retrieval.train) if without_model else MllmScorer("mmsrarec", prompts, new.retrieval, batch)
     )
     rankers = tuple(
-        replace(generator, items=len(dataset.items)) if isinstance(generator, PaddedCatalogue) else generator
+        _wider(generator, dataset.items, states) if isinstance(generator, PaddedCatalogue) else generator
         for generator in recommender.proposing
     )
     new.proposing = rankers
@@ -98,6 +113,15 @@ def _rebuilt(
     new.reasons = Reasons(dataset, keywords, prompts, batch)
     new.questions = Questions(dataset, recommender.questions.allow_seen)
     return new
+
+
+def _wider(generator: PaddedCatalogue, items: Sequence[Item], states: Mapping[str, Tensor]) -> PaddedCatalogue:
+    """A generator for more items; a sequence model that reads what items are ranks those with a state, too."""
+    ranker = generator.generator
+    if isinstance(ranker, SequenceRanker):
+        encoder = for_catalogue(ranker.encoder, items, states)
+        ranker = ranker if encoder is ranker.encoder else SequenceRanker.of(encoder)
+    return PaddedCatalogue(ranker, len(items))
 
 
 def _dataset(before: Dataset, changed: Mapping[int, JoinedItem], n_items: int) -> Dataset:
@@ -129,7 +153,13 @@ def _keywords(before: Keywords, changed: Mapping[int, JoinedItem], n_items: int)
     return Keywords(**{name: tuple(values) for name, values in rows.items()})
 
 
-def _prompts(before: Prompts, dataset: Dataset, keywords: Keywords, changed: Mapping[int, JoinedItem]) -> Prompts:
+def _prompts(
+    before: Prompts,
+    dataset: Dataset,
+    keywords: Keywords,
+    changed: Mapping[int, JoinedItem],
+    soft: SoftSources | None,
+) -> Prompts:
     """Prompts on the same model, with what was rendered of items that did not change."""
     if isinstance(before, NoPrompts):
         return replace(before, keywords=keywords)
@@ -137,4 +167,4 @@ def _prompts(before: Prompts, dataset: Dataset, keywords: Keywords, changed: Map
     features = {code: feature for code, feature in before.features.items() if code not in changed}
     if before.prompt_fields.pictures:
         features |= image_features.pool(seen, before.settings.visual_tokens)
-    return before.with_catalogue(dataset, keywords, features, changed)
+    return before.with_catalogue(dataset, keywords, features, changed, soft)
