@@ -61,9 +61,12 @@ def test_what_may_have_happened_is_not_done_twice() -> None:
 @pytest.mark.parametrize(("status", "kind"), [(429, BusyError), (503, UnavailableError)])
 def test_it_gives_up_after_the_last_try(status: int, kind: type[CallError]) -> None:
     replies = [(status, AT_ONCE, '{"detail": "64 questions wait"}')] * 2
-    with scripted(*replies) as server, Client(server.url, retries=1) as client:
-        with pytest.raises(kind, match="64 questions wait") as failure:
-            client.recommend(user="1")
+    with (
+        scripted(*replies) as server,
+        Client(server.url, retries=1) as client,
+        pytest.raises(kind, match="64 questions wait") as failure,
+    ):
+        client.recommend(user="1")
     assert (failure.value.status, len(server.asked)) == (status, 2)
 
 
@@ -95,6 +98,6 @@ def test_a_failure_has_the_servers_line_and_the_request_id() -> None:
 
 
 def test_an_answer_that_is_damaged_is_an_error() -> None:
-    with scripted((200, JSON, '{"run":')) as server, Client(server.url) as client:
-        with pytest.raises(NoAnswerError, match="damaged"):
-            client.run()
+    reply = (200, JSON, '{"run":')
+    with scripted(reply) as server, Client(server.url) as client, pytest.raises(NoAnswerError, match="damaged"):
+        client.run()

@@ -62,7 +62,9 @@ class ItemAsked(Asked):
         default="", description="what is said of it"
     )
     categories: Categories = Field(default_factory=list, description="from the widest to the narrowest")
-    picture: Base64Bytes | None = Field(default=None, description="the file of a picture, which JSON holds in base64; never an address")
+    picture: Base64Bytes | None = Field(
+        default=None, description="the file of a picture, which JSON holds in base64; never an address"
+    )
     in_stock: bool = Field(default=True, description="whether it may be recommended now")
 
 
