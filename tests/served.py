@@ -1,12 +1,17 @@
 """A server on the tests' finished run, called in this process, and small questions for it."""
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from fastapi import FastAPI
+from mmsrarec_client import Client
 from starlette.testclient import TestClient
 
 from mmsrarec.runs.recommender import Recommender
@@ -62,3 +67,49 @@ def called(settings: ServeSettings) -> Iterator[Served]:
     app = create_app(replace(settings), wait=True)
     with TestClient(app, "http://127.0.0.1", headers=headers, raise_server_exceptions=False) as client:
         yield Served(app, client)
+
+
+@dataclass
+class Running:
+    """A server on a port of this machine, in a thread.
+
+    Attributes:
+        url: Its address.
+        client: A client with its key.
+        app: The application behind it.
+    """
+
+    url: str
+    client: Client
+    app: FastAPI
+
+    @property
+    def service(self) -> Service:
+        return self.app.state.service
+
+    @property
+    def recommender(self) -> Recommender:
+        return self.service.run().recommender
+
+
+@contextmanager
+def listening(settings: ServeSettings) -> Iterator[Running]:
+    """A server that is ready and listens on a free port."""
+    app = create_app(settings, wait=True)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        until = time.monotonic() + 300
+        while not server.started:
+            assert thread.is_alive()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        try:
+            with Client(url, settings.key, retries=0) as client:
+                yield Running(url, client, app)
+        finally:
+            server.should_exit = True
+            thread.join(60)

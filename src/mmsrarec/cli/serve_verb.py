@@ -7,6 +7,7 @@ import typer
 from mmsrarec.cli.app import verb
 from mmsrarec.cli.options import Data, Device, RunFolder
 from mmsrarec.errors import MissingDependencyError
+from mmsrarec.serve.settings import STATE_VARIABLE, ServeSettings, key_from_environment
 
 
 @verb("serve")
@@ -20,6 +21,7 @@ def serve(
         str | None,
         typer.Option(
             metavar="FILE|URL",
+            envvar=STATE_VARIABLE,
             help="Where events and items are kept: a file of SQLite, RUN.state.sqlite "
             "unless given, or postgresql://...",
         ),
@@ -30,8 +32,6 @@ def serve(
     batch: Annotated[int, typer.Option(min=1, help="Questions that the model is asked at once, at most.")] = 8,
 ) -> dict[str, Any]:
     """Answer over HTTP: recommendations, reranking, events, items that join; until it is stopped."""
-    from mmsrarec.serve.settings import ServeSettings, key_from_environment
-
     settings = ServeSettings(run, state, data, device, host, port, key=key_from_environment(), queue=queue, batch=batch)
     try:
         from mmsrarec.serve.app.server import serve as serve_until_stopped

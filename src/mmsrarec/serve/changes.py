@@ -85,8 +85,9 @@ class Changes:
         """
         self.service.run()
         receipt = await self.service.forget_user(user)
+        wiped = await asyncio.to_thread(erasing.wipe, self.service.state.engine)  # first: the run may refuse
         in_run, notes = await self._with_worker(lambda: self._erase_from_runs(user, f"erased-{receipt.receipt}"))
-        if not await asyncio.to_thread(erasing.wipe, self.service.state.engine):
+        if not wiped:
             notes.append("another process reads the state: erased rows leave its files once it is closed")
         return ErasureAnswered(
             receipt=receipt.receipt,

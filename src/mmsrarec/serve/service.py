@@ -133,14 +133,19 @@ class Service:
                 self._store(digest, body.user, answer)
         return answer.model_copy(update={"cached": stored_body is not None})
 
-    async def rerank(self, body: reranking.RerankAsked) -> reranking.RerankAnswered:
-        """Documents by how relevant they are to a user, a history or a text."""
+    async def rerank(self, body: reranking.RerankAsked, newest_first: bool = False) -> reranking.RerankAnswered:
+        """Documents by how relevant they are to a user, a history or a text.
+
+        Args:
+            body: The query and the documents.
+            newest_first: Whether the item ids of the query stand newest first.
+        """
         served = self.run()
         user = documents.user_of(body)
         state = NOBODY if user is None else await self.user_state(user)
         if user is not None and user not in served.recommender.dataset.user_code and not state.n_events:
             user = None
-        return await self.with_model(lambda served: documents.rerank(served, body, user, state))
+        return await self.with_model(lambda served: documents.rerank(served, body, user, state, newest_first))
 
     async def similar(self, body: recommending.SimilarAsked) -> recommending.SimilarAnswered:
         """The items nearest to each of some items."""

@@ -8,6 +8,10 @@ from mmsrarec.errors import MmsrarecError
 
 KEY_VARIABLE = "MMSRAREC_KEY"
 """The environment variable with the key that callers must send."""
+KEY_FILE_VARIABLE = f"{KEY_VARIABLE}_FILE"
+"""The environment variable that names a file with the key, as secrets of containers come."""
+STATE_VARIABLE = "MMSRAREC_STATE"
+"""The environment variable with the place of the state, for URLs whose password no list of processes should show."""
 MIN_KEY_LENGTH = 16
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -70,5 +74,15 @@ class ServeSettings:
 
 
 def key_from_environment() -> str | None:
-    """The key, where one is set."""
-    return os.environ.get(KEY_VARIABLE) or None
+    """The key, where one is set or a file holds it.
+
+    Raises:
+        MmsrarecError: The file cannot be read.
+    """
+    key, file = os.environ.get(KEY_VARIABLE), os.environ.get(KEY_FILE_VARIABLE)
+    if key or not file:
+        return key or None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        raise MmsrarecError(f"no key can be read from {file}, which {KEY_FILE_VARIABLE} names") from None

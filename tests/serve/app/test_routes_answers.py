@@ -116,6 +116,15 @@ def test_a_query_may_list_items(server: Served, query: object) -> None:
     assert all(one["document"]["text"] for one in answer["results"])
 
 
+@pytest.mark.parametrize("query", ['["003", "002", "001"]', ["003", "002", "001"], "003,002,001"])
+def test_a_query_may_list_items_newest_first(server: Served, query: object) -> None:
+    body = {"documents": ["010", "011", "012", "013"]}
+    turned = server.ok("POST", "/v1/rerank?newest_first=true", body | {"query": query})
+    oldest_first = server.ok("POST", "/v1/rerank", body | {"query": ["001", "002", "003"]})
+    assert turned["results"] == oldest_first["results"]
+    assert turned["results"] != server.ok("POST", "/v1/rerank", body | {"query": query})["results"]
+
+
 def test_texts_are_ranked_by_their_words(server: Served) -> None:
     texts = ["a wooden spoon", "a red mug of clay", "the mug", ""]
     answer = server.ok("POST", "/v1/rerank", {"query": "red mugs", "documents": texts})

@@ -5,6 +5,7 @@ erased since it was trained. Codes of other users do not change, so every part s
 """
 
 import json
+import os
 import shutil
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from mmsrarec.core.files import atomic_write, link_or_copy
 from mmsrarec.data.identity import LOG, KeptLog
 from mmsrarec.data.split_file import KEPT, save_parts, saved_parts
 from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT
+from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.registry.registry import make_row
 from mmsrarec.retrieve.neighbours import INDEX_FILE, Neighbours
 from mmsrarec.runs.fitted_rankers import ranker_key, served_source
@@ -58,9 +60,16 @@ def erase_user(folder: Path, user: str, placeholder: str) -> Erasure:
         placeholder: What stands in the place of the id, which has no interactions.
 
     Raises:
-        MmsrarecError: There is no finished run, or another process works in it.
+        MmsrarecError: There is no finished run, another process works in it, or it cannot be written though it names
+            the user.
     """
     RunFolder.open(folder)  # it is whole, or an error says so
+    if not any(_splits_of(place, user) for place in _runs_in(folder)):
+        return Erasure(False)  # nothing to write: a run that is only for reading is well then
+    if not os.access(folder, os.W_OK):
+        raise MmsrarecError(
+            f"the run {folder.name} names this user and cannot be written: make its folder writable, and erase again"
+        )
     with locked(folder, "erasing a user from"):
         erasures = [_erase(place, user, placeholder) for place in _runs_in(folder)]
         present = [erasure for erasure in erasures if erasure.was_there]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from mmsrarec.serve.app.responses import RESPONSES
 from mmsrarec.serve.app.server_metrics import Metrics
@@ -24,6 +24,9 @@ async def metrics_of(request: Request) -> Metrics:
 
 ServiceOf = Annotated[Service, Depends(service_of)]
 MetricsOf = Annotated[Metrics, Depends(metrics_of)]
+NewestFirst = Annotated[
+    bool, Query(description="whether the item ids of the query stand newest first, for clients that cannot turn them")
+]
 
 
 @router.post("/recommend")
@@ -37,9 +40,11 @@ async def recommend(
 
 
 @router.post("/rerank")
-async def rerank(body: reranking.RerankAsked, service: ServiceOf) -> reranking.RerankAnswered:
+async def rerank(
+    body: reranking.RerankAsked, service: ServiceOf, newest_first: NewestFirst = False
+) -> reranking.RerankAnswered:
     """Documents by relevance, in the shape of Jina and Cohere."""
-    return await service.rerank(body)
+    return await service.rerank(body, newest_first)
 
 
 @router.post("/similar")

@@ -19,11 +19,13 @@ async def changes_of(request: Request) -> Changes:
 
 
 ChangesOf = Annotated[Changes, Depends(changes_of)]
-IdInPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_CONTROLS)]
+IdInPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_CONTROLS, description="the id")]
 Words = Annotated[
     str, Query(max_length=200, pattern=NO_NUL, description="words that title, keywords or categories hold")
 ]
-Category = Annotated[str | None, Query(min_length=1, max_length=200, pattern=NO_NUL)]
+Category = Annotated[
+    str | None, Query(min_length=1, max_length=200, pattern=NO_NUL, description="only items of this category")
+]
 
 
 @router.post("/events", tags=["events"])
@@ -37,8 +39,8 @@ async def items(
     service: ServiceOf,
     q: Words = "",
     category: Category = None,
-    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="items to leave out first")] = 0,
+    limit: Annotated[int, Query(ge=1, le=100, description="how many items")] = 20,
 ) -> changing.ItemsAnswered:
     """A part of the catalogue, the items that are chosen most often first."""
     return await service.search(q, category, offset, limit)

@@ -30,7 +30,9 @@ def user_of(body: RerankAsked) -> str | None:
     return text if 0 < len(text) <= MAX_ID_LENGTH and text.isprintable() else None
 
 
-def rerank(served: ServedRun, body: RerankAsked, user: str | None, state: UserState = NOBODY) -> RerankAnswered:
+def rerank(
+    served: ServedRun, body: RerankAsked, user: str | None, state: UserState = NOBODY, newest_first: bool = False
+) -> RerankAnswered:
     """The documents, the most relevant first.
 
     Args:
@@ -38,8 +40,9 @@ def rerank(served: ServedRun, body: RerankAsked, user: str | None, state: UserSt
         body: What was sent.
         user: The user that the query names; None where it names none that is known.
         state: What the state knows of the user.
+        newest_first: Whether the item ids of the query stand newest first.
     """
-    history = [] if user is not None else _history(served, body.query)
+    history = [] if user is not None else _history(served, body.query, newest_first)
     query = served.query(user, state, history)
     resolved = [_resolved(served, document) for document in body.documents]
     codes, texts = [code for code, _ in resolved], [text for _, text in resolved]
@@ -73,7 +76,13 @@ def rerank(served: ServedRun, body: RerankAsked, user: str | None, state: UserSt
     return RerankAnswered(model=body.model or MODEL, results=results, usage=Usage(total_tokens=0), meta=meta)
 
 
-def _history(served: ServedRun, query: str | list[str]) -> list[str]:
+def _history(served: ServedRun, query: str | list[str], newest_first: bool) -> list[str]:
+    """The newest item ids that a query lists, oldest first."""
+    ids = _listed_ids(served, query)
+    return (ids[::-1] if newest_first else ids)[-MAX_HISTORY:]
+
+
+def _listed_ids(served: ServedRun, query: str | list[str]) -> list[str]:
     """The item ids that a query lists; a text lists some where at least one of its parts is an item."""
     if not isinstance(query, str):
         return query
@@ -81,7 +90,7 @@ def _history(served: ServedRun, query: str | list[str]) -> list[str]:
     if query.strip() in known:
         return [query.strip()]
     for parts in (_json_ids(query), query.split(","), query.split()):
-        ids = [part.strip() for part in parts if part.strip()][-MAX_HISTORY:]
+        ids = [part.strip() for part in parts if part.strip()]
         if any(part in known for part in ids):
             return ids
     return []

@@ -39,7 +39,7 @@ class EventAsked(Asked):
 class EventBatch(Asked):
     """Several events; they are kept all or none."""
 
-    events: list[EventAsked] = Field(min_length=1, max_length=MAX_EVENTS)
+    events: list[EventAsked] = Field(min_length=1, max_length=MAX_EVENTS, description="what users did")
 
 
 class EventsAnswered(Answered):
@@ -55,17 +55,23 @@ class ItemAsked(Asked):
 
     model_config = ConfigDict(json_schema_extra={"examples": [ITEM_EXAMPLE]})
 
-    title: Annotated[str, StringConstraints(max_length=MAX_TITLE, pattern=NO_NUL)] = ""
-    text: Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=NO_NUL)] = ""
-    categories: Categories = Field(default_factory=list)
-    picture: Base64Bytes | None = Field(default=None, description="the bytes of the file in base64, never an address")
-    in_stock: bool = True
+    title: Annotated[str, StringConstraints(max_length=MAX_TITLE, pattern=NO_NUL)] = Field(
+        default="", description="its name for shoppers"
+    )
+    text: Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=NO_NUL)] = Field(
+        default="", description="what is said of it"
+    )
+    categories: Categories = Field(default_factory=list, description="from the widest to the narrowest")
+    picture: Base64Bytes | None = Field(
+        default=None, description="the file of a picture, which JSON holds in base64; never an address"
+    )
+    in_stock: bool = Field(default=True, description="whether it may be recommended now")
 
 
 class ItemPatch(Asked):
     """What changes of an item without reading it anew."""
 
-    in_stock: bool
+    in_stock: bool = Field(description="whether it may be recommended now")
 
 
 class ItemAnswered(Answered):
@@ -92,8 +98,8 @@ class ItemsAnswered(Answered):
 class UserKeywords(Asked):
     """Keywords that stay with a user until they are changed; a question's own are added to them."""
 
-    more: Keywords = Field(default_factory=list)
-    less: Keywords = Field(default_factory=list)
+    more: Keywords = Field(default_factory=list, description="keywords that are asked for")
+    less: Keywords = Field(default_factory=list, description="keywords that are to be spared")
 
 
 class UserEvent(Answered):

@@ -61,6 +61,6 @@ class Asked(BaseModel):
 
 
 class Answered(BaseModel):
-    """An answer."""
+    """An answer; its description requires every field, as every field comes."""
 
-    model_config = ConfigDict(allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False, json_schema_serialization_defaults_required=True)

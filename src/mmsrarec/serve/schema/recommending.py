@@ -129,8 +129,8 @@ class SimilarAsked(Asked):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": ["12"], "k": 5}]})
 
-    items: list[Id] = Field(min_length=1, max_length=100)
-    k: Count = 10
+    items: list[Id] = Field(min_length=1, max_length=100, description="item ids")
+    k: Count = Field(default=10, description="how many near items of each")
 
 
 class SimilarItem(Answered):

@@ -36,7 +36,7 @@ class RerankAsked(BaseModel):
     top_n: int | None = Field(
         default=None, strict=True, ge=0, le=MAX_DOCUMENTS, description="how many results; 0 or none: all"
     )
-    return_documents: bool = False
+    return_documents: bool = Field(default=False, description="whether results repeat the texts")
 
 
 class RerankResult(Answered):
