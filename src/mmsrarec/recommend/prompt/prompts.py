@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
+from mmsrarec.core.late import Late
 from mmsrarec.data.dataset import Dataset, FloatArray
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
@@ -47,7 +48,6 @@ class Prompts:
     """Renders the prompts of a catalogue. The tokens of an item are computed once and cached.
 
     Attributes:
-        mllm: The language model that reads the prompts.
         dataset: The catalogue.
         keywords: The item summaries of stage 1.
         features: Item code to the (v, d) visual tokens of its picture.
@@ -58,7 +58,7 @@ class Prompts:
 
     def __init__(
         self,
-        mllm: Mllm,
+        mllm: Mllm | Late[Mllm],
         dataset: Dataset,
         keywords: Keywords,
         features: Mapping[int, Tensor],
@@ -66,10 +66,20 @@ class Prompts:
         soft: SoftSources | None = None,
     ):
         self.soft = soft
-        self.mllm, self.dataset, self.keywords, self.features = mllm, dataset, keywords, features
+        self._mllm, self.dataset, self.keywords, self.features = mllm, dataset, keywords, features
         self.settings, self.prompt_fields = settings, settings.prompt_fields
         self._items: dict[int, list[int]] = {}
         self._phrases: dict[str, list[int]] = {}
+
+    @property
+    def mllm(self) -> Mllm:
+        """The language model that reads the prompts; it is loaded when it is first needed."""
+        return self._mllm.get() if isinstance(self._mllm, Late) else self._mllm
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the language model is loaded."""
+        return not isinstance(self._mllm, Late) or self._mllm.is_made
 
     def with_catalogue(
         self, dataset: Dataset, keywords: Keywords, features: Mapping[int, Tensor], changed: Collection[int]
@@ -82,7 +92,7 @@ class Prompts:
             features: As of the class.
             changed: Codes of items that are new or other than before.
         """
-        new = Prompts(self.mllm, dataset, keywords, features, self.settings)
+        new = Prompts(self._mllm, dataset, keywords, features, self.settings)
         new._items = {code: ids for code, ids in self._items.items() if code not in changed}
         new._phrases = self._phrases
         return new
