@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,7 +32,7 @@ from startup import free_port
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SIZE = {"width": 1280, "height": 860}
 MAX_SECONDS, MAX_CLICKS = 300.0, 5
-DEMO_PORT = 8000
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 PATIENCE = 3600
 """Seconds after which a start is given up."""
 CACHES = {"XDG_CACHE_HOME": "cache", "PIP_CACHE_DIR": "pip", "HF_HOME": "hub", "MMSRAREC_CACHE": "models"}
@@ -51,34 +52,35 @@ def started(command: list[str], folder: Path, environment: dict[str, str]) -> It
         process.wait(60)
 
 
-def finished_run(run: Path, folder: Path) -> tuple[list[str], dict[str, str], int]:
-    """How a server of a finished run is started: the command line, its environment, the port."""
-    port = free_port()
-    command = [sys.executable, "-m", "mmsrarec", "serve", str(run.absolute()), "--port", str(port)]
-    return [*command, "--state", str(folder / "state.sqlite")], dict(os.environ), port
+def finished_run(run: Path, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """How a server of a finished run is started: the command line, and its environment."""
+    command = [sys.executable, "-m", "mmsrarec", "serve", str(run.absolute()), "--port", str(free_port())]
+    return [*command, "--state", str(folder / "state.sqlite")], dict(os.environ)
 
 
-def fresh_demo(checkout: Path, folder: Path, make: list[str]) -> tuple[list[str], dict[str, str], int]:
+def fresh_demo(checkout: Path, folder: Path, make: list[str]) -> tuple[list[str], dict[str, str]]:
     """How the demo is made from nothing, as `finished_run`."""
     for name in CACHES.values():
         (folder / name).mkdir()
     own = {name: str(folder / place) for name, place in CACHES.items()}
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTHONPATH")} | own
     commands = f'git clone --quiet "$0" checkout && cd checkout && exec make demo {" ".join(make)}'
-    return ["sh", "-c", commands, str(checkout.absolute())], environment, DEMO_PORT
+    return ["sh", "-c", commands, str(checkout.absolute())], environment
 
 
-def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the address answers."""
-    until = time.monotonic() + PATIENCE
+def page_of(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until the output names the address of the page, and the address answers."""
+    until, said = time.monotonic() + PATIENCE, ""
     while time.monotonic() < until:
+        said = log.read_text(errors="replace")
         if process.poll() is not None:
-            raise SystemExit(f"it ended with exit code {process.poll()}:\n{log.read_text(errors='replace')[-2000:]}")
-        with contextlib.suppress(httpx2.HTTPError):
-            httpx2.get(f"{address}/health/live")
-            return
+            raise SystemExit(f"it ended with exit code {process.poll()}:\n{said[-2000:]}")
+        if found := ADDRESS.findall(said):
+            with contextlib.suppress(httpx2.HTTPError):
+                httpx2.get(f"{found[-1]}/health/live")
+                return found[-1]
         time.sleep(0.05)
-    raise SystemExit(f"nothing answered at {address}")
+    raise SystemExit(f"no page answered within {PATIENCE} seconds:\n{said[-2000:]}")
 
 
 def visit(page: Page, address: str) -> dict[str, Any]:
@@ -124,12 +126,11 @@ def main() -> int:
         )
         begin = time.perf_counter()
         if arguments.fresh:
-            command, environment, port = fresh_demo(arguments.fresh, folder, arguments.make)
+            command, environment = fresh_demo(arguments.fresh, folder, arguments.make)
         else:
-            command, environment, port = finished_run(arguments.run, folder)
+            command, environment = finished_run(arguments.run, folder)
         process = stack.enter_context(started(command, folder, environment))
-        address = f"http://127.0.0.1:{port}"
-        wait_for(address, process, folder / "log")
+        address = page_of(process, folder / "log")
         answered = time.perf_counter() - begin
         page = browser.new_page(viewport=SIZE)
         found = visit(page, address)

@@ -1,4 +1,4 @@
-"""Everybody can use the pages: axe-core finds nothing serious in any of them, and the keyboard reaches every control."""
+"""Everybody can use the pages: axe-core finds nothing serious in any, and the keyboard reaches every control."""
 
 from typing import Any
 from urllib.parse import urlencode

@@ -27,31 +27,23 @@ def test_striking_one_of_its_keywords_has_an_effect(server: Served) -> None:
 
 def test_a_rarer_keyword_tells_more(server: Served) -> None:
     served = server.service.run()
-    count = {
-        word: sum(word in words for words in served.recommender.shown_keywords)
-        for word in set().union(*served.recommender.shown_keywords)
-    }
-    code = max(
-        range(len(served.recommender.shown_keywords)),
-        key=lambda one: len({count[w] for w in served.recommender.shown_keywords[one]}),
-    )
+    words_of = served.recommender.shown_keywords
+    count = {word: sum(word in words for words in words_of) for word in set().union(*words_of)}
+    code = max(range(len(words_of)), key=lambda one: len({count[w] for w in words_of[one]}))
     shown = [count[one.word] for one in profile(served, [code], 0, Visit())]
     assert shown == sorted(shown)
 
 
 def test_a_newer_choice_tells_more(server: Served) -> None:
     served = server.service.run()
-    codes = [code for code, words in enumerate(served.recommender.shown_keywords) if words][:2]
-    old, new = (
-        codes
-        if served.recommender.shown_keywords[codes[0]] != served.recommender.shown_keywords[codes[1]]
-        else (codes[0], codes[0])
-    )
+    words_of = [set(words) for words in served.recommender.shown_keywords]
+    codes = [code for code, words in enumerate(words_of) if words][:2]
+    old, new = codes if words_of[codes[0]] != words_of[codes[1]] else (codes[0], codes[0])
 
     def share(word: str, order: list[int]) -> float:
         return next(one.share for one in profile(served, order, 0, Visit()) if one.word == word)
 
-    for word in set(served.recommender.shown_keywords[new]) - set(served.recommender.shown_keywords[old]):
+    for word in words_of[new] - words_of[old]:
         assert share(word, [old, new]) >= share(word, [new, old])
 
 
