@@ -119,7 +119,7 @@ class Recommender:
         else:
             prompts = run_folder.tuned(catalogue.split, run_folder.served, late=True)
         recommender = cls(run_folder, catalogue.split, prompts, available=catalogue.available)
-        if recommender.asks_model:
+        if recommender.answering.asks_model:
             _ = prompts.mllm
         return recommender
 
@@ -323,16 +323,7 @@ class Recommender:
     @property
     def block_size(self) -> int:
         """How many of many users are answered together."""
-        return block_size(len(self.dataset.items), self.asks_model)
-
-    @property
-    def asks_model(self) -> bool:
-        """Whether the language model has a part in ranking for somebody with a history.
-
-        Where it has none, `load` leaves it out until it is first needed: to explain an item, or to rank for somebody
-        of whom nothing is known.
-        """
-        return not isinstance(self.prompts, NoPrompts) and (self.fusion is None or self.fusion.uses_lm)
+        return block_size(len(self.dataset.items), self.answering.asks_model)
 
     def explain(
         self,
