@@ -1,6 +1,7 @@
 """Load a program of benchmarks/ as a module, for the tests of what it counts."""
 
 import importlib.util
+from pathlib import Path
 from types import ModuleType
 
 from paths import TESTS
@@ -9,7 +10,7 @@ FOLDER = TESTS.parent / "benchmarks"
 
 
 def load_benchmark(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{name}_benchmark", FOLDER / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"{Path(name).name}_benchmark", FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

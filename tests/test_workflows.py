@@ -102,6 +102,14 @@ def test_the_makefile_has_a_target_for_what_the_documents_name(target: str) -> N
     assert f" {target} " in makefile[makefile.index(".PHONY") : makefile.index(".DELETE_ON_ERROR")]
 
 
+def test_the_demo_installs_what_its_page_needs_and_no_tools_of_development() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(r"^demo: \$\(VENV\)/\.use$", makefile, re.MULTILINE)
+    found = re.search(r"^\$\(VENV\)/\.use:.*\n\t\$\(PIP\) -e '\.\[([\w,]+)\]'", makefile, re.MULTILINE)
+    assert found is not None
+    assert set(found[1].split(",")) == {"mllm", "baselines", "serve"}
+
+
 def test_every_make_target_of_the_documents_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     documents = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "release.md", *(ROOT / ".github").rglob("*.md")]

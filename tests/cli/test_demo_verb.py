@@ -1,6 +1,7 @@
 """The demo hands on what is asked, and starts the server only where there is one and somebody can look at it."""
 
 import json
+import socket
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -11,6 +12,8 @@ import pytest
 from mmsrarec.cli import commands, demo_verb
 from mmsrarec.cli.app import app
 
+PORTS = (0,)
+"""Always free: the system chooses."""
 QUICK, FULL = SimpleNamespace(recipe="demo"), SimpleNamespace(recipe="sample")
 
 
@@ -37,6 +40,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     served: list[list[str]] = []
     monkeypatch.setattr(demo_verb, "can_serve", lambda: True)
     monkeypatch.setattr(demo_verb, "call", lambda line: served.append(line) or 0)
+    monkeypatch.setattr(demo_verb, "PORTS", PORTS)
     return served
 
 
@@ -52,8 +56,23 @@ def test_the_small_demo_and_the_whole_one_have_folders_of_their_own(calls: list[
 
 def test_the_server_starts_behind_the_printed_table(served: list[list[str]], capsys: pytest.CaptureFixture) -> None:
     assert commands.call(["demo"]) == 0
-    assert served == [["serve", "runs/demo"]]
-    assert "page: mmsrarec serve runs/demo" in capsys.readouterr().out
+    assert served == [["serve", "runs/demo", "--port", "0"]]
+    assert "page: http://127.0.0.1:0" in capsys.readouterr().out
+
+
+def test_the_page_is_at_a_port_that_is_free(served: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken, wanted = other.getsockname()[1], free.getsockname()[1]
+        free.close()
+        monkeypatch.setattr(demo_verb, "PORTS", (taken, wanted))
+        assert demo_verb.free_port() == wanted
+        assert commands.call(["demo"]) == 0
+        assert served == [["serve", "runs/demo", "--port", str(wanted)]]
+        monkeypatch.setattr(demo_verb, "PORTS", (taken,))
+        assert demo_verb.free_port() == taken
 
 
 @pytest.mark.parametrize(("line", "ci"), [(["--no-serve"], ""), (["--json"], ""), ([], "true")])
@@ -70,7 +89,7 @@ def test_the_server_does_not_start_where_nobody_looks(
 def test_it_starts_in_ci_where_that_is_asked_for(served: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     assert commands.call(["demo", "--serve"]) == 0
-    assert served == [["serve", "runs/demo"]]
+    assert served == [["serve", "runs/demo", "--port", "0"]]
 
 
 def test_the_exit_code_is_that_of_the_server(served: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,6 +163,21 @@ def test_the_language_model_is_asked_where_it_counts(
     assert asked  # of somebody without a history candidate generators know nothing
 
 
+@pytest.mark.parametrize("uses_lm", [True, False])
+def test_the_language_model_is_loaded_with_the_run_only_where_it_ranks(
+    fused: Path, monkeypatch: pytest.MonkeyPatch, uses_lm: bool
+) -> None:
+    monkeypatch.setattr(Fusion, "uses_lm", property(lambda self: uses_lm))
+    monkeypatch.setattr(Fusion, "improves", property(lambda self: True))
+    recommender = Recommender.load(fused)
+    assert recommender.answering.asks_model == recommender.prompts.has_model == uses_lm
+    if not uses_lm:
+        assert len(recommender.recommend(user=recommender.dataset.user_ids[5], k=2)) == 2
+        assert not recommender.prompts.has_model
+        assert recommender.explain(item="001", user=recommender.dataset.user_ids[5]).reasons
+        assert recommender.prompts.has_model
+
+
 def test_a_wish_counts_where_the_language_model_has_no_weight(fused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recommender, found = answers(fused, True, monkeypatch)
     assert recommender.fusion is not None

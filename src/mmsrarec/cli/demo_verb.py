@@ -1,6 +1,7 @@
 """The verb that shows the whole method on a drawn catalogue, and then the page to look at it."""
 
 import os
+import socket
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,8 @@ from mmsrarec.core.progress import Progress
 SERVE = "serve"
 """The verb that serves a run, where this installation has it."""
 SERVER_PACKAGE = "fastapi"
+HOST, PORTS = "127.0.0.1", range(8000, 8020)
+"""Where the page is shown: at the first port that nobody listens on."""
 LINE_SECONDS = 4.0
 
 
@@ -22,10 +25,25 @@ def can_serve() -> bool:
     return any(command.name == SERVE for command in app.registered_commands) and find_spec(SERVER_PACKAGE) is not None
 
 
-def serve_page(answer: Any) -> None:
-    """Start the server of the demo's run, where the answer says so."""
-    if isinstance(answer, dict) and "page" in answer and (code := call([SERVE, str(answer["run"])])):  # pyright: ignore
-        raise typer.Exit(code)
+def free_port() -> int:
+    """The first of `PORTS` that nobody listens on; the first one where all are taken, so that the server says so."""
+    for port in PORTS:
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that was left a moment ago is free
+            try:
+                one.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    return PORTS[0]
+
+
+def serve_page(answer: dict[str, Any]) -> None:
+    """Start the server of the demo's run, where the answer names a page."""
+    if "page" in answer:
+        port = str(answer["page"]).rpartition(":")[2]
+        if code := call([SERVE, str(answer["run"]), "--port", port]):
+            raise typer.Exit(code)
 
 
 @verb("demo", after=serve_page)
@@ -55,4 +73,4 @@ def demo(
     run, source = out or Path("runs") / size.recipe, data or Path("data") / size.recipe
     answer = do(size, run, source, Progress(every=LINE_SECONDS), overrides)
     wanted = serve if serve is not None else not os.environ.get("CI")
-    return answer | ({"page": f"mmsrarec {SERVE} {run}"} if wanted and can_serve() else {})
+    return answer | ({"page": f"http://{HOST}:{free_port()}"} if wanted and can_serve() else {})

@@ -35,8 +35,9 @@ def serve(
     settings = ServeSettings(run, state, data, device, host, port, key=key_from_environment(), queue=queue, batch=batch)
     try:
         from mmsrarec.serve.app.server import serve as serve_until_stopped
+
+        serve_until_stopped(settings)
     except ModuleNotFoundError as missing:
         hint = "pip install 'mmsrarec[mllm,serve]'"
         raise MissingDependencyError(f"a server needs the package {missing.name}: {hint}") from None
-    serve_until_stopped(settings)
     return {"run": run, "stopped": True}

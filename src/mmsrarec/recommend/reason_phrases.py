@@ -24,7 +24,7 @@ ENGLISH: Mapping[str, str] = {
     "people": "people with a history like yours chose it",
     "sequence": "it often comes next after a history like yours",
     "soft_history": "people who had {} often choose it",
-    "content": "what it is fits what you had",
+    "content": "it is like what you had",
     "comma": ", ",
 }
 PHRASES: Mapping[str, Mapping[str, str]] = {

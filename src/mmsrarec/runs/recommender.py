@@ -117,8 +117,11 @@ class Recommender:
         if is_without_model(run_folder.folder, adapter_part(catalogue.split, run_folder.served)):
             prompts = no_prompts(run_folder)
         else:
-            prompts = run_folder.tuned(catalogue.split, run_folder.served)
-        return cls(run_folder, catalogue.split, prompts, available=catalogue.available)
+            prompts = run_folder.tuned(catalogue.split, run_folder.served, late=True)
+        recommender = cls(run_folder, catalogue.split, prompts, available=catalogue.available)
+        if recommender.answering.asks_model:
+            _ = prompts.mllm
+        return recommender
 
     @overload
     def recommend(  # pyright: ignore[reportOverlappingOverload]  # without arguments both refuse
@@ -320,8 +323,7 @@ class Recommender:
     @property
     def block_size(self) -> int:
         """How many of many users are answered together."""
-        asks_model = not isinstance(self.prompts, NoPrompts) and (self.fusion is None or self.fusion.uses_lm)
-        return block_size(len(self.dataset.items), asks_model)
+        return block_size(len(self.dataset.items), self.answering.asks_model)
 
     def explain(
         self,

@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from mmsrarec.core.artefacts import inputs_of, is_current, is_whole, link_or_copy, read_manifest
+from mmsrarec.core.late import Late
 from mmsrarec.data.dataset import Dataset, Interactions, Item
 from mmsrarec.data.folder import load
 from mmsrarec.data.identity import KeptLog, align, load_items
@@ -276,7 +277,7 @@ class RunFolder:
         """The sequence models whose vectors the prompts of a variant hold."""
         return self.recommend_settings(variant).soft.sources
 
-    def prompts(self, variant: str, mllm: Mllm | None = None) -> Prompts:
+    def prompts(self, variant: str, mllm: Mllm | Late[Mllm] | None = None) -> Prompts:
         """The prompts of a variant of stage 3.
 
         Args:
@@ -300,15 +301,27 @@ class RunFolder:
         settings = self.recommend_settings(variant)
         return self._fresh_model().shorten(settings.layers, settings.layer_selection)
 
-    def tuned(self, split: Part, variant: str) -> Prompts:
-        """Prompts on a model of their own, into which the variant's adapter is merged, if it has one."""
-        mllm, folder = self.ranker(variant), self.finished(adapter_part(split, variant))
-        if variant_named(variant).trained:
-            mllm = merge_adapter(mllm, folder / "adapter")
-        prompts = self.prompts(variant, mllm)
-        if variant_named(variant).trained and (sources := soft_sources(self, split, variant)):
-            mllm.soft_tokens = SoftTokenMap.load(folder / "adapter", sources).to(mllm.device)
-            prompts.soft = sources
+    def tuned(self, split: Part, variant: str, late: bool = False) -> Prompts:
+        """Prompts on a model of their own, into which the variant's adapter is merged, if it has one.
+
+        Args:
+            split: What the adapter was trained on.
+            variant: Of stage 3.
+            late: Whether the model is loaded when it is first needed, and not now.
+        """
+        folder, trained = self.finished(adapter_part(split, variant)), variant_named(variant).trained
+        sources = soft_sources(self, split, variant) if trained else None
+
+        def load_model() -> Mllm:
+            mllm = self.ranker(variant)
+            if trained:
+                mllm = merge_adapter(mllm, folder / "adapter")
+            if sources:
+                mllm.soft_tokens = SoftTokenMap.load(folder / "adapter", sources).to(mllm.device)
+            return mllm
+
+        prompts = self.prompts(variant, Late(load_model) if late else load_model())
+        prompts.soft = sources
         return prompts
 
     @property

@@ -19,7 +19,7 @@ from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.serve.model import documents
 from mmsrarec.serve.model.answer_cache import AnswerCache, digest_of
 from mmsrarec.serve.model.catalogue_view import CatalogueView
-from mmsrarec.serve.model.served_run import NOBODY, Question, ServedRun
+from mmsrarec.serve.model.served_run import NOBODY, LanguageModel, Question, ServedRun
 from mmsrarec.serve.schema import changing, recommending, reranking
 from mmsrarec.serve.settings import ServeSettings
 from mmsrarec.serve.state import erasing, kept_answers, user_events
@@ -52,7 +52,7 @@ class Service:
         previous: The run before, which can be had back.
         users: What is held of users in memory.
         cache: Answers in memory.
-        failure: Why no run could be loaded.
+        failure: Why no run could be loaded, or not all of it.
         draining: Whether the server is being stopped.
         erasures: How many users were erased since the start.
     """
@@ -80,15 +80,25 @@ class Service:
         return thread
 
     def load(self, folder: Path, data: Path | None = None) -> ServedRun:
-        """A run with the items of the state, ready to answer."""
+        """A run with the items of the state, ready to answer; its language model is loaded too."""
+        served = self._load_ranking(folder, data)
+        served.load_model()
+        return served
+
+    def _load_ranking(self, folder: Path, data: Path | None) -> ServedRun:
+        """A run with the items of the state and all that it ranks by."""
         served = ServedRun.load(folder, data, self.settings.device)
         return served.with_rows(self.state.submit(load_items).result())
 
     def _load_first(self) -> None:
+        """Load the first run, which answers as soon as it can rank; a language model that only explains comes after."""
         started = time.perf_counter()
         try:
-            self.served = self.load(self.settings.run, self.settings.data)
-            log.info("run loaded", extra={"run": self.served.name, "seconds": time.perf_counter() - started})
+            self.served = served = self._load_ranking(self.settings.run, self.settings.data)
+            log.info("run loaded", extra={"run": served.name, "seconds": time.perf_counter() - started})
+            if served.language_model == "loading":
+                served.load_model()
+                log.info("language model loaded", extra={"seconds": time.perf_counter() - started})
         except Exception as error:
             self.failure = str(error)
             log.error("the run could not be loaded: %s", error)
@@ -112,7 +122,12 @@ class Service:
         for name, worker in (("model", self.model), ("state", self.state.worker)):
             if not worker.alive:
                 return f"the worker of the {name} died"
-        return None if self.served is not None else self.failure or "the run is being loaded"
+        return self.failure if self.served is not None else self.failure or "the run is being loaded"
+
+    @property
+    def language_model(self) -> LanguageModel:
+        """Whether the language model of the run that answers is there."""
+        return self.run().language_model
 
     async def recommend(self, body: recommending.RecommendAsked) -> recommending.RecommendAnswered:
         """The best items for a user or a history."""

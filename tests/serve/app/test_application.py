@@ -25,7 +25,7 @@ def test_it_is_alive_before_it_is_ready(finished: Path, tmp_path: Path, monkeypa
             assert answer.headers["Retry-After"] == "2"
         gate.set()
         app.state.loading.join(30)
-        assert client.get("/health/ready").json() == {"status": "ready", "run": "run"}
+        assert client.get("/health/ready").json() == {"status": "ready", "run": "run", "language_model": "loaded"}
 
 
 def test_a_run_that_cannot_be_loaded_is_said(tmp_path: Path) -> None:

@@ -3,106 +3,10 @@
 A screenshot of each step stays in pytest's folder of this run ("screenshots"), to be looked at.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browser import chromium, visited
-
-SIZES = {"phone": (390, 844), "desktop": (1280, 860)}
-MAX_SHIFT = 0.05
-"""Cumulative layout shift of a page, at most."""
-WAIT = 60_000
-SHIFTS = """() => new Promise(done => {
-  let sum = 0;
-  new PerformanceObserver(list => {
-    for (const one of list.getEntries()) if (!one.hadRecentInput) sum += one.value;
-  }).observe({ type: "layout-shift", buffered: true });
-  setTimeout(() => done(sum), 300);
-})"""
-
-
-class Visitor:
-    """A page of the browser that takes pictures, and remembers what went wrong."""
-
-    def __init__(self, context: Any, address: str, pictures: Path, name: str):
-        self.page, self.address, self.pictures, self.name = context.new_page(), address, pictures, name
-        self.page.set_default_timeout(WAIT)
-        self.foreign: list[str] = []
-        self.faults: list[str] = []
-        self.page.on("request", lambda request: self._see(request.url))
-        self.page.on("console", lambda message: self.faults.append(message.text) if message.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-
-    def _see(self, url: str) -> None:
-        if not url.startswith(self.address):
-            self.foreign.append(url)
-
-    def go(self, path: str) -> None:
-        self.page.goto(self.address + path)
-
-    def look(self, step: str) -> None:
-        """Take a picture, and see that nothing stands beyond the side of the screen."""
-        self.page.wait_for_load_state("networkidle")
-        self.page.evaluate("() => Promise.all(document.getAnimations().map(one => one.finished.catch(() => 0)))")
-        self.page.screenshot(path=self.pictures / f"{self.name}-{step}.png")
-        assert self.page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
-
-    @property
-    def query(self) -> dict[str, list[str]]:
-        return parse_qs(urlsplit(self.page.url).query)
-
-    @property
-    def ranking(self) -> list[str]:
-        return self.page.locator("section[aria-labelledby=ranking] .card").evaluate_all(
-            "cards => cards.map(card => card.dataset.key)"
-        )
-
-    def like(self, item_id: str, count: int) -> None:
-        self.page.locator(f'button[value="like:{item_id}"]').first.click()
-        self.page.wait_for_url(lambda url: len(parse_qs(urlsplit(url).query).get("like", [])) == count)
-        self.page.locator(f'button[value="unlike:{item_id}"]').first.wait_for()
-
-    def is_clean(self) -> None:
-        assert self.foreign == []
-        assert self.faults == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def address(browser: Any, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with visited(finished / "run", tmp_path_factory.mktemp("state") / "state.sqlite") as place:
-        yield place
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("screenshots", numbered=False)
-
-
-@pytest.fixture
-def visitor(browser: Any, address: str, pictures: Path, request: pytest.FixtureRequest) -> Iterator[Visitor]:
-    how: dict[str, Any] = getattr(request, "param", {})
-    size, scheme = how.get("size", "desktop"), how.get("scheme", "light")
-    width, height = SIZES[size]
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme=scheme,
-        has_touch=size == "phone",
-        java_script_enabled=how.get("script", True),
-    )
-    yield Visitor(context, address, pictures, how.get("name", f"{size}-{scheme}"))
-    context.close()
-
-
-EVERY_LOOK = [{"size": size, "scheme": scheme} for size in SIZES for scheme in ("light", "dark")]
+from visitors import EVERY_LOOK, MAX_SHIFT, SHIFTS, Visitor
 
 
 @pytest.mark.parametrize("visitor", EVERY_LOOK, indirect=True, ids=lambda how: f"{how['size']}-{how['scheme']}")

@@ -125,7 +125,7 @@ def test_rankers_stand_side_by_side(server: Served) -> None:
     assert server.ids(user=server.user(), k=10) == ranking(page)[:10]
     assert len(ranking(page)) == 20
     assert "of 10 items stand in both" in page.text
-    assert "Choose a shopper" in get(server, "/compare").text
+    assert "For whom shall two rankers be compared?" in get(server, "/compare").text
 
 
 def test_the_run_shows_its_report(server: Served) -> None:

@@ -13,12 +13,9 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from peft.tuners.lora import LoraLayer
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,13 +34,16 @@ from mmsrarec.models.untyped import (
     set_seed,
 )
 
+if TYPE_CHECKING:  # importing PEFT takes a second, and only a model with an adapter needs it
+    from peft import PeftModel
+
 WEIGHTS = "adapter_model.safetensors"
 """The file of an adapter's weights, as PEFT names it."""
 # PEFT reads an attribute of transformers by its old name
 warnings.filterwarnings("ignore", category=FutureWarning, message=".*gradient_checkpointing.*")
 
 
-def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: bool = False) -> PeftModel:
+def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: bool = False) -> "PeftModel":
     """Put a new LoRA on all linear maps of the upper layers of the language model, never on the vision tower.
 
     Args:
@@ -59,6 +59,8 @@ def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: boo
     Raises:
         MmsrarecError: The model has too few layers.
     """
+    from peft import LoraConfig, get_peft_model
+
     path = next(name for name, module in named_modules(mllm.model) if module is mllm.decoder)
     blocks: nn.ModuleList = getattr(mllm.decoder, "layers", nn.ModuleList())
     count = len(blocks)
@@ -74,18 +76,20 @@ def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: boo
             lora_dropout=0.0,
             target_modules=rf"{re.escape(path)}\.layers\.({layers})\.({'|'.join(map(re.escape, sorted(parts)))})",
         )
-        peft = cast(PeftModel, get_peft_model(cast(Any, mllm.model), config, autocast_adapter_dtype=float32))
+        peft = cast("PeftModel", get_peft_model(cast(Any, mllm.model), config, autocast_adapter_dtype=float32))
     if not trainable(peft):
         raise MmsrarecError("the adapter has no trainable weights: nothing would be learned; check first_layer")
     return peft
 
 
-def load_adapter(mllm: Mllm, folder: Path) -> PeftModel:
+def load_adapter(mllm: Mllm, folder: Path) -> "PeftModel":
     """Apply a saved adapter to a model, in place.
 
     Raises:
         MmsrarecError: The saved adapter changes nothing.
     """
+    from peft import PeftModel
+
     peft = cast(PeftModel, cast(Any, PeftModel).from_pretrained(mllm.model, folder, autocast_adapter_dtype=False))
     peft.eval().requires_grad_(False)
     weights = peft.named_parameters()
@@ -148,7 +152,7 @@ class LowRank(nn.Module):
         return self.linear(x).add_(F.linear(F.linear(x, self.down), self.up))
 
 
-def replace_lora_layers(peft: PeftModel) -> nn.Module:
+def replace_lora_layers(peft: "PeftModel") -> nn.Module:
     """Replace PEFT's layers by `LowRank`, which does less around its products.
 
     Args:
@@ -157,6 +161,8 @@ def replace_lora_layers(peft: PeftModel) -> nn.Module:
     Returns:
         The model without PEFT.
     """
+    from peft.tuners.lora import LoraLayer
+
     changes: dict[str, tuple[Tensor, Tensor]] = {}
     for name, module in named_modules(cast(Any, peft).base_model.model):
         if isinstance(module, LoraLayer):
@@ -174,6 +180,8 @@ def replace_lora_layers(peft: PeftModel) -> nn.Module:
 @contextmanager
 def without_adapter(mllm: Mllm) -> Generator[None]:
     """Disable the adapter of a model while the block runs."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
     modules = list(mllm.model.modules())
     layers = [cast(Any, module) for module in modules if isinstance(module, BaseTunerLayer)]
     training = trainable(mllm.model)

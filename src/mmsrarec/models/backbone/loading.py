@@ -1,19 +1,13 @@
-"""Loads the parts of a model by name or folder: a model that reads pictures if it can, else one of texts alone."""
+"""Loads the parts of a model by name or folder: a model that reads pictures if it can, else one of texts alone.
+
+Importing transformers takes seconds. It is imported when a model is loaded, as a run may answer without one.
+"""
 
 import hashlib
 from typing import Any, cast
 
 import torch
 from torch import nn
-from transformers import (
-    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
-    AutoConfig,
-    AutoImageProcessor,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    AutoProcessor,
-    AutoTokenizer,
-)
 
 from mmsrarec.models.untyped import to_list
 
@@ -32,9 +26,13 @@ def load_parts(folder: str, dtype: torch.dtype) -> tuple[nn.Module, Any, Any]:
         OSError: The files are missing.
         ValueError: The files do not describe a model of these kinds.
     """
-    if type(_load(AutoConfig, folder)) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-        return _load(AutoModelForImageTextToText, folder, dtype=dtype), *load_processors(folder)
-    return _load(AutoModelForCausalLM, folder, dtype=dtype), _load(AutoTokenizer, folder), None
+    from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # bars about loading a file would hide the package's own
+    if type(_load("AutoConfig", folder)) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        return _load("AutoModelForImageTextToText", folder, dtype=dtype), *load_processors(folder)
+    return _load("AutoModelForCausalLM", folder, dtype=dtype), _load("AutoTokenizer", folder), None
 
 
 def load_processors(folder: str) -> tuple[Any, Any]:
@@ -44,17 +42,19 @@ def load_processors(folder: str) -> tuple[Any, Any]:
     does not name.
     """
     try:
-        processor = _load(AutoProcessor, folder)
+        processor = _load("AutoProcessor", folder)
     except (ImportError, AttributeError, ValueError):
-        return _load(AutoTokenizer, folder), _load(AutoImageProcessor, folder)
+        return _load("AutoTokenizer", folder), _load("AutoImageProcessor", folder)
     if processor.tokenizer.chat_template is None:  # older folders keep it only with the processor
         processor.tokenizer.chat_template = processor.chat_template
     return processor.tokenizer, processor.image_processor
 
 
-def _load(auto_class: Any, folder: str, **options: Any) -> Any:
+def _load(auto_class: str, folder: str, **options: Any) -> Any:
     """`from_pretrained` of one of transformers' auto classes, which have no types."""
-    return auto_class.from_pretrained(folder, **options)
+    import transformers
+
+    return getattr(transformers, auto_class).from_pretrained(folder, **options)
 
 
 def config_hash(model: nn.Module) -> str:

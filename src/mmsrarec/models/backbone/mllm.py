@@ -73,6 +73,7 @@ class Mllm:
         self.soft_tokens: nn.Module | None = None
         freeze(model)
         if self.packs:
+            attention.register()
             self.decoder.config._attn_implementation = attention.NAME
 
     @classmethod

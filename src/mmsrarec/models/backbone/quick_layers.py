@@ -10,14 +10,15 @@ Shapes: m rows, i inputs, o outputs, r the rank, d the width of a norm.
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from peft import PeftModel
-from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from mmsrarec.models.untyped import named_modules
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 NORMS = {"LlamaRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm", "MistralRMSNorm"}
 """Norms of transformers that compute `root_mean_square_norm`."""
@@ -96,7 +97,7 @@ def root_mean_square_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 @contextmanager
-def quickened(peft: PeftModel) -> Generator[None]:
+def quickened(peft: "PeftModel") -> Generator[None]:
     """Let a model compute `low_rank_product` and `root_mean_square_norm` while the block runs.
 
     A layer that does more than this (a bias, dropout, several adapters, a norm of another kind) stays as it is.
@@ -104,6 +105,8 @@ def quickened(peft: PeftModel) -> Generator[None]:
     Args:
         peft: The model with an adapter.
     """
+    from peft.tuners.lora import LoraLayer
+
     changed: list[nn.Module] = []
     for _, module in named_modules(peft):
         if isinstance(module, LoraLayer) and _is_plain(module):

@@ -6,12 +6,11 @@ Shapes: b packs, h heads in g groups of r, s shared tokens, c candidates of l to
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface, masking_utils
-from transformers.integrations import sdpa_attention
 
 NAME = "mmsrarec_packed"
 """The name of the packed attention in transformers' registry."""
@@ -132,7 +131,8 @@ def packed_attention(
         (b, t, h, e) outputs, and no weights.
     """
     if layout is None:
-        return _sdpa_attention(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
+        own = transformers_attention()
+        return own(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
     query = query * (scaling if scaling is not None else query.shape[-1] ** -0.5)
     if isinstance(layout, BranchLayout):
         key, value = layout.joined(int(cast(Any, module).layer_idx), key, value)
@@ -225,7 +225,18 @@ def segment_bias(like: Tensor, size: int, window: int | None, blocks: Tensor | N
     return bias
 
 
-# transformers leaves its registry and these two functions partly without types
-_sdpa_attention: Any = cast(Any, sdpa_attention).sdpa_attention_forward
-cast(Any, AttentionInterface).register(NAME, packed_attention)
-cast(Any, AttentionMaskInterface).register(NAME, cast(Any, masking_utils).sdpa_mask)
+# transformers leaves its registry and these functions partly without types; importing it takes seconds
+def register() -> None:
+    """Make packed attention known to transformers, for models that are told to use it by `NAME`."""
+    from transformers import AttentionInterface, AttentionMaskInterface, masking_utils
+
+    cast(Any, AttentionInterface).register(NAME, packed_attention)
+    cast(Any, AttentionMaskInterface).register(NAME, cast(Any, masking_utils).sdpa_mask)
+
+
+@cache
+def transformers_attention() -> Any:
+    """Transformers' own scaled dot product attention."""
+    from transformers.integrations import sdpa_attention
+
+    return cast(Any, sdpa_attention).sdpa_attention_forward

@@ -11,7 +11,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import DynamicCache
 
 from mmsrarec.models.packing.attention import Layout
 from mmsrarec.models.untyped import to_list
@@ -49,6 +48,8 @@ def prefix_hidden(decoder: nn.Module, embeddings: Tensor, positions: Tensor, mas
     Returns:
         (b, t, d) states.
     """
+    from transformers import DynamicCache  # takes seconds, and only such a model needs it
+
     rows: list[Tensor] = []
     s, c, n = layout.shared, layout.candidates, layout.length
     sizes: list[int] = to_list((mask[:, 0, 0] == 0).sum(-1))

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
+from mmsrarec.core.late import Late
 from mmsrarec.data.dataset import Dataset, FloatArray
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
@@ -49,7 +50,6 @@ class Prompts:
     """Renders the prompts of a catalogue. The tokens of an item are computed once and cached.
 
     Attributes:
-        mllm: The language model that reads the prompts.
         dataset: The catalogue.
         keywords: The item summaries of stage 1.
         features: Item code to the (v, d) visual tokens of its picture.
@@ -60,7 +60,7 @@ class Prompts:
 
     def __init__(
         self,
-        mllm: Mllm,
+        mllm: Mllm | Late[Mllm],
         dataset: Dataset,
         keywords: Keywords,
         features: Mapping[int, Tensor],
@@ -68,10 +68,20 @@ class Prompts:
         soft: SoftSources | None = None,
     ):
         self.soft = soft
-        self.mllm, self.dataset, self.keywords, self.features = mllm, dataset, keywords, features
+        self._mllm, self.dataset, self.keywords, self.features = mllm, dataset, keywords, features
         self.settings, self.prompt_fields = settings, settings.prompt_fields
         self._items: dict[int, list[int]] = {}
         self._phrases: dict[str, list[int]] = {}
+
+    @property
+    def mllm(self) -> Mllm:
+        """The language model that reads the prompts; it is loaded when it is first needed."""
+        return self._mllm.get() if isinstance(self._mllm, Late) else self._mllm
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the language model is loaded."""
+        return not isinstance(self._mllm, Late) or self._mllm.is_made
 
     def with_catalogue(
         self,
@@ -90,14 +100,20 @@ class Prompts:
             changed: Codes of items that are new or other than before.
             soft: What soft tokens are made from.
         """
-        mllm = self.mllm
-        if soft is not None and isinstance(mllm.soft_tokens, SoftTokenMap):
-            mllm = copy.copy(mllm)  # the weights are shared
-            mllm.soft_tokens = mllm.soft_tokens.for_sources(soft)
+        mllm = self._mllm
+        if soft is not None:
+            mllm = self._reading(soft) if self.has_model else Late(lambda: self._reading(soft))
         new = Prompts(mllm, dataset, keywords, features, self.settings, soft)
         new._items = {code: ids for code, ids in self._items.items() if code not in changed}
         new._phrases = self._phrases
         return new
+
+    def _reading(self, soft: SoftSources) -> Mllm:
+        """The same model, whose soft tokens read other vectors; the weights are shared."""
+        mllm = copy.copy(self.mllm)
+        if isinstance(mllm.soft_tokens, SoftTokenMap):
+            mllm.soft_tokens = mllm.soft_tokens.for_sources(soft)
+        return mllm
 
     def render(self, context: PromptContext, hide: Hidden | None = None) -> PackedPrompt:
         """Render the prompt of a query and all its candidates.

@@ -24,6 +24,7 @@ from mmsrarec.runs.answers.questions import left_out_notes, unmet_notes
 from mmsrarec.runs.answers.reasons import Reasons
 from mmsrarec.runs.answers.recommendations import Recommendation, Recommendations
 from mmsrarec.runs.answers.scores import UNASKED_SCORE, answer_scores, softmax
+from mmsrarec.runs.answers.without_model import NoPrompts
 
 NOTHING_LEFT = (
     "nothing is left to recommend: they had everything that may be recommended; allow_seen=True (--allow-seen) offers "
@@ -81,6 +82,15 @@ class Answering:
     reasons: Reasons
     shown_keywords: Sequence[tuple[str, ...]]
     knows_preferences: Callable[[], bool]
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether the language model has a part in ranking for somebody with a history.
+
+        Where it has none, it is loaded when it is first needed: to explain an item, or to rank for somebody of whom
+        nothing is known.
+        """
+        return not isinstance(self.prompts, NoPrompts) and (self.fusion is None or self.fusion.uses_lm)
 
     def answers(
         self, queries: Sequence[Queries], left_out: Sequence[Sequence[str]], request: Request

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mmsrarec.serve.app.responses import problem
+from mmsrarec.serve.app.problems import problem
 from mmsrarec.serve.settings import LOOPBACK
 
 OPEN_PATHS = ("/health/live", "/health/ready")

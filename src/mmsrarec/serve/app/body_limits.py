@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mmsrarec.serve.app.responses import problem
+from mmsrarec.serve.app.problems import problem
 
 
 class TooLarge(Exception):

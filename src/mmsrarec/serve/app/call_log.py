@@ -10,12 +10,15 @@ import re
 import time
 import traceback
 import uuid
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmsrarec.core.terminal import one_line
-from mmsrarec.serve.app.responses import problem
-from mmsrarec.serve.app.server_metrics import Metrics
+from mmsrarec.serve.app.problems import problem
+
+if TYPE_CHECKING:
+    from mmsrarec.serve.app.server_metrics import Metrics
 
 CALL_ID: contextvars.ContextVar[str] = contextvars.ContextVar("call_id", default="")
 HEADER = "x-request-id"
@@ -54,7 +57,7 @@ class CallLog:
         metrics: Counts.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: "Metrics") -> None:
         self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,5 @@
 """Answers to calls that failed: one JSON object with one sentence, and no stack of calls."""
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
@@ -11,11 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from mmsrarec.errors import MmsrarecError, UnknownIdError
+from mmsrarec.serve.app.problems import not_ready, problem
 from mmsrarec.serve.service import NotReadyError
 from mmsrarec.serve.worker import BusyError, ClosedError
 
-RETRY_SECONDS = 2
-"""After which a server that is not ready may be asked again."""
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"detail": {"type": "string"}, "problems": {"type": "array", "items": {"type": "object"}}},
@@ -37,24 +34,18 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """What every route may answer beside its own."""
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
-    """An answer that says what is wrong; characters that no encoding has are escaped."""
-    body = json.dumps({"detail": detail, **more}, ensure_ascii=True)
-    return Response(body, status, dict(headers or {}), "application/json")
-
-
 async def library_error(request: Request, error: Exception) -> Response:
     """Of an error of the library: what the caller can do about it."""
     if isinstance(error, BusyError):
         return problem(429, str(error), {"Retry-After": str(error.retry_after)})
     if isinstance(error, NotReadyError | ClosedError):
-        return problem(503, str(error), {"Retry-After": str(RETRY_SECONDS)})
+        return not_ready(str(error))
     return problem(404 if isinstance(error, UnknownIdError) else 422, str(error))
 
 
 async def database_error(request: Request, error: Exception) -> Response:
     """Of a database that cannot be reached: nothing was kept."""
-    return problem(503, "the state cannot be read or written now", {"Retry-After": str(RETRY_SECONDS)})
+    return not_ready("the state cannot be read or written now")
 
 
 async def validation_error(request: Request, error: Exception) -> Response:

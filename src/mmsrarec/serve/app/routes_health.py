@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from mmsrarec.serve.app.responses import RETRY_SECONDS, problem
+from mmsrarec.serve.app.problems import not_ready
 from mmsrarec.serve.app.routes_answers import MetricsOf, ServiceOf
 
 router = APIRouter(tags=["health"])
@@ -17,10 +17,14 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready", responses={503: {"description": "Not ready."}})
 async def ready(service: ServiceOf) -> Response:
-    """Whether questions are answered: a run is loaded, its workers live, and the server is not being stopped."""
+    """Whether questions are answered: a run is loaded, its workers live, and the server is not being stopped.
+
+    `language_model` is "loaded"; "loading" where the run ranks without it, so that only some reasons wait for it; or
+    "none" where the run has none.
+    """
     if (reason := service.why_not_ready()) is not None:
-        return problem(503, reason, {"Retry-After": str(RETRY_SECONDS)})
-    return JSONResponse({"status": "ready", "run": service.run().name})
+        return not_ready(reason)
+    return JSONResponse({"status": "ready", "run": service.run().name, "language_model": service.language_model})
 
 
 @router.get("/metrics")

@@ -1,13 +1,22 @@
-"""Runs the application with uvicorn: one line of JSON for each event, and an orderly end on SIGTERM."""
+"""Runs the application with uvicorn: one line of JSON for each event, and an orderly end on SIGTERM.
 
+The port answers at once; what takes long to import is imported behind it.
+"""
+
+import contextlib
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from mmsrarec.serve.app.application import create_app
+from mmsrarec.serve.app.access import Access
 from mmsrarec.serve.app.call_log import JsonLines
+from mmsrarec.serve.app.late_application import LateApplication
 from mmsrarec.serve.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 SWITCH_SECONDS = 0.001
 """After which the model's thread lets the event loop in; Python's own 5 ms would be seen in every answer."""
@@ -15,12 +24,26 @@ LOGGERS = ("mmsrarec", "uvicorn", "uvicorn.error")
 
 
 def serve(settings: ServeSettings) -> None:
-    """Serve until the process is told to stop; requests in progress are finished first."""
+    """Serve until the process is told to stop; requests in progress are finished first.
+
+    Raises:
+        MmsrarecError: The state cannot be opened, or is of another version.
+        ModuleNotFoundError: A package is missing.
+    """
     log_as_json()
     sys.setswitchinterval(SWITCH_SECONDS)
-    app = create_app(settings)
-    uvicorn.run(
-        app,
+
+    def make() -> "FastAPI":
+        from mmsrarec.serve.app.application import create_app
+
+        return create_app(settings)
+
+    def failed() -> None:
+        server.should_exit = True
+
+    late = LateApplication(make, failed)
+    config = uvicorn.Config(
+        Access(late, settings.key),  # whoever may not call learns nothing, not even that a run is being loaded
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -28,6 +51,11 @@ def serve(settings: ServeSettings) -> None:
         server_header=False,
         timeout_graceful_shutdown=settings.drain,
     )
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):  # the server has ended in order by then
+        server.run()
+    if late.failure is not None:
+        raise late.failure
 
 
 def log_as_json() -> None:

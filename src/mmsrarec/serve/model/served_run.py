@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from mmsrarec.recommend.prompt.preferences import MAX_PREFERENCES, UserPreferenc
 from mmsrarec.runs.answers.answering import Request
 from mmsrarec.runs.answers.arrangement import NO_RULES
 from mmsrarec.runs.answers.recommendations import Recommendation, Recommendations
+from mmsrarec.runs.answers.without_model import NoPrompts
 from mmsrarec.runs.changes.joined_items import with_items
 from mmsrarec.runs.recommender import Recommender
 from mmsrarec.serve.model.joined_rows import joined_item
@@ -27,6 +29,7 @@ from mmsrarec.serve.schema.recommending import ItemRanked, Origin, ReasonAnswere
 from mmsrarec.serve.state.item_rows import ItemRow
 from mmsrarec.serve.state.user_events import UserState
 
+LanguageModel = Literal["loaded", "loading", "none"]
 NOBODY = UserState()
 FALLBACK_NOTE = "nothing that was given is known to the run: this is the answer of somebody of whom nothing is known"
 
@@ -163,6 +166,19 @@ class ServedRun:
         """The keywords of each item."""
         united = self.recommender.run_folder.keywords.united
         return [frozenset(united(code)) for code in range(len(self.recommender.dataset.items))]
+
+    @property
+    def language_model(self) -> LanguageModel:
+        """Whether the language model is there; a run that ranks by it is loaded with it."""
+        prompts = self.recommender.prompts
+        if isinstance(prompts, NoPrompts):
+            return "none"
+        return "loaded" if prompts.has_model else "loading"
+
+    def load_model(self) -> None:
+        """Load the language model, if the run has one."""
+        if self.language_model == "loading":
+            _ = self.recommender.prompts.mllm
 
     @property
     def name(self) -> str:

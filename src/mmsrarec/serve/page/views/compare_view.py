@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from mmsrarec.errors import UnknownIdError
 from mmsrarec.serve.model.served_run import NOBODY, Question
 from mmsrarec.serve.page.views.cards import Card, cards, ranked_cards
-from mmsrarec.serve.page.views.home_view import recommended
 from mmsrarec.serve.page.views.other_rankers import other_rankers, other_ranking
+from mmsrarec.serve.page.views.shoppers import Shopper, shoppers
 from mmsrarec.serve.page.visit import Visit
 from mmsrarec.serve.service import Service
 
-SHOWN = 10
+SHOWN, SUGGESTED = 10, 12
+"""Items of a ranking; shoppers that are proposed."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Comparison:
         others: The other ranker's answer.
         lines: Between items that both have.
         intro: What they have in common, in one sentence.
+        shoppers: Whom to compare for, where nobody looks yet.
     """
 
     names: list[str]
@@ -45,6 +47,7 @@ class Comparison:
     others: list[Card] = field(default_factory=list[Card])
     lines: list[Line] = field(default_factory=list[Line])
     intro: str = ""
+    shoppers: list[Shopper] = field(default_factory=list[Shopper])
 
 
 async def comparison(service: Service, visit: Visit, name: str) -> Comparison:
@@ -64,10 +67,11 @@ async def comparison(service: Service, visit: Visit, name: str) -> Comparison:
         raise UnknownIdError(f"this run has no ranker {name}: choose one of {', '.join(names)}")
     contents = Comparison(names, name or (usual if usual in names else names[0]))
     if visit.is_new:
+        contents.shoppers = shoppers(service.catalogue(), limit=SUGGESTED).shoppers
         return contents
     state = NOBODY if visit.user is None else await service.user_state(visit.user)
     question, wanted = Question(visit.question(SHOWN, reasons=False), state), contents.name
-    answer = await recommended(service, visit, SHOWN)
+    answer = await service.recommend(visit.question(SHOWN, reasons=False))
     ids = await service.with_model(lambda served: other_ranking(served, wanted, question, SHOWN))
     view = service.catalogue()
     places, theirs = {item.item_id: item.rank for item in answer.items}, {one: rank for rank, one in enumerate(ids, 1)}

@@ -1,4 +1,4 @@
-"""The profile of a visit: the keywords that tell most of what somebody chose."""
+"""The profile of a visit: the keywords that tell most of what somebody chose, of those by which items are ranked."""
 
 import math
 from collections import Counter, defaultdict
@@ -50,12 +50,12 @@ def profile(served: ServedRun, codes: Sequence[int], n_liked: int, visit: Visit)
         n_liked: How many of the last ones were liked in this visit.
         visit: What is asked of keywords.
     """
-    counts, n_items = _counts(served), len(served.keyword_sets)
+    words_of, counts = served.recommender.shown_keywords, _counts(served)
     weights: defaultdict[str, float] = defaultdict(float)
     for age, code in enumerate(reversed(codes)):
         weight = 0.5 ** (age / HALF_LIFE) * (LIKED if age < n_liked else 1.0)
-        for word in served.keyword_sets[code]:
-            weights[word] += weight * math.log(1 + n_items / counts[word])
+        for word in words_of[code]:
+            weights[word] += weight * math.log(1 + len(words_of) / counts[word])
     preferences = {word.casefold(): "more" for word in visit.more} | {word.casefold(): "less" for word in visit.less}
     most = max(weights.values(), default=1.0)
     words = sorted(weights, key=lambda word: (-weights[word], word))[:SHOWN]
@@ -74,5 +74,5 @@ def _preference(preferences: dict[str, str], word: str) -> Literal["more", "less
 def _counts(served: ServedRun) -> Counter[str]:
     """How many items carry each keyword."""
     if served not in _item_counts:
-        _item_counts[served] = Counter(word for words in served.keyword_sets for word in words)
+        _item_counts[served] = Counter(word for words in served.recommender.shown_keywords for word in words)
     return _item_counts[served]

@@ -21,6 +21,8 @@ SECTION_NAMES = {
     "report/significance": "Is it real?",
     "report/regressions": "Regressions",
     "report/leaks": "Leak checks",
+    "report/diagnostics": "Diagnostics",
+    "report/users": "Users in full",
     "report/method": "Method",
     "report/seeds": "Seeds",
     "report/sweeps": "How much is enough",

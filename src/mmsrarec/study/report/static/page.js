@@ -29,3 +29,16 @@ for (const table of document.querySelectorAll("table.sorts")) {
     });
   });
 }
+
+// A table that is wider than its place can be scrolled by keyboard too; its name is the heading before it.
+function reach() {
+  for (const place of document.querySelectorAll(".wide")) {
+    const scrolls = place.scrollWidth > place.clientWidth;
+    const heading = [...place.closest("section")?.querySelectorAll("h2, h3") ?? []]
+      .findLast((one) => one.compareDocumentPosition(place) & Node.DOCUMENT_POSITION_FOLLOWING);
+    for (const [name, value] of [["tabindex", "0"], ["role", "region"], ["aria-label", `Table: ${heading?.textContent.trim() ?? ""}`]])
+      if (scrolls) place.setAttribute(name, value); else place.removeAttribute(name);
+  }
+}
+addEventListener("resize", reach);
+reach();
