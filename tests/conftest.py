@@ -36,6 +36,17 @@ def soft_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def content_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run whose soft tokens know items by their content; not to be written to."""
+    from finished import CONTENT, go, prepare
+
+    folder = tmp_path_factory.mktemp("content")
+    prepare(folder)
+    go(folder, *CONTENT)
+    return folder
+
+
 @pytest.fixture
 def mine(finished: Path, tmp_path: Path) -> Path:
     """A finished run that may be written to."""

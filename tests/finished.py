@@ -55,6 +55,8 @@ SOFT = (
     "evaluate.shown_users=1",
 )
 """What makes of the recipe one with soft tokens, and with few rows."""
+CONTENT = (*SOFT, "recommend.soft.sources=['sasrec', 'content-sasrec']", "evaluate.rows=['content-sasrec', 'mmsrarec']")
+"""What makes of the recipe one whose soft tokens know items by their content."""
 SEQUENCE = ["sasrec", "gru4rec", "bert4rec", "content-sasrec"]
 CLASSIC = [
     *("random", "popularity", "popularity-as-of", "recent-popularity", "sequential-rules", "item-knn", "user-knn"),

@@ -2,12 +2,12 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from finished import SOFT, go, prepare
 from text_folders import as_text
 
 from mmsrarec.core.progress import Progress
@@ -18,16 +18,7 @@ from mmsrarec.runs.changes.joined_states import FILE, load_states, save_states
 from mmsrarec.runs.export_run import export_run
 from mmsrarec.runs.recommender import Recommender
 
-CONTENT = (*SOFT, "recommend.soft.sources=['sasrec', 'content-sasrec']", "evaluate.rows=['content-sasrec', 'mmsrarec']")
 NEW = {"item_id": "new", "title": "A mug of red clay", "categories": ["Kitchen"]}
-
-
-@pytest.fixture(scope="module")
-def content_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("content")
-    prepare(folder)
-    go(folder, *CONTENT)
-    return folder
 
 
 def scores(recommender: Recommender) -> dict[str, float]:
@@ -77,16 +68,17 @@ def test_an_item_with_a_state_has_vectors_and_changes_nothing_for_the_others(con
 
 
 def test_an_update_reads_what_joined_and_an_export_takes_it_along(content_run: Path, tmp_path: Path) -> None:
-    as_text(content_run / "data")
-    with (content_run / "data" / "items.jsonl").open("a", encoding="utf-8") as file:
+    run, data = (shutil.copytree(content_run / name, tmp_path / name) for name in ("run", "data"))
+    as_text(data)
+    with (data / "items.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({"image": None} | NEW) + "\n")
-    assert update(content_run / "run", Progress(io.StringIO()))["new_items"] == ["new"]
-    assert list(load_states(content_run / "run")) == ["new"]
-    recommender = Recommender.load(content_run / "run")
+    assert update(run, Progress(io.StringIO()), data)["new_items"] == ["new"]
+    assert list(load_states(run)) == ["new"]
+    recommender = Recommender.load(run, data)
     code = recommender.dataset.item_code["new"]
     assert recommender.retrieval.soft is not None
     assert recommender.retrieval.soft.vectors[code].any()
-    export_run(content_run / "run", tmp_path / "export")
+    export_run(run, tmp_path / "export", data)
     exported = Recommender.load(tmp_path / "export")
     assert scores(exported) == pytest.approx(scores(recommender), abs=1e-6)
     assert exported.retrieval.soft is not None

@@ -19,6 +19,7 @@ from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.recommend.soft.soft_sources import SoftSources
+from mmsrarec.retrieve.new_items import reads_new_items
 from mmsrarec.runs.answers.generators import catalogue_generator
 from mmsrarec.runs.answers.questions import Questions
 from mmsrarec.runs.answers.reasons import Reasons
@@ -83,6 +84,15 @@ def with_items(
     return _rebuilt(
         recommender, run_folder, _prompts(recommender.prompts, dataset, keywords, changed, soft), may, states
     )
+
+
+def reads_states(recommender: Recommender) -> bool:
+    """Whether a sequence model that answers here knows items by their content, so that `JoinedItem.state` counts."""
+    soft = recommender.retrieval.soft
+    encoders = [source.encoder for source in soft.sources] if soft else []
+    inside = [one.generator for one in recommender.proposing if isinstance(one, PaddedCatalogue)]
+    encoders += [ranker.encoder for ranker in inside if isinstance(ranker, SequenceRanker)]
+    return any(map(reads_new_items, encoders))
 
 
 def _rebuilt(

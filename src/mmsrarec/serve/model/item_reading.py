@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.data.images import BadPicture, decode_picture
@@ -15,11 +16,15 @@ from mmsrarec.models.backbone.warm_up import PROJECTOR, projector_of
 from mmsrarec.models.untyped import load_tensors
 from mmsrarec.models.vision import image_features
 from mmsrarec.models.vision.class_words import WordProbabilities
+from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.item_states import item_states
 from mmsrarec.runs.answers.without_model import NoPrompts
+from mmsrarec.runs.changes.joined_items import reads_states
 from mmsrarec.runs.recommender import Recommender
 from mmsrarec.serve.model.joined_rows import feature_bytes
 from mmsrarec.serve.state.item_rows import ItemRow, Summary
 from mmsrarec.summarize.keyword_parsing import fallback
+from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
 from mmsrarec.summarize.summarizer import summarize
 
@@ -93,12 +98,25 @@ class ItemReader:
         if picture is not None and run_folder.served and not features:
             notes.append("the run's model reads no pictures")
         summary = Summary(keywords.image[0], keywords.text[0], keywords.languages[0], tuple(notes))
-        return summary, feature_bytes(features.get(0))
+        return summary, feature_bytes(features.get(0), self._state(dataset, keywords, features))
+
+    def _state(self, dataset: Dataset, keywords: Keywords, features: image_features.Features) -> Tensor | None:
+        """(d,) what the untuned model makes of a single item; None where no sequence model of the run reads that."""
+        if self._untuned is None:
+            return None
+        settings = self.recommender.run_folder.recommend_settings("whole")
+        pooled = image_features.pool(features, settings.visual_tokens) if settings.prompt_fields.pictures else {}
+        return item_states(Prompts(self._untuned, dataset, keywords, pooled, settings))[0]
 
     @cached_property
     def _words(self) -> CatalogueWords | None:
         """The words of the catalogue when it was first summarized, so that an item that joins is read as the others."""
         return CatalogueWords.load(self.recommender.run_folder.folder / "summarize")
+
+    @cached_property
+    def _untuned(self) -> Mllm | None:
+        """The untuned model, as deep as the ranking one, whose states sequence models read; None where none does."""
+        return self.recommender.run_folder.ranker("whole") if reads_states(self.recommender) else None
 
     @cached_property
     def _mllm(self) -> Mllm:

@@ -1,4 +1,4 @@
-"""Items of the state as a recommender takes them, and what a model sees of a picture as bytes."""
+"""Items of the state as a recommender takes them, and what a model sees of one as bytes."""
 
 from torch import Tensor
 
@@ -6,15 +6,22 @@ from mmsrarec.models.untyped import tensors_from_bytes, tensors_to_bytes
 from mmsrarec.runs.changes.joined_items import JoinedItem
 from mmsrarec.serve.state.item_rows import ItemRow
 
-NAME = "feature"
+FEATURE, STATE = "feature", "state"
 
 
 def joined_item(row: ItemRow) -> JoinedItem:
     """An item of the state as a recommender takes it."""
-    feature = None if row.feature is None else tensors_from_bytes(row.feature)[NAME]
-    return JoinedItem(row.item, row.summary.image, row.summary.text, row.summary.language, feature)
+    seen = {} if row.feature is None else tensors_from_bytes(row.feature)
+    summary = row.summary
+    return JoinedItem(row.item, summary.image, summary.text, summary.language, seen.get(FEATURE), seen.get(STATE))
 
 
-def feature_bytes(feature: Tensor | None) -> bytes | None:
-    """What a model sees of a picture, as safetensors; nothing where there is none."""
-    return None if feature is None else tensors_to_bytes({NAME: feature.contiguous().cpu()})
+def feature_bytes(feature: Tensor | None, state: Tensor | None = None) -> bytes | None:
+    """What a model sees of an item, as safetensors; nothing where that is nothing.
+
+    Args:
+        feature: What it sees of the picture.
+        state: The item's state, which sequence models read.
+    """
+    seen = {name: each.contiguous().cpu() for name, each in ((FEATURE, feature), (STATE, state)) if each is not None}
+    return tensors_to_bytes(seen) if seen else None
