@@ -6,10 +6,10 @@ questions that are being answered meanwhile see the catalogue of before.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
+
+from sqlalchemy import Connection
 
 from mmsrarec.data.dataset import Item
 from mmsrarec.data.reading.cleaning import clean
@@ -21,7 +21,7 @@ from mmsrarec.serve.model.item_reading import ItemReader
 from mmsrarec.serve.schema.changing import ErasureAnswered, ItemAnswered, ItemAsked, ItemPatch, RunAnswered
 from mmsrarec.serve.service import Service
 from mmsrarec.serve.state import erasing
-from mmsrarec.serve.state.item_rows import ItemRow, save_item
+from mmsrarec.serve.state.item_rows import ItemRow, load_items, save_item, set_stock
 from mmsrarec.serve.worker import Worker
 
 Result = TypeVar("Result")
@@ -57,23 +57,27 @@ class Changes:
 
         def write() -> ItemAnswered:
             row = self._item_reader().read(item, body.picture, body.in_stock)
-            return self._save(row)
+            return self._took(lambda connection: save_item(connection, row, self.service.server))
 
         return await self._with_worker(write)
 
     async def patch_item(self, item_id: str, body: ItemPatch) -> ItemAnswered:
         """Change whether an item is in stock. Raises UnknownIdError."""
         CatalogueView(self.service.run()).code(item_id)
-        return await self._with_worker(lambda: self._save(replace(self._row(item_id), in_stock=body.in_stock)))
+        server = self.service.server
+        return await self._with_worker(
+            lambda: self._took(lambda connection: set_stock(connection, item_id, body.in_stock, server))
+        )
 
     async def delete_item(self, item_id: str) -> None:
         """Delete an item: it is never recommended, and its text and picture are gone. Raises UnknownIdError."""
         CatalogueView(self.service.run()).code(item_id)
 
         def write() -> None:
-            row = ItemRow(Item(item_id), in_stock=False, deleted=True, described=self._row(item_id).described)
-            saved = self._saved(row)
-            self.service.served = self.service.run().with_rows([saved])
+            before = self.service.run().rows.get(item_id)
+            described = before is not None and before.described
+            row = ItemRow(Item(item_id), in_stock=False, deleted=True, described=described)
+            self.take_items([self._written(lambda connection: save_item(connection, row, self.service.server))])
 
         await self._with_worker(write)
 
@@ -119,7 +123,7 @@ class Changes:
         return RunAnswered(run=self.service.run().name, previous=None if previous is None else previous.name)
 
     def _take_over(self, folder: Path) -> RunAnswered:
-        loaded = self.service.load(folder, self.service.settings.data if folder == self._first else None)
+        loaded = self.service.load(folder, self._data_of(folder))
         self.service.previous, self.service.served = self.service.run(), loaded
         return self.answered()
 
@@ -146,7 +150,8 @@ class Changes:
         before, now = self.service.previous, self.service.run()
         if before is None:
             raise NotFittedError("there is no run of before")
-        rows = [row for row in now.rows.values() if row != before.rows.get(row.item.item_id)]
+        changed = [name for name, row in now.rows.items() if row != before.rows.get(name)]
+        rows = self._written(lambda connection: load_items(connection, changed))
         self.service.previous, self.service.served = now, before.with_rows(rows)
         return self.answered()
 
@@ -157,18 +162,28 @@ class Changes:
             self._reader = ItemReader(base)
         return self._reader
 
-    def _row(self, item_id: str) -> ItemRow:
-        """What the state has of an item; of one that is the run's own, the id."""
-        return self.service.run().rows.get(item_id, ItemRow(Item(item_id)))
+    def take_items(self, rows: Sequence[ItemRow]) -> None:
+        """Answer with the catalogue in which some items are as the state has them. Called in the worker."""
+        self.service.served = self.service.run().with_rows(rows)
 
-    def _save(self, row: ItemRow) -> ItemAnswered:
-        self.service.served = self.service.run().with_rows([self._saved(row)])
-        return CatalogueView(self.service.served).item(row.item.item_id)
+    def reload(self) -> None:
+        """Load the run that answers anew, whose files were rewritten. Called in the worker."""
+        folder = self.service.run().folder
+        self.service.previous = None
+        self.service.served = self.service.load(folder, self._data_of(folder))
 
-    def _saved(self, row: ItemRow) -> ItemRow:
-        """The row on the disk, with its revision."""
-        future: Future[ItemRow] = self.service.state.submit(lambda connection: save_item(connection, row))
-        return future.result()
+    def _data_of(self, folder: Path) -> Path | None:
+        """Where the data folder of a run lies, if the server was told."""
+        return self.service.settings.data if folder == self._first else None
+
+    def _took(self, write: Callable[[Connection], ItemRow]) -> ItemAnswered:
+        row = self._written(write)
+        self.take_items([row])
+        return CatalogueView(self.service.run()).item(row.item.item_id)
+
+    def _written(self, step: Callable[[Connection], Result]) -> Result:
+        """What a step of the database returns, once it is on the disk."""
+        return self.service.state.submit(step).result()
 
     async def _with_worker(self, change: Callable[[], Result]) -> Result:
         return await asyncio.wrap_future(self.worker.submit(change))  # pyright: ignore[reportReturnType]
