@@ -12,21 +12,28 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from mmsrarec.data.dataset import Item
+from mmsrarec.data.erasing.id_traces import pattern
 from mmsrarec.data.reading.cleaning import clean
 from mmsrarec.data.reading.line_faults import is_null
 from mmsrarec.errors import MmsrarecError, NotFittedError, UnknownIdError
-from mmsrarec.runs.changes.erasure import erase_user
+from mmsrarec.runs.changes.reach import ELSEWHERE, erase_beside
 from mmsrarec.serve.model.catalogue_view import CatalogueView
 from mmsrarec.serve.model.item_reading import ItemReader
 from mmsrarec.serve.schema.changing import ErasureAnswered, ItemAnswered, ItemAsked, ItemPatch, RunAnswered
 from mmsrarec.serve.service import Service
 from mmsrarec.serve.state import erasing
+from mmsrarec.serve.state.change_log import tell
+from mmsrarec.serve.state.database import is_sqlite
 from mmsrarec.serve.state.item_rows import ItemRow, load_items, save_item, set_stock
 from mmsrarec.serve.worker import Worker
 
 Result = TypeVar("Result")
 QUEUE = 32
 """Changes that may wait."""
+OTHER_SERVERS = (
+    "servers of this database on other machines keep run folders of their own, which are not reached: "
+    "mmsrarec erase FOLDER --user ID there"
+)
 
 
 class Changes:
@@ -82,10 +89,10 @@ class Changes:
         await self._with_worker(write)
 
     async def erase_user(self, user: str) -> ErasureAnswered:
-        """Erase a user from the state, and from the files of the run that answers and of the one of before.
+        """Erase a user from the state, from the runs that this server may load, and from their data folders.
 
         What was trained with this user stays, and its manifest says so. The answer of this comes when no file holds the
-        id any more; the run is loaded anew meanwhile.
+        id any more; the run is loaded anew meanwhile. `notes` and `not_reached` say what is left to do.
         """
         self.service.run()
         receipt = await self.service.forget_user(user)
@@ -98,6 +105,7 @@ class Changes:
             events=receipt.events,
             run="erased" if in_run else "absent",
             notes=notes,
+            not_reached=[ELSEWHERE, *([] if is_sqlite(self.service.state.engine) else [OTHER_SERVERS])],
         )
 
     async def activate(self, name: str) -> RunAnswered:
@@ -128,23 +136,14 @@ class Changes:
         return self.answered()
 
     def _erase_from_runs(self, user: str, placeholder: str) -> tuple[bool, list[str]]:
-        """Whether a run held the user, and notes. A run that did is loaded anew."""
+        """Whether a run or its data held the user, and notes. The run is loaded anew where one did."""
         now, before = self.service.run(), self.service.previous
-        erasures = {
-            served.folder: erase_user(served.folder, user, placeholder)
-            for served in dict.fromkeys((before, now))
-            if served is not None
-        }
-        in_run = any(erasure.was_there for erasure in erasures.values())
-        if in_run:
-            self.service.previous = None
-            data = self.service.settings.data if now.folder == self._first else None
-            self.service.served = self.service.load(now.folder, data)
-            if user in self.service.served.recommender.dataset.user_code:
-                place = self.service.served.recommender.run_folder.recipe.data
-                notes = [f"the data folder {place} names this user still: remove the rows there"]
-                return True, [*notes, *(note for erasure in erasures.values() for note in erasure.notes)]
-        return in_run, [note for erasure in erasures.values() for note in erasure.notes]
+        folders = [served.folder for served in dict.fromkeys((now, before)) if served is not None]
+        erasure = erase_beside(list(dict.fromkeys(folders)), user, placeholder, self._data_of(now.folder))
+        if erasure.was_there:
+            self.reload()
+            self._written(lambda connection: tell(connection, self.service.server, "files"))
+        return erasure.was_there, [pattern(user).sub("ID", note) for note in erasure.notes]
 
     def _swap(self) -> RunAnswered:
         before, now = self.service.previous, self.service.run()

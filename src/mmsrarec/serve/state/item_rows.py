@@ -62,7 +62,7 @@ class ItemRow:
 
 
 def save_item(connection: Connection, row: ItemRow, server: str = "") -> ItemRow:
-    """Write an item in the place of what was there, and drop the kept answers of before; the row as it is held from now on.
+    """Write an item in the place of what was there, and drop the kept answers of before; the row as it is held now.
 
     Args:
         connection: In a transaction.
