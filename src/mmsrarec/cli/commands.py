@@ -9,7 +9,6 @@ from mmsrarec import __version__
 from mmsrarec.cli import answer_verbs as answer_verbs
 from mmsrarec.cli import data_verbs as data_verbs
 from mmsrarec.cli import demo_verb as demo_verb
-from mmsrarec.cli import erase_verb as erase_verb
 from mmsrarec.cli import export_verb as export_verb
 
 # a verb is registered by its module being imported; the order is that of the help
