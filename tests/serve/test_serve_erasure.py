@@ -1,5 +1,7 @@
 """DELETE of a user: no file of the state, of the run or of the one before holds the id; the others are as before."""
 
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -47,10 +49,53 @@ def test_no_file_holds_the_id(mine: Path, tmp_path: Path, monkeypatch: pytest.Mo
         assert server.ask(user=other, k=60)["items"] == after
 
 
-def test_data_that_name_the_user_still_are_pointed_out(mine: Path) -> None:
-    with served(mine / "run", mine / "state.sqlite") as server:
+@pytest.fixture
+def alone(mine: Path, finished: Path) -> Path:
+    """A run that may be written to, with data of its own beside it."""
+    shutil.copytree(finished / "data", mine / "data")
+    for file in (mine / "tiny.toml", mine / "run" / "recipe.toml"):
+        file.write_text(file.read_text().replace(str(finished / "data"), str(mine / "data")))
+    return mine
+
+
+def test_the_data_folder_and_the_runs_beside_are_reached(alone: Path) -> None:
+    shutil.copytree(alone / "run", alone / "second")
+    with served(alone / "run", alone / "state.sqlite") as server:
+        user, other = server.user(3), server.user(4)
+        server.ok("POST", "/v1/events", {"user": user, "item": "001"})
+        receipt = server.ok("DELETE", f"/v1/users/{user}")
+        assert (receipt["run"], receipt["events"]) == ("erased", 1)
+        assert any("mmsrarec erase" in line for line in receipt["not_reached"])
+        assert user not in str(receipt)
+        assert holding(alone, user) == []
+        assert server.ask(user=user)["origin"] == "cold"
+        assert server.ok("POST", "/v1/run", {"name": "second"})["run"] == "second"
+        assert server.ask(user=user)["origin"] == "cold"
+        assert server.ask(user=other)["origin"] == "warm"
+
+
+def test_data_that_were_written_by_hand_are_pointed_out(alone: Path) -> None:
+    (alone / "data" / "manifest.json").unlink()
+    with served(alone / "run", alone / "state.sqlite") as server:
         answer = server.ok("DELETE", f"/v1/users/{server.user(3)}")
-    assert any("data folder" in note for note in answer["notes"])
+        assert any("data folder" in note and "mmsrarec erase" in note for note in answer["notes"])
+    with served(alone / "run", alone / "state.sqlite", data=alone / "data") as server:
+        user = server.user(5)
+        assert server.ok("DELETE", f"/v1/users/{user}")["run"] == "erased"
+    assert holding(alone, user) == []
+
+
+def test_the_other_server_of_the_same_folder_forgets_too(alone: Path, place: str) -> None:
+    with served(alone / "run", place) as one, served(alone / "run", place) as other:
+        user = one.user(6)
+        assert other.ask(user=user)["origin"] == "warm"
+        receipt = one.ok("DELETE", f"/v1/users/{user}")
+        until = time.monotonic() + 30
+        while user in other.recommender.dataset.user_code and time.monotonic() < until:
+            time.sleep(0.05)
+        assert any("machines" in line for line in receipt["not_reached"]) == ("://" in place)
+        assert holding(alone, user) == []
+        assert other.ask(user=user)["origin"] == "cold"
 
 
 def test_a_user_of_events_alone_is_absent_from_the_run(mine: Path) -> None:

@@ -48,6 +48,14 @@ def recommend(
         str | None,
         typer.Option(metavar="I/N", help="With --users: the I-th of N shares only; a later call without joins them."),
     ] = None,
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="With --users: how many processes answer side by side, each of which loads the model. Two on two "
+            "cores pay where the language model ranks.",
+        ),
+    ] = 1,
     k: Annotated[int, typer.Option(min=1, help="How many items.")] = 10,
     more: More = None,
     less: Less = None,
@@ -66,9 +74,14 @@ def recommend(
         if users is None or out is None or not user is history is history_file is None:
             raise MmsrarecError("--users FILE and --out FILE go together, without --user and --history")
         how = {"k": k, "reasons": reasons, "allow_seen": allow_seen, **preferences}
+        if processes > 1:
+            if shard is not None:
+                raise MmsrarecError("--processes and --shard do not go together: each process answers a share itself")
+            _in_processes(run, users, out, processes, data, device, how)
         return _to_file(run, users, out, read_shard(shard), data, device, how)
-    if shard is not None:
-        raise MmsrarecError("--shard I/N is a share of many: it goes with --users and --out")
+    if shard is not None or processes > 1:
+        option = "--shard I/N is a share" if shard is not None else "--processes N shares the work"
+        raise MmsrarecError(f"{option} of many: it goes with --users and --out")
     who = _who(user, history, history_file)
     from mmsrarec.runs.recommender import Recommender
 
@@ -122,6 +135,24 @@ def _to_file(
     recommender = Recommender.load(run, data, device)
     remark_all(recommender.notes)
     return recommend_file(recommender, ids, out, write_table, say, shard, **how)
+
+
+def _in_processes(
+    run: Path, users: str, out: Path, processes: int, data: Path | None, device: str | None, how: dict[str, Any]
+) -> None:
+    """Answer the users in several processes, into parts of the file."""
+    check_ending(out)
+    from mmsrarec.runs.answers.batch_processes import answer_shares
+
+    command = ["recommend", str(run), "--users", users, "--out", str(out), "--k", str(how["k"])]
+    command += ["--reasons" if how["reasons"] else "--no-reasons"]
+    if how["allow_seen"] is not None:
+        command += ["--allow-seen" if how["allow_seen"] else "--no-seen"]
+    command += [part for name in ("more", "less") for word in how.get(name, ()) for part in (f"--{name}", word)]
+    command += [
+        part for name, value in (("--data", data), ("--device", device)) if value for part in (name, str(value))
+    ]
+    answer_shares(command, processes)
 
 
 def _who(user: str | None, history: list[str] | None, file: Path | None) -> dict[str, Any]:

@@ -1,5 +1,7 @@
-"""The verb that serves a finished run over HTTP."""
+"""The verbs that serve a finished run over HTTP, and that erase a user from files."""
 
+import uuid
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -41,3 +43,29 @@ def serve(
         hint = "pip install 'mmsrarec[mllm,serve]'"
         raise MissingDependencyError(f"a server needs the package {missing.name}: {hint}") from None
     return {"run": run, "stopped": True}
+
+
+@verb("erase")
+def erase(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Runs, exported runs or data folders.", show_default=False)
+    ],
+    user: Annotated[str, typer.Option(help="The user's id.")],
+    data: Data = None,
+) -> dict[str, Any]:
+    """Erase a user from runs, exported runs and data folders: interactions, the id, and what is computed from them.
+
+    What was trained with the user stays, and its manifest counts it. A run's data folder is rewritten where mmsrarec
+    made it, or where --data names it. A server that answers from a run erases by DELETE, and has its own state.
+    """
+    from mmsrarec.runs.changes.reach import erase_in
+
+    placeholder = f"erased-{uuid.uuid4().hex}"
+    erasures = {folder: erase_in(folder, user, placeholder, data) for folder in folders}
+    return {
+        "folders": {
+            str(folder): {"erased": erasure.was_there, "interactions": erasure.interactions}
+            for folder, erasure in erasures.items()
+        },
+        "notes": list(dict.fromkeys(note for erasure in erasures.values() for note in erasure.notes)),
+    }

@@ -177,8 +177,9 @@ class Recommender:
             UnknownIdError: Nobody of that id, or no known item in the history.
             MmsrarecError: An argument of another kind.
         """
-        ask = self.answer_function(k, more, less, reasons, allow_seen, strict, exclude, among)
-        if users is None and histories is None:
+        is_table = users is not None or histories is not None
+        ask = self.answer_function(k, more, less, reasons, allow_seen, strict, exclude, among, brief=is_table)
+        if not is_table:
             return ask([{"user": user, "history": history}], lambda: None)[0]
         if user is not None or history is not None:
             raise MmsrarecError(ONE_OR_MANY)
@@ -195,8 +196,9 @@ class Recommender:
         strict: bool = False,
         exclude: ItemIds = (),
         among: ItemIds | None = None,
+        brief: bool = True,
     ) -> Asks:
-        """What answers several users or histories together, with the arguments of `recommend`, which are checked."""
+        """What answers several together, with the arguments of `recommend`; `brief`: no more than a table shows."""
         k, preferences, reasons = checked_count("k", k), self.preferences(more, less), checked_flag("reasons", reasons)
         strict = checked_flag("strict", strict)
         again = None if allow_seen is None else checked_flag("allow_seen", allow_seen)
@@ -205,7 +207,7 @@ class Recommender:
         def ask(questions: Sequence[Who], done: Callable[[], None]) -> list[Recommendations]:
             pairs = [self.questions.query(who.get("user"), who.get("history"), strict) for who in questions]
             queries = [query if again is None else replace(query, allow_seen=again) for query, _ in pairs]
-            request = Request(k, preferences, reasons, may, done)
+            request = Request(k, preferences, reasons, may, done, brief=brief)
             answers = self.answering.answers(queries, [left_out for _, left_out in pairs], request)
             for answer in answers:
                 answer.notes = (*notes, *answer.notes)

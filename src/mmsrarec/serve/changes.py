@@ -6,27 +6,34 @@ questions that are being answered meanwhile see the catalogue of before.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
 from mmsrarec.data.dataset import Item
+from mmsrarec.data.erasing.id_traces import pattern
 from mmsrarec.data.reading.cleaning import clean
 from mmsrarec.data.reading.line_faults import is_null
 from mmsrarec.errors import MmsrarecError, NotFittedError, UnknownIdError
-from mmsrarec.runs.changes.erasure import erase_user
+from mmsrarec.runs.changes.reach import ELSEWHERE, erase_beside
 from mmsrarec.serve.model.catalogue_view import CatalogueView
 from mmsrarec.serve.model.item_reading import ItemReader
 from mmsrarec.serve.schema.changing import ErasureAnswered, ItemAnswered, ItemAsked, ItemPatch, RunAnswered
 from mmsrarec.serve.service import Service
 from mmsrarec.serve.state import erasing
-from mmsrarec.serve.state.item_rows import ItemRow, save_item
+from mmsrarec.serve.state.change_log import tell
+from mmsrarec.serve.state.database import is_sqlite
+from mmsrarec.serve.state.item_rows import ItemRow, load_items, save_item, set_stock
 from mmsrarec.serve.worker import Worker
 
 Result = TypeVar("Result")
 QUEUE = 32
 """Changes that may wait."""
+OTHER_SERVERS = (
+    "servers of this database on other machines keep run folders of their own, which are not reached: "
+    "mmsrarec erase FOLDER --user ID there"
+)
 
 
 class Changes:
@@ -57,31 +64,35 @@ class Changes:
 
         def write() -> ItemAnswered:
             row = self._item_reader().read(item, body.picture, body.in_stock)
-            return self._save(row)
+            return self._took(lambda connection: save_item(connection, row, self.service.server))
 
         return await self._with_worker(write)
 
     async def patch_item(self, item_id: str, body: ItemPatch) -> ItemAnswered:
         """Change whether an item is in stock. Raises UnknownIdError."""
         CatalogueView(self.service.run()).code(item_id)
-        return await self._with_worker(lambda: self._save(replace(self._row(item_id), in_stock=body.in_stock)))
+        server = self.service.server
+        return await self._with_worker(
+            lambda: self._took(lambda connection: set_stock(connection, item_id, body.in_stock, server))
+        )
 
     async def delete_item(self, item_id: str) -> None:
         """Delete an item: it is never recommended, and its text and picture are gone. Raises UnknownIdError."""
         CatalogueView(self.service.run()).code(item_id)
 
         def write() -> None:
-            row = ItemRow(Item(item_id), in_stock=False, deleted=True, described=self._row(item_id).described)
-            saved = self._saved(row)
-            self.service.served = self.service.run().with_rows([saved])
+            before = self.service.run().rows.get(item_id)
+            described = before is not None and before.described
+            row = ItemRow(Item(item_id), in_stock=False, deleted=True, described=described)
+            self.take_items([self._written(lambda connection: save_item(connection, row, self.service.server))])
 
         await self._with_worker(write)
 
     async def erase_user(self, user: str) -> ErasureAnswered:
-        """Erase a user from the state, and from the files of the run that answers and of the one of before.
+        """Erase a user from the state, from the runs that this server may load, and from their data folders.
 
         What was trained with this user stays, and its manifest says so. The answer of this comes when no file holds the
-        id any more; the run is loaded anew meanwhile.
+        id any more; the run is loaded anew meanwhile. `notes` and `not_reached` say what is left to do.
         """
         self.service.run()
         receipt = await self.service.forget_user(user)
@@ -95,6 +106,7 @@ class Changes:
             events=receipt.events,
             run="erased" if in_run else "absent",
             notes=notes,
+            not_reached=[ELSEWHERE, *([] if is_sqlite(self.service.state.engine) else [OTHER_SERVERS])],
         )
 
     async def activate(self, name: str) -> RunAnswered:
@@ -120,34 +132,26 @@ class Changes:
         return RunAnswered(run=self.service.run().name, previous=None if previous is None else previous.name)
 
     def _take_over(self, folder: Path) -> RunAnswered:
-        loaded = self.service.load(folder, self.service.settings.data if folder == self._first else None)
+        loaded = self.service.load(folder, self._data_of(folder))
         self.service.previous, self.service.served = self.service.run(), loaded
         return self.answered()
 
     def _erase_from_runs(self, user: str, placeholder: str) -> tuple[bool, list[str]]:
-        """Whether a run held the user, and notes. A run that did is loaded anew."""
+        """Whether a run or its data held the user, and notes. The run is loaded anew where one did."""
         now, before = self.service.run(), self.service.previous
-        erasures = {
-            served.folder: erase_user(served.folder, user, placeholder)
-            for served in dict.fromkeys((before, now))
-            if served is not None
-        }
-        in_run = any(erasure.was_there for erasure in erasures.values())
-        if in_run:
-            self.service.previous = None
-            data = self.service.settings.data if now.folder == self._first else None
-            self.service.served = self.service.load(now.folder, data)
-            if user in self.service.served.recommender.dataset.user_code:
-                place = self.service.served.recommender.run_folder.recipe.data
-                notes = [f"the data folder {place} names this user still: remove the rows there"]
-                return True, [*notes, *(note for erasure in erasures.values() for note in erasure.notes)]
-        return in_run, [note for erasure in erasures.values() for note in erasure.notes]
+        folders = [served.folder for served in dict.fromkeys((now, before)) if served is not None]
+        erasure = erase_beside(list(dict.fromkeys(folders)), user, placeholder, self._data_of(now.folder))
+        if erasure.was_there:
+            self.reload()
+            self._written(lambda connection: tell(connection, self.service.server, "files"))
+        return erasure.was_there, [pattern(user).sub("ID", note) for note in erasure.notes]
 
     def _swap(self) -> RunAnswered:
         before, now = self.service.previous, self.service.run()
         if before is None:
             raise NotFittedError("there is no run of before")
-        rows = [row for row in now.rows.values() if row != before.rows.get(row.item.item_id)]
+        changed = [name for name, row in now.rows.items() if row != before.rows.get(name)]
+        rows = self._written(lambda connection: load_items(connection, changed))
         self.service.previous, self.service.served = now, before.with_rows(rows)
         return self.answered()
 
@@ -158,18 +162,28 @@ class Changes:
             self._reader = ItemReader(base)
         return self._reader
 
-    def _row(self, item_id: str) -> ItemRow:
-        """What the state has of an item; of one that is the run's own, the id."""
-        return self.service.run().rows.get(item_id, ItemRow(Item(item_id)))
+    def take_items(self, rows: Sequence[ItemRow]) -> None:
+        """Answer with the catalogue in which some items are as the state has them. Called in the worker."""
+        self.service.served = self.service.run().with_rows(rows)
 
-    def _save(self, row: ItemRow) -> ItemAnswered:
-        self.service.served = self.service.run().with_rows([self._saved(row)])
-        return CatalogueView(self.service.served).item(row.item.item_id)
+    def reload(self) -> None:
+        """Load the run that answers anew, whose files were rewritten. Called in the worker."""
+        folder = self.service.run().folder
+        self.service.previous = None
+        self.service.served = self.service.load(folder, self._data_of(folder))
 
-    def _saved(self, row: ItemRow) -> ItemRow:
-        """The row on the disk, with its revision."""
-        future: Future[ItemRow] = self.service.state.submit(lambda connection: save_item(connection, row))
-        return future.result()
+    def _data_of(self, folder: Path) -> Path | None:
+        """Where the data folder of a run lies, if the server was told."""
+        return self.service.settings.data if folder == self._first else None
+
+    def _took(self, write: Callable[[Connection], ItemRow]) -> ItemAnswered:
+        row = self._written(write)
+        self.take_items([row])
+        return CatalogueView(self.service.run()).item(row.item.item_id)
+
+    def _written(self, step: Callable[[Connection], Result]) -> Result:
+        """What a step of the database returns, once it is on the disk."""
+        return self.service.state.submit(step).result()
 
     async def _with_worker(self, change: Callable[[], Result]) -> Result:
         return await asyncio.wrap_future(self.worker.submit(change))  # pyright: ignore[reportReturnType]

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -22,9 +23,9 @@ from mmsrarec.serve.model.catalogue_view import CatalogueView
 from mmsrarec.serve.model.served_run import NOBODY, LanguageModel, Question, ServedRun
 from mmsrarec.serve.schema import changing, recommending, reranking
 from mmsrarec.serve.settings import ServeSettings
-from mmsrarec.serve.state import erasing, kept_answers, user_events
+from mmsrarec.serve.state import change_log, erasing, kept_answers, user_events
 from mmsrarec.serve.state.database import open_database
-from mmsrarec.serve.state.item_rows import load_items
+from mmsrarec.serve.state.item_rows import load_items, load_picture
 from mmsrarec.serve.state.state_of_users import StateOfUsers
 from mmsrarec.serve.state.state_writer import StateWriter
 from mmsrarec.serve.state.user_events import Event, UserState
@@ -54,7 +55,8 @@ class Service:
         cache: Answers in memory.
         failure: Why no run could be loaded, or not all of it.
         draining: Whether the server is being stopped.
-        erasures: How many users were erased since the start.
+        erasures: How many users were erased, here or by another server of the database.
+        server: What tells the changes of this server from those of others of the database.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
@@ -63,13 +65,14 @@ class Service:
         self.previous: ServedRun | None = None
         self.failure: str | None = None
         self.draining = False
-        self.erasures = 0
+        self.server = uuid.uuid4().hex
         self.users = StateOfUsers()
         self.cache = AnswerCache(settings.cached_answers)
         self.state = StateWriter(open_database(settings.state_place), STATE_QUEUE, self.users.clear)
         self.model: Worker[Question | Callable[[ServedRun], object], object] = Worker(
             "model", self._work, settings.queue, settings.batch
         )
+        self.erasures = self.state.submit(change_log.erasures).result()
         self._n_stored = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -145,7 +148,7 @@ class Service:
         if self.served is served and self.erasures == erasures:  # else it is of a run or a user of before
             self.cache.put(digest, body.user, answer)
             if stored_body is None:
-                self._store(digest, body.user, answer)
+                self._store(digest, body.user, answer, erasures)
         return answer.model_copy(update={"cached": stored_body is not None})
 
     async def rerank(self, body: reranking.RerankAsked, newest_first: bool = False) -> reranking.RerankAnswered:
@@ -180,9 +183,12 @@ class Service:
             for event in events
         ]
 
+        users = sorted({row.user for row in rows})
+
         def write(connection: Connection) -> int:
+            change_log.tell(connection, self.server, "user", users)
             n_new = user_events.add_events(connection, rows)
-            for user in {row.user for row in rows}:
+            for user in users:
                 self.users.forget(user)
             return n_new
 
@@ -221,6 +227,7 @@ class Service:
         words = self.run().recommender.preferences(body.more, body.less)
 
         def write(connection: Connection) -> None:
+            change_log.tell(connection, self.server, "user", [user])
             user_events.set_keywords(connection, user, words.more, words.less)
             self.users.forget(user)
 
@@ -231,13 +238,18 @@ class Service:
         """Erase a user from the state and from memory; whatever is being computed for them is not kept."""
 
         def write(connection: Connection) -> erasing.Receipt:
+            receipt = erasing.erase_rows(connection, user, self.server)
             self.users.forget(user)
-            self.erasures += 1
-            return erasing.erase_rows(connection, user)
+            self.erasures = change_log.erasures(connection)
+            return receipt
 
         receipt = await self.with_state(write)
         self.cache.drop_user(user)
         return receipt
+
+    def picture(self, item_id: str) -> bytes | None:
+        """The bytes of the picture of an item that came here. It waits for the database: call it beside the loop."""
+        return self.state.submit(lambda connection: load_picture(connection, item_id)).result()
 
     async def search(
         self, words: str = "", category: str | None = None, offset: int = 0, limit: int = 20
@@ -270,15 +282,14 @@ class Service:
         answers = iter(served.answers(questions))
         return [next(answers) if isinstance(job, Question) else _called(job, served) for job in jobs]
 
-    def _store(self, digest: str, user: str | None, answer: recommending.RecommendAnswered) -> None:
-        """Keep an answer in the database, which nobody waits for."""
+    def _store(self, digest: str, user: str | None, answer: recommending.RecommendAnswered, erasures: int) -> None:
+        """Keep an answer in the database, which nobody waits for; not where somebody was erased since it was asked."""
         self._n_stored += 1
         prune, body = self._n_stored % PRUNE_EVERY == 0, answer.model_dump_json()
 
-        erasures = self.erasures
-
         def write(connection: Connection) -> None:
-            if self.erasures == erasures:
+            change_log.lock(connection)
+            if change_log.erasures(connection) == erasures:
                 kept_answers.keep_answer(connection, digest, user, body)
             if prune:
                 kept_answers.drop_oldest(connection)

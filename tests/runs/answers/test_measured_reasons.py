@@ -205,3 +205,15 @@ def test_shares_add_up_to_one_follow_the_order_and_ignore_a_shift(found: FloatAr
 def test_a_difference_of_scores_is_the_log_of_the_ratio_of_shares() -> None:
     shares = softmax(np.array([1000.0, 998.0, 997.5]))
     assert np.log(shares[0] / shares[1:]) == pytest.approx([2.0, 2.5])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["history", "popularity", "keywords", "ranker", "more"]), st.floats(-2, 2))))
+def test_a_brief_answer_says_the_same_sentences(drawn: list[tuple[str, float]]) -> None:
+    given_reasons = [
+        Reason(kind, "", weight, item_id="i2" if kind == "history" else None, words=("red", "clay"), level=place % 8)
+        for place, (kind, weight) in enumerate(drawn)
+    ]
+    given_reasons = [replace(r, level=None) if r.kind != "popularity" else r for r in given_reasons]
+    whole, brief = (reasons().recommendation(4, 1.0, None, given_reasons, brief) for brief in (False, True))
+    assert brief.because == whole.because
+    assert (brief.item_id, brief.score) == (whole.item_id, whole.score)

@@ -33,7 +33,7 @@ def code_with_picture(server: Served) -> int:
 
 
 def test_a_picture_is_made_small_and_kept(server: Served) -> None:
-    made = Thumbnails()
+    made = Thumbnails(server.service.picture)
     sent = made.get(server.service.run(), code_with_picture(server), "small")
     assert sent.media_type == "image/webp"
     assert max(Image.open(io.BytesIO(sent.body)).size) <= SIDES["small"]
@@ -42,7 +42,7 @@ def test_a_picture_is_made_small_and_kept(server: Served) -> None:
 
 
 def test_what_is_written_anew_is_shown_anew(own: Served) -> None:
-    made = Thumbnails()
+    made = Thumbnails(own.service.picture)
     code = put(own, "x", title="A lamp")
     assert made.get(own.service.run(), code, "large").media_type == "image/svg+xml"
     code = put(own, "x", title="A lamp", picture=b64encode(png(1500, 300)).decode())
@@ -63,9 +63,9 @@ def test_a_file_that_went_away_or_broke_is_a_tile(finished: Path, tmp_path: Path
         assert path is not None
         assert path.is_relative_to(tmp_path)
         path.write_bytes(b"<svg onload='alert(1)'/>")
-        assert Thumbnails().get(server.service.run(), code, "small").media_type == "image/svg+xml"
+        assert Thumbnails(server.service.picture).get(server.service.run(), code, "small").media_type == "image/svg+xml"
         path.unlink()
-        sent = Thumbnails().get(server.service.run(), code, "small")
+        sent = Thumbnails(server.service.picture).get(server.service.run(), code, "small")
         assert sent.body == tile(server.service.run(), code)
 
 
@@ -81,7 +81,7 @@ def test_a_tile_is_a_drawing_and_no_more(own: Served) -> None:
 
 
 def test_it_keeps_no_more_than_it_may(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, served = Thumbnails(), server.service.run()
+    made, served = Thumbnails(server.service.picture), server.service.run()
     largest = max(len(made.get(served, code, "small").body) for code in range(12))
     assert len(made.cache) == 12
     monkeypatch.setattr(thumbnails, "MAX_KEPT_BYTES", 2 * largest)

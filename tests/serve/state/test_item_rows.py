@@ -5,7 +5,7 @@ from dataclasses import replace
 from sqlalchemy import Engine
 
 from mmsrarec.data.dataset import Item
-from mmsrarec.serve.state.item_rows import ItemRow, Summary, load_items, save_item
+from mmsrarec.serve.state.item_rows import ItemRow, Summary, load_items, load_picture, save_item, set_stock
 from mmsrarec.serve.state.kept_answers import find_answer, keep_answer
 
 ROW = ItemRow(
@@ -20,7 +20,33 @@ ROW = ItemRow(
 def test_what_was_written_comes_back(engine: Engine) -> None:
     with engine.begin() as connection:
         saved = save_item(connection, ROW)
-        assert load_items(connection) == [saved] == [replace(ROW, revision=saved.revision)]
+        as_held = replace(ROW, revision=saved.revision, has_picture=True, picture=None)
+        assert load_items(connection) == [saved] == [as_held]
+        assert saved.without_bytes == replace(as_held, feature=None)
+
+
+def test_the_bytes_of_a_picture_are_read_when_they_are_asked_for(engine: Engine) -> None:
+    with engine.begin() as connection:
+        save_item(connection, ROW)
+        save_item(connection, ItemRow(Item("plain"), described=True))
+        assert load_picture(connection, "a/b") == ROW.picture
+        assert load_picture(connection, "plain") is load_picture(connection, "nothing") is None
+        assert [row.has_picture for row in load_items(connection)] == [True, False]
+
+
+def test_stock_is_changed_and_nothing_else(engine: Engine) -> None:
+    with engine.begin() as connection:
+        before = save_item(connection, ROW)
+        out = set_stock(connection, "a/b", False)
+        assert out == replace(before, in_stock=False, revision=out.revision)
+        assert out.revision > before.revision
+        assert load_picture(connection, "a/b") == ROW.picture
+        other = set_stock(connection, "of the run", False)
+        assert (other.described, other.in_stock) == (False, False)
+        keep_answer(connection, "a", None, "{}")
+        assert set_stock(connection, "of the run", True).in_stock
+        assert find_answer(connection, "a") is None
+        assert [row.item.item_id for row in load_items(connection, ["of the run", "x"])] == ["of the run"]
 
 
 def test_each_change_has_a_number(engine: Engine) -> None:

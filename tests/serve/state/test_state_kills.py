@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from kills import start
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
+from mmsrarec.serve.state.change_log import newest_change, tell
 from mmsrarec.serve.state.database import open_database
-from mmsrarec.serve.state.item_rows import ItemRow, load_items, save_item
+from mmsrarec.serve.state.item_rows import ItemRow, load_items, load_picture, save_item
 from mmsrarec.serve.state.kept_answers import keep_answer
 from mmsrarec.serve.state.state_writer import StateWriter
-from mmsrarec.serve.state.tables import events
+from mmsrarec.serve.state.tables import changes, events
 from mmsrarec.serve.state.user_events import Event, add_events
 
 KILLS = 100
@@ -34,7 +35,7 @@ def write_without_end(place: str, notebook: str, child: int) -> None:
         while True:
             keys = [f"{child}-{number}-{count}-{place}" for place in range(3)]
             rows = [Event(f"u{number}", f"i{count}", "click", count, key) for key in keys]
-            writer.submit(lambda connection, rows=rows: add_events(connection, rows)).result()
+            writer.submit(lambda connection, rows=rows: told(connection, rows)).result()
             os.write(notes, "".join(f"{key}\n" for key in keys).encode())
             item = ItemRow(Item(f"i{count % 5}", f"title {count}"), described=True, picture=bytes(5000))
             writer.submit(lambda connection, item=item: save_item(connection, item)).result()
@@ -48,6 +49,12 @@ def write_without_end(place: str, notebook: str, child: int) -> None:
         thread.join()
 
 
+def told(connection: Connection, rows: list[Event]) -> None:
+    """Add events as a server does."""
+    tell(connection, "a server", "user", [rows[0].user])
+    add_events(connection, rows)
+
+
 def check(place: str, notebook: Path) -> int:
     """That every noted event is there once; how many were noted."""
     noted = notebook.read_text().splitlines() if notebook.exists() else []
@@ -58,7 +65,11 @@ def check(place: str, notebook: Path) -> int:
         assert set(noted) <= set(keys)
         batches = {key.rpartition("-")[0] for key in keys}
         assert len(keys) == 3 * len(batches)  # a batch is there whole or not at all
-        assert all(len(row.picture or b"") == 5000 for row in load_items(connection))
+        names = [row.item.item_id for row in load_items(connection)]
+        assert all(len(load_picture(connection, name) or b"") == 5000 for name in names)
+        numbers = list(connection.execute(select(changes.c.number).order_by(changes.c.number)).scalars())
+        newest = newest_change(connection)
+        assert numbers == list(range(newest - len(numbers) + 1, newest + 1))  # each is there once, and none is missing
     engine.dispose()
     if "://" not in place:
         with sqlite3.connect(place) as file:

@@ -75,6 +75,11 @@ class PromptContext:
     soft_history: tuple[int, ...] = ()
     state: NDArray[np.float32] | None = field(default=None, compare=False)
 
+    @classmethod
+    def of_candidates(cls, codes: Sequence[int]) -> "PromptContext":
+        """What is known of candidates that no prompt is rendered of: which items they are."""
+        return cls((), (), tuple(codes), (), ())
+
     def pick(self, places: IntArray | list[int]) -> "PromptContext":
         """The same query with fewer candidates.
 

@@ -43,6 +43,7 @@ class Request:
         may: (items,) what may be recommended.
         done: Called once for each query as its answer is ready.
         rules: For the order beside the scores.
+        brief: Whether only the sentences of an item are wanted, as in a table, and not all that was measured.
     """
 
     k: int
@@ -51,6 +52,7 @@ class Request:
     may: NDArray[np.bool_]
     done: Callable[[], None] = lambda: None
     rules: Arrangement = NO_RULES
+    brief: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +129,11 @@ class Answering:
     def _answers(self, queries: Queries, n: int, request: Request) -> list[Recommendations]:
         """The answers to m queries, all with a history or all without, to which n items are proposed."""
         proposed, rules = self.proposals(queries, n, request), request.rules
-        contexts = self.contexts(queries, proposed, request.preferences)
         fusion = self.fusion_at(queries)
+        if fusion is None or fusion.uses_lm:
+            contexts = self.contexts(queries, proposed, request.preferences)
+        else:
+            contexts = [PromptContext.of_candidates(codes) for codes in proposed.tolist()]
         p = self.model_scores(contexts, fusion)
         scores = answer_scores(self.prompts, queries, contexts, request.preferences, p, fusion, self.generators)
         chances = softmax(scores) if fusion and not request.preferences and not rules.boosts else None
@@ -147,7 +152,7 @@ class Answering:
             for place, why in zip(places, measured[row], strict=True):
                 chance = None if chances is None else float(chances[row, place])
                 code, score = int(proposed[row, place]), float(scores[row, place])
-                items.append(self.reasons.recommendation(code, score, chance, why))
+                items.append(self.reasons.recommendation(code, score, chance, why, request.brief))
             answers.append(Recommendations(items))
             if not request.reasons:
                 request.done()

@@ -106,17 +106,50 @@ class Reasons:
         ]
 
     def recommendation(
-        self, code: int, score: float, probability: float | None, reasons: Sequence[Reason]
+        self,
+        code: int,
+        score: float,
+        probability: float | None,
+        reasons: Sequence[Reason],
+        brief: bool = False,
     ) -> Recommendation:
-        """The item at a code with what was measured of it, in words."""
+        """The item at a code with what was measured of it, in words.
+
+        Args:
+            code: Of the item.
+            score: By which it is ranked.
+            probability: See `Recommendation`.
+            reasons: What was measured.
+            brief: Whether only the sentences are wanted: the first that say something are worded, no others.
+        """
         item = self.dataset.items[code]
+        if brief:
+            because = self._because(code, reasons)
+            return Recommendation(item.item_id, item.title, score, probability, (), because)
         shown_reasons: list[ShownReason] = []
         for reason in reasons:
             item_ids = () if reason.item_id is None else (reason.item_id,)
-            text = sentence(reason, "".join(map(self._title, item_ids)), self.keywords.image[code], self.language)
-            shown_reasons.append(ShownReason(reason.kind, item_ids, reason.words, reason.weight, text))
+            shown_reasons.append(
+                ShownReason(reason.kind, item_ids, reason.words, reason.weight, self._sentence(code, reason))
+            )
         because, keywords = heaviest(shown_reasons, SHOWN_REASONS), self.keywords.united(code)
         return Recommendation(item.item_id, item.title, score, probability, keywords, because, tuple(shown_reasons))
+
+    def _because(self, code: int, reasons: Sequence[Reason]) -> tuple[str, ...]:
+        """What `heaviest` says of the reasons, of which no more are worded than it says."""
+        texts: dict[str, None] = {}
+        for_it = [reason for reason in reasons if reason.weight > 0]
+        for_it.sort(key=lambda reason: (reason.kind != "more", -reason.weight))
+        for reason in for_it:
+            if text := self._sentence(code, reason):
+                texts[text] = None
+            if len(texts) == SHOWN_REASONS:
+                break
+        return tuple(texts)
+
+    def _sentence(self, code: int, reason: Reason) -> str:
+        title = "" if reason.item_id is None else self._title(reason.item_id)
+        return sentence(reason, title, self.keywords.image[code], self.language)
 
     def _title(self, item_id: str) -> str:
         return self.dataset.items[self.dataset.item_code[item_id]].title or item_id

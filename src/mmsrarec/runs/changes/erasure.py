@@ -21,6 +21,7 @@ from mmsrarec.core.artefacts import (
     writing,
 )
 from mmsrarec.core.files import atomic_write, link_or_copy
+from mmsrarec.data.erasing.id_traces import files_holding
 from mmsrarec.data.identity import LOG, KeptLog
 from mmsrarec.data.split_file import KEPT, save_parts, saved_parts
 from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT
@@ -169,14 +170,11 @@ def _count_erased(part: Path) -> None:
 
 def _without_reports(folder: Path, user: str) -> list[str]:
     """Remove reports that show the user whole; whoever wants them writes them anew."""
-    name = json.dumps(f"User {user}")
-    notes: list[str] = []
-    report = folder / "evaluate" / "report.json"
-    if report.is_file() and name in report.read_text(encoding="utf-8"):
+    holding = [path for path in files_holding(folder / "evaluate", user) if path.name in REPORTS]
+    for path in {path.parent for path in holding}:
         for file in REPORTS:
-            (folder / "evaluate" / file).unlink(missing_ok=True)
-        notes.append("the report showed this user and was removed: mmsrarec evaluate writes it anew")
-    return notes
+            (path / file).unlink(missing_ok=True)
+    return ["the report showed this user and was removed: mmsrarec evaluate writes it anew"] if holding else []
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The application: routes, and what every call passes through."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,7 @@ from mmsrarec.serve.app.call_log import CallLog
 from mmsrarec.serve.app.responses import HANDLERS
 from mmsrarec.serve.app.server_metrics import Metrics
 from mmsrarec.serve.changes import Changes
+from mmsrarec.serve.following import Follower
 from mmsrarec.serve.page import routes_files, routes_page
 from mmsrarec.serve.page.thumbnails import Thumbnails
 from mmsrarec.serve.service import Service
@@ -30,22 +32,25 @@ def create_app(settings: ServeSettings, wait: bool = False) -> FastAPI:
     """
     service = Service(settings)
     metrics = Metrics(service)
+    follower = Follower(changes := Changes(service))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.loading = loading = service.load_in_background()
         if wait:
             loading.join()
+        follower.start(asyncio.get_running_loop())
         yield
         service.draining = True
+        await asyncio.to_thread(follower.close)
         await app.state.changes.close()
         await service.close()
 
     app = FastAPI(
         title="mmsrarec", version=__version__, description=ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None
     )
-    app.state.service, app.state.changes, app.state.metrics = service, Changes(service), metrics
-    app.state.thumbnails = Thumbnails()
+    app.state.service, app.state.changes, app.state.metrics = service, changes, metrics
+    app.state.thumbnails = Thumbnails(service.picture)
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
     for router in (

@@ -102,7 +102,7 @@ class CatalogueView:
         item, recommender = self.dataset.items[code], self.served.recommender
         row = self.served.rows.get(item.item_id)
         path = self.dataset.image_path(code)
-        has_picture = row.picture is not None if row is not None and row.described else path is not None
+        has_picture = row.has_picture if row is not None and row.described else path is not None
         return ItemAnswered(
             item_id=item.item_id,
             title=item.title,

@@ -57,7 +57,7 @@ class ItemReader:
             summary, feature = self._without_model(item, [*notes, NO_MODEL]), None
         else:
             summary, feature = self._read(item, picture, ending, notes)
-        return ItemRow(item, True, in_stock, False, summary, picture, feature)
+        return ItemRow(item, True, in_stock, False, summary, picture is not None, picture, feature)
 
     def _without_model(self, item: Item, notes: list[str]) -> Summary:
         lexicon = lexicons([item], catalogue_words=self._words)[0]

@@ -101,7 +101,7 @@ class ServedRun:
         recommender: It.
         folder: Where it lies.
         base: The same run without the items of the state.
-        rows: Items of the state, by id.
+        rows: Items of the state, by id, without the bytes of pictures.
     """
 
     recommender: Recommender
@@ -118,10 +118,11 @@ class ServedRun:
         return served
 
     def with_rows(self, rows: Sequence[ItemRow]) -> "ServedRun":
-        """The same run with changed items; a row replaces an earlier one of the same item."""
+        """The same run with changed items; a row replaces an earlier one of the same item, and a later one stays."""
+        rows = [row for row in rows if row.revision >= self._revision_of(row.item.item_id)]
         if not rows:
             return self
-        all_rows = dict(self.rows) | {row.item.item_id: row for row in rows}
+        all_rows = dict(self.rows) | {row.item.item_id: row.without_bytes for row in rows}
         known = self.recommender.dataset.item_code
         described = [
             joined_item(row) for row in rows if row.described and (not row.deleted or row.item.item_id in known)
@@ -135,6 +136,10 @@ class ServedRun:
         new = ServedRun(with_items(self.recommender, described, available), self.folder, self.base, all_rows)
         new.__dict__["fingerprint"] = self.fingerprint
         return new
+
+    def _revision_of(self, item_id: str) -> int:
+        """The revision of an item's row; 0 where it has none."""
+        return self.rows[item_id].revision if item_id in self.rows else 0
 
     @cached_property
     def revision(self) -> int:

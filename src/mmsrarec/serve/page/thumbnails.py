@@ -6,6 +6,7 @@ Nothing of a file is sent as it is. One picture is decoded at a time, so that ma
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from io import BytesIO
 from typing import Literal, NamedTuple
 
@@ -40,10 +41,12 @@ class Thumbnails:
     """Makes small pictures.
 
     Attributes:
+        picture_of: Reads the bytes of the picture of an item that came to the server.
         cache: What was made, the newest last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, picture_of: Callable[[str], bytes | None]) -> None:
+        self.picture_of = picture_of
         self.cache: OrderedDict[tuple[str, int, str, Size], Sent] = OrderedDict()
         self._bytes = 0
         self._one_at_a_time, self._book = threading.Lock(), threading.Lock()
@@ -64,7 +67,7 @@ class Thumbnails:
                 self.cache.move_to_end(key)
                 return sent
         with self._one_at_a_time:
-            picture = _decoded(served, code)
+            picture = self._decoded(served, code)
             sent = Sent(tile(served, code), "image/svg+xml") if picture is None else _shrunk(picture, SIDES[size])
         with self._book:
             if key not in self.cache:
@@ -74,18 +77,19 @@ class Thumbnails:
                 self._bytes -= len(self.cache.popitem(last=False)[1].body)
         return sent
 
-
-def _decoded(served: ServedRun, code: int) -> Image.Image | None:
-    """The picture of an item, of the state or of the data folder; None where there is none that can be used."""
-    dataset = served.recommender.dataset
-    row = served.rows.get(dataset.items[code].item_id)
-    try:
-        if row is not None and row.described:
-            return None if row.picture is None else decode_picture(row.picture)[0]
-        path = dataset.image_path(code)
-        return None if path is None or dataset.image_folder is None else open_picture(path, dataset.image_folder)
-    except BadPicture:
-        return None
+    def _decoded(self, served: ServedRun, code: int) -> Image.Image | None:
+        """The picture of an item, of the state or of the data folder; None where there is none that can be used."""
+        dataset = served.recommender.dataset
+        item_id = dataset.items[code].item_id
+        row = served.rows.get(item_id)
+        try:
+            if row is not None and row.described:
+                body = self.picture_of(item_id) if row.has_picture else None
+                return None if body is None else decode_picture(body)[0]
+            path = dataset.image_path(code)
+            return None if path is None or dataset.image_folder is None else open_picture(path, dataset.image_folder)
+        except BadPicture:
+            return None
 
 
 def _shrunk(picture: Image.Image, side: int) -> Sent:

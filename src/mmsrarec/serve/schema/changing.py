@@ -129,9 +129,10 @@ class ErasureAnswered(Answered):
     time: int
     events: int = Field(description="events that were erased")
     run: Literal["erased", "absent"] = Field(
-        description="whether the files of the run held the user: erased from them, or never there"
+        description="whether files of the runs or their data held the user: erased from them, or never there"
     )
-    notes: list[str]
+    notes: list[str] = Field(description="what else happened, and what is left to do here")
+    not_reached: list[str] = Field(description="what an erasure cannot reach, and the command that does")
 
 
 class RunAsked(Asked):

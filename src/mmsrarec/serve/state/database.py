@@ -4,13 +4,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from mmsrarec.core.terminal import one_line
 from mmsrarec.errors import MissingDependencyError, MmsrarecError
-from mmsrarec.serve.state.tables import USER_COLUMNS, VERSION, facts, metadata
+from mmsrarec.serve.state.change_log import CHANGES, ERASURES
+from mmsrarec.serve.state.tables import FEWER_TABLES, USER_COLUMNS, VERSION, facts, metadata, receipts
 
 POSTGRES_DRIVERS = {"psycopg": "psycopg", "pg8000": "pg8000"}
 """Package -> driver in a URL, in the order in which they are tried."""
@@ -70,6 +71,11 @@ def is_sqlite(engine: Engine) -> bool:
     return engine.dialect.name == "sqlite"
 
 
+def is_shared(engine: Engine) -> bool:
+    """Whether another process can open the same database."""
+    return not (is_sqlite(engine) and engine.url.database in (None, "", ":memory:"))
+
+
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_size=4, max_overflow=0, pool_pre_ping=True)
@@ -106,9 +112,13 @@ def _make_tables(connection: Connection) -> None:
             f"the database holds other tables of these names ({', '.join(sorted(there))}): name another"
         )
     metadata.create_all(connection)
-    version = connection.execute(select(facts.c.value).where(facts.c.name == "version")).scalar()
-    if version is None:
-        connection.execute(facts.insert().values(name="version", value=str(VERSION)))
+    known = dict(connection.execute(select(facts.c.name, facts.c.value)).tuples().all())
+    version = known.get("version")
+    if version is None or version in FEWER_TABLES:
+        n_erased = connection.execute(select(func.count()).select_from(receipts)).scalar_one()
+        first = {"version": VERSION, CHANGES: int(known.get("revision", 0)), ERASURES: n_erased}
+        connection.execute(facts.delete())
+        connection.execute(facts.insert(), [{"name": name, "value": str(value)} for name, value in first.items()])
         if connection.dialect.name == "postgresql":
             for table, column in USER_COLUMNS:
                 connection.execute(text(f'ALTER TABLE {table} ALTER COLUMN "{column}" SET STATISTICS 0'))

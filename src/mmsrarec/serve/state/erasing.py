@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, delete
 
+from mmsrarec.serve.state.change_log import tell_erasure
 from mmsrarec.serve.state.database import is_sqlite
 from mmsrarec.serve.state.tables import answers, events, keywords, receipts
 
@@ -27,8 +28,15 @@ class Receipt:
     events: int
 
 
-def erase_rows(connection: Connection, user: str) -> Receipt:
-    """Delete everything of a user, and write the receipt."""
+def erase_rows(connection: Connection, user: str, server: str = "") -> Receipt:
+    """Delete everything of a user, write the receipt, and tell the other servers that somebody was erased.
+
+    Args:
+        connection: In a transaction.
+        user: The user's id.
+        server: Who erases.
+    """
+    tell_erasure(connection, server, user)
     n_events = connection.execute(delete(events).where(events.c.user_id == user)).rowcount
     for table in (keywords, answers):
         connection.execute(delete(table).where(table.c.user_id == user))
@@ -62,7 +70,7 @@ def wipe(engine: Engine) -> bool:
         driver = cast(Any, connection.driver_connection)
         driver.autocommit = True
         cursor = connection.cursor()
-        for table in ("events", "user_keywords", "answers"):
+        for table in ("events", "user_keywords", "answers", "changes"):
             cursor.execute(f"VACUUM FULL {table}")
         cursor.close()
         driver.autocommit = False

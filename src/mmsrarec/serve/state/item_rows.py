@@ -1,15 +1,15 @@
 """Items that were written, changed or deleted here, in the database."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
 from mmsrarec.data.dataset import Item
-from mmsrarec.serve.state.tables import answers, facts, items
-
-REVISION = "revision"
+from mmsrarec.serve.state.change_log import tell
+from mmsrarec.serve.state.tables import answers, items
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ class ItemRow:
         in_stock: Whether it may be recommended.
         deleted: Whether it is gone.
         summary: What was read of it.
-        picture: The bytes of its picture.
-        feature: What the model sees of the picture, as safetensors.
+        has_picture: Whether there is a picture of it.
+        picture: The bytes of its picture, of a row that is written; `load_picture` reads them.
+        feature: What the model sees of the picture, as safetensors, until the item has joined.
         revision: Number of the change.
     """
 
@@ -49,24 +50,27 @@ class ItemRow:
     in_stock: bool = True
     deleted: bool = False
     summary: Summary = Summary()
+    has_picture: bool = False
     picture: bytes | None = None
     feature: bytes | None = None
     revision: int = 0
 
-
-def next_revision(connection: Connection) -> int:
-    """The number of a change of an item; kept answers of before are dropped with it."""
-    before = connection.execute(select(facts.c.value).where(facts.c.name == REVISION).with_for_update()).scalar()
-    number = int(before or 0) + 1
-    connection.execute(delete(facts).where(facts.c.name == REVISION))
-    connection.execute(facts.insert().values(name=REVISION, value=str(number)))
-    connection.execute(delete(answers))
-    return number
+    @property
+    def without_bytes(self) -> "ItemRow":
+        """The row as it is held in memory."""
+        return replace(self, picture=None, feature=None)
 
 
-def save_item(connection: Connection, row: ItemRow) -> ItemRow:
-    """Write an item in the place of what was there; the row with its revision."""
-    row = replace(row, revision=next_revision(connection))
+def save_item(connection: Connection, row: ItemRow, server: str = "") -> ItemRow:
+    """Write an item in the place of what was there, and drop the kept answers of before; the row as it is held now.
+
+    Args:
+        connection: In a transaction.
+        row: The item.
+        server: Who changes it.
+    """
+    revision = tell(connection, server, "item", items=[row.item.item_id])
+    row = replace(row, revision=revision, has_picture=row.picture is not None)
     item = row.item
     values: dict[str, Any] = {
         "item_id": item.item_id,
@@ -83,12 +87,38 @@ def save_item(connection: Connection, row: ItemRow) -> ItemRow:
     }
     connection.execute(delete(items).where(items.c.item_id == item.item_id))
     connection.execute(items.insert().values(values))
-    return row
+    connection.execute(delete(answers))
+    return replace(row, picture=None)
 
 
-def load_items(connection: Connection) -> list[ItemRow]:
-    """All items that differ from the run's, in the order in which they were changed."""
-    return [_row(record._mapping) for record in connection.execute(select(items).order_by(items.c.revision))]  # pyright: ignore[reportPrivateUsage]
+def set_stock(connection: Connection, item_id: str, in_stock: bool, server: str = "") -> ItemRow:
+    """Change whether an item is in stock, and nothing else of it; the row as it is now."""
+    of_item = items.c.item_id == item_id
+    if connection.execute(select(items.c.revision).where(of_item)).first() is None:
+        return save_item(connection, ItemRow(Item(item_id), in_stock=in_stock), server)
+    revision = tell(connection, server, "item", items=[item_id])
+    connection.execute(items.update().where(of_item).values(in_stock=in_stock, revision=revision))
+    connection.execute(delete(answers))
+    return load_items(connection, [item_id])[0]
+
+
+def load_items(connection: Connection, ids: Collection[str] | None = None) -> list[ItemRow]:
+    """Items that differ from the run's, in the order in which they were changed, without the bytes of pictures.
+
+    Args:
+        connection: In a transaction.
+        ids: Of which items; None: of all.
+    """
+    columns = [column for column in items.c if column.name != "picture"]
+    found = select(*columns, items.c.picture.is_not(None).label("has_picture")).order_by(items.c.revision)
+    if ids is not None:
+        found = found.where(items.c.item_id.in_(list(ids)))
+    return [_row(values) for values in connection.execute(found).mappings()]
+
+
+def load_picture(connection: Connection, item_id: str) -> bytes | None:
+    """The bytes of an item's picture."""
+    return connection.execute(select(items.c.picture).where(items.c.item_id == item_id)).scalar()
 
 
 def _row(values: Any) -> ItemRow:
@@ -100,7 +130,8 @@ def _row(values: Any) -> ItemRow:
         values["in_stock"],
         values["deleted"],
         Summary(tuple(summary["image"]), tuple(summary["text"]), summary["language"], tuple(summary["notes"])),
-        values["picture"],
+        values["has_picture"],
+        None,
         values["feature"],
         values["revision"],
     )

@@ -5,14 +5,16 @@ No statistics are collected of columns with ids of users: PostgreSQL would keep 
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, Text
 
-VERSION = 1
-"""Of the tables. A file of another version is refused."""
+VERSION = 2
+"""Of the tables. A file of another version is refused, but for those that only lack tables."""
+FEWER_TABLES = ("1",)
+"""Earlier versions that lack tables and are otherwise the same."""
 
 metadata = MetaData()
 _big = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only what is declared INTEGER
 
 facts = Table("facts", metadata, Column("name", String, primary_key=True), Column("value", String, nullable=False))
-"""The version of the tables, and the number of the newest change of an item."""
+"""The version of the tables, and two numbers: of the newest change, and of the newest change of an item."""
 
 events = Table(
     "events",
@@ -72,5 +74,19 @@ receipts = Table(
 )
 """Erasures: a number and a time, and no id."""
 
-USER_COLUMNS = (("events", "user_id"), ("events", "key"), ("user_keywords", "user_id"), ("answers", "user_id"))
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("server", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("user_id", String, index=True),
+    Column("item_id", String),
+)
+"""What servers of one database tell each other, in the order in which it was committed; the newest of it is kept."""
+
+USER_COLUMNS = (
+    *(("events", "user_id"), ("events", "key"), ("user_keywords", "user_id"), ("answers", "user_id")),
+    ("changes", "user_id"),
+)
 """Columns that hold ids of users."""
