@@ -42,16 +42,9 @@ from mmsrarec.runs.answers.reasons import Reasons
 from mmsrarec.runs.answers.recommendations import Explanation, Recommendations
 from mmsrarec.runs.answers.scores import answer_scores, learned_preferences
 from mmsrarec.runs.answers.similar_items import item_encoder, similar_items, similar_table
-from mmsrarec.runs.answers.without_model import (
-    NOTE,
-    NoPrompts,
-    count_scorer,
-    is_without_model,
-    load_rankers,
-    no_prompts,
-)
+from mmsrarec.runs.answers.without_model import NOTE, NoPrompts, count_scorer, load_rankers, served_prompts
 from mmsrarec.runs.current_catalogue import open_catalogue
-from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part
+from mmsrarec.runs.run_folder import Part, RunFolder
 
 
 class Recommender:
@@ -114,10 +107,7 @@ class Recommender:
         catalogue = open_catalogue(checked_folder("run", run), place, None if device is None else check_device(device))
         run_folder = catalogue.run_folder
         check_device(run_folder.recipe.runtime.device)
-        if is_without_model(run_folder.folder, adapter_part(catalogue.split, run_folder.served)):
-            prompts = no_prompts(run_folder)
-        else:
-            prompts = run_folder.tuned(catalogue.split, run_folder.served, late=True)
+        prompts = served_prompts(run_folder, catalogue.split)
         recommender = cls(run_folder, catalogue.split, prompts, available=catalogue.available)
         if recommender.answering.asks_model:
             _ = prompts.mllm

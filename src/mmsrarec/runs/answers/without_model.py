@@ -16,7 +16,7 @@ from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import MODEL, Fusion
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.recommend.settings import RecommendSettings
-from mmsrarec.runs.run_folder import RunFolder
+from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part
 from mmsrarec.summarize.keywords import Keywords
 
 RANKERS = "evaluate/rankers"
@@ -120,3 +120,11 @@ def save_rankers(folder: Path, names: Sequence[str], logit: Logit, quality: floa
 def load_rankers(folder: Path) -> Fusion | None:
     """What `save_rankers` wrote; None where there is nothing."""
     return Fusion.load(folder / RANKERS) if is_whole(folder / RANKERS) else None
+
+
+def served_prompts(run_folder: RunFolder, split: Part) -> Prompts:
+    """The prompts of the model that a run answers with, loaded when it is first needed, or what stands in for them."""
+    served = run_folder.served
+    if is_without_model(run_folder.folder, adapter_part(split, served)):
+        return no_prompts(run_folder)
+    return run_folder.tuned(split, served, late=True)
