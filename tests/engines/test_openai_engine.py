@@ -138,7 +138,6 @@ def test_no_more_requests_a_minute_are_sent_than_allowed() -> None:
         engine = engine_of(server, engine_requests=4)
         engine.client.pacing = Pacing(per_minute=1200)  # one in 50 ms
         answers_of(engine, requests(8))
-        assert min(later - earlier for earlier, later in zip(server.times, server.times[1:], strict=False)) > 0.02
         assert server.times[-1] - server.times[0] >= 0.3
 
 

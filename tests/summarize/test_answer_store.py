@@ -38,6 +38,30 @@ def test_failures_are_kept_with_their_reason_until_they_succeed(tmp_path: Path) 
         assert store.failures(JOB) == {}
 
 
+def test_costs_are_kept_with_their_answers_and_taken_over_from_shards(tmp_path: Path) -> None:
+    costs = [Answer("c1", "mug", None, Usage(10, 2, 1)), Answer("c2", None, "refused", Usage(7, 0)), Answer("c3", "")]
+    with Store(tmp_path / "a.sqlite") as store:
+        store.add(JOB, costs)
+        assert store.usage(JOB) == (2, Usage(17, 2, 1))
+        store.add(JOB, [Answer("c2", "lamp", None, Usage(7, 3))])  # asked again
+        assert store.usage(JOB) == (2, Usage(17, 5, 1))
+        assert store.usage(Job("picture", "tiny", "p", "d")) == (0, Usage())
+    with Store(tmp_path / "b.sqlite") as store:
+        store.adopt(tmp_path / "a.sqlite")
+        assert store.usage(JOB) == (2, Usage(17, 5, 1))
+
+
+def test_a_store_of_before_there_were_costs_is_read(tmp_path: Path) -> None:
+    with Store(tmp_path / "a.sqlite") as store:
+        store.add(JOB, [Answer("c1", "mug")])
+    with closing(sqlite3.connect(tmp_path / "a.sqlite")) as db:
+        db.execute("DROP TABLE usage")
+    with Store(tmp_path / "b.sqlite") as store:
+        assert store.adopt(tmp_path / "a.sqlite")["answers"] == 1
+    with Store(tmp_path / "a.sqlite") as store:
+        assert store.usage(JOB) == (0, Usage())
+
+
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     with Store(tmp_path / "a.sqlite"), pytest.raises(MmsrarecError, match="another process"):
         Store(tmp_path / "a.sqlite")
@@ -132,7 +156,7 @@ def test_an_older_file_without_support_goes_on_working(tmp_path: Path) -> None:
 
 def test_adopting_copies_what_is_answered_and_overwrites_nothing(tmp_path: Path) -> None:
     with Store(tmp_path / "other.sqlite") as other:
-        other.add(JOB, [Answer("c1", "theirs"), Answer("c2", "lamp"), ("c3", None, "failed"), Answer("c4", "late")])
+        other.add(JOB, [Answer("c1", "theirs"), Answer("c2", "lamp"), Answer("c3", None, "failed"), Answer("c4", "late")])
         other.add_support("tiny", "p", [("c1", "star", -2.0), ("c2", "star", -2.0)])
     with Store(tmp_path / "ours.sqlite") as ours:
         ours.add(JOB, [Answer("c1", "ours"), ("c4", None, "out of memory")])
@@ -160,7 +184,7 @@ def test_adopting_takes_no_rows_of_a_kind_that_no_store_writes(tmp_path: Path) -
 
 def test_a_file_that_cannot_be_adopted_says_what_to_do_and_changes_nothing(tmp_path: Path) -> None:
     with Store(tmp_path / "damaged.sqlite") as other:
-        other.add(JOB, [(f"c{n}", "mug " * 50, None) for n in range(500)])
+        other.add(JOB, [Answer(f"c{n}", "mug " * 50) for n in range(500)])
     data = (tmp_path / "damaged.sqlite").read_bytes()
     (tmp_path / "damaged.sqlite").write_bytes(data[: len(data) // 2])
     (tmp_path / "notes").write_text("these are notes, not a database\n" * 40)
