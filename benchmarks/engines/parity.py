@@ -2,9 +2,10 @@
 
     python benchmarks/engines/parity.py --items 30
 
-The embedded model reads a synthetic catalogue twice: in this process, and behind a real server. Both compute in
-float32 and show a picture as its 49 tokens, because a server shows no fewer. Nothing is answered by the vision
-encoder's classifier, which no server has. The last line of the output is one JSON object.
+The embedded model reads a synthetic catalogue twice: in this process, and behind a real server. Both load the same
+folder and compute in float32. Nothing is answered by the vision encoder's classifier, which no server has. A picture is
+9 tokens in both: this process usually averages 49 tokens to 9, which no server does, so here pictures are shrunk to 96
+pixels, whose tokens are 9. The last line of the output is one JSON object.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
-from served_model import served
+from served_model import embedded_model, served
 
 from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import Dataset
@@ -34,8 +35,10 @@ from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.summarizer import summarize
 
-LOCAL = SummarizeSettings(visual_tokens=49, eye_words=False)
-"""What a server can do too: all 49 tokens of a picture, and no classifier."""
+PIXELS = 96
+"""The side of a picture that the vision encoder turns into 9 tokens."""
+LOCAL = SummarizeSettings(visual_tokens=9, eye_words=False)
+"""What a server can do too: no classifier."""
 REMOTE = LOCAL.model_copy(update={"model": "embedded"})
 
 
@@ -65,17 +68,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         dataset = catalogue(folder / "data", arguments.items)
-        mllm = Mllm.load(ModelSettings(dtype="float32"))
+        model = embedded_model(folder / "model", PIXELS)
+        mllm = Mllm.load(ModelSettings(name=str(model), dtype="float32"))
         features = encode_catalogue_images(mllm, dataset, LOCAL.visual_tokens).features
         began = time.monotonic()
         local = summarize(dataset, mllm, LOCAL, folder / "local.sqlite", features)
         local_seconds = time.monotonic() - began
-        with served(folder) as (url, name):
+        with served(model) as url:
             engine = OpenAIEngine(
                 EngineSettings(
                     engine="openai",
                     engine_url=url,
-                    engine_model=name,
+                    engine_model=str(model),
                     engine_requests=arguments.requests,
                     engine_seconds=600,
                 ),

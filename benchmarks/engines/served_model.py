@@ -1,5 +1,6 @@
 """A real `transformers serve` with the embedded model, on this machine and its processor, while a block runs."""
 
+import json
 import os
 import shutil
 import socket
@@ -14,6 +15,17 @@ from pathlib import Path
 from mmsrarec.models.backbone.servable import write_servable
 
 
+def embedded_model(folder: Path, pixels: int | None = None) -> Path:
+    """Write the embedded model into a new folder. pixels: the side of the pictures that it sees; 224 unless given."""
+    model = write_servable(folder)
+    if pixels is not None:
+        file = model / "processor_config.json"
+        settings = json.loads(file.read_bytes())
+        settings["image_processor"]["size"] = {"height": pixels, "width": pixels}
+        file.write_text(json.dumps(settings))
+    return model
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -21,15 +33,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(folder: Path, dtype: str = "float32", seconds: float = 400) -> Generator[tuple[str, str]]:
-    """Serve the embedded model; (address, name by which the server knows it).
+def served(model: Path, dtype: str = "float32", seconds: float = 400) -> Generator[str]:
+    """Serve a model's folder, with the log of the server beside it; the address.
 
-    folder: a place for the model's folder and the server's log. seconds: the server may take to load.
+    seconds: the server may take to load.
     """
-    model, port = write_servable(folder / "model"), free_port()
+    port = free_port()
     command = shutil.which("transformers", path=str(Path(sys.executable).parent)) or "transformers"
     options = ["--device", "cpu", "--dtype", dtype, "--port", str(port)]
-    with (folder / "serve.log").open("w") as log:
+    with (model.parent / "serve.log").open("w") as log:
         server = subprocess.Popen(
             [command, "serve", str(model), *options],
             stdout=log,
@@ -38,7 +50,7 @@ def served(folder: Path, dtype: str = "float32", seconds: float = 400) -> Genera
         )
         try:
             wait_until_healthy(f"http://127.0.0.1:{port}/health", server, seconds)
-            yield f"http://127.0.0.1:{port}/v1", str(model)
+            yield f"http://127.0.0.1:{port}/v1"
         finally:
             server.terminate()
             server.wait(30)

@@ -30,7 +30,9 @@ def test_a_usual_answer() -> None:
 
 
 def test_forms_that_some_servers_use() -> None:
-    parts = completion([{"type": "text", "text": "mug, "}, {"type": "thinking", "text": "hm"}, {"type": "text", "text": "clay"}])
+    parts = completion(
+        [{"type": "text", "text": "mug, "}, {"type": "thinking", "text": "hm"}, {"type": "text", "text": "clay"}]
+    )
     assert read_completion(json.dumps(parts).encode()).text == "mug, clay"
     cut = completion("mug", usage=None)
     cut["choices"][0]["finish_reason"] = "length"

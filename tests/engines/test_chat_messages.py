@@ -32,7 +32,9 @@ def test_no_text_yields_a_special_token(parts: list[str]) -> None:
     assert not special & set(tokenizer.encode(without_marks("".join(parts)), add_special_tokens=False))
 
 
-@pytest.mark.parametrize("text", ["Tom & Jerry <3", "a < b > c", "C++ [new]", "R&B | soul", "1 <2 and 3> 2", "мир 玩具"])
+@pytest.mark.parametrize(
+    "text", ["Tom & Jerry <3", "a < b > c", "C++ [new]", "R&B | soul", "1 <2 and 3> 2", "мир 玩具"]
+)
 def test_other_texts_stay_as_they_are(text: str) -> None:
     assert without_marks(text) == text
 

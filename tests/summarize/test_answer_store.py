@@ -156,7 +156,9 @@ def test_an_older_file_without_support_goes_on_working(tmp_path: Path) -> None:
 
 def test_adopting_copies_what_is_answered_and_overwrites_nothing(tmp_path: Path) -> None:
     with Store(tmp_path / "other.sqlite") as other:
-        other.add(JOB, [Answer("c1", "theirs"), Answer("c2", "lamp"), Answer("c3", None, "failed"), Answer("c4", "late")])
+        other.add(
+            JOB, [Answer("c1", "theirs"), Answer("c2", "lamp"), Answer("c3", None, "failed"), Answer("c4", "late")]
+        )
         other.add_support("tiny", "p", [("c1", "star", -2.0), ("c2", "star", -2.0)])
     with Store(tmp_path / "ours.sqlite") as ours:
         ours.add(JOB, [Answer("c1", "ours"), ("c4", None, "out of memory")])

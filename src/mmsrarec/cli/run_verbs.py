@@ -107,7 +107,10 @@ def _load_and_run(
     from mmsrarec.runs.recipe import load_recipe
 
     chosen = {"device": device, "engine": engine}
-    overrides = [*(overrides or []), *(f"runtime.{name}={json.dumps(value)}" for name, value in chosen.items() if value)]
+    overrides = [
+        *(overrides or []),
+        *(f"runtime.{name}={json.dumps(value)}" for name, value in chosen.items() if value),
+    ]
     recipe = load_recipe(file, overrides)
     if tune and recipe.summarize.tune is None:
         recipe = load_recipe(file, [*overrides, "summarize.tune={}"])

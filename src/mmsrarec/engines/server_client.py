@@ -85,7 +85,7 @@ class ServerClient:
             import httpx2
         except ImportError:
             raise MissingDependencyError(
-                'the engine "openai" needs the package httpx2: pip install \'mmsrarec[engines]\''
+                "the engine \"openai\" needs the package httpx2: pip install 'mmsrarec[engines]'"
             ) from None
         self.address, self.pacing = address, pacing
         self._key, self._seconds, self._attempts = key, seconds, attempts

@@ -34,8 +34,8 @@ from mmsrarec.summarize.tuning.reward_parts import Embed
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Who answers the questions, and about what.
+class Requests:
+    """The questions of stage 1 about a catalogue.
 
     Attributes:
         engine: Answers.
@@ -102,9 +102,9 @@ def summarize(
     class_words = {code: likely_words(row) for code, row in image_words.items()} if settings.eye_words else {}
     if engine is None:
         eye += class_words_hash() if class_words else ""
-        work = _asked_here(dataset, mllm, settings, features, class_words, tuned, batch, eye)
+        work = _requests_here(dataset, mllm, settings, features, class_words, tuned, batch, eye)
     else:
-        work = _asked_elsewhere(dataset, mllm, settings, engine)
+        work = requests_elsewhere(dataset, mllm, settings, engine)
     texts = [item_text(item) for item in dataset.items]
     item_lexicons = lexicons(dataset.items, settings.language, words)
     answers: dict[str, dict[int, str]] = {"text": {}, "picture": {}}
@@ -118,9 +118,7 @@ def summarize(
             generate = partial(work.engine.generate, list(own.values()), tokens, stop)
             by_content = ask(store, job, generate, own, progress)
             answers[modality] = {
-                code: by_content[request.content]
-                for code, request in requests.items()
-                if request.content in by_content
+                code: by_content[request.content] for code, request in requests.items() if request.content in by_content
             }
         image_rows = [
             read_image(answers["picture"].get(code), settings.max_keywords_image) for code in range(len(dataset.items))
@@ -162,7 +160,7 @@ def summarize(
     )
 
 
-def _asked_here(
+def _requests_here(
     dataset: Dataset,
     mllm: Mllm,
     settings: SummarizeSettings,
@@ -171,7 +169,7 @@ def _asked_here(
     tuned: bool,
     batch: int,
     eye: str,
-) -> Asked:
+) -> Requests:
     """The questions to a model of this process, which sees pictures by their features."""
     texts: dict[int, Request] = {}
     pictures: dict[int, Request] = {}
@@ -194,10 +192,10 @@ def _asked_here(
 
     first = classifier_first if words_by_content else None
     engine = LocalEngine(mllm, features_by_content, settings.text_budget, batch, eye, first)
-    return Asked(engine, texts, pictures)
+    return Requests(engine, texts, pictures)
 
 
-def _asked_elsewhere(dataset: Dataset, mllm: Mllm, settings: SummarizeSettings, engine: Engine) -> Asked:
+def requests_elsewhere(dataset: Dataset, mllm: Mllm, settings: SummarizeSettings, engine: Engine) -> Requests:
     """The questions to an engine that gets the texts and the pictures themselves.
 
     A text is cut by the model's own tokens, so that every engine reads the same part of it.
@@ -211,7 +209,7 @@ def _asked_elsewhere(dataset: Dataset, mllm: Mllm, settings: SummarizeSettings, 
         path = dataset.image_path(code)
         if settings.pictures and path is not None and root is not None:
             pictures[code] = Request(file_hash(path), image_question(instruction), PictureFile(path, root))
-    return Asked(engine, texts, pictures)
+    return Requests(engine, texts, pictures)
 
 
 def _first_tokens(mllm: Mllm, text: str, budget: int) -> str:
