@@ -49,10 +49,12 @@ def test_forms_that_some_servers_use() -> None:
 
 @given(JSON)
 def test_any_json_is_read_or_refused(value: object) -> None:
+    body = json.dumps(value).encode()
     try:
-        assert isinstance(read_completion(json.dumps(value).encode()).text, str)
-    except UnreadableAnswer as error:
-        assert "the engine sent no chat completion" in str(error)
+        text = read_completion(body).text
+    except UnreadableAnswer:
+        return
+    text.encode()
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 10_000, b"NaN"])

@@ -12,7 +12,8 @@ from mmsrarec.summarize.prompts import SHOTS, TEXT_QUESTION, image_question, tex
 MARKS = (
     *SPECIAL,
     *("<|endoftext|>", "<|vision_start|>", "<|start_header_id|>", "<｜end▁of▁sentence｜>", "<s>", "</s>", "<pad>"),
-    *("<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<IMG_CONTEXT>", "<img>", "</img>", "<fake_token_around_image>"),
+    *("<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<IMG_CONTEXT>", "<img>", "</img>"),
+    "<fake_token_around_image>",
     *("<row_1_col_1>", "<global-img>", "<unused12>", "<think>", "</think>", "<tool_call>", "<extra_id_0>", "<0x0A>"),
     *("[INST]", "[/INST]", "[IMG]", "[SYSTEM_PROMPT]", "[gMASK]", "[CLS]", "<<SYS>>", "<</SYS>>", "<|>", "<||>"),
 )  # fmt: skip

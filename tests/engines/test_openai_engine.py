@@ -188,8 +188,8 @@ def test_a_server_that_dies_on_the_way_leaves_what_it_answered() -> None:
         first = next(found)
         server._server.shutdown()
         server._server.socket.close()
+        server.behaviour = lambda *_: Reply(cut=0)
         with pytest.raises(EngineError, match="stopped answering"):
-            server.behaviour = lambda *_: Reply(cut=0)
             list(found)
         assert [answer.text for answer in first] == ["mug"]
 
@@ -282,7 +282,8 @@ def test_the_cost_is_counted_and_said() -> None:
         assert engine.sentence() == ""
         answers_of(engine, requests(4))
         assert engine.sentence() == (
-            f"4 answers by stand-in at {server.url}; 40 tokens read and 12 written; 0 pictures sent; 4 requests repeated"
+            f"4 answers by stand-in at {server.url}; 40 tokens read and 12 written; 0 pictures sent; "
+            "4 requests repeated"
         )
     with ChatServer(lambda *_: Reply(body={"choices": completion("mug")["choices"]})) as server:
         engine = engine_of(server)

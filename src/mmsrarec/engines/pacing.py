@@ -61,7 +61,7 @@ class Pacing:
         """
         if seconds > LONGEST_WAIT:
             raise EngineError(
-                f"the engine asks to be left alone for {seconds:.0f} s: start again then, nothing that it answered is lost"
+                f"the engine asks to be left alone for {seconds:.0f} s: start again then; nothing it answered is lost"
             )
         with self._lock:
             self._closed_until = max(self._closed_until, self._clock() + seconds)

@@ -1,4 +1,4 @@
-"""Settings of engines: who answers, how fast they are asked. None of them changes a result; the module needs no torch."""
+"""Settings of engines: who answers, and how fast they are asked. None changes a result. The module needs no torch."""
 
 from typing import Literal
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmsrarec.core.artefacts import file_hash, key
 from mmsrarec.core.progress import Count
+from mmsrarec.core.terminal import remark
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.engines.local_engine import LocalEngine, Question
 from mmsrarec.engines.protocol import Answer, Engine, PictureFile, Request
@@ -104,7 +105,7 @@ def summarize(
         eye += class_words_hash() if class_words else ""
         work = _requests_here(dataset, mllm, settings, features, class_words, tuned, batch, eye)
     else:
-        work = requests_elsewhere(dataset, mllm, settings, engine)
+        work = requests_elsewhere(dataset, mllm, settings, engine, features)
     texts = [item_text(item) for item in dataset.items]
     item_lexicons = lexicons(dataset.items, settings.language, words)
     answers: dict[str, dict[int, str]] = {"text": {}, "picture": {}}
@@ -195,10 +196,19 @@ def _requests_here(
     return Requests(engine, texts, pictures)
 
 
-def requests_elsewhere(dataset: Dataset, mllm: Mllm, settings: SummarizeSettings, engine: Engine) -> Requests:
+def requests_elsewhere(
+    dataset: Dataset, mllm: Mllm, settings: SummarizeSettings, engine: Engine, usable: Collection[int] = ()
+) -> Requests:
     """The questions to an engine that gets the texts and the pictures themselves.
 
     A text is cut by the model's own tokens, so that every engine reads the same part of it.
+
+    Args:
+        dataset: The catalogue.
+        mllm: The model whose tokens count.
+        settings: The settings of stage 1.
+        engine: Answers.
+        usable: Codes of the items whose pictures are known to open; empty where nobody looked.
     """
     texts: dict[int, Request] = {}
     pictures: dict[int, Request] = {}
@@ -207,7 +217,7 @@ def requests_elsewhere(dataset: Dataset, mllm: Mllm, settings: SummarizeSettings
         if settings.texts and (text := _first_tokens(mllm, item_text(item), settings.text_budget)):
             texts[code] = Request(_hash(text.encode()), text_question(text, instruction=instruction))
         path = dataset.image_path(code)
-        if settings.pictures and path is not None and root is not None:
+        if settings.pictures and path is not None and root is not None and (not usable or code in usable):
             pictures[code] = Request(file_hash(path), image_question(instruction), PictureFile(path, root))
     return Requests(engine, texts, pictures)
 
@@ -279,8 +289,12 @@ def ask(
         reasons += [row.reason or "" for row in rows if row.text is None]
         n_asked, n_done = n_asked + len(rows), n_done + len(rows)
         progress(n_done, len(contents), f"keywords of {job.modality}s")
-    if reasons and len(reasons) == n_asked:
+    if reasons and not any(content in answers for content in contents):
         raise MmsrarecError(f"the model answered none of {n_asked} questions about {job.modality}s: {reasons[0]}")
+    if reasons:
+        remark(
+            f"{len(reasons)} questions about {job.modality}s have no answer, such as one for this reason: {reasons[0]}"
+        )
     return answers
 
 

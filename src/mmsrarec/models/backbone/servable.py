@@ -1,7 +1,7 @@
 """Writes the embedded model as a folder that other programs can serve: the same weights, with a chat template for them.
 
 The template of the language model takes texts only and adds a system message of its own. This one takes messages in
-parts, pictures among them, and renders what `Mllm.frame` renders, so a server reads the prompts that this process reads.
+parts, pictures among them, and renders what `Mllm.frame` renders. So a server reads the prompts of this process.
 """
 
 import json
