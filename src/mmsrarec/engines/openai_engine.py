@@ -320,4 +320,6 @@ class _Work:
             try:
                 self._done.put((request.content, self._answer(request)))
             except Exception as error:  # it is raised where the answers are awaited
+                if isinstance(error, MmsrarecError):  # no other request has a chance
+                    self._ended.set()
                 self._done.put((request.content, error))
