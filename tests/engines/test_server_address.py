@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmsrarec.engines.server_address import KEY_VARIABLE, check_address, engine_key, is_loopback, shown
+from mmsrarec.engines.server_address import KEY_VARIABLE, check_address, engine_key, is_loopback, safe_line
 from mmsrarec.errors import RecipeError
 
 
@@ -62,5 +62,5 @@ def test_which_addresses_are_this_machine() -> None:
 
 
 def test_what_a_server_says_is_shown_short_on_one_line_without_the_key() -> None:
-    assert shown("no\x1b[2J\nentry for sk-1!", "sk-1") == "no\ufffd[2J entry for ***!"
-    assert len(shown("x" * 9999, None)) == 200
+    assert safe_line("no\x1b[2J\nentry for sk-1!", "sk-1") == "no\ufffd[2J entry for ***!"
+    assert len(safe_line("x" * 9999, None)) == 200

@@ -18,7 +18,7 @@ from mmsrarec.engines.chat_messages import chat_messages
 from mmsrarec.engines.pacing import Pacing
 from mmsrarec.engines.picture_urls import ENCODING, data_url
 from mmsrarec.engines.protocol import Answer, EngineFacts, Prompt, Request, Stop, Usage
-from mmsrarec.engines.server_address import check_address, engine_key, shown
+from mmsrarec.engines.server_address import check_address, engine_key, safe_line
 from mmsrarec.engines.server_client import Refused, ServerClient, Unanswered
 from mmsrarec.engines.settings import EngineSettings
 from mmsrarec.errors import EngineError, MmsrarecError
@@ -171,7 +171,7 @@ class OpenAIEngine:
         tally = self.tally
         if not tally.answers:
             return ""
-        names = ", ".join(shown(name, self._key) or "a model without a name" for name in tally.models)
+        names = ", ".join(safe_line(name, self._key) or "a model without a name" for name in tally.models)
         usage = tally.usage
         parts = [
             f"{tally.answers} answers by {names} at {self.client.address}",
@@ -196,7 +196,7 @@ class OpenAIEngine:
             tally.uncounted += completion.usage is None
             tally.models[completion.model or self.served_name] += 1
         if completion.refused is not None:
-            reason = f"the model refuses: {shown(completion.refused, self._key)}"
+            reason = f"the model refuses: {safe_line(completion.refused, self._key)}"
             return Answer(request.content, None, reason, usage)
         return Answer(request.content, complete_part(completion.text, stop), None, usage)
 
@@ -226,7 +226,7 @@ class OpenAIEngine:
                 return read_completion(reply.body), attempts
             except UnreadableAnswer as error:
                 if last:
-                    raise Unanswered(shown(error, self._key)) from None
+                    raise Unanswered(safe_line(error, self._key)) from None
             self.client.pacing.pause(1)
         raise AssertionError("unreachable")
 
@@ -251,8 +251,8 @@ class OpenAIEngine:
         return f'the engine at {self.client.address} refuses to answer as "{self.served_name}": {message}; {hint}'
 
     def _stopped(self, error: Unanswered) -> str:
-        kept = "what it answered is kept, so start again when it is well"
-        return f"the engine at {self.client.address} stopped answering: {error}; {kept}"
+        hint = "what it answered is kept, so start again when it is well"
+        return f"the engine at {self.client.address} stopped answering: {error}; {hint}"
 
 
 def complete_part(text: str, stop: Stop) -> str:

@@ -57,7 +57,7 @@ def is_loopback(address: str) -> bool:
         return host == "localhost"
 
 
-def shown(text: object, key: str | None) -> str:
+def safe_line(text: object, key: str | None) -> str:
     """What a server said, short, on one line, and without the key."""
     line = one_line(text)
     return (line.replace(key, "***") if key else line)[:_MAX_SHOWN]

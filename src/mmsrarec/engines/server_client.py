@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmsrarec.engines.chat_completions import error_message
 from mmsrarec.engines.pacing import Pacing, asked_pause
-from mmsrarec.engines.server_address import KEY_VARIABLE, is_loopback, shown
+from mmsrarec.engines.server_address import KEY_VARIABLE, is_loopback, safe_line
 from mmsrarec.errors import EngineError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class ServerClient:
             absent = isinstance(error, httpx2.ConnectTimeout)
             raise Unanswered(f"no answer within {self._seconds:g} s", absent) from None
         except httpx2.ConnectError as error:
-            raise Unanswered(f"no connection ({shown(error, self._key) or 'refused'})", absent=True) from None
+            raise Unanswered(f"no connection ({safe_line(error, self._key) or 'refused'})", absent=True) from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise Unanswered(f"the connection broke off ({type(error).__name__})") from None
         if response.status_code == 200:
@@ -177,7 +177,7 @@ class ServerClient:
 
     def _fail(self, status: int, headers: Any, content: bytes) -> None:
         """Raise what an answer of another status than 200 means."""
-        message = shown(error_message(content), self._key)
+        message = safe_line(error_message(content), self._key)
         if status in (401, 403):
             how = "refuses the key in" if self._key else "wants a key: set"
             raise EngineError(f"the engine at {self.address} {how} {KEY_VARIABLE} (HTTP {status}: {message})")

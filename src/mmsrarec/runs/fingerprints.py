@@ -142,8 +142,8 @@ class Fingerprints:
         policy = {"policy": self.run_folder.recorded("tune")} if tuned else {}
         used_settings = settings.model_dump(exclude={"tune", *unused(settings)})
         instruction = prompts.instruction_for(settings.model)
-        asked = (*prompts.ASKED, instruction) if instruction else prompts.ASKED
-        return artefacts.key(settings=used_settings, prompts=asked, learned=self.learned(), **policy)
+        texts = (*prompts.ASKED, instruction) if instruction else prompts.ASKED
+        return artefacts.key(settings=used_settings, prompts=texts, learned=self.learned(), **policy)
 
     def encoder(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """Of a sequence model, stage 2's encoder among them."""

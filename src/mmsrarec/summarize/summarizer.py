@@ -242,12 +242,12 @@ def job_of(modality: str, engine: Engine, settings: SummarizeSettings, tuned: bo
     if modality == "text":
         prompt = text_question("", not tuned, instruction)
         limit, tokens = settings.max_keywords_text, settings.max_new_tokens_text
-        shown = {"budget": settings.text_budget}
+        limits = {"budget": settings.text_budget}
     else:
         prompt = image_question(instruction)
         limit, tokens = settings.max_keywords_image, settings.max_new_tokens_image
-        shown = {"visual_tokens": settings.visual_tokens}
-    decoding = key(keywords=limit, tokens=tokens, **shown)
+        limits = {"visual_tokens": settings.visual_tokens}
+    decoding = key(keywords=limit, tokens=tokens, **limits)
     return Job(modality, *engine.key_of(prompt), decoding[:16])
 
 
