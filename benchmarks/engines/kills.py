@@ -39,7 +39,6 @@ from mmsrarec.engines.picture_urls import data_url
 from mmsrarec.engines.settings import EngineSettings
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
-from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.summarizer import requests_elsewhere, summarize
 
 REQUESTS = 4
@@ -106,11 +105,10 @@ class Relay:
             server.server_close()
 
 
-def work(data: Path, items: int, model: Path, url: str, store: Path) -> None:
-    """What the killed process does."""
-    dataset = catalogue(data, items)
+def work(dataset: Dataset, model: Path, url: str, store: Path) -> None:
+    """What the killed process does. It is forked, so it leaves tables alone, whose threads do not survive a fork."""
     keywords = summarize(dataset, loaded(model), REMOTE, store, engine=engine_at(url, model))
-    keywords.save(store.with_suffix(".parquet"), dataset)
+    store.with_suffix(".json").write_text(json.dumps([keywords.text, keywords.image, keywords.answers]))
 
 
 def engine_at(url: str, model: Path) -> OpenAIEngine:
@@ -157,23 +155,22 @@ def main() -> None:
         folder = Path(place)
         scratch = folder / "scratch"
         scratch.mkdir()
-        data, model = folder / "data", embedded_model(folder / "model", PIXELS)
-        dataset = catalogue(data, arguments.items)
+        model = embedded_model(folder / "model", PIXELS)
+        dataset = catalogue(folder / "data", arguments.items)
         loaded(model)
-        with served(model) as target:
+        with served(model, "bfloat16") as target:
             relay = Relay(target)
             with relay.running() as url:
-                result = killed(relay, url, data, dataset, model, arguments, rng, fork, folder, scratch)
+                result = killed(relay, url, dataset, model, arguments.kills, rng, fork, folder, scratch)
     print(json.dumps(result))
 
 
 def killed(
     relay: Relay,
     url: str,
-    data: Path,
-    dataset: Any,
+    dataset: Dataset,
     model: Path,
-    arguments: argparse.Namespace,
+    wanted: int,
     rng: random.Random,
     fork: Any,
     folder: Path,
@@ -182,7 +179,7 @@ def killed(
     """Kill and restart; the counts."""
 
     def start(store: Path) -> Any:
-        child = fork.Process(target=work, args=(data, arguments.items, model, url, store))
+        child = fork.Process(target=work, args=(dataset, model, url, store))
         child.start()
         return child
 
@@ -194,11 +191,11 @@ def killed(
     signs = signs_by_content(dataset, loaded(model), engine_at(url, model))
     questions = len(relay.asked)
     assert sorted(relay.asked) == sorted(set(signs.values()))
-    expected = Keywords.load(folder / "whole.parquet", dataset)
+    expected = (folder / "whole.json").read_text()
     rows = {row[:6] for row in recorded(folder / "whole.sqlite", scratch)}
 
     kills = amid = twice = again = lost = stores = 0
-    while kills < arguments.kills:
+    while kills < wanted:
         store = folder / f"{stores}.sqlite"
         asked_before: set[str] = set()
         while True:
@@ -206,7 +203,7 @@ def killed(
             start_of_log = len(relay.asked)
             left = 1 - len(before) / len(rows)
             child = start(store)
-            child.join(rng.uniform(0, max(seconds * left, 1.0)) if kills < arguments.kills else None)
+            child.join(rng.uniform(0, max(seconds * left, 1.0)) if kills < wanted else None)
             alive = child.is_alive()
             child.kill()
             child.join()
@@ -223,7 +220,7 @@ def killed(
             if not alive:
                 break
         assert {row[:6] for row in after} == rows
-        assert Keywords.load(store.with_suffix(".parquet"), dataset) == expected
+        assert store.with_suffix(".json").read_text() == expected
         stores += 1
         print(f"{kills} kills, {stores} stores finished", flush=True)
     return {
