@@ -1,8 +1,9 @@
 """Kill stage 1 again and again while `transformers serve` answers: nothing is lost, and nothing is asked twice.
 
     python benchmarks/engines/kills.py --kills 20
+    python benchmarks/engines/kills.py --kills 20 --stand-in
 
-A relay between the work and the server writes down every request. The work is a process of its own that asks about a
+With --stand-in the relay itself answers, slowly and at once for all; without it `transformers serve` does. A relay between the work and the server writes down every request. The work is a process of its own that asks about a
 synthetic catalogue, killed at a random time and started again until it is finished; then it begins anew. What was under
 way at a kill had no answer yet, so it is asked again, and is counted apart. The last line of the output is one JSON
 object.
@@ -22,7 +23,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ from mmsrarec.summarize.summarizer import requests_elsewhere, summarize
 
 REQUESTS = 4
 """Requests under way at once."""
+SLOW = 0.3
+"""Seconds that the stand-in takes for an answer."""
 
 
 def sign(messages: list[dict[str, Any]]) -> str:
@@ -61,12 +64,28 @@ def signs_by_content(dataset: Dataset, mllm: Mllm, engine: OpenAIEngine) -> dict
 
 
 class Relay:
-    """Passes requests on, and writes down which came and which were answered."""
+    """Passes requests on, or answers them itself, and writes down which came.
 
-    def __init__(self, target: str) -> None:
-        self.target = target.removesuffix("/v1")
+    target: the address of the server; None where it answers itself.
+    """
+
+    def __init__(self, target: str | None) -> None:
+        self.target = target and target.removesuffix("/v1")
         self.asked: list[str] = []
         self.lock = threading.Lock()
+
+    def answer(self, path: str, body: bytes) -> bytes:
+        """The answer of the server, or words that only this question has."""
+        if self.target is None:
+            time.sleep(SLOW)
+            text = f"{sign(json.loads(body)['messages'])[:8]}, red, blue"
+            choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            usage = {"prompt_tokens": 1, "completion_tokens": 1}
+            return json.dumps({"model": "stand-in", "choices": [choice], "usage": usage}).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.target + path, body, headers, method="POST")
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            return answer.read()
 
     @contextmanager
     def running(self) -> Generator[str]:
@@ -79,11 +98,7 @@ class Relay:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 with relay.lock:
                     relay.asked.append(sign(json.loads(body)["messages"]))
-                request = urllib.request.Request(
-                    relay.target + self.path, body, {"Content-Type": "application/json"}, method="POST"
-                )
-                with urllib.request.urlopen(request, timeout=600) as answer:
-                    data = answer.read()
+                data = relay.answer(self.path, body)
                 try:
                     self.send_response(200)
                     self.send_header("Content-Length", str(len(data)))
@@ -149,6 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--items", type=int, default=10)
+    parser.add_argument("--stand-in", action="store_true", help="the relay answers, instead of transformers serve")
     arguments = parser.parse_args()
     rng, fork = random.Random(0), multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as place:
@@ -158,7 +174,7 @@ def main() -> None:
         model = embedded_model(folder / "model", PIXELS)
         dataset = catalogue(folder / "data", arguments.items)
         loaded(model)
-        with served(model, "bfloat16") as target:
+        with nullcontext() if arguments.stand_in else served(model, "bfloat16") as target:
             relay = Relay(target)
             with relay.running() as url:
                 result = killed(relay, url, dataset, model, arguments.kills, rng, fork, folder, scratch)

@@ -34,8 +34,9 @@ def test_a_server_writes_the_keywords_that_this_process_writes() -> None:
     assert result["same_again"]
 
 
-def test_kills_lose_nothing_and_have_nothing_asked_twice() -> None:
-    result = last_line("kills.py", "--kills", "5", "--items", "3")
+@pytest.mark.parametrize("more", [(), ("--stand-in",)], ids=["transformers serve", "stand-in"])
+def test_kills_lose_nothing_and_have_nothing_asked_twice(more: tuple[str, ...]) -> None:
+    result = last_line("kills.py", "--kills", "5", "--items", "3", *more)
     assert result["kills"] >= 5
     assert result["kills_amid_questions"] > 0
     assert (result["answers_lost"], result["answered_and_asked_again"]) == (0, 0)

@@ -145,7 +145,9 @@ def _answer(
     if not questions:
         return []
     try:
-        answers = first_answers(questions) if first_answers else [None] * len(questions)
+        answers: list[str | None] = [None] * len(questions)
+        if first_answers:
+            answers = first_answers(questions)
         places = [place for place, answer in enumerate(answers) if answer is None]
         prompts = [questions[place].prompt for place in places]
         features = [questions[place].feature for place in places]

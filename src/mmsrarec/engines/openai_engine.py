@@ -205,8 +205,8 @@ class OpenAIEngine:
         parameters = {"max_tokens": max_tokens, "temperature": 0.0}
         attempts = 0
         for last in (False, False, True):
-            sent = {self._renamed.get(name, name): value for name, value in parameters.items()}
-            sent.pop(None, None)
+            names = {name: self._renamed.get(name, name) for name in parameters}
+            sent = {other: parameters[name] for name, other in names.items() if other is not None}
             try:
                 reply = self._readable({"model": self.served_name, "messages": messages, "stream": False, **sent})
                 return reply[0], attempts + reply[1]

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from mmsrarec.engines.protocol import Answer, Usage
 from mmsrarec.errors import MmsrarecError
@@ -197,7 +197,7 @@ class Store:
         """Write rows that do not exist yet."""
         self._db.executemany(f"INSERT OR IGNORE INTO support ({SUPPORT_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)
 
-    def _insert_usage(self, rows: Iterable[UsageRow]) -> None:
+    def _insert_usage(self, rows: Iterable[UsageRow | tuple[Any, ...]]) -> None:
         """Write what answers cost; an answer that is asked for again costs what it costs last."""
         self._db.executemany(f"INSERT OR REPLACE INTO usage ({USAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
