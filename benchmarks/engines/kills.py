@@ -3,10 +3,10 @@
     python benchmarks/engines/kills.py --kills 20
     python benchmarks/engines/kills.py --kills 20 --stand-in
 
-With --stand-in the relay itself answers, slowly and at once for all; without it `transformers serve` does. A relay between the work and the server writes down every request. The work is a process of its own that asks about a
-synthetic catalogue, killed at a random time and started again until it is finished; then it begins anew. What was under
-way at a kill had no answer yet, so it is asked again, and is counted apart. The last line of the output is one JSON
-object.
+With --stand-in the relay itself answers, slowly and all at once; without it `transformers serve` does. A relay between
+the work and the server writes down every request. The work is a process of its own that asks about a synthetic
+catalogue, killed at a random time and started again until it is finished; then it begins anew. What was under way at a
+kill had no answer yet, so it is asked again, and is counted apart. The last line of the output is one JSON object.
 """
 
 import argparse
