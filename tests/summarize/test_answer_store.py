@@ -161,7 +161,7 @@ def test_adopting_copies_what_is_answered_and_overwrites_nothing(tmp_path: Path)
         )
         other.add_support("tiny", "p", [("c1", "star", -2.0), ("c2", "star", -2.0)])
     with Store(tmp_path / "ours.sqlite") as ours:
-        ours.add(JOB, [Answer("c1", "ours"), ("c4", None, "out of memory")])
+        ours.add(JOB, [Answer("c1", "ours"), Answer("c4", None, "out of memory")])
         ours.add_support("tiny", "p", [("c1", "star", -1.0)])
         assert ours.adopt(tmp_path / "other.sqlite") == {"answers": 2, "support": 1}
         assert ours.adopt(tmp_path / "other.sqlite") == {"answers": 0, "support": 0}
