@@ -85,5 +85,5 @@ $(VENV)/.use: $(VENV)/.torch pyproject.toml src/mmsrarec/models/packages.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.use
-	$(PIP) -e '.[mllm,tune,baselines,sql,excel,images,serve,dev,docs]'
+	$(PIP) -e '.[mllm,tune,baselines,sql,excel,images,engines,serve,dev,docs]'
 	touch $@

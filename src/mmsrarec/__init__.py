@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from mmsrarec.data.dataset import Dataset
     from mmsrarec.errors import (
         DataError,
+        EngineError,
         MissingDependencyError,
         MmsrarecError,
         NotFittedError,
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "DataError",
     "Dataset",
+    "EngineError",
     "MissingDependencyError",
     "MmsrarecError",
     "NotFittedError",

@@ -6,6 +6,7 @@
 | `RecipeError` | a recipe, a setting of it or an override is wrong, or does not fit the data |
 | `NotFittedError` | a run, or the part of it that is needed, is not finished, or another version made it |
 | `UnknownIdError` | a user or an item is asked about that the run does not know |
+| `EngineError` | a server that is to run the language model is absent, refuses, or stops answering |
 | `MissingDependencyError` | an optional package is not installed; the message holds the command that installs it |
 | `MmsrarecError` | any of these, and all other wrong use, such as an argument of the wrong type |
 
@@ -31,6 +32,10 @@ class NotFittedError(MmsrarecError):
 
 class UnknownIdError(MmsrarecError):
     """Nobody, or nothing, has this id."""
+
+
+class EngineError(MmsrarecError):
+    """The server that is to run the language model cannot be used, or stopped answering."""
 
 
 class MissingDependencyError(MmsrarecError):

@@ -64,3 +64,20 @@ def test_the_group_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> N
     assert all(name in shown for name in ("install", "list", "path"))
     assert call(["models", "remove"]) == 2
     assert "remove" in capsys.readouterr().err
+
+
+def test_export_writes_the_model_into_a_new_folder(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from mmsrarec.models.backbone import servable
+
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "model.safetensors").write_bytes(b"weights")
+    for name in (servable.PROCESSOR_FILE, servable.TOKENIZER_FILE):
+        (source / name).write_text("{}")
+    monkeypatch.setattr(servable, "embedded_folder", lambda: source)
+    assert answer(capsys, "models", "export", str(tmp_path / "served")) == {"model": str(tmp_path / "served")}
+    assert (tmp_path / "served" / servable.TEMPLATE_FILE).read_text() == servable.CHAT_TEMPLATE
+    assert call(["models", "export", str(tmp_path / "served")]) == 2
+    assert "not empty" in capsys.readouterr().err

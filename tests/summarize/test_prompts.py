@@ -9,6 +9,7 @@ from tiny import CHATML, SPECIAL, tiny_mllm
 
 from mmsrarec.data.dataset import Item
 from mmsrarec.data.synthetic.catalogue import MATERIALS
+from mmsrarec.engines.prompt_rendering import ENCODED_EXAMPLES
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.prompts import SHOTS, image_prompt, item_text, text_prompt
@@ -78,10 +79,10 @@ def test_examples_are_encoded_once_for_a_model_and_anew_where_they_change(monkey
 def test_a_model_that_is_gone_leaves_nothing_encoded() -> None:
     mllm = tiny_mllm()
     text_prompt(mllm, Item("1"), 8)
-    count = len(prompts._EXAMPLE_IDS)
+    count = len(ENCODED_EXAMPLES)
     del mllm
     gc.collect()
-    assert len(prompts._EXAMPLE_IDS) < count
+    assert len(ENCODED_EXAMPLES) < count
 
 
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=20), min_size=3, max_size=6), st.integers(8, 60))

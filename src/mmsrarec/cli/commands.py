@@ -17,6 +17,7 @@ from mmsrarec.cli import run_verbs as run_verbs
 from mmsrarec.cli import serve_verb as serve_verb
 from mmsrarec.cli.app import STOPPED, app, call, verb
 from mmsrarec.cli.models import models_app
+from mmsrarec.cli.options import Overrides
 from mmsrarec.core.threads import with_fast_threads
 
 
@@ -37,11 +38,16 @@ app.add_typer(models_app, name="models")
 
 
 @verb("doctor")
-def doctor() -> dict[str, Any]:
-    """Versions, processor, model, disk: what a bug report needs, and what to do about what is missing."""
+def doctor(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="[RECIPE]", help="A recipe: its engine is looked for and described.")
+    ] = None,
+    overrides: Overrides = None,
+) -> dict[str, Any]:
+    """Versions, processor, model, engine, disk: what a bug report needs, and what to do about what is missing."""
     from mmsrarec.cli.doctor import examine
 
-    return examine()
+    return examine(recipe, overrides)
 
 
 def main() -> None:

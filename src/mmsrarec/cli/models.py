@@ -1,7 +1,8 @@
-"""`mmsrarec models`: install, list and locate the packages that carry the weights of the embedded model."""
+"""`mmsrarec models`: the packages that carry the weights of the embedded model, and the model as a folder to serve."""
 
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -45,6 +46,16 @@ def path() -> dict[str, Any]:
         "requirements": REQUIREMENTS,
         "weights": {package.name: package.path for package in WEIGHT_PACKAGES},
     }
+
+
+@verb("export", group=models_app)
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
+) -> dict[str, Any]:
+    """Write the embedded model as a folder that a server such as `transformers serve` can serve, pictures included."""
+    from mmsrarec.models.backbone.servable import write_servable
+
+    return {"model": write_servable(folder)}
 
 
 def _description(package: WeightPackage) -> dict[str, Any]:

@@ -31,6 +31,13 @@ Data = Annotated[
 Device = Annotated[
     str | None, typer.Option(help="A device instead of the recipe's: cpu, cuda, cuda:1, mps, or auto for the fastest.")
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        help="Who answers the questions of stage 1, instead of the recipe's: local, or openai, a server at "
+        "runtime.engine_url."
+    ),
+]
 More = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Keywords they ask for more of; may be repeated.")]
 Less = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Keywords they ask for less of; may be repeated.")]
 

@@ -9,7 +9,7 @@ import typer
 
 from mmsrarec.cli.app import verb
 from mmsrarec.cli.formats.text_format import fit_text
-from mmsrarec.cli.options import Data, Device, Out, Overrides, RecipeFile, RunFolder, read_shard
+from mmsrarec.cli.options import Data, Device, Engine, Out, Overrides, RecipeFile, RunFolder, read_shard
 from mmsrarec.core.progress import Progress
 
 
@@ -31,9 +31,11 @@ def fit(
 
 
 @verb("run")
-def run(recipe: RecipeFile, out: Out = None, overrides: Overrides = None, device: Device = None) -> dict[str, Any]:
+def run(
+    recipe: RecipeFile, out: Out = None, overrides: Overrides = None, device: Device = None, engine: Engine = None
+) -> dict[str, Any]:
     """Do every stage of a recipe that is missing or out of date."""
-    return _load_and_run(recipe, out, overrides, None, device=device)
+    return _load_and_run(recipe, out, overrides, None, device=device, engine=engine)
 
 
 @verb("summarize")
@@ -48,10 +50,11 @@ def summarize(
         str | None, typer.Option(metavar="I/N", help="Answer the I-th of N parts only; a later call joins them.")
     ] = None,
     device: Device = None,
+    engine: Engine = None,
 ) -> dict[str, Any]:
     """Stage 1 alone: items become keywords."""
     part = read_shard(shard)
-    return _load_and_run(recipe, out, overrides, ("summarize",), tune, part, device)
+    return _load_and_run(recipe, out, overrides, ("summarize",), tune, part, device, engine)
 
 
 @verb("retrieve")
@@ -99,10 +102,15 @@ def _load_and_run(
     tune: bool = False,
     shard: tuple[int, int] | None = None,
     device: str | None = None,
+    engine: str | None = None,
 ) -> dict[str, Any]:
     from mmsrarec.runs.recipe import load_recipe
 
-    overrides = [*(overrides or []), *([f"runtime.device={json.dumps(device)}"] if device else [])]
+    chosen = {"device": device, "engine": engine}
+    overrides = [
+        *(overrides or []),
+        *(f"runtime.{name}={json.dumps(value)}" for name, value in chosen.items() if value),
+    ]
     recipe = load_recipe(file, overrides)
     if tune and recipe.summarize.tune is None:
         recipe = load_recipe(file, [*overrides, "summarize.tune={}"])

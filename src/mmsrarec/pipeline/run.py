@@ -22,6 +22,7 @@ from mmsrarec.errors import DataError, NotFittedError, RecipeError
 from mmsrarec.evaluate.test_queries import check_queries
 from mmsrarec.models import processes
 from mmsrarec.models.devices import check_device
+from mmsrarec.pipeline.engine_use import check_engine
 from mmsrarec.pipeline.part_writer import Shard
 from mmsrarec.pipeline.steps import Steps
 from mmsrarec.rankers.registry.registry import candidate_generators, made_from_log
@@ -103,6 +104,8 @@ def run(
 def check_recipe(recipe: Recipe, dataset: Dataset, stages: tuple[str, ...] | None, say: Progress) -> None:
     """Raise MmsrarecError for what can be known to fail before any work is done, and say what is left out."""
     check_rows(recipe.evaluate.rows, len(dataset.items))
+    if {"pictures", "tune", "summarize"} & {*(stages or STAGES)}:
+        check_engine(recipe)
     timed = [
         name for name in recipe.evaluate.ablations if any(map(variant_named(name).prompt_fields.get, TIMED_FIELDS))
     ]

@@ -26,6 +26,7 @@ from mmsrarec.models.backbone.warm_up import PROJECTOR, draw_from, grids, projec
 from mmsrarec.models.untyped import load_tensors, save_tensors
 from mmsrarec.models.vision import image_features
 from mmsrarec.pipeline.encoder_steps import EncoderSteps
+from mmsrarec.pipeline.engine_use import asking, engine_cost
 from mmsrarec.rankers.registry.registry import Source, make_row
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.training import fine_tuning as ranker
@@ -140,9 +141,10 @@ class Steps(EncoderSteps):
             self.say(f"{part}: up to date")
         elif self.shard is not None:
             i, n = self.shard
-            keywords, _ = self.ask(tuned, self.out / f"summaries-{i + 1}-of-{n}.sqlite")
+            file = self.out / f"summaries-{i + 1}-of-{n}.sqlite"
+            keywords, _ = self.ask(tuned, file)
             answered = sum(answer is not None for row in keywords.answers for answer in row)
-            return {"shard": f"{i + 1}/{n}", "answered": answered}
+            return {"shard": f"{i + 1}/{n}", "answered": answered, **engine_cost(self.recipe, file)}
         else:
             with self.stage(part, key, {artefacts.MADE_BY: self.keys.summarized_by(tuned)}) as folder:
                 assert folder is not None
@@ -153,6 +155,7 @@ class Steps(EncoderSteps):
                 keywords, model = self.ask(tuned, self.out / "summaries.sqlite")
                 keywords.save(folder / "keywords.parquet", self.run_folder.dataset, model)
                 facts = statistics(keywords, self.run_folder.dataset)
+                facts |= engine_cost(self.recipe, self.out / "summaries.sqlite")
                 (folder / "statistics.json").write_text(json.dumps(facts, indent=1))
         return json.loads((self.out / part / "statistics.json").read_text())
 
@@ -164,22 +167,24 @@ class Steps(EncoderSteps):
         mllm = self.run_folder.policy() if tuned else self.run_folder.mllm
         projector = self.out / "pictures" / PROJECTOR
         eye = artefacts.file_hash(projector)[:12] if projector.exists() else ""
-        with self.say.counting() as count:
+        settings, runtime = self.recipe.summarize, self.recipe.runtime
+        with asking(runtime, settings, self.say) as engine, self.say.counting() as count:
             keywords = summarize(
                 self.run_folder.dataset,
                 mllm,
-                self.recipe.summarize,
+                settings,
                 file,
                 self.run_folder.features,
-                self.recipe.runtime.generate_batch,
+                runtime.generate_batch,
                 count,
                 eye,
                 tuned=tuned,
                 shard=self.shard,
                 words=self.words,
                 image_words=self.run_folder.image_words,
+                engine=engine,
             )
-        return keywords, mllm.fingerprint + eye
+        return keywords, engine.model if engine else mllm.fingerprint + eye
 
     def rankers(self, split: Part, names: Collection[str], source: Callable[[str], Source]) -> None:
         """Fit rankers that are made from the log alone, and keep them for whoever ranks by them.

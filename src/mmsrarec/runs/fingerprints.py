@@ -141,7 +141,9 @@ class Fingerprints:
         settings = self.recipe.summarize
         policy = {"policy": self.run_folder.recorded("tune")} if tuned else {}
         used_settings = settings.model_dump(exclude={"tune", *unused(settings)})
-        return artefacts.key(settings=used_settings, prompts=prompts.ASKED, learned=self.learned(), **policy)
+        instruction = prompts.instruction_for(settings.model)
+        texts = (*prompts.ASKED, instruction) if instruction else prompts.ASKED
+        return artefacts.key(settings=used_settings, prompts=texts, learned=self.learned(), **policy)
 
     def encoder(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """Of a sequence model, stage 2's encoder among them."""
@@ -220,9 +222,11 @@ class Fingerprints:
 
 def unused(settings: SummarizeSettings) -> set[str]:
     """Settings that change nothing as the others are."""
+    local = {"model"} if settings.model is None else {"eye_words"}  # no classifier answers for another model
     if settings.keyword_cost is not None:
-        return set()
-    return {"keyword_cost", "embedding_model"} if settings.tune else {"keyword_cost", "embedding_model", "categories"}
+        return local
+    words = {"keyword_cost", "embedding_model"}
+    return local | words if settings.tune else local | words | {"categories"}
 
 
 def search_settings(settings: RetrieveSettings) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mmsrarec.core.files import absolute
+from mmsrarec.engines.settings import EngineSettings
 from mmsrarec.errors import RecipeError
 from mmsrarec.evaluate.settings import EvaluateSettings
 from mmsrarec.models.backbone.settings import ModelSettings
@@ -22,7 +23,7 @@ PACKAGE = Path(__file__).parents[1]
 SHIPPED = (PACKAGE / "recipes", PACKAGE.parents[1] / "recipes")  # an installed wheel, a checkout
 
 
-class RuntimeSettings(BaseModel):
+class RuntimeSettings(EngineSettings):
     """How the work is done, not what comes out: no part of any key, free to change between two runs of a recipe."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

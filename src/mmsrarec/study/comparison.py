@@ -10,6 +10,7 @@ from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Count, Progress
 from mmsrarec.data.identity import KeptLog
 from mmsrarec.data.splits import EVERYTHING, SplitName
+from mmsrarec.engines.protocol import COST_FIGURES
 from mmsrarec.evaluate.test_queries import users_in_words
 from mmsrarec.recommend.ablations import SWEEPS, sweep_of
 from mmsrarec.runs.fingerprints import search_settings
@@ -74,6 +75,8 @@ def compare(
     if variants(first.name):
         attribute_shares = attributes(first.run_folder, first.name, variants(first.name), first.scorers.tuned)
         summary_statistics = statistics(run_folder.keywords, run_folder.dataset) | attribute_shares
+        recorded = json.loads((run_folder.finished("summarize") / "statistics.json").read_bytes())
+        summary_statistics |= {name: recorded[name] for name in COST_FIGURES if name in recorded}
     report_notes = notes(dict.fromkeys(row.model for row in rows), recipe.evaluate.fitted_on)
     report_notes += [note for comparison in comparisons for note in comparison.notes()]
     report_notes += core_note(run_folder.dataset.folder)

@@ -9,8 +9,9 @@ from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from mmsrarec.engines.protocol import Answer, Usage
 from mmsrarec.errors import MmsrarecError
 
 ANSWER_TABLE = """
@@ -26,10 +27,21 @@ CREATE TABLE IF NOT EXISTS support (
     PRIMARY KEY (model, prompt, content, keyword)
 ) WITHOUT ROWID
 """
+USAGE_TABLE = """
+CREATE TABLE IF NOT EXISTS usage (
+    modality TEXT, model TEXT, prompt TEXT, decoding TEXT, content TEXT,
+    prompt_tokens INTEGER, completion_tokens INTEGER, pictures INTEGER,
+    PRIMARY KEY (modality, model, prompt, decoding, content)
+) WITHOUT ROWID
+"""
+"""What an answer cost, where an engine counts it."""
 ANSWER_COLUMNS = "modality, model, prompt, decoding, content, answer, created"
+USAGE_COLUMNS = "modality, model, prompt, decoding, content, prompt_tokens, completion_tokens, pictures"
 SUPPORT_COLUMNS = "model, prompt, content, keyword, value"
 AnswerRow: TypeAlias = tuple[str, str, str, str, str, str, str]
 """A row of ANSWER_COLUMNS."""
+UsageRow: TypeAlias = tuple[str, str, str, str, str, int, int, int]
+"""A row of USAGE_COLUMNS."""
 SupportRow: TypeAlias = tuple[str, str, str, str, float]
 """A row of SUPPORT_COLUMNS."""
 
@@ -69,7 +81,8 @@ class Store:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # held until the file is closed or the process dies
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute(ANSWER_TABLE)
-            self._db.execute(SUPPORT_TABLE)  # files of earlier versions lack it
+            for table in (SUPPORT_TABLE, USAGE_TABLE):  # files of earlier versions lack them
+                self._db.execute(table)
         except sqlite3.Error as error:
             self._db.close()
             hint = (
@@ -103,22 +116,36 @@ class Store:
         )
         return dict(rows)
 
-    def add(self, job: Job, rows: Iterable[tuple[str, str | None, str | None]]) -> None:
-        """Write rows in one transaction.
+    def add(self, job: Job, answers: Iterable[Answer]) -> None:
+        """Write answers, and what they cost, in one transaction.
 
         Args:
             job: The shared part of their key.
-            rows: (content hash, answer, reason of failure) of each question.
+            answers: What became of each question.
 
         Raises:
             MmsrarecError: If the file cannot be written.
         """
+        answers = list(answers)
         with self._transaction("answers"):
             self._db.executemany(
                 "INSERT OR REPLACE INTO answers (modality, model, prompt, decoding, content, answer, reason)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(*astuple(job), *row) for row in rows],
+                [(*astuple(job), answer.content, answer.text, answer.reason) for answer in answers],
             )
+            self._insert_usage(
+                (*astuple(job), answer.content, *astuple(answer.usage)) for answer in answers if answer.usage
+            )
+
+    def usage(self, job: Job) -> tuple[int, Usage]:
+        """The number of answers whose cost is known, and what they cost together."""
+        row = self._db.execute(
+            "SELECT count(*), total(prompt_tokens), total(completion_tokens), total(pictures) FROM usage"
+            " WHERE (modality, model, prompt, decoding) = (?, ?, ?, ?)",
+            astuple(job),
+        ).fetchone()
+        count, *totals = map(int, row)
+        return count, Usage(*totals)
 
     def support(self, model: str, prompt: str) -> dict[tuple[str, str], float]:
         """Log P of keywords after the keywords before them, by (content hash, answer up to the keyword)."""
@@ -151,7 +178,7 @@ class Store:
         Raises:
             MmsrarecError: If the other file is missing, damaged, no store, or being written.
         """
-        answers, support = read(other)
+        answers, support, usage = read(other)
         with self._transaction("answers"):
             n_before = self._db.total_changes
             self._db.executemany(
@@ -162,11 +189,17 @@ class Store:
             )
             n_with_answers = self._db.total_changes
             self._insert_support(support)
-            return {"answers": n_with_answers - n_before, "support": self._db.total_changes - n_with_answers}
+            n_with_support = self._db.total_changes
+            self._insert_usage(usage)
+            return {"answers": n_with_answers - n_before, "support": n_with_support - n_with_answers}
 
     def _insert_support(self, rows: Iterable[SupportRow]) -> None:
         """Write rows that do not exist yet."""
         self._db.executemany(f"INSERT OR IGNORE INTO support ({SUPPORT_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)
+
+    def _insert_usage(self, rows: Iterable[UsageRow | tuple[Any, ...]]) -> None:
+        """Write what answers cost; an answer that is asked for again costs what it costs last."""
+        self._db.executemany(f"INSERT OR REPLACE INTO usage ({USAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     @contextmanager
     def _transaction(self, what: str) -> Generator[None]:
@@ -183,8 +216,8 @@ class Store:
             raise
 
 
-def read(other: str | Path) -> tuple[list[AnswerRow], list[SupportRow]]:
-    """Read the answers and the support in a store, without writing to its file.
+def read(other: str | Path) -> tuple[list[AnswerRow], list[SupportRow], list[UsageRow]]:
+    """Read the answers, the support and the costs in a store, without writing to its file.
 
     Raises:
         MmsrarecError: If the file is missing, damaged, no store, or being written.
@@ -195,11 +228,17 @@ def read(other: str | Path) -> tuple[list[AnswerRow], list[SupportRow]]:
             answers: list[AnswerRow] = db.execute(
                 f"SELECT {ANSWER_COLUMNS} FROM answers WHERE typeof(answer) = 'text'"
             ).fetchall()
-            has_support = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'support'").fetchall()
-            if not has_support:  # a file of an earlier version
-                return answers, []
-            query = f"SELECT {SUPPORT_COLUMNS} FROM support WHERE typeof(value) = 'real'"
-            return answers, db.execute(query).fetchall()
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+            support: list[SupportRow] = []
+            usage: list[UsageRow] = []
+            if "support" in tables:  # files of earlier versions lack it
+                query = f"SELECT {SUPPORT_COLUMNS} FROM support WHERE typeof(value) = 'real'"
+                support = db.execute(query).fetchall()
+            if "usage" in tables:
+                counts = ("prompt_tokens", "completion_tokens", "pictures")
+                typed = " AND ".join(f"typeof({name}) = 'integer'" for name in counts)
+                usage = db.execute(f"SELECT {USAGE_COLUMNS} FROM usage WHERE {typed}").fetchall()
+            return answers, support, usage
     except sqlite3.Error as error:
         hint = (
             "another process is writing it; wait for it"

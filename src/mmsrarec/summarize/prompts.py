@@ -3,9 +3,10 @@
 Template and data are tokenised apart and joined as ids, so no item's text can yield a special token.
 """
 
-from weakref import WeakKeyDictionary
-
 from mmsrarec.data.dataset import Item
+from mmsrarec.engines.engine_choice import EMBEDDED
+from mmsrarec.engines.prompt_rendering import prompt_ids
+from mmsrarec.engines.protocol import Prompt
 from mmsrarec.models.backbone.mllm import Mllm
 
 # "Copied" keeps a small model from naming the class of a thing (metal) where the text names the thing (steel).
@@ -26,8 +27,42 @@ SHOTS = (
     ),
 )
 
+INSTRUCTION = (
+    "Answer with keywords only, in lower case, of one to three words each, the most telling first, separated by "
+    "commas, on one line."
+)
+"""How to answer, for a large model behind a server, which was not trained on these prompts."""
 ASKED = (TEXT_QUESTION, IMAGE_QUESTION, SHOTS)
-"""All texts of the prompts. They are part of the fingerprint of everything made from the answers."""
+"""All texts of the embedded model's prompts. They are part of the fingerprint of everything made from the answers."""
+
+
+def instruction_for(model: str | None) -> str:
+    """How a model is told to answer: the embedded one was trained on the bare questions, others are instructed.
+
+    Args:
+        model: `summarize.model`; None for the model of this process.
+    """
+    return "" if model in (None, EMBEDDED) else INSTRUCTION
+
+
+def image_question(instruction: str = "") -> Prompt:
+    """The question about a picture's keywords.
+
+    Args:
+        instruction: How to answer, for a model that follows instructions.
+    """
+    return Prompt(IMAGE_QUESTION, picture=True, instruction=instruction)
+
+
+def text_question(text: str, shots: bool = True, instruction: str = "") -> Prompt:
+    """The question about the keywords of a text.
+
+    Args:
+        text: The text.
+        shots: Whether examples come first, which the untuned model needs and a tuned one does not.
+        instruction: How to answer, for a model that follows instructions.
+    """
+    return Prompt(TEXT_QUESTION, text, SHOTS if shots else (), instruction=instruction)
 
 
 def image_prompt(mllm: Mllm, visual_tokens: int) -> list[int]:
@@ -40,8 +75,7 @@ def image_prompt(mllm: Mllm, visual_tokens: int) -> list[int]:
     Returns:
         Token ids.
     """
-    before, after = mllm.frame
-    return [*before, *[mllm.image_token] * visual_tokens, *mllm.encode(IMAGE_QUESTION), *after]
+    return prompt_ids(mllm, image_question(), visual_tokens=visual_tokens)
 
 
 def item_text(item: Item) -> str:
@@ -62,23 +96,4 @@ def text_prompt(mllm: Mllm, item: Item, budget: int, shots: bool = True) -> list
     Returns:
         Token ids.
     """
-    before, after = mllm.frame
-    examples = _examples(mllm) if shots else []
-    return [*examples, *before, *mllm.encode(TEXT_QUESTION), *mllm.encode(item_text(item))[:budget], *after]
-
-
-_EXAMPLE_IDS: WeakKeyDictionary[Mllm, tuple[tuple[object, ...], list[int]]] = WeakKeyDictionary()
-
-
-def _examples(mllm: Mllm) -> list[int]:
-    """The token ids of the examples. They are encoded once: they are most of a prompt, and the same for all items."""
-    texts = (TEXT_QUESTION, SHOTS)
-    entry = _EXAMPLE_IDS.get(mllm)
-    if entry is None or entry[0] != texts:
-        before, after = mllm.frame
-        ids: list[int] = []
-        for text, answer in SHOTS:
-            question = [*before, *mllm.encode(TEXT_QUESTION), *mllm.encode(text), *after]
-            ids += [*question, *mllm.encode(answer), mllm.turn_end, *mllm.encode("\n")]
-        entry = _EXAMPLE_IDS[mllm] = (texts, ids)
-    return entry[1]
+    return prompt_ids(mllm, text_question(item_text(item), shots), budget)

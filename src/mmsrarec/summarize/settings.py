@@ -60,6 +60,13 @@ class SummarizeSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=300,
+        description='model that an engine other than "local" asks, such as "Qwen/Qwen2.5-VL-7B-Instruct", or '
+        '"embedded"; not set: the recipe\'s own model, in this process',
+    )
     texts: bool = Field(default=True, description="ask about title, description and categories; off: an ablation")
     pictures: bool = Field(default=True, description="ask about the picture; off: an ablation")
     visual_tokens: int = Field(

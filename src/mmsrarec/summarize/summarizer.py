@@ -6,15 +6,19 @@ only through the catalogue's languages and the words that most items hold.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
 
 from mmsrarec.core.artefacts import file_hash, key
 from mmsrarec.core.progress import Count
-from mmsrarec.data.dataset import Dataset, Item
+from mmsrarec.core.terminal import remark
+from mmsrarec.data.dataset import Dataset
+from mmsrarec.engines.local_engine import LocalEngine, Question
+from mmsrarec.engines.protocol import Answer, Engine, PictureFile, Request
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.vision.class_words import WordProbabilities, class_words_hash, likely_words
@@ -25,26 +29,24 @@ from mmsrarec.summarize.image_grounding import support
 from mmsrarec.summarize.keyword_parsing import grounded, stop_after
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
-from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
+from mmsrarec.summarize.prompts import image_question, instruction_for, item_text, text_question
 from mmsrarec.summarize.settings import SummarizeSettings
 from mmsrarec.summarize.tuning.reward_parts import Embed
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question to the model.
+class Requests:
+    """The questions of stage 1 about a catalogue.
 
     Attributes:
-        content: A hash of the text or picture that it is about.
-        prompt: Token ids.
-        feature: (v, d) picture features; None for a text.
-        class_words: What the vision encoder's classifier would say of the picture; None without a classifier.
+        engine: Answers.
+        texts: The requests about texts, by item code.
+        pictures: The requests about pictures, by item code.
     """
 
-    content: str
-    prompt: Sequence[int]
-    feature: Tensor | None = None
-    class_words: WordProbabilities | None = None
+    engine: Engine
+    texts: dict[int, Request]
+    pictures: dict[int, Request]
 
 
 def _no_progress(done: int, total: int, label: str) -> None:
@@ -65,6 +67,7 @@ def summarize(
     embed: Embed | None = None,
     words: CatalogueWords | None = None,
     image_words: Mapping[int, WordProbabilities] | None = None,
+    engine: Engine | None = None,
 ) -> Keywords:
     """Ask the model about all items, and read the keywords of its answers.
 
@@ -87,6 +90,8 @@ def summarize(
             dataset unless given.
         image_words: What the vision encoder's classifier says of the pictures, by item code; it answers where
             it is surer and `settings.eye_words` is set, and a keyword that it bears out is not doubted.
+        engine: Answers in the model's place, and reads the pictures' files. The model then counts the tokens of texts
+            only. Nobody checks such keywords with the pictures.
 
     Returns:
         The keywords of all items.
@@ -96,22 +101,25 @@ def summarize(
     """
     mine, features, image_words = _share(shard), features or {}, image_words or {}
     class_words = {code: likely_words(row) for code, row in image_words.items()} if settings.eye_words else {}
-    eye += class_words_hash() if class_words else ""
-    text_questions, picture_questions = _questions(dataset, mllm, settings, features, class_words, tuned)
+    if engine is None:
+        eye += class_words_hash() if class_words else ""
+        work = _requests_here(dataset, mllm, settings, features, class_words, tuned, batch, eye)
+    else:
+        work = requests_elsewhere(dataset, mllm, settings, engine, features)
     texts = [item_text(item) for item in dataset.items]
     item_lexicons = lexicons(dataset.items, settings.language, words)
     answers: dict[str, dict[int, str]] = {"text": {}, "picture": {}}
     with Store(store_path) as store:
-        for modality, questions in (("text", text_questions), ("picture", picture_questions)):
-            if not questions:  # a model of texts alone cannot even be asked about a picture
+        for modality, requests in (("text", work.texts), ("picture", work.pictures)):
+            if not requests:  # a model of texts alone cannot even be asked about a picture
                 continue
-            job, stop, tokens = _job(modality, mllm, settings, eye, tuned)
-            own_questions = [question for question in questions.values() if mine(question.content)]
-            by_content = ask(store, job, mllm, own_questions, stop, tokens, batch, progress)
+            job, stop = job_of(modality, work.engine, settings, tuned), stop_of(modality, settings)
+            tokens = settings.max_new_tokens_text if modality == "text" else settings.max_new_tokens_image
+            own = {request.content: request for request in requests.values() if mine(request.content)}
+            generate = partial(work.engine.generate, list(own.values()), tokens, stop)
+            by_content = ask(store, job, generate, own, progress)
             answers[modality] = {
-                code: by_content[question.content]
-                for code, question in questions.items()
-                if question.content in by_content
+                code: by_content[request.content] for code, request in requests.items() if request.content in by_content
             }
         image_rows = [
             read_image(answers["picture"].get(code), settings.max_keywords_image) for code in range(len(dataset.items))
@@ -125,7 +133,8 @@ def summarize(
             ]
             for code in answers["picture"]
         }
-        code_of = {picture_questions[code].content: code for code, keywords in doubtful.items() if keywords}
+        checked = engine is None
+        code_of = {work.pictures[code].content: code for code, words in doubtful.items() if words and checked}
         image_keywords = {content: image_rows[code][0] for content, code in code_of.items()}
         image_features = {content: features[code] for content, code in code_of.items()}
         supports = support(store, mllm.fingerprint + eye, mllm, image_keywords, image_features, mine, batch, progress)
@@ -133,7 +142,7 @@ def summarize(
     text_rows = read_texts(dataset.items, text_answers, settings, tuned, embed, item_lexicons)
     all_answers = tuple((answers["picture"].get(code), text_answers[code]) for code in range(len(dataset.items)))
     unsupported = {
-        code: [word for word in keywords if supports.get((picture_questions[code].content, word), 1) <= 0]
+        code: [word for word in keywords if supports.get((work.pictures[code].content, word), 1) <= 0]
         for code, keywords in doubtful.items()
     }
     return Keywords(
@@ -152,26 +161,71 @@ def summarize(
     )
 
 
-def _questions(
+def _requests_here(
     dataset: Dataset,
     mllm: Mllm,
     settings: SummarizeSettings,
     features: Mapping[int, Tensor],
     class_words: Mapping[int, WordProbabilities],
     tuned: bool,
-) -> tuple[dict[int, Question], dict[int, Question]]:
-    """The questions about texts and those about pictures, by item code."""
-    texts: dict[int, Question] = {}
-    pictures: dict[int, Question] = {}
+    batch: int,
+    eye: str,
+) -> Requests:
+    """The questions to a model of this process, which sees pictures by their features."""
+    texts: dict[int, Request] = {}
+    pictures: dict[int, Request] = {}
+    features_by_content: dict[str, Tensor] = {}
+    words_by_content: dict[str, WordProbabilities] = {}
     for code, item in enumerate(dataset.items):
         if settings.texts and (text := item_text(item)):
-            prompt = text_prompt(mllm, item, settings.text_budget, shots=not tuned)
-            texts[code] = Question(_hash(text.encode()), prompt)
+            texts[code] = Request(_hash(text.encode()), text_question(text, shots=not tuned))
         path = dataset.image_path(code)
         if settings.pictures and code in features and path is not None:
-            feature = features[code]
-            pictures[code] = Question(file_hash(path), image_prompt(mllm, len(feature)), feature, class_words.get(code))
-    return texts, pictures
+            request = pictures[code] = Request(file_hash(path), image_question())
+            features_by_content[request.content] = features[code]
+            if code in class_words:
+                words_by_content[request.content] = class_words[code]
+
+    def classifier_first(questions: Sequence[Question]) -> list[str | None]:
+        """The classifier's answers about pictures."""
+        prompts, seen = [question.prompt for question in questions], [question.feature for question in questions]
+        return classifier_answers(mllm, prompts, seen, [words_by_content.get(each.content) for each in questions])
+
+    first = classifier_first if words_by_content else None
+    engine = LocalEngine(mllm, features_by_content, settings.text_budget, batch, eye, first)
+    return Requests(engine, texts, pictures)
+
+
+def requests_elsewhere(
+    dataset: Dataset, mllm: Mllm, settings: SummarizeSettings, engine: Engine, usable: Collection[int] = ()
+) -> Requests:
+    """The questions to an engine that gets the texts and the pictures themselves.
+
+    A text is cut by the model's own tokens, so that every engine reads the same part of it.
+
+    Args:
+        dataset: The catalogue.
+        mllm: The model whose tokens count.
+        settings: The settings of stage 1.
+        engine: Answers.
+        usable: Codes of the items whose pictures are known to open; empty where nobody looked.
+    """
+    texts: dict[int, Request] = {}
+    pictures: dict[int, Request] = {}
+    instruction, root = instruction_for(settings.model), dataset.image_folder
+    for code, item in enumerate(dataset.items):
+        if settings.texts and (text := _first_tokens(mllm, item_text(item), settings.text_budget)):
+            texts[code] = Request(_hash(text.encode()), text_question(text, instruction=instruction))
+        path = dataset.image_path(code)
+        if settings.pictures and path is not None and root is not None and (not usable or code in usable):
+            pictures[code] = Request(file_hash(path), image_question(instruction), PictureFile(path, root))
+    return Requests(engine, texts, pictures)
+
+
+def _first_tokens(mllm: Mllm, text: str, budget: int) -> str:
+    """The start of a text, of so many tokens at most; a character that is cut in two is left out."""
+    ids = mllm.encode(text)
+    return text if len(ids) <= budget else mllm.tokenizer.decode(ids[:budget]).rstrip("\ufffd").strip()
 
 
 def _share(shard: tuple[int, int] | None) -> Callable[[str], bool]:
@@ -182,92 +236,66 @@ def _share(shard: tuple[int, int] | None) -> Callable[[str], bool]:
     return lambda content: int(content, 16) % count == number
 
 
-def _job(
-    modality: str, mllm: Mllm, settings: SummarizeSettings, eye: str, tuned: bool
-) -> tuple[Job, Callable[[str], bool], int]:
-    """The shared part of the questions' keys, the test of a complete answer, and the answer's tokens at most."""
-    model = mllm.fingerprint
+def job_of(modality: str, engine: Engine, settings: SummarizeSettings, tuned: bool = False) -> Job:
+    """The shared part of the keys of an engine's answers about "text" or "picture"."""
+    instruction = instruction_for(settings.model)
     if modality == "text":
-        template, limit = text_prompt(mllm, Item(""), 1, shots=not tuned), settings.max_keywords_text
-        tokens = settings.max_new_tokens_text
-        decoding = key(keywords=limit, tokens=tokens, budget=settings.text_budget)
+        prompt = text_question("", not tuned, instruction)
+        limit, tokens = settings.max_keywords_text, settings.max_new_tokens_text
+        limits = {"budget": settings.text_budget}
     else:
-        model += eye
-        template, limit = image_prompt(mllm, 1), settings.max_keywords_image
-        tokens = settings.max_new_tokens_image
-        decoding = key(keywords=limit, tokens=tokens, visual_tokens=settings.visual_tokens)
-    return Job(modality, model, key(ids=template)[:16], decoding[:16]), stop_after(limit), tokens
+        prompt = image_question(instruction)
+        limit, tokens = settings.max_keywords_image, settings.max_new_tokens_image
+        limits = {"visual_tokens": settings.visual_tokens}
+    decoding = key(keywords=limit, tokens=tokens, **limits)
+    return Job(modality, *engine.key_of(prompt), decoding[:16])
+
+
+def stop_of(modality: str, settings: SummarizeSettings) -> Callable[[str], bool]:
+    """The test of a complete answer about "text" or "picture"."""
+    return stop_after(settings.max_keywords_text if modality == "text" else settings.max_keywords_image)
 
 
 def ask(
     store: Store,
     job: Job,
-    mllm: Mllm,
-    questions: Iterable[Question],
-    stop: Callable[[str], bool],
-    tokens: int,
-    batch: int,
+    generate: Callable[[Collection[str]], Iterator[Sequence[Answer]]],
+    contents: Collection[str],
     progress: Count,
 ) -> dict[str, str]:
-    """Answer questions from the store, or else by the model.
+    """Answer questions from the store, or else by an engine.
 
     Args:
-        store: The store, which also keeps new answers, batch by batch.
+        store: The store, which also keeps new answers as they come.
         job: The shared part of the questions' keys.
-        mllm: The model.
-        questions: The questions; those of equal content are asked once.
-        stop: The test of whether an answer is complete.
-        tokens: Tokens of an answer, at most.
-        batch: Questions of a batch.
+        generate: Is given the contents that are answered already, and yields the answers to the other questions.
+        contents: The contents of all questions.
         progress: Called with (done, total, label).
 
     Returns:
-        The answers by content hash, without the questions that the model fails on.
+        The answers by content hash, without the questions that the engine fails on.
 
     Raises:
-        MmsrarecError: If the model fails on all questions, or the store cannot be written.
+        MmsrarecError: If the engine fails on all questions or cannot go on, or the store cannot be written.
     """
     answers = store.answers(job)
-    by_content = {question.content: question for question in questions}
-    order = sorted(by_content.values(), key=lambda question: (len(question.prompt), question.content))
-    # Batches are cut before answered questions are left out, so that resumed work forms the batches of uninterrupted
-    # work: low-precision rounding depends on a batch's shape.
-    batches = [order[start : start + batch] for start in range(0, len(order), batch)]
+    n_done = sum(content in answers for content in contents)
     reasons: list[str] = []
-    n_asked = n_done = 0
-    for questions_of_batch in batches:
-        missing = [question for question in questions_of_batch if question.content not in answers]
-        rows = _answer(mllm, missing, stop, tokens)
+    n_asked = 0
+    for rows in generate(set(answers)):
         if rows:
             store.add(job, rows)
-        answers |= {content: answer for content, answer, _ in rows if answer is not None}
-        reasons += [reason for _, _, reason in rows if reason is not None]
-        n_asked, n_done = n_asked + len(missing), n_done + len(questions_of_batch)
-        progress(n_done, len(order), f"keywords of {job.modality}s")
-    if reasons and len(reasons) == n_asked:
+        answers |= {row.content: row.text for row in rows if row.text is not None}
+        reasons += [row.reason or "" for row in rows if row.text is None]
+        n_asked, n_done = n_asked + len(rows), n_done + len(rows)
+        progress(n_done, len(contents), f"keywords of {job.modality}s")
+    if reasons and not any(content in answers for content in contents):
         raise MmsrarecError(f"the model answered none of {n_asked} questions about {job.modality}s: {reasons[0]}")
+    if reasons:
+        remark(
+            f"{len(reasons)} questions about {job.modality}s have no answer, such as one for this reason: {reasons[0]}"
+        )
     return answers
-
-
-def _answer(
-    mllm: Mllm, questions: Sequence[Question], stop: Callable[[str], bool], tokens: int
-) -> list[tuple[str, str | None, str | None]]:
-    """The (content hash, answer, reason of failure) of each question; one that fails spares the rest of its batch."""
-    if not questions:
-        return []
-    try:
-        prompts, features = [question.prompt for question in questions], [question.feature for question in questions]
-        answers = classifier_answers(mllm, prompts, features, [question.class_words for question in questions])
-        places = [place for place, answer in enumerate(answers) if answer is None]
-        own = [prompts[place] for place in places], [features[place] for place in places]
-        for place, answer in zip(places, mllm.generate(*own, tokens, stop) if places else [], strict=True):
-            answers[place] = answer
-    except RuntimeError as error:  # torch's errors, out of memory included
-        if len(questions) == 1:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            return [(questions[0].content, None, reason)]
-        return [row for question in questions for row in _answer(mllm, [question], stop, tokens)]
-    return [(question.content, answer, None) for question, answer in zip(questions, answers, strict=True)]
 
 
 def _hash(data: bytes) -> str:

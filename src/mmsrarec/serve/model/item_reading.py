@@ -29,6 +29,10 @@ from mmsrarec.summarize.language.detection import CatalogueWords, lexicons
 from mmsrarec.summarize.summarizer import summarize
 
 NO_MODEL = "the run has no language model: the first telling words of the text are its keywords"
+OTHER_MODEL = (
+    "the run's keywords are by {model}, which the server does not ask: the first telling words of the text are its "
+    "keywords until mmsrarec update asks it"
+)
 IN_MEMORY = ":memory:"
 """The store of the model's answers: what is read here is kept in the state, not in the run."""
 
@@ -82,6 +86,9 @@ class ItemReader:
                 seen = image_features.encode_catalogue_images(self._mllm, dataset, settings.visual_tokens)
                 features, words = seen.features, seen.words
                 notes += [f"the picture is not used: {reason}" for reason in seen.rejected.values()]
+            if settings.model is not None:
+                note = OTHER_MODEL.format(model=settings.model)
+                return self._without_model(item, [*notes, note]), feature_bytes(features.get(0))
             try:
                 keywords = summarize(
                     dataset,

@@ -8,6 +8,7 @@ history and rewritten with each next `chunk`, so a longer history takes more cal
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -15,11 +16,12 @@ from torch import Tensor
 from mmsrarec.core.artefacts import key
 from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import Dataset
+from mmsrarec.engines.local_engine import Question, answer_batches
 from mmsrarec.evaluate.settings import MsrSettings
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.summarize.answer_store import Job, Store
 from mmsrarec.summarize.prompts import IMAGE_QUESTION, image_prompt, item_text
-from mmsrarec.summarize.summarizer import Question, ask
+from mmsrarec.summarize.summarizer import ask
 
 # after stage 1's question, which the embedded projector was trained on: asked to describe, a small model sees less
 IMAGE_OPENING = "The picture shows"
@@ -142,7 +144,9 @@ class Writer:
         ]
         job = Job(kind, self.mllm.fingerprint, "", key(tokens=tokens)[:16])
         with Store(self.store) as store:
-            answers = ask(store, job, self.mllm, questions, one_line, tokens, self.batch, self._progress(kind))
+            distinct = {question.content: question for question in questions}
+            generate = partial(answer_batches, self.mllm, list(distinct.values()), tokens, one_line, self.batch)
+            answers = ask(store, job, generate, distinct, self._progress(kind))
         return [answers.get(question.content, "") for question in questions]
 
     def _progress(self, kind: str) -> Count:

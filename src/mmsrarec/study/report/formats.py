@@ -4,12 +4,14 @@ import math
 from base64 import b64encode
 from typing import Any, cast
 
+from mmsrarec.engines.protocol import COST_FIGURES
+
 SHARES = {
     *("text_asked", "image_asked", "text_fallback", "image_fallback"),
     *("from_title", "unsupported", "without_keywords", "coverage"),
 }
 """Names of figures that are written as per cent."""
-COUNTS = {"items", "vocabulary"}
+COUNTS = {"items", "vocabulary", *COST_FIGURES}
 """Names of figures that are written without decimals."""
 
 

@@ -25,6 +25,10 @@ STATISTICS = {
     "unsupported": "picture keywords that nothing bears out",
     "common": "answers with a word that most items hold",
     "without_keywords": "items without keywords",
+    "engine_answers": "answers by an engine",
+    "prompt_tokens": "tokens that the engine read",
+    "completion_tokens": "tokens that the engine wrote",
+    "pictures_sent": "pictures sent to the engine",
 }
 REWARDS = {
     "information": "how much of what the item’s text means the keywords say",

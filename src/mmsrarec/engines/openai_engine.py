@@ -1,0 +1,325 @@
+"""The engine that asks a server with the API of OpenAI: vLLM, SGLang, `transformers serve`, llama.cpp, or a hosted one.
+
+Threads send requests side by side. The first one goes alone: where the server refuses it, the others are not sent.
+"""
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mmsrarec.core.artefacts import key as hash_of
+from mmsrarec.core.terminal import remark
+from mmsrarec.data.images import BadPicture
+from mmsrarec.engines.chat_completions import Completion, UnreadableAnswer, read_completion, read_models
+from mmsrarec.engines.chat_messages import chat_messages
+from mmsrarec.engines.pacing import Pacing
+from mmsrarec.engines.picture_urls import ENCODING, data_url
+from mmsrarec.engines.protocol import Answer, EngineFacts, Prompt, Request, Stop, Usage
+from mmsrarec.engines.server_address import check_address, engine_key, safe_line
+from mmsrarec.engines.server_client import Refused, ServerClient, Unanswered
+from mmsrarec.engines.settings import EngineSettings
+from mmsrarec.errors import EngineError, MmsrarecError
+
+MOST_REFUSALS = 3
+"""Requests that a server may refuse before it has answered any; then nothing more is sent."""
+MOST_FAILURES = 3
+"""Requests in a row whose attempts may all fail; then nothing more is sent."""
+_SENT_OTHERWISE = {"max_tokens": "max_completion_tokens", "temperature": None}
+"""Parameters that some models refuse, and the name of the one that they take instead; None: it is left out."""
+
+
+@dataclass
+class Tally:
+    """What an engine was asked and what it cost since it was opened.
+
+    Attributes:
+        answers: Answers that came.
+        cut: Answers that ended because they were as long as they may be.
+        uncounted: Answers whose tokens the server did not count.
+        attempts: Requests that were sent, repeated ones included.
+        usage: What the answers cost.
+        models: What the server called the models that answered, with the number of their answers.
+    """
+
+    answers: int = 0
+    cut: int = 0
+    uncounted: int = 0
+    attempts: int = 0
+    usage: Usage = field(default_factory=Usage)
+    models: Counter[str] = field(default_factory=Counter[str])
+
+
+class OpenAIEngine:
+    """A server that answers, asked for one model.
+
+    Attributes:
+        model: The name that stands for the model.
+        served_name: The name by which the server knows it.
+        client: Speaks with the server.
+        tally: What was asked and what it cost.
+    """
+
+    def __init__(self, settings: EngineSettings, model: str, pacing: Pacing | None = None):
+        """Prepare to ask a server; nothing is sent yet.
+
+        Args:
+            settings: Where the server is, and how fast it is asked.
+            model: The name that stands for the model.
+            pacing: When the next request may start; from the settings unless given.
+
+        Raises:
+            RecipeError: The settings name no server.
+            MissingDependencyError: The package that speaks HTTP is not installed.
+        """
+        self.model, self.served_name = model, settings.engine_model or model
+        self._workers, self._key = settings.engine_requests, engine_key()
+        self.client = ServerClient(
+            check_address(settings.engine_url),
+            self._key,
+            pacing or Pacing(settings.engine_rate),
+            settings.engine_seconds,
+            settings.engine_attempts,
+            settings.engine_requests,
+        )
+        self.tally = Tally()
+        self._lock = threading.Lock()
+        self._renamed: dict[str, str | None] = {}
+
+    def key_of(self, prompt: Prompt) -> tuple[str, str]:
+        """The model's name, and a hash of the messages around a text or a picture."""
+        parts = chat_messages(replace(prompt, text=""), ENCODING if prompt.picture else None)
+        return self.model, hash_of(messages=parts)[:16]
+
+    def describe(self) -> EngineFacts:
+        """Ask the server which models it has.
+
+        Raises:
+            EngineError: There is no server, or it does not know the key.
+        """
+        offers: tuple[str, ...] = ()  # some servers have no such list, or fail at it while they answer well
+        try:
+            offers = read_models(self.client.get("models").body)
+        except Unanswered as error:
+            if error.status is None:
+                raise EngineError(self._no_server(error)) from None
+        except (Refused, UnreadableAnswer):
+            pass
+        return EngineFacts("openai", self.served_name, self.client.address, offers)
+
+    def generate(
+        self, requests: Sequence[Request], max_tokens: int, stop: Stop, known: Collection[str] = ()
+    ) -> Iterator[Sequence[Answer]]:
+        """Answer requests (see `Engine.generate`).
+
+        Raises:
+            EngineError: There is no server, it refuses, or it stopped answering.
+        """
+        missing = [request for request in requests if request.content not in known]
+        work = _Work(missing, lambda request: self._answer(request, max_tokens, stop), self._workers)
+        refusals: list[str] = []
+        failures, n_answers = 0, 0
+        with work:
+            for outcomes in work.outcomes():
+                answers: list[Answer] = []
+                stopped: MmsrarecError | None = None
+                for content, outcome in outcomes:
+                    if isinstance(outcome, Answer):
+                        answers.append(outcome)
+                        failures, n_answers = 0, n_answers + 1
+                    elif isinstance(outcome, Refused):
+                        answers.append(Answer(content, None, str(outcome)))
+                        refusals.append(str(outcome))
+                        if outcome.status == 404 or (not n_answers and len(refusals) >= MOST_REFUSALS):
+                            stopped = EngineError(self._refuses(refusals[-1]))
+                    elif isinstance(outcome, Unanswered):
+                        answers.append(Answer(content, None, str(outcome)))
+                        failures += 1
+                        if outcome.absent and not n_answers:
+                            stopped = EngineError(self._no_server(outcome))
+                        elif failures >= MOST_FAILURES:
+                            stopped = EngineError(self._stopped(outcome))
+                    elif isinstance(outcome, BadPicture):
+                        answers.append(Answer(content, None, f"the picture cannot be used: {outcome}"))
+                    else:
+                        stopped = outcome if isinstance(outcome, MmsrarecError) else None
+                        if stopped is None:
+                            raise outcome
+                if answers:
+                    yield answers
+                if stopped is not None:
+                    raise stopped
+                if n_answers:
+                    work.widen()
+
+    def score(self, query: Sequence[int], candidates: Sequence[Sequence[int]], labels: Sequence[int]) -> list[float]:
+        """Refuse: chat completions say nothing of how likely an answer is.
+
+        Raises:
+            EngineError: Always.
+        """
+        raise EngineError('the engine "openai" writes answers and gives no scores: rank with the engine "local"')
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
+
+    def sentence(self) -> str:
+        """Which model answered, and what it cost, in words; "" where nothing was asked."""
+        tally = self.tally
+        if not tally.answers:
+            return ""
+        names = ", ".join(safe_line(name, self._key) or "a model without a name" for name in tally.models)
+        usage = tally.usage
+        parts = [
+            f"{tally.answers} answers by {names} at {self.client.address}",
+            f"{usage.prompt_tokens} tokens read and {usage.completion_tokens} written",
+            f"{usage.pictures} pictures sent",
+            f"{tally.attempts - tally.answers} requests repeated",
+        ]
+        parts += [f"{tally.cut} answers cut at their longest"] * bool(tally.cut)
+        parts += [f"the tokens of {tally.uncounted} answers not counted by the server"] * bool(tally.uncounted)
+        return "; ".join(parts)
+
+    def _answer(self, request: Request, max_tokens: int, stop: Stop) -> Answer:
+        """Ask one request. Raises what `ServerClient.post` raises, and BadPicture."""
+        url = data_url(request.picture) if request.picture else None
+        completion, attempts = self._complete(chat_messages(request.prompt, url), max_tokens)
+        pictures = int(url is not None)
+        usage = replace(completion.usage, pictures=pictures) if completion.usage else Usage(pictures=pictures)
+        with self._lock:
+            tally = self.tally
+            tally.answers, tally.attempts = tally.answers + 1, tally.attempts + attempts
+            tally.cut, tally.usage = tally.cut + completion.cut, tally.usage + usage
+            tally.uncounted += completion.usage is None
+            tally.models[completion.model or self.served_name] += 1
+        if completion.refused is not None:
+            reason = f"the model refuses: {safe_line(completion.refused, self._key)}"
+            return Answer(request.content, None, reason, usage)
+        return Answer(request.content, complete_part(completion.text, stop), None, usage)
+
+    def _complete(self, messages: list[dict[str, Any]], max_tokens: int) -> tuple[Completion, int]:
+        """A completion, and how many requests it took."""
+        parameters = {"max_tokens": max_tokens, "temperature": 0.0}
+        attempts = 0
+        for last in (False, False, True):
+            names = {name: self._renamed.get(name, name) for name in parameters}
+            sent = {other: parameters[name] for name, other in names.items() if other is not None}
+            try:
+                reply = self._readable({"model": self.served_name, "messages": messages, "stream": False, **sent})
+                return reply[0], attempts + reply[1]
+            except Refused as refusal:
+                attempts += 1
+                if last or not self._adapt(refusal):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _readable(self, body: dict[str, Any]) -> tuple[Completion, int]:
+        """An answer in the right form; one in another form is asked for anew, once."""
+        attempts = 0
+        for last in (False, True):
+            reply = self.client.post("chat/completions", body)
+            attempts += reply.attempts
+            try:
+                return read_completion(reply.body), attempts
+            except UnreadableAnswer as error:
+                if last:
+                    raise Unanswered(safe_line(error, self._key)) from None
+            self.client.pacing.pause(1)
+        raise AssertionError("unreachable")
+
+    def _adapt(self, refusal: Refused) -> bool:
+        """Send a parameter that a model refuses in its other form from now on; whether there is such a one."""
+        for name, other in _SENT_OTHERWISE.items():
+            if refusal.status in (400, 422) and name in str(refusal):
+                with self._lock:
+                    is_new = name not in self._renamed
+                    self._renamed[name] = other
+                if is_new and other is None:
+                    remark(f"the model {self.served_name} takes no {name}: its answers may differ from call to call")
+                return True
+        return False
+
+    def _no_server(self, error: Unanswered) -> str:
+        address = self.client.address
+        return f"no engine answers at {address}: {error}; start it there, or name another by runtime.engine_url"
+
+    def _refuses(self, message: str) -> str:
+        hint = "runtime.engine_model is the name by which it knows the model"
+        return f'the engine at {self.client.address} refuses to answer as "{self.served_name}": {message}; {hint}'
+
+    def _stopped(self, error: Unanswered) -> str:
+        hint = "what it answered is kept, so start again when it is well"
+        return f"the engine at {self.client.address} stopped answering: {error}; {hint}"
+
+
+def complete_part(text: str, stop: Stop) -> str:
+    """The start of an answer at which it is complete, where a model of this process would have stopped.
+
+    Args:
+        text: The answer.
+        stop: The test of a complete answer.
+    """
+    if not stop(text):
+        return text
+    low, high = 0, len(text)  # once an answer is complete, it stays so
+    while low + 1 < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if stop(text[:middle]) else (middle, high)
+    return text[:high]
+
+
+class _Work:
+    """Requests that threads answer side by side: one thread at first, all of them once the caller widens.
+
+    The threads are daemons, so a stopped program ends at once and does not wait for answers under way.
+    """
+
+    def __init__(self, requests: Sequence[Request], answer: Callable[[Request], Answer], workers: int):
+        self._todo: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[str, Answer | Exception]] = queue.SimpleQueue()
+        self._ended = threading.Event()
+        self._answer, self._left, self._workers = answer, len(requests), workers
+        self._threads = 0
+        for request in requests:
+            self._todo.put(request)
+
+    def __enter__(self) -> "_Work":
+        self._start(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+
+    def widen(self) -> None:
+        """Answer with all threads from now on."""
+        self._start(min(self._workers, self._left))
+
+    def outcomes(self) -> Iterator[list[tuple[str, Answer | Exception]]]:
+        """What became of each request, as it comes; what comes at once stands together."""
+        while self._left:
+            outcomes = [self._done.get()]
+            while not self._done.empty():
+                outcomes.append(self._done.get())
+            self._left -= len(outcomes)
+            yield outcomes
+
+    def _start(self, threads: int) -> None:
+        for _ in range(self._threads, threads):
+            threading.Thread(target=self._work, daemon=True).start()
+        self._threads = max(self._threads, threads)
+
+    def _work(self) -> None:
+        while not self._ended.is_set():
+            try:
+                request = self._todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self._done.put((request.content, self._answer(request)))
+            except Exception as error:  # it is raised where the answers are awaited
+                if isinstance(error, MmsrarecError):  # no other request has a chance
+                    self._ended.set()
+                self._done.put((request.content, error))

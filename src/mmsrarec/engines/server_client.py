@@ -1,0 +1,189 @@
+"""Speaks with a server: one request, tried again where that may help, within limits of time and size."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmsrarec.engines.chat_completions import error_message
+from mmsrarec.engines.pacing import Pacing, asked_pause
+from mmsrarec.engines.server_address import KEY_VARIABLE, is_loopback, safe_line
+from mmsrarec.errors import EngineError, MissingDependencyError
+
+if TYPE_CHECKING:
+    import httpx2
+
+BUSY_STATUSES = (408, 409, 425, 429, 500, 502, 503, 504, 529)
+"""Answers after which another attempt may help."""
+LARGEST_ANSWER = 8 * 2**20
+"""Bytes of an answer that are read."""
+CONNECT_SECONDS = 10.0
+
+
+class Refused(Exception):
+    """A request that the server will never answer; the message is its own.
+
+    Attributes:
+        status: The status of its answer.
+    """
+
+    def __init__(self, status: int, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+class Unanswered(Exception):
+    """An attempt that failed, and that may be repeated; the message is the reason.
+
+    Attributes:
+        absent: Whether there was no connection at all.
+        status: The status of the answer; None where none came.
+    """
+
+    def __init__(self, reason: str, absent: bool = False, status: int | None = None):
+        super().__init__(reason)
+        self.absent, self.status = absent, status
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer of status 200.
+
+    Attributes:
+        body: Its bytes.
+        attempts: How often the request was sent.
+    """
+
+    body: bytes
+    attempts: int
+
+
+class ServerClient:
+    """Sends requests to one server; it may be used from several threads.
+
+    Attributes:
+        address: The address of the server's API.
+        pacing: When the next request may start.
+    """
+
+    def __init__(
+        self, address: str, key: str | None, pacing: Pacing, seconds: float, attempts: int, connections: int = 8
+    ):
+        """Prepare to speak with a server; nothing is sent yet.
+
+        Args:
+            address: The address of its API, as `check_address` returns it.
+            key: What it knows this user by; None without one.
+            pacing: When the next request may start.
+            seconds: Of one attempt, at most.
+            attempts: At a request, at most.
+            connections: Open at once, at most.
+
+        Raises:
+            MissingDependencyError: The package that speaks HTTP is not installed.
+        """
+        try:
+            import httpx2
+        except ImportError:
+            raise MissingDependencyError(
+                "the engine \"openai\" needs the package httpx2: pip install 'mmsrarec[engines]'"
+            ) from None
+        self.address, self.pacing = address, pacing
+        self._key, self._seconds, self._attempts = key, seconds, attempts
+        # a connection serves one request: where a server sends an answer twice, the second one would be read as the
+        # answer to the next request
+        headers = {"Accept-Encoding": "identity", "User-Agent": "mmsrarec", "Connection": "close"}
+        self._client = httpx2.Client(
+            headers=headers | ({"Authorization": f"Bearer {key}"} if key else {}),
+            follow_redirects=False,  # a key goes to the server that was named, and to no other
+            timeout=httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=0),
+            trust_env=not is_loopback(address),  # proxies of the environment
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def get(self, path: str) -> Reply:
+        """Get what lies at a path, in one attempt.
+
+        Raises:
+            EngineError: There is no server, or it does not know the key.
+            Refused: The server answers, and has nothing there.
+            Unanswered: The attempt failed.
+        """
+        return Reply(self._attempt("GET", path, None), 1)
+
+    def post(self, path: str, body: dict[str, Any]) -> Reply:
+        """Send a request, and again after pauses where that may help.
+
+        Args:
+            path: Below the address, such as "chat/completions"; with a slash in front, below the server.
+            body: JSON values.
+
+        Raises:
+            EngineError: The server does not know the key, or asks for too long a pause.
+            Refused: The server will never answer this request.
+            Unanswered: All attempts failed.
+        """
+        for attempt in range(1, self._attempts + 1):
+            self.pacing.wait_for_turn()
+            try:
+                return Reply(self._attempt("POST", path, body), attempt)
+            except Unanswered:
+                if attempt == self._attempts:
+                    raise
+            self.pacing.pause(attempt)
+        raise AssertionError("unreachable")
+
+    def url_of(self, path: str) -> str:
+        """The address of a path."""
+        if not path.startswith("/"):
+            return f"{self.address}/{path}"
+        scheme, _, rest = self.address.partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}{path}"
+
+    def _attempt(self, method: str, path: str, body: dict[str, Any] | None) -> bytes:
+        """Send a request once."""
+        import httpx2
+
+        try:
+            with self._client.stream(method, self.url_of(path), json=body) as response:
+                content = self._content(response)
+        except httpx2.TimeoutException as error:
+            absent = isinstance(error, httpx2.ConnectTimeout)
+            raise Unanswered(f"no answer within {self._seconds:g} s", absent) from None
+        except httpx2.ConnectError as error:
+            raise Unanswered(f"no connection ({safe_line(error, self._key) or 'refused'})", absent=True) from None
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            raise Unanswered(f"the connection broke off ({type(error).__name__})") from None
+        if response.status_code == 200:
+            return content
+        self._fail(response.status_code, response.headers, content)
+        raise AssertionError("unreachable")
+
+    def _content(self, response: "httpx2.Response") -> bytes:
+        """The body of an answer, as long as it comes in time and is not too large."""
+        deadline, content = time.monotonic() + self._seconds, bytearray()
+        if response.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+            raise Unanswered("the engine sent its answer packed, which was not asked for")
+        for part in response.iter_raw():
+            content += part
+            if len(content) > LARGEST_ANSWER:
+                raise Unanswered(f"the engine sent more than {LARGEST_ANSWER // 2**20} MiB")
+            if time.monotonic() > deadline:
+                raise Unanswered(f"the answer did not end within {self._seconds:g} s")
+        return bytes(content)
+
+    def _fail(self, status: int, headers: Any, content: bytes) -> None:
+        """Raise what an answer of another status than 200 means."""
+        message = safe_line(error_message(content), self._key)
+        if status in (401, 403):
+            how = "refuses the key in" if self._key else "wants a key: set"
+            raise EngineError(f"the engine at {self.address} {how} {KEY_VARIABLE} (HTTP {status}: {message})")
+        if status in BUSY_STATUSES:
+            self.pacing.leave_alone(asked_pause(headers))
+            raise Unanswered(f"HTTP {status}: {message}", status=status)
+        if 300 <= status < 400:
+            raise Refused(status, f"HTTP {status}: the address leads elsewhere, which is not followed")
+        raise Refused(status, f"HTTP {status}: {message}")
