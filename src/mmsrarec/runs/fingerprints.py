@@ -19,7 +19,7 @@ from mmsrarec.retrieve.settings import (
     EncoderSettings,
     RetrieveSettings,
 )
-from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
+from mmsrarec.runs.run_folder import CONTENT_PART, Part, RunFolder, adapter_part, msr_part
 from mmsrarec.runs.soft_vectors import held_out_part
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings
@@ -143,14 +143,22 @@ class Fingerprints:
         used_settings = settings.model_dump(exclude={"tune", *unused(settings)})
         return artefacts.key(settings=used_settings, prompts=prompts.ASKED, learned=self.learned(), **policy)
 
+    def content(self) -> str:
+        """Of the states of the items, which the seed does not change."""
+        return artefacts.key(part=CONTENT_PART, version=1, **self._items())
+
+    def _items(self) -> dict[str, Any]:
+        """What a model is told of the items, and which model tells it."""
+        item_settings = self.run_folder.recommend_settings("whole").model_dump(include=ITEM_SETTINGS)
+        items: dict[str, Any] = {"told": item_settings, "model": self.model, "texts": self.texts}
+        return items | {part_name: self.run_folder.recorded(part_name) for part_name in ("pictures", "summarize")}
+
     def encoder(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """Of a sequence model, stage 2's encoder among them."""
         part, settings = self.run_folder.encoder_part(split, name, refit), set(EncoderSettings.model_fields)
         items: dict[str, Any] = {}
         if name in CONTENT_ENCODERS:
-            item_settings = self.run_folder.recommend_settings("whole").model_dump(include=ITEM_SETTINGS)
-            items = {"told": item_settings, "model": self.model, "texts": self.texts}
-            items |= {part_name: self.run_folder.recorded(part_name) for part_name in ("pictures", "summarize")}
+            items = self._items()
         else:
             settings -= {"content_size", "id_dropout"}
         if name not in ITEM_TOKENS:
