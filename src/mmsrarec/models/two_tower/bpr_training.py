@@ -101,7 +101,7 @@ def new_towers(make: Callable[[], AnyTowers], seed: int) -> AnyTowers:
         make: Makes the towers.
         seed: Of the weights.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
         towers = make()
         for part in towers.modules():
@@ -124,7 +124,7 @@ def train_towers(towers: Towers, log: Interactions, how: BprTraining, seed: int)
     """
     rng, losses = np.random.default_rng(seed), list[float]()
     consumed, known = np.sort(log.user * log.n_items + log.item), np.flatnonzero(log.counts)
-    optimizer = torch.optim.Adam(towers.parameters(), lr=how.learning_rate)
+    optimizer = torch.optim.Adam(towers.parameters(), lr=how.learning_rate, fused=True)
     for _ in range(how.epochs if len(log) else 0):
         total, order = 0.0, rng.permutation(len(log))
         for begin in range(0, len(order), how.batch_size):

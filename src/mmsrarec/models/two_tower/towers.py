@@ -29,9 +29,9 @@ def mean_of(table: Tensor, histories_bt: Tensor) -> Tensor:
     Returns:
         (b, d) means; zeros for an empty history.
     """
-    present = (histories_bt != ABSENT).unsqueeze(-1)
-    total = (F.embedding(histories_bt.clamp(min=0), table) * present).sum(1)
-    return total / present.sum(1).clamp(min=1)
+    present = histories_bt != ABSENT
+    shares = present / present.sum(1, keepdim=True).clamp(min=1)
+    return F.embedding_bag(histories_bt.clamp(min=0), table, mode="sum", per_sample_weights=shares.to(table.dtype))
 
 
 class Towers(nn.Module, ABC):
@@ -141,7 +141,7 @@ class GraphTowers(FactorTowers):
         ids, bias = super().item_vectors()
         spread = ids
         for _ in range(self.layers):
-            spread = torch.sparse.mm(self.graph, spread)  # pyright: ignore[reportUnknownMemberType]
+            spread = self.graph @ spread
         return ids + spread, bias
 
     def history_vectors(self) -> Tensor:

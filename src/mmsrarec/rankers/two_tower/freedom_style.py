@@ -1,6 +1,6 @@
 """A ranker after FREEDOM (arXiv 2211.06924): a frozen graph of items alike in content, and a thinned graph of users."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from pydantic import Field
@@ -84,4 +84,4 @@ def sparse_tensor(graph: Any) -> "Tensor":
     entries = graph.tocoo()
     places = torch.as_tensor(np.stack([entries.row, entries.col]).astype(np.int64))
     values = torch.as_tensor(entries.data.astype(np.float32))
-    return torch.sparse_coo_tensor(places, values, graph.shape, check_invariants=True, is_coalesced=True)
+    return cast(Any, torch).sparse_coo_tensor(places, values, graph.shape, check_invariants=True, is_coalesced=True)

@@ -4,7 +4,7 @@ Both MLLMRec (arXiv 2508.15304) and FREEDOM (arXiv 2211.06924) keep the graph as
 items, d dimensions of an item's states.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -123,4 +123,4 @@ def _matrix(rows: list[IntArray], columns: list[IntArray], values: list[FloatArr
     column = np.concatenate(columns) if columns else np.empty(0, np.int64)
     value = np.ones(len(row), np.float32) if values is None else np.concatenate(values).astype(np.float32)
     ends = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n_items))])
-    return cast("Any", sparse_rows((value, column, ends), (n_items, n_items)))
+    return sparse_rows((value, column, ends), (n_items, n_items))

@@ -45,8 +45,8 @@ class MllmrecStyle(TwoTowerRanker):
     reads_content = True
     ranks_new_items = True
     search_space: ClassVar = {
-        "epochs": (10, 30, 60),
-        "learning_rate": (0.001, 0.003, 0.01),
+        "epochs": (10, 20, 40),
+        "learning_rate": (0.002, 0.005, 0.01),
         "least_cosine": (0.3, 0.4, 0.6),
         "consumed_together": (0, 5, 10, 20),
         "content_size": (64, 128, 256),

@@ -24,9 +24,9 @@ class TwoTowerSettings(RankerSettings):
 
     factors: int = Field(default=64, ge=1, le=1024, description="size of a user's and an item's learned vector")
     max_length: int = Field(default=20, ge=1, le=1000, description="items of a history that are read, the newest")
-    epochs: int = Field(default=30, ge=1, le=1000, description="passes over the training interactions")
-    batch_size: int = Field(default=2048, ge=1, description="interactions of a training step")
-    learning_rate: float = Field(default=0.003, gt=0, le=1, description="learning rate of Adam")
+    epochs: int = Field(default=20, ge=1, le=1000, description="passes over the training interactions")
+    batch_size: int = Field(default=4096, ge=1, description="interactions of a training step")
+    learning_rate: float = Field(default=0.005, gt=0, le=1, description="learning rate of Adam")
     l2: float = Field(default=0.001, ge=0, le=10, description="weight of the squared size of the vectors of a step")
     stranger_share: float = Field(
         default=0.5,
@@ -50,8 +50,8 @@ class TwoTowerRanker(RankerBase):
     """
 
     search_space: ClassVar = {
-        "epochs": (10, 30, 60),
-        "learning_rate": (0.001, 0.003, 0.01),
+        "epochs": (10, 20, 40),
+        "learning_rate": (0.002, 0.005, 0.01),
         "l2": (0.0, 0.0001, 0.001, 0.01),
         "max_length": (5, 20, 50),
     }
