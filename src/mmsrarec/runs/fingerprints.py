@@ -11,6 +11,7 @@ from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.vision.class_words import class_words_hash
 from mmsrarec.rankers.registry.settings import encoder_settings, space_of
 from mmsrarec.recommend.ablations import variant_named
+from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.settings import (
     CONTENT_ENCODERS,
     ITEM_TOKENS,
@@ -202,7 +203,7 @@ class Fingerprints:
             made_from["soft"] = [run_folder.recorded(part) for part in parts]
         if changes.teacher:
             made_from["teacher"] = run_folder.recorded(adapter_part(split, changes.teacher))
-        return self.of(adapter_part(split, variant), settings=run_folder.recommend_settings(variant), **made_from)
+        return self.of(adapter_part(split, variant), settings=used(run_folder.recommend_settings(variant)), **made_from)
 
     def msr(self, split: SplitName, words: tuple[str, ...]) -> str:
         """Of the model behind the row of MLLM-MSR.
@@ -218,12 +219,17 @@ class Fingerprints:
             msr_part(split),
             model=self.model,
             texts=self.texts,
-            settings=recipe.recommend,
+            settings=used(recipe.recommend),
             msr=msr_settings,
             prompts=words,
             training_plan=training_plan,
             **made_from,
         )
+
+
+def used(settings: RecommendSettings) -> dict[str, Any]:
+    """The settings of stage 3 without those that joined later and are off, so that older adapters stay current."""
+    return settings.model_dump(mode="json", exclude=None if settings.soft.alone else {"soft": {"alone"}})
 
 
 def unused(settings: SummarizeSettings) -> set[str]:

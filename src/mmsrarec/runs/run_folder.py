@@ -296,7 +296,7 @@ class RunFolder:
     def tuned(self, split: Part, variant: str) -> Prompts:
         """Prompts on a model of their own, into which the variant's adapter is merged, if it has one."""
         mllm, folder = self.ranker(variant), self.finished(adapter_part(split, variant))
-        if variant_named(variant).trained:
+        if variant_named(variant).trained and not self.recommend_settings(variant).soft.alone:
             mllm = merge_adapter(mllm, folder / "adapter")
         prompts = self.prompts(variant, mllm)
         if variant_named(variant).trained and (sources := soft_sources(self, split, variant)):
