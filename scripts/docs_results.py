@@ -23,6 +23,8 @@ METRICS = {"published": ("HR@5", "NDCG@5", "MRR@5", "AUC"), "full": ("HR@10", "N
 PREFIX = {"published": "", "full": "full "}
 SPREADS = {"rows": "half of the 95 % interval over users", "spread": "standard deviation over seeds"}
 """The lists of report.json that hold rows, and what stands behind a value's ± sign: one seed, or several."""
+COST = "ms a user"
+"""The column of what ranking one user costs, in the last protocol that a row has."""
 RANKING_METRIC = re.compile(r"^(?!.*(better|against)).*\b((HR|NDCG|MRR)@\d+|AUC)$")
 """Columns in which the highest value is the best, and is printed bold."""
 REFERENCE = "reference: "
@@ -78,17 +80,26 @@ def _rows(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     protocols = [protocol for protocol in METRICS if any(row["protocol"] == protocol for row in records)]
     shown = [(protocol, metric) for protocol in protocols for metric in METRICS[protocol]]
     metrics = {(_label(row), row["protocol"]): row["metrics"] for row in records}
+    costs = {_label(row): cost for row in records if (cost := row.get("cost", {}).get("ms_per_user")) is not None}
     return {
         "users": max(row["users"] for row in records),
-        "columns": [PREFIX[protocol] + metric for protocol, metric in shown],
+        "columns": [*(PREFIX[protocol] + metric for protocol, metric in shown), *([COST] if costs else [])],
         "rows": [
             {
                 "name": name,
-                "cells": [_value(metrics.get((name, protocol), {}).get(metric)) for protocol, metric in shown],
+                "cells": [
+                    *(_value(metrics.get((name, protocol), {}).get(metric)) for protocol, metric in shown),
+                    *([_cost(costs.get(name))] if costs else []),
+                ],
             }
             for name in dict.fromkeys(map(_label, records))
         ],
     }
+
+
+def _cost(milliseconds: float | None) -> dict[str, Any] | None:
+    """A cell of milliseconds; None where none were measured."""
+    return None if milliseconds is None else {"value": round(milliseconds, 2), "digits": 2}
 
 
 def _label(row: Mapping[str, Any]) -> str:

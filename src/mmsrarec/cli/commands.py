@@ -18,6 +18,7 @@ from mmsrarec.cli import serve_verb as serve_verb
 from mmsrarec.cli.app import STOPPED, app, call, verb
 from mmsrarec.cli.models import models_app
 from mmsrarec.core.threads import with_fast_threads
+from mmsrarec.study.survey.survey_map import map_text, survey_map
 
 
 @app.callback(invoke_without_command=True)
@@ -42,6 +43,12 @@ def doctor() -> dict[str, Any]:
     from mmsrarec.cli.doctor import examine
 
     return examine()
+
+
+@verb("map", people=map_text)
+def survey() -> dict[str, Any]:
+    """The classes of the field's survey (arXiv 2505.09777): papers, the row here that shows each, and its figure."""
+    return survey_map()
 
 
 def main() -> None:
