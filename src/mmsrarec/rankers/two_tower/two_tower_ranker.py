@@ -25,7 +25,7 @@ class TwoTowerSettings(RankerSettings):
     factors: int = Field(default=64, ge=1, le=1024, description="size of a user's and an item's learned vector")
     max_length: int = Field(default=20, ge=1, le=1000, description="items of a history that are read, the newest")
     epochs: int = Field(default=20, ge=1, le=1000, description="passes over the training interactions")
-    batch_size: int = Field(default=4096, ge=1, description="interactions of a training step")
+    batch_size: int = Field(default=512, ge=1, description="interactions of a training step")
     learning_rate: float = Field(default=0.005, gt=0, le=1, description="learning rate of Adam")
     l2: float = Field(default=0.001, ge=0, le=10, description="weight of the squared size of the vectors of a step")
     stranger_share: float = Field(
