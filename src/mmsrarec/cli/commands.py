@@ -18,7 +18,6 @@ from mmsrarec.cli import serve_verb as serve_verb
 from mmsrarec.cli.app import STOPPED, app, call, verb
 from mmsrarec.cli.models import models_app
 from mmsrarec.core.threads import with_fast_threads
-from mmsrarec.study.survey.survey_map import map_text, survey_map
 
 
 @app.callback(invoke_without_command=True)
@@ -45,9 +44,17 @@ def doctor() -> dict[str, Any]:
     return examine()
 
 
-@verb("map", people=map_text)
+def _map_text(answer: Any) -> str:
+    from mmsrarec.study.survey.survey_map import map_text
+
+    return map_text(answer)
+
+
+@verb("map", people=_map_text)
 def survey() -> dict[str, Any]:
     """The classes of the field's survey (arXiv 2505.09777): papers, the row here that shows each, and its figure."""
+    from mmsrarec.study.survey.survey_map import survey_map
+
     return survey_map()
 
 

@@ -17,7 +17,7 @@ from mmsrarec.testing import checkerboard, tiny_log
 LOG = make_interactions(
     np.array([0, 0, 0, 2, 2]), np.array([5, 6, 7, 8, 9]), np.arange(5), 3, 10
 )  # user 1 consumed nothing
-HOW = BprTraining(epochs=20, batch_size=32, learning_rate=0.02, l2=0.0, max_length=10, stranger_share=0.5)
+HOW = BprTraining(epochs=20, batch_size=32, learning_rate=0.02, l2=0.0, max_length=10, user_dropout=0.5)
 
 
 def towers(log, seed: int = 0) -> FactorTowers:

@@ -34,7 +34,7 @@ class BprTraining:
         learning_rate: Of Adam.
         l2: Weight of the squared size of the vectors of a step.
         max_length: t, items of a history that are read.
-        stranger_share: Share of users whose own vector a step leaves out, so that their history learns to stand alone.
+        user_dropout: Share of users whose own vector a step leaves out, so that their history learns to stand alone.
         content_weight: Weight of ranking by content alone beside the whole, where towers have it.
         whole_histories: Read all that a user consumed, the target and later items included. This is a leak; it exists
             to be measured.
@@ -45,7 +45,7 @@ class BprTraining:
     learning_rate: float
     l2: float
     max_length: int
-    stranger_share: float = 0.0
+    user_dropout: float = 0.0
     content_weight: float = 0.0
     whole_histories: bool = False
 
@@ -84,14 +84,14 @@ def draw_negatives(
     Returns:
         (b,) item codes.
     """
-    drawn = rng.choice(known, len(users))
+    items = rng.choice(known, len(users))
     for _ in range(MAX_DRAWS):
-        codes = users * log.n_items + drawn
+        codes = users * log.n_items + items
         again = np.flatnonzero(consumed[np.minimum(np.searchsorted(consumed, codes), len(consumed) - 1)] == codes)
         if not len(again):
             break
-        drawn[again] = rng.choice(known, len(again))
-    return drawn
+        items[again] = rng.choice(known, len(again))
+    return items
 
 
 def new_towers(make: Callable[[], AnyTowers], seed: int) -> AnyTowers:
@@ -131,9 +131,9 @@ def train_towers(towers: Towers, log: Interactions, how: BprTraining, seed: int)
             rows = order[begin : begin + how.batch_size]
             users = log.user[rows]
             pair = np.stack([log.item[rows], draw_negatives(log, users, known, consumed, rng)])
-            strangers = np.where(rng.random(len(rows)) < how.stranger_share, ABSENT, users)
+            known_users = np.where(rng.random(len(rows)) < how.user_dropout, ABSENT, users)
             histories = torch.as_tensor(histories_before(log, rows, how.max_length, how.whole_histories))
-            loss = _loss(towers, torch.as_tensor(strangers), towers.thinned(histories, rng), pair, how)
+            loss = _loss(towers, torch.as_tensor(known_users), towers.thinned(histories, rng), pair, how)
             optimizer.zero_grad()
             loss.backward()  # pyright: ignore[reportUnknownMemberType]
             optimizer.step()  # pyright: ignore[reportUnknownMemberType]

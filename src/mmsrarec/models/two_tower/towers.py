@@ -1,6 +1,6 @@
 """Models that make a vector of a user and one of an item, whose product is the item's score.
 
-A user is a vector of their own, zero for strangers, and the mean of what they consumed before (as in SVD++ and FISM).
+A user is a vector of their own, zero for users outside training, and the mean of what they consumed before (as in SVD++ and FISM).
 So users outside training are served by their history. Shapes: n items, b users of a batch, t items of a history, d
 dimensions of a vector, k columns of the items' features.
 """
@@ -46,7 +46,7 @@ class Towers(nn.Module, ABC):
         """Make vectors of users.
 
         Args:
-            users: (b,) user codes; `ABSENT` for a stranger.
+            users: (b,) user codes; `ABSENT` for one outside training.
             histories_bt: (b, t) item codes.
 
         Returns:

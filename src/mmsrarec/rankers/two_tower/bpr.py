@@ -14,7 +14,7 @@ class BprSettings(TwoTowerSettings):
 
 
 class Bpr(TwoTowerRanker):
-    """Learned vectors of users and items; a user is also the mean of what they consumed, so strangers are served.
+    """Learned vectors of users and items; a user is also the mean of what they consumed, so anybody is served.
 
     `implicit` and `cornac` have BPR for the users of the training alone.
     """

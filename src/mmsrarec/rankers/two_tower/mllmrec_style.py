@@ -73,7 +73,7 @@ class MllmrecStyle(TwoTowerRanker):
         return ProfileTowers(torch.as_tensor(refined), features, 4 * settings.factors, settings.factors)
 
     def _training(self) -> dict[str, Any]:
-        return {"stranger_share": 0.0, "whole_histories": bool(self.leak_of)}
+        return {"user_dropout": 0.0, "whole_histories": bool(self.leak_of)}
 
     def _user_vectors(self, queries: Queries) -> FloatArray:
         arrays = self._arrays

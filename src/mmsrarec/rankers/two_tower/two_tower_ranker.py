@@ -28,7 +28,7 @@ class TwoTowerSettings(RankerSettings):
     batch_size: int = Field(default=512, ge=1, description="interactions of a training step")
     learning_rate: float = Field(default=0.005, gt=0, le=1, description="learning rate of Adam")
     l2: float = Field(default=0.001, ge=0, le=10, description="weight of the squared size of the vectors of a step")
-    stranger_share: float = Field(
+    user_dropout: float = Field(
         default=0.5,
         ge=0,
         le=1,

@@ -3,13 +3,14 @@
 import json
 import tomllib
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmsrarec.errors import MmsrarecError
 
+HERE = Path(__file__).parent
 SURVEY = "arXiv 2505.09777"
 FIGURES = "figures.json"
 """File beside this one: what docs/reports say of the classes, written by scripts/field_pages.py."""
@@ -72,7 +73,7 @@ class SurveyClass(BaseModel):
 
 def survey_classes() -> list[SurveyClass]:
     """All classes, in the order of the survey."""
-    text = (files(__package__) / "classes.toml").read_text(encoding="utf-8")
+    text = (HERE / "classes.toml").read_text(encoding="utf-8")
     return [SurveyClass.model_validate(entry) for entry in tomllib.loads(text)["classes"]]
 
 
@@ -93,12 +94,12 @@ def figure_of(cell: Cell, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, 
         return None
     rows = {row["name"]: row["cells"] for row in table["rows"]}
     columns: list[str] = list(table["columns"])
-    found = rows[cell.row][columns.index(cell.column)] if cell.row in rows and cell.column in columns else None
-    if not found:
+    figure = rows[cell.row][columns.index(cell.column)] if cell.row in rows and cell.column in columns else None
+    if not figure:
         place = f"docs/reports/{cell.report}.json"
         raise MmsrarecError(f"{place} has no figure of {cell.row}, {cell.column}: correct classes.toml")
     about = {"metric": cell.column, "data": table["dataset"], "users": table["users"], "report": cell.report}
-    return {"figure": cell_words(found), **about}
+    return {"figure": cell_words(figure), **about}
 
 
 def cell_words(cell: Mapping[str, Any]) -> str:
@@ -111,13 +112,13 @@ def cell_words(cell: Mapping[str, Any]) -> str:
 
 def figures_from(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The figures of all classes that have one, by class. Raises MmsrarecError as `figure_of` does."""
-    found = {entry.name: figure_of(entry.figure, tables) for entry in survey_classes() if entry.figure}
-    return {name: figure for name, figure in found.items() if figure is not None}
+    figures = {entry.name: figure_of(entry.figure, tables) for entry in survey_classes() if entry.figure}
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def kept_figures() -> dict[str, dict[str, Any]]:
     """What was last written of docs/reports."""
-    return json.loads((files(__package__) / FIGURES).read_text(encoding="utf-8"))
+    return json.loads((HERE / FIGURES).read_text(encoding="utf-8"))
 
 
 def survey_map() -> dict[str, Any]:
