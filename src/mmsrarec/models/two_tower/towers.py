@@ -1,8 +1,8 @@
 """Models that make a vector of a user and one of an item, whose product is the item's score.
 
-A user is a vector of their own, zero for users outside training, and the mean of what they consumed before (as in SVD++ and FISM).
-So users outside training are served by their history. Shapes: n items, b users of a batch, t items of a history, d
-dimensions of a vector, k columns of the items' features.
+A user is a vector of their own and the mean of what they consumed before (as in SVD++ and FISM). Users outside
+training have no vector of their own, and are served by their history.
+Shapes: n items, b users of a batch, t items of a history, d dimensions of a vector, k columns of the items' features.
 """
 
 from abc import ABC, abstractmethod
