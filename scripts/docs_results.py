@@ -29,6 +29,8 @@ RANKING_METRIC = re.compile(r"^(?!.*(better|against)).*\b((HR|NDCG|MRR)@\d+|AUC)
 """Columns in which the highest value is the best, and is printed bold."""
 REFERENCE = "reference: "
 """Rows that others published: never bold."""
+LEAKY = "-leaky"
+"""How the names of rows end that look at what they should predict: never bold."""
 MAX_COLUMNS = 100
 MARK = re.compile(
     r"(<!--\s+table:\s+(?P<id>[\w-]+)(?:\s+columns:\s+(?P<columns>[^>]+?))?(?:\s+rows:\s+(?P<rows>[^>]+?))?\s+-->\n)"
@@ -152,8 +154,13 @@ def _best(table: Mapping[str, Any], place: int) -> float | None:
     """The highest value of a column of a ranking metric, references aside; None for other columns."""
     if not RANKING_METRIC.search(table["columns"][place]):
         return None
-    own = [row["cells"][place] for row in table["rows"] if not row["name"].startswith(REFERENCE)]
+    own = [row["cells"][place] for row in table["rows"] if not _never_best(row["name"])]
     return max((cell["value"] for cell in own if cell and "value" in cell), default=None)
+
+
+def _never_best(name: str) -> bool:
+    """Whether a row is of others, or looks at what it should predict."""
+    return name.startswith(REFERENCE) or name.endswith(LEAKY)
 
 
 def _cell(row: Mapping[str, Any], place: int, best: float | None) -> str:
@@ -163,7 +170,7 @@ def _cell(row: Mapping[str, Any], place: int, best: float | None) -> str:
     if "text" in cell:
         return cell["text"]
     value = _number(cell["value"], cell["digits"])
-    value = f"**{value}**" if cell["value"] == best and not row["name"].startswith(REFERENCE) else value
+    value = f"**{value}**" if cell["value"] == best and not _never_best(row["name"]) else value
     return f"{value} ± {_number(cell['spread'], cell['digits'])}" if "spread" in cell else value
 
 

@@ -26,7 +26,7 @@ FIGURES = Path(survey_map.__file__).with_name(survey_map.FIGURES)
 DATA_SETS: Mapping[str, Sequence[str]] = {
     "MovieLens": ("movielens-three-seeds", "movielens-seed-0"),
     "MicroLens": ("microlens-three-seeds", "microlens-sealed", "microlens-seed-0"),
-    "synthetic": ("synthetic-three-seeds", "two-towers-leave-one-out", "synthetic-sealed", "synthetic-seed-0"),
+    "synthetic": ("synthetic-three-seeds", "synthetic-two-towers", "synthetic-sealed", "synthetic-seed-0"),
     "Games": (),
     "Beauty": (),
     "Toys": (),

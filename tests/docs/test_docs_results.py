@@ -57,6 +57,14 @@ def test_the_cost_of_ranking_a_user_is_a_column_where_it_was_measured():
     assert [one["cells"][-1] for one in table["rows"]] == [{"value": 0.12, "digits": 2}, None]
 
 
+def test_a_row_that_leaks_is_never_bold():
+    rows = [row("mllmrec-style", "published", 0.5), row("mllmrec-leaky", "published", 0.9)]
+    (table,) = results.reduce_report(report() | {"rows": rows}, "tiny", "A tiny run", "mmsrarec run tiny")
+    clean, leaky = results.markdown_table(table).splitlines()[2:4]
+    assert "**.5000**" in clean
+    assert "**" not in leaky
+
+
 def test_a_table_says_what_it_was_made_from():
     first, _ = reduced()
     assert first["source"] == {"kind": "report.json", "manifest": "abc"}
