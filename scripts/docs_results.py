@@ -23,10 +23,14 @@ METRICS = {"published": ("HR@5", "NDCG@5", "MRR@5", "AUC"), "full": ("HR@10", "N
 PREFIX = {"published": "", "full": "full "}
 SPREADS = {"rows": "half of the 95 % interval over users", "spread": "standard deviation over seeds"}
 """The lists of report.json that hold rows, and what stands behind a value's ± sign: one seed, or several."""
+COST = "ms a user"
+"""The column of what ranking one user costs, in the last protocol that a row has."""
 RANKING_METRIC = re.compile(r"^(?!.*(better|against)).*\b((HR|NDCG|MRR)@\d+|AUC)$")
 """Columns in which the highest value is the best, and is printed bold."""
 REFERENCE = "reference: "
 """Rows that others published: never bold."""
+LEAKY = "-leaky"
+"""How the names of rows end that look at what they should predict: never bold."""
 MAX_COLUMNS = 100
 MARK = re.compile(
     r"(<!--\s+table:\s+(?P<id>[\w-]+)(?:\s+columns:\s+(?P<columns>[^>]+?))?(?:\s+rows:\s+(?P<rows>[^>]+?))?\s+-->\n)"
@@ -78,17 +82,26 @@ def _rows(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     protocols = [protocol for protocol in METRICS if any(row["protocol"] == protocol for row in records)]
     shown = [(protocol, metric) for protocol in protocols for metric in METRICS[protocol]]
     metrics = {(_label(row), row["protocol"]): row["metrics"] for row in records}
+    costs = {_label(row): cost for row in records if (cost := row.get("cost", {}).get("ms_per_user")) is not None}
     return {
         "users": max(row["users"] for row in records),
-        "columns": [PREFIX[protocol] + metric for protocol, metric in shown],
+        "columns": [*(PREFIX[protocol] + metric for protocol, metric in shown), *([COST] if costs else [])],
         "rows": [
             {
                 "name": name,
-                "cells": [_value(metrics.get((name, protocol), {}).get(metric)) for protocol, metric in shown],
+                "cells": [
+                    *(_value(metrics.get((name, protocol), {}).get(metric)) for protocol, metric in shown),
+                    *([_cost(costs.get(name))] if costs else []),
+                ],
             }
             for name in dict.fromkeys(map(_label, records))
         ],
     }
+
+
+def _cost(milliseconds: float | None) -> dict[str, Any] | None:
+    """A cell of milliseconds; None where none were measured."""
+    return None if milliseconds is None else {"value": round(milliseconds, 2), "digits": 2}
 
 
 def _label(row: Mapping[str, Any]) -> str:
@@ -141,8 +154,13 @@ def _best(table: Mapping[str, Any], place: int) -> float | None:
     """The highest value of a column of a ranking metric, references aside; None for other columns."""
     if not RANKING_METRIC.search(table["columns"][place]):
         return None
-    own = [row["cells"][place] for row in table["rows"] if not row["name"].startswith(REFERENCE)]
+    own = [row["cells"][place] for row in table["rows"] if not _never_best(row["name"])]
     return max((cell["value"] for cell in own if cell and "value" in cell), default=None)
+
+
+def _never_best(name: str) -> bool:
+    """Whether a row is of others, or looks at what it should predict."""
+    return name.startswith(REFERENCE) or name.endswith(LEAKY)
 
 
 def _cell(row: Mapping[str, Any], place: int, best: float | None) -> str:
@@ -152,7 +170,7 @@ def _cell(row: Mapping[str, Any], place: int, best: float | None) -> str:
     if "text" in cell:
         return cell["text"]
     value = _number(cell["value"], cell["digits"])
-    value = f"**{value}**" if cell["value"] == best and not row["name"].startswith(REFERENCE) else value
+    value = f"**{value}**" if cell["value"] == best and not _never_best(row["name"]) else value
     return f"{value} ± {_number(cell['spread'], cell['digits'])}" if "spread" in cell else value
 
 

@@ -25,6 +25,7 @@ VERBS = [
     "explain",
     "serve",
     "doctor",
+    "map",
 ]
 
 

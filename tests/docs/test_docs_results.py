@@ -47,6 +47,24 @@ def test_a_row_without_a_protocol_has_empty_cells():
     assert first["rows"][1]["cells"][4:] == [None, None]
 
 
+def test_the_cost_of_ranking_a_user_is_a_column_where_it_was_measured():
+    rows = [
+        row("als", "published", 0.5) | {"cost": {"ms_per_user": 0.1234}},
+        row("mmsrarec", "published", 0.6),
+    ]
+    (table,) = results.reduce_report(report() | {"rows": rows}, "tiny", "A tiny run", "mmsrarec run tiny")
+    assert table["columns"][-1] == "ms a user"
+    assert [one["cells"][-1] for one in table["rows"]] == [{"value": 0.12, "digits": 2}, None]
+
+
+def test_a_row_that_leaks_is_never_bold():
+    rows = [row("mllmrec-style", "published", 0.5), row("mllmrec-leaky", "published", 0.9)]
+    (table,) = results.reduce_report(report() | {"rows": rows}, "tiny", "A tiny run", "mmsrarec run tiny")
+    clean, leaky = results.markdown_table(table).splitlines()[2:4]
+    assert "**.5000**" in clean
+    assert "**" not in leaky
+
+
 def test_a_table_says_what_it_was_made_from():
     first, _ = reduced()
     assert first["source"] == {"kind": "report.json", "manifest": "abc"}
@@ -189,9 +207,9 @@ def test_the_report_of_a_real_run_is_reduced(finished):
     record = json.loads((finished / "run" / "evaluate" / "report.json").read_text(encoding="utf-8"))
     tables = results.reduce_report(record, "tiny", "A tiny run", "mmsrarec run tiny.toml")
     assert {table["id"] for table in tables} == {f"tiny-{row['split']}" for row in record["rows"]}
-    cells = {one["name"]: one["cells"] for one in tables[0]["rows"]}
+    cells, place = {one["name"]: one["cells"] for one in tables[0]["rows"]}, tables[0]["columns"].index("full NDCG@10")
     full = [row for row in record["rows"] if (row["protocol"], row["split"]) == ("full", "leave-one-out")]
     for row in full:
-        assert cells[results._label(row)][-1]["value"] == round(row["metrics"]["NDCG@10"]["value"], 4)
+        assert cells[results._label(row)][place]["value"] == round(row["metrics"]["NDCG@10"]["value"], 4)
     assert len(full) > 10
     assert results.markdown_table(tables[0]).count("\n| ") == len(cells)

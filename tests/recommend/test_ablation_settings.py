@@ -25,6 +25,7 @@ def test_settings_change_by_name() -> None:
     assert changed("whole") == changed("untuned keywords") == changed("random keywords") == {}
     assert changed("small") == {"layers": 8, "first_layer": 0}
     assert changed("softmax alone") == {"loss": "softmax"}
+    assert changed("LambdaRank alone") == {"loss": "lambda"}
     assert changed("yes or no alone") == {"loss": "yesno"}
     assert changed("without multi-task") == {"tasks": {"foresee": 0, "recognise": 0, "profile": 0}}
     assert changed("untrained") == {"layers": None}
@@ -42,7 +43,7 @@ def test_plain_fine_tuning_shows_what_its_name_says() -> None:
 def test_every_variant_is_a_whole_recipe() -> None:
     for name, variant in VARIANTS.items():
         assert RecommendSettings.model_validate(variant.applied(RECIPE).model_dump()) == variant.applied(RECIPE), name
-    assert [name for name, variant in VARIANTS.items() if not variant.trained] == ["untrained"]
+    assert [name for name, variant in VARIANTS.items() if not variant.trained] == ["untrained", "untrained titles"]
     assert [(name, variant.teacher) for name, variant in VARIANTS.items() if variant.teacher] == [("small", "whole")]
 
 
@@ -74,13 +75,20 @@ def test_soft_tokens_go_where_plain_fine_tuning_has_none() -> None:
     def soft_of(name: str) -> SoftTokens:
         return variant_named(name).applied(recipe).soft
 
-    for name in ("titles", "titles and pictures", "without soft tokens", "untrained"):
+    without = {"titles", "titles and pictures", "without soft tokens", "untrained", "untrained titles"}
+    for name in without:
         assert soft_of(name) == SoftTokens()
+    assert soft_of("soft prompt alone") == soft.model_copy(update={"alone": True})
     assert soft_of("shuffled soft tokens") == soft.model_copy(update={"shuffled": True})
-    rest = set(VARIANTS) - {"titles", "titles and pictures", "without soft tokens", "untrained", "shuffled soft tokens"}
+    rest = set(VARIANTS) - without - {"shuffled soft tokens", "soft prompt alone"}
     assert all(soft_of(name) == soft for name in rest)
     assert changed("without soft tokens") == {}  # there are none by default
     assert changed("shuffled soft tokens") == {"soft": SoftTokens(shuffled=True).model_dump()}
+
+
+def test_soft_tokens_alone_need_a_source() -> None:
+    with pytest.raises(ValidationError, match="name their sources"):
+        SoftTokens(alone=True)
 
 
 def test_without_words_nothing_is_written_of_an_item() -> None:

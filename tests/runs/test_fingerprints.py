@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 from finished import CLASSIC, SEQUENCE, TUNED, done, evaluated, go, report_of
 
+from mmsrarec.recommend.settings import RecommendSettings, SoftTokens
 from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.runs.fingerprints import used
+
+
+def test_a_setting_that_joined_later_and_is_off_makes_no_adapter_out_of_date() -> None:
+    plain, alone = (RecommendSettings(soft=SoftTokens(sources=("sasrec",), alone=on)) for on in (False, True))
+    assert "alone" not in used(plain)["soft"]
+    assert used(plain) | {"soft": used(plain)["soft"] | {"alone": True}} == used(alone)
 
 
 def test_nothing_is_done_twice(mine: Path, no_model: None) -> None:

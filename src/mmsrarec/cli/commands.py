@@ -50,6 +50,20 @@ def doctor(
     return examine(recipe, overrides)
 
 
+def _map_text(answer: Any) -> str:
+    from mmsrarec.study.survey.survey_map import map_text
+
+    return map_text(answer)
+
+
+@verb("map", people=_map_text)
+def survey() -> dict[str, Any]:
+    """The classes of the field's survey (arXiv 2505.09777): papers, the row here that shows each, and its figure."""
+    from mmsrarec.study.survey.survey_map import survey_map
+
+    return survey_map()
+
+
 def main() -> None:
     """The entry point of the `mmsrarec` command."""
     try:

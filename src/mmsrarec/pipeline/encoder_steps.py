@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from mmsrarec.evaluate.hyperparameter_search import save_tries, search_encoder
 from mmsrarec.models.sequence.language_body import LanguageBody
 from mmsrarec.models.sequence.whitening import Whitening, whitened
 from mmsrarec.pipeline.part_writer import PartWriter
+from mmsrarec.rankers.registry.registry import reads_content
 from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ranking.item_states import item_states
 from mmsrarec.recommend.soft.cross_fitting import held_out_users
@@ -32,7 +34,7 @@ from mmsrarec.retrieve.settings import (
 )
 from mmsrarec.retrieve.training import refit, train_encoder
 from mmsrarec.runs.changes.joined_states import save_states
-from mmsrarec.runs.run_folder import Part
+from mmsrarec.runs.run_folder import CONTENT_PART, STATES, Part
 from mmsrarec.runs.soft_vectors import held_out_part
 
 
@@ -42,6 +44,8 @@ class EncoderSteps(PartWriter):
     def retrieve(self, split: Part, variants: Collection[str]) -> None:
         """Stage 2's encoder, and the sequence models that are rows of the table or that variants search with."""
         evaluate, own = self.recipe.evaluate, self.recipe.retrieve.encoder
+        if any(map(reads_content, evaluate.rows)):
+            self.item_content()
         searched = {self.run_folder.retrieval_encoder(variant) for variant in variants}
         self.encoder(split, own)
         for name in ENCODERS:
@@ -142,6 +146,12 @@ class EncoderSteps(PartWriter):
         run_folder = self.run_folder
         prompts = run_folder.prompts("whole", run_folder.ranker("whole"))
         return item_states(prompts, run_folder.item_file, self.recipe.runtime.score_tokens)
+
+    def item_content(self) -> None:
+        """What the items are, for the rankers that read it."""
+        with self.stage(CONTENT_PART, self.keys.content()) as folder:
+            if folder is not None:
+                np.save(folder / STATES, self.item_states.numpy().astype(np.float32), allow_pickle=False)
 
     def content(self, name: EncoderName, settings: RetrieveSettings) -> tuple[Tensor | None, Whitening | None]:
         """What a sequence model is told of each item, (items, content_size), and how it was made; None by ids alone."""

@@ -25,7 +25,7 @@ from mmsrarec.models.devices import check_device
 from mmsrarec.pipeline.engine_use import check_engine
 from mmsrarec.pipeline.part_writer import Shard
 from mmsrarec.pipeline.steps import Steps
-from mmsrarec.rankers.registry.registry import candidate_generators, made_from_log
+from mmsrarec.rankers.registry.registry import candidate_generators, made_from_log, reads_content
 from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, EncoderName
@@ -33,7 +33,7 @@ from mmsrarec.runs.current_catalogue import open_catalogue, present_only
 from mmsrarec.runs.fitted_rankers import served_source
 from mmsrarec.runs.provenance import RECIPE
 from mmsrarec.runs.recipe import Recipe, load_recipe, to_toml
-from mmsrarec.runs.run_folder import MSR, SEEDS, RunFolder, adapter_part, msr_part, on_device
+from mmsrarec.runs.run_folder import CONTENT_PART, MSR, SEEDS, RunFolder, adapter_part, msr_part, on_device
 from mmsrarec.runs.soft_vectors import held_out_part
 from mmsrarec.study.comparison import compare
 from mmsrarec.study.model_names import TRAINED, check_generators, check_rows, needs_stage_2
@@ -49,6 +49,7 @@ STAGE_OF_PART = {
     "summarize": ("summarize", "summarize"),
     "retrieve": ("retrieve", "retrieve"),
     "sequence": ("retrieve", "retrieve"),
+    CONTENT_PART: ("retrieve", "retrieve"),
     "recommend": ("recommend", "train"),
     MSR: ("recommend", "train"),
 }
@@ -276,10 +277,13 @@ class Run:
         ranks, measures = "recommend" in stages, "evaluate" in stages
         rows, variants = evaluate.rows, {split: self.variants(split) for split in evaluate.splits}
         read = [name for named in variants.values() for each in named for name in work.soft_sources_of(each)]
-        content = not set(CONTENT_ENCODERS).isdisjoint((*rows, self.recipe.retrieve.encoder, *read))
+        states = any(map(reads_content, rows))
+        content = states or not set(CONTENT_ENCODERS).isdisjoint((*rows, self.recipe.retrieve.encoder, *read))
         reads = (content and {"retrieve", "evaluate"} & {*stages}) or (any(variants.values()) and (ranks or measures))
         if reads or (ranks and MSR in rows):
             yield from ("summarize", "pictures") if reads else ("pictures",)
+        if states and measures:
+            yield CONTENT_PART
         for split in evaluate.splits:
             if ranks or measures:
                 if variants[split] or MSR in rows or any(map(needs_stage_2, rows)):
@@ -342,7 +346,7 @@ class Run:
         evaluate = self.recipe.evaluate
         if MSR in evaluate.rows or any(self.variants(split) for split in evaluate.splits):
             return STAGES
-        if not set(CONTENT_ENCODERS).isdisjoint(evaluate.rows):
+        if any(map(reads_content, evaluate.rows)) or not set(CONTENT_ENCODERS).isdisjoint(evaluate.rows):
             return ("pictures", "summarize", "retrieve", "evaluate")
         return ("retrieve", "evaluate") if any(map(needs_stage_2, evaluate.rows)) else ("evaluate",)
 

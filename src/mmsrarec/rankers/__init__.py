@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mmsrarec.rankers.registry.registry import ranker_class, ranker_names
     from mmsrarec.rankers.sequence_model import Bert4rec, ContentSasrec, Gru4rec, Sasrec
     from mmsrarec.rankers.sequential_rules import SequentialRules
+    from mmsrarec.rankers.two_tower.bpr import Bpr
+    from mmsrarec.rankers.two_tower.freedom_style import FreedomStyle
+    from mmsrarec.rankers.two_tower.mllmrec_style import MllmrecLeaky, MllmrecStyle
+    from mmsrarec.rankers.two_tower.vbpr import Vbpr
     from mmsrarec.rankers.user_knn import UserKnn
 
 _HOME = {
@@ -27,23 +31,31 @@ _HOME = {
     **dict.fromkeys(("ranker_class", "ranker_names"), "registry.registry"),
     **dict.fromkeys(("Popularity", "PopularityAsOf", "RecentPopularity"), "popularity"),
     **dict.fromkeys(("Bert4rec", "ContentSasrec", "Gru4rec", "Sasrec"), "sequence_model"),
+    **dict.fromkeys(("MllmrecLeaky", "MllmrecStyle"), "two_tower.mllmrec_style"),
     "Als": "als",
+    "Bpr": "two_tower.bpr",
     "CandidateGenerator": "base",
     "Ease": "ease",
+    "FreedomStyle": "two_tower.freedom_style",
     "ItemKnn": "item_knn",
     "NeighboursOnly": "neighbours_only",
     "Random": "random_scores",
     "SequentialRules": "sequential_rules",
     "UserKnn": "user_knn",
+    "Vbpr": "two_tower.vbpr",
 }
 __all__ = [
     "Als",
     "Bert4rec",
+    "Bpr",
     "CandidateGenerator",
     "ContentSasrec",
     "Ease",
+    "FreedomStyle",
     "Gru4rec",
     "ItemKnn",
+    "MllmrecLeaky",
+    "MllmrecStyle",
     "NeighboursOnly",
     "Popularity",
     "PopularityAsOf",
@@ -54,6 +66,7 @@ __all__ = [
     "Sasrec",
     "SequentialRules",
     "UserKnn",
+    "Vbpr",
     "ranker_class",
     "ranker_names",
 ]

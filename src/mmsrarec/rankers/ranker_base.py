@@ -41,7 +41,11 @@ class RankerBase(ABC):
         Settings: Model of its settings, a table of `evaluate.baselines`.
         search_space: For each setting the values that a search on validation may try; empty: nothing is searched.
         version: Raised where the same settings and interactions would give other scores than before.
-        from_log: Whether the interactions alone are needed; otherwise `from_source` takes what stage 2 trained.
+        from_log: Whether it is fitted here, on the interactions; otherwise `from_source` takes what stage 2 trained.
+        reads_content: Whether the fit also needs what items are: a frozen model's states of text and picture.
+        leak_of: Of a ranker that looks at what it should predict, the row that does the same without; else empty. It
+            measures what the leak is worth. It is made only where it is named, neither proposes nor joins an
+            ensemble, is the best of no table, and no model is tested against it.
         proposes: Whether it may choose the candidates that the language model re-ranks.
         ranks_new_items: Whether it can rank an item that nobody consumed.
         needs_time: Whether scores depend on the query's time, and use only what happened strictly before it.
@@ -53,6 +57,8 @@ class RankerBase(ABC):
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
     version: ClassVar[int] = 1
     from_log: ClassVar[bool] = True
+    reads_content: ClassVar[bool] = False
+    leak_of: ClassVar[str] = ""
     proposes: ClassVar[bool] = False
     ranks_new_items: ClassVar[bool] = False
     needs_time: ClassVar[bool] = False

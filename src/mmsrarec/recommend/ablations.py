@@ -86,15 +86,22 @@ VARIANTS: dict[str, Variant] = {
     "random keywords": Variant(keywords="exchanged"),
     "yes or no alone": Variant(settings={"loss": "yesno"}),
     "softmax alone": Variant(settings={"loss": "softmax"}),
+    "LambdaRank alone": Variant(settings={"loss": "lambda"}),
+    "soft prompt alone": Variant(
+        prompt_fields=_only("titles"), soft={"sources": ("sasrec",), "alone": True}, settings={"similar_items": 0}
+    ),
     "stage 2 with GRU4Rec": Variant(retrieve={"encoder": "gru4rec"}),
     "without multi-task": Variant(settings={"tasks": dict.fromkeys(Tasks.model_fields, 0.0)}),
     "small": Variant(settings={"layers": 8, "first_layer": 0}, teacher="whole"),  # by benchmarks/backbone.py
     "untrained": Variant(
         settings={"layers": None}, soft=None, trained=False
     ),  # needs all its layers: it was not trained on fewer
+    "untrained titles": Variant(prompt_fields=_only("titles"), settings={"layers": None}, soft=None, trained=False),
 }
 """Name to variant. "titles" and "titles and pictures" are plain fine-tuning, the others are ablations. "collaborative
-keywords" gives the model the context of the paper."""
+keywords" gives the model the context of the paper. "untrained titles" is zero-shot; "untrained" also shows the whole
+prompt, with what similar users consumed next.
+"""
 
 
 SWEEPS = {"history": "items of history in the prompt", "k": "similar users asked", "packs": "training packs"}

@@ -1,8 +1,8 @@
 """Settings of stage 3. Free of torch, so that recipes can be read without it."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mmsrarec.models.backbone.settings import LayerSelection
 from mmsrarec.retrieve.settings import EncoderName
@@ -82,6 +82,17 @@ class SoftTokens(BaseModel):
         description="the users are cut into so many parts; the training prompts are those of one part, and their "
         "vectors come from models that never saw it, so that no state knows its target",
     )
+    alone: bool = Field(
+        default=False,
+        description="only the map is trained and the language model stays as it is: soft prompts without an adapter "
+        "[extension]",
+    )
+
+    @model_validator(mode="after")
+    def _something_is_trained(self) -> Self:
+        if self.alone and not self.sources:
+            raise ValueError("alone trains soft tokens and nothing else: name their sources")
+        return self
 
 
 class RecommendSettings(BaseModel):
@@ -152,9 +163,10 @@ class RecommendSettings(BaseModel):
         description="share of candidates that training shows as if nobody had consumed them yet, so that new items are "
         "ranked by their content (DropoutNet, Volkovs et al. 2017) [extension]",
     )
-    loss: Literal["yesno", "softmax", "both"] = Field(
+    loss: Literal["yesno", "softmax", "both", "lambda"] = Field(
         default="both",
-        description="yesno: cross-entropy of the answer (published); softmax over the pack [extension]; their sum",
+        description="yesno: cross-entropy of the answer (published); softmax over the pack [extension]; their sum; "
+        "lambda: LambdaRank over the pack [extension]",
     )
     tasks: Tasks = Tasks()
     soft: SoftTokens = SoftTokens()

@@ -14,6 +14,7 @@ from mmsrarec.data.folder_copy import copy_data
 from mmsrarec.data.splits import OWN_SPLIT
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.hyperparameter_search import search_folder
+from mmsrarec.rankers.registry.registry import reads_content
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS
 from mmsrarec.runs.answers.without_model import RANKERS, is_without_model, load_rankers
 from mmsrarec.runs.changes.joined_states import FILE as JOINED_STATES
@@ -23,7 +24,7 @@ from mmsrarec.runs.fitted_rankers import ranker_part
 from mmsrarec.runs.model_card import CARD, EMBEDDED, model_card
 from mmsrarec.runs.provenance import RECIPE
 from mmsrarec.runs.recipe import to_toml
-from mmsrarec.runs.run_folder import adapter_part, fusion_part
+from mmsrarec.runs.run_folder import CONTENT_PART, adapter_part, fusion_part
 
 REPORT = "evaluate/report.json"
 """The figures of the run, for the model card and for pages that show them."""
@@ -95,6 +96,8 @@ def parts_to_serve(catalogue: Catalogue) -> Iterator[str]:
     for name in ENCODERS:
         if name in (*generators, own, CONTENT_SASREC, *run_folder.soft_sources_of(run_folder.served)):
             yield from (run_folder.encoder_part(split, name, refit) for refit in (False, True))
+    if any(map(reads_content, generators)):
+        yield CONTENT_PART
     for name in generators:
         yield ranker_part(split, name)
         yield search_folder(Path(), chosen_on, name).as_posix()

@@ -11,6 +11,7 @@ from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.vision.class_words import class_words_hash
 from mmsrarec.rankers.registry.settings import encoder_settings, space_of
 from mmsrarec.recommend.ablations import variant_named
+from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.settings import (
     CONTENT_ENCODERS,
     ITEM_TOKENS,
@@ -19,7 +20,7 @@ from mmsrarec.retrieve.settings import (
     EncoderSettings,
     RetrieveSettings,
 )
-from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part, msr_part
+from mmsrarec.runs.run_folder import CONTENT_PART, Part, RunFolder, adapter_part, msr_part
 from mmsrarec.runs.soft_vectors import held_out_part
 from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings
@@ -145,14 +146,22 @@ class Fingerprints:
         texts = (*prompts.ASKED, instruction) if instruction else prompts.ASKED
         return artefacts.key(settings=used_settings, prompts=texts, learned=self.learned(), **policy)
 
+    def content(self) -> str:
+        """Of the states of the items, which the seed does not change."""
+        return artefacts.key(part=CONTENT_PART, version=1, **self._items())
+
+    def _items(self) -> dict[str, Any]:
+        """What a model is told of the items, and which model tells it."""
+        item_settings = self.run_folder.recommend_settings("whole").model_dump(include=ITEM_SETTINGS)
+        items: dict[str, Any] = {"told": item_settings, "model": self.model, "texts": self.texts}
+        return items | {part_name: self.run_folder.recorded(part_name) for part_name in ("pictures", "summarize")}
+
     def encoder(self, split: Part, name: EncoderName, refit: bool = False) -> str:
         """Of a sequence model, stage 2's encoder among them."""
         part, settings = self.run_folder.encoder_part(split, name, refit), set(EncoderSettings.model_fields)
         items: dict[str, Any] = {}
         if name in CONTENT_ENCODERS:
-            item_settings = self.run_folder.recommend_settings("whole").model_dump(include=ITEM_SETTINGS)
-            items = {"told": item_settings, "model": self.model, "texts": self.texts}
-            items |= {part_name: self.run_folder.recorded(part_name) for part_name in ("pictures", "summarize")}
+            items = self._items()
         else:
             settings -= {"content_size", "id_dropout"}
         if name not in ITEM_TOKENS:
@@ -196,7 +205,7 @@ class Fingerprints:
             made_from["soft"] = [run_folder.recorded(part) for part in parts]
         if changes.teacher:
             made_from["teacher"] = run_folder.recorded(adapter_part(split, changes.teacher))
-        return self.of(adapter_part(split, variant), settings=run_folder.recommend_settings(variant), **made_from)
+        return self.of(adapter_part(split, variant), settings=used(run_folder.recommend_settings(variant)), **made_from)
 
     def msr(self, split: SplitName, words: tuple[str, ...]) -> str:
         """Of the model behind the row of MLLM-MSR.
@@ -212,12 +221,17 @@ class Fingerprints:
             msr_part(split),
             model=self.model,
             texts=self.texts,
-            settings=recipe.recommend,
+            settings=used(recipe.recommend),
             msr=msr_settings,
             prompts=words,
             training_plan=training_plan,
             **made_from,
         )
+
+
+def used(settings: RecommendSettings) -> dict[str, Any]:
+    """The settings of stage 3 without those that joined later and are off, so that older adapters stay current."""
+    return settings.model_dump(mode="json", exclude=None if settings.soft.alone else {"soft": {"alone"}})
 
 
 def unused(settings: SummarizeSettings) -> set[str]:

@@ -22,10 +22,11 @@ def ranker_part(split: Part, name: str) -> str:
 
 
 def ranker_key(name: str, source: Source) -> str:
-    """What a fitted ranker was made from: the log, its settings, the seed, and its version."""
+    """What a fitted ranker was made from: the log, settings, seed, version, and the content that it reads."""
     settings, seed = source.baselines.settings(name), source.seed
+    content = {"content": source.content().key} if ranker_class(name).reads_content else {}
     return artefacts.key(
-        part="ranker", name=name, train=source.train.digest, settings=settings, seed=seed, **version_of(name)
+        part="ranker", name=name, train=source.train.digest, settings=settings, seed=seed, **version_of(name), **content
     )
 
 
@@ -58,7 +59,8 @@ def served_source(run_folder: RunFolder, split: Part) -> Source:
     baselines = chosen_baselines(run_folder.folder, run_folder.chosen_on, run_folder.recipe.evaluate)
     encoder = partial(run_folder.encoder, split, refit=run_folder.refits)
     retrieval = partial(run_folder.retrieval, split, WORDS_ALONE)
-    return Source(run_folder.fitted(split), run_folder.recipe.seed, encoder, retrieval, baselines)
+    fitted, seed = run_folder.fitted(split), run_folder.recipe.seed
+    return Source(fitted, seed, encoder, retrieval, baselines, run_folder.content)
 
 
 def served_rankers(run_folder: RunFolder, split: Part, names: Sequence[str]) -> list[RankerBase]:

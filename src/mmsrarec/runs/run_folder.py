@@ -1,6 +1,6 @@
 """A run's folder with everything in it, each part loaded when it is first needed.
 
-run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/  retrieve/SPLIT/
+run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/  content/  retrieve/SPLIT/
       sequence/SPLIT/NAME/  recommend/SPLIT/VARIANT/  rankers/SPLIT/NAME/  evaluate/  seeds/SEED/
 """
 
@@ -27,6 +27,7 @@ from mmsrarec.models.backbone.adapter import merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.vision import image_features
 from mmsrarec.models.vision.class_words import WordProbabilities
+from mmsrarec.rankers.registry.registry import ItemContent
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
@@ -45,6 +46,10 @@ from mmsrarec.summarize.keywords import Keywords, exchanged
 MSR = "mllm-msr"
 """The row of a pipeline as MLLM-MSR is one, and the folder of its parts."""
 STAGE_1 = ("pictures", "tune", "summarize", "summarize-untuned")
+STATES = "states.npy"
+"""File of the item states in their part."""
+CONTENT_PART = "content"
+"""The folder of the item states that rankers read."""
 SEEDS = "seeds"
 """The folder of what was done again with other seeds."""
 
@@ -314,7 +319,7 @@ class RunFolder:
 
         def load_model() -> Mllm:
             mllm = self.ranker(variant)
-            if trained:
+            if trained and not self.recommend_settings(variant).soft.alone:
                 mllm = merge_adapter(mllm, folder / "adapter")
             if sources:
                 mllm.soft_tokens = SoftTokenMap.load(folder / "adapter", sources).to(mllm.device)
@@ -328,6 +333,11 @@ class RunFolder:
     def item_file(self) -> Path:
         """Where the run keeps the item states of `content-sasrec`."""
         return self.folder / "items.safetensors"
+
+    def content(self) -> ItemContent:
+        """What the items are, to rankers that read it. Raises MmsrarecError where the part is not finished."""
+        states = np.load(self.finished(CONTENT_PART) / STATES, mmap_mode="r", allow_pickle=False)
+        return ItemContent(states, self.recorded(CONTENT_PART))
 
     def fusion(self, split: SplitName, kind: Kind) -> Fusion | None:
         """What was learned about fusing this very adapter with the candidate generators; None where it was not."""

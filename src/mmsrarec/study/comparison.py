@@ -12,6 +12,7 @@ from mmsrarec.data.identity import KeptLog
 from mmsrarec.data.splits import EVERYTHING, SplitName
 from mmsrarec.engines.protocol import COST_FIGURES
 from mmsrarec.evaluate.test_queries import users_in_words
+from mmsrarec.rankers.registry.registry import leak_of
 from mmsrarec.recommend.ablations import SWEEPS, sweep_of
 from mmsrarec.runs.fingerprints import search_settings
 from mmsrarec.runs.provenance import served_on
@@ -67,6 +68,7 @@ def compare(
     for comparison in comparisons:
         comparison_rows = comparison.rows(variants(comparison.name))
         rows += comparison_rows
+        comparison_rows = clean_rows(comparison_rows)
         shown_facts += comparison.facts()
         pairs += [pair for row in comparison_rows for pair in paired_tests(comparison_rows, row, recipe)]
         diagnostics.append(diagnosed(comparison, comparison_rows, variants(comparison.name)))
@@ -122,7 +124,7 @@ def compare(
             summaries=(folder / PAGE).is_file(),
             published=recipe.evaluate.reference_results,
             repeats=pooled_rows,
-            repeat_pairs=[pair for row in mean_rows for pair in paired_tests(mean_rows, row, recipe)],
+            repeat_pairs=[pair for row in clean_rows(mean_rows) for pair in paired_tests(mean_rows, row, recipe)],
             sweeps=sweep_rows(rows, recipe, first.name),
             regressions=[regressions(*pair, recipe.seed, recipe.evaluate.resamples) for pair in competitor_pairs],
             lost_users=[cards[user] for user in lost_rows],
@@ -241,6 +243,11 @@ def report_key(folder: Path) -> str | None:
     except (OSError, ValueError, KeyError):
         return None
     return key if (folder / "report.html").is_file() else None
+
+
+def clean_rows(rows: list[ModelResult]) -> list[ModelResult]:
+    """The rows but for those that look at what they should predict."""
+    return [row for row in rows if not leak_of(row.model)]
 
 
 def full_method_rows(rows: list[ModelResult], row: ModelResult) -> list[ModelResult]:

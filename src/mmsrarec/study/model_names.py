@@ -9,6 +9,7 @@ from mmsrarec.rankers.registry.registry import (
     GENERATORS,
     candidate_generators,
     is_ranker,
+    leak_of,
     made_from_log,
     ranker_class,
     ranker_names,
@@ -98,6 +99,12 @@ def notes(names: Collection[str], fitted_on: str) -> list[str]:
             f"Rows trained on all training events, later ones of other users included, as is usual, which favours "
             f"them: {', '.join(others)}."
         )
+    sentences += [
+        f"{name} is no recommender: its profiles are made of the target too, in training and at the query, as those of "
+        f"published figures were. What it has above {clean} is what that leak is worth."
+        for name in names
+        if (clean := leak_of(name))
+    ]
     if fitted_on != "train":
         fitted = [name for name in names if made_from_log(name) or name in ENCODERS]
         sentences.append(f"Rows fitted on the validation events as well: {', '.join(fitted)}.")

@@ -24,7 +24,7 @@ from mmsrarec.evaluate.hyperparameter_search import (
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.interleaved import HiddenItems
 from mmsrarec.rankers.ranker_base import RankerBase
-from mmsrarec.rankers.registry.registry import Source, made_from_log, make_row, version_of
+from mmsrarec.rankers.registry.registry import Source, made_from_log, make_row, reads_content, version_of
 from mmsrarec.rankers.registry.settings import BaselineSettings, encoder_settings, space_of
 from mmsrarec.recommend.ablations import WORDS_ALONE
 from mmsrarec.recommend.ranking.context_only import ContextOnly
@@ -33,7 +33,7 @@ from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, EncoderName
 from mmsrarec.runs.fingerprints import search_settings
 from mmsrarec.runs.fitted_rankers import load_fitted
-from mmsrarec.runs.run_folder import MSR, RunFolder, adapter_part, msr_part
+from mmsrarec.runs.run_folder import CONTENT_PART, MSR, RunFolder, adapter_part, msr_part
 from mmsrarec.study.mllm_msr.part import load_msr
 from mmsrarec.study.model_names import CONTEXT, TRAINED, is_ablation, needs_stage_2
 
@@ -102,7 +102,8 @@ class Scorers:
         """What a ranker is made from for the test."""
         encoder = partial(self.run_folder.encoder, self.name, refit=self.refit)
         retrieval = partial(self.run_folder.retrieval, self.name, WORDS_ALONE)
-        return Source(self.fitted, self.recipe.seed, encoder, retrieval, self.baselines_of(name))
+        seed, baselines, content = self.recipe.seed, self.baselines_of(name), self.run_folder.content
+        return Source(self.fitted, seed, encoder, retrieval, baselines, content)
 
     def _ranker(self, name: str, source: Source) -> RankerBase:
         """The ranker that the run saved, where it was fitted on these interactions; else fitted anew."""
@@ -123,6 +124,7 @@ class Scorers:
             repeats=evaluate.repeat_consumption,
             version=VERSION,
             **{f"ranker_{fact}": value for fact, value in version_of(name).items()},
+            **self._content_key(name),
         )
         folder = search_folder(self.run_folder.folder, self.name, name)
         if not artefacts.is_current(folder, key):
@@ -130,7 +132,7 @@ class Scorers:
             def make(baselines: BaselineSettings) -> Ranker:
                 return make_row(name, replace(source, baselines=baselines))
 
-            source = Source(self.split.train, seed, _nothing, _nothing)
+            source = Source(self.split.train, seed, _nothing, _nothing, content=self.run_folder.content)
             n_items = self.split.train.n_items
             tries = search(name, evaluate.baselines, make, valid, n_items, evaluate.tune_baselines, seed, self.count)
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +200,12 @@ class Scorers:
                 artefacts.key(**{"asked": search_settings(self.recipe.retrieve)}),
             ]
         settings = self.baselines_of(model).of(model)
-        return [artefacts.key(train=self.fitted.digest, settings=settings, **version_of(model))]
+        made_from = {"train": self.fitted.digest, "settings": settings}
+        return [artefacts.key(**made_from, **version_of(model), **self._content_key(model))]
+
+    def _content_key(self, name: str) -> dict[str, str]:
+        """What a row that reads content is made from beside the log; {} for others."""
+        return {"content": self.run_folder.recorded(CONTENT_PART)} if reads_content(name) else {}
 
 
 def _nothing(*arguments: object) -> Any:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,13 +10,17 @@ import pytest
 from mmsrarec.data.dataset import Interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.evaluate.settings import EvaluateSettings
 from mmsrarec.rankers.registry.built_in import BUILT_IN
 from mmsrarec.rankers.registry.registry import (
     CLASSIC,
+    CONTENT,
     GENERATORS,
     STAGE_2,
+    ItemContent,
     Source,
     candidate_generators,
+    leak_of,
     made_from_log,
     make_row,
     ranker_class,
@@ -33,6 +38,7 @@ SETTINGS = {
     "user-knn": {"k": 2},
     "als": {"factors": 2, "iterations": 1},
     "ease": {"l2": 9000.0},
+    "bpr": {"epochs": 1},
 }
 
 
@@ -45,10 +51,10 @@ def source(train: Interactions, **tables: object) -> Source:
 
 
 def test_every_ranker_has_its_own_name_and_is_made_from_the_log_or_from_stage_2() -> None:
-    assert {*CLASSIC} | {*STAGE_2} == {*BUILT_IN}
-    assert not {*CLASSIC} & {*STAGE_2}
+    assert sorted([*CLASSIC, *CONTENT, *STAGE_2]) == sorted(BUILT_IN)
+    assert CONTENT == ("vbpr", "freedom-style", "mllmrec-style", "mllmrec-leaky")
     assert {*STAGE_2} == {*ENCODERS, "neighbours-only"}
-    assert ("sequential-rules", "als", "ease", *ENCODERS) == GENERATORS
+    assert ("sequential-rules", "als", "ease", "bpr", *CONTENT[:3], *ENCODERS) == GENERATORS
     assert all(ranker.name == name for name, ranker in BUILT_IN.items())
 
 
@@ -60,6 +66,26 @@ def test_a_ranker_of_the_log_is_made_without_stage_2(name: str) -> None:
     made = make_row(name, source(split.train))
     fitted = ranker_class(name)().fit(split.train)
     np.testing.assert_array_equal(made.score(split.test, None), fitted.score(split.test, None))
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_a_ranker_of_content_is_made_from_the_log_and_the_content(name: str) -> None:
+    split = leave_one_out(tiny_log())
+    states = np.random.default_rng(0).normal(size=(split.train.n_items, 6)).astype(np.float32)
+    tables = {name.replace("-", "_"): {"epochs": 2, "factors": 4}}
+    with pytest.raises(MmsrarecError, match="reads what the items are"):
+        make_row(name, source(split.train, **tables))
+    made = make_row(name, replace(source(split.train, **tables), content=lambda: ItemContent(states, "key")))
+    fitted = ranker_class(name)(content=states, epochs=2, factors=4).fit(split.train)
+    np.testing.assert_array_equal(made.score(split.test, None), fitted.score(split.test, None))
+
+
+def test_the_row_that_leaks_says_so_and_only_that() -> None:
+    assert {name: leak_of(name) for name in (*ranker_names(), "mmsrarec") if leak_of(name)} == {
+        "mllmrec-leaky": "mllmrec-style"
+    }
+    assert "mllmrec-leaky" not in candidate_generators(ranker_names())
+    assert "mllmrec-leaky" not in EvaluateSettings().rows
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from test_registry import SETTINGS
 
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.rankers.registry.registry import CONTENT
 from mmsrarec.rankers.registry.settings import SPACES, BaselineSettings, encoder_settings, space_of, table_of
 from mmsrarec.rankers.sequence_model import ItemTokensSettings
 from mmsrarec.retrieve.settings import ENCODERS, ITEM_TOKENS, EncoderName, RetrieveSettings
@@ -14,7 +15,7 @@ from mmsrarec.runs.recipe import load_recipe, to_toml
 
 
 def test_rows_with_settings_are_those_that_a_search_knows() -> None:
-    assert {*SETTINGS, *ENCODERS} == SPACES.keys()
+    assert {*SETTINGS, *CONTENT, *ENCODERS} == SPACES.keys()
     assert {name.replace("-", "_") for name in SPACES} == BaselineSettings.model_fields.keys()
     for name, space in SPACES.items():
         for place in range(max(map(len, space.values()))):

@@ -17,6 +17,21 @@ def test_the_loss_is_what_it_says() -> None:
     assert choose_loss(logits[:, [1, 0, 2]], torch.tensor([1, 2]), "both") == choose_loss(logits, place, "both")
 
 
+def test_lambdarank_weighs_each_pair_by_what_it_costs_in_ndcg() -> None:
+    logits, place = torch.tensor([[0.0, 2.0, -1.0]], requires_grad=True), torch.tensor([0])
+    softplus = torch.nn.functional.softplus
+    second, first, third = 1 / torch.log2(torch.tensor(3.0)), 1.0, 1 / torch.log2(torch.tensor(4.0))
+    expected = (first - second) * softplus(torch.tensor(2.0)) + (second - third) * softplus(torch.tensor(-1.0))
+    loss = choose_loss(logits, place, "lambda")
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert logits.grad is not None
+    assert logits.grad[0, 0] < 0 < logits.grad[0, 1]
+    torch.testing.assert_close(choose_loss(logits + 7, place, "lambda"), loss)  # the order alone counts
+    turned = choose_loss(logits[:, [1, 0, 2]], torch.tensor([1]), "lambda")
+    torch.testing.assert_close(turned, loss)
+
+
 def test_the_loss_of_distilling_is_what_it_says() -> None:
     teacher_logits, logits = torch.tensor([[2.0, -1.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [0.5, -0.5]])
     p, q = teacher_logits.softmax(1), logits.softmax(1)

@@ -83,6 +83,20 @@ def test_the_map_is_trained_with_the_adapter(whole: tuple[Path, dict, Prompts]) 
     assert facts["trainable"] == sum(counts)
 
 
+def test_alone_the_map_learns_and_the_language_model_stays_as_it_is(tmp_path: Path) -> None:
+    facts, prompts = run(tmp_path, soft={**SOFT, "alone": True})
+    before, untouched = fresh_map(prompts).state_dict(), tiny_mllm().model.state_dict()
+    soft = prompts.mllm.soft_tokens
+    assert isinstance(soft, SoftTokenMap)
+    assert all(not torch.equal(before[name], weight) for name, weight in soft.state_dict().items())
+    assert facts["trainable"] == sum(weight.numel() for weight in before.values())
+    loras = {name: w for name, w in prompts.mllm.model.named_parameters() if "lora_B" in name}
+    assert not any(weight.any() for weight in loras.values())
+    for name, weight in prompts.mllm.model.named_parameters():
+        if (plain := name.replace("base_layer.", "")) in untouched and "lora" not in name:
+            assert torch.equal(weight, untouched[plain])
+
+
 @pytest.mark.parametrize("stops", [[1], [4], [2, 5]])
 def test_stopped_and_resumed_is_bit_equal(
     stops: list[int], whole: tuple[Path, dict, Prompts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,10 +19,15 @@ from mmsrarec.rankers.sequence_model import (
     SpeederStyle,
 )
 from mmsrarec.rankers.sequential_rules import SequentialRules
+from mmsrarec.rankers.two_tower.bpr import Bpr
+from mmsrarec.rankers.two_tower.freedom_style import FreedomStyle
+from mmsrarec.rankers.two_tower.mllmrec_style import MllmrecLeaky, MllmrecStyle
+from mmsrarec.rankers.two_tower.vbpr import Vbpr
 from mmsrarec.rankers.user_knn import UserKnn
 
 _CLASSES: tuple[type[RankerBase], ...] = (
-    *(Random, Popularity, PopularityAsOf, RecentPopularity, SequentialRules, ItemKnn, UserKnn, Als, Ease),
+    *(Random, Popularity, PopularityAsOf, RecentPopularity, SequentialRules, ItemKnn, UserKnn, Als, Ease, Bpr),
+    *(Vbpr, FreedomStyle, MllmrecStyle, MllmrecLeaky),
     *(Sasrec, Gru4rec, Bert4rec, ContentSasrec, ItemTokens, ItemTokensRandom, SpeederStyle, NeighboursOnly),
 )
 BUILT_IN: Mapping[str, type[RankerBase]] = {ranker.name: ranker for ranker in _CLASSES}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mmsrarec.data.dataset import Interactions
+from mmsrarec.data.dataset import FloatArray, Interactions
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.ranker_base import RankerBase
 from mmsrarec.rankers.registry.built_in import BUILT_IN
@@ -16,8 +16,10 @@ from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
 if TYPE_CHECKING:  # brings torch along
     from mmsrarec.retrieve.encoder import Encoder
 
-CLASSIC = tuple(name for name, ranker in BUILT_IN.items() if ranker.from_log)
+CLASSIC = tuple(name for name, ranker in BUILT_IN.items() if ranker.from_log and not ranker.reads_content)
 """Rankers of this library that are made from the log alone."""
+CONTENT = tuple(name for name, ranker in BUILT_IN.items() if ranker.reads_content)
+"""Rankers of this library that are made from the log and from what the items are."""
 STAGE_2 = tuple(name for name, ranker in BUILT_IN.items() if not ranker.from_log)
 """Rankers of this library that need stage 2."""
 GENERATORS = tuple(name for name, ranker in BUILT_IN.items() if ranker.proposes)
@@ -44,6 +46,26 @@ class NeighbourIndex(Protocol):
 
 
 @dataclass(frozen=True)
+class ItemContent:
+    """What the items of a run are, to rankers that read it.
+
+    Attributes:
+        states: (n_items, d) states of a frozen model of each item's text and picture.
+        key: Of what they were made from.
+    """
+
+    states: FloatArray
+    key: str
+
+
+def no_content() -> ItemContent:
+    """Where a source has none. Raises MmsrarecError."""
+    raise MmsrarecError(
+        "a row reads what the items are, and there is nothing of it here: run stage 1 and 2 of a recipe"
+    )
+
+
+@dataclass(frozen=True)
 class Source:
     """What a ranker may be made from, on one split of a run.
 
@@ -53,6 +75,7 @@ class Source:
         encoder: Loads a sequence model by name; called only for rankers that need one.
         retrieval: Loads stage 2; called only for rankers that need it.
         baselines: Settings of the rankers that are made from the log.
+        content: Loads what the items are; called only for rankers that read it.
     """
 
     train: Interactions
@@ -60,6 +83,7 @@ class Source:
     encoder: "Callable[[EncoderName], Encoder]"
     retrieval: Callable[[], NeighbourIndex]
     baselines: BaselineSettings = field(default_factory=BaselineSettings)
+    content: Callable[[], ItemContent] = no_content
 
 
 def ranker_names() -> tuple[str, ...]:
@@ -86,8 +110,18 @@ def ranker_class(name: str) -> type[RankerBase]:
 
 
 def made_from_log(name: str) -> bool:
-    """Whether a row is a ranker that is fitted on the log alone; False for rows that are no rankers."""
+    """Whether a row is a ranker that is fitted on the log, with content or without; False for what is no ranker."""
     return is_ranker(name) and ranker_class(name).from_log
+
+
+def reads_content(name: str) -> bool:
+    """Whether a row is a ranker that reads what the items are."""
+    return is_ranker(name) and ranker_class(name).reads_content
+
+
+def leak_of(name: str) -> str:
+    """Of a row that looks at what is to be predicted, the row that does the same without; else ""."""
+    return ranker_class(name).leak_of if name in BUILT_IN else ""
 
 
 def candidate_generators(names: Collection[str]) -> list[str]:

@@ -18,6 +18,10 @@ from mmsrarec.rankers.registry.built_in import BUILT_IN
 from mmsrarec.rankers.registry.plugins import plugin_class, plugins
 from mmsrarec.rankers.sequence_model import ItemTokensSettings, SequenceModelSettings, SpeederStyleSettings
 from mmsrarec.rankers.sequential_rules import SequentialRulesSettings
+from mmsrarec.rankers.two_tower.bpr import BprSettings
+from mmsrarec.rankers.two_tower.freedom_style import FreedomStyleSettings
+from mmsrarec.rankers.two_tower.mllmrec_style import MllmrecStyleSettings
+from mmsrarec.rankers.two_tower.vbpr import VbprSettings
 from mmsrarec.rankers.user_knn import UserKnnSettings
 from mmsrarec.retrieve.settings import EncoderName, RetrieveSettings
 
@@ -29,6 +33,11 @@ class BaselineSettings(BaseModel):
 
     als: AlsSettings = AlsSettings()
     ease: EaseSettings = EaseSettings()
+    bpr: BprSettings = BprSettings()
+    vbpr: VbprSettings = VbprSettings()
+    freedom_style: FreedomStyleSettings = FreedomStyleSettings()
+    mllmrec_style: MllmrecStyleSettings = MllmrecStyleSettings()
+    mllmrec_leaky: MllmrecStyleSettings = MllmrecStyleSettings()
     item_knn: ItemKnnSettings = ItemKnnSettings()
     user_knn: UserKnnSettings = UserKnnSettings()
     sequential_rules: SequentialRulesSettings = SequentialRulesSettings()

@@ -93,9 +93,12 @@ def tune(
         teacher_logits = load_teacher_logits(teacher, packs, logits_file, progress) if teacher else None
     peft = add_adapter(prompts.mllm, settings.rank, settings.first_layer, seed)
     soft = new_soft_tokens(prompts.mllm, retrieval, settings, seed)
+    if settings.soft.alone:
+        peft.requires_grad_(False)
+    learning = soft if soft is not None and settings.soft.alone else peft
     trainer = Trainer(peft, settings.learning_rate, len(training_plan.steps), soft, settings.soft.learning_rate)
     objective = RankingObjective(prompts, settings, training_plan, teacher_logits, step_tokens)
-    untrained_hash = adapter_hash(peft)
+    untrained_hash = adapter_hash(learning)
     checkpoint_file, curve_file = work_folder / "trainer.safetensors", work_folder / "curve.jsonl"
     if curve_file.exists() and processes.is_first():  # a kill may have cut the last line short; its step is done again
         text = curve_file.read_text()
@@ -127,7 +130,7 @@ def tune(
             progress(step + 1, n_steps, "tuning")
     if stopping is not None:
         stopping.restore(trainer)
-    if adapter_hash(peft) == untrained_hash:
+    if adapter_hash(learning) == untrained_hash:
         raise MmsrarecError("training changed no weight: raise recommend.learning_rate or recommend.n_examples")
     if not processes.is_first():
         return {}

@@ -13,16 +13,18 @@ def choose_loss(logits: Tensor, place: Tensor, kind: str) -> Tensor:
 
     "yesno" is the cross-entropy of the answers yes and no (arXiv 2512.20916, stage 3), with equal total weight of the
     positives and the negatives. "softmax" is the cross-entropy of the positive within its pack [extension]. "both" is
-    their sum [extension].
+    their sum [extension]. "lambda" is LambdaRank's [extension], see `lambda_loss`.
 
     Args:
         logits: (b, c) differences log p(yes) - log p(no).
         place: (b,) columns of the positives.
-        kind: "yesno", "softmax" or "both".
+        kind: "yesno", "softmax", "both" or "lambda".
 
     Returns:
         The mean loss of a pack.
     """
+    if kind == "lambda":
+        return lambda_loss(logits, place)
     answer = torch.zeros_like(logits).scatter_(1, place[:, None], 1.0)
     each = F.binary_cross_entropy_with_logits(logits, answer, reduction="none")
     weight = torch.where(answer > 0, 0.5, 0.5 / (logits.shape[1] - 1))
@@ -31,6 +33,26 @@ def choose_loss(logits: Tensor, place: Tensor, kind: str) -> Tensor:
         return yesno
     softmax = F.cross_entropy(logits, place)
     return softmax if kind == "softmax" else yesno + softmax
+
+
+def lambda_loss(logits: Tensor, place: Tensor) -> Tensor:
+    """LambdaRank (Burges 2010) with one positive a pack: what the wrong order of each pair costs in NDCG.
+
+    A pair of the positive and a negative counts by how much NDCG would change if they changed places. Only the order
+    in the pack matters, so logits need not stay near those of yes and no.
+
+    Args:
+        logits: (b, c) differences log p(yes) - log p(no).
+        place: (b,) columns of the positives.
+
+    Returns:
+        The mean loss of a pack.
+    """
+    positive = logits.gather(1, place[:, None])
+    ranks = (logits.detach()[:, None, :] > logits.detach()[:, :, None]).sum(2) + 1
+    gains = 1 / torch.log2(ranks + 1.0)
+    change = (gains - gains.gather(1, place[:, None])).abs()  # 0 for the positive and itself
+    return (change * F.softplus(logits - positive)).sum(1).mean()
 
 
 def distil_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:

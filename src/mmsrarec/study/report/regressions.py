@@ -8,6 +8,7 @@ import numpy as np
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.evaluate.significance import RESAMPLES, holm, paired
+from mmsrarec.rankers.registry.registry import leak_of
 from mmsrarec.study.report.labels import HEADLINE, OURS
 from mmsrarec.study.results import ModelResult
 
@@ -52,9 +53,9 @@ def regressions(
 
 
 def competitors(rows: Sequence[ModelResult], ours: ModelResult) -> list[ModelResult]:
-    """The rows of the same table that are not ours, but for several fused."""
+    """The rows of the same table that are not ours, but for several fused and for what leaks."""
     table = [row for row in rows if (row.protocol, row.split) == (ours.protocol, ours.split)]
-    return [row for row in table if row.model != OURS and "+" not in row.model]
+    return [row for row in table if row.model != OURS and "+" not in row.model and not leak_of(row.model)]
 
 
 def strongest(rows: Sequence[ModelResult]) -> ModelResult:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmsrarec.evaluate.reference_results import ReferenceName, reference_rows
 from mmsrarec.evaluate.significance import RESAMPLES, Interval
+from mmsrarec.rankers.registry.registry import leak_of
 from mmsrarec.study.report.report_page import render
 from mmsrarec.study.report.seeds import spread
 from mmsrarec.study.report.user_examples import UserCard
@@ -123,7 +124,8 @@ def text_table(
         return f"{protocol}, {split}: no rows"
     metrics = [row_metrics(row, None, seed, resamples) for row in chosen]
     names = list(metrics[0])
-    best = {name: max(m[name].value for m in metrics if name in m) for name in names}
+    honest = [m for row, m in zip(chosen, metrics, strict=True) if not leak_of(row.model)]
+    best = {name: max((m[name].value for m in honest if name in m), default=np.inf) for name in names}
     lines = [["model", *names]]
     for row, measured in zip(chosen, metrics, strict=True):
         sds = (deviations or {}).get(f"{row.protocol}, {row.split}, {row.label}", {})

@@ -6,7 +6,12 @@ from typing import Any
 from mmsrarec.study.report.environment import Section, page
 from mmsrarec.study.report.labels import OURS
 from mmsrarec.study.report.sections.diagnostics_section import diagnostics_sections
-from mmsrarec.study.report.sections.method_section import leaks_section, method_section, summaries_link_section
+from mmsrarec.study.report.sections.method_section import (
+    leak_worth_section,
+    leaks_section,
+    method_section,
+    summaries_link_section,
+)
 from mmsrarec.study.report.sections.metrics_section import metrics_section
 from mmsrarec.study.report.sections.reference_section import reference_section, sweeps_section
 from mmsrarec.study.report.sections.regressions_section import regressions_section, users_section
@@ -34,6 +39,7 @@ def figures(report: Mapping[str, Any], users: Sequence[UserCard] = (), lost: Seq
         regressions_section(report, lost),
         users_section(users),
         summaries_link_section(report),
+        leak_worth_section(report),
         leaks_section(report),
         method_section(report),
     ]

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.study.report.environment import Section
-from mmsrarec.study.report.labels import HEADLINE, OURS, PROTOCOLS, of_table, row_label, union
+from mmsrarec.study.report.labels import HEADLINE, OURS, PROTOCOLS, is_leaky, of_table, row_label, union
 from mmsrarec.study.report.plots.intervals import Dot, dot_plot
 from mmsrarec.study.report.plots.scatter import Point, scatter
 
@@ -39,9 +39,10 @@ class MetricsTable:
 
     @cached_property
     def best(self) -> dict[str, float]:
-        """The largest value of each metric."""
-        columns = {name: [row["metrics"].get(name) for _, row in self.rows] for name in self.metrics}
-        return {name: max(metric["value"] for metric in column if metric) for name, column in columns.items()}
+        """The largest value of each metric, of the rows that do not leak."""
+        rows = [row for _, row in self.rows if not is_leaky(row)]
+        columns = {name: [row["metrics"].get(name) for row in rows] for name in self.metrics}
+        return {name: max((m["value"] for m in column if m), default=np.inf) for name, column in columns.items()}
 
     @cached_property
     def coverage(self) -> bool:
@@ -95,7 +96,7 @@ def _plots(named: Rows, facts: Sequence[Mapping[str, Any]], metric: str) -> list
     points = [
         Point(label, row["cost"]["ms_per_user"], row["metrics"][metric]["value"], row["model"] == OURS)
         for label, row in named
-        if row["cost"].get("ms_per_user", 0) > 0
+        if row["cost"].get("ms_per_user", 0) > 0 and not is_leaky(row)
     ]
     if points:
         title = f"{metric} against time"

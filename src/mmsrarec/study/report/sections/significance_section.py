@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mmsrarec.study.report.environment import Section
-from mmsrarec.study.report.labels import HEADLINE, OURS, of_table, row_label, table_label
+from mmsrarec.study.report.labels import HEADLINE, OURS, is_leaky, of_table, row_label, table_label
 
 
 class PairTable(NamedTuple):
@@ -48,7 +48,7 @@ def _best_of_others(rows: Sequence[Mapping[str, Any]]) -> str | None:
     values = {
         row_label(row): row["metrics"][metric]["value"]
         for row in rows
-        if row["model"] != OURS and (metric := HEADLINE.get(row["protocol"])) in row["metrics"]
+        if row["model"] != OURS and not is_leaky(row) and (metric := HEADLINE.get(row["protocol"])) in row["metrics"]
     }
     return max(values, key=values.__getitem__, default=None)
 
