@@ -87,14 +87,14 @@ def _from_parquet(path: Path, user: str) -> int:
     codes = pl.Series(ids.of(table["user_id"]))
     if user not in ids.names:
         return 0
-    kept = table.filter(codes != ids.names.index(user))
-    _check_left(path, kept.height)
+    remaining = table.filter(codes != ids.names.index(user))
+    _check_left(path, remaining.height)
     draft = path.with_name(f".{path.name}.tmp")
-    write_parquet(kept, draft)
+    write_parquet(remaining, draft)
     sync(draft)
     draft.replace(path)
     sync(path.parent)
-    return table.height - kept.height
+    return table.height - remaining.height
 
 
 def _from_csv(path: Path, user: str) -> int:
@@ -110,12 +110,12 @@ def _from_csv(path: Path, user: str) -> int:
     if user not in ids.names:
         return 0
     code = ids.names.index(user)
-    kept = [row for row, own in zip(rows[1:], codes, strict=True) if own != code]
-    _check_left(path, len(kept))
+    remaining = [row for row, own in zip(rows[1:], codes, strict=True) if own != code]
+    _check_left(path, len(remaining))
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows([rows[0], *kept])
+    csv.writer(text, lineterminator="\n").writerows([rows[0], *remaining])
     atomic_write(path, text.getvalue().encode())
-    return len(rows) - 1 - len(kept)
+    return len(rows) - 1 - len(remaining)
 
 
 def _check_left(path: Path, n_rows: int) -> None:
@@ -131,8 +131,8 @@ def _strike(path: Path, user: str) -> bool:
     """Strike a user out of a file beside the log; whether it named them."""
     if path.name == REJECTS:
         table = pl.read_parquet(path)
-        found = pattern(user)
-        reasons = [None if reason is None else found.sub("(erased)", reason) for reason in table["reason"]]
+        id_pattern = pattern(user)
+        reasons = [None if reason is None else id_pattern.sub("(erased)", reason) for reason in table["reason"]]
         changed = table.with_columns(pl.Series("reason", reasons, dtype=pl.String))
         if changed.equals(table):
             return False

@@ -37,11 +37,11 @@ def pattern(user: str) -> re.Pattern[str]:
 
 def struck_out(value: Any, user: str) -> Any:
     """Strings, lists and dicts without the id, in whose place `STRUCK` stands."""
-    found = pattern(user)
+    id_pattern = pattern(user)
 
     def strike(value: Any) -> Any:
         if isinstance(value, str):
-            return STRUCK if value == user and is_distinct(user) else found.sub(STRUCK, value)
+            return STRUCK if value == user and is_distinct(user) else id_pattern.sub(STRUCK, value)
         if isinstance(value, list):
             return [strike(one) for one in cast("list[Any]", value)]
         if isinstance(value, dict):
@@ -53,26 +53,26 @@ def struck_out(value: Any, user: str) -> Any:
 
 def files_holding(folder: Path, user: str) -> Iterator[Path]:
     """Files below a folder that name a user. Weights are passed over: they hold no ids."""
-    found = pattern(user)
+    id_pattern = pattern(user)
     for path in sorted(folder.rglob("*")):
         with suppress(OSError):
-            if path.is_file() and path.stat().st_size <= MAX_BYTES and _holds(path, user, found):
+            if path.is_file() and path.stat().st_size <= MAX_BYTES and _holds(path, user, id_pattern):
                 yield path
 
 
-def _holds(path: Path, user: str, found: re.Pattern[str]) -> bool:
+def _holds(path: Path, user: str, id_pattern: re.Pattern[str]) -> bool:
     ending = path.suffix.lower()
     if ending == ".parquet":
-        return _parquet_holds(path, user, found)
+        return _parquet_holds(path, user, id_pattern)
     if ending in TEXTS:
-        return found.search(path.read_text(encoding="utf-8", errors="replace")) is not None
+        return id_pattern.search(path.read_text(encoding="utf-8", errors="replace")) is not None
     return ".sqlite" in path.name and is_distinct(user) and user.encode() in path.read_bytes()
 
 
-def _parquet_holds(path: Path, user: str, found: re.Pattern[str]) -> bool:
+def _parquet_holds(path: Path, user: str, id_pattern: re.Pattern[str]) -> bool:
     """Whether a table or its metadata names a user; a column of ids of items does not."""
     try:
-        if any(found.search(text) for text in pl.read_parquet_metadata(path).values()):
+        if any(id_pattern.search(text) for text in pl.read_parquet_metadata(path).values()):
             return True
         table = pl.read_parquet(path)
     except (ValueError, pl.exceptions.PolarsError):
@@ -80,4 +80,4 @@ def _parquet_holds(path: Path, user: str, found: re.Pattern[str]) -> bool:
     columns = [name for name, kind in table.schema.items() if kind == pl.String and name != "item_id"]
     if "user_id" in table.columns and (table["user_id"].cast(pl.String) == user).any():
         return True
-    return any(found.search(text) for name in columns for text in table[name].drop_nulls())
+    return any(id_pattern.search(text) for name in columns for text in table[name].drop_nulls())

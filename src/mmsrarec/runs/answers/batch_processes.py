@@ -30,9 +30,9 @@ def answer_shares(command: Sequence[str], processes: int) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
     with ExitStack() as files:
         running: list[tuple[subprocess.Popen[bytes], int]] = []
-        said = [files.enter_context(tempfile.TemporaryFile()) for _ in range(processes)]
+        outputs = [files.enter_context(tempfile.TemporaryFile()) for _ in range(processes)]
         try:
-            for number, file in enumerate(said, start=1):
+            for number, file in enumerate(outputs, start=1):
                 arguments = [sys.executable, "-m", "mmsrarec", *command, "--shard", f"{number}/{processes}"]
                 stderr = None if number == 1 else file  # the first one tells how far all are
                 child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
@@ -46,8 +46,8 @@ def answer_shares(command: Sequence[str], processes: int) -> None:
         if failed:
             last = b""
             for number in failed:
-                said[number - 1].seek(0)
-                last = last or said[number - 1].read()[-300:]
+                outputs[number - 1].seek(0)
+                last = last or outputs[number - 1].read()[-300:]
             why = one_line(last.decode("utf-8", "replace").strip().rpartition("\n")[2])
             raise MmsrarecError(
                 f"{len(failed)} of {processes} processes failed{f' ({why})' if why else ''}: the same command goes on "

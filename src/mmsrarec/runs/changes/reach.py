@@ -69,9 +69,9 @@ def erase_beside(folders: list[Path], user: str, placeholder: str, data: Path | 
             erasures.append(erase_in(folder, user, placeholder, thorough=False))
         except MmsrarecError as error:
             erasures.append(Erasure(False, 0, (f"the run {folder.name} was not reached ({error}): {COMMAND}",)))
-    found = [erasure for erasure in erasures if erasure.was_there]
+    effective = [erasure for erasure in erasures if erasure.was_there]
     notes = dict.fromkeys(note for erasure in erasures for note in erasure.notes)
-    return Erasure(bool(found), max((erasure.interactions for erasure in found), default=0), tuple(notes))
+    return Erasure(bool(effective), max((erasure.interactions for erasure in effective), default=0), tuple(notes))
 
 
 def runs_beside(folder: Path) -> Iterator[Path]:
@@ -108,5 +108,5 @@ def _is_made_by_us(place: Path) -> bool:
 def _remaining(folder: Path, user: str) -> list[str]:
     """What names the user still, for whoever looks after the folder."""
     names = [path.relative_to(folder).as_posix() for path in files_holding(folder, user)]
-    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    return [f"in {folder} this user is named still by {shown}: remove what you do not need"] if names else []
+    first_names = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return [f"in {folder} this user is named still by {first_names}: remove what you do not need"] if names else []

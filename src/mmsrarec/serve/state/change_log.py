@@ -58,13 +58,13 @@ def tell(connection: Connection, server: str, kind: Kind, users: Sequence[str] =
     Returns:
         The number of the newest change.
     """
-    subjects = [(user, None) for user in users] + [(None, item) for item in items] or [(None, None)]
+    entries = [(user, None) for user in users] + [(None, item) for item in items] or [(None, None)]
     before = lock(connection)
-    newest = before + len(subjects)
+    newest = before + len(entries)
     _set(connection, CHANGES, newest)
     rows = [
         {"number": number, "server": server, "kind": kind, "user_id": user, "item_id": item}
-        for number, (user, item) in enumerate(subjects, start=before + 1)
+        for number, (user, item) in enumerate(entries, start=before + 1)
     ]
     connection.execute(changes.insert(), rows)
     if newest // PRUNE_EVERY != before // PRUNE_EVERY:

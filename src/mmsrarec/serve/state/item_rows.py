@@ -110,10 +110,10 @@ def load_items(connection: Connection, ids: Collection[str] | None = None) -> li
         ids: Of which items; None: of all.
     """
     columns = [column for column in items.c if column.name != "picture"]
-    found = select(*columns, items.c.picture.is_not(None).label("has_picture")).order_by(items.c.revision)
+    query = select(*columns, items.c.picture.is_not(None).label("has_picture")).order_by(items.c.revision)
     if ids is not None:
-        found = found.where(items.c.item_id.in_(list(ids)))
-    return [_row(values) for values in connection.execute(found).mappings()]
+        query = query.where(items.c.item_id.in_(list(ids)))
+    return [_row(values) for values in connection.execute(query).mappings()]
 
 
 def load_picture(connection: Connection, item_id: str) -> bytes | None:
