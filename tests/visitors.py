@@ -4,8 +4,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 SIZES = {"phone": (390, 844), "desktop": (1280, 860)}
 EVERY_LOOK = [{"size": size, "scheme": scheme} for size in SIZES for scheme in ("light", "dark")]
+LOOKS = [
+    pytest.param(look, id=f"{look['size']}-{look['scheme']}", marks=[pytest.mark.slow] if number in (1, 2) else [])
+    for number, look in enumerate(EVERY_LOOK)
+]
+"""All of them; phones in the light and desks in the dark where there is little time."""
 MAX_SHIFT = 0.05
 """Cumulative layout shift of a page, at most."""
 WAIT = 60_000

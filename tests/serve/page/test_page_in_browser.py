@@ -6,10 +6,10 @@ A screenshot of each step stays in pytest's folder of this run ("screenshots"), 
 from typing import Any
 
 import pytest
-from visitors import EVERY_LOOK, MAX_SHIFT, SHIFTS, Visitor
+from visitors import EVERY_LOOK, LOOKS, MAX_SHIFT, SHIFTS, Visitor
 
 
-@pytest.mark.parametrize("visitor", EVERY_LOOK, indirect=True, ids=lambda how: f"{how['size']}-{how['scheme']}")
+@pytest.mark.parametrize("visitor", LOOKS, indirect=True)
 def test_a_whole_visit(visitor: Visitor) -> None:
     page = visitor.page
     visitor.go("/")
