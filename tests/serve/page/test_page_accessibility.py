@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from visitors import EVERY_LOOK, Visitor
+from visitors import EVERY_LOOK, LOOKS, Visitor
 
 SERIOUS = {"serious", "critical"}
 MAX_STEPS = 400
@@ -52,9 +52,7 @@ def pages(visitor: Visitor) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(
-    "visitor", [*FEW_LOOKS, *OTHER_LOOKS], indirect=True, ids=lambda how: f"{how['size']}-{how['scheme']}"
-)
+@pytest.mark.parametrize("visitor", LOOKS, indirect=True)
 def test_axe_finds_nothing_serious(visitor: Visitor) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
     findings: list[str] = []
