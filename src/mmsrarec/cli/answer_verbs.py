@@ -15,7 +15,7 @@ from mmsrarec.core.terminal import remark, remark_all
 from mmsrarec.errors import MmsrarecError
 
 if TYPE_CHECKING:  # brings torch along
-    from mmsrarec.runs.recommender import Recommendations
+    from mmsrarec.runs.answers.recommendations import Recommendations
 
 
 ALL = "all"

@@ -136,7 +136,7 @@ class RunFolder:
             states: Item id -> (d,) state of the items that joined, by which sequence models know their content.
         """
         n_items = len(dataset.items)
-        logs = {split: log.with_items(n_items) for split, log in self.logs.items()}
+        logs: dict[Part, Interactions] = {split: log.with_items(n_items) for split, log in self.logs.items()}
         new = RunFolder(self.recipe, self.folder, dataset, logs, self.notes, self.user_parts)
         new.__dict__["keywords"] = keywords
 

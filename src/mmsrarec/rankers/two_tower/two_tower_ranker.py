@@ -108,7 +108,7 @@ class TwoTowerRanker(RankerBase):
         """(n_items, content_size) the content's principal components."""
         import torch
 
-        from mmsrarec.models.sequence.content_sasrec import whitened
+        from mmsrarec.models.sequence.whitening import whitened
 
         return whitened(torch.as_tensor(np.array(self.content, dtype=np.float32)), self.settings.content_size)
 

@@ -17,7 +17,8 @@ from mmsrarec.data.importers.catalogue.item_values import (
 )
 from mmsrarec.data.importers.column_names import plain_name
 from mmsrarec.data.importers.columns import ColumnMap, ColumnsByField, map_columns, needed
-from mmsrarec.data.importers.import_report import ColumnUse, Rejects
+from mmsrarec.data.importers.import_report import ColumnUse
+from mmsrarec.data.importers.rejects import Rejects
 from mmsrarec.data.importers.source import Batches, Frame, Record, Records, Source, Table
 from mmsrarec.data.reading.cleaning import clean, without_surrogates
 from mmsrarec.data.reading.line_faults import Fault, check_id, is_null
