@@ -65,7 +65,7 @@ def count_data(folder: Path, seed: int = 0) -> DataSize:
         pictures=sum(item.image is not None for item in dataset.items),
         tested=int((lengths >= MIN_EVENTS).sum()),
         text_tokens=float(np.mean(letters)) / LETTERS_PER_TOKEN if letters else 0.0,
-        source=f"counted in {folder}; texts from a sample of {len(sample)} items, {LETTERS_PER_TOKEN:g} letters a token",
+        source=f"counted in {folder}; texts of {len(sample)} items measured, {LETTERS_PER_TOKEN:g} letters a token",
     )
 
 

@@ -16,7 +16,7 @@ NOTES = (
     "Tokens of prompts are averages of this project's data; other texts and languages are longer or shorter.",
     "Hours count matrix products, and weights read while answers are written. Rendering prompts, reading pictures from "
     "the disk, the classic rankers, reasons and the row mllm-msr are not counted.",
-    "A GPU's hours assume a share of its published peak; nobody has measured them with this program.",
+    "A GPU's hours assume a share of its published peak: they are right in their order of size, at best.",
 )
 
 

@@ -146,7 +146,7 @@ class _StageCosts:
         return self._stage("summarize", works, {**parts, **memory.cache(self.size, batch, longest, self.bytes)})
 
     def retrieve(self) -> Stage:
-        """Sequence models: twelve products of their width for each interaction and layer, and the scores of all items."""
+        """Sequence models: 12 products of their width an interaction and layer, and the scores of all items."""
         settings, data = self.recipe.retrieve, self.data
         width = settings.embedding_size
         scored = data.items if settings.loss == "softmax" else settings.negatives
@@ -192,7 +192,7 @@ class _StageCosts:
         )
 
     def evaluate(self) -> Stage:
-        """Each test user twice, among negatives and among what is proposed; the users of the ensemble and of diagnoses."""
+        """Each test user among negatives and among what is proposed; the users of the ensemble and of diagnoses."""
         evaluate = self.recipe.evaluate
         if not self.variants:
             return Stage("evaluate")
