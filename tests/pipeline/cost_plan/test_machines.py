@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mmsrarec.models.sizes.model_size import model_size
-from mmsrarec.pipeline.cost_plan.machines import SHARE, SMALL_SHARE, machines
+from mmsrarec.pipeline.cost_plan.machines import SHARE, SMALL_SHARE, assumed_share, machines
 from mmsrarec.pipeline.cost_plan.work import Work, forward, training
 
 REPORT = Path(__file__).parents[3] / "docs" / "reports" / "ranking-cost.json"
@@ -41,6 +41,9 @@ def test_a_wide_model_has_the_whole_share_of_a_gpu_and_a_narrow_one_less() -> No
     gpu, work = BY_NAME["H100"], Work(1, 9.89e14)
     assert gpu.seconds(work, 4096) == pytest.approx(1 / SHARE)
     assert gpu.seconds(work, 576) == pytest.approx(1 / SMALL_SHARE)
+    shares = [assumed_share(width) for width in (64, 576, 896, 1536, 2048, 4096)]
+    assert shares == sorted(shares)
+    assert shares[2] < 0.2 < shares[3]
     core = BY_NAME["cpu-core"]
     assert core.seconds(work, 576) == core.seconds(work, 4096)
 

@@ -34,7 +34,7 @@ def test_what_a_prompt_shows_costs_tokens(change: dict, grows: set[str]) -> None
 
 
 def test_what_a_prompt_leaves_out_costs_nothing() -> None:
-    off = {name: False for name in ("titles", "text_keywords", "image_keywords", "pictures", "similar")}
+    off = dict.fromkeys(("titles", "text_keywords", "image_keywords", "pictures", "similar"), False)
     off |= {"neighbour_votes": False, "popularity": False}
     assert ranking_tokens(RecommendSettings.model_validate({"prompt_fields": off})).candidate == 1
 

@@ -15,7 +15,7 @@ TINY = count(tiny_of("llama").model, "llama")
 
 
 def tiny_counts(trained_from: int | None, tokens: int) -> tuple[float, float]:
-    """What the rule says of a prompt of a tiny Llama without its attention, and what torch counts of its linear maps."""
+    """Operations of a prompt of a tiny Llama's linear maps: what the rule says, and what torch counts."""
     mllm = tiny_of("llama")
     size = count(mllm.model, "llama")
     if trained_from is not None:

@@ -1,7 +1,8 @@
 """How large a data set is: counted in its folder, or given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from mmsrarec.data.dataset import Dataset
 from mmsrarec.errors import DataError
 from mmsrarec.summarize.prompts import item_text
 
+T = TypeVar("T")
 SAMPLE = 500
 """Items whose texts are measured."""
 LETTERS_PER_TOKEN = 4.0
@@ -54,8 +56,8 @@ def count_data(folder: Path, seed: int = 0) -> DataSize:
     """
     dataset = Dataset.load(folder)
     lengths = np.diff(dataset.interactions.offsets)
-    sample = np.random.default_rng(seed).permutation(len(dataset.items))[:SAMPLE]
-    letters = [len(text) for code in sample.tolist() if (text := item_text(dataset.items[code]))]
+    sample: list[int] = np.random.default_rng(seed).permutation(len(dataset.items))[:SAMPLE].tolist()
+    letters = [len(text) for code in sample if (text := item_text(dataset.items[code]))]
     written = len(letters) / max(len(sample), 1)
     return DataSize(
         items=len(dataset.items),
@@ -96,9 +98,14 @@ def data_size(
                 f"no data folder {folder}: import the data, or give --items, --users and --events (and --text-tokens)"
             )
         found = count_data(folder)
-        given = {"items": items, "users": users, "events": events, "text_tokens": text_tokens, "pictures": pictures}
-        values = {name: value for name, value in given.items() if value is not None}
-        return DataSize(**{**found.__dict__, **values}) if values else found
+        return replace(
+            found,
+            items=_first(items, found.items),
+            users=_first(users, found.users),
+            events=_first(events, found.events),
+            text_tokens=_first(text_tokens, found.text_tokens),
+            pictures=_first(pictures, found.pictures),
+        )
     length = 40.0 if text_tokens is None else text_tokens
     return DataSize(
         items=items,
@@ -110,3 +117,7 @@ def data_size(
         text_tokens=length,
         source="as given" + ("; texts of 40 tokens assumed" if text_tokens is None else ""),
     )
+
+
+def _first(given: T | None, counted: T) -> T:
+    return counted if given is None else given

@@ -8,8 +8,10 @@ from typing import Any
 from mmsrarec.pipeline.cost_plan.work import Work
 
 MACHINES = Path(__file__).with_name("machines.toml")
-SHARE, SMALL_SHARE, SMALL_WIDTH = 0.3, 0.04, 1024
-"""The share of a GPU's peak that is assumed, and that of a model narrower than SMALL_WIDTH."""
+SHARE, WIDE = 0.3, 2048
+"""The share of a GPU's peak that is assumed for a model at least so wide."""
+SMALL_SHARE, NARROW = 0.04, 576
+"""The share that the embedded model had in one run, and its width; in between shares lie on a line."""
 READ_SHARE = 0.5
 """The share of a GPU's memory bandwidth that writing is assumed to have."""
 NUMBER_BYTES = {"bfloat16": 2, "float32": 4}
@@ -25,9 +27,9 @@ class Machine:
         about: What it is, and where its rates are from.
         dtype: The number format that the model has on it.
         memory: Bytes.
-        forward: Operations a second in a forward pass of a wide model.
+        forward: Operations a second in a forward pass.
         training: The same in training.
-        small_share: What a narrow model has of these rates.
+        measured: Whether the rates were measured; else they are a GPU's published peak.
         bandwidth: Bytes of weights a second while text is written.
     """
 
@@ -37,7 +39,7 @@ class Machine:
     memory: float
     forward: float
     training: float
-    small_share: float
+    measured: bool
     bandwidth: float
 
     @property
@@ -52,7 +54,7 @@ class Machine:
             work: The work.
             hidden: Width of the model.
         """
-        rate = (self.training if work.trains else self.forward) * (self.small_share if hidden < SMALL_WIDTH else 1.0)
+        rate = (self.training if work.trains else self.forward) * (1.0 if self.measured else assumed_share(hidden))
         computing = (work.flops + work.attention_flops) / rate
         return max(computing, work.reads * self.number_bytes / self.bandwidth)
 
@@ -63,21 +65,18 @@ def machines() -> tuple[Machine, ...]:
 
 
 def _machine(name: str, entry: dict[str, Any]) -> Machine:
-    common = {"name": name, "about": entry["about"], "dtype": entry["dtype"], "memory": entry["memory_gib"] * GIB}
-    if "peak" not in entry:  # measured, with a narrow model
-        return Machine(
-            **common,
-            forward=entry["forward"],
-            training=entry["training"],
-            small_share=1.0,
-            bandwidth=entry["bandwidth"],
-        )
-    about = f"{entry['about']}; {SHARE:.0%} of it assumed, {SMALL_SHARE:.0%} for a model under {SMALL_WIDTH} wide"
-    rate = entry["peak"] * SHARE
-    return Machine(
-        **{**common, "about": about},
-        forward=rate,
-        training=rate,
-        small_share=SMALL_SHARE / SHARE,
-        bandwidth=entry["bandwidth"] * READ_SHARE,
-    )
+    about, dtype, memory = entry["about"], entry["dtype"], entry["memory_gib"] * GIB
+    if "peak" not in entry:
+        return Machine(name, about, dtype, memory, entry["forward"], entry["training"], True, entry["bandwidth"])
+    about = f"{about}; {SMALL_SHARE:.0%} to {SHARE:.0%} of it assumed, by the width of the model"
+    return Machine(name, about, dtype, memory, entry["peak"], entry["peak"], False, entry["bandwidth"] * READ_SHARE)
+
+
+def assumed_share(hidden: int) -> float:
+    """The share of a GPU's peak that a model is taken to have.
+
+    Args:
+        hidden: Its width.
+    """
+    place = min(max((hidden - NARROW) / (WIDE - NARROW), 0.0), 1.0)
+    return SMALL_SHARE + place * (SHARE - SMALL_SHARE)
