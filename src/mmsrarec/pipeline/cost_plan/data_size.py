@@ -58,12 +58,12 @@ def count_data(folder: Path, seed: int = 0) -> DataSize:
     lengths = np.diff(dataset.interactions.offsets)
     sample: list[int] = np.random.default_rng(seed).permutation(len(dataset.items))[:SAMPLE].tolist()
     letters = [len(text) for code in sample if (text := item_text(dataset.items[code]))]
-    written = len(letters) / max(len(sample), 1)
+    text_share = len(letters) / max(len(sample), 1)
     return DataSize(
         items=len(dataset.items),
         users=int((lengths > 0).sum()),
         events=len(dataset.interactions),
-        texts=round(written * len(dataset.items)),
+        texts=round(text_share * len(dataset.items)),
         pictures=sum(item.image is not None for item in dataset.items),
         tested=int((lengths >= MIN_EVENTS).sum()),
         text_tokens=float(np.mean(letters)) / LETTERS_PER_TOKEN if letters else 0.0,
@@ -97,14 +97,14 @@ def data_size(
             raise DataError(
                 f"no data folder {folder}: import the data, or give --items, --users and --events (and --text-tokens)"
             )
-        found = count_data(folder)
+        counts = count_data(folder)
         return replace(
-            found,
-            items=_first(items, found.items),
-            users=_first(users, found.users),
-            events=_first(events, found.events),
-            text_tokens=_first(text_tokens, found.text_tokens),
-            pictures=_first(pictures, found.pictures),
+            counts,
+            items=_first(items, counts.items),
+            users=_first(users, counts.users),
+            events=_first(events, counts.events),
+            text_tokens=_first(text_tokens, counts.text_tokens),
+            pictures=_first(pictures, counts.pictures),
         )
     length = 40.0 if text_tokens is None else text_tokens
     return DataSize(

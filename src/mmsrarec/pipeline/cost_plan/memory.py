@@ -39,17 +39,17 @@ def kept_numbers(size: ModelSize, rank: int) -> int:
 def training(size: ModelSize, rank: int, first_layer: int, tokens: float, number_bytes: int) -> Parts:
     """What training of LoRA holds: activations of the trained layers, the adapter and its optimizer."""
     layers = max(size.layers - first_layer, 0)
-    kept = tokens * layers * kept_numbers(size, rank) * number_bytes * TRAINING_OVERHEAD
+    kept_bytes = tokens * layers * kept_numbers(size, rank) * number_bytes * TRAINING_OVERHEAD
     adapter = size.adapter_parameters(rank, first_layer)
     below = reading(size, tokens, number_bytes)["activations"]
-    return {"activations": kept + below, "adapter and optimizer": float(adapter * (number_bytes + ADAM_BYTES))}
+    return {"activations": kept_bytes + below, "adapter and optimizer": float(adapter * (number_bytes + ADAM_BYTES))}
 
 
 def cache(size: ModelSize, answers: float, length: float, number_bytes: int) -> Parts:
     """Keys and values while so many answers are written, and the logits of their next tokens."""
     logits = answers * size.head_weights / size.hidden * (number_bytes + FLOAT32)
-    kept = answers * length * size.key_value_channels * size.layers * number_bytes
-    return {"keys and values": kept, "logits": logits}
+    cache_bytes = answers * length * size.key_value_channels * size.layers * number_bytes
+    return {"keys and values": cache_bytes, "logits": logits}
 
 
 def sequence_model(items: int, width: int, positions: float, logit_bytes: int) -> Parts:

@@ -51,14 +51,13 @@ def plan_recipe(
     data = data_size(recipe.data, items, users, events, text_tokens, pictures)
     size = model_size(model or recipe.model.name, picture_side)
     tokens = ranking_tokens(recipe.recommend)
-    known = machines()
     return {
         "recipe": recipe.name,
         "model": _model(size, recipe),
         "data": data.__dict__,
         "prompt_tokens": {"shared": round(tokens.shared), "candidate": round(tokens.candidate, 1)},
         "stages": [_stage(stage) for stage in stages_of(recipe, size, data, 2)],
-        "machines": [_machine(machine, recipe, size, data) for machine in known],
+        "machines": [_machine(machine, recipe, size, data) for machine in machines()],
         "notes": [*NOTES, *_notes(recipe, size, data)],
     }
 

@@ -88,24 +88,24 @@ class _StageCosts:
     def pictures(self) -> Stage:
         """Each picture once through the vision encoder."""
         vision = self.size.vision
-        shown = self.recipe.recommend.prompt_fields.pictures or self.recipe.summarize.pictures
-        if vision is None or not shown or not self.data.pictures:
+        is_read = self.recipe.recommend.prompt_fields.pictures or self.recipe.summarize.pictures
+        if vision is None or not is_read or not self.data.pictures:
             return Stage("pictures")
         one = Work(0.0, vision.flops, vision.attention_flops)
-        kept = float(self.data.pictures * self.recipe.summarize.visual_tokens * self.size.hidden * self.bytes)
-        parts = {"activations": PICTURE_BATCH * vision.activations * self.bytes, "features": kept}
+        features = float(self.data.pictures * self.recipe.summarize.visual_tokens * self.size.hidden * self.bytes)
+        parts = {"activations": PICTURE_BATCH * vision.activations * self.bytes, "features": features}
         return self._stage("pictures", [one.times(self.data.pictures)], parts)
 
     def _prompts(self, shots: bool) -> list[tuple[float, float, int]]:
         """Tokens of the prompt, tokens of the answer, and items, for texts and for pictures."""
         settings = self.recipe.summarize
-        found: list[tuple[float, float, int]] = []
+        prompts: list[tuple[float, float, int]] = []
         if settings.texts and self.data.texts:
             prompt = text_tokens(settings, self.data.text_tokens, shots)
-            found.append((prompt, settings.max_new_tokens_text, self.data.texts))
+            prompts.append((prompt, settings.max_new_tokens_text, self.data.texts))
         if settings.pictures and self.data.pictures and self.size.vision is not None:
-            found.append((picture_tokens(settings), settings.max_new_tokens_image, self.data.pictures))
-        return found
+            prompts.append((picture_tokens(settings), settings.max_new_tokens_image, self.data.pictures))
+        return prompts
 
     def tune(self) -> Stage:
         """Best of n, the warm start, GRPO, and the answers to held-out items; rewards read each answer twice."""
@@ -119,8 +119,8 @@ class _StageCosts:
             held_out = min(settings.held_out_items, items * settings.held_out) * 3
             sampled = tuned * settings.samples
             group = settings.steps * settings.prompts * settings.group / len(prompts)
-            asked = tuned * (settings.samples > 0) + held_out + settings.steps * settings.prompts / len(prompts)
-            works.append(work.forward(self.size, prompt).times(asked))
+            n_prompts = tuned * (settings.samples > 0) + held_out + settings.steps * settings.prompts / len(prompts)
+            works.append(work.forward(self.size, prompt).times(n_prompts))
             works.append(work.writing(self.size, prompt, answer, batch).times(sampled + held_out + group))
             works.append(work.forward(self.size, prompt + answer).times(2 * (sampled + group)))
             step = work.training(self.size, settings.rank, settings.first_layer, prompt + answer)
@@ -157,8 +157,8 @@ class _StageCosts:
         parts = memory.sequence_model(data.items, width, settings.batch_size, logits) | memory.neighbours(
             data.events, width
         )
-        done = Work(passes, passes * one, passes * attention, trains=True).times(self.recipe.evaluate.n_seeds)
-        return Stage("retrieve", [done], {"libraries": memory.LIBRARIES, **parts}, width)
+        training = Work(passes, passes * one, passes * attention, trains=True).times(self.recipe.evaluate.n_seeds)
+        return Stage("retrieve", [training], {"libraries": memory.LIBRARIES, **parts}, width)
 
     def item_states(self) -> Stage:
         """The mean state of each item, where a sequence model reads it."""
@@ -197,8 +197,8 @@ class _StageCosts:
         if not self.variants:
             return Stage("evaluate")
         shares = [TEST_SHARE.get(name, OTHER_SHARE) for name in evaluate.splits]
-        opened = 1.0 if evaluate.open_sealed else 1 - evaluate.sealed
-        users = sum(shares) * self.data.tested * opened
+        open_share = 1.0 if evaluate.open_sealed else 1 - evaluate.sealed
+        users = sum(shares) * self.data.tested * open_share
         listed, proposed = (self._ranked(count) for count in (1 + evaluate.negatives, self.proposed))
         works = [listed.times(users * self.variants), proposed.times(users * self.variants)]
         fused = min(evaluate.fusion_users, self.data.tested) * len(shares)
