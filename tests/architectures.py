@@ -20,6 +20,9 @@ from transformers import (
     LlamaForCausalLM,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    LlavaOnevisionConfig,
+    LlavaOnevisionForConditionalGeneration,
+    LlavaOnevisionImageProcessorPil,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
@@ -58,6 +61,7 @@ GEMMA_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}<start_of_turn>{{ message['role'] }}\n{{ message['content'] | trim }}"
     "<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
 )
+ONEVISION = ("<|im_start|>", "<|im_end|>", "<image>", "<video>")
 HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 
 
@@ -168,6 +172,23 @@ def internvl() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, GotOcr2ImagePr
     return InternVLForConditionalGeneration(config), tokenizer, processor
 
 
+def llava_onevision() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, LlavaOnevisionImageProcessorPil]:
+    """64 tokens a picture and a mark of the row's end; a lone picture would be cut into tiles as well."""
+    tokenizer = tiny_tokenizer(ONEVISION, CHATML)
+    image, video = tokenizer.convert_tokens_to_ids(list(ONEVISION[2:]))
+    places = [[64, 64], [64, 128], [128, 64], [128, 128]]
+    config = LlavaOnevisionConfig(
+        vision_config={**SMALL_EYE, "model_type": "siglip_vision_model", "vision_use_head": False},
+        text_config={**_language(tokenizer), "model_type": "qwen2"},
+        image_token_index=image,
+        video_token_index=video,
+        image_grid_pinpoints=places,
+        tie_word_embeddings=True,
+    )
+    processor = LlavaOnevisionImageProcessorPil(size=SQUARE, image_grid_pinpoints=places, **HALF)
+    return LlavaOnevisionForConditionalGeneration(config), tokenizer, processor
+
+
 def gemma3() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, Gemma3ImageProcessorPil]:
     """16 tokens a picture; a layer that looks twelve tokens back, and one that sees all."""
     tokenizer = tiny_tokenizer(GEMMA, GEMMA_TEMPLATE)
@@ -204,7 +225,13 @@ def gemma2(pairs: int = 1) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, No
 
 
 QWENS_AND_SMOL: dict[str, Callable] = {"qwen2_5_vl": qwen2_5_vl, "qwen3_vl": qwen3_vl, "smolvlm": smolvlm}
-ARCHITECTURES = {**QWENS_AND_SMOL, "llava": llava, "internvl": internvl, "gemma3": gemma3}
+ARCHITECTURES = {
+    **QWENS_AND_SMOL,
+    "llava": llava,
+    "llava_onevision": llava_onevision,
+    "internvl": internvl,
+    "gemma3": gemma3,
+}
 TEXT_ONLY: dict[str, Callable] = {"llama": llama, "gemma2": gemma2}
 EYES = ("visual", "vision_model", "vision_tower")
 JOINTS = ("connector", "multi_modal_projector")

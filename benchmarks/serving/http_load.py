@@ -163,6 +163,8 @@ async def measure(url: str, process: int | None, arguments: argparse.Namespace) 
             (await client.post("/v1/recommend", json={"user": user, "reasons": False})).raise_for_status()
         report: dict[str, Any] = {}
         for kind in arguments.kinds:
+            if arguments.warm_up:  # the model, its imports and the first answers take their memory
+                await load.run(kind, arguments.rate, arguments.warm_up)
             before = megabytes(process)
             times = await load.run(kind, arguments.rate, arguments.seconds)
             record = {name: one.record() for name, one in times.items()}
@@ -182,6 +184,7 @@ def main() -> int:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["cached", "cold", "reasons"])
     parser.add_argument("--rate", type=float, default=50, help="calls a second")
     parser.add_argument("--seconds", type=float, default=60, help="of each kind")
+    parser.add_argument("--warm-up", type=float, default=0, help="seconds of each kind that are not measured")
     parser.add_argument("--users", help="ids of users that the run knows, parted by commas")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

@@ -18,7 +18,7 @@ from mmsrarec.errors import MmsrarecError
 
 VERBS = (
     *("demo", "fit", "import", "sample", "check", "images", "run", "summarize", "retrieve", "train", "evaluate"),
-    *("update", "recommend", "explain", "export", "doctor", "map"),
+    *("update", "recommend", "explain", "export", "doctor", "map", "plan"),
 )
 
 

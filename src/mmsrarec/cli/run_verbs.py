@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mmsrarec.cli.app import verb
+from mmsrarec.cli.formats.plan_format import plan_text
 from mmsrarec.cli.formats.text_format import fit_text
 from mmsrarec.cli.options import Data, Device, Engine, Out, Overrides, RecipeFile, RunFolder, read_shard
 from mmsrarec.core.progress import Progress
@@ -28,6 +29,36 @@ def fit(
     from mmsrarec.pipeline.fit import fitted
 
     return fitted(data, out, minutes, Progress(), seed, device, model)
+
+
+@verb("plan", people=plan_text)
+def plan(
+    recipe: RecipeFile,
+    overrides: Overrides = None,
+    items: Annotated[int | None, typer.Option(min=1, help="Items, where the data folder is not there yet.")] = None,
+    users: Annotated[int | None, typer.Option(min=1, help="Users.")] = None,
+    events: Annotated[int | None, typer.Option(min=1, help="Interactions.")] = None,
+    text_tokens: Annotated[
+        float | None, typer.Option(min=0, help="Tokens of an item's text, on average; 0: items have none.")
+    ] = None,
+    pictures: Annotated[int | None, typer.Option(min=0, help="Items with a picture; all unless given.")] = None,
+    picture_side: Annotated[
+        int, typer.Option(min=28, max=8192, help="Pixels of a picture's side, for models whose grid follows it.")
+    ] = 512,
+    model: Annotated[
+        str | None, typer.Option(help="Another model than the recipe's: a published name, or a folder.")
+    ] = None,
+) -> dict[str, Any]:
+    """Say what a recipe will cost, by calculation: tokens, operations, memory, and hours on known machines.
+
+    No weights are read and nothing is run.
+    """
+    from mmsrarec.pipeline.cost_plan.plan import plan_recipe
+    from mmsrarec.runs.recipe import load_recipe
+
+    return plan_recipe(
+        load_recipe(recipe, overrides or []), items, users, events, text_tokens, pictures, picture_side, model
+    )
 
 
 @verb("run")

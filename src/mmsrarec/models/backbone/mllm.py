@@ -3,9 +3,9 @@
 A picture is a few visual tokens in the place of as many words. In ranking they have the positions that the model gives
 to a picture of that grid, and attend to one another where the model lets them (`vision_layout`). Stage 1 places them in
 text order, in tuning and in summarizing, because its trainers know only token ids. Three details of other models are
-left out: the features that Qwen3-VL adds to its first layers (deepstack); the tiles of SmolVLM, Gemma 3 and InternVL3,
-which see the whole picture once; and the marks around a picture (<|vision_start|>, <global-img>). A model of texts
-alone works too and sees no pictures.
+left out: the features that Qwen3-VL adds to its first layers (deepstack); the tiles of SmolVLM, Gemma 3, InternVL3 and
+LLaVA-OneVision, which see the whole picture once; and the marks around a picture (<|vision_start|>, <global-img>) or at
+the end of its rows. A model of texts alone works too and sees no pictures.
 
 Shapes: b prompts, t tokens, n pictures, v visual tokens a picture, d hidden size.
 """
@@ -52,6 +52,8 @@ class Mllm:
         tokenizer: Its tokenizer.
         image_processor: Its image processor; None for a model of texts alone, which never uses it.
         nested_pictures: Whether the image processor takes one list of pictures for each prompt.
+        tiles_alone: Whether the image processor cuts the picture of a prompt with one picture into tiles, and those of
+            a prompt with several not (LLaVA-OneVision, arXiv 2408.03326, section 3.2).
         fingerprint: A name that stands for the weights and their number format.
         vision_layout: How the model places pictures.
         packs: Whether packed attention computes what the model's own attention computes.
@@ -64,6 +66,7 @@ class Mllm:
         self.tokenizer = cast(Tokenizer, tokenizer)
         self.image_processor = cast(ImageProcessor, image_processor)
         self.nested_pictures = hasattr(image_processor, "do_image_splitting")
+        self.tiles_alone = "batch_num_images" in getattr(image_processor, "model_input_names", ())
         for switch in TILING_SWITCHES:
             if hasattr(image_processor, switch):
                 setattr(image_processor, switch, False)
@@ -223,6 +226,8 @@ class Mllm:
         """
         _ = self.image_token  # raises the error for a model of texts alone
         images = [[picture] for picture in pictures] if self.nested_pictures else list(pictures)
+        if self.tiles_alone:  # one of several pictures is seen whole, so a lone one gets company
+            images = [[*pictures, pictures[-1]]]
         inputs = self.image_processor(images, return_tensors="pt").to(self.device)
         grids: list[tuple[int, int] | None] = [None] * len(pictures)
         if "image_grid_thw" in inputs:  # in patches; the tower merges squares of them
@@ -232,6 +237,8 @@ class Mllm:
         pixels = inputs.pop("pixel_values").to(self.dtype)
         outputs = self.model.get_image_features(pixel_values=pixels, return_dict=True, **cast(dict[str, Any], inputs))
         features: Sequence[Tensor] = outputs.pooler_output
+        if self.tiles_alone:  # the last token of each marks the end of a row
+            features = [tokens[:-1] for tokens in features[: len(pictures)]]
         pooled = [pool_grid(tokens, visual_tokens, grid) for tokens, grid in zip(features, grids, strict=True)]
         states: Tensor | None = getattr(outputs, "last_hidden_state", None)
         is_map = states is not None and states.dim() == 4
