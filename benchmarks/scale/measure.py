@@ -133,7 +133,8 @@ def step_contexts(folder: Path) -> Callable[[], object]:
 def step_answers(folder: Path) -> Callable[[], object]:
     """One answer at a time without the language model: rules and keywords propose, contexts of the best are drawn."""
     from mmsrarec.rankers.base import ordered, unseen
-    from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, interleave_cold_items
+    from mmsrarec.rankers.ensemble.interleaved import interleave_cold_items
+    from mmsrarec.rankers.ensemble.keyword_overlap import KeywordOverlap
     from mmsrarec.rankers.registry.registry import ranker_class
     from mmsrarec.retrieve.signals import popularity_levels
 
