@@ -117,7 +117,7 @@ def step_contexts(folder: Path) -> Callable[[], object]:
 
     split = split_of(folder)
     index = Neighbours(split.train, WeightedSum(split.train.n_items))
-    past, points = ItemTimeIndex(split.train), some(split.test, N_POINTS)
+    past, points = ItemTimeIndex.of(split.train), some(split.test, N_POINTS)
     candidates = np.random.default_rng(0).integers(split.train.n_items, size=(len(points), N_PROPOSED))
 
     def work() -> None:

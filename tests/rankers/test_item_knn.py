@@ -1,5 +1,6 @@
 """Item kNN is the truncated cosine of items, checked against a slow reference."""
 
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_blocks_hold_no_more_than_they_may_unless_one_row_does(costs: list[int],
     spans = list(zip([0, *ends], ends, strict=False))
     assert [row for begin, end in spans for row in range(begin, end)] == list(range(len(costs)))
     assert all(end - begin == 1 or sum(costs[begin:end]) <= most for begin, end in spans)
-    joined = [(first[0], second[1]) for first, second in zip(spans, spans[1:], strict=False)]
+    joined = [(first[0], second[1]) for first, second in pairwise(spans)]
     assert all(sum(costs[begin:end]) > most for begin, end in joined)  # no block is smaller than it must be
 
 

@@ -18,11 +18,7 @@ def log_of(sequences: list[list[int]], n_items: int = 3) -> Interactions:
 
 def by_hand(sequences: list[list[int]], asked: list[int], min_length: int) -> list[int]:
     """The definition, one account at a time."""
-    return [
-        user
-        for user, own in enumerate(sequences)
-        if len(own) >= min_length and (asked in (own, own[:-1]))
-    ]
+    return [user for user, own in enumerate(sequences) if len(own) >= min_length and (asked in (own, own[:-1]))]
 
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), max_size=5), max_size=8)

@@ -9,7 +9,13 @@ from pydantic import Field
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, one_blas_thread, over_all_items, training_matrix
+from mmsrarec.rankers.interaction_matrix import (
+    binary_matrix,
+    of_candidates,
+    one_blas_thread,
+    over_all_items,
+    training_matrix,
+)
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 
 MOST_ITEMS = 30_000

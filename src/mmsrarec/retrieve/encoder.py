@@ -197,7 +197,7 @@ class Encoder:
 
 
 def _distinct_rows(tokens: NDArray[np.int32]) -> tuple[NDArray[np.int32], IntArray]:
-    """As `np.unique(tokens, axis=0, return_inverse=True)`; tokens are never negative, so their bytes sort as they do."""
+    """As `np.unique(tokens, axis=0, return_inverse=True)`: tokens are never negative, so their bytes sort likewise."""
     as_bytes = tokens.astype(">i4").view(np.dtype((np.void, 4 * tokens.shape[1]))).ravel()
     _, first, place = np.unique(as_bytes, return_index=True, return_inverse=True)
     return tokens[first], place

@@ -144,7 +144,9 @@ class Neighbours:
         vectors = self.place[self.rows].astype(np.int64)
         self.starts = np.concatenate([[0], np.cumsum(np.where(n_rows > 1, n_rows, 0))]).astype(number)
         self.keys = vectors * (len(self.times) + 1) + len(self.times) - 1 - when[self.rows]
-        self.repeats = int(np.unique(vectors * train.n_users + train.user[self.rows], return_counts=True)[1].max(initial=1))
+        self.repeats = int(
+            np.unique(vectors * train.n_users + train.user[self.rows], return_counts=True)[1].max(initial=1)
+        )
         self.reach = 4.0
         self.copies = SequenceCopies(train, MIN_COPY_LENGTH)
 
@@ -308,7 +310,8 @@ class Neighbours:
             return only, np.arange(len(numbers))
         single, vectors = np.flatnonzero(only >= 0), numbers[many]
         first = np.searchsorted(
-            self.keys, vectors.astype(np.int64) * (len(self.times) + 1) + len(self.times) - np.searchsorted(self.times, time)
+            self.keys,
+            vectors.astype(np.int64) * (len(self.times) + 1) + len(self.times) - np.searchsorted(self.times, time),
         )
         # so many rows hold all users that count, however often one user has this very vector
         n_rows = np.minimum(self.starts[vectors + 1] - first, n_users * self.repeats)

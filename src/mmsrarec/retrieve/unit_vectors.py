@@ -59,11 +59,12 @@ def _first_of_equal(values: NDArray[np.generic]) -> tuple[IntArray, IntArray]:
 def _hashes(vectors: Float32Array) -> NDArray[np.uint64]:
     """(n,) sums of the bits of each row's numbers times fixed odd numbers, modulo 2**64; -0 counts as 0."""
     rng = np.random.default_rng(vectors.shape[1])
-    weights = rng.integers(2**63, size=vectors.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    weights: NDArray[np.uint64] = rng.integers(2**63, size=vectors.shape[1], dtype=np.uint64) << np.uint64(1)
+    weights += np.uint64(1)
     hashes = np.empty(len(vectors), dtype=np.uint64)
     for part in _parts(len(vectors)):
         bits = np.ascontiguousarray(vectors[part] + np.float32(0)).view(np.uint32)
-        hashes[part] = np.einsum("nd,d->n", bits.astype(np.uint64), weights)
+        hashes[part] = (bits * weights).sum(axis=1)
     return hashes
 
 
@@ -71,12 +72,12 @@ def _are_equal(vectors: Float32Array, rows: IntArray, others: IntArray) -> bool:
     """Whether each of the (n,) rows holds the same bits, but for the sign of 0, as its (n,) other."""
     differs = np.flatnonzero(rows != others)
     for part in _parts(len(differs)):
-        pair = [(vectors[numbers[differs[part]]] + np.float32(0)).view(np.uint32) for numbers in (rows, others)]
-        if not np.array_equal(*pair):
+        one, other = (vectors[numbers[differs[part]]] + np.float32(0) for numbers in (rows, others))
+        if (one.view(np.uint32) != other.view(np.uint32)).any():
             return False
     return True
 
 
 def _parts(n: int) -> Iterator[slice]:
-    """n rows in blocks."""
+    """The rows in blocks."""
     return (slice(begin, min(begin + ROWS_AT_ONCE, n)) for begin in range(0, n, ROWS_AT_ONCE))
