@@ -8,6 +8,8 @@ import pytest
 from finished import CLASSIC, SEQUENCE, TUNED, done, evaluated, go, report_of
 
 from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.retrieve.settings import RetrieveSettings
+from mmsrarec.runs.fingerprints import search_settings
 
 
 def test_nothing_is_done_twice(mine: Path, no_model: None) -> None:
@@ -137,3 +139,10 @@ def test_opening_the_seal_asks_more_people_and_trains_nothing(mine: Path, no_mod
     assert opened["rows"][0]["slices"]["sealed users"]["users"] == sealed
     assert closed["facts"][0]["candidate_hash"] == opened["facts"][0]["candidate_hash"]  # the same question
     assert "sealed users" not in closed["rows"][0]["slices"]
+
+
+def test_an_exact_search_makes_no_difference_and_an_approximate_one_does() -> None:
+    exact, faiss, ivf = (search_settings(RetrieveSettings(index=name)) for name in ("exact", "faiss", "ivf"))
+    assert exact == faiss
+    assert "index" not in exact
+    assert ivf == exact | {"index": "ivf"}
