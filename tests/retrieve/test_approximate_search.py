@@ -82,7 +82,7 @@ def test_a_query_that_sees_little_looks_at_all_of_it(monkeypatch):
 
 
 def test_most_of_the_nearest_are_found(monkeypatch):
-    """Vectors near a few hundred tastes, as histories are; a twentieth of the lists is looked into."""
+    """Vectors near a few hundred tastes, as histories are."""
     monkeypatch.setattr(module, "MIN_APPROXIMATE", 1000)
     monkeypatch.setattr(module, "VECTORS_PER_LIST", 64)
     rng = np.random.default_rng(0)

@@ -22,7 +22,7 @@ MIN_APPROXIMATE = 20_000
 """Vectors that a query may see, below which even the approximate search looks at all of them."""
 VECTORS_PER_LIST, VECTORS_TO_LEARN = 512, 64
 """Vectors of an inverted list, about, and how many for each list teach where the lists lie."""
-PROBED_SHARE, MIN_PROBED = 0.03, 8
+PROBED_SHARE, MIN_PROBED = 0.15, 16
 """The share of the lists that a query looks into, and the least number of them."""
 
 
