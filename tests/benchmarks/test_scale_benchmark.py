@@ -90,3 +90,14 @@ def test_recall_is_of_what_the_exact_search_finds(measure, tmp_path):
     row = recall.compare(2000, Path(tmp_path), 10, 5)
     assert (row["recall@5"], row["from_the_future"]) == (1.0, 0)  # few vectors: all are looked at
     assert json.loads(json.dumps(row)) == row
+
+
+@pytest.mark.usefixtures("measure")
+def test_one_query_is_timed_in_a_catalogue_of_any_size():
+    one_query = importlib.import_module("one_query")
+    times = one_query.measure(items=300, users=50, interactions=900, queries=20)
+    assert set(times) == {"negatives", "popularity", "popularity_after_the_log", "keyword_overlap"}
+    assert all(spent >= 0 for spent in times.values())
+    calls = []
+    one_query.ms_each(lambda: calls.append(1), 3)
+    assert len(calls) == 2  # what is kept is built before the clock starts
