@@ -228,5 +228,5 @@ def unused(settings: SummarizeSettings) -> set[str]:
 
 def search_settings(settings: RetrieveSettings) -> dict[str, Any]:
     """What is asked of an encoder that is trained; which exact search answers makes no difference."""
-    exact = set() if settings.index in APPROXIMATE else {"index"}
+    exact: set[str] = set() if settings.index in APPROXIMATE else {"index"}
     return settings.model_dump(exclude={*exact, *EncoderSettings.model_fields})

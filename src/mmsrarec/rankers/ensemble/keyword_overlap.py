@@ -67,7 +67,8 @@ class KeywordOverlap(RanksEverything):
         if not spans:
             return np.zeros(n_items)
         weights = np.repeat(counts.astype(np.float64), [len(span) for span in spans])
-        return np.bincount(np.concatenate(spans), weights, minlength=n_items)  # whole numbers: no rounding
+        sums = np.bincount(np.concatenate(spans), weights, minlength=n_items)  # whole numbers: no rounding
+        return np.asarray(sums, dtype=np.float64)
 
     @cached_property
     def _index(self) -> _KeywordIndex:
