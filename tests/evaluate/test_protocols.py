@@ -166,6 +166,39 @@ def test_users_who_leave_too_few_items_are_left_out_and_others_are_asked_the_sam
     assert told["left_out_reason"] == "they leave too few items untouched"
 
 
+@pytest.mark.parametrize("n_items", [60, 20_000])
+def test_negatives_are_those_of_a_draw_among_all_untouched_items(n_items):
+    """The plain way: a mask of the catalogue for each query. Small and large catalogues draw by other algorithms."""
+    interactions = log(n_items=n_items)
+    test = leave_one_out(interactions).test
+    found, rng = published_candidates(test, interactions, 3), np.random.default_rng(3)
+    place = rng.integers(21, size=len(test))
+    for row, (user, target, history) in enumerate(zip(test.user, test.target, test.history, strict=True)):
+        touched = np.concatenate([history, interactions.items_of(int(user)), [target]])
+        untouched = np.setdiff1d(np.arange(n_items), touched)
+        expected = np.insert(rng.choice(untouched, 20, replace=False), place[row], target)
+        assert found.items[row].tolist() == expected.tolist()
+        assert found.place[row] == place[row]
+
+
+def test_large_catalogues_are_ranked_for_fewer_queries_at_once(monkeypatch):
+    interactions = log()
+    test = leave_one_out(interactions).test
+    table, sizes = np.random.default_rng(0).random((interactions.n_users, interactions.n_items)), []
+
+    class Counting(Table):
+        def score(self, queries, candidates):
+            sizes.append(len(queries))
+            return super().score(queries, candidates)
+
+    whole = evaluate_full(Counting(table), test, interactions.n_items)
+    assert sizes == [len(test)]
+    monkeypatch.setattr("mmsrarec.core.memory.MAX_SCORES_HELD", 3 * interactions.n_items)
+    parts = evaluate_full(Counting(table), test, interactions.n_items)
+    assert set(sizes[1:-1]) == {3}
+    assert all((whole[name] == parts[name]).all() for name in whole)
+
+
 def test_chunks_change_nothing(monkeypatch):
     interactions = log()
     test = leave_one_out(interactions).test

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from mmsrarec.data.dataset import make_interactions
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.interaction_matrix import (
     binary_matrix,
@@ -12,9 +13,9 @@ from mmsrarec.rankers.interaction_matrix import (
     of_candidates,
     one_blas_thread,
     over_all_items,
-    sequences,
+    training_counts,
+    training_matrix,
 )
-from mmsrarec.testing import tiny_log
 
 
 def test_histories_are_counted() -> None:
@@ -24,9 +25,22 @@ def test_histories_are_counted() -> None:
     assert binary_matrix([], 3).shape == (0, 3)
 
 
-def test_sequences_are_everybodys_items() -> None:
-    log = tiny_log(n_users=3, n_items=5, length=2)
-    assert [items.tolist() for items in sequences(log)] == [log.items_of(user).tolist() for user in range(3)]
+def test_the_matrix_of_a_log_is_that_of_everybodys_history_and_leaves_the_log_as_it_is() -> None:
+    rng = np.random.default_rng(0)
+    log = make_interactions(rng.integers(9, size=60), rng.integers(5, size=60), np.arange(60), 10, 6)
+    before, histories = log.digest, [log.items_of(user) for user in range(10)]
+    pairs = [
+        (training_counts(log), count_matrix(histories, 6)),
+        (training_matrix(log), binary_matrix(histories, 6)),
+    ]
+    for one, other in pairs:
+        assert one.shape == other.shape
+        for part in ("data", "indices", "indptr"):
+            np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
+            assert getattr(one, part).dtype == getattr(other, part).dtype
+    del log.__dict__["digest"]
+    assert log.digest == before
+    assert log.offsets.tolist() == np.searchsorted(log.user, np.arange(11)).tolist()
 
 
 def test_scores_of_known_items_are_spread_over_the_catalogue_and_picked_from_it() -> None:

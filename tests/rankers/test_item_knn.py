@@ -1,5 +1,6 @@
 """Item kNN is the truncated cosine of items, checked against a slow reference."""
 
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -12,8 +13,8 @@ from mmsrarec.data.dataset import FloatArray, Interactions, make_interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.rankers import item_knn
-from mmsrarec.rankers.interaction_matrix import binary_matrix, sequences
-from mmsrarec.rankers.item_knn import ItemKnn
+from mmsrarec.rankers.interaction_matrix import training_matrix
+from mmsrarec.rankers.item_knn import ItemKnn, block_ends
 from mmsrarec.testing import RankerLaws, queries, tiny_log
 
 
@@ -62,7 +63,7 @@ def test_it_agrees_with_implicit_where_that_can_hold_the_formula(k: int) -> None
     rng = np.random.default_rng(0)
     log = people(*(rng.permutation(60)[: rng.integers(1, 12)].tolist() for _ in range(200)), n_items=60)
     other = nearest.CosineRecommender(K=k + 1, num_threads=1)  # an item is its own nearest neighbour there
-    other.fit(binary_matrix(sequences(log), log.n_items).astype(float), show_progress=False)
+    other.fit(training_matrix(log).astype(float), show_progress=False)
     expected = other.similarity.toarray()
     np.fill_diagonal(expected, 0)
     found = ItemKnn(k=k).fit(log).score(queries(*([item] for item in range(60))), None)
@@ -72,9 +73,31 @@ def test_it_agrees_with_implicit_where_that_can_hold_the_formula(k: int) -> None
 @pytest.mark.parametrize(("k", "shrinkage"), [(None, 0.0), (3, 0.0), (7, 4.0)])
 def test_blocks_change_nothing(k: int | None, shrinkage: float, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ItemKnn(k=k, shrinkage=shrinkage).fit(tiny_log())
-    monkeypatch.setattr(item_knn, "ITEMS_AT_ONCE", 7)
+    monkeypatch.setattr(item_knn, "MAX_PAIRS_HELD", 90)
     cut = ItemKnn(k=k, shrinkage=shrinkage).fit(tiny_log())
     np.testing.assert_array_equal(cut.similarity.toarray(), whole.similarity.toarray())
+
+
+@given(st.lists(st.integers(0, 9), max_size=20), st.integers(1, 12))
+def test_blocks_hold_no_more_than_they_may_unless_one_row_does(costs: list[int], most: int) -> None:
+    ends = block_ends(np.array(costs, dtype=np.int64), most)
+    spans = list(zip([0, *ends], ends, strict=False))
+    assert [row for begin, end in spans for row in range(begin, end)] == list(range(len(costs)))
+    assert all(end - begin == 1 or sum(costs[begin:end]) <= most for begin, end in spans)
+    joined = [(first[0], second[1]) for first, second in pairwise(spans)]
+    assert all(sum(costs[begin:end]) > most for begin, end in joined)  # no block is smaller than it must be
+
+
+@pytest.mark.parametrize("k", [None, 2])
+def test_a_large_catalogue_keeps_some_neighbours_where_no_number_is_set(
+    k: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_knn, "MAX_ITEMS_UNCUT", tiny_log().n_items - 1)
+    monkeypatch.setattr(item_knn, "LARGE_K", 3)
+    found = ItemKnn(k=k).fit(tiny_log()).similarity
+    assert np.diff(found.indptr).max() == (k or 3)
+    expected = ItemKnn(k=k or 3).fit(tiny_log()).similarity
+    np.testing.assert_array_equal(found.toarray(), expected.toarray())
 
 
 def test_item_knn_by_hand() -> None:

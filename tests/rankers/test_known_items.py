@@ -13,7 +13,8 @@ from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.rankers.base import CandidateGenerator, known_items, places
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
-from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, PaddedCatalogue, with_cold_items
+from mmsrarec.rankers.ensemble.interleaved import PaddedCatalogue, with_cold_items
+from mmsrarec.rankers.ensemble.keyword_overlap import KeywordOverlap
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.registry.registry import GENERATORS, Source, make_row
 from mmsrarec.recommend.ranking.fusion import FixedScores, Fused

@@ -180,3 +180,34 @@ def test_a_word_for_every_level_and_a_time_for_every_moment() -> None:
             asked(past, at(0, -1), ITEMS[None])
     with pytest.raises(MmsrarecError, match="no time"):
         transitions(past, at(0, -1), 0, set(), 2)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_rows_and_keys_are_those_of_a_sort(seed: int) -> None:
+    interactions = random_interactions(seed)
+    past = ItemTimeIndex(interactions)
+    distinct, when = np.unique(interactions.time, return_inverse=True)
+    rows = np.lexsort((when, interactions.item))
+    np.testing.assert_array_equal(past.rows, rows)
+    np.testing.assert_array_equal(past.distinct_times, distinct)
+    np.testing.assert_array_equal(past.keys, (interactions.item * (len(distinct) + 1) + when)[rows])
+    assert past.rows.dtype == past.place.dtype == np.int32
+
+
+def test_a_log_has_one_index_which_builds_nothing_that_nobody_asks_for() -> None:
+    interactions = random_interactions(3)
+    past = ItemTimeIndex.of(interactions)
+    assert ItemTimeIndex.of(interactions) is past
+    assert past.by_others(ITEMS[:5], -1, 10**6).tolist() == interactions.counts[:5].tolist()
+    assert past.highest_by_others(-1, 10**6) == interactions.counts.max()
+    assert not {"rows", "keys", "place"} & past.__dict__.keys()  # after the whole log, counts suffice
+    assert past.by_others(np.array([5, 77]), -1, 10**6).tolist() == past.by_others(np.array([5, 77]), -1, 19).tolist()
+
+
+def test_an_empty_log_has_an_empty_past() -> None:
+    nothing = random_interactions(0, n=0)
+    past = ItemTimeIndex(nothing)
+    assert past.by_others(ITEMS, 1, 5).tolist() == [0] * 6
+    assert past.highest_by_others(1, 5) == 0
+    assert past.last_by_others(ITEMS[:0], 1, 5).tolist() == []

@@ -14,7 +14,8 @@ from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve import neighbours as module
 from mmsrarec.retrieve.nearest_search import NumpySearch, TorchSearch, make_search, rounding
 from mmsrarec.retrieve.nearest_users import cosines
-from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours, _unit, distinct
+from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours
+from mmsrarec.retrieve.unit_vectors import distinct, unit
 
 
 class Coarse:
@@ -28,9 +29,9 @@ class Coarse:
 def slowly(index: Neighbours, queries: Queries, k: int) -> NeighbourLists:
     """The reference: every row's cosine, what is not allowed struck out, all of it sorted."""
     train, m = index.train, len(queries)
-    rows = _unit(index.encoder.encode(all_queries(train).history))
+    rows = unit(index.encoder.encode(all_queries(train).history))
     found = NeighbourLists(np.full((m, k), -1), np.full((m, k), -1), np.zeros((m, k), dtype=np.float32))
-    for i, query_vector in enumerate(_unit(index.encoder.encode(queries.history))):
+    for i, query_vector in enumerate(unit(index.encoder.encode(queries.history))):
         near = cosines(rows, query_vector)
         near[train.time >= queries.time[i]] = -np.inf
         for user in index.same_person(queries, i):
@@ -105,7 +106,7 @@ def test_a_search_that_was_too_narrow_is_widened(way, monkeypatch):
 
 def test_what_is_left_out_lies_below_the_floor():
     rng = np.random.default_rng(0)
-    vectors, query_vectors = (_unit(rng.normal(size=(n, 16)).astype(np.float32)) for n in (3000, 5))
+    vectors, query_vectors = (unit(rng.normal(size=(n, 16)).astype(np.float32)) for n in (3000, 5))
     until, width = np.array([3000, 2999, 700, 31, 0]), np.array([40, 8, 8, 20, 5])
     ways = {"exact": NumpySearch(vectors), "torch": TorchSearch(vectors, "cpu")}
     if FAISS:

@@ -9,7 +9,8 @@ from finished import CLASSIC, SEQUENCE, TUNED, done, evaluated, go, report_of
 
 from mmsrarec.recommend.settings import RecommendSettings, SoftTokens
 from mmsrarec.retrieve.encoder import Encoder
-from mmsrarec.runs.fingerprints import used
+from mmsrarec.retrieve.settings import RetrieveSettings
+from mmsrarec.runs.fingerprints import search_settings, used
 
 
 def test_a_setting_that_joined_later_and_is_off_makes_no_adapter_out_of_date() -> None:
@@ -145,3 +146,10 @@ def test_opening_the_seal_asks_more_people_and_trains_nothing(mine: Path, no_mod
     assert opened["rows"][0]["slices"]["sealed users"]["users"] == sealed
     assert closed["facts"][0]["candidate_hash"] == opened["facts"][0]["candidate_hash"]  # the same question
     assert "sealed users" not in closed["rows"][0]["slices"]
+
+
+def test_an_exact_search_makes_no_difference_and_an_approximate_one_does() -> None:
+    exact, faiss, ivf = (search_settings(RetrieveSettings(index=name)) for name in ("exact", "faiss", "ivf"))
+    assert exact == faiss
+    assert "index" not in exact
+    assert ivf == exact | {"index": "ivf"}

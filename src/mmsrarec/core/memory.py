@@ -1,7 +1,23 @@
-"""Returns freed memory to the system."""
+"""Says how much fits in memory, and returns freed memory to the system."""
 
 import ctypes
 import sys
+
+MAX_SCORES_HELD = 20_480_000
+"""Scores of a ranker held at once: 164 MB in float64."""
+
+
+def rows_at_once(n_columns: int, most: int) -> int:
+    """How many rows of a matrix are worked on together.
+
+    Args:
+        n_columns: Width of the matrix: for scores, the size of the catalogue.
+        most: How many rows suffice, however narrow they are.
+
+    Returns:
+        At least 1, and else as many as hold MAX_SCORES_HELD numbers.
+    """
+    return max(1, min(most, MAX_SCORES_HELD // max(n_columns, 1)))
 
 
 def release_memory() -> None:

@@ -4,10 +4,10 @@ A query is one user just before one interaction. The temporal leakage rule says 
 interactions before it (ties in file order), and the training interactions of other users strictly earlier in time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +116,31 @@ class Split:
     valid: Queries
     test: Queries
     cut: int | None = None
+
+
+class HistoriesBefore(Sequence[IntArray]):
+    """The histories of `queries_at`, each made when it is asked for: all of a large log would fill the memory.
+
+    Attributes:
+        interactions: The log.
+        rows: (m,) row numbers, each of the interaction that a history ends before.
+    """
+
+    def __init__(self, interactions: Interactions, rows: IntArray) -> None:
+        self.interactions, self.rows = interactions, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> IntArray: ...
+    @overload
+    def __getitem__(self, index: slice) -> "HistoriesBefore": ...
+    def __getitem__(self, index: int | slice) -> "IntArray | HistoriesBefore":
+        if isinstance(index, slice):
+            return HistoriesBefore(self.interactions, self.rows[index])
+        row = int(self.rows[index])
+        return self.interactions.item[int(self.interactions.offsets[self.interactions.user[row]]) : row]
 
 
 def queries_at(interactions: Interactions, rows: IntArray) -> Queries:

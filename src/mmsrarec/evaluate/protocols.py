@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from mmsrarec.core.memory import rows_at_once
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
@@ -18,7 +19,7 @@ from mmsrarec.rankers.base import Ranker, mask_seen
 COVERAGE_DEPTH = 10
 """Number of first places that count for coverage."""
 QUERIES_PER_CHUNK = 1024
-"""Number of queries scored at once, which bounds the scores over 20,000 items to 160 MB."""
+"""Number of queries scored at once, at most: in a large catalogue fewer, see `core.memory.rows_at_once`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +85,10 @@ def published_candidates(queries: Queries, interactions: Interactions, seed: int
     place = rng.integers(n + 1, size=len(queries))
     items = np.empty((len(queries), n + 1), dtype=np.int64)
     for number, (user, target, history) in enumerate(zip(queries.user, queries.target, queries.history, strict=True)):
-        untouched = np.flatnonzero(_untouched(int(user), int(target), history, interactions))
-        items[number] = np.insert(rng.choice(untouched, n, replace=False), place[number], target)
+        touched = _touched(int(user), int(target), history, interactions)
+        drawn = rng.choice(interactions.n_items - len(touched), n, replace=False)  # numbers of untouched items
+        negatives = drawn + np.searchsorted(touched - np.arange(len(touched)), drawn, side="right")
+        items[number] = np.insert(negatives, place[number], target)
     return Candidates(queries.user, items, place, seed, rows)
 
 
@@ -101,17 +104,17 @@ def enough_untouched(queries: Queries, interactions: Interactions, n: int) -> ND
         (m,) mask.
     """
     parts = zip(queries.user, queries.target, queries.history, strict=True)
-    enough = (_untouched(int(user), int(target), history, interactions).sum() >= n for user, target, history in parts)
+    n_items = interactions.n_items
+    enough = (
+        n_items - len(_touched(int(user), int(target), history, interactions)) >= n for user, target, history in parts
+    )
     return np.fromiter(enough, dtype=bool, count=len(queries))
 
 
-def _untouched(user: int, target: int, history: IntArray, interactions: Interactions) -> NDArray[np.bool_]:
-    """(n_items,) mask of the items that the user of a query consumes at no time."""
-    mask = np.ones(interactions.n_items, dtype=bool)
-    mask[history] = mask[target] = False
-    if user >= 0:
-        mask[interactions.items_of(user)] = False
-    return mask
+def _touched(user: int, target: int, history: IntArray, interactions: Interactions) -> IntArray:
+    """The codes of the items that the user of a query consumes at any time, ascending; most leave most untouched."""
+    own = interactions.items_of(user) if user >= 0 else history[:0]
+    return np.unique(np.concatenate([history, own, [target]]))
 
 
 def evaluate_published(scorer: Ranker, queries: Queries, candidates: Candidates) -> dict[str, FloatArray]:
@@ -134,7 +137,9 @@ def evaluate_published(scorer: Ranker, queries: Queries, candidates: Candidates)
     queries = queries.naming(candidates.items)
     above, tied = np.zeros((2, len(queries)), dtype=np.int64)
     n_others = candidates.items.shape[1] - 1
-    for rows in _chunks(len(queries)):
+    # rankers score the whole catalogue, of which candidates are part; its size is not known better here
+    n_items = int(candidates.items.max(initial=0)) + 1
+    for rows in _chunks(len(queries), n_items):
         scores = _scores(scorer, queries.pick(rows), candidates.items[rows], n_others + 1)
         place = candidates.place[rows, None]
         positive = np.take_along_axis(scores, place, axis=1)[:, 0]
@@ -160,7 +165,7 @@ def evaluate_full(scorer: Ranker, queries: Queries, n_items: int, names: Sequenc
     """
     _require_targets(queries)
     above, tied = np.zeros((2, len(queries)), dtype=np.int64)
-    for rows in _chunks(len(queries)):
+    for rows in _chunks(len(queries), n_items):
         part = queries.pick(rows)
         above[rows], tied[rows] = count_unseen(_scores(scorer, part, None, n_items), part)
     return measure(above, tied, n_items, names)
@@ -240,9 +245,10 @@ def ndcg_of_lists(depth: int) -> Callable[[FloatArray, IntArray], float]:
     return quality
 
 
-def _chunks(n: int) -> Iterator[IntArray]:
-    """The rows of n queries in parts that are scored at once."""
-    return (np.arange(start, min(start + QUERIES_PER_CHUNK, n)) for start in range(0, n, QUERIES_PER_CHUNK))
+def _chunks(n: int, n_items: int) -> Iterator[IntArray]:
+    """The rows of n queries in parts that are scored at once, each over a catalogue of n_items."""
+    step = rows_at_once(n_items, QUERIES_PER_CHUNK)
+    return (np.arange(start, min(start + step, n)) for start in range(0, n, step))
 
 
 def _scores(scorer: Ranker, queries: Queries, candidates: IntArray | None, width: int) -> FloatArray:

@@ -10,7 +10,13 @@ from pydantic import Field
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.interaction_matrix import count_matrix, of_candidates, one_blas_thread, over_all_items, sequences
+from mmsrarec.rankers.interaction_matrix import (
+    count_matrix,
+    of_candidates,
+    one_blas_thread,
+    over_all_items,
+    training_counts,
+)
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 
 
@@ -42,7 +48,7 @@ class Als(RankerBase):
     def _fit(self, interactions: Interactions, seed: int) -> None:
         with one_blas_thread():  # `implicit` warns of more
             self.model = self._untrained(seed)
-            self.model.fit(self._consumed(sequences(interactions)), show_progress=False)
+            self.model.fit(training_counts(interactions)[:, self.known], show_progress=False)
 
     def _untrained(self, seed: int | None = None) -> Any:
         try:

@@ -9,7 +9,13 @@ from pydantic import Field
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, one_blas_thread, over_all_items, sequences
+from mmsrarec.rankers.interaction_matrix import (
+    binary_matrix,
+    of_candidates,
+    one_blas_thread,
+    over_all_items,
+    training_matrix,
+)
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 
 MOST_ITEMS = 30_000
@@ -43,12 +49,13 @@ class Ease(RankerBase):
         """Raise MmsrarecError for more than `MOST_ITEMS` items."""
         if n_items > MOST_ITEMS:
             size = f"{4 * n_items**2 / 1e9:.1f} GB for {n_items:,} items (at most {MOST_ITEMS:,})"
-            raise MmsrarecError(f'EASE needs {size}: leave "ease" out of evaluate.rows')
+            instead = 'leave "ease" out of evaluate.rows; "item-knn" and "als" grow with the interactions only'
+            raise MmsrarecError(f"EASE needs {size}: {instead}")
 
     def _fit(self, interactions: Interactions, seed: int) -> None:
         self.check_size(self.n_items)
         # of unknown items the matrix would say nothing, at the same price
-        users, n_known = binary_matrix(sequences(interactions), self.n_items)[:, self.known], int(self.known.sum())
+        users, n_known = training_matrix(interactions)[:, self.known], int(self.known.sum())
         from scipy import linalg  # pyright: ignore[reportMissingTypeStubs]
 
         factor, invert = cast("Any", linalg).get_lapack_funcs(("potrf", "potri"), dtype=np.float32)

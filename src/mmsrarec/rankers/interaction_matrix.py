@@ -61,9 +61,20 @@ def binary_matrix(histories: Sequence[IntArray], n_items: int) -> Any:
     return matrix
 
 
-def sequences(train: Interactions) -> list[IntArray]:
-    """Every user's training items, oldest first."""
-    return [train.items_of(user) for user in range(train.n_users)]
+def training_counts(train: Interactions) -> Any:
+    """`count_matrix` of every user's training items, (n_users, n_items), without a history of each in memory."""
+    # copies, as scipy sorts them in place
+    parts = np.ones(len(train), np.float32), train.item.astype(np.int32), train.offsets.copy()
+    matrix = sparse_rows(parts, (train.n_users, train.n_items))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def training_matrix(train: Interactions) -> Any:
+    """`binary_matrix` of every user's training items, (n_users, n_items)."""
+    matrix = training_counts(train)
+    matrix.data[:] = 1
+    return matrix
 
 
 def of_candidates(scores: FloatArray, candidates: IntArray | None) -> FloatArray:

@@ -8,18 +8,25 @@ from pydantic import Field
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, sequences, stack_rows
+from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, stack_rows, training_matrix
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
 
-ITEMS_AT_ONCE = 512
-"""Items whose neighbours are found together: all pairs of items would take gigabytes."""
+MAX_PAIRS_HELD = 8_000_000
+"""Pairs of items whose cosines are held at once, before all but k are dropped: 64 MB."""
+MAX_ITEMS_UNCUT = 30_000
+"""In a larger catalogue an item keeps LARGE_K neighbours where no k is set: all pairs would take gigabytes."""
+LARGE_K = 200
 
 
 class ItemKnnSettings(RankerSettings):
     """Nearest items."""
 
-    k: int | None = Field(default=None, ge=1, description="neighbours kept of each item; not set: all")
+    k: int | None = Field(
+        default=None,
+        ge=1,
+        description=f"neighbours kept of each item; not set: all, or {LARGE_K} above {MAX_ITEMS_UNCUT:,} items",
+    )
     shrinkage: float = Field(
         default=0.0, ge=0, description="added to a cosine's denominator, so that few common users count less"
     )
@@ -29,7 +36,8 @@ class ItemKnn(RankerBase):
     """An item's score is the sum of its cosines with the items of the history, over who consumed them in training.
 
     `k` neighbours of each item are kept, the most alike, of equals those first in the catalogue. Without `k` there is a
-    number for each pair of items with a user in common: millions for 20,000 items.
+    number for each pair of items with a user in common, millions for 20,000 items, so that a catalogue of more than
+    `MAX_ITEMS_UNCUT` keeps `LARGE_K`. Items are worked on in blocks of `MAX_PAIRS_HELD` pairs, whatever their number.
 
     `implicit.nearest_neighbours` finds the same cosines and is about as fast, but cannot hold this formula: it cuts to
     k neighbours before anything can be shrunken, keeps any of equals, and needs a k.
@@ -40,29 +48,37 @@ class ItemKnn(RankerBase):
     search_space: ClassVar = {"k": (10, 20, 50, 100, 200, None), "shrinkage": (0.0, 1.0, 5.0, 10.0, 50.0, 100.0)}
 
     def _fit(self, interactions: Interactions, seed: int) -> None:
-        users = binary_matrix(sequences(interactions), self.n_items)
+        users = training_matrix(interactions)
         people = np.bincount(users.indices, minlength=self.n_items)
         users.data /= np.sqrt(people[users.indices]).astype(np.float32)  # columns of length one
         items = users.T.tocsr()
-        step = self.n_items if self.settings.k is None else ITEMS_AT_ONCE
-        blocks = [self._neighbours(items, users, people, begin, step) for begin in range(0, self.n_items, step)]
+        lengths = np.diff(users.indptr)
+        # an item has at most as many pairs as its people have interactions
+        n_pairs = np.bincount(users.indices, np.repeat(lengths, lengths), minlength=self.n_items).astype(np.int64)
+        ends = block_ends(np.minimum(n_pairs, self.n_items), MAX_PAIRS_HELD)
+        blocks = [self._neighbours(items, users, people, *span) for span in zip([0, *ends], ends, strict=False)]
         self.similarity = stack_rows(blocks)
 
-    def _neighbours(self, items: Any, users: Any, people: IntArray, begin: int, step: int) -> Any:
-        """Neighbours of the items from `begin` on.
+    @property
+    def k(self) -> int | None:
+        """Neighbours kept of each item of this catalogue; None: all."""
+        return LARGE_K if self.settings.k is None and self.n_items > MAX_ITEMS_UNCUT else self.settings.k
+
+    def _neighbours(self, items: Any, users: Any, people: IntArray, begin: int, end: int) -> Any:
+        """Neighbours of the items from `begin` to before `end`.
 
         Args:
             items: (n_items, n_users) CSR of rows of length one.
             users: The same, transposed.
             people: (n_items,) how many users consumed each.
             begin: The first item.
-            step: How many items, at most.
+            end: The item after the last.
 
         Returns:
-            (step, n_items) CSR of cosines, shrunken, of the k neighbours of each.
+            (end - begin, n_items) CSR of cosines, shrunken, of the k neighbours of each.
         """
-        k, shrinkage = self.settings.k, self.settings.shrinkage
-        block = (items[begin : begin + step] @ users).tocsr()
+        k, shrinkage = self.k, self.settings.shrinkage
+        block = (items[begin:end] @ users).tocsr()
         row: IntArray = begin + np.repeat(np.arange(int(block.shape[0])), np.diff(block.indptr))
         block.data[row == block.indices] = 0  # an item already had is no reason to take it again
         if shrinkage:
@@ -83,6 +99,23 @@ class ItemKnn(RankerBase):
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.similarity = csr_from(arrays, "similarity")
+
+
+def block_ends(costs: IntArray, most: int) -> list[int]:
+    """Cut rows into blocks.
+
+    Args:
+        costs: (n,) the cost of each row, 0 or more.
+        most: The largest cost of a block of several rows.
+
+    Returns:
+        The row after the last of each block, ascending; the last is n.
+    """
+    sums, ends = np.cumsum(costs, dtype=np.int64), [0]
+    while ends[-1] < len(costs):
+        before = int(sums[ends[-1] - 1]) if ends[-1] else 0
+        ends.append(max(int(np.searchsorted(sums, before + most, side="right")), ends[-1] + 1))
+    return ends[1:]
 
 
 def _keep_largest(values: FloatArray, k: int) -> None:

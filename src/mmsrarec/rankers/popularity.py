@@ -58,8 +58,12 @@ class PopularityAsOf(RankerBase):
                 np.add.at(counts, self.items[end:now], 1)
             np.subtract.at(counts, self.items[start:first], 1)
             start, end = first, now
-            others = counts - self._own(int(queries.user[row]), since, time)
-            scores[row] = others if candidates is None else others[candidates[row]]
+            own = self._own(int(queries.user[row]), since, time)
+            if candidates is None:
+                scores[row] = counts
+                np.subtract.at(scores[row], own, 1)
+            else:
+                scores[row] = counts[candidates[row]] - (own[:, None] == candidates[row]).sum(axis=0)
         return scores
 
     def _state(self) -> dict[str, NDArray[Any]]:
@@ -73,10 +77,10 @@ class PopularityAsOf(RankerBase):
         return min(time, int(self.times[0])) if len(self.times) else time
 
     def _own(self, user: int, since: int, time: int) -> IntArray:
-        """(n_items,): what the user's own training interactions before the query add to the counts."""
+        """Items of the user's own training interactions before the query, which the counts hold."""
         rows = self.train.rows(user) if 0 <= user < self.n_users else slice(0)
         times = self.train.time[rows]
-        return np.bincount(self.train.item[rows][(since <= times) & (times < time)], minlength=self.n_items)
+        return self.train.item[rows][(since <= times) & (times < time)]
 
 
 class RecentPopularitySettings(RankerSettings):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, sequences
+from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, training_matrix
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
 
@@ -34,7 +34,7 @@ class UserKnn(RankerBase):
     search_space: ClassVar = {"k": (5, 10, 20, 50, 100, 200, 500)}
 
     def _fit(self, interactions: Interactions, seed: int) -> None:
-        users = binary_matrix(sequences(interactions), self.n_items)
+        users = training_matrix(interactions)
         people = np.maximum(np.bincount(users.indices, minlength=self.n_items), 1)
         self._index(users, np.log(max(len(np.unique(interactions.user)), 1) / people))
 

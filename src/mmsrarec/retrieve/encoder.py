@@ -26,6 +26,8 @@ from mmsrarec.retrieve.settings import CONTENT_SASREC, ITEM_TOKENS, SPEEDER_STYL
 Float32Array = NDArray[np.float32]
 MAX_BATCH_TOKENS = 32_768
 """Tokens encoded at once, which bounds memory."""
+HISTORIES_AT_ONCE = 65_536
+"""Histories turned into tokens together."""
 KNOWN_ITEMS_KEY = "known_items"
 """The name of the mask of known items, beside the weights in their file."""
 WHITENING_KEYS = ("whitening.mean", "whitening.map")
@@ -87,8 +89,7 @@ class Encoder:
         vectors = np.zeros((len(histories), self.settings.embedding_size), dtype=np.float32)
         if not len(histories):
             return vectors
-        tokens = self.model.read(histories, self.settings.max_length)
-        tokens, place = np.unique(tokens, axis=0, return_inverse=True)
+        tokens, place = _distinct_rows(self._tokens(histories))
         last = (tokens < self.n_items).sum(axis=1)
         by_length = np.argsort(last, kind="stable")  # short histories share a batch, which needs little padding
         states = np.zeros((len(tokens), self.settings.embedding_size), dtype=np.float32)
@@ -98,11 +99,19 @@ class Encoder:
         while begin < len(by_length):
             rows = by_length[begin : begin + 4096]
             rows = rows[: max(1, MAX_BATCH_TOKENS // (int(last[rows[-1]]) + 1))]
-            batch = torch.as_tensor(tokens[rows, : int(last[rows[-1]]) + 1]).to(device)
+            batch = torch.as_tensor(tokens[rows, : int(last[rows[-1]]) + 1].astype(np.int64)).to(device)
             ends = torch.as_tensor(last[rows]).to(device)
             states[rows] = self.model(batch)[torch.arange(len(rows), device=device), ends].cpu().numpy()
             begin += len(rows)
-        return states[place.ravel()]
+        return states[place]
+
+    def _tokens(self, histories: Sequence[IntArray]) -> NDArray[np.int32]:
+        """(m, l) tokens of histories, read in blocks: those of a whole log are the most that its encoding holds."""
+        starts = range(0, max(len(histories), 1), HISTORIES_AT_ONCE)
+        blocks = (
+            self.model.read(histories[start : start + HISTORIES_AT_ONCE], self.settings.max_length) for start in starts
+        )
+        return np.concatenate([block.astype(np.int32) for block in blocks])
 
     @torch.no_grad()
     def scores(self, histories: Sequence[IntArray]) -> Float32Array:
@@ -185,6 +194,13 @@ class Encoder:
             raise NotFittedError(f"{folder} holds no encoder of this version: remove it and run stage 2 again") from e
         whitening = None if mean is None or scaled is None else Whitening(mean, scaled)
         return cls(model.to(device), settings, curve, None if known is None else known.numpy(), whitening)
+
+
+def _distinct_rows(tokens: NDArray[np.int32]) -> tuple[NDArray[np.int32], IntArray]:
+    """As `np.unique(tokens, axis=0, return_inverse=True)`: tokens are never negative, so their bytes sort likewise."""
+    as_bytes = tokens.astype(">i4").view(np.dtype((np.void, 4 * tokens.shape[1]))).ravel()
+    _, first, place = np.unique(as_bytes, return_index=True, return_inverse=True)
+    return tokens[first], place
 
 
 def new_model(n_items: int, s: RetrieveSettings, body: LanguageBody | None = None) -> SequenceModel:

@@ -1,12 +1,20 @@
 """The training interactions by item and time: what others did with an item before a query, by binary search."""
 
+from functools import cached_property
+from typing import cast
+
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import IntArray, Interactions
+from mmsrarec.retrieve.sequence_copies import code_type
+
+INDEX = "item_time_index"
+"""The name under which a log keeps its index."""
 
 
 class ItemTimeIndex:
-    """Training interactions sorted by item, then time.
+    """Training interactions sorted by item, then time. What nobody asks for is not built.
 
     Attributes:
         train: The n training interactions.
@@ -19,12 +27,63 @@ class ItemTimeIndex:
 
     def __init__(self, train: Interactions) -> None:
         self.train = train
-        self.times = train.time[train.by_time]
-        self.distinct_times, when = np.unique(train.time, return_inverse=True)
-        self.rows = np.lexsort((when, train.item))
-        self.keys = (train.item * (len(self.distinct_times) + 1) + when)[self.rows]
-        self.place = np.empty(len(train), dtype=np.int64)
-        self.place[train.by_time] = np.arange(len(train))
+        self.times = train.times
+
+    @classmethod
+    def of(cls, train: Interactions) -> "ItemTimeIndex":
+        """The index of a log, which is built once and kept as long as the log."""
+        kept = train.__dict__
+        if INDEX not in kept:
+            kept[INDEX] = cls(train)
+        return cast("ItemTimeIndex", kept[INDEX])
+
+    @cached_property
+    def distinct_times(self) -> IntArray:
+        """See the class."""
+        is_first = np.ones(len(self.times), dtype=bool)
+        is_first[1:] = self.times[1:] > self.times[:-1]
+        return self.times[is_first]
+
+    @cached_property
+    def rows(self) -> NDArray[np.signedinteger]:
+        """See the class."""
+        by_time = self.train.by_time
+        return by_time[np.argsort(self.train.item[by_time], kind="stable")].astype(code_type(len(self.train)))
+
+    @cached_property
+    def keys(self) -> IntArray:
+        """See the class."""
+        when = np.searchsorted(self.distinct_times, self.train.time[self.rows])
+        return self.train.item[self.rows] * (len(self.distinct_times) + 1) + when
+
+    @cached_property
+    def place(self) -> NDArray[np.signedinteger]:
+        """See the class."""
+        place = np.empty(len(self.train), dtype=code_type(len(self.train)))
+        place[self.train.by_time] = np.arange(len(self.train), dtype=place.dtype)
+        return place
+
+    @cached_property
+    def _by_count(self) -> tuple[IntArray, NDArray[np.signedinteger], IntArray]:
+        """How high counts were at each time.
+
+        Returns:
+            (n,) the count of the most popular item after each interaction, in time order; (n,) places in time order,
+            by how many interactions their item had from then on, then by time; and where those of each such number
+            begin, from number 0 on.
+        """
+        n, small = len(self.train), code_type(len(self.train))
+        item_starts = np.concatenate([[0], np.cumsum(self.train.counts)])
+        count = np.empty(n, dtype=small)  # of the item, its interaction included, by place in time order
+        count[self.place[self.rows]] = np.arange(n) - item_starts[self.train.item[self.rows]] + 1
+        by_count = np.argsort(count, kind="stable").astype(small)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(count, minlength=1))])
+        return np.maximum.accumulate(count), by_count, starts
+
+    @cached_property
+    def _most_popular(self) -> IntArray:
+        """(n_items,) item codes by their interactions in the whole log, the most popular first."""
+        return np.argsort(-self.train.counts, kind="stable")
 
     def until(self, time: int) -> int:
         """The number of interactions strictly before a time in seconds since 1970."""
@@ -54,9 +113,30 @@ class ItemTimeIndex:
 
     def by_others(self, items: IntArray, user: int, time: int) -> IntArray:
         """(c,) numbers of interactions with each item strictly before a time, by others than the user."""
-        begin, end = self.before(items, time)
         own_items = self.train.item[self.own(user, time)]
-        return end - begin - (own_items[None, :] == items[:, None]).sum(axis=1)
+        n_own = (own_items[None, :] == items[:, None]).sum(axis=1)
+        if self.until(time) == len(self.train):  # after the whole log, as when a run answers: counted already
+            is_counted = items < self.train.n_items
+            return np.where(is_counted, self.train.counts[np.where(is_counted, items, 0)], 0) - n_own
+        begin, end = self.before(items, time)
+        return end - begin - n_own
+
+    def highest_by_others(self, user: int, time: int) -> int:
+        """The number of interactions with the most popular item strictly before a time, by others than the user."""
+        items, n_own = np.unique(self.train.item[self.own(user, time)], return_counts=True)
+        own_highest = int((self.by_others(items, -1, time) - n_own).max(initial=0))
+        n = self.until(time)
+        if n == len(self.train):
+            leading = self._most_popular[: len(items) + 1]
+            return max(own_highest, int(self.train.counts[leading[~np.isin(leading, items)]].max(initial=0)))
+        # the most popular of all items is another one, or the user's own are nearly as popular: so this ends soon
+        highest, by_count, starts = self._by_count
+        for count in range(int(highest[n - 1]) if n else 0, own_highest, -1):
+            # of the items that reached this count, in time order, one more than the user's suffices
+            leading = by_count[starts[count] : min(int(starts[count + 1]), int(starts[count]) + len(items) + 1)]
+            if not np.isin(self.train.item[self.train.by_time[leading[leading < n]]], items).all():
+                return count
+        return own_highest
 
     def last_by_others(self, items: IntArray, user: int, time: int) -> IntArray:
         """(c,) times of others' last interaction with each item strictly before a time; -1 where there is none."""

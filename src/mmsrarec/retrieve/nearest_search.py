@@ -1,8 +1,8 @@
 """The search for the vectors nearest to a query: by numpy, the reference, by torch on a GPU, or by faiss (stage 2).
 
 Vectors stand in time order, so that what a query may see is a prefix, and the temporal leakage rule costs nothing. A
-search only proposes vectors. `neighbours` computes the cosines of the proposed ones again, so that all searches give
-the same result to the last bit.
+search only proposes vectors. `neighbours` computes the cosines of the proposed ones again, so that all exact searches
+give the same result to the last bit. `IvfSearch` is approximate: it may leave out some of the nearest.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,15 @@ from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MissingDependencyError
 
 Float32Array = NDArray[np.float32]
-SearchName = Literal["exact", "faiss"]
+SearchName = Literal["exact", "faiss", "ivf"]
+APPROXIMATE: tuple[SearchName, ...] = ("ivf",)
+"""Searches that may leave out some of the nearest; all others give the same result."""
+MIN_APPROXIMATE = 20_000
+"""Vectors that a query may see, below which even the approximate search looks at all of them."""
+VECTORS_PER_LIST, VECTORS_TO_LEARN = 512, 64
+"""Vectors of an inverted list, about, and how many for each list teach where the lists lie."""
+PROBED_SHARE, MIN_PROBED = 0.15, 16
+"""The share of the lists that a query looks into, and the least number of them."""
 
 
 class Proposal(NamedTuple):
@@ -30,6 +38,10 @@ class Proposal(NamedTuple):
     numbers: IntArray
     floor: float
     products: Float32Array
+
+
+EMPTY = Proposal(np.arange(0), -np.inf, np.zeros(0, dtype=np.float32))
+"""The proposal to a query that may see nothing."""
 
 
 class Search(Protocol):
@@ -65,6 +77,8 @@ def make_search(name: SearchName, vectors: Float32Array, device: str = "cpu") ->
     Raises:
         MmsrarecError: If the package of the search is not installed.
     """
+    if name == "ivf":
+        return IvfSearch(vectors)
     if name == "faiss":
         return FaissSearch(vectors)
     return NumpySearch(vectors) if device == "cpu" else TorchSearch(vectors, device)
@@ -127,27 +141,76 @@ class FaissSearch:
 
     def __init__(self, vectors: Float32Array) -> None:
         self.faiss = _faiss()
-        self.index = self.faiss.IndexFlatIP(vectors.shape[1])
-        self.index.add(np.ascontiguousarray(vectors))
+        self.index = self._built(np.ascontiguousarray(vectors))
+
+    def _built(self, vectors: Float32Array) -> Any:
+        """The index of faiss, which holds the vectors."""
+        index = self.faiss.IndexFlatIP(vectors.shape[1])
+        index.add(vectors)
+        return index
+
+    def _within(self, end: int) -> Any:
+        """What confines a search to the first `end` vectors."""
+        return self.faiss.SearchParameters(sel=self.faiss.IDSelectorRange(0, end))
 
     def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposal]:
         """See `Search.propose`."""
-        proposals: list[Proposal] = [Proposal(np.arange(0), -np.inf, np.zeros(0, dtype=np.float32))] * len(queries)
+        proposals = [EMPTY] * len(queries)
         for end in np.unique(until):
             rows = np.flatnonzero(until == end)
             if end:
-                prefix = self.faiss.SearchParameters(sel=self.faiss.IDSelectorRange(0, int(end)))
                 k = min(int(width[rows].max()), int(end))
-                pairs = zip(*self.index.search(queries[rows], k, params=prefix), strict=True)
+                pairs = zip(*self.index.search(queries[rows], k, params=self._within(int(end))), strict=True)
                 for row, (values, numbers) in zip(rows, pairs, strict=True):
                     proposals[row] = _within_prefix(values, numbers, int(end))
+        return proposals
+
+
+class IvfSearch(FaissSearch):
+    """Proposes large products, not always the largest: it looks into the inverted lists nearest to a query.
+
+    Only vectors of a query's prefix are proposed, so the temporal leakage rule holds as in an exact search. Where the
+    lists lie is learned from a sample over the whole log; that tells which vectors are looked at, and no more. A query
+    that may see few vectors looks at all of them, and `neighbours` asks the exact search where too few are proposed.
+
+    Attributes:
+        exact: The search of short prefixes.
+    """
+
+    def __init__(self, vectors: Float32Array) -> None:
+        self.exact = NumpySearch(vectors)
+        super().__init__(vectors)
+
+    def _built(self, vectors: Float32Array) -> Any:
+        """See `FaissSearch`."""
+        n_lists = max(1, len(vectors) // VECTORS_PER_LIST)
+        centres = self.faiss.IndexFlatIP(vectors.shape[1])
+        index = self.faiss.IndexIVFFlat(centres, vectors.shape[1], n_lists, self.faiss.METRIC_INNER_PRODUCT)
+        self.n_probed = max(MIN_PROBED, round(PROBED_SHARE * n_lists))
+        if len(vectors) >= MIN_APPROXIMATE:  # else it is never asked
+            index.train(vectors[:: max(1, len(vectors) // (VECTORS_TO_LEARN * n_lists))])
+            index.add(vectors)
+        return index
+
+    def _within(self, end: int) -> Any:
+        """See `FaissSearch`."""
+        return self.faiss.SearchParametersIVF(sel=self.faiss.IDSelectorRange(0, end), nprobe=self.n_probed)
+
+    def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposal]:
+        """See `Search.propose`; the floor is that of the lists that were looked into."""
+        proposals = [EMPTY] * len(queries)
+        short = until < MIN_APPROXIMATE
+        for rows, propose in ((np.flatnonzero(short), self.exact.propose), (np.flatnonzero(~short), super().propose)):
+            if len(rows):
+                for row, proposal in zip(rows, propose(queries[rows], until[rows], width[rows]), strict=True):
+                    proposals[row] = proposal
         return proposals
 
 
 def _within_prefix(values: Float32Array, numbers: IntArray, end: int) -> Proposal:
     """The proposal without entries that only fill a row up: numbers outside the prefix of `end` vectors."""
     valid = (numbers >= 0) & (numbers < end) & (values > -np.inf)
-    floor = -np.inf if valid.sum() == end else float(values[valid].min())
+    floor = -np.inf if valid.sum() == end else float(values[valid].min(initial=np.inf))
     return Proposal(numbers[valid], floor, values[valid])
 
 
@@ -157,6 +220,6 @@ def _faiss() -> Any:
         import faiss  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingDependencyError(
-            'retrieve.index = "faiss" needs the package faiss: pip install faiss-cpu'
+            'retrieve.index = "faiss" or "ivf" needs the package faiss: pip install faiss-cpu'
         ) from None
     return faiss

@@ -4,7 +4,6 @@ A training row stands for a user with the history before the row; the row's item
 can be a neighbour of a query only if it happened strictly earlier, to another user.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -15,10 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmsrarec.data.dataset import IntArray, Interactions
-from mmsrarec.data.splits import Queries, queries_at
+from mmsrarec.data.splits import HistoriesBefore, Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve.nearest_search import Float32Array, NumpySearch, Proposal, SearchName, make_search, rounding
 from mmsrarec.retrieve.nearest_users import cosines, first_of_each, may_be_nearest, may_reach, order_of
+from mmsrarec.retrieve.sequence_copies import SequenceCopies, code_type
+from mmsrarec.retrieve.unit_vectors import distinct, unit
 
 MIN_COPY_LENGTH = 5
 """Interactions of a sequence that shows two accounts to be copies; shorter ones are equal by chance."""
@@ -75,6 +76,8 @@ def query_times(queries: Queries) -> IntArray:
 class Neighbours:
     """An index of every training query. Building it encodes each training row's history once.
 
+    Row numbers and ranks have 32 bits where the log is small enough for that.
+
     Attributes:
         train: The n training interactions.
         encoder: What turns histories into embeddings.
@@ -84,15 +87,14 @@ class Neighbours:
         reference: The search that is asked again where `search` proposed too few.
         rank: (n,) the order of equally near rows: the latest first, then by item and user, so that results do not
             depend on the order of users in the file.
-        rows: (n,) row numbers by vector, then rank.
-        starts: (p + 1,) the rows of vector v are rows[starts[v] : starts[v + 1]].
+        rows: (s,) numbers of the rows that share their vector with others, by vector, then rank.
+        starts: (p + 1,) the rows of vector v are rows[starts[v] : starts[v + 1]] where it has several.
         times: Distinct times of the training interactions, ascending.
-        keys: (n,) vector and time, from late to early, of `rows` as one ascending number: one search answers for many
+        keys: (s,) vector and time, from late to early, of `rows` as one ascending number: one search answers for many
             vectors.
         first: (p,) the time at which each vector first happened.
         repeats: The most rows that one user has of one vector.
         only: (p,) the row of each vector that has one row, else -1.
-        only_user: (p,) the user of that row, else -1.
         reach: Vectors to propose for each neighbour wanted, so that the nearest users are among them. It is learned
             from the queries asked so far; results do not depend on it.
         copies: The users of each sequence of at least MIN_COPY_LENGTH items, whole or without its last item.
@@ -120,30 +122,33 @@ class Neighbours:
             MmsrarecError: If `index` names a package that is not installed.
         """
         self.train, self.encoder = train, encoder
-        self.vectors, self.place = encoded or distinct(
-            _unit(encoder.encode(queries_at(train, np.arange(len(train))).history)), train.by_time
+        self.vectors, place = encoded or distinct(
+            unit(encoder.encode(HistoriesBefore(train, np.arange(len(train))))), train.by_time
         )
+        number = code_type(len(train))
+        self.place = place.astype(number)
         self.reference = NumpySearch(self.vectors)
         self.search = make_search(index, self.vectors, device)
-        self.rank = np.empty(len(train), dtype=np.int64)
-        self.rank[np.lexsort((train.user, train.item, -train.time))] = np.arange(len(train))
-        self.rows = np.lexsort((self.rank, self.place))
-        self.starts = np.searchsorted(self.place[self.rows], np.arange(len(self.vectors) + 1))
+        self.rank = np.empty(len(train), dtype=number)
+        self.rank[np.lexsort((train.user, train.item, -train.time))] = np.arange(len(train), dtype=number)
         self.times, when = np.unique(train.time, return_inverse=True)
-        self.keys = self.place[self.rows] * (len(self.times) + 1) + len(self.times) - 1 - when[self.rows]
         first = np.full(len(self.vectors), len(self.times))
         np.minimum.at(first, self.place, when)
         self.first = self.times[first] if len(self.times) else first
-        self.repeats = int(np.unique(self.place * train.n_users + train.user, return_counts=True)[1].max(initial=1))
-        self.only = np.where(np.diff(self.starts) == 1, self.rows[self.starts[:-1]], -1) if len(train) else self.rows
-        self.only_user = np.where(self.only >= 0, train.user[self.only], -1) if len(train) else self.only
+        n_rows = np.bincount(self.place, minlength=len(self.vectors))
+        self.only = np.full(len(self.vectors), -1, dtype=number)
+        single = np.flatnonzero(n_rows[self.place] == 1)
+        self.only[self.place[single]] = single
+        shared = np.flatnonzero(n_rows[self.place] > 1)
+        self.rows = shared[np.lexsort((self.rank[shared], self.place[shared]))].astype(number)
+        vectors = self.place[self.rows].astype(np.int64)
+        self.starts = np.concatenate([[0], np.cumsum(np.where(n_rows > 1, n_rows, 0))]).astype(number)
+        self.keys = vectors * (len(self.times) + 1) + len(self.times) - 1 - when[self.rows]
+        self.repeats = int(
+            np.unique(vectors * train.n_users + train.user[self.rows], return_counts=True)[1].max(initial=1)
+        )
         self.reach = 4.0
-        self.copies: dict[bytes, list[int]] = defaultdict(list)
-        for user in np.unique(train.user):
-            items = train.items_of(user)
-            if len(items) >= MIN_COPY_LENGTH:
-                for sequence in (items, items[:-1]):
-                    self.copies[sequence.tobytes()].append(int(user))
+        self.copies = SequenceCopies(train, MIN_COPY_LENGTH)
 
     def save(self, folder: Path) -> None:
         """Write the vectors into a folder, so that `load` need not encode the log again."""
@@ -169,7 +174,7 @@ class Neighbours:
             with opened as saved:
                 metadata: dict[str, str] = saved.metadata() or {}
                 if metadata.get("log") == train.digest:
-                    encoded = saved.get_tensor("vectors"), saved.get_tensor("place").astype(np.int64)
+                    encoded = saved.get_tensor("vectors"), saved.get_tensor("place")
                     return cls(train, encoder, index, device, encoded)
         return cls(train, encoder, index, device)
 
@@ -193,7 +198,7 @@ class Neighbours:
 
     def query_vectors(self, queries: Queries) -> Float32Array:
         """The (m, d) unit vectors of queries."""
-        return _unit(self.encoder.encode(queries.history))
+        return unit(self.encoder.encode(queries.history))
 
     def find(self, queries: Queries, k: int, query_vectors: Float32Array | None = None) -> NeighbourLists:
         """Find the k nearest users of each query, each by its own nearest earlier row; among equals, the latest.
@@ -254,11 +259,11 @@ class Neighbours:
             User codes.
         """
         user, history = int(queries.user[i]), np.asarray(queries.history[i], dtype=np.int64)
-        users = set(self.copies.get(history.tobytes(), ()))
+        users = set(self.copies.of(history).tolist())
         if 0 <= user < self.train.n_users:
             own_items = self.train.items_of(user)
-            copies = self.copies.get(own_items.tobytes(), ())
-            users |= {user} | {copy for copy in copies if len(self.train.items_of(copy)) == len(own_items)}
+            copies = self.copies.of(own_items).tolist()
+            users |= {user} | {copy for copy in copies if self._n_rows(copy) == len(own_items)}
         return users
 
     def _n_rows(self, user: int) -> int:
@@ -277,7 +282,8 @@ class Neighbours:
         """Fill in query i from the proposed vectors; False where a vector that is left out may be nearer."""
         k = lists.row.shape[1]
         error, same_users = rounding(len(query_vector)), np.fromiter(same, dtype=np.int64)
-        single_users = self.only_user[proposal.numbers]
+        only = self.only[proposal.numbers]
+        single_users = np.where(only >= 0, self.train.user[only], -1)
         reaching, bound = may_reach(proposal.products, single_users, same_users, k, error)
         numbers, products = proposal.numbers[reaching], proposal.products[reaching]
         rows, source = self._rows_before(numbers, time, k + len(same))
@@ -304,38 +310,10 @@ class Neighbours:
             return only, np.arange(len(numbers))
         single, vectors = np.flatnonzero(only >= 0), numbers[many]
         first = np.searchsorted(
-            self.keys, vectors * (len(self.times) + 1) + len(self.times) - np.searchsorted(self.times, time)
+            self.keys,
+            vectors.astype(np.int64) * (len(self.times) + 1) + len(self.times) - np.searchsorted(self.times, time),
         )
         # so many rows hold all users that count, however often one user has this very vector
         n_rows = np.minimum(self.starts[vectors + 1] - first, n_users * self.repeats)
         rows = self.rows[np.repeat(first - np.cumsum(n_rows) + n_rows, n_rows) + np.arange(n_rows.sum())]
         return np.concatenate([only[single], rows]), np.concatenate([single, np.repeat(many, n_rows)])
-
-
-def distinct(vectors: Float32Array, order: IntArray) -> tuple[Float32Array, IntArray]:
-    """Keep each of equal vectors once, in the order of its first row.
-
-    Args:
-        vectors: (n, d) vectors.
-        order: (n,) row numbers in time order.
-
-    Returns:
-        The (p, d) distinct vectors, and the (n,) number of each row's vector.
-    """
-    if not len(vectors):
-        return vectors, np.zeros(0, dtype=np.int64)
-    ordered = np.ascontiguousarray(vectors[order] + np.float32(0))  # -0 and 0 are one number, but not one byte
-    as_bytes = ordered.view(np.dtype((np.void, ordered.shape[1] * 4))).ravel()
-    _, first, inverse = np.unique(as_bytes, return_index=True, return_inverse=True)
-    by_first = np.argsort(first)
-    number = np.empty(len(first), dtype=np.int64)
-    number[by_first] = np.arange(len(first))
-    place = np.empty(len(vectors), dtype=np.int64)
-    place[order] = number[inverse]
-    return ordered[first[by_first]], place
-
-
-def _unit(vectors: Float32Array) -> Float32Array:
-    """Rows of length one, so that a product is a cosine; a zero row stays zero."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)

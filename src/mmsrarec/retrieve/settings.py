@@ -96,9 +96,10 @@ class EncoderSettings(BaseModel):
 class RetrieveSettings(EncoderSettings):
     """The settings of stage 2: the encoder, the search for similar users, and how many of their next items count."""
 
-    index: Literal["exact", "faiss"] = Field(
+    index: Literal["exact", "faiss", "ivf"] = Field(
         default="exact",
-        description="the search for neighbours; both give the same result. faiss: pip install faiss-cpu",
+        description="the search for neighbours; exact and faiss give the same result, ivf is approximate, for logs of "
+        "millions. faiss, ivf: pip install faiss-cpu",
     )
     k: int = Field(default=3, ge=1, le=100, description="neighbours: similar users of a query")
     next_items: int = Field(default=3, ge=1, le=50, description="items of a neighbour that count as consumed next")

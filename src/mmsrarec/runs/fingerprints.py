@@ -12,6 +12,7 @@ from mmsrarec.models.vision.class_words import class_words_hash
 from mmsrarec.rankers.registry.settings import encoder_settings, space_of
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.settings import RecommendSettings
+from mmsrarec.retrieve.nearest_search import APPROXIMATE
 from mmsrarec.retrieve.settings import (
     CONTENT_ENCODERS,
     ITEM_TOKENS,
@@ -244,5 +245,6 @@ def unused(settings: SummarizeSettings) -> set[str]:
 
 
 def search_settings(settings: RetrieveSettings) -> dict[str, Any]:
-    """What is asked of an encoder that is trained; whoever searches finds the same."""
-    return settings.model_dump(exclude={"index", *EncoderSettings.model_fields})
+    """What is asked of an encoder that is trained; which exact search answers makes no difference."""
+    exact: set[str] = set() if settings.index in APPROXIMATE else {"index"}
+    return settings.model_dump(exclude={*exact, *EncoderSettings.model_fields})

@@ -12,7 +12,8 @@ from mmsrarec.core.progress import Progress
 from mmsrarec.evaluate.protocols import ndcg_of_lists, published_candidates
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
-from mmsrarec.rankers.ensemble.interleaved import KeywordOverlap, with_cold_items
+from mmsrarec.rankers.ensemble.interleaved import with_cold_items
+from mmsrarec.rankers.ensemble.keyword_overlap import KeywordOverlap
 from mmsrarec.rankers.ensemble.two_stage import Reranked, parts_of
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.registry.registry import candidate_generators

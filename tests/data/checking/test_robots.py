@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmsrarec.data.checking import robots
 from mmsrarec.data.checking.robots import Suspect, suspects
 from mmsrarec.data.dataset import Dataset, IntArray, Item, make_interactions
 
@@ -80,3 +81,40 @@ def test_without_users_there_are_no_suspects() -> None:
 def test_of_real_people_one_is_told(movielens: Path) -> None:
     dataset = Dataset.load(movielens)
     assert suspects(dataset) == [Suspect("414", 2132, ("consumed 58% of the catalogue",))]
+
+
+def random_user(rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    """Somebody near one of the borders of what is suspicious, or far from all."""
+    n = int(rng.choice([1, 40, 50, 59, 60, 61, 90, 150]))
+    items = rng.integers(0, int(rng.choice([1, 2, 9, 300])), n)
+    items[: int(rng.choice([0, 0.89, 0.9, 0.95]) * n)] = 7
+    step = int(rng.choice([0, 1, 2, 1_000, 3_600]))
+    times = START + np.arange(n) * step + rng.integers(0, int(rng.choice([1, 2, 1 + step // 3, 10**6])), n)
+    return items, np.sort(times)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("times", ["seconds", "steps"])
+def test_whoever_is_passed_over_is_not_suspicious(seed: int, times: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plain way: every user is looked at, one after another."""
+    rng = np.random.default_rng(seed)
+    histories = [random_user(rng) for _ in range(120)]
+    user = np.repeat(np.arange(120), [len(history[0]) for history in histories])
+    item, time = (np.concatenate([history[part] for history in histories]) for part in (0, 1))
+    log = make_interactions(user, item, time, 120, 300)
+    dataset = Dataset("d", tuple(Item(str(code)) for code in range(300)), tuple(map(str, range(120))), log, times=times)
+    found = suspects(dataset)
+    monkeypatch.setattr(
+        robots,
+        "_worth_a_look",
+        lambda interactions, *_: np.flatnonzero(np.diff(interactions.offsets) >= robots.MIN_INTERACTIONS),
+    )
+    assert found == suspects(dataset)
+    assert 0 < len(found) < 120
+
+
+def test_users_far_from_all_borders_are_passed_over() -> None:
+    log = dataset_with(*person(3)).interactions
+    assert len(robots._worth_a_look(log, 10**9, True)) < 0.1 * log.n_users
+    nobody = make_interactions(*np.zeros((3, 0), dtype=np.int64), 0, 5)
+    assert robots._worth_a_look(nobody, 1.0, True).tolist() == []

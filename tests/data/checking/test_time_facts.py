@@ -94,3 +94,14 @@ def test_a_long_silence_is_a_hole() -> None:
     assert len(facts.holes) == 1
     start, end = map(np.datetime64, facts.holes[0])
     assert 98 <= (end - start).astype(int) <= 102
+
+
+def test_a_second_counts_each_of_its_users_once() -> None:
+    times, users = busy()
+    times = np.concatenate([times, np.full(90, START + 77)])
+    users = np.concatenate([users, np.repeat(np.arange(45), 2)])
+    facts = time_facts(log(times, users))
+    assert facts is not None
+    assert facts.same_second is not None
+    others = {int(user) for user, time in zip(users, times, strict=True) if time == START + 77}
+    assert facts.same_second == ("2016-07-18T00:01:17Z", len(others))

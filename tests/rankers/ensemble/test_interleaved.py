@@ -9,12 +9,12 @@ from mmsrarec.rankers.base import Ranker, known_items, ordered, places
 from mmsrarec.rankers.ensemble.interleaved import (
     HiddenItems,
     Interleaved,
-    KeywordOverlap,
     PaddedCatalogue,
     Restricted,
     interleave_cold_items,
     with_cold_items,
 )
+from mmsrarec.rankers.ensemble.keyword_overlap import KeywordOverlap
 
 HISTORY = (np.array([0, 1]),)
 QUERIES = Queries(np.array([0]), np.array([9]), np.array([-1]), HISTORY)
@@ -66,13 +66,6 @@ def test_everything_is_placed_and_nothing_falls_far(keep: list[bool], every: int
     assert sorted(order(Interleaved(Falling(n), Restricted(Falling(n), kept), every))) == list(range(n))
     own = np.arange(n)
     assert (-scores[0] <= own + own // (every - 1)).all()
-
-
-def test_likeness_counts_what_the_history_says() -> None:
-    words = [("oak", "red"), ("oak",), ("oak", "blue"), ("clay",), ()]
-    likeness = KeywordOverlap(words)
-    assert likeness.score(QUERIES, None).tolist() == [[1.5, 2, 1, 0, 0]]
-    assert likeness.score(QUERIES, np.array([[2, 3]])).tolist() == [[1, 0]]
 
 
 def test_ranks_of_equals_go_by_code() -> None:

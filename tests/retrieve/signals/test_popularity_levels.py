@@ -90,3 +90,30 @@ def test_after_the_whole_log_nothing_is_counted_anew(seed):
         np.testing.assert_array_equal(taken[0], expected)
         assert most[0] == max(expected)
     assert interactions.counts.sum() == 80  # what is kept of the log was not changed
+
+
+@given(st.integers(0, 10_000), st.integers(0, 22))
+@settings(max_examples=40, deadline=None)
+def test_counts_are_those_of_a_pass_through_the_log(seed, last):
+    """The plain way: all interactions before each query, without the user's own, counted by item."""
+    interactions = random_interactions(seed)
+    users, times = np.random.default_rng(seed).integers([-1, 0], [8, last + 1], size=(12, 2)).T
+    queries = Queries(users, times, np.full(12, -1), (np.array([], int),) * 12)
+    taken, most = counts(interactions, queries, np.tile(EVERYTHING, (12, 1)))
+    for i, (user, time) in enumerate(zip(users, times, strict=True)):
+        by_others = interactions.item[(interactions.user != user) & (interactions.time < time)]
+        np.testing.assert_array_equal(taken[i], np.bincount(by_others, minlength=5))
+        assert most[i] == np.bincount(by_others, minlength=5).max()
+
+
+def test_the_work_at_a_query_does_not_grow_with_the_log(monkeypatch):
+    """A user who alone made the leader what it is: levels are walked down no further than the user's own part."""
+    n = 2000
+    item = np.concatenate([np.zeros(n, int), np.full(60, 1), [2]])
+    user = np.concatenate([np.arange(n) % 90 + 1, np.arange(60) % 90 + 1, [91]])
+    interactions = make_interactions(user, item, np.arange(len(item)), 92, 3)
+    calls = []
+    monkeypatch.setattr(np, "isin", lambda *args, isin=np.isin: calls.append(1) or isin(*args))
+    _, most = counts(interactions, at(5, len(item) - 1), np.array([[0, 1]]))
+    assert most[0] == n - (np.arange(n) % 90 == 4).sum()
+    assert 0 < len(calls) <= (np.arange(n) % 90 == 4).sum()

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import Dataset, IntArray
+from mmsrarec.data.dataset import Dataset, IntArray, Interactions
 from mmsrarec.data.times import DAY_SECONDS
 
 MIN_INTERACTIONS = 50
@@ -56,7 +57,7 @@ def suspects(dataset: Dataset) -> list[Suspect]:
         return []
     outlier = OUTLIER_RATIO * float(np.quantile(lengths, 0.99))
     suspicious: list[Suspect] = []
-    for user in np.flatnonzero(lengths >= MIN_INTERACTIONS):
+    for user in _worth_a_look(interactions, outlier, dataset.has_clock):
         rows = interactions.rows(int(user))
         items, times = interactions.item[rows], interactions.time[rows]
         reasons = list(_by_items(items, len(dataset.items)))
@@ -67,6 +68,61 @@ def suspects(dataset: Dataset) -> list[Suspect]:
         if reasons:
             suspicious.append(Suspect(dataset.user_ids[int(user)], len(items), tuple(reasons)))
     return sorted(suspicious, key=lambda suspect: (-suspect.interactions, suspect.user_id))
+
+
+def _worth_a_look(interactions: Interactions, outlier: float, has_clock: bool) -> IntArray:
+    """The users of whom something may be suspicious, found for all at once: nearly all others are passed over.
+
+    Args:
+        interactions: The log.
+        outlier: More interactions than this are suspicious.
+        has_clock: Whether times are seconds.
+
+    Returns:
+        User codes, ascending.
+    """
+    lengths, n_items = np.diff(interactions.offsets), max(interactions.n_items, 1)
+    long_enough = lengths >= MIN_INTERACTIONS
+    rows = np.flatnonzero(long_enough[interactions.user])
+    user, time = interactions.user[rows], interactions.time[rows]
+    pairs, counts = np.unique(user * n_items + interactions.item[rows], return_counts=True)
+    several = np.bincount(pairs // n_items, minlength=len(lengths)) > CATALOGUE_SHARE * n_items
+    several &= n_items >= MIN_CATALOGUE
+    most = np.zeros(len(lengths), dtype=np.int64)
+    np.maximum.at(most, pairs // n_items, counts)
+    suspicious = (lengths > outlier) | several | (most >= MIN_ONE_ITEM_SHARE * lengths)
+    if has_clock:
+        for users in _of_odd_times(user, time):
+            suspicious[users] = True
+    return np.flatnonzero(suspicious & long_enough)
+
+
+def _of_odd_times(user: IntArray, time: IntArray) -> Iterator[IntArray]:
+    """The users of (n,) rows, sorted by user, then time, of whom `_by_times` may say something."""
+    if not len(user):
+        return
+    new_hour = _changes(user, time // 3_600)
+    day_user, day = user[new_hour], time[new_hour] // DAY_SECONDS
+    starts = np.flatnonzero(_changes(day_user, day))
+    yield day_user[starts[np.diff(starts, append=len(day)) >= MIN_DAY_HOURS]]
+    new_second = _changes(user, time)
+    user, seconds = user[new_second], time[new_second]
+    ahead = min(MAX_PER_MINUTE - 1, len(user))
+    behind = len(user) - ahead
+    yield user[ahead:][(user[ahead:] == user[:behind]) & (seconds[ahead:] - seconds[:behind] < 60)]
+    gaps, own = np.diff(seconds).astype(np.float64), user[1:] == user[:-1]
+    gap_user, n_users = user[1:][own], int(user[-1]) + 1
+    n = np.maximum(np.bincount(gap_user, minlength=n_users), 1)
+    means = np.bincount(gap_user, gaps[own], n_users) / n
+    deviations = np.sqrt(np.bincount(gap_user, (gaps[own] - means[gap_user]) ** 2, n_users) / n)
+    yield np.flatnonzero(deviations <= 1.01 * MAX_REGULARITY * means)  # sums are rounded in another order here
+
+
+def _changes(user: IntArray, value: IntArray) -> NDArray[np.bool_]:
+    """(n,) mask of the rows that differ from the row before in user or value."""
+    changes = np.ones(len(user), dtype=bool)
+    changes[1:] = (user[1:] != user[:-1]) | (value[1:] != value[:-1])
+    return changes
 
 
 def _by_items(items: IntArray, n_items: int) -> Iterator[str]:

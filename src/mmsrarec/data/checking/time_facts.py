@@ -116,8 +116,10 @@ def _bursts(interactions: Interactions) -> dict[str, int]:
 
 def _same_second(interactions: Interactions) -> tuple[str, int] | None:
     """The second that most users share, where the log has seconds and others are shared by far fewer."""
-    pairs = np.unique(np.stack([interactions.time, interactions.user]), axis=1)
-    seconds, users = np.unique(pairs[0], return_counts=True)
+    time, user = interactions.time, interactions.user
+    once = np.ones(len(time), dtype=bool)  # rows are sorted by user, then time: equal pairs stand together
+    once[1:] = (time[1:] != time[:-1]) | (user[1:] != user[:-1])
+    seconds, users = np.unique(time[once], return_counts=True)
     place = int(users.argmax())
     usual = float(np.quantile(users, 0.99))
     if users[place] < max(MIN_SAME_SECOND_USERS, 5 * usual):

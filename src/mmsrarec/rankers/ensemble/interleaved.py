@@ -1,7 +1,5 @@
 """Generators that take turns, so that items that nobody consumed yet are proposed as well [extension]."""
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -177,24 +175,3 @@ class Restricted(RanksEverything):
         """See `Ranker.score`."""
         scores = self.generator.score(queries, candidates)
         return np.where(self.keep if candidates is None else self.keep[candidates], scores, -np.inf)
-
-
-@dataclass
-class KeywordOverlap(RanksEverything):
-    """Scores an item by its keywords: the mean over them of how many items of the history have each.
-
-    Attributes:
-        keywords: The keywords of each item.
-        name: The row's name.
-    """
-
-    keywords: Sequence[Sequence[str]]
-    name: str = "likeness"
-
-    def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
-        """See `Ranker.score`."""
-        scores = np.zeros((len(queries), len(self.keywords)))
-        for row, history in zip(scores, queries.history, strict=True):
-            counts = Counter(word for code in history.tolist() for word in self.keywords[code])
-            row[:] = [sum(counts[word] for word in words) / max(len(words), 1) for words in self.keywords]
-        return scores if candidates is None else np.take_along_axis(scores, candidates, axis=1)

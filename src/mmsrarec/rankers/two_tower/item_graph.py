@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
-from mmsrarec.rankers.interaction_matrix import binary_matrix, sequences, sparse_rows
+from mmsrarec.rankers.interaction_matrix import sparse_rows, training_matrix
 
 BLOCK = 1024
 """Items whose similarities to all others are held at a time, so that memory grows with n and not with its square."""
@@ -69,7 +69,7 @@ def consumed_together(log: Interactions, k: int) -> Any:
         (n, n) CSR of Jaccard indices. Items that the very same users consumed have 1 and are kept; the published
         program drops them with the diagonal.
     """
-    users = binary_matrix(sequences(log), log.n_items)
+    users = training_matrix(log)
     together = (users.T @ users).tocsr()
     counts = together.diagonal()
     together.setdiag(0)

@@ -149,7 +149,7 @@ class Retrieval:
     @cached_property
     def past(self) -> ItemTimeIndex:
         """The times at which each item of the training log was consumed."""
-        return ItemTimeIndex(self.train)
+        return ItemTimeIndex.of(self.train)
 
     def gather(self, queries: Queries, candidates: IntArray, settings: RecommendSettings) -> list[PromptContext]:
         """Gather the prompt context of queries.
@@ -166,7 +166,6 @@ class Retrieval:
             MmsrarecError: A query has no time.
         """
         s = self.settings
-        # for all queries at once, as it passes through the log once
         popularity = popularity_levels.levels(self.train, queries, candidates)
         k, n_next = max(s.k, s.n_vote_neighbours_of(self.train.n_users)), max(s.next_items, s.n_vote_items)
         contexts: dict[int, PromptContext] = {}

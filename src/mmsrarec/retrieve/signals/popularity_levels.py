@@ -7,6 +7,7 @@ import numpy as np
 
 from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Queries
+from mmsrarec.retrieve.item_time_index import ItemTimeIndex
 from mmsrarec.retrieve.neighbours import query_times
 
 WORDS: tuple[str, ...] = (
@@ -38,25 +39,13 @@ def counts(train: Interactions, queries: Queries, candidates: IntArray) -> tuple
     Raises:
         MmsrarecError: If a query has no time.
     """
-    time = query_times(queries)
-    ordered = train.by_time
-    ends = np.searchsorted(train.times, time, side="left")
-    item_counts, n_counted = np.zeros(train.n_items, dtype=np.int64), 0
-    if len(ends) and ends.min() == len(train):  # after the whole log, as when a run answers: nothing to count
-        item_counts, n_counted = train.counts, len(train)
+    index = ItemTimeIndex.of(train)
     candidate_counts = np.zeros(candidates.shape, dtype=np.int64)
     highest_counts = np.zeros(len(queries), dtype=np.int64)
-    for i in np.argsort(ends, kind="stable"):
-        if ends[i] > n_counted:
-            item_counts += np.bincount(train.item[ordered[n_counted : ends[i]]], minlength=train.n_items)
-            n_counted = int(ends[i])
-        counts_by_others = item_counts
-        if 0 <= queries.user[i] < train.n_users:
-            rows = train.rows(int(queries.user[i]))
-            own_items = train.item[rows][train.time[rows] < time[i]]
-            counts_by_others = item_counts - np.bincount(own_items, minlength=train.n_items)
-        candidate_counts[i] = counts_by_others[candidates[i]]
-        highest_counts[i] = counts_by_others.max(initial=0)
+    for i, time in enumerate(query_times(queries).tolist()):
+        user = int(queries.user[i])
+        candidate_counts[i] = index.by_others(candidates[i], user, time)
+        highest_counts[i] = index.highest_by_others(user, time)
     return candidate_counts, highest_counts
 
 

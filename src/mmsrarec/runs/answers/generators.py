@@ -7,11 +7,11 @@ import numpy as np
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.interleaved import (
     Interleaved,
-    KeywordOverlap,
     PaddedCatalogue,
     Restricted,
     with_cold_items,
 )
+from mmsrarec.rankers.ensemble.keyword_overlap import KeywordOverlap
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.prompt.preferences import UserPreferences, carries
