@@ -77,7 +77,7 @@ def workers(source: ModelSource) -> Iterator[RayWorkers[Mllm]]:
 def test_a_worker_with_another_model_is_refused() -> None:
     mllm = tiny_mllm()
     work = BatchWork("other@weights", TOKENS, STOP, None)
-    with pytest.raises(EngineError, match="loaded the model .* instead of other@weights: make the same weights"):
+    with pytest.raises(EngineError, match=r"loaded the model .* instead of other@weights: make the same weights"):
         work(mllm, [Question("a", mllm.encode("mug"))])
     answers = replace(work, fingerprint=mllm.fingerprint)(mllm, [Question("a", mllm.encode("mug"))])
     assert answers == [Answer("a", mllm.generate([mllm.encode("mug")], [None], TOKENS, STOP)[0])]

@@ -121,7 +121,7 @@ def test_a_worker_that_cannot_start_is_one_line(workers: RayWorkers[int]) -> Non
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return __import__, ("no_such_module",)
 
-    other = RayWorkers(make, 2)
+    other = RayWorkers(make, 1)
     other._make = Unreadable()  # pyright: ignore[reportAttributeAccessIssue]
     other._workers = [other._new()]
     with pytest.raises(EngineError, match=r"a worker of Ray cannot start: .*no_such_module") as error:

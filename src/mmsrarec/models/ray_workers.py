@@ -158,15 +158,15 @@ class RayWorkers(Generic[H]):
             raise EngineError(
                 f"a worker of Ray cannot start: {_short(last_line)}: install the same packages on all machines"
             )
+        self.deaths += 1
+        self._ray.kill(self._workers[worker])
+        self._workers[worker] = self._new()
         if deaths >= MOST_DEATHS:
             raise EngineError(
                 f"{deaths} workers of Ray died over the same work ({_short(error)}): what is finished is kept, so "
                 "start again with more memory, or with fewer workers"
             )
-        self.deaths += 1
         remark("a worker of Ray died: its unfinished work goes to another one")
-        self._ray.kill(self._workers[worker])
-        self._workers[worker] = self._new()
 
     def _start_ray(self) -> None:
         """Start Ray on this machine, or connect to the cluster that the environment names."""

@@ -5,8 +5,8 @@ machines, the run, its data and the file must lie in a folder that all of them s
 """
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +91,7 @@ def answer_shares_on_ray(
     Raises:
         MmsrarecError: Ray is not installed or does not start, or a share fails; finished parts stay.
     """
-    absolute = RunSource(source.run.resolve(), source.data and source.data.resolve(), source.device)
+    absolute = replace(source, run=source.run.resolve(), data=source.data and source.data.resolve())
     work = ShareWork(users, Path(os.path.abspath(out)), workers, how)
     gpus = int((source.device or "").startswith("cuda"))
     with RayWorkers(absolute.load, workers, gpus) as ray_workers:
