@@ -116,21 +116,26 @@ def test_a_job_that_kills_its_workers_ends_the_work(workers: RayWorkers[int]) ->
 
 
 @pytest.mark.slow
-def test_a_worker_that_cannot_start_is_one_line(workers: RayWorkers[int]) -> None:
-    class Unreadable:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
-            return __import__, ("no_such_module",)
-
-    other = RayWorkers(make, 1)
-    other._make = Unreadable()  # pyright: ignore[reportAttributeAccessIssue]
-    other._workers = [other._new()]
-    with pytest.raises(EngineError, match=r"a worker of Ray cannot start: .*no_such_module") as error:
-        list(other.run([1], lambda held, job: job))
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.slow
 def test_more_workers_than_processors_are_refused(workers: RayWorkers[int]) -> None:
     with pytest.raises(EngineError, match="Ray has 2 CPUs for 3 workers: ask for fewer"), RayWorkers(make, 3):
         pass
     assert len(workers.processes()) == 2  # what runs goes on
+
+
+class Unreadable:
+    """What no process but this one can make sense of."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return __import__, ("no_such_module",)
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_start_is_one_line(workers: RayWorkers[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    def kills(held: int, job: int) -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return job
+
+    monkeypatch.setattr(workers, "_make", Unreadable())
+    with pytest.raises(EngineError, match=r"a worker of Ray cannot start: .*no_such_module") as error:
+        list(workers.run([1, 2], kills))
+    assert "\n" not in str(error.value)

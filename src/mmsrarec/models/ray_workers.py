@@ -171,9 +171,9 @@ class RayWorkers(Generic[H]):
     def _start_ray(self) -> None:
         """Start Ray on this machine, or connect to the cluster that the environment names."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would tell its makers
-        own: dict[str, Any] = {} if os.environ.get(ADDRESS_VARIABLE) else {"num_cpus": self.count}
-        if own:
-            own["include_dashboard"] = False
+        own: dict[str, Any] = {"address": "local", "num_cpus": self.count, "include_dashboard": False}
+        if os.environ.get(ADDRESS_VARIABLE):
+            own = {}
         try:
             self._ray.init(logging_level=logging.ERROR, log_to_driver=False, **own)
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
