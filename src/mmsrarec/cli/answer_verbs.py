@@ -169,7 +169,7 @@ def _on_ray(
 ) -> None:
     """Answer the users by workers of Ray, into parts of the file."""
     check_ending(out)
-    from mmsrarec.runs.answers.ray_shares import RunSource, answer_shares_on_ray
+    from mmsrarec.pipeline.ray_shares import RunSource, answer_shares_on_ray
 
     ids = None if users == ALL else read_user_ids(Path(users))
     answer_shares_on_ray(RunSource(run, data, device), ids, out, processes, Progress(), **how)

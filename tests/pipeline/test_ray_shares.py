@@ -20,9 +20,9 @@ from mmsrarec.cli import commands
 from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.errors import UnknownIdError
+from mmsrarec.pipeline.ray_shares import RunSource, ShareWork, answer_shares_on_ray
 from mmsrarec.runs import batch_file
 from mmsrarec.runs.answers.questions import Questions, Who
-from mmsrarec.runs.answers.ray_shares import RunSource, ShareWork, answer_shares_on_ray
 from mmsrarec.runs.answers.recommendations import Recommendation, Recommendations
 
 if TYPE_CHECKING:  # brings torch along, which workers that start soon do without
