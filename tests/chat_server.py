@@ -102,7 +102,10 @@ class ChatServer:
     def list_models(self, handler: BaseHTTPRequestHandler) -> None:
         if self.allowed(handler):
             there = self.models is not None
-            listed = {"object": "list", "data": [{"id": name} for name in self.models or ()]}
+            listed = {
+                "object": "list",
+                "data": [name if isinstance(name, dict) else {"id": name} for name in self.models or ()],
+            }
             self.send(handler, Reply(200 if there else 404, listed if there else {"detail": "Not Found"}))
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
@@ -118,7 +121,7 @@ class ChatServer:
             self.now += 1
             self.most_at_once = max(self.most_at_once, self.now)
         try:
-            reply = self.behaviour(before, body)
+            reply = self.reply_to(handler.path, before, body)
             time.sleep(reply.wait)
             self.send(handler, reply)
         except OSError:  # the client went away
@@ -126,6 +129,9 @@ class ChatServer:
         finally:
             with self._lock:
                 self.now -= 1
+
+    def reply_to(self, path: str, before: int, body: dict[str, Any]) -> Reply:
+        return self.behaviour(before, body)
 
     def send(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
         data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()

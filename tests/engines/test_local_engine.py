@@ -56,7 +56,7 @@ def test_known_answers_are_left_out_of_the_batches_that_they_would_be_in(mllm: M
 
 
 def test_a_failing_question_spares_the_others_and_says_why(mllm: Mllm) -> None:
-    def fails(questions: Sequence[Question]) -> list[str | None]:
+    def fails(_: Mllm, questions: Sequence[Question]) -> list[str | None]:
         if any(question.content == "2" for question in questions):
             raise RuntimeError("not enough memory\nand more")
         return ["mug"] * len(questions)
@@ -68,7 +68,7 @@ def test_a_failing_question_spares_the_others_and_says_why(mllm: Mllm) -> None:
 
 
 def test_somebody_else_may_answer_first(mllm: Mllm) -> None:
-    def first(questions: Sequence[Question]) -> list[str | None]:
+    def first(_: Mllm, questions: Sequence[Question]) -> list[str | None]:
         return ["lemon" if question.content == "1" else None for question in questions]
 
     plain = {row.content: row.text for rows in LocalEngine(mllm).generate(asked(), 5, STOP) for row in rows}

@@ -302,7 +302,7 @@ def test_the_key_of_an_answer_says_nothing_of_where_it_came_from() -> None:
     assert first.key_of(prompt)[0] == "stand-in"
 
 
-def test_it_gives_no_scores() -> None:
+def test_a_server_that_only_chats_gives_no_scores() -> None:
     with ChatServer() as server, pytest.raises(MmsrarecError, match="gives no scores"):
         engine_of(server).score([1], [[2]], [3])
 

@@ -56,6 +56,14 @@ def recommend(
             "cores pay where the language model ranks.",
         ),
     ] = 1,
+    ray: Annotated[
+        bool,
+        typer.Option(
+            "--ray",
+            help="With --users: the processes are workers of Ray, on this machine or on the cluster that RAY_ADDRESS "
+            "names. Another one takes up what a killed one had not finished.",
+        ),
+    ] = False,
     k: Annotated[int, typer.Option(min=1, help="How many items.")] = 10,
     more: More = None,
     less: Less = None,
@@ -74,13 +82,14 @@ def recommend(
         if users is None or out is None or not user is history is history_file is None:
             raise MmsrarecError("--users FILE and --out FILE go together, without --user and --history")
         how = {"k": k, "reasons": reasons, "allow_seen": allow_seen, **preferences}
-        if processes > 1:
+        if processes > 1 or ray:
             if shard is not None:
                 raise MmsrarecError("--processes and --shard do not go together: each process answers a share itself")
-            _in_processes(run, users, out, processes, data, device, how)
+            answer = _on_ray if ray else _in_processes
+            answer(run, users, out, processes, data, device, how)
         return _to_file(run, users, out, read_shard(shard), data, device, how)
-    if shard is not None or processes > 1:
-        option = "--shard I/N is a share" if shard is not None else "--processes N shares the work"
+    if shard is not None or processes > 1 or ray:
+        option = "--shard I/N is a share" if shard is not None else "--processes N and --ray share the work"
         raise MmsrarecError(f"{option} of many: it goes with --users and --out")
     who = _who(user, history, history_file)
     from mmsrarec.runs.recommender import Recommender
@@ -153,6 +162,17 @@ def _in_processes(
         part for name, value in (("--data", data), ("--device", device)) if value for part in (name, str(value))
     ]
     answer_shares(command, processes)
+
+
+def _on_ray(
+    run: Path, users: str, out: Path, processes: int, data: Path | None, device: str | None, how: dict[str, Any]
+) -> None:
+    """Answer the users by workers of Ray, into parts of the file."""
+    check_ending(out)
+    from mmsrarec.pipeline.ray_shares import RunSource, answer_shares_on_ray
+
+    ids = None if users == ALL else read_user_ids(Path(users))
+    answer_shares_on_ray(RunSource(run, data, device), ids, out, processes, Progress(), **how)
 
 
 def _who(user: str | None, history: list[str] | None, file: Path | None) -> dict[str, Any]:

@@ -139,6 +139,8 @@ def engine_facts(recipe: str | None, overrides: list[str]) -> dict[str, Any]:
         return {"engine": "local", "model": model, "place": device, "key_set": has_key}
     runtime, model = loaded.runtime, loaded.summarize.model
     facts: dict[str, Any] = {"engine": runtime.engine, "model": model, "place": runtime.engine_url, "key_set": has_key}
+    if runtime.engine == "ray":
+        facts |= {"model": loaded.model.name, "place": f"{runtime.engine_workers} workers of Ray"}
     try:
         engine = open_engine(runtime, model, loaded.summarize.tune is not None)
         if engine is not None:

@@ -34,8 +34,8 @@ Device = Annotated[
 Engine = Annotated[
     str | None,
     typer.Option(
-        help="Who answers the questions of stage 1, instead of the recipe's: local, or openai, a server at "
-        "runtime.engine_url."
+        help="Who answers the questions of stage 1, instead of the recipe's: local, openai, a server at "
+        "runtime.engine_url, or ray, runtime.engine_workers workers of Ray."
     ),
 ]
 More = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Keywords they ask for more of; may be repeated.")]

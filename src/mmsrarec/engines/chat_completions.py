@@ -85,7 +85,7 @@ def read_completion(body: bytes) -> Completion:
     Raises:
         UnreadableAnswer: It is no chat completion.
     """
-    completion = _read(body, _Completion, "chat completion")
+    completion = read_form(body, _Completion, "chat completion")
     choice = min(completion.choices, key=lambda choice: choice.index)
     content = choice.message.content or ""
     text = content if isinstance(content, str) else "".join(part.text for part in content if part.type == "text")
@@ -106,7 +106,7 @@ def read_models(body: bytes) -> tuple[str, ...]:
     Raises:
         UnreadableAnswer: It is no list of models.
     """
-    return tuple(storable(model.id) for model in _read(body, _Models, "list of models").data)
+    return tuple(storable(model.id) for model in read_form(body, _Models, "list of models").data)
 
 
 def error_message(body: bytes) -> str:
@@ -128,8 +128,17 @@ def storable(text: str) -> str:
     return text[:MOST_CHARACTERS].encode("utf-8", "replace").decode().replace("\x00", "")
 
 
-def _read(body: bytes, form: type[Any], name: str) -> Any:
-    """A body in a form. Raises UnreadableAnswer."""
+def read_form(body: bytes, form: type[Any], name: str) -> Any:
+    """Read JSON of a form.
+
+    Args:
+        body: What a server sent.
+        form: The pydantic model of the form.
+        name: Of the form, for the message.
+
+    Raises:
+        UnreadableAnswer: It is not of that form.
+    """
     try:
         return form.model_validate(json.loads(body))  # pydantic's own reader refuses halves of characters
     except (ValueError, RecursionError) as error:

@@ -4,12 +4,15 @@ from typing import TYPE_CHECKING
 
 from mmsrarec.engines.settings import EngineSettings
 from mmsrarec.errors import RecipeError
+from mmsrarec.models.ray_workers import check_ray
 
 if TYPE_CHECKING:
     from mmsrarec.engines.openai_engine import OpenAIEngine
 
 EMBEDDED = "embedded"
 """The name of the embedded model in the settings."""
+OWN_MODEL = ("local", "ray")
+"""Engines by which the model of this process answers, here or in workers."""
 
 
 def check_choice(settings: EngineSettings, model: str | None, tuned: bool = False) -> None:
@@ -22,8 +25,11 @@ def check_choice(settings: EngineSettings, model: str | None, tuned: bool = Fals
 
     Raises:
         RecipeError: They do not.
+        MissingDependencyError: Ray is to answer, and is not installed.
     """
-    if settings.engine == "local":
+    if settings.engine in OWN_MODEL:
+        if settings.engine == "ray":
+            check_ray()
         if model is not None:
             raise RecipeError(
                 f'summarize.model is "{model}", which another engine is to ask: name it with --engine openai --set '
@@ -51,10 +57,10 @@ def open_engine(settings: EngineSettings, model: str | None, tuned: bool = False
 
     Raises:
         RecipeError: The settings do not go together.
-        MissingDependencyError: The package that speaks HTTP is not installed.
+        MissingDependencyError: A package that the engine needs is not installed.
     """
     check_choice(settings, model, tuned)
-    if settings.engine == "local" or model is None:
+    if settings.engine in OWN_MODEL or model is None:
         return None
     from mmsrarec.engines.openai_engine import OpenAIEngine
 

@@ -29,8 +29,9 @@ class Question:
     feature: Tensor | None = None
 
 
-FirstAnswers = Callable[[Sequence[Question]], list[str | None]]
-"""Answers that somebody else gives before the model is asked; None where the model is to answer."""
+FirstAnswers = Callable[[Mllm, Sequence[Question]], list[str | None]]
+"""Answers that somebody else gives before the model is asked; None where the model is to answer. It is given the model,
+which may be one of another process."""
 
 
 class LocalEngine:
@@ -130,24 +131,47 @@ def answer_batches(
     Yields:
         The answers of each batch to the questions that are not known.
     """
+    for missing in batches_of(questions, batch, known):
+        yield answer_questions(mllm, missing, max_tokens, stop, first_answers)
+
+
+def batches_of(questions: Sequence[Question], batch: int, known: Collection[str] = ()) -> Iterator[list[Question]]:
+    """Cut questions into batches.
+
+    Batches are cut before known questions are left out, so that resumed work forms the batches of uninterrupted work:
+    low-precision rounding depends on a batch's shape.
+
+    Args:
+        questions: The questions, each of another content.
+        batch: Questions of a batch.
+        known: Contents whose answers are there already.
+
+    Yields:
+        The questions of each batch that are not known; none where all are.
+    """
     order = sorted(questions, key=lambda question: (len(question.prompt), question.content))
-    # Batches are cut before known questions are left out, so that resumed work forms the batches of uninterrupted
-    # work: low-precision rounding depends on a batch's shape.
     for start in range(0, len(order), batch):
-        missing = [question for question in order[start : start + batch] if question.content not in known]
-        yield _answer(mllm, missing, max_tokens, stop, first_answers)
+        yield [question for question in order[start : start + batch] if question.content not in known]
 
 
-def _answer(
-    mllm: Mllm, questions: Sequence[Question], max_tokens: int, stop: Stop, first_answers: FirstAnswers | None
+def answer_questions(
+    mllm: Mllm, questions: Sequence[Question], max_tokens: int, stop: Stop, first_answers: FirstAnswers | None = None
 ) -> list[Answer]:
-    """Answer the questions of a batch; one that fails spares the rest of its batch."""
+    """Answer the questions of a batch; one that fails spares the rest of its batch.
+
+    Args:
+        mllm: The model.
+        questions: The questions.
+        max_tokens: Tokens of an answer, at most.
+        stop: The test of a complete answer.
+        first_answers: Answers some questions in the model's place; None lets the model answer all.
+    """
     if not questions:
         return []
     try:
         answers: list[str | None] = [None] * len(questions)
         if first_answers:
-            answers = first_answers(questions)
+            answers = first_answers(mllm, questions)
         places = [place for place, answer in enumerate(answers) if answer is None]
         prompts = [questions[place].prompt for place in places]
         features = [questions[place].feature for place in places]
@@ -158,5 +182,7 @@ def _answer(
         if len(questions) == 1:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             return [Answer(questions[0].content, None, reason)]
-        return [row for question in questions for row in _answer(mllm, [question], max_tokens, stop, first_answers)]
+        return [
+            row for question in questions for row in answer_questions(mllm, [question], max_tokens, stop, first_answers)
+        ]
     return [Answer(question.content, answer) for question, answer in zip(questions, answers, strict=True)]

@@ -18,6 +18,7 @@ from mmsrarec.engines.chat_messages import chat_messages
 from mmsrarec.engines.pacing import Pacing
 from mmsrarec.engines.picture_urls import ENCODING, data_url
 from mmsrarec.engines.protocol import Answer, EngineFacts, Prompt, Request, Stop, Usage
+from mmsrarec.engines.scoring.server_scoring import ServerScoring
 from mmsrarec.engines.server_address import check_address, engine_key, safe_line
 from mmsrarec.engines.server_client import Refused, ServerClient, Unanswered
 from mmsrarec.engines.settings import EngineSettings
@@ -84,6 +85,7 @@ class OpenAIEngine:
             settings.engine_attempts,
             settings.engine_requests,
         )
+        self._scoring = ServerScoring(self.client, self.served_name, self._key)
         self.tally = Tally()
         self._lock = threading.Lock()
         self._renamed: dict[str, str | None] = {}
@@ -155,12 +157,12 @@ class OpenAIEngine:
                     work.widen()
 
     def score(self, query: Sequence[int], candidates: Sequence[Sequence[int]], labels: Sequence[int]) -> list[float]:
-        """Refuse: chat completions say nothing of how likely an answer is.
+        """Score candidates (see `Engine.score`), by vLLM's or SGLang's own route. Token ids are those of its model.
 
         Raises:
-            EngineError: Always.
+            EngineError: The server gives no scores, or ignores the adapter that it was asked for.
         """
-        raise EngineError('the engine "openai" writes answers and gives no scores: rank with the engine "local"')
+        return self._scoring.score(query, candidates, labels)
 
     def close(self) -> None:
         """Close all connections."""
@@ -208,26 +210,13 @@ class OpenAIEngine:
             names = {name: self._renamed.get(name, name) for name in parameters}
             sent = {other: parameters[name] for name, other in names.items() if other is not None}
             try:
-                reply = self._readable({"model": self.served_name, "messages": messages, "stream": False, **sent})
-                return reply[0], attempts + reply[1]
+                body = {"model": self.served_name, "messages": messages, "stream": False, **sent}
+                completion, sent_now = self.client.ask("chat/completions", body, read_completion)
+                return completion, attempts + sent_now
             except Refused as refusal:
                 attempts += 1
                 if last or not self._adapt(refusal):
                     raise
-        raise AssertionError("unreachable")
-
-    def _readable(self, body: dict[str, Any]) -> tuple[Completion, int]:
-        """An answer in the right form; one in another form is asked for anew, once."""
-        attempts = 0
-        for last in (False, True):
-            reply = self.client.post("chat/completions", body)
-            attempts += reply.attempts
-            try:
-                return read_completion(reply.body), attempts
-            except UnreadableAnswer as error:
-                if last:
-                    raise Unanswered(safe_line(error, self._key)) from None
-            self.client.pacing.pause(1)
         raise AssertionError("unreachable")
 
     def _adapt(self, refusal: Refused) -> bool:

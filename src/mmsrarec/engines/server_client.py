@@ -1,10 +1,11 @@
 """Speaks with a server: one request, tried again where that may help, within limits of time and size."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mmsrarec.engines.chat_completions import error_message
+from mmsrarec.engines.chat_completions import UnreadableAnswer, error_message
 from mmsrarec.engines.pacing import Pacing, asked_pause
 from mmsrarec.engines.server_address import KEY_VARIABLE, is_loopback, safe_line
 from mmsrarec.errors import EngineError, MissingDependencyError
@@ -17,6 +18,7 @@ BUSY_STATUSES = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 LARGEST_ANSWER = 8 * 2**20
 """Bytes of an answer that are read."""
 CONNECT_SECONDS = 10.0
+T = TypeVar("T")
 
 
 class Refused(Exception):
@@ -134,6 +136,34 @@ class ServerClient:
                 if attempt == self._attempts:
                     raise
             self.pacing.pause(attempt)
+        raise AssertionError("unreachable")
+
+    def ask(self, path: str, body: dict[str, Any], read: Callable[[bytes], T]) -> tuple[T, int]:
+        """Send a request as `post` does, and read the answer; one in another form is asked for anew, once.
+
+        Args:
+            path: As in `post`.
+            body: JSON values.
+            read: Reads an answer, and raises UnreadableAnswer where it is of another form.
+
+        Returns:
+            What was read, and how often the request was sent.
+
+        Raises:
+            EngineError: As in `post`.
+            Refused: As in `post`.
+            Unanswered: All attempts failed, or both answers are of another form.
+        """
+        attempts = 0
+        for last in (False, True):
+            reply = self.post(path, body)
+            attempts += reply.attempts
+            try:
+                return read(reply.body), attempts
+            except UnreadableAnswer as error:
+                if last:
+                    raise Unanswered(safe_line(error, self._key)) from None
+            self.pacing.pause(1)
         raise AssertionError("unreachable")
 
     def url_of(self, path: str) -> str:

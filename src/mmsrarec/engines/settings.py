@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-EngineName = Literal["local", "openai"]
+EngineName = Literal["local", "openai", "ray"]
 
 
 class EngineSettings(BaseModel):
@@ -15,7 +15,7 @@ class EngineSettings(BaseModel):
     engine: EngineName = Field(
         default="local",
         description='who answers the questions of stage 1: "local", this process; "openai", a server with the API of '
-        "OpenAI, which is asked for summarize.model",
+        'OpenAI, which is asked for summarize.model; "ray", workers of Ray that each load the model of this process',
     )
     engine_url: str | None = Field(
         default=None,
@@ -24,6 +24,9 @@ class EngineSettings(BaseModel):
     )
     engine_model: str | None = Field(
         default=None, description="name by which the server knows summarize.model; not set: the same name"
+    )
+    engine_workers: int = Field(
+        default=2, ge=1, le=1024, description="workers of Ray, each of which loads the model on a processor of its own"
     )
     engine_requests: int = Field(default=8, ge=1, le=512, description="requests under way at once, at most")
     engine_rate: float | None = Field(

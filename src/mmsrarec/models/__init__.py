@@ -2,8 +2,9 @@
 
 Read `backbone` first, the multimodal language model, then `packing`, which computes many candidates in one forward
 pass, then `sequence`, the models over item ids. `devices` checks what a computation may run on, `processes` lets
-several processes train one model, and `weight_packages` installs the weights of the embedded model. The modules
-`devices`, `weight_packages` and `backbone.settings` need no torch.
+several processes train one model, `ray_workers` lets several answer with one, and `weight_packages` installs the
+weights of the embedded model. The modules `devices`, `ray_workers`, `weight_packages` and `backbone.settings` need no
+torch.
 """
 
 CONVERTED = "embedded-1-"

@@ -13,7 +13,7 @@ from mmsrarec.engines.settings import EngineSettings
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.summarize.answer_store import Store
 from mmsrarec.summarize.settings import SummarizeSettings
-from mmsrarec.summarize.summarizer import job_of
+from mmsrarec.summarize.summarizer import Spread, job_of
 
 UNCHECKED = "keywords of pictures are not checked with the pictures, which needs a model of this process"
 
@@ -24,7 +24,7 @@ def check_engine(recipe: Recipe) -> None:
     Raises:
         MmsrarecError: It is not, or the settings do not go together.
     """
-    if recipe.runtime.engine != "local":
+    if recipe.runtime.engine != "local":  # workers of Ray start where there is work for them
         engine = open_engine(recipe.runtime, recipe.summarize.model, recipe.summarize.tune is not None)
         if engine is not None:
             try:
@@ -58,6 +58,36 @@ def asking(runtime: EngineSettings, settings: SummarizeSettings, say: Progress) 
         if sentence := engine.sentence():
             say(f"engine: {sentence}")
         engine.close()
+
+
+@contextmanager
+def spreading(recipe: Recipe, adapter: Path | None, say: Progress) -> Generator[Spread | None]:
+    """What spreads the work of this process's engine over workers of Ray while the block runs.
+
+    Args:
+        recipe: Names the engine and the model.
+        adapter: The folder of the tuned policy's adapter; None where the untuned model answers.
+        say: Is told how many workers there are, and how many died.
+
+    Yields:
+        None where the engine is not "ray".
+
+    Raises:
+        MmsrarecError: Ray is not installed, or does not start.
+    """
+    runtime = recipe.runtime
+    if runtime.engine != "ray":
+        yield None
+        return
+    from mmsrarec.engines.ray_engine import ModelSource, RayEngine
+    from mmsrarec.models.ray_workers import RayWorkers
+
+    source = ModelSource(recipe.model, runtime.device, adapter.resolve() if adapter else None)
+    with RayWorkers(source.load, runtime.engine_workers, int(runtime.device.startswith("cuda"))) as workers:
+        say(f"engine: {workers.count} workers of Ray, each of which loads the model")
+        yield lambda local: RayEngine(local, workers)
+        if workers.deaths:
+            say(f"engine: {workers.deaths} workers of Ray died, and what they had not finished was asked again")
 
 
 def introduction(facts: EngineFacts, requests: int) -> str:

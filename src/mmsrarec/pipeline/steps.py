@@ -26,7 +26,7 @@ from mmsrarec.models.backbone.warm_up import PROJECTOR, draw_from, grids, projec
 from mmsrarec.models.untyped import load_tensors, save_tensors
 from mmsrarec.models.vision import image_features
 from mmsrarec.pipeline.encoder_steps import EncoderSteps
-from mmsrarec.pipeline.engine_use import asking, engine_cost
+from mmsrarec.pipeline.engine_use import asking, engine_cost, spreading
 from mmsrarec.rankers.registry.registry import Source, make_row
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.training import fine_tuning as ranker
@@ -168,7 +168,12 @@ class Steps(EncoderSteps):
         projector = self.out / "pictures" / PROJECTOR
         eye = artefacts.file_hash(projector)[:12] if projector.exists() else ""
         settings, runtime = self.recipe.summarize, self.recipe.runtime
-        with asking(runtime, settings, self.say) as engine, self.say.counting() as count:
+        adapter = self.out / "tune" / "adapter" if tuned else None
+        with (
+            asking(runtime, settings, self.say) as engine,
+            spreading(self.recipe, adapter, self.say) as spread,
+            self.say.counting() as count,
+        ):
             keywords = summarize(
                 self.run_folder.dataset,
                 mllm,
@@ -183,6 +188,7 @@ class Steps(EncoderSteps):
                 words=self.words,
                 image_words=self.run_folder.image_words,
                 engine=engine,
+                spread=spread,
             )
         return keywords, engine.model if engine else mllm.fingerprint + eye
 

@@ -49,6 +49,10 @@ class Requests:
     pictures: dict[int, Request]
 
 
+Spread = Callable[[LocalEngine], Engine]
+"""Makes of the engine of this process one that gives the same answers by several processes."""
+
+
 def _no_progress(done: int, total: int, label: str) -> None:
     """Show nothing."""
 
@@ -68,6 +72,7 @@ def summarize(
     words: CatalogueWords | None = None,
     image_words: Mapping[int, WordProbabilities] | None = None,
     engine: Engine | None = None,
+    spread: Spread | None = None,
 ) -> Keywords:
     """Ask the model about all items, and read the keywords of its answers.
 
@@ -92,6 +97,8 @@ def summarize(
             it is surer and `settings.eye_words` is set, and a keyword that it bears out is not doubted.
         engine: Answers in the model's place, and reads the pictures' files. The model then counts the tokens of texts
             only. Nobody checks such keywords with the pictures.
+        spread: Is given the engine of this process, and returns one that gives its answers by several processes. The
+            model of this process checks the keywords.
 
     Returns:
         The keywords of all items.
@@ -103,7 +110,7 @@ def summarize(
     class_words = {code: likely_words(row) for code, row in image_words.items()} if settings.eye_words else {}
     if engine is None:
         eye += class_words_hash() if class_words else ""
-        work = _requests_here(dataset, mllm, settings, features, class_words, tuned, batch, eye)
+        work = _requests_here(dataset, mllm, settings, features, class_words, tuned, batch, eye, spread)
     else:
         work = requests_elsewhere(dataset, mllm, settings, engine, features)
     texts = [item_text(item) for item in dataset.items]
@@ -170,6 +177,7 @@ def _requests_here(
     tuned: bool,
     batch: int,
     eye: str,
+    spread: Spread | None,
 ) -> Requests:
     """The questions to a model of this process, which sees pictures by their features."""
     texts: dict[int, Request] = {}
@@ -186,14 +194,17 @@ def _requests_here(
             if code in class_words:
                 words_by_content[request.content] = class_words[code]
 
-    def classifier_first(questions: Sequence[Question]) -> list[str | None]:
-        """The classifier's answers about pictures."""
-        prompts, seen = [question.prompt for question in questions], [question.feature for question in questions]
-        return classifier_answers(mllm, prompts, seen, [words_by_content.get(each.content) for each in questions])
-
-    first = classifier_first if words_by_content else None
+    first = partial(_classifier_first, words_by_content) if words_by_content else None
     engine = LocalEngine(mllm, features_by_content, settings.text_budget, batch, eye, first)
-    return Requests(engine, texts, pictures)
+    return Requests(engine if spread is None else spread(engine), texts, pictures)
+
+
+def _classifier_first(
+    words_by_content: Mapping[str, WordProbabilities], mllm: Mllm, questions: Sequence[Question]
+) -> list[str | None]:
+    """The classifier's answers about pictures."""
+    prompts, seen = [question.prompt for question in questions], [question.feature for question in questions]
+    return classifier_answers(mllm, prompts, seen, [words_by_content.get(each.content) for each in questions])
 
 
 def requests_elsewhere(
