@@ -86,8 +86,8 @@ def published_candidates(queries: Queries, interactions: Interactions, seed: int
     items = np.empty((len(queries), n + 1), dtype=np.int64)
     for number, (user, target, history) in enumerate(zip(queries.user, queries.target, queries.history, strict=True)):
         touched = _touched(int(user), int(target), history, interactions)
-        drawn = rng.choice(interactions.n_items - len(touched), n, replace=False)  # numbers of untouched items
-        negatives = drawn + np.searchsorted(touched - np.arange(len(touched)), drawn, side="right")
+        numbers = rng.choice(interactions.n_items - len(touched), n, replace=False)  # numbers of untouched items
+        negatives = numbers + np.searchsorted(touched - np.arange(len(touched)), drawn, side="right")
         items[number] = np.insert(negatives, place[number], target)
     return Candidates(queries.user, items, place, seed, rows)
 

@@ -32,10 +32,10 @@ class ItemTimeIndex:
     @classmethod
     def of(cls, train: Interactions) -> "ItemTimeIndex":
         """The index of a log, which is built once and kept as long as the log."""
-        kept = train.__dict__
-        if INDEX not in kept:
-            kept[INDEX] = cls(train)
-        return cast("ItemTimeIndex", kept[INDEX])
+        attributes = train.__dict__
+        if INDEX not in attributes:
+            attributes[INDEX] = cls(train)
+        return cast("ItemTimeIndex", attributes[INDEX])
 
     @cached_property
     def distinct_times(self) -> IntArray:

@@ -49,8 +49,8 @@ class SequenceCopies:
         if len(sequence) > len(self.powers):
             return np.empty(0, dtype=np.int64)
         value = np.sum(_mixed(sequence) * self.powers[: len(sequence)], dtype=np.uint64)
-        found = slice(np.searchsorted(self.hashes, value, "left"), np.searchsorted(self.hashes, value, "right"))
-        users = np.unique(self.users[found]).astype(np.int64)
+        places = slice(np.searchsorted(self.hashes, value, "left"), np.searchsorted(self.hashes, value, "right"))
+        users = np.unique(self.users[places]).astype(np.int64)
         lengths = np.diff(self.train.offsets)[users] if len(users) else users
         users = users[(lengths == len(sequence)) | (lengths == len(sequence) + 1)]
         if not len(users):

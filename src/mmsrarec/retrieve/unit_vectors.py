@@ -45,9 +45,9 @@ def distinct(vectors: Float32Array, order: IntArray) -> tuple[Float32Array, IntA
     number[by_first] = np.arange(len(first))
     place = np.empty(len(vectors), dtype=np.int64)
     place[order] = number[inverse]
-    kept = vectors[order[first[by_first]]]
-    kept += np.float32(0)  # -0 and 0 are one number, but not one byte
-    return kept, place
+    unique_vectors = vectors[order[first[by_first]]]
+    unique_vectors += np.float32(0)  # -0 and 0 are one number, but not one byte
+    return unique_vectors, place
 
 
 def _first_of_equal(values: NDArray[np.generic]) -> tuple[IntArray, IntArray]:

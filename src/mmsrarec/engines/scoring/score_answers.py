@@ -89,10 +89,10 @@ def read_score_list(body: bytes, n_candidates: int, n_labels: int) -> list[float
     Raises:
         UnreadableAnswer: It is no such answer, or not to so many candidates.
     """
-    found: list[_Score] = read_form(body, _ScoreList, "list of scores").data
-    scores = {row.index: row.score for row in found}
-    if len(found) != n_candidates or sorted(scores) != list(range(n_candidates)):
-        raise UnreadableAnswer(f"the engine sent {len(found)} scores for {n_candidates} candidates")
+    rows: list[_Score] = read_form(body, _ScoreList, "list of scores").data
+    scores = {row.index: row.score for row in rows}
+    if len(rows) != n_candidates or sorted(scores) != list(range(n_candidates)):
+        raise UnreadableAnswer(f"the engine sent {len(rows)} scores for {n_candidates} candidates")
     return [scores[place] for place in range(n_candidates)]
 
 
