@@ -87,7 +87,7 @@ def published_candidates(queries: Queries, interactions: Interactions, seed: int
     for number, (user, target, history) in enumerate(zip(queries.user, queries.target, queries.history, strict=True)):
         touched = _touched(int(user), int(target), history, interactions)
         numbers = rng.choice(interactions.n_items - len(touched), n, replace=False)  # numbers of untouched items
-        negatives = numbers + np.searchsorted(touched - np.arange(len(touched)), drawn, side="right")
+        negatives = numbers + np.searchsorted(touched - np.arange(len(touched)), numbers, side="right")
         items[number] = np.insert(negatives, place[number], target)
     return Candidates(queries.user, items, place, seed, rows)
 
