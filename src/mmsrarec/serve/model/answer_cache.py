@@ -1,4 +1,7 @@
-"""Answers kept in memory by what they depend on; the least recently asked for go first."""
+"""Answers kept in memory by what they depend on; the least recently asked for go first.
+
+They are kept as JSON: the objects of an answer with reasons take several times as much memory.
+"""
 
 import hashlib
 from collections import OrderedDict
@@ -18,7 +21,7 @@ class AnswerCache:
 
     def __init__(self, size: int) -> None:
         self.size, self.hits, self.misses = size, 0, 0
-        self._answers: OrderedDict[str, tuple[str | None, RecommendAnswered]] = OrderedDict()
+        self._answers: OrderedDict[str, tuple[str | None, bytes]] = OrderedDict()
 
     def get(self, digest: str) -> RecommendAnswered | None:
         """The answer of a digest."""
@@ -28,11 +31,11 @@ class AnswerCache:
             return None
         self.hits += 1
         self._answers.move_to_end(digest)
-        return entry[1]
+        return RecommendAnswered.model_validate_json(entry[1])
 
     def put(self, digest: str, user: str | None, answer: RecommendAnswered) -> None:
         """Keep an answer; it is handed out as one that was kept."""
-        self._answers[digest] = user, answer.model_copy(update={"cached": True})
+        self._answers[digest] = user, answer.model_copy(update={"cached": True}).model_dump_json().encode()
         self._answers.move_to_end(digest)
         while len(self._answers) > self.size:
             self._answers.popitem(last=False)

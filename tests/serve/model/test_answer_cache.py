@@ -1,0 +1,40 @@
+"""Answers in memory: handed out as they were, marked as kept, the least recently asked for gone first."""
+
+from mmsrarec.serve.model.answer_cache import AnswerCache
+from mmsrarec.serve.schema.recommending import ANSWER_EXAMPLE, RecommendAnswered
+
+
+def answer(score: float = 0.1) -> RecommendAnswered:
+    """An answer with one item of this score, in letters of any script."""
+    example = RecommendAnswered.model_validate(ANSWER_EXAMPLE)
+    item = example.items[0].model_copy(update={"title": "Кружка 🍵", "score": score})
+    return example.model_copy(update={"items": [item], "cached": False})
+
+
+def test_an_answer_comes_back_as_it_was_and_says_that_it_was_kept() -> None:
+    cache = AnswerCache(2)
+    assert cache.get("a") is None
+    cache.put("a", "anna", answer(1 / 3))
+    assert cache.get("a") == answer(1 / 3).model_copy(update={"cached": True})
+    assert (cache.hits, cache.misses) == (1, 1)
+
+
+def test_the_least_recently_asked_for_goes_first() -> None:
+    cache = AnswerCache(2)
+    for name in ("a", "b"):
+        cache.put(name, None, answer())
+    cache.get("a")
+    cache.put("c", None, answer())
+    assert [cache.get(name) is not None for name in "abc"] == [True, False, True]
+    assert len(cache) == 2
+
+
+def test_a_users_answers_go_with_the_user() -> None:
+    cache = AnswerCache(9)
+    cache.put("a", "anna", answer())
+    cache.put("b", "ben", answer())
+    cache.drop_user("anna")
+    assert cache.get("a") is None
+    assert cache.get("b") is not None
+    cache.clear()
+    assert not len(cache)
