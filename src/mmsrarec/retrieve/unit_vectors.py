@@ -59,12 +59,12 @@ def _first_of_equal(values: NDArray[np.generic]) -> tuple[IntArray, IntArray]:
 def _hashes(vectors: Float32Array) -> NDArray[np.uint64]:
     """(n,) sums of the bits of each row's numbers times fixed odd numbers, modulo 2**64; -0 counts as 0."""
     rng = np.random.default_rng(vectors.shape[1])
-    weights: NDArray[np.uint64] = rng.integers(1, 2**63, size=vectors.shape[1], dtype=np.uint64) | np.uint64(1)
+    weights = np.asarray(rng.integers(1, 2**63, size=vectors.shape[1], dtype=np.uint64), dtype=np.uint64)
+    weights |= np.uint64(1)
     hashes = np.empty(len(vectors), dtype=np.uint64)
     for part in _parts(len(vectors)):
         bits = np.ascontiguousarray(vectors[part] + np.float32(0)).view(np.uint32)
-        products: NDArray[np.uint64] = bits * weights
-        hashes[part] = products.sum(axis=1)
+        hashes[part] = (bits * weights).sum(axis=1)
     return hashes
 
 
