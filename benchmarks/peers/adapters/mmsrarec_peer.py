@@ -18,7 +18,7 @@ def training_log(split: PeerSplit) -> Interactions:
     return make_interactions(split.user, split.item, split.time, split.n_users, split.n_items)
 
 
-def test_queries(split: PeerSplit) -> Queries:
+def queries_of(split: PeerSplit) -> Queries:
     """The queries; their targets are not known here."""
     unknown = np.full(len(split.query_user), -1)
     return Queries(split.query_user, split.query_time, unknown, tuple(split.history))
@@ -26,10 +26,11 @@ def test_queries(split: PeerSplit) -> Queries:
 
 def fit_row(name: str) -> Fit:
     def fit(split: PeerSplit, settings: Mapping[str, Any], seed: int) -> Fitted:
-        ranker = ranker_class(name)(**settings).fit(training_log(split), seed=seed)
+        own = {key: value for key, value in settings.items() if key != "budget"}  # it stops by itself
+        ranker = ranker_class(name)(**own).fit(training_log(split), seed=seed)
         encoder = getattr(ranker, "encoder", None)
         facts = {} if encoder is None else {"passes": encoder.best_pass}
-        return Fitted(lambda: ranker.score(test_queries(split)), facts)
+        return Fitted(lambda: ranker.score(queries_of(split)), facts)
 
     return fit
 
