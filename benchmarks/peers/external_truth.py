@@ -33,6 +33,7 @@ from mmsrarec.rankers.ranker_base import RankerBase
 NAMES = ("HR@10", "NDCG@10", "MRR@10")
 PROGRAM = Path(__file__).parent / "adapters" / "recbole_evaluation.py"
 DIGITS = 4
+COMMAND = "python benchmarks/peers/external_truth.py DATA ENVIRONMENTS --report docs/reports/recbole-truth.json"
 
 
 class ByTraining:
@@ -84,14 +85,16 @@ def truth_table(dataset: Dataset, python: Path, k: int) -> dict[str, Any]:
         export(dataset, "recbole", folder)
         for name, model, k_there, ranker in own_rows(split, k):
             own, theirs = own_figures(ranker, split), recbole_figures(python, folder, model, k_there)
-            cells = [{"value": round(side[metric], DIGITS), "digits": DIGITS} for metric in NAMES for side in (own, theirs)]
+            cells = [
+                {"value": round(side[metric], DIGITS), "digits": DIGITS} for metric in NAMES for side in (own, theirs)
+            ]
             rows.append({"name": name, "cells": cells})
     return {
         "id": "recbole-truth",
         "dataset": dataset.name,
         "caption": "This library's figures and those of RecBole's own evaluation of its export",
         "source": {"kind": "program", "program": "benchmarks/peers"},
-        "command": "python benchmarks/peers/external_truth.py DATA ENVIRONMENTS --report docs/reports/recbole-truth.json",
+        "command": COMMAND,
         "users": len(split.test.rankable),
         "spread": None,
         "first_column": "model",

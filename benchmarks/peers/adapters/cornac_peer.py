@@ -27,7 +27,9 @@ def fit_row(name: str) -> Fit:
         model = recommender(name, settings, seed).fit(log)
 
         def score() -> np.ndarray:
-            scores = np.stack([np.asarray(model.score(log.uid_map[user])).ravel() for user in split.query_user.tolist()])
+            scores = np.stack(
+                [np.asarray(model.score(log.uid_map[user])).ravel() for user in split.query_user.tolist()]
+            )
             return spread(scores.astype(np.float64), np.array(list(log.iid_map)), split.n_items)
 
         return Fitted(score)

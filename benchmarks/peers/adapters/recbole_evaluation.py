@@ -34,6 +34,8 @@ def evaluate(folder: Path, name: str, k: int, scratch: str) -> dict[str, float]:
         "metric_decimal_place": 6,
         "k": k,
     }
+    if name == "Pop":  # it counts batches that hold an item, and negatives as well: so one interaction each, and none
+        own |= {"train_batch_size": 1, "train_neg_sample_args": None}
     config = Config(model=name, dataset=folder.name, config_dict=own)
     init_seed(0, True)
     train_data, _, test_data = data_preparation(config, create_dataset(config))

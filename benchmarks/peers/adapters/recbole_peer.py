@@ -3,6 +3,8 @@
 Models that are trained in passes choose the pass on each user's last training interaction, which they therefore do not
 train on; `budget` ends the training after so many seconds on the clock. The last row of each user in RecBole's files is
 a dummy, for RecBole makes histories only in front of a row: no model trains on it or chooses by it.
+
+Pop is as RecBole has it by default: it counts the training batches that hold an item, and items drawn as negatives too.
 """
 
 import copy
@@ -22,6 +24,7 @@ from recbole.utils import get_model, get_trainer, init_seed
 
 NAME = "peer"
 NO_PASSES = ("Pop", "ItemKNN", "EASE")
+SEQUENCE_MODELS = ("SASRec", "GRU4Rec", "BERT4Rec")
 ROWS = {
     "popularity": "Pop",
     "item-knn": "ItemKNN",
@@ -53,7 +56,7 @@ def own_config(split: PeerSplit, settings: Mapping[str, Any], name: str, seed: i
         "eval_batch_size": 1024 * split.n_items,
     }
     own |= {TRANSLATED[key]: value for key, value in settings.items() if key in TRANSLATED}
-    if name in ("SASRec", "GRU4Rec", "BERT4Rec"):
+    if name in SEQUENCE_MODELS:
         own |= {"train_neg_sample_args": None, "MAX_ITEM_LIST_LENGTH": 50}
     return Config(model=name, dataset=NAME, config_dict=own)
 

@@ -36,7 +36,10 @@ def compared(exported, tmp_path_factory):
 def test_own_rows_run_without_any_other_library(compared, exported):
     own, *missing = compared[1]
     assert (own.library, own.model, own.reason) == ("mmsrarec", "popularity", "")
-    assert [(row.library, row.reason) for row in missing] == [("implicit", "not installed"), ("cornac", "not installed")]
+    assert [(row.library, row.reason) for row in missing] == [
+        ("implicit", "not installed"),
+        ("cornac", "not installed"),
+    ]
 
 
 def test_figures_are_those_of_the_ranker_itself(compared, exported, drawn):
