@@ -58,6 +58,12 @@ def test_the_table_has_both_sides(drawn, split, monkeypatch):
     assert popularity["HR@10, RecBole"]["value"] == 0.25
 
 
+def test_the_mean_over_ties_lies_between_all_lost_and_all_won(split):
+    ranker = Popularity().fit(split.train)
+    lost, mean, won = (truth.own_figures(ranker, split, ties)["MRR@10"] for ties in ("lost", "mean", "won"))
+    assert lost < mean < won
+
+
 def test_a_failure_of_recbole_ends_the_program(tmp_path, monkeypatch):
     monkeypatch.setattr(truth, "PROGRAM", tmp_path / "absent.py")
     with pytest.raises(SystemExit, match="RecBole failed"):
