@@ -36,5 +36,5 @@ def test_a_difference_ends_with_1(tmp_path, monkeypatch, capsys, name, ends):
 
 
 def test_a_failure_says_why(tmp_path):
-    with pytest.raises(SystemExit, match="LensKit failed: .*absent"):
+    with pytest.raises(SystemExit, match=r"LensKit failed: .*absent"):
         metric_agreement.agreement(sys.executable, tmp_path / "absent.py")
