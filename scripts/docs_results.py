@@ -31,6 +31,12 @@ REFERENCE = "reference: "
 """Rows that others published: never bold."""
 LEAKY = "-leaky"
 """How the names of rows end that look at what they should predict: never bold."""
+ORIGINS = {
+    "transcribed": "transcribed from {from}",
+    "report.json": "made from report.json",
+    "program": "written by {program}",
+}
+"""Kinds of sources, and how a table names its own."""
 MAX_COLUMNS = 100
 MARK = re.compile(
     r"(<!--\s+table:\s+(?P<id>[\w-]+)(?:\s+columns:\s+(?P<columns>[^>]+?))?(?:\s+rows:\s+(?P<rows>[^>]+?))?\s+-->\n)"
@@ -186,7 +192,7 @@ def _provenance(table: Mapping[str, Any], with_command: bool) -> list[str]:
         *([f"± is the {table['spread']}"] if table["spread"] else []),
     ]
     source = table["source"]
-    origin = f"transcribed from {source['from']}" if source["kind"] == "transcribed" else "made from report.json"
+    origin = ORIGINS[source["kind"]].format(**source)
     note = textwrap.wrap(f"*{'; '.join(facts)}; {origin}.*", MAX_COLUMNS, break_on_hyphens=False)
     return [*note, "", *_command(table["command"])] if with_command else note
 

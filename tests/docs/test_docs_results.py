@@ -197,7 +197,7 @@ def test_a_committed_table_is_whole_and_shown(name):
     table = results.load_tables()[name]
     assert table["id"] == name
     assert table["command"]
-    assert table["source"]["kind"] in ("transcribed", "report.json")
+    assert table["source"]["kind"] in results.ORIGINS
     assert {len(one["cells"]) for one in table["rows"]} == {len(table["columns"])}
     shown = re.compile(rf"<!-- table: {re.escape(name)}\s")
     assert any(shown.search(path.read_text(encoding="utf-8")) for path in results.PAGES)

@@ -99,3 +99,48 @@ def test_agrees_with_an_independent_library(monkeypatch):
     theirs = {"HR@10": "hit_rate@10", "NDCG@5": "ndcg@5", "NDCG@20": "ndcg@20", "MRR": "mrr"}
     told = ranx.evaluate(judged, ranked, list(theirs.values()))
     assert {name: got[name].mean() for name in theirs} == pytest.approx({name: told[k] for name, k in theirs.items()})
+
+
+def test_agrees_with_a_second_independent_library():
+    """ir-measures asks the program of TREC, which ties alone could make differ: here there are none."""
+    ir_measures = pytest.importorskip("ir_measures")
+    rng = np.random.default_rng(4)
+    scores = rng.random((40, 60))
+    got = measure(*count_competitors(scores[:, 0], scores[:, 1:]), 59, FULL)
+    theirs = {"HR@5": "Success@5", "HR@10": "Success@10", "NDCG@5": "nDCG@5", "NDCG@10": "nDCG@10", "MRR": "RR"}
+    judged = [ir_measures.Qrel(f"u{user}", "i0", 1) for user in range(40)]
+    run = [
+        ir_measures.ScoredDoc(f"u{user}", f"i{item}", float(score))
+        for user, row in enumerate(scores)
+        for item, score in enumerate(row)
+    ]
+    told = ir_measures.calc_aggregate([ir_measures.parse_measure(name) for name in theirs.values()], judged, run)
+    named = {str(measure): value for measure, value in told.items()}
+    assert {name: got[name].mean() for name in theirs} == pytest.approx({name: named[k] for name, k in theirs.items()})
+
+
+def of_mmrec(scores, wanted, masked, k):
+    """Recall@k, NDCG@k and MAP@k of one user, written from the definitions that MMRec's documentation gives.
+
+    The items of training have no place in the ranking. Recall is the share of the wanted items among the first k; the
+    gain of place p is 1 / log2(p + 1), and NDCG is its sum over the best sum that k places could have; MAP is the sum
+    of the precision at each hit, over the number of wanted items, at most k.
+    """
+    order = [item for item in np.argsort(-scores) if item not in masked][:k]
+    hits = [place for place, item in enumerate(order, start=1) if item in wanted]
+    best = sum(1 / np.log2(place + 1) for place in range(1, min(k, len(wanted)) + 1))
+    precision = sum(number / place for number, place in enumerate(hits, start=1))
+    gain = sum(1 / np.log2(place + 1) for place in hits)
+    return len(hits) / len(wanted), gain / best, precision / min(k, len(wanted))
+
+
+@pytest.mark.parametrize("k", [5, 10, 20])
+def test_agrees_with_the_definitions_of_mmrec(k):
+    """With one wanted item a user, Recall is HR, NDCG is NDCG and MAP is MRR."""
+    rng = np.random.default_rng(k)
+    scores = rng.random((30, 50))
+    masked = [set(rng.choice(np.arange(1, 50), 8, replace=False).tolist()) for _ in range(30)]
+    allowed = np.array([[item not in seen for item in range(1, 50)] for seen in masked])
+    got = measure(*count_competitors(scores[:, 0], scores[:, 1:], allowed), 49, (f"HR@{k}", f"NDCG@{k}", f"MRR@{k}"))
+    told = np.array([of_mmrec(row, {0}, seen, k) for row, seen in zip(scores, masked, strict=True)])
+    np.testing.assert_allclose(np.stack(list(got.values()), axis=1), told)
