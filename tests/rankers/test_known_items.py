@@ -1,6 +1,7 @@
 """What a candidate generator can say comes from what it was fitted on, whatever joined the catalogue or log since."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,7 +17,10 @@ from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.rankers.ensemble.interleaved import PaddedCatalogue, with_cold_items
 from mmsrarec.rankers.ensemble.keyword_overlap import KeywordOverlap
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
-from mmsrarec.rankers.registry.registry import GENERATORS, Source, make_row
+from mmsrarec.rankers.ranker_base import RankerBase
+from mmsrarec.rankers.registry.registry import GENERATORS, ItemContent, Source, make_row, ranker_class
+from mmsrarec.rankers.registry.settings import BaselineSettings
+from mmsrarec.rankers.two_tower.two_tower_ranker import TwoTowerRanker
 from mmsrarec.recommend.ranking.fusion import FixedScores, Fused
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, EncoderName, RetrieveSettings
@@ -29,6 +33,8 @@ BEFORE = make_log(np.random.default_rng(0), n_items=UNTAKEN)
 EVERY = np.arange(OLD)
 TAKEN = np.array([code for code in range(OLD) if code != UNTAKEN])
 WEIGHTS = [1.0, 0.3, 0.0, -0.3]
+TRAINED = [name for name in GENERATORS if issubclass(ranker_class(name), TwoTowerRanker)]
+SHORT = BaselineSettings.model_validate({name.replace("-", "_"): {"epochs": 2} for name in TRAINED})
 
 
 def log(n_items: int, *also: int) -> Interactions:
@@ -52,10 +58,21 @@ def encoder(name: EncoderName) -> Encoder:
     return MADE[name]
 
 
+def item_content() -> ItemContent:
+    """States of the items that generators are fitted on."""
+    return ItemContent(np.random.default_rng(0).normal(size=(OLD, 6)), "drawn")
+
+
+@cache
+def trained(name: str) -> RankerBase:
+    """Fitted before anything joined; what learns by gradients a run keeps, and loads when it answers."""
+    return make_row(name, Source(FITTED, 0, encoder, lambda: pytest.fail("no generator asks"), SHORT, item_content))
+
+
 def generator(name: str, train: Interactions) -> CandidateGenerator:
-    """As a run serves it: what is fitted in a query is fitted on the log at hand, encoders are loaded."""
+    """As a run serves it: what is counted is counted in the log at hand, what was trained is loaded."""
     source = Source(train, 0, encoder, lambda: pytest.fail("no generator asks"))
-    return PaddedCatalogue(make_row(name, source), train.n_items)
+    return PaddedCatalogue(trained(name) if name in TRAINED else make_row(name, source), train.n_items)
 
 
 def queries(*histories: Sequence[int]) -> Queries:
@@ -79,11 +96,11 @@ def fused(
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_a_generator_knows_what_it_was_fitted_on(name: str) -> None:
-    expected = EVERY if name in CONTENT_ENCODERS else TAKEN
-    assert np.flatnonzero(known_items(make_row(name, Source(FITTED, 0, encoder, None)), OLD)).tolist() == [*expected]  # pyright: ignore
+    expected = EVERY if ranker_class(name).ranks_new_items else TAKEN
+    assert np.flatnonzero(known_items(trained(name), OLD)).tolist() == [*expected]
     joined = log(OLD + 1, UNTAKEN, NEW)
     known = np.flatnonzero(known_items(generator(name, joined), OLD + 1)).tolist()
-    assert known == ([*expected] if name in ENCODERS else [*range(OLD + 1)])
+    assert known == ([*expected] if name in (*ENCODERS, *TRAINED) else [*range(OLD + 1)])
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -137,7 +154,7 @@ def test_new_items_are_proposed_whoever_proposes(sold: bool) -> None:
         logit = Logit((0.5,) * len(made), (0.0,) * len(made), ((0.0,) * len(made),) * len(made))
         scores = with_cold_items(WeightedEnsemble.of(made, logit, OLD + 1), None, words, OLD + 1, 8).score(PEOPLE, None)
         assert np.isfinite(scores).all()
-        if not sold or len(names) > 1 or names[0] in ENCODERS:  # else the generator knows it by now
+        if not sold or len(names) > 1 or names[0] in (*ENCODERS, *TRAINED):  # else the generator knows it by now
             assert (np.argsort(-scores, axis=1, kind="stable")[:, :8] == NEW).any(axis=1).all()
 
 

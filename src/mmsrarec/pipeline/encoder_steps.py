@@ -22,8 +22,8 @@ from mmsrarec.rankers.registry.settings import encoder_settings
 from mmsrarec.recommend.ranking.item_states import item_states
 from mmsrarec.recommend.soft.cross_fitting import held_out_users
 from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.retrieve.later_items import reads_new_items
 from mmsrarec.retrieve.neighbours import Neighbours
-from mmsrarec.retrieve.new_items import reads_new_items
 from mmsrarec.retrieve.settings import (
     CONTENT_ENCODERS,
     ENCODERS,

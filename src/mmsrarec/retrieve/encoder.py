@@ -45,7 +45,7 @@ class Encoder:
         known: (n_items,) mask of the items with interactions in the training data; None where it is not recorded.
         whitening: How the content of items was made of their states; None for models of ids alone, and where it is not
             recorded.
-        n_joined: Of the items that the model scores, how many joined after its training (`retrieve.new_items`).
+        n_joined: Of the items that the model scores, how many joined after its training (`retrieve.later_items`).
     """
 
     model: SequenceModel

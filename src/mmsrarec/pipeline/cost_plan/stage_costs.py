@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 from mmsrarec.data.splits import SplitName
 from mmsrarec.models.sizes.model_size import ModelSize
-from mmsrarec.pipeline.cost_plan import memory, work
+from mmsrarec.pipeline.cost_plan import stage_memory, work
 from mmsrarec.pipeline.cost_plan.data_size import DataSize
-from mmsrarec.pipeline.cost_plan.memory import Parts
 from mmsrarec.pipeline.cost_plan.prompt_tokens import picture_tokens, ranking_tokens, text_tokens
+from mmsrarec.pipeline.cost_plan.stage_memory import Parts
 from mmsrarec.pipeline.cost_plan.work import Work
 from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS
 from mmsrarec.runs.recipe import Recipe
@@ -83,7 +83,7 @@ class _StageCosts:
         named = {recipe.retrieve.encoder, *recipe.recommend.soft.sources, *(row for row in rows if row in ENCODERS)}
         self.encoders = [name for name in ENCODERS if name in named]
         self.proposed = min(evaluate.n_candidates, max(data.items // 2, 1))
-        self.weights = memory.weights(size, number_bytes)
+        self.weights = stage_memory.weights(size, number_bytes)
 
     def pictures(self) -> Stage:
         """Each picture once through the vision encoder."""
@@ -127,9 +127,9 @@ class _StageCosts:
             works.append(step.times(settings.epochs * tuned * (settings.samples > 0) + group))
         longest = max(prompt + answer for prompt, answer, _ in prompts)
         tokens = rows.tune_rows * longest
-        parts = memory.training(self.size, settings.rank, settings.first_layer, tokens, self.bytes)
+        parts = stage_memory.training(self.size, settings.rank, settings.first_layer, tokens, self.bytes)
         answer = max(answer for _, answer, _ in prompts)
-        logits = 3.0 * rows.tune_rows * answer * self.size.head_weights / self.size.hidden * memory.FLOAT32
+        logits = 3.0 * rows.tune_rows * answer * self.size.head_weights / self.size.hidden * stage_memory.FLOAT32
         return self._stage("tune", works, {**parts, "logits": logits})
 
     def summarize(self) -> Stage:
@@ -142,8 +142,8 @@ class _StageCosts:
         if not works:
             return Stage("summarize")
         longest = max(prompt + answer for prompt, answer, _ in prompts)
-        parts = memory.reading(self.size, batch * longest, self.bytes)
-        return self._stage("summarize", works, {**parts, **memory.cache(self.size, batch, longest, self.bytes)})
+        parts = stage_memory.reading(self.size, batch * longest, self.bytes)
+        return self._stage("summarize", works, {**parts, **stage_memory.cache(self.size, batch, longest, self.bytes)})
 
     def retrieve(self) -> Stage:
         """Sequence models: 12 products of their width an interaction and layer, and the scores of all items."""
@@ -153,20 +153,20 @@ class _StageCosts:
         one = 2.0 * (12 * width**2 * settings.n_layers + scored * width) * 3
         attention = 12.0 * width * min(settings.max_length, data.events / max(data.users, 1)) / 2 * settings.n_layers
         passes = max(settings.epochs * EPOCHS_USED, 1) * data.events * len(self.encoders)
-        logits = 2 if settings.logits_dtype == "bfloat16" else memory.FLOAT32
-        parts = memory.sequence_model(data.items, width, settings.batch_size, logits) | memory.neighbours(
+        logits = 2 if settings.logits_dtype == "bfloat16" else stage_memory.FLOAT32
+        parts = stage_memory.sequence_model(data.items, width, settings.batch_size, logits) | stage_memory.neighbours(
             data.events, width
         )
         training = Work(passes, passes * one, passes * attention, trains=True).times(self.recipe.evaluate.n_seeds)
-        return Stage("retrieve", [training], {"libraries": memory.LIBRARIES, **parts}, width)
+        return Stage("retrieve", [training], {"libraries": stage_memory.LIBRARIES, **parts}, width)
 
     def item_states(self) -> Stage:
         """The mean state of each item, where a sequence model reads it."""
         if not any(name in CONTENT_ENCODERS for name in self.encoders):
             return Stage("item states")
         one = work.forward(self.ranker, self.tokens.candidate)
-        table = float(self.data.items * self.size.hidden * memory.FLOAT32)
-        parts = memory.reading(self.ranker, self.recipe.runtime.score_tokens, self.bytes)
+        table = float(self.data.items * self.size.hidden * stage_memory.FLOAT32)
+        parts = stage_memory.reading(self.ranker, self.recipe.runtime.score_tokens, self.bytes)
         return self._stage("item states", [one.times(self.data.items)], {**parts, "item states": table})
 
     def recommend(self) -> Stage:
@@ -188,7 +188,10 @@ class _StageCosts:
         packs = settings.batch_size * (self.tokens.shared + self.tokens.candidate * (1 + settings.negatives))
         at_once = min(self.recipe.runtime.train_tokens, packs)
         return self._stage(
-            "recommend", works, memory.training(self.ranker, settings.rank, first, at_once, self.bytes), self.ranker
+            "recommend",
+            works,
+            stage_memory.training(self.ranker, settings.rank, first, at_once, self.bytes),
+            self.ranker,
         )
 
     def evaluate(self) -> Stage:
@@ -204,15 +207,15 @@ class _StageCosts:
         fused = min(evaluate.fusion_users, self.data.tested) * len(shares)
         works += [listed.times(fused), proposed.times(fused)]
         works.append(listed.times(DIAGNOSES * min(evaluate.diagnosed_users, users)))
-        parts = memory.reading(self.ranker, self.recipe.runtime.score_tokens, self.bytes)
+        parts = stage_memory.reading(self.ranker, self.recipe.runtime.score_tokens, self.bytes)
         return self._stage("evaluate", [part.times(evaluate.n_seeds) for part in works], parts, self.ranker)
 
     def answer(self) -> Stage:
         """One answer of a served run: the candidates ranked, without reasons."""
         tokens = self.tokens.shared + self.tokens.candidate * self.proposed
-        parts = memory.reading(self.ranker, tokens, self.bytes)
-        parts |= memory.neighbours(self.data.events, self.recipe.retrieve.embedding_size)
-        vectors = self.data.items * self.recipe.retrieve.embedding_size * memory.FLOAT32
+        parts = stage_memory.reading(self.ranker, tokens, self.bytes)
+        parts |= stage_memory.neighbours(self.data.events, self.recipe.retrieve.embedding_size)
+        vectors = self.data.items * self.recipe.retrieve.embedding_size * stage_memory.FLOAT32
         one = self._ranked(self.proposed)
         weights = float(self.ranker.layer_weights * self.ranker.layers)
         return self._stage(
@@ -226,7 +229,7 @@ class _StageCosts:
         return work.forward(self.ranker, self.tokens.shared, self.tokens.candidate, candidates)
 
     def _stage(self, name: str, works: list[Work], parts: Parts, size: ModelSize | None = None) -> Stage:
-        held = {**(memory.weights(size, self.bytes) if size else self.weights), **parts}
+        held = {**(stage_memory.weights(size, self.bytes) if size else self.weights), **parts}
         dropped = sum(self.weights.values()) - sum(held.values())
         if dropped > 0:  # the whole model is loaded before its upper layers are dropped
             held["layers dropped after loading"] = dropped

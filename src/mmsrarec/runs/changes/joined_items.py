@@ -19,7 +19,7 @@ from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.recommend.soft.soft_sources import SoftSources
-from mmsrarec.retrieve.new_items import reads_new_items
+from mmsrarec.retrieve.later_items import reads_new_items
 from mmsrarec.runs.answers.generators import catalogue_generator
 from mmsrarec.runs.answers.questions import Questions
 from mmsrarec.runs.answers.reasons import Reasons

@@ -16,7 +16,7 @@ from torch import Tensor
 from mmsrarec.data.dataset import Item
 from mmsrarec.models.backbone.adapter import save_atomically
 from mmsrarec.retrieve.encoder import Encoder
-from mmsrarec.retrieve.new_items import with_new_items
+from mmsrarec.retrieve.later_items import with_new_items
 
 FILE = "joined_states.safetensors"
 """The file inside a run."""

@@ -11,7 +11,7 @@ from soft import drawn_encoder
 
 from mmsrarec.models.sequence.whitening import Whitening
 from mmsrarec.retrieve.encoder import Encoder
-from mmsrarec.retrieve.new_items import reads_new_items, with_new_items
+from mmsrarec.retrieve.later_items import reads_new_items, with_new_items
 from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, EncoderName
 
 ITEMS = 9

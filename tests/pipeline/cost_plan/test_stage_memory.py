@@ -8,7 +8,7 @@ from torch import Tensor
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter
 from mmsrarec.models.backbone.quick_layers import quickened
 from mmsrarec.models.sizes.model_size import count, model_size
-from mmsrarec.pipeline.cost_plan import memory
+from mmsrarec.pipeline.cost_plan import stage_memory
 
 RANK, TOKENS = 4, 256
 
@@ -29,7 +29,7 @@ def kept_bytes(layers: int) -> int:
 def test_a_layer_in_training_keeps_what_autograd_keeps() -> None:
     size = count(tiny_of("llama").model, "llama")
     measured = (kept_bytes(2) - kept_bytes(1)) / TOKENS / 4
-    assert memory.kept_numbers(size, RANK) == pytest.approx(measured, rel=0.1)
+    assert stage_memory.kept_numbers(size, RANK) == pytest.approx(measured, rel=0.1)
 
 
 def test_the_optimizer_has_its_four_copies_in_float32() -> None:
@@ -41,7 +41,7 @@ def test_the_optimizer_has_its_four_copies_in_float32() -> None:
     trainer.step(None)
     copies = sum(master.numel() * 4 for master in trainer.masters.values())
     averages = sum(x.numel() * 4 for state in trainer.optimizer.state.values() for x in state.values() if x.ndim)
-    planned = memory.training(count(tiny_of("llama").model, "llama"), RANK, 1, 100, 4)["adapter and optimizer"]
+    planned = stage_memory.training(count(tiny_of("llama").model, "llama"), RANK, 1, 100, 4)["adapter and optimizer"]
     assert sum(weight.numel() * 4 for weight in trainer.weights.values()) + copies + grads + averages == planned
 
 
@@ -49,15 +49,15 @@ def test_scoring_takes_about_as_much_as_was_measured() -> None:
     for layers, measured_mb in ((30, 1035), (8, 953)):  # docs/results/cost.md: up to 200 candidates
         size = model_size("embedded")
         tokens = 209 + 20 * 200
-        parts = memory.weights(size, 2) | memory.reading(size.shortened(layers), tokens, 2)
+        parts = stage_memory.weights(size, 2) | stage_memory.reading(size.shortened(layers), tokens, 2)
         assert sum(parts.values()) / 1e6 == pytest.approx(measured_mb, rel=0.25)
 
 
 def test_a_large_vocabulary_makes_logits_large_and_a_long_answer_the_cache() -> None:
     small, large = model_size("embedded"), model_size("Gemma-3-4B")
-    assert memory.cache(large, 64, 100, 2)["logits"] > 5 * memory.cache(small, 64, 100, 2)["logits"]
-    short, long = (memory.cache(small, 64, length, 2) for length in (100, 200))
+    assert stage_memory.cache(large, 64, 100, 2)["logits"] > 5 * stage_memory.cache(small, 64, 100, 2)["logits"]
+    short, long = (stage_memory.cache(small, 64, length, 2) for length in (100, 200))
     assert long["keys and values"] == 2 * short["keys and values"]
     assert long["logits"] == short["logits"]
-    assert memory.neighbours(1000, 64)["neighbour index"] == 1000 * 280
-    assert memory.sequence_model(10**6, 64, 512, 4)["item table"] == 64e6 * 16
+    assert stage_memory.neighbours(1000, 64)["neighbour index"] == 1000 * 280
+    assert stage_memory.sequence_model(10**6, 64, 512, 4)["item table"] == 64e6 * 16
