@@ -56,6 +56,17 @@ def mine(finished: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def alone(mine: Path, finished: Path) -> Path:
+    """A run that may be written to, with data of its own beside it."""
+    import shutil
+
+    shutil.copytree(finished / "data", mine / "data")
+    for file in (mine / "tiny.toml", mine / "run" / "recipe.toml"):
+        file.write_text(file.read_text().replace(str(finished / "data"), str(mine / "data")))
+    return mine
+
+
+@pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test fails where the language model is loaded."""
     from mmsrarec.models.backbone.mllm import Mllm

@@ -17,7 +17,8 @@ import yaml
 from mmsrarec import __version__
 
 ROOT = Path(__file__).parents[1]
-SUFFIXES = {".py", ".typed", ".txt", ".toml", ".safetensors", ".css", ".js", ".html", ".tsv", ".j2", ".svg", ".woff2"}
+SUFFIXES = {".py", ".typed", ".txt", ".toml", ".json", ".safetensors", ".css", ".js", ".html", ".tsv", ".j2"}
+SUFFIXES |= {".svg", ".woff2"}
 NEEDED = {"mmsrarec/py.typed", "mmsrarec/models/packages.txt", "mmsrarec/recipes/sample.toml"}
 MAX_WHEEL_MB = 5
 

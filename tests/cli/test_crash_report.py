@@ -26,7 +26,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """`mmsrarec doctor` ends by that error."""
 
-    def examine() -> None:
+    def examine(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("mmsrarec.cli.doctor.examine", examine)
@@ -114,7 +114,7 @@ def test_for_programmers_the_error_is_raised(monkeypatch: pytest.MonkeyPatch) ->
 def test_warnings_of_libraries_are_not_for_users(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def examine() -> dict:
+    def examine(*_: object) -> dict:
         warnings.warn("an old name", FutureWarning, stacklevel=1)
         return {}
 
@@ -139,7 +139,7 @@ def test_without_torch_a_run_says_what_to_install(tmp_path: Path) -> None:
 
 def test_a_help_text_may_end_by_exit(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("mmsrarec.cli.doctor")
-    module.examine = lambda: sys.exit(3)  # type: ignore[attr-defined]
+    module.examine = lambda *_: sys.exit(3)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mmsrarec.cli.doctor", module)
     assert commands.call(["doctor"]) == 3
 

@@ -21,12 +21,12 @@ KEY = "correct-horse-battery"
 
 
 @pytest.fixture
-def running(mine: Path, tmp_path: Path) -> "Iterator[Running]":
+def running(alone: Path, tmp_path: Path) -> "Iterator[Running]":
     from served import listening
 
     from mmsrarec.serve.settings import ServeSettings
 
-    with listening(ServeSettings(mine / "run", str(tmp_path / "state.sqlite"), key=KEY)) as server:
+    with listening(ServeSettings(alone / "run", str(tmp_path / "state.sqlite"), key=KEY)) as server:
         yield server
 
 

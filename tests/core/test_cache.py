@@ -181,7 +181,7 @@ def test_doctor_says_where_the_cache_is_and_what_is_in_it(tmp_path: Path, monkey
 
 def test_the_remark_is_a_line_of_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setenv("MMSRAREC_CACHE", NOWHERE)
-    monkeypatch.setattr("mmsrarec.cli.doctor.examine", lambda: {"cache": str(cache_to_write())})
+    monkeypatch.setattr("mmsrarec.cli.doctor.examine", lambda *_: {"cache": str(cache_to_write())})
     assert commands.call(["doctor"]) == 0
     captured = capsys.readouterr()
     assert captured.err.startswith(f"mmsrarec: {NOWHERE} cannot be written")

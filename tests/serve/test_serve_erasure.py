@@ -49,15 +49,6 @@ def test_no_file_holds_the_id(mine: Path, tmp_path: Path, monkeypatch: pytest.Mo
         assert server.ask(user=other, k=60)["items"] == after
 
 
-@pytest.fixture
-def alone(mine: Path, finished: Path) -> Path:
-    """A run that may be written to, with data of its own beside it."""
-    shutil.copytree(finished / "data", mine / "data")
-    for file in (mine / "tiny.toml", mine / "run" / "recipe.toml"):
-        file.write_text(file.read_text().replace(str(finished / "data"), str(mine / "data")))
-    return mine
-
-
 def test_the_data_folder_and_the_runs_beside_are_reached(alone: Path) -> None:
     shutil.copytree(alone / "run", alone / "second")
     with served(alone / "run", alone / "state.sqlite") as server:

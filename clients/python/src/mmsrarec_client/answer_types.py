@@ -18,7 +18,9 @@ class ErasureAnswered(TypedDict):
 
     Attributes:
         events: Events that were erased.
-        run: Whether the files of the run held the user: erased from them, or never there.
+        run: Whether files of the runs or their data held the user: erased from them, or never there.
+        notes: What else happened, and what is left to do here.
+        not_reached: What an erasure cannot reach, and the command that does.
     """
 
     receipt: str
@@ -26,6 +28,7 @@ class ErasureAnswered(TypedDict):
     events: int
     run: Literal["erased", "absent"]
     notes: list[str]
+    not_reached: list[str]
 
 
 class EventAsked(TypedDict):

@@ -256,7 +256,11 @@ class Client(Calls):
         return self._call("GET", "/health/live", repeatable=True)
 
     def ready(self) -> Any:
-        """Whether questions are answered: a run is loaded, its workers live, and the server is not being stopped."""
+        """Whether questions are answered: a run is loaded, its workers live, and the server is not being stopped.
+
+        `language_model` is "loaded"; "loading" where the run ranks without it, so that only some reasons wait for it; or
+        "none" where the run has none.
+        """
         return self._call("GET", "/health/ready", repeatable=True)
 
     def metrics(self) -> Any:
