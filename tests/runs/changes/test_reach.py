@@ -20,15 +20,6 @@ def bytes_hold(folder: Path, word: str) -> list[str]:
     return [str(path) for path in folder.rglob("*") if path.is_file() and word.encode() in path.read_bytes()]
 
 
-@pytest.fixture
-def alone(mine: Path, finished: Path) -> Path:
-    """A run that may be written to, with data of its own beside it."""
-    shutil.copytree(finished / "data", mine / "data")
-    for file in (mine / "tiny.toml", mine / "run" / "recipe.toml"):
-        file.write_text(file.read_text().replace(str(finished / "data"), str(mine / "data")))
-    return mine
-
-
 def test_a_run_and_the_data_that_it_was_made_from(alone: Path) -> None:
     before = load(alone / "data")
     user, other = before.user_ids[6], before.user_ids[7]
