@@ -258,7 +258,7 @@ class Client(Calls):
     def ready(self) -> Any:
         """Whether questions are answered: a run is loaded, its workers live, and the server is not being stopped.
 
-        `language_model` is "loaded"; "loading" where the run ranks without it, so that only some reasons wait for it; or
+        `language_model` is "loaded"; "loading" where the run ranks without it, so that some reasons wait; or
         "none" where the run has none.
         """
         return self._call("GET", "/health/ready", repeatable=True)

@@ -19,7 +19,7 @@ async def live() -> dict[str, str]:
 async def ready(service: ServiceOf) -> Response:
     """Whether questions are answered: a run is loaded, its workers live, and the server is not being stopped.
 
-    `language_model` is "loaded"; "loading" where the run ranks without it, so that only some reasons wait for it; or
+    `language_model` is "loaded"; "loading" where the run ranks without it, so that some reasons wait; or
     "none" where the run has none.
     """
     if (reason := service.why_not_ready()) is not None:
