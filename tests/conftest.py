@@ -1,5 +1,7 @@
 """What several tests share. Free of torch, so that the data tests run without it."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,17 @@ def alone(mine: Path, finished: Path) -> Path:
     for file in (mine / "tiny.toml", mine / "run" / "recipe.toml"):
         file.write_text(file.read_text().replace(str(finished / "data"), str(mine / "data")))
     return mine
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_before() -> Iterator[None]:
+    """What a test makes of the loggers, as a server does that logs to the standard error of its test, goes with it."""
+    loggers = [logging.getLogger(name) for name in ("mmsrarec", "uvicorn", "uvicorn.error", "uvicorn.access")]
+    before = [(logger, [*logger.handlers], logger.propagate, logger.level) for logger in loggers]
+    yield
+    for logger, handlers, propagate, level in before:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 @pytest.fixture
