@@ -29,16 +29,16 @@ def answers(run: Path) -> set[tuple[str, ...]]:
         return set(db.execute("SELECT modality, model, prompt, decoding, content, answer, created FROM answers"))
 
 
-def test_doctor_says_what_would_be_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_would_be_asked_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("ray", reason="needs the extra ray")
+    with pytest.raises(RecipeError, match="another engine is to ask"):
+        go(folder, RAY, "summarize.model='big'", stages=STAGE, out="none")
     assert call(["doctor", str(folder / "tiny.toml"), "--set", RAY, "--json"]) == 0
     engine = json.loads(capsys.readouterr().out)["engine"]
     assert (engine["engine"], engine["place"], engine["answers"]) == ("ray", "2 workers of Ray", True)
 
 
-def test_what_does_not_go_together_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RecipeError, match="another engine is to ask"):
-        go(folder, RAY, "summarize.model='big'", stages=STAGE, out="none")
+def test_without_ray_the_error_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmsrarec.models.ray_workers.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'mmsrarec\[ray\]'"):
         go(folder, RAY, stages=STAGE, out="none")
