@@ -19,7 +19,7 @@ from mmsrarec.models.sequence.whitening import Whitening, whitened
 from mmsrarec.pipeline.part_writer import PartWriter
 from mmsrarec.rankers.registry.registry import reads_content
 from mmsrarec.rankers.registry.settings import encoder_settings
-from mmsrarec.recommend.ranking.item_states import item_states
+from mmsrarec.recommend.ranking.item_states import item_states, save_states
 from mmsrarec.recommend.soft.cross_fitting import held_out_users
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.later_items import reads_new_items
@@ -33,7 +33,7 @@ from mmsrarec.retrieve.settings import (
     RetrieveSettings,
 )
 from mmsrarec.retrieve.training import refit, train_encoder
-from mmsrarec.runs.changes.joined_states import save_states
+from mmsrarec.runs.changes.joined_states import FILE as JOINED_STATES
 from mmsrarec.runs.run_folder import CONTENT_PART, STATES, Part
 from mmsrarec.runs.soft_vectors import held_out_part
 
@@ -176,7 +176,8 @@ class EncoderSteps(PartWriter):
         encoders = [Encoder.load(run_folder.folder / part) for part in parts if is_whole(run_folder.folder / part)]
         n_trained = min((encoder.n_items for encoder in encoders if reads_new_items(encoder)), default=len(items))
         if n_trained < len(items):
-            save_states(run_folder.folder, [item.item_id for item in items[n_trained:]], self.item_states[n_trained:])
+            joined = zip(items[n_trained:], self.item_states[n_trained:], strict=True)
+            save_states(run_folder.folder / JOINED_STATES, {item.item_id: state for item, state in joined})
 
     def body(self, settings: RetrieveSettings) -> LanguageBody:
         """The lowest layers of the backbone, as many as the sequence model has."""

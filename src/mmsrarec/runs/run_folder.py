@@ -5,10 +5,10 @@ run/  recipe.toml  manifest.json  summaries.sqlite  pictures/  tune/  summarize/
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -32,12 +32,14 @@ from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.prompt.prompt_context import Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import Fusion
+from mmsrarec.recommend.ranking.item_states import load_states
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.soft.soft_token_map import SoftTokenMap
 from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.neighbours import Neighbours
 from mmsrarec.retrieve.settings import EncoderName
-from mmsrarec.runs.changes.joined_states import for_catalogue, load_states
+from mmsrarec.runs.changes.joined_states import FILE as JOINED_STATES
+from mmsrarec.runs.changes.joined_states import for_catalogue
 from mmsrarec.runs.provenance import read_provenance, serving_variant
 from mmsrarec.runs.recipe import Recipe
 from mmsrarec.runs.soft_vectors import soft_sources
@@ -90,7 +92,8 @@ class RunFolder:
         if user_parts is not None:
             self.user_parts = user_parts
         self.split = cache(self._split)
-        self.encoder = cache(self._encoder)
+        self.encoder_of_part = cache(self._load_encoder)
+        self.soft_sources = cache(partial(soft_sources, self))
         self.retrieval = cache(self._retrieval)
         self._index = cache(self._find_index)
         self._keywords = cache(self._load_keywords)
@@ -125,7 +128,7 @@ class RunFolder:
         return RunFolder(self.recipe, self.folder, dataset, user_parts=user_parts)
 
     def with_catalogue(
-        self, dataset: Dataset, keywords: Keywords, before: Retrieval, states: Mapping[str, Tensor]
+        self, dataset: Dataset, keywords: Keywords, before: Retrieval, wider: Callable[[Encoder], Encoder]
     ) -> "RunFolder":
         """The same run with more items or other ones, which no model was trained on; what is loaded is shared.
 
@@ -133,18 +136,18 @@ class RunFolder:
             dataset: The catalogue; it has the items of before at the same codes, and perhaps more.
             keywords: Stage 1's result for it.
             before: Stage 2 as it answered until now.
-            states: Item id -> (d,) state of the items that joined, by which sequence models know their content.
+            wider: Gives the sequence model that takes the place of each, for the items of the catalogue.
         """
         n_items = len(dataset.items)
         logs: dict[Part, Interactions] = {split: log.with_items(n_items) for split, log in self.logs.items()}
         new = RunFolder(self.recipe, self.folder, dataset, logs, self.notes, self.user_parts)
         new.__dict__["keywords"] = keywords
 
-        def encoder(split: Part, name: EncoderName | None = None, refit: bool = False) -> Encoder:
-            return for_catalogue(self.encoder(split, name, refit), dataset.items, states)
+        def wider_encoder(part: str) -> Encoder:
+            return wider(self.encoder_of_part(part))
 
-        new.encoder = cache(encoder)
-        soft = before.soft and before.soft.with_encoders(lambda one: for_catalogue(one, dataset.items, states), n_items)
+        new.encoder_of_part = cache(wider_encoder)
+        soft = before.soft and before.soft.with_encoders(wider, n_items)
         retrieval = Retrieval(before.train.with_items(n_items), before.neighbours, before.settings, soft)
         retrieval.__dict__["past"] = before.past  # it knows of times and users, to which no item is added
 
@@ -251,16 +254,24 @@ class RunFolder:
             return f"sequence/{split}/{name}-refit"
         return f"retrieve/{split}" if name == self.recipe.retrieve.encoder else f"sequence/{split}/{name}"
 
-    def _encoder(self, split: Part, name: EncoderName | None = None, refit: bool = False) -> Encoder:
+    def encoder(self, split: Part, name: EncoderName | None = None, refit: bool = False) -> Encoder:
         """The sequence model of that name, stage 2's where None."""
-        part = self.encoder_part(split, name or self.recipe.retrieve.encoder, refit and split != EVERYTHING)
+        own = self.recipe.retrieve.encoder
+        return self.encoder_of_part(self.encoder_part(split, name or own, refit and split != EVERYTHING))
+
+    def _load_encoder(self, part: str) -> Encoder:
         encoder = Encoder.load(self.finished(part), self.recipe.runtime.device)
         items = self.dataset.items
-        return for_catalogue(encoder, items, load_states(self.folder)) if len(items) > encoder.n_items else encoder
+        return for_catalogue(encoder, items, self.joined_states) if len(items) > encoder.n_items else encoder
+
+    @cached_property
+    def joined_states(self) -> dict[str, Tensor]:
+        """The states of items that joined since the training, by id."""
+        return load_states(self.folder / JOINED_STATES)
 
     def _retrieval(self, split: Part, variant: str = "whole") -> Retrieval:
         settings = variant_named(variant).retrieval_settings(self.recipe.retrieve)
-        index, sources = self._index(split, settings.encoder), soft_sources(self, split, variant)
+        index, sources = self._index(split, settings.encoder), self.soft_sources(split, variant)
         return Retrieval(self.split(split).train, index, settings, sources)
 
     def _find_index(self, split: Part, encoder: EncoderName) -> Neighbours:
@@ -315,7 +326,7 @@ class RunFolder:
             late: Whether the model is loaded when it is first needed, and not now.
         """
         folder, trained = self.finished(adapter_part(split, variant)), variant_named(variant).trained
-        sources = soft_sources(self, split, variant) if trained else None
+        sources = self.soft_sources(split, variant) if trained else None
 
         def load_model() -> Mllm:
             mllm = self.ranker(variant)

@@ -13,8 +13,9 @@ from text_folders import as_text
 from mmsrarec.core.progress import Progress
 from mmsrarec.data.dataset import Item
 from mmsrarec.pipeline.run import update
+from mmsrarec.recommend.ranking.item_states import load_states, save_states
 from mmsrarec.runs.changes.joined_items import JoinedItem, with_items
-from mmsrarec.runs.changes.joined_states import FILE, load_states, save_states
+from mmsrarec.runs.changes.joined_states import FILE
 from mmsrarec.runs.export_run import export_run
 from mmsrarec.runs.recommender import Recommender
 
@@ -26,16 +27,17 @@ def scores(recommender: Recommender) -> dict[str, float]:
 
 
 def test_states_are_kept_by_item(tmp_path: Path) -> None:
-    save_states(tmp_path, ["a", "b"], torch.arange(6.0).reshape(2, 3))
-    kept = load_states(tmp_path)
+    save_states(tmp_path / FILE, dict(zip("ab", torch.arange(6.0).reshape(2, 3), strict=True)))
+    kept = load_states(tmp_path / FILE)
     assert list(kept) == ["a", "b"]
     assert kept["b"].tolist() == [3, 4, 5]
     (tmp_path / FILE).write_bytes(b"no tensors")
-    assert load_states(tmp_path) == {} == load_states(tmp_path / "nowhere")
+    assert load_states(tmp_path / FILE) == {} == load_states(tmp_path / "nowhere")
 
 
 def test_soft_tokens_stay_when_an_item_joins(soft_run: Path) -> None:
     recommender = Recommender.load(soft_run / "run")
+    assert recommender.prompts.soft is recommender.retrieval.soft
     joined = with_items(recommender, [JoinedItem(Item("new", "A mug"), (), ("mug",))])
     assert joined.retrieval.soft is not None
     assert joined.prompts.soft is joined.retrieval.soft
@@ -51,6 +53,8 @@ def test_an_item_with_a_state_has_vectors_and_changes_nothing_for_the_others(con
     read = JoinedItem(Item("new", "A mug"), (), ("mug",), state=state)
     by_words, by_content = with_items(recommender, [unread]), with_items(recommender, [read])
     n = len(recommender.dataset.items)
+    run_folder, split = by_content.run_folder, by_content.split
+    assert run_folder.encoder(split) is run_folder.encoder(split, "sasrec", refit=False)  # one model, however named
     assert by_words.retrieval.soft is not None
     assert by_content.retrieval.soft is not None
     assert not by_words.retrieval.soft.vectors[n].any()
@@ -73,7 +77,7 @@ def test_an_update_reads_what_joined_and_an_export_takes_it_along(content_run: P
     with (data / "items.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({"image": None} | NEW) + "\n")
     assert update(run, Progress(io.StringIO()), data)["new_items"] == ["new"]
-    assert list(load_states(run)) == ["new"]
+    assert list(load_states(run / FILE)) == ["new"]
     recommender = Recommender.load(run, data)
     code = recommender.dataset.item_code["new"]
     assert recommender.retrieval.soft is not None

@@ -5,7 +5,7 @@ They are computed once. A new item costs one forward pass and no training. Shape
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, cast
@@ -67,18 +67,34 @@ def item_states(prompts: Prompts, file: Path | None = None, batch_tokens: int = 
     spans = [prompts.item(code) for code in range(len(prompts.dataset.items))]
     n_layers = len(mllm.decoder.layers)
     digests = [_digest(prompts, span, f"{mllm.fingerprint}-{n_layers}") for span in spans]
-    states_by_name = _load(file) if file else {}
+    states_by_name = load_states(file) if file else {}
     missing_spans = {digest: span for digest, span in zip(digests, spans, strict=True) if digest not in states_by_name}
     if missing_spans:
         new_states = mean_states(prompts, list(missing_spans.values()), batch_tokens)
         states_by_name |= dict(zip(missing_spans, new_states, strict=True))
         if file:
-            save_atomically(
-                {"states": torch.stack(list(states_by_name.values()))},
-                file,
-                {"names": json.dumps(list(states_by_name))},
-            )
+            save_states(file, states_by_name)
     return torch.stack([states_by_name[digest] for digest in digests])
+
+
+def save_states(file: Path, states: Mapping[str, Tensor]) -> None:
+    """Write states by name, at least one; the file is whole or absent at any time.
+
+    Args:
+        file: The file.
+        states: Name -> (d,) state.
+    """
+    save_atomically({"states": torch.stack(list(states.values()))}, file, {"names": json.dumps(list(states))})
+
+
+def load_states(file: Path) -> dict[str, Tensor]:
+    """Name -> (d,) state, as `save_states` wrote them; empty where the file is absent or damaged."""
+    try:
+        with cast("AbstractContextManager[_StoredTensors]", safe_open(file, framework="pt")) as stored:
+            names, states = json.loads((stored.metadata() or {}).get("names", "[]")), stored.get_tensor("states")
+    except (OSError, SafetensorError):
+        return {}
+    return dict(zip(names, states, strict=True)) if len(names) == len(states) else {}
 
 
 class _StoredTensors(Protocol):
@@ -95,13 +111,3 @@ def _digest(prompts: Prompts, span: TokenSpan, model: str) -> str:
     for code in span.pictures:
         digest.update(prompts.features[code].float().cpu().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _load(file: Path) -> dict[str, Tensor]:
-    """Digest to state; empty where the file is absent or damaged."""
-    try:
-        with cast("AbstractContextManager[_StoredTensors]", safe_open(file, framework="pt")) as stored:
-            names, states = json.loads((stored.metadata() or {}).get("names", "[]")), stored.get_tensor("states")
-    except (OSError, SafetensorError):
-        return {}
-    return dict(zip(names, states, strict=True)) if len(names) == len(states) else {}

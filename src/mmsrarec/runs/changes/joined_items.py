@@ -5,8 +5,9 @@ the candidate generators, to which a new item is as one of which training knew n
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache, partial
 
 import numpy as np
 from torch import Tensor
@@ -19,6 +20,7 @@ from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.recommend.soft.soft_sources import SoftSources
+from mmsrarec.retrieve.encoder import Encoder
 from mmsrarec.retrieve.later_items import reads_new_items
 from mmsrarec.runs.answers.generators import catalogue_generator
 from mmsrarec.runs.answers.questions import Questions
@@ -79,11 +81,11 @@ def with_items(
     dataset = _dataset(recommender.dataset, changed, len(codes))
     keywords = _keywords(recommender.run_folder.keywords, changed, len(codes))
     states = {entry.item.item_id: entry.state for entry in joined if entry.state is not None}
-    run_folder = recommender.run_folder.with_catalogue(dataset, keywords, recommender.retrieval, states)
+    wider = cache(partial(for_catalogue, items=dataset.items, states=states))  # one model serves in several places
+    run_folder = recommender.run_folder.with_catalogue(dataset, keywords, recommender.retrieval, wider)
     soft = run_folder.retrieval(recommender.split).soft
-    return _rebuilt(
-        recommender, run_folder, _prompts(recommender.prompts, dataset, keywords, changed, soft), may, states
-    )
+    prompts = _prompts(recommender.prompts, dataset, keywords, changed, soft)
+    return _rebuilt(recommender, run_folder, prompts, may, wider)
 
 
 def reads_states(recommender: Recommender) -> bool:
@@ -100,7 +102,7 @@ def _rebuilt(
     run_folder: RunFolder,
     prompts: Prompts,
     available: np.ndarray,
-    states: Mapping[str, Tensor],
+    wider: Callable[[Encoder], Encoder],
 ) -> Recommender:
     """The recommender with another catalogue, whose costly parts are shared."""
     new, dataset, keywords = copy.copy(recommender), run_folder.dataset, run_folder.keywords
@@ -113,7 +115,7 @@ def _rebuilt(
         count_scorer(new.retrieval.train) if without_model else MllmScorer("mmsrarec", prompts, new.retrieval, batch)
     )
     rankers = tuple(
-        _wider(generator, dataset.items, states) if isinstance(generator, PaddedCatalogue) else generator
+        _padded(generator, len(dataset.items), wider) if isinstance(generator, PaddedCatalogue) else generator
         for generator in recommender.proposing
     )
     new.proposing = rankers
@@ -125,13 +127,13 @@ def _rebuilt(
     return new
 
 
-def _wider(generator: PaddedCatalogue, items: Sequence[Item], states: Mapping[str, Tensor]) -> PaddedCatalogue:
+def _padded(generator: PaddedCatalogue, n_items: int, wider: Callable[[Encoder], Encoder]) -> PaddedCatalogue:
     """A generator for more items; a sequence model that reads what items are ranks those with a state, too."""
     ranker = generator.generator
     if isinstance(ranker, SequenceRanker):
-        encoder = for_catalogue(ranker.encoder, items, states)
+        encoder = wider(ranker.encoder)
         ranker = ranker if encoder is ranker.encoder else SequenceRanker.of(encoder)
-    return PaddedCatalogue(ranker, len(items))
+    return PaddedCatalogue(ranker, n_items)
 
 
 def _dataset(before: Dataset, changed: Mapping[int, JoinedItem], n_items: int) -> Dataset:
