@@ -1,5 +1,6 @@
 """A server opens no door without a key."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,10 @@ def test_a_file_without_a_key_opens_no_door(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_state_may_be_named_by_the_environment(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STATE_VARIABLE, "oracle://me:secret@host/shop")
+    logger = logging.getLogger("mmsrarec")
+    before = [*logger.handlers], logger.propagate, logger.level
     assert call(["serve", str(tmp_path)]) == 2
+    assert ([*logger.handlers], logger.propagate, logger.level) == before  # its log ended with it
     shown = capsys.readouterr().err
     assert "oracle is not supported" in shown
     assert "secret" not in shown

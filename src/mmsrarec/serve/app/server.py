@@ -6,6 +6,7 @@ The port answers at once; what takes long to import is imported behind it.
 import contextlib
 import logging
 import sys
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -30,7 +31,6 @@ def serve(settings: ServeSettings) -> None:
         MmsrarecError: The state cannot be opened, or is of another version.
         ModuleNotFoundError: A package is missing.
     """
-    log_as_json()
     sys.setswitchinterval(SWITCH_SECONDS)
 
     def make() -> "FastAPI":
@@ -52,17 +52,25 @@ def serve(settings: ServeSettings) -> None:
         timeout_graceful_shutdown=settings.drain,
     )
     server = uvicorn.Server(config)
-    with contextlib.suppress(KeyboardInterrupt):  # the server has ended in order by then
+    with logging_as_json(), contextlib.suppress(KeyboardInterrupt):  # the server has ended in order by then
         server.run()
     if late.failure is not None:
         raise late.failure
 
 
-def log_as_json() -> None:
-    """Write what is logged to standard error, one line of JSON each."""
+@contextlib.contextmanager
+def logging_as_json() -> Generator[None]:
+    """Write what is logged while the block runs to standard error, one line of JSON each."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in LOGGERS:
-        logger = logging.getLogger(name)
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger, logger.handlers, logger.propagate, logger.level) for logger in loggers]
+    for logger in loggers:
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, handlers, propagate, level in before:
+            logger.handlers, logger.propagate = handlers, propagate
+            logger.setLevel(level)
