@@ -4,6 +4,8 @@ import errno
 import hashlib
 import os
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,26 @@ def atomic_write(path: str | Path, data: bytes) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    path = Path(path)
+    with replacing(Path(path)) as draft:
+        draft.write_bytes(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[Path]:
+    """A place beside a file to write its new content to, which takes the file's place where the block succeeds.
+
+    At any time the old content or the new content is there, never a part of it.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(draft, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield draft
+        sync(draft)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)

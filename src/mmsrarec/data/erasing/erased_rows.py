@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from mmsrarec.core.artefacts import MANIFEST, beside
-from mmsrarec.core.files import atomic_write, file_hash, sync, write_parquet
+from mmsrarec.core.files import atomic_write, file_hash, replacing, write_parquet
 from mmsrarec.core.locks import holding
 from mmsrarec.data.erasing.id_traces import pattern, struck_out
 from mmsrarec.data.folder import INTERACTIONS, LOG_SCHEMA, is_data_folder, table_path
@@ -89,11 +89,8 @@ def _from_parquet(path: Path, user: str) -> int:
         return 0
     remaining = table.filter(codes != ids.names.index(user))
     _check_left(path, remaining.height)
-    draft = path.with_name(f".{path.name}.tmp")
-    write_parquet(remaining, draft)
-    sync(draft)
-    draft.replace(path)
-    sync(path.parent)
+    with replacing(path) as draft:
+        write_parquet(remaining, draft)
     return table.height - remaining.height
 
 
@@ -136,10 +133,8 @@ def _strike(path: Path, user: str) -> bool:
         changed = table.with_columns(pl.Series("reason", reasons, dtype=pl.String))
         if changed.equals(table):
             return False
-        draft = path.with_name(f".{path.name}.tmp")
-        write_parquet(changed, draft)
-        sync(draft)
-        draft.replace(path)
+        with replacing(path) as draft:
+            write_parquet(changed, draft)
         return True
     try:
         content: Any = json.loads(path.read_bytes())
