@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -270,12 +270,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             (given.out / f"{table['id']}.json").write_text(dumped(table), encoding="utf-8")
             print(given.out / f"{table['id']}.json")
         return 0
-    found = list(outdated())
+    return write_pages(outdated(), given.check)
+
+
+def write_pages(found: Iterable[tuple[Path, str]], check: bool) -> int:
+    """Name the files that are out of date, and write them unless they are only checked.
+
+    Args:
+        found: The files, and what they should say.
+        check: Write nothing.
+
+    Returns:
+        The exit code: 1 where files are only checked and one is out of date.
+    """
+    any_found = False
     for path, text in found:
+        any_found = True
         print(path)
-        if not given.check:
+        if not check:
             path.write_text(text, encoding="utf-8")
-    return 1 if given.check and found else 0
+    return int(check and any_found)
 
 
 if __name__ == "__main__":

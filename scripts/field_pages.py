@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from docs_results import REPORTS, load_tables
+from docs_results import REPORTS, load_tables, write_pages
 
 from mmsrarec.rankers.registry.built_in import BUILT_IN
 from mmsrarec.study.model_names import TRAINED
@@ -186,12 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("verb", choices=["write"])
     parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where a file is out of date")
     given = parser.parse_args(arguments)
-    found = list(outdated(load_tables()))
-    for path, text in found:
-        print(path)
-        if not given.check:
-            path.write_text(text, encoding="utf-8")
-    return 1 if given.check and found else 0
+    return write_pages(outdated(load_tables()), given.check)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What several tests share. Free of torch, so that the data tests run without it."""
 
-import logging
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,31 +21,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished run; not to be written to."""
     from finished import finish  # brings torch along
 
-    folder = tmp_path_factory.mktemp("finished")
-    finish(folder)
-    return folder
+    return finish(tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture(scope="session")
 def soft_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished run that has soft tokens and few rows; not to be written to."""
-    from finished import SOFT, go, prepare
+    from finished import SOFT, finish
 
-    folder = tmp_path_factory.mktemp("soft")
-    prepare(folder)
-    go(folder, *SOFT)
-    return folder
+    return finish(tmp_path_factory.mktemp("soft"), *SOFT)
 
 
 @pytest.fixture(scope="session")
 def content_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished run whose soft tokens know items by their content; not to be written to."""
-    from finished import CONTENT, go, prepare
+    from finished import CONTENT, finish
 
-    folder = tmp_path_factory.mktemp("content")
-    prepare(folder)
-    go(folder, *CONTENT)
-    return folder
+    return finish(tmp_path_factory.mktemp("content"), *CONTENT)
 
 
 @pytest.fixture
@@ -60,23 +51,10 @@ def mine(finished: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def alone(mine: Path, finished: Path) -> Path:
     """A run that may be written to, with data of its own beside it."""
-    import shutil
-
     shutil.copytree(finished / "data", mine / "data")
     for file in (mine / "tiny.toml", mine / "run" / "recipe.toml"):
         file.write_text(file.read_text().replace(str(finished / "data"), str(mine / "data")))
     return mine
-
-
-@pytest.fixture(autouse=True)
-def loggers_as_before() -> Iterator[None]:
-    """What a test makes of the loggers, as a server does that logs to the standard error of its test, goes with it."""
-    loggers = [logging.getLogger(name) for name in ("mmsrarec", "uvicorn", "uvicorn.error", "uvicorn.access")]
-    before = [(logger, [*logger.handlers], logger.propagate, logger.level) for logger in loggers]
-    yield
-    for logger, handlers, propagate, level in before:
-        logger.handlers, logger.propagate = handlers, propagate
-        logger.setLevel(level)
 
 
 @pytest.fixture

@@ -79,10 +79,11 @@ def go(
     return run(recipe_in(folder, *overrides), folder / out, stages, Progress(said), **how), said.getvalue()
 
 
-def finish(folder: Path) -> None:
-    """Fill a folder as `prepare` does, and with the finished run/."""
+def finish(folder: Path, *overrides: str) -> Path:
+    """Fill a folder as `prepare` does, and with the finished run/ of the recipe with overrides; the folder."""
     prepare(folder)
-    go(folder)
+    go(folder, *overrides)
+    return folder
 
 
 def prepare(folder: Path) -> None:

@@ -20,11 +20,10 @@ from mmsrarec.serve.service import Service
 from mmsrarec.serve.settings import ServeSettings
 
 
-class Served:
-    """An application that is called."""
+class OfApplication:
+    """What stands behind an application."""
 
-    def __init__(self, app: FastAPI, client: TestClient):
-        self.app, self.client = app, client
+    app: FastAPI
 
     @property
     def service(self) -> Service:
@@ -33,6 +32,13 @@ class Served:
     @property
     def recommender(self) -> Recommender:
         return self.service.run().recommender
+
+
+class Served(OfApplication):
+    """An application that is called."""
+
+    def __init__(self, app: FastAPI, client: TestClient):
+        self.app, self.client = app, client
 
     def user(self, number: int = 0) -> str:
         return self.recommender.dataset.user_ids[number]
@@ -70,7 +76,7 @@ def called(settings: ServeSettings) -> Iterator[Served]:
 
 
 @dataclass
-class Running:
+class Running(OfApplication):
     """A server on a port of this machine, in a thread.
 
     Attributes:
@@ -82,14 +88,6 @@ class Running:
     url: str
     client: Client
     app: FastAPI
-
-    @property
-    def service(self) -> Service:
-        return self.app.state.service
-
-    @property
-    def recommender(self) -> Recommender:
-        return self.service.run().recommender
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bodies import tiny_body
+from kept_laws import KeptLaws
 
 from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.data.splits import leave_one_out
@@ -23,14 +24,12 @@ from mmsrarec.rankers.sequence_model import (
 )
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
-from mmsrarec.testing import RankerLaws, queries, tiny_log
+from mmsrarec.testing import queries, tiny_log
 
 N_USERS, N_ITEMS = 60, 50
 
 
-class SequenceLaws(RankerLaws):
-    """Fits with seed 0 are kept, for each costs seconds."""
-
+class SequenceLaws(KeptLaws):
     settings: ClassVar = {
         "embedding_size": 8,
         "n_layers": 1,
@@ -40,16 +39,6 @@ class SequenceLaws(RankerLaws):
         "batch_size": 64,
     }
     learns_taste = False  # four passes are too few for that
-    kept: ClassVar[dict[tuple[str, str], RankerBase]] = {}
-
-    def fitted(self, interactions: Interactions, seed: int = 0) -> RankerBase:
-        place = (self.ranker.name, interactions.digest)
-        if seed or place not in self.kept:
-            self.kept[place] = self.trained(interactions, seed)
-        return self.kept[place]
-
-    def trained(self, interactions: Interactions, seed: int) -> RankerBase:
-        return super().fitted(interactions, seed)
 
 
 class TestSasrec(SequenceLaws):

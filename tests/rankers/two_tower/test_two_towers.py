@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from kept_laws import KeptLaws
 
 from mmsrarec.data.dataset import FloatArray, Interactions
 from mmsrarec.data.splits import Queries, leave_one_out
@@ -14,7 +15,7 @@ from mmsrarec.rankers.two_tower.bpr import Bpr
 from mmsrarec.rankers.two_tower.freedom_style import FreedomStyle, keep_chances
 from mmsrarec.rankers.two_tower.mllmrec_style import MllmrecLeaky, MllmrecStyle
 from mmsrarec.rankers.two_tower.vbpr import Vbpr
-from mmsrarec.testing import RankerLaws, checkerboard, queries, tiny_log
+from mmsrarec.testing import checkerboard, queries, tiny_log
 
 ALL = (Bpr, Vbpr, FreedomStyle, MllmrecStyle, MllmrecLeaky)
 READERS = ALL[1:]
@@ -32,17 +33,11 @@ def fit(ranker: type[RankerBase], log: Interactions, seed: int = 0, **settings: 
     return ranker(**given, **settings).fit(log, seed=seed)
 
 
-class TowerLaws(RankerLaws):
-    """Fits with seed 0 are kept, for each costs a second."""
-
+class TowerLaws(KeptLaws):
     settings: ClassVar = {"factors": 16, "batch_size": 64, "epochs": 60, "learning_rate": 0.02, "l2": 0.0}
-    kept: ClassVar[dict[tuple[str, str], RankerBase]] = {}
 
-    def fitted(self, interactions: Interactions, seed: int = 0) -> RankerBase:
-        place = (self.ranker.name, interactions.digest)
-        if seed or place not in self.kept:
-            self.kept[place] = fit(self.ranker, interactions, seed, **self.settings)
-        return self.kept[place]
+    def trained(self, interactions: Interactions, seed: int) -> RankerBase:
+        return fit(self.ranker, interactions, seed, **self.settings)
 
 
 class TestBpr(TowerLaws):
