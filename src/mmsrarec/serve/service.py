@@ -17,6 +17,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from mmsrarec.errors import MmsrarecError, UnknownIdError
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.serve.model import documents
 from mmsrarec.serve.model.answer_cache import AnswerCache, digest_of
 from mmsrarec.serve.model.catalogue_view import CatalogueView
@@ -90,7 +91,8 @@ class Service:
 
     def _load_ranking(self, folder: Path, data: Path | None) -> ServedRun:
         """A run with the items of the state and all that it ranks by."""
-        served = ServedRun.load(folder, data, self.settings.device)
+        with LOADING:
+            served = ServedRun.load(folder, data, self.settings.device)
         return served.with_rows(self.state.submit(load_items).result())
 
     def _load_first(self) -> None:
@@ -146,9 +148,10 @@ class Service:
         else:
             answer = await self._ask(question)
         if self.served is served and self.erasures == erasures:  # else it is of a run or a user of before
-            self.cache.put(digest, body.user, answer)
+            kept_body = stored_body or answer.model_dump_json()
+            self.cache.put(digest, body.user, kept_body)
             if stored_body is None:
-                self._store(digest, body.user, answer, erasures)
+                self._store(digest, body.user, kept_body, erasures)
         return answer.model_copy(update={"cached": stored_body is not None})
 
     async def rerank(self, body: reranking.RerankAsked, newest_first: bool = False) -> reranking.RerankAnswered:
@@ -282,10 +285,10 @@ class Service:
         answers = iter(served.answers(questions))
         return [next(answers) if isinstance(job, Question) else _called(job, served) for job in jobs]
 
-    def _store(self, digest: str, user: str | None, answer: recommending.RecommendAnswered, erasures: int) -> None:
-        """Keep an answer in the database, which nobody waits for; not where somebody was erased since it was asked."""
+    def _store(self, digest: str, user: str | None, body: str, erasures: int) -> None:
+        """Keep an answer, as JSON, in the database; nobody waits for it, and who was erased meanwhile stays out."""
         self._n_stored += 1
-        prune, body = self._n_stored % PRUNE_EVERY == 0, answer.model_dump_json()
+        prune = self._n_stored % PRUNE_EVERY == 0
 
         def write(connection: Connection) -> None:
             change_log.lock(connection)

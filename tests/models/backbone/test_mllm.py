@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from tiny import tiny_mllm
+from transformers import PreTrainedModel
 from world import save_tiny
 
 from mmsrarec.errors import MmsrarecError
@@ -180,3 +182,14 @@ def test_a_shortened_model_ranks_that_cannot_be_packed(keep: LayerSelection) -> 
         row, column = (places[number] for places in batch_of(mllm, [pack]).answers)
         torch.testing.assert_close(found[row, column], alone, atol=1e-4, rtol=1e-4)
     assert mllm.generate_ids([[5, 6], [7]], [None, None], 2)
+
+
+def test_models_are_loaded_by_several_threads_at_once(folder: Path) -> None:
+    """transformers changes what all threads share while it loads; nothing of that may stay, in any model."""
+    shared = torch.get_default_dtype(), PreTrainedModel.tie_weights, torch.nn.init.normal_
+    settings = [ModelSettings(name=str(folder), dtype=dtype) for dtype in ("float32", "bfloat16") * 6]
+    with ThreadPoolExecutor(6) as threads:
+        loaded = list(threads.map(Mllm.load, settings))
+    assert (torch.get_default_dtype(), PreTrainedModel.tie_weights, torch.nn.init.normal_) == shared
+    assert len({one.fingerprint for one in loaded}) == 2
+    assert not any(value.is_meta for one in loaded for value in one.model.state_dict().values())

@@ -14,7 +14,7 @@ def answer(score: float = 0.1) -> RecommendAnswered:
 def test_an_answer_comes_back_as_it_was_and_says_that_it_was_kept() -> None:
     cache = AnswerCache(2)
     assert cache.get("a") is None
-    cache.put("a", "anna", answer(1 / 3))
+    cache.put("a", "anna", answer(1 / 3).model_dump_json())
     assert cache.get("a") == answer(1 / 3).model_copy(update={"cached": True})
     assert (cache.hits, cache.misses) == (1, 1)
 
@@ -22,17 +22,17 @@ def test_an_answer_comes_back_as_it_was_and_says_that_it_was_kept() -> None:
 def test_the_least_recently_asked_for_goes_first() -> None:
     cache = AnswerCache(2)
     for name in ("a", "b"):
-        cache.put(name, None, answer())
+        cache.put(name, None, answer().model_dump_json())
     cache.get("a")
-    cache.put("c", None, answer())
+    cache.put("c", None, answer().model_dump_json())
     assert [cache.get(name) is not None for name in "abc"] == [True, False, True]
     assert len(cache) == 2
 
 
 def test_a_users_answers_go_with_the_user() -> None:
     cache = AnswerCache(9)
-    cache.put("a", "anna", answer())
-    cache.put("b", "ben", answer())
+    cache.put("a", "anna", answer().model_dump_json())
+    cache.put("b", "ben", answer().model_dump_json())
     cache.drop_user("anna")
     assert cache.get("a") is None
     assert cache.get("b") is not None

@@ -103,8 +103,14 @@ def test_the_keyboard_is_enough(visitor: Visitor) -> None:
     visitor.go("/")
     page.keyboard.press("Tab")
     assert page.evaluate("() => document.activeElement.className") == "skip"
+    page.wait_for_load_state("networkidle")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.resource_type == "fetch" else None)
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.activeElement.id === 'content'")  # a browser goes there in its next frame
+    page.wait_for_timeout(500)
+    assert asked == []  # a content that came anew would take the focus away
+    assert page.evaluate("() => document.activeElement.id") == "content"
     for _ in range(2):
         page.keyboard.press("Tab")
     first = visitor.ranking[0]

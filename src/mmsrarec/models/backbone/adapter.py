@@ -24,6 +24,7 @@ from mmsrarec.core.memory import release_memory
 from mmsrarec.errors import MmsrarecError, RecipeError
 from mmsrarec.models import processes
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.untyped import (
     backward,
     load_tensors,
@@ -68,7 +69,7 @@ def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: boo
         raise RecipeError(f"first_layer is {first_layer}, but the model has {count} layers: name a lower one")
     layers = "|".join(str(layer) for layer in range(first_layer, count))
     parts = {name for block in blocks for name, part in named_modules(block) if isinstance(part, nn.Linear)}
-    with saved_random_state():
+    with LOADING, saved_random_state():
         set_seed(seed)
         config = LoraConfig(
             r=rank,
@@ -90,7 +91,8 @@ def load_adapter(mllm: Mllm, folder: Path) -> "PeftModel":
     """
     from peft import PeftModel
 
-    peft = cast(PeftModel, cast(Any, PeftModel).from_pretrained(mllm.model, folder, autocast_adapter_dtype=False))
+    with LOADING:
+        peft = cast(PeftModel, cast(Any, PeftModel).from_pretrained(mllm.model, folder, autocast_adapter_dtype=False))
     peft.eval().requires_grad_(False)
     weights = peft.named_parameters()
     if not any(name.endswith("lora_B.default.weight") and bool(weight.any()) for name, weight in weights):

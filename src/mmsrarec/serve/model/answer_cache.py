@@ -31,11 +31,11 @@ class AnswerCache:
             return None
         self.hits += 1
         self._answers.move_to_end(digest)
-        return RecommendAnswered.model_validate_json(entry[1])
+        return RecommendAnswered.model_validate_json(entry[1]).model_copy(update={"cached": True})
 
-    def put(self, digest: str, user: str | None, answer: RecommendAnswered) -> None:
-        """Keep an answer; it is handed out as one that was kept."""
-        self._answers[digest] = user, answer.model_copy(update={"cached": True}).model_dump_json().encode()
+    def put(self, digest: str, user: str | None, body: str) -> None:
+        """Keep an answer, given as JSON; it is handed out as one that was kept."""
+        self._answers[digest] = user, body.encode()
         self._answers.move_to_end(digest)
         while len(self._answers) > self.size:
             self._answers.popitem(last=False)

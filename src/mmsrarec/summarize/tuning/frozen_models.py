@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import without_adapter
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.packing.answer_likelihood import packed_log_probs, token_log_probs
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
 from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer
@@ -83,7 +84,8 @@ def load_language_model(name: str, like: Mllm) -> Mllm:
     """
     models, tokenizers = cast(Any, AutoModelForCausalLM), cast(Any, AutoTokenizer)  # their types are partial
     try:
-        model: nn.Module = models.from_pretrained(name, dtype=like.dtype)
+        with LOADING:
+            model: nn.Module = models.from_pretrained(name, dtype=like.dtype)
         tokenizer: Any = tokenizers.from_pretrained(name)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]

@@ -1,7 +1,8 @@
 // What a page does more with a script than without: a step replaces the content in place, and what moved is seen moving.
 // All addresses, forms and pages are the same as without it.
 const still = matchMedia("(prefers-reduced-motion: reduce)");
-let asking;
+const here = () => location.pathname + location.search;
+let asking, shown = here();
 
 const keyed = () => new Map([...document.querySelectorAll("[data-key]")].map((one) => [one.dataset.key, one]));
 
@@ -63,6 +64,7 @@ async function go(address, push) {
     if (one === now) field.remove(); else now.querySelector("form").append(field);
   });
   if (push) history.pushState({}, "", main.dataset.address ?? address);
+  shown = here();
   if (!typing) focusOn(name, true);
   document.querySelector("#said").textContent = main.dataset.said ?? "";
   move(before);
@@ -102,7 +104,8 @@ document.addEventListener("keydown", (event) => {
   document.querySelector("input[type=search]").select();
 });
 
-addEventListener("popstate", () => go(location.href, false));
+// A link to a place in the page, as the one that skips to the content, is a step of the history too: nothing is asked then.
+addEventListener("popstate", () => here() === shown || go(location.href, false));
 
 // What takes longer comes behind the page.
 async function parts() {
@@ -116,4 +119,5 @@ async function parts() {
 
 const kept = document.querySelector("main")?.dataset.address;
 if (kept && new URLSearchParams(location.search).has("act")) history.replaceState({}, "", kept);
+shown = here();
 parts();
