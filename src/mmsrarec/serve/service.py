@@ -106,7 +106,8 @@ class Service:
                 log.info("language model loaded", extra={"seconds": time.perf_counter() - started})
         except Exception as error:
             self.failure = str(error)
-            log.error("the run could not be loaded: %s", error)
+            unexpected = not isinstance(error, MmsrarecError)  # the log then says where in the code it was
+            log.error("the run could not be loaded: %s", error, exc_info=unexpected)
 
     async def close(self) -> None:
         """Answer what waits, and close the database."""
