@@ -1,4 +1,4 @@
-"""Check a GPU in under eight minutes: tests, comparison with the CPU, throughput, a whole run and its answers; one table.
+"""Check a GPU in under eight minutes: tests, comparison with the CPU, throughput, a run and its answers; one table.
 
     python scripts/gpu_check.py plan                          # what it would do, and what is expected of known cards
     python scripts/gpu_check.py run --json check.json         # on the GPU that torch names "cuda"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+
 from gpu_checks.results import Result
 from gpu_checks.workload import Workload
-
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter
 from mmsrarec.models.packing.forward import batch_of
 from mmsrarec.models.vision.image_features import encode_catalogue_images
@@ -14,7 +14,7 @@ from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no_of
 from mmsrarec.recommend.training.ranking_loss import choose_loss
 from mmsrarec.retrieve.encoder import Encoder, new_model
 from mmsrarec.retrieve.nearest_search import NumpySearch, make_search
-from mmsrarec.retrieve.settings import ITEM_TOKENS, ENCODERS, RetrieveSettings
+from mmsrarec.retrieve.settings import ENCODERS, ITEM_TOKENS, RetrieveSettings
 from mmsrarec.summarize.summarizer import summarize
 
 CLOSE = 1e-3

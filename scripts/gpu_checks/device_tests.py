@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import torch
+
 from gpu_checks.results import Result
 from gpu_checks.workload import ROOT, Workload
 

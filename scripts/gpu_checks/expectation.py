@@ -5,16 +5,15 @@ from typing import Any
 
 from gpu_checks import operations
 from gpu_checks.workload import FULL, NEGATIVES, planned_recipe
-
 from mmsrarec.cli.formats.plan_format import amount, duration
 from mmsrarec.cli.formats.text_format import text
 from mmsrarec.models.sizes.model_size import ModelSize, model_size
 from mmsrarec.pipeline.cost_plan import work
+from mmsrarec.pipeline.cost_plan.data_size import DataSize
 from mmsrarec.pipeline.cost_plan.machines import Machine, machines
 from mmsrarec.pipeline.cost_plan.plan import ANSWER
 from mmsrarec.pipeline.cost_plan.prompt_tokens import picture_tokens, ranking_tokens, text_tokens
 from mmsrarec.pipeline.cost_plan.stage_costs import stages_of
-from mmsrarec.pipeline.cost_plan.data_size import DataSize
 from mmsrarec.pipeline.cost_plan.work import Work
 from mmsrarec.runs.recipe import Recipe
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+
 from gpu_checks.results import Result
 from gpu_checks.workload import Workload
-
 from mmsrarec.core.progress import Progress
 from mmsrarec.pipeline.run import run
 from mmsrarec.runs.recommender import Recommender

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
+
 from gpu_checks import operations
 from gpu_checks.results import Result
 from gpu_checks.workload import Workload
-
 from mmsrarec.engines.local_engine import LocalEngine
 from mmsrarec.engines.protocol import Request
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter

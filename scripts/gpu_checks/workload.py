@@ -1,4 +1,4 @@
-"""What a check works on: a drawn catalogue, a recipe, a model, and prompts. Tiny: a random model, in seconds on a CPU."""
+"""What a check works on: a drawn catalogue, a recipe, a model, prompts. Tiny: a random model, seconds on a CPU."""
 
 import sys
 from dataclasses import dataclass
