@@ -244,13 +244,16 @@ class Mllm:
         is_map = states is not None and states.dim() == 4
         return torch.stack(pooled).cpu(), states.float().mean((2, 3)).cpu() if states is not None and is_map else None
 
-    def embed(self, ids: Tensor, features: Tensor | None, states: Tensor | None = None) -> Tensor:
+    def embed(
+        self, ids: Tensor, features: Tensor | None, states: Tensor | None = None, has_soft_tokens: bool | None = None
+    ) -> Tensor:
         """Compute the input embeddings of words, pictures and soft tokens.
 
         Args:
             ids: (b, t) token ids; a number below zero is a soft token (`packing.soft_ids`).
             features: (n, v, d) features of their pictures, in reading order.
             states: (m, k) the user's state of each soft token, in reading order; None where no token reads one.
+            has_soft_tokens: Whether any token is a soft one; None looks, for which the CPU waits for the device.
 
         Returns:
             (b, t, d) embeddings, with the features in the places of the image placeholders, and the vectors of
@@ -261,7 +264,7 @@ class Mllm:
         """
         embeddings: Tensor = self.model.get_input_embeddings()(ids.clamp(min=0))
         is_soft = ids < 0
-        if bool(is_soft.any()):
+        if has_soft_tokens or (has_soft_tokens is None and bool(is_soft.any())):
             if self.soft_tokens is None:
                 raise MmsrarecError("the prompts hold soft tokens, and this model was not trained with any")
             vectors: Tensor = self.soft_tokens(ids[is_soft], states)

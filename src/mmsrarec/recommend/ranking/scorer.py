@@ -19,7 +19,7 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
-from mmsrarec.models.packing.forward import batch_of, read, read_tree
+from mmsrarec.models.packing.forward import PreparedBatch, batch_of, prepare, read_prepared, read_tree
 from mmsrarec.models.packing.packed_batch import Batch
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.models.packing.prefix_tree import PrefixTree
@@ -50,8 +50,13 @@ def yes_minus_no(prompts: Prompts, packs: Sequence[PackedPrompt], tree: PrefixTr
 
 def yes_minus_no_of(prompts: Prompts, batch: Batch) -> Tensor:
     """`yes_minus_no` of packs that are laid out already."""
-    rows, columns = (places.to(prompts.mllm.device) for places in batch.answers)
-    return _answer(prompts, read(prompts.mllm, batch, prompts.features, (rows, columns)))
+    return read_answers(prompts, prepare(prompts.mllm, batch, prompts.features, batch.answers))[0]
+
+
+def read_answers(prompts: Prompts, prepared: PreparedBatch) -> tuple[Tensor, list[Tensor]]:
+    """`yes_minus_no` of packs that were prepared with the places of their answers, and their labels on the device."""
+    states, labels = read_prepared(prompts.mllm, prepared)
+    return _answer(prompts, states), labels
 
 
 def output_layer(mllm: Mllm) -> nn.Linear:
