@@ -29,6 +29,8 @@ from mmsrarec.data.splits import Queries, Split, leave_one_out
 DIMS, LAST_ITEMS = 64, 20
 N_POINTS, N_ANSWERS, N_PROPOSED = 1_000, 100, 20
 """Prediction points whose context is drawn, answers that are served, and items proposed for each."""
+PER_USER, PER_ITEM = 100, 100
+"""Interactions of a user and of an item: 100 million make a million users and a million items."""
 
 
 class WeightedSum:
@@ -236,7 +238,7 @@ def measure(sizes: Sequence[int], folder: Path, names: Sequence[str], limit_s: f
     for size in sizes:
         data = folder / f"log-{size}"
         if not data.exists():
-            write_log(data, max(size // 20, 10), max(size // 50, 50), size)
+            write_log(data, max(size // PER_USER, 10), max(size // PER_ITEM, 50), size)
         written.append(size)
         for name in names:
             rows[name].append(run_apart(name, data, limit_s))

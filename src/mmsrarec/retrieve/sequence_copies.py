@@ -8,6 +8,8 @@ from mmsrarec.data.dataset import IntArray, Interactions
 UInt64Array = NDArray[np.uint64]
 BASE = np.uint64(0x9E3779B97F4A7C15)
 """The odd number whose powers weigh the places of a sequence."""
+ROWS_AT_ONCE = 1_000_000
+"""Rows of the log that are hashed together, about."""
 
 
 class SequenceCopies:
@@ -28,14 +30,27 @@ class SequenceCopies:
         lengths = np.diff(train.offsets)
         users = np.flatnonzero(lengths >= min_length)
         self.powers = _powers(int(lengths.max(initial=0)))
-        place = np.arange(len(train)) - train.offsets[train.user]
-        sums = np.zeros(len(train) + 1, dtype=np.uint64)
-        np.cumsum(_mixed(train.item) * self.powers[place], out=sums[1:])
-        starts, ends = train.offsets[users], train.offsets[users + 1]
-        hashes = np.concatenate([sums[ends] - sums[starts], sums[ends - 1] - sums[starts]])
+        hashes = np.concatenate(self._hashes(users))
         order = np.argsort(hashes, kind="stable")
         self.hashes = hashes[order]
         self.users = np.concatenate([users, users])[order].astype(code_type(train.n_users))
+
+    def _hashes(self, users: IntArray) -> tuple[UInt64Array, UInt64Array]:
+        """The (u,) hashes of users' whole sequences, and (u,) without the last items; the log is read in blocks."""
+        offsets, first_user = self.train.offsets, 0
+        whole, shorter = (np.empty(len(users), dtype=np.uint64) for _ in range(2))
+        while first_user < self.train.n_users:
+            begin = int(offsets[first_user])
+            end_user = max(int(np.searchsorted(offsets, begin + ROWS_AT_ONCE, "right")) - 1, first_user + 1)
+            part = slice(begin, int(offsets[end_user]))
+            place = np.arange(part.start, part.stop) - offsets[self.train.user[part]]
+            sums = np.zeros(part.stop - begin + 1, dtype=np.uint64)
+            np.cumsum(_mixed(self.train.item[part]) * self.powers[place], out=sums[1:])
+            inside = slice(*np.searchsorted(users, [first_user, end_user]).tolist())
+            starts, ends = offsets[users[inside]] - begin, offsets[users[inside] + 1] - begin
+            whole[inside], shorter[inside] = sums[ends] - sums[starts], sums[ends - 1] - sums[starts]
+            first_user = end_user
+        return whole, shorter
 
     def of(self, sequence: IntArray) -> IntArray:
         """The users whose sequence, whole or without its last item, is the given one.
