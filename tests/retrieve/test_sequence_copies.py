@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmsrarec.data import dataset
 from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.retrieve import sequence_copies as module
 from mmsrarec.retrieve.sequence_copies import SequenceCopies, code_type
@@ -28,7 +29,7 @@ SEQUENCES = st.lists(st.lists(st.integers(0, 2), max_size=5), max_size=8)
 @settings(max_examples=60, deadline=None)
 def test_it_agrees_with_the_definition_whatever_the_block(sequences, other, min_length, block):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ROWS_AT_ONCE", block)
+        patch.setattr(dataset, "ROWS_AT_ONCE", block)
         copies = SequenceCopies(log_of(sequences), min_length)
     for asked in [other, *sequences, *(own[:-1] for own in sequences)]:
         assert copies.of(np.array(asked, dtype=np.int64)).tolist() == by_hand(sequences, asked, min_length)

@@ -8,8 +8,6 @@ from mmsrarec.data.dataset import IntArray, Interactions
 UInt64Array = NDArray[np.uint64]
 BASE = np.uint64(0x9E3779B97F4A7C15)
 """The odd number whose powers weigh the places of a sequence."""
-ROWS_AT_ONCE = 1_000_000
-"""Rows of the log that are hashed together, about."""
 
 
 class SequenceCopies:
@@ -37,19 +35,15 @@ class SequenceCopies:
 
     def _hashes(self, users: IntArray) -> tuple[UInt64Array, UInt64Array]:
         """The (u,) hashes of users' whole sequences, and (u,) without the last items; the log is read in blocks."""
-        offsets, first_user = self.train.offsets, 0
+        offsets = self.train.offsets
         whole, shorter = (np.empty(len(users), dtype=np.uint64) for _ in range(2))
-        while first_user < self.train.n_users:
-            begin = int(offsets[first_user])
-            end_user = max(int(np.searchsorted(offsets, begin + ROWS_AT_ONCE, "right")) - 1, first_user + 1)
-            part = slice(begin, int(offsets[end_user]))
-            place = np.arange(part.start, part.stop) - offsets[self.train.user[part]]
-            sums = np.zeros(part.stop - begin + 1, dtype=np.uint64)
-            np.cumsum(_mixed(self.train.item[part]) * self.powers[place], out=sums[1:])
-            inside = slice(*np.searchsorted(users, [first_user, end_user]).tolist())
-            starts, ends = offsets[users[inside]] - begin, offsets[users[inside] + 1] - begin
+        for block, rows in self.train.user_blocks():
+            place = np.arange(rows.start, rows.stop) - offsets[self.train.user[rows]]
+            sums = np.zeros(rows.stop - rows.start + 1, dtype=np.uint64)
+            np.cumsum(_mixed(self.train.item[rows]) * self.powers[place], out=sums[1:])
+            inside = slice(*np.searchsorted(users, [block.start, block.stop]).tolist())
+            starts, ends = offsets[users[inside]] - rows.start, offsets[users[inside] + 1] - rows.start
             whole[inside], shorter[inside] = sums[ends] - sums[starts], sums[ends - 1] - sums[starts]
-            first_user = end_user
         return whole, shorter
 
     def of(self, sequence: IntArray) -> IntArray:
