@@ -18,9 +18,9 @@ from measure import WeightedSum
 from write_log import write_log
 
 from mmsrarec.data.dataset import Dataset
-from mmsrarec.data.splits import HistoriesBefore
+from mmsrarec.retrieve.indexed_rows import encoded_rows
 from mmsrarec.retrieve.nearest_search import IvfSearch, NumpySearch, Search
-from mmsrarec.retrieve.unit_vectors import distinct, unit
+from mmsrarec.retrieve.unit_vectors import unit
 
 
 def log_vectors(size: int, folder: Path) -> np.ndarray:
@@ -29,7 +29,7 @@ def log_vectors(size: int, folder: Path) -> np.ndarray:
     if not data.exists():
         write_log(data, max(size // 20, 10), max(size // 50, 50), size)
     log = Dataset.load(data).interactions
-    return distinct(unit(WeightedSum(log.n_items).encode(HistoriesBefore(log, np.arange(len(log))))), log.by_time)[0]
+    return encoded_rows(log, log.by_time, WeightedSum(log.n_items))[0]
 
 
 def nearest(search: Search, query: np.ndarray, until: int, k: int) -> tuple[np.ndarray, float]:

@@ -96,7 +96,13 @@ def test_recall_is_of_what_the_exact_search_finds(measure, tmp_path):
 def test_one_query_is_timed_in_a_catalogue_of_any_size():
     one_query = importlib.import_module("one_query")
     times = one_query.measure(items=300, users=50, interactions=900, queries=20)
-    assert set(times) == {"negatives", "popularity", "popularity_after_the_log", "keyword_overlap"}
+    assert set(times) == {
+        "negatives",
+        "popularity",
+        "popularity_after_the_log",
+        "keyword_overlap",
+        "candidates_of_an_answer_p50",
+    }
     assert all(spent >= 0 for spent in times.values())
     calls = []
     one_query.ms_each(lambda: calls.append(1), 3)
