@@ -3,9 +3,9 @@
     python benchmarks/peers/compare.py SPLIT ENVIRONMENTS OUT [--report docs/reports/peers.json]
 
 Each model runs in a process of its own, one after another, on one thread, in the environment of its library; this
-library's own rows do too. What is in OUT already is not run again, so that a run can be stopped and gone on with. The
-table is printed and, with --report, kept as peers.json and, of differences from the best other library, peers-gaps.json
-beside it. Where a library or a model fails, its row says why.
+library's own rows do too. What is in OUT already is not run again and needs no environment, so that a run can be
+stopped and gone on with. The table is printed and, with --report, kept as peers.json and, of differences from the best
+other library, peers-gaps.json beside it. Where a library or a model fails, its row says why.
 """
 
 import argparse
@@ -32,15 +32,15 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "ease": {"l2": 100.0},
     "als": {"factors": 64, "alpha": 20.0, "regularization": 0.01, "iterations": 15},
     "bpr": {"factors": 64},
-    "sasrec": {},
-    "gru4rec": {},
-    "bert4rec": {},
+    "sasrec": {"factors": 64, "max_length": 50},
+    "gru4rec": {"factors": 64, "max_length": 50},
+    "bert4rec": {"factors": 64, "max_length": 50},
 }
 """Model to the settings that every library is given, as far as it has them; all else is the library's own default."""
 LIMIT = 460
 """Seconds on the clock after which a model is stopped."""
-BUDGET = 0.75
-"""The share of them after which a model that is trained in passes ends its last pass, where the library can."""
+BUDGET = 300.0
+"""Seconds of the processor after which a model that is trained in passes ends its training, where the library can."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
@@ -64,24 +64,24 @@ def last_line(text: str) -> str:
     return (text.strip().splitlines() or ["it said nothing"])[-1][:200]
 
 
-def train(library: str, model: str, python: Path, split: Path, out: Path, seed: int, limit: float) -> str:
+def train(library: str, model: str, python: Path, args: argparse.Namespace) -> str:
     """Run one model, unless its scores are there already; return why it failed, or ""."""
-    folder = out / library
+    split, folder = args.split, args.out / library
     done, failed = folder / f"{model}.json", folder / f"{model}.failed"
     if done.exists():
         return ""
     script = str(ADAPTERS / f"{library}_peer.py")
-    given = ["--model", model, "--seed", str(seed), "--settings", json.dumps(SETTINGS[model])]
-    given += ["--budget", f"{BUDGET * limit:g}"]
+    given = ["--model", model, "--seed", str(args.seed), "--settings", json.dumps(SETTINGS[model])]
+    given += ["--budget", f"{args.budget:g}"]
     command = [str(python), script, str(split.resolve()), str(folder.resolve()), *given]
     folder.mkdir(parents=True, exist_ok=True)
     try:  # libraries leave logs where they are started
         ran = subprocess.run(
-            command, capture_output=True, text=True, timeout=limit, env=environment(), cwd=folder, check=False
+            command, capture_output=True, text=True, timeout=args.limit, env=environment(), cwd=folder, check=False
         )
         reason = last_line(ran.stderr) if ran.returncode else ""
     except subprocess.TimeoutExpired:
-        reason = f"stopped after {limit:g} seconds"
+        reason = f"stopped after {args.limit:g} seconds"
     failed.write_text(reason, encoding="utf-8") if reason else failed.unlink(missing_ok=True)
     return reason
 
@@ -102,13 +102,13 @@ def compare(args: argparse.Namespace) -> list[Measured]:
     queries, candidates, facts = read_truth(args.split)
     rows: list[Measured] = []
     for library, python, reason in pythons(args.environments, args.library or LIBRARIES):
-        if python is None:
+        there = [model for model in SETTINGS if (args.out / library / f"{model}.json").exists()]
+        if python is None and not there:
             rows.append(Measured(library, "", reason=reason))
-            continue
-        for model in models_of(library, python):
+        for model in there if python is None else models_of(library, python):
             if args.model and model not in args.model:
                 continue
-            failed = train(library, model, python, args.split, args.out, args.seed, args.limit)
+            failed = train(library, model, python, args) if python is not None else ""
             print(library, model, failed or "done", file=sys.stderr, flush=True)
             folder = args.out / library
             rows.append(
@@ -128,6 +128,7 @@ def main() -> int:
     options.add_argument("--model", action="append", choices=SETTINGS, help="only these")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--limit", type=float, default=LIMIT, help="seconds on the clock that a model may take")
+    options.add_argument("--budget", type=float, default=BUDGET, help="processor seconds for training in passes")
     options.add_argument("--report", type=Path, help="peers.json of docs/reports")
     args = options.parse_args()
     rows = compare(args)

@@ -3,9 +3,8 @@
     python benchmarks/peers/external_truth.py DATA ENVIRONMENTS [--report docs/reports/recbole-truth.json]
 
 Popularity and item kNN, leave-one-out, all users (no choice is made by these figures). RecBole trains and scores by the
-training interactions alone, and ranks no item of training or validation; so does this library here. RecBole keeps the k
-neighbours of the item that is scored, this library those of the item that was consumed: where k cuts, `transposed`
-turns this library's matrix, which is then RecBole's.
+training interactions alone, and ranks no item of training or validation; so does this library here. Item kNN is as it
+is by default, with all neighbours, with k of them, and with few and shrunken cosines.
 """
 
 import argparse
@@ -13,7 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +49,14 @@ class ByTraining:
         return self.ranker.score(Queries(queries.user, queries.time, queries.target, trained), candidates)
 
 
-def transposed(ranker: ItemKnn) -> ItemKnn:
-    """The same with the neighbours of the item that is scored."""
-    ranker.similarity = ranker.similarity.T.tocsr()
-    return ranker
-
-
-def own_rows(split: Split, k: int) -> Iterator[tuple[str, str, int, RankerBase]]:
-    """Each row's name, RecBole's model and k, and this library's ranker."""
-    n_items = split.train.n_items
-    yield "popularity", "Pop", k, Popularity().fit(split.train)
-    yield "item kNN, all neighbours", "ItemKNN", n_items, ItemKnn().fit(split.train)
-    yield f"item kNN, k = {k}, transposed", "ItemKNN", k, transposed(ItemKnn(k=k).fit(split.train))
+def own_rows(split: Split, k: int) -> Iterator[tuple[str, str, Mapping[str, float], RankerBase]]:
+    """Each row's name, RecBole's model and its settings, and this library's ranker."""
+    few, shrinkage, n_items = max(k // 5, 1), 10.0, split.train.n_items
+    yield "popularity", "Pop", {}, Popularity().fit(split.train)
+    yield "item kNN, all neighbours", "ItemKNN", {"k": n_items}, ItemKnn().fit(split.train)
+    yield f"item kNN, k = {k}", "ItemKNN", {"k": k}, ItemKnn(k=k).fit(split.train)
+    name, fitted = f"item kNN, k = {few}, shrinkage {shrinkage:g}", ItemKnn(k=few, shrinkage=shrinkage).fit(split.train)
+    yield name, "ItemKNN", {"k": few, "shrink": shrinkage}, fitted
 
 
 def own_figures(ranker: RankerBase, split: Split, ties: str = "mean") -> dict[str, float]:
@@ -81,9 +76,9 @@ def tied_row(name: str, ranker: RankerBase, split: Split, ties: str) -> dict[str
     return {"name": f"{name}, ties {ties}", "cells": cells}
 
 
-def recbole_figures(python: Path, folder: Path, model: str, k: int) -> dict[str, float]:
+def recbole_figures(python: Path, folder: Path, model: str, settings: Mapping[str, float]) -> dict[str, float]:
     """What RecBole says. Raises SystemExit where it fails."""
-    command = [str(python), str(PROGRAM), str(folder), "--model", model, "--k", str(k)]
+    command = [str(python), str(PROGRAM), str(folder), "--model", model, "--settings", json.dumps(settings)]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=folder.parent)
     if ran.returncode:
         raise SystemExit(f"RecBole failed: {(ran.stderr.strip().splitlines() or [''])[-1]}")
@@ -96,8 +91,8 @@ def truth_table(dataset: Dataset, python: Path, k: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "exported"
         export(dataset, "recbole", folder)
-        for name, model, k_there, ranker in own_rows(split, k):
-            own, theirs = own_figures(ranker, split), recbole_figures(python, folder, model, k_there)
+        for name, model, settings, ranker in own_rows(split, k):
+            own, theirs = own_figures(ranker, split), recbole_figures(python, folder, model, settings)
             cells = [
                 {"value": round(side[metric], DIGITS), "digits": DIGITS} for metric in NAMES for side in (own, theirs)
             ]

@@ -11,6 +11,7 @@ from people import people
 
 from mmsrarec.data.dataset import FloatArray, Interactions, make_interactions
 from mmsrarec.data.splits import leave_one_out
+from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocols import evaluate_full
 from mmsrarec.rankers import interaction_matrix, item_knn
 from mmsrarec.rankers.interaction_matrix import block_ends, training_matrix
@@ -27,8 +28,16 @@ class TestItemKnnOfFew(RankerLaws):
     settings: ClassVar = {"k": 12, "shrinkage": 2.0}
 
 
-def slow_reference(log: Interactions, k: int | None, shrinkage: float) -> FloatArray:
-    """(n_items, n_items) neighbours' weights, in loops and dense float64: the definition."""
+class TestItemKnnOfConsumed(RankerLaws):
+    ranker = ItemKnn
+    settings: ClassVar = {"k": 12, "neighbours_of": "consumed"}
+
+
+SIDES = ("scored", "consumed")
+
+
+def slow_reference(log: Interactions, k: int | None, shrinkage: float, side: str) -> FloatArray:
+    """(n_items, n_items) weights of consumed and scored items, in loops and dense float64: the definition."""
     users = [{int(u) for u in log.user[log.item == item]} for item in range(log.n_items)]
     weights = np.zeros((log.n_items, log.n_items))
     for a in range(log.n_items):
@@ -37,22 +46,23 @@ def slow_reference(log: Interactions, k: int | None, shrinkage: float) -> FloatA
                 weights[a, b] = len(users[a] & users[b]) / (np.sqrt(len(users[a]) * len(users[b])) + shrinkage)
         if k is not None:
             weights[a, np.argsort(-weights[a], kind="stable")[k:]] = 0
-    return weights
+    return weights if side == "consumed" else weights.T
 
 
-@given(st.integers(0, 10**6), st.sampled_from([None, 1, 3, 50]), st.sampled_from([0.0, 2.5]))
+@given(st.integers(0, 10**6), st.sampled_from([None, 1, 3, 50]), st.sampled_from([0.0, 2.5]), st.sampled_from(SIDES))
 @settings(max_examples=40, deadline=None)
-def test_it_agrees_with_the_slow_reference(seed: int, k: int | None, shrinkage: float) -> None:
+def test_it_agrees_with_the_slow_reference(seed: int, k: int | None, shrinkage: float, side: str) -> None:
     """Where cosines are equal, or differ by rounding alone, either neighbour may be kept: their sums are compared."""
     rng = np.random.default_rng(seed)
     sequences = [rng.integers(0, 12, rng.integers(1, 7)).tolist() for _ in range(15)]
     log = people(*sequences, n_items=13)
-    ranker, expected = ItemKnn(k=k, shrinkage=shrinkage).fit(log), slow_reference(log, k, shrinkage)
+    ranker = ItemKnn(k=k, shrinkage=shrinkage, neighbours_of=side).fit(log)
+    expected, kept_along = slow_reference(log, k, shrinkage, side), 1 if side == "consumed" else 0
     found = ranker.score(queries(*([item] for item in range(13))), None)
-    assert np.sort(found, axis=1) == pytest.approx(np.sort(expected, axis=1), abs=1e-5)
+    assert np.sort(found, axis=kept_along) == pytest.approx(np.sort(expected, axis=kept_along), abs=1e-5)
     if k in (None, 50):
         assert found == pytest.approx(expected, abs=1e-5)
-    whole = slow_reference(log, None, shrinkage)
+    whole = slow_reference(log, None, shrinkage, side)
     assert found[found > 0] == pytest.approx(whole[found > 0], abs=1e-5)
 
 
@@ -66,7 +76,7 @@ def test_it_agrees_with_implicit_where_that_can_hold_the_formula(k: int) -> None
     other.fit(training_matrix(log).astype(float), show_progress=False)
     expected = other.similarity.toarray()
     np.fill_diagonal(expected, 0)
-    found = ItemKnn(k=k).fit(log).score(queries(*([item] for item in range(60))), None)
+    found = ItemKnn(k=k, neighbours_of="consumed").fit(log).score(queries(*([item] for item in range(60))), None)
     assert np.sort(found, axis=1) == pytest.approx(np.sort(expected, axis=1), abs=1e-6)
 
 
@@ -95,7 +105,7 @@ def test_a_large_catalogue_keeps_some_neighbours_where_no_number_is_set(
     monkeypatch.setattr(item_knn, "MAX_ITEMS_UNCUT", tiny_log().n_items - 1)
     monkeypatch.setattr(item_knn, "LARGE_K", 3)
     found = ItemKnn(k=k).fit(tiny_log()).similarity
-    assert np.diff(found.indptr).max() == (k or 3)
+    assert np.bincount(found.indices).max() == (k or 3)
     expected = ItemKnn(k=k or 3).fit(tiny_log()).similarity
     np.testing.assert_array_equal(found.toarray(), expected.toarray())
 
@@ -116,14 +126,37 @@ def test_nearest_items_by_hand() -> None:
 
     first, second = 2 / (3 * 2) ** 0.5, 1 / (3 * 2) ** 0.5
     assert scores() == pytest.approx([0, first, second, 0], abs=1e-6)
-    assert scores(k=1) == pytest.approx([0, first, 0, 0], abs=1e-6)
-    assert scores(k=9) == scores()
+    assert scores(k=1) == scores(), "item 0 is the one neighbour of 1, and of 2"
+    assert scores(k=1, neighbours_of="consumed") == pytest.approx([0, first, 0, 0], abs=1e-6)
+    assert scores(k=9) == scores() == scores(k=9, neighbours_of="consumed") == scores(neighbours_of="consumed")
     assert scores(shrinkage=3) == pytest.approx([0, 2 / (6**0.5 + 3), 1 / (6**0.5 + 3), 0], abs=1e-6)
 
 
 def test_of_equally_near_items_the_first_is_kept() -> None:
-    log = people([0, 1], [0, 2], [0, 3])
-    assert ItemKnn(k=1).fit(log).score(queries([0]), None)[0].tolist() == pytest.approx([0, 1 / 3**0.5, 0, 0])
+    log, near = people([0, 1], [0, 2], [0, 3]), 1 / 3**0.5
+    of_consumed = ItemKnn(k=1, neighbours_of="consumed").fit(log)
+    assert of_consumed.score(queries([0]), None)[0].tolist() == pytest.approx([0, near, 0, 0])
+    of_scored = ItemKnn(k=1).fit(log)
+    assert [of_scored.score(queries([item]), None)[0, 0] for item in (1, 2, 3)] == pytest.approx([near, 0, 0])
+
+
+@given(st.integers(0, 10**6), st.sampled_from([1, 3, 7]))
+@settings(max_examples=20, deadline=None)
+def test_the_two_sides_are_each_other_transposed(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    log = people(*(rng.permutation(20)[: rng.integers(1, 7)].tolist() for _ in range(30)), n_items=20)
+    scored, consumed = (ItemKnn(k=k, neighbours_of=side).fit(log).similarity.toarray() for side in SIDES)
+    np.testing.assert_array_equal(scored, consumed.T)
+    assert (np.count_nonzero(scored, axis=0) <= k).all()
+
+
+def test_what_was_saved_with_the_neighbours_of_the_other_side_is_not_read(tmp_path) -> None:
+    """Version 1 kept the neighbours of the consumed item and had no setting for it."""
+    ItemKnn(k=2).fit(tiny_log()).save(tmp_path)
+    record = tmp_path / "ranker.json"
+    record.write_text(record.read_text().replace('"version": 2', '"version": 1'))
+    with pytest.raises(MmsrarecError, match="fit it again"):
+        ItemKnn.load(tmp_path)
 
 
 def test_what_is_consumed_together_is_found() -> None:

@@ -123,7 +123,7 @@ def adapter(package: str, models: Mapping[str, Fit]) -> int:
     options.add_argument("--model", choices=models)
     options.add_argument("--settings", type=json.loads, default={}, help="JSON")
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--budget", type=float, help="seconds after which a model trained in passes ends its last")
+    options.add_argument("--budget", type=float, help="processor seconds for training in passes")
     options.add_argument("--list", action="store_true")
     args = options.parse_args()
     if args.list:

@@ -1,6 +1,7 @@
-"""RecBole's own evaluation of a data set in RecBole's format: its reader, its split, its filters and its metrics.
+r"""RecBole's own evaluation of a data set in RecBole's format: its reader, its split, its filters and its metrics.
 
-    ENVIRONMENTS/recbole/bin/python benchmarks/peers/adapters/recbole_evaluation.py FOLDER --model ItemKNN --k 100
+    ENVIRONMENTS/recbole/bin/python benchmarks/peers/adapters/recbole_evaluation.py FOLDER --model ItemKNN \
+        --settings '{"k": 100}'
 
 FOLDER holds FOLDER.inter, as `mmsrarec export recbole` writes it. Leave-one-out, the whole catalogue. The last line of
 the output is one JSON object.
@@ -19,7 +20,7 @@ from recbole.utils import get_model, get_trainer, init_seed
 METRICS = {"hit@10": "HR@10", "ndcg@10": "NDCG@10", "mrr@10": "MRR@10"}
 
 
-def evaluate(folder: Path, name: str, k: int, scratch: str) -> dict[str, float]:
+def evaluate(folder: Path, name: str, settings: dict[str, float], scratch: str) -> dict[str, float]:
     own = {
         "data_path": str(folder.resolve().parent),
         "checkpoint_dir": scratch,
@@ -32,7 +33,7 @@ def evaluate(folder: Path, name: str, k: int, scratch: str) -> dict[str, float]:
         "metrics": ["Hit", "NDCG", "MRR"],
         "topk": [10],
         "metric_decimal_place": 6,
-        "k": k,
+        **settings,
     }
     if name == "Pop":  # it counts batches that hold an item, and negatives as well: so one interaction each, and none
         own |= {"train_batch_size": 1, "train_neg_sample_args": None}
@@ -50,10 +51,10 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("folder", type=Path)
     options.add_argument("--model", choices=("Pop", "ItemKNN"), required=True)
-    options.add_argument("--k", type=int, default=100)
+    options.add_argument("--settings", type=json.loads, default={}, help="JSON, in RecBole's words")
     args = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        print(json.dumps(evaluate(args.folder, args.model, args.k, scratch)))
+        print(json.dumps(evaluate(args.folder, args.model, args.settings, scratch)))
     return 0
 
 

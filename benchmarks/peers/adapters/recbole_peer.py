@@ -1,8 +1,9 @@
 """RecBole: Pop, ItemKNN, EASE and BPR, and the sequence models SASRec, GRU4Rec and BERT4Rec.
 
 Models that are trained in passes choose the pass on each user's last training interaction, which they therefore do not
-train on; `budget` ends the training after so many seconds on the clock. The last row of each user in RecBole's files is
-a dummy, for RecBole makes histories only in front of a row: no model trains on it or chooses by it.
+train on; `budget` ends the training after so many seconds of the processor, also within a pass. The last row of each
+user in RecBole's files is a dummy, for RecBole makes histories only in front of a row: no model trains on it or chooses
+by it.
 
 Pop is as RecBole has it by default: it counts the training batches that hold an item, and items drawn as negatives too.
 """
@@ -11,7 +12,7 @@ import copy
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,31 @@ ROWS = {
     "gru4rec": "GRU4Rec",
     "bert4rec": "BERT4Rec",
 }
-TRANSLATED = {"k": "k", "l2": "reg_weight", "factors": "embedding_size"}
+TRANSLATED = {"k": "k", "l2": "reg_weight", "factors": "embedding_size", "max_length": "MAX_ITEM_LIST_LENGTH"}
 """The settings of compare.py in RecBole's words."""
+
+
+class WithinBudget:
+    """A loader whose pass ends when the budget of processor seconds is spent."""
+
+    def __init__(self, loader: Any, budget: float):
+        self.loader, self.end = loader, time.process_time() + budget
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self.loader:
+            yield batch
+            if self.is_over:
+                return
+
+    @property
+    def is_over(self) -> bool:
+        return time.process_time() > self.end
 
 
 def own_config(split: PeerSplit, settings: Mapping[str, Any], name: str, seed: int, folder: Path) -> Config:
@@ -57,7 +81,9 @@ def own_config(split: PeerSplit, settings: Mapping[str, Any], name: str, seed: i
     }
     own |= {TRANSLATED[key]: value for key, value in settings.items() if key in TRANSLATED}
     if name in SEQUENCE_MODELS:
-        own |= {"train_neg_sample_args": None, "MAX_ITEM_LIST_LENGTH": 50}
+        own |= {"train_neg_sample_args": None}
+    if name in ("SASRec", "BERT4Rec"):
+        own["hidden_size"] = own.pop("embedding_size")
     return Config(model=name, dataset=NAME, config_dict=own)
 
 
@@ -81,13 +107,14 @@ def train(config: Config, model: Any, loaders: tuple[Any, Any], budget: float) -
     if config["model"] in NO_PASSES:
         trainer._train_epoch(train_data, 0)
         return 0
-    best, kept, best_pass, start = -np.inf, model.state_dict(), 0, time.perf_counter()
+    best, kept, best_pass = -np.inf, model.state_dict(), 0
+    timed = WithinBudget(train_data, budget)
     for number in range(1, config["epochs"] + 1):
-        trainer._train_epoch(train_data, number - 1)
+        trainer._train_epoch(timed, number - 1)
         score, _ = trainer._valid_epoch(valid_data)
         if score > best:
             best, kept, best_pass = score, copy.deepcopy(model.state_dict()), number
-        if number - best_pass >= config["stopping_step"] or time.perf_counter() - start > budget:
+        if number - best_pass >= config["stopping_step"] or timed.is_over:
             break
     model.load_state_dict(kept)
     return best_pass

@@ -29,6 +29,7 @@ def compared(exported, tmp_path_factory):
         model=["popularity"],
         seed=0,
         limit=100.0,
+        budget=5.0,
     )
     return args, compare(args)
 
@@ -62,12 +63,27 @@ def test_figures_are_those_of_the_ranker_itself(compared, exported, drawn):
 def test_what_is_there_is_not_run_again(compared, monkeypatch):
     args, _ = compared
     monkeypatch.setattr("compare.subprocess.run", lambda *_, **__: pytest.fail("ran again"))
-    assert train("mmsrarec", "popularity", Path(sys.executable), args.split, args.out, 0, 100.0) == ""
+    assert train("mmsrarec", "popularity", Path(sys.executable), args) == ""
+
+
+def test_what_is_there_needs_no_environment(compared, tmp_path):
+    """As where the environment of a library was deleted after its run."""
+    args, rows = compared
+    stored = args.out / "implicit"
+    stored.mkdir()
+    for file in (args.out / "mmsrarec").glob("popularity.*"):
+        (stored / file.name).write_bytes(file.read_bytes())
+    again = compare(args)
+    assert [(row.library, row.model, row.reason) for row in again] == [
+        *(("mmsrarec", "popularity", ""), ("implicit", "popularity", ""), ("cornac", "", "not installed"))
+    ]
+    np.testing.assert_array_equal(again[1].full["NDCG@10"], rows[0].full["NDCG@10"])
 
 
 def test_a_failed_model_says_why(exported, tmp_path):
     (tmp_path / "not-a-split").mkdir()
-    reason = train("mmsrarec", "popularity", Path(sys.executable), tmp_path / "not-a-split", tmp_path, 0, 100.0)
+    args = argparse.Namespace(split=tmp_path / "not-a-split", out=tmp_path, seed=0, limit=100.0, budget=5.0)
+    reason = train("mmsrarec", "popularity", Path(sys.executable), args)
     assert "split.json" in reason
     assert (tmp_path / "mmsrarec" / "popularity.failed").read_text() == reason
 

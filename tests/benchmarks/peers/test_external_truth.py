@@ -34,24 +34,49 @@ def test_scores_come_from_training_and_the_whole_history_is_filtered(split):
     assert own["HR@10"] == pytest.approx(np.mean(hits), abs=0.02)
 
 
-def test_transposed_keeps_the_neighbours_of_the_scored_item(split):
-    kept = truth.transposed(ItemKnn(k=2).fit(split.train)).similarity.toarray()
-    assert (np.count_nonzero(kept, axis=0) <= 2).all()
-    assert (np.count_nonzero(kept, axis=1) > 2).any()
+def recbole_by_definition(matrix, k, shrinkage):
+    """(n_items, n_items) weights as RecBole's ItemKNN has them: cosines, then the k largest of each column."""
+    length = np.sqrt(matrix.sum(axis=0))
+    weights = matrix.T @ matrix / (np.outer(length, length) + shrinkage + 1e-6)
+    np.fill_diagonal(weights, 0)
+    for column in weights.T:
+        column[np.argsort(-column, kind="stable")[k:]] = 0
+    return weights
+
+
+@pytest.mark.parametrize(("k", "shrinkage"), [(100, 0.0), (5, 0.0), (3, 10.0)])
+def test_item_knn_by_default_is_that_of_recbole_to_four_digits(split, k, shrinkage):
+    matrix = np.zeros((split.train.n_users, split.train.n_items))
+    matrix[split.train.user, split.train.item] = 1
+    expected = recbole_by_definition(matrix, k, shrinkage)
+    ranker = ItemKnn(k=k, shrinkage=shrinkage).fit(split.train)
+    found = ranker.similarity.toarray()
+    # of neighbours that are equally near either may be kept, so each column's kept weights are compared
+    np.testing.assert_allclose(np.sort(found, axis=0), np.sort(expected, axis=0), atol=5e-5)
+    uncut = np.count_nonzero(expected, axis=0) < k
+    assert k < 100 or uncut.any()
+    np.testing.assert_allclose(found[:, uncut], expected[:, uncut], atol=5e-5)
+    other_side = ItemKnn(k=k, shrinkage=shrinkage, neighbours_of="consumed").fit(split.train).similarity.toarray()
+    assert k == 100 or not np.allclose(np.sort(other_side, axis=0), np.sort(expected, axis=0), atol=1e-3)
 
 
 def test_the_table_has_both_sides(drawn, split, monkeypatch):
     asked = []
 
-    def stand_in(python, folder, model, k):
+    def stand_in(python, folder, model, settings):
         header = (folder / f"{folder.name}.inter").read_text().splitlines()[0]
-        asked.append((header, model, k))
+        asked.append((header, model, settings))
         return dict.fromkeys(truth.NAMES, 0.25)
 
     monkeypatch.setattr(truth, "recbole_figures", stand_in)
-    table = truth.truth_table(drawn, sys.executable, 3)
+    table = truth.truth_table(drawn, sys.executable, 10)
     assert {header for header, *_ in asked} == {"user_id:token\titem_id:token\ttimestamp:float"}
-    assert [(model, k) for _, model, k in asked] == [("Pop", 3), ("ItemKNN", split.train.n_items), ("ItemKNN", 3)]
+    whole, cut, few = {"k": split.train.n_items}, {"k": 10}, {"k": 2, "shrink": 10.0}
+    assert [(model, how) for _, model, how in asked] == [
+        *(("Pop", {}), ("ItemKNN", whole), ("ItemKNN", cut), ("ItemKNN", few))
+    ]
+    shown = [row["name"] for row in table["rows"] if "kNN" in row["name"]]
+    assert shown == ["item kNN, all neighbours", "item kNN, k = 10", "item kNN, k = 2, shrinkage 10"]
     popularity = dict(zip(table["columns"], table["rows"][0]["cells"], strict=True))
     expected = truth.own_figures(Popularity().fit(split.train), split)
     assert popularity["HR@10, own"]["value"] == round(expected["HR@10"], 4)
@@ -67,4 +92,4 @@ def test_the_mean_over_ties_lies_between_all_lost_and_all_won(split):
 def test_a_failure_of_recbole_ends_the_program(tmp_path, monkeypatch):
     monkeypatch.setattr(truth, "PROGRAM", tmp_path / "absent.py")
     with pytest.raises(SystemExit, match="RecBole failed"):
-        truth.recbole_figures(sys.executable, tmp_path, "Pop", 3)
+        truth.recbole_figures(sys.executable, tmp_path, "Pop", {})

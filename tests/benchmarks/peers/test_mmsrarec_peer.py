@@ -7,6 +7,7 @@ from peer_protocol import read_split
 
 from mmsrarec.data.splits import leave_one_out, with_validation
 from mmsrarec.rankers.registry.registry import ranker_class
+from mmsrarec.retrieve.settings import RetrieveSettings
 
 
 @pytest.mark.parametrize("model", ["popularity", "item-knn", "user-knn", "ease"])
@@ -35,3 +36,23 @@ def test_the_log_is_the_exported_one(exported):
 def test_no_target_is_known(exported):
     queries = queries_of(read_split(exported))
     assert (queries.target == -1).all()
+
+
+@pytest.mark.parametrize(("budget", "passes"), [(10**6, RetrieveSettings().epochs), (0.001, 1)])
+def test_a_budget_limits_the_passes_of_a_sequence_model(exported, monkeypatch, budget, passes):
+    asked = []
+
+    class Fitted(ranker_class("sasrec")):
+        def __init__(self, **own):
+            asked.append(own)
+            super().__init__(**own)
+
+        def fit(self, interactions, seed=0):
+            sum(i * i for i in range(50_000))  # some milliseconds of the processor
+            return self
+
+    monkeypatch.setattr("mmsrarec_peer.ranker_class", lambda name: Fitted)
+    MODELS["sasrec"](read_split(exported), {"factors": 8, "max_length": 5, "budget": budget}, 0)
+    first, last = asked
+    assert first == {"embedding_size": 8, "max_length": 5, "epochs": 1}
+    assert last == first | {"epochs": passes}
