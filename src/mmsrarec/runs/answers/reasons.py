@@ -49,6 +49,7 @@ class Reasons:
         fusion: Fusion | None,
         generators: Sequence[CandidateGenerator],
         done: Callable[[], None] = lambda: None,
+        brief: bool = False,
     ) -> list[list[list[Reason]]]:
         """What carried each of the best, by whatever had a part in the order.
 
@@ -64,6 +65,7 @@ class Reasons:
             fusion: How the answers were fused, if they were.
             generators: The rankers that the fusion joins.
             done: Called as the reasons of each query are measured.
+            brief: Whether what no sentence says may be left out, such as what spoke against an item.
 
         Returns:
             For each query, for each of its best, the reasons.
@@ -71,7 +73,8 @@ class Reasons:
         rankers: list[list[list[Reason]]] = []
         if fusion:
             codes = np.array([context.candidates for context in contexts], dtype=np.int64)
-            rankers = generator_reasons(self.dataset, queries, codes, best, model_scores, generators, fusion.with_lm)
+            given = codes, best, model_scores, generators, fusion.with_lm
+            rankers = generator_reasons(self.dataset, queries, *given, only_for=brief)
         reason_lists: list[list[list[Reason]]] = []
         for row, context in enumerate(contexts):
             reasons = self._of_model(context, best[row], model_scores[row], fusion)
