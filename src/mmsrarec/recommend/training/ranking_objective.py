@@ -14,7 +14,7 @@ from mmsrarec.models.packing.forward import batch_of_rows
 from mmsrarec.models.packing.packed_batch import Batch
 from mmsrarec.models.untyped import backward, to_list
 from mmsrarec.recommend.prompt.prompts import Prompts
-from mmsrarec.recommend.ranking.scorer import yes_minus_no_of
+from mmsrarec.recommend.ranking.scorer import candidate_logits_of
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.prefetching import ahead
 from mmsrarec.recommend.training.ranking_loss import choose_loss, distil_loss
@@ -130,7 +130,7 @@ class RankingObjective:
         if batch.task != CHOOSE:
             loss = answer_loss(self.prompts, batch.batch)
             return loss, torch.zeros_like(loss)
-        logits = yes_minus_no_of(self.prompts, batch.batch).view(len(batch.rows), -1)
+        logits = candidate_logits_of(self.prompts, batch.batch).view(len(batch.rows), -1)
         place = torch.as_tensor(self.training_plan.place[batch.rows]).to(logits.device)
         loss = choose_loss(logits, place, self.settings.loss)
         if self.teacher_logits is not None:
