@@ -10,9 +10,10 @@ from mmsrarec.data.folder import load
 from mmsrarec.errors import NotFittedError
 from mmsrarec.runs.run_folder import CONTENT_PART, STATES
 
-READERS = ("vbpr", "freedom-style", "mllmrec-style", "mllmrec-leaky")
+TOWERS = ("vbpr", "freedom-style", "mllmrec-style", "mllmrec-leaky")
+READERS = (*TOWERS, "mgrasrec-style")
 SMALL = [
-    *(f"evaluate.baselines.{name.replace('-', '_')}.epochs=2" for name in ("bpr", *READERS)),
+    *(f"evaluate.baselines.{name.replace('-', '_')}.epochs=2" for name in ("bpr", *TOWERS)),
     "evaluate.splits=['leave-one-out']",
     "evaluate.diagnosed_users=0",
     "evaluate.shown_users=0",

@@ -76,6 +76,7 @@ def test_soft_tokens_go_where_plain_fine_tuning_has_none() -> None:
         return variant_named(name).applied(recipe).soft
 
     without = {"titles", "titles and pictures", "without soft tokens", "untrained", "untrained titles"}
+    without |= {"invarirank-style"}
     for name in without:
         assert soft_of(name) == SoftTokens()
     assert soft_of("soft prompt alone") == soft.model_copy(update={"alone": True})

@@ -17,6 +17,9 @@ def test_a_setting_that_joined_later_and_is_off_makes_no_adapter_out_of_date() -
     plain, alone = (RecommendSettings(soft=SoftTokens(sources=("sasrec",), alone=on)) for on in (False, True))
     assert "alone" not in used(plain)["soft"]
     assert used(plain) | {"soft": used(plain)["soft"] | {"alone": True}} == used(alone)
+    answer, span = (RecommendSettings(loss="lambda", score=score) for score in ("answer", "span"))
+    assert "score" not in used(answer)
+    assert used(answer) | {"score": "span"} == used(span)
 
 
 def test_nothing_is_done_twice(mine: Path, no_model: None) -> None:

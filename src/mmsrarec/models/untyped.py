@@ -3,7 +3,7 @@
 Each function does what its namesake does. The casts stand here, so that the rest of the package is checked strictly.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -12,6 +12,7 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, distributed
+from torch.utils import checkpoint
 
 
 class TensorFile(Protocol):
@@ -44,6 +45,11 @@ def repeat_rows(tensor: Tensor, times: int) -> Tensor:
 def backward(loss: Tensor) -> None:
     """`Tensor.backward`: add the gradients of a () loss to its parameters."""
     cast(Any, loss).backward()
+
+
+def checkpointed(function: Callable[..., Tensor], *arguments: Any) -> Tensor:
+    """`torch.utils.checkpoint.checkpoint`: the function's value; the backward pass computes it once more."""
+    return cast(Any, checkpoint).checkpoint(function, *arguments, use_reentrant=False)
 
 
 def optimizer_step(optimizer: torch.optim.Optimizer) -> None:

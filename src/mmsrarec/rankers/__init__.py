@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mmsrarec.rankers.als import Als
     from mmsrarec.rankers.base import CandidateGenerator
     from mmsrarec.rankers.ease import Ease
+    from mmsrarec.rankers.graph_paths.mgrasrec_style import MgrasrecStyle
     from mmsrarec.rankers.item_knn import ItemKnn
     from mmsrarec.rankers.neighbours_only import NeighboursOnly
     from mmsrarec.rankers.popularity import Popularity, PopularityAsOf, RecentPopularity
@@ -38,6 +39,7 @@ _HOME = {
     "Ease": "ease",
     "FreedomStyle": "two_tower.freedom_style",
     "ItemKnn": "item_knn",
+    "MgrasrecStyle": "graph_paths.mgrasrec_style",
     "NeighboursOnly": "neighbours_only",
     "Random": "random_scores",
     "SequentialRules": "sequential_rules",
@@ -54,6 +56,7 @@ __all__ = [
     "FreedomStyle",
     "Gru4rec",
     "ItemKnn",
+    "MgrasrecStyle",
     "MllmrecLeaky",
     "MllmrecStyle",
     "NeighboursOnly",

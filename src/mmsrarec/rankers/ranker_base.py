@@ -185,6 +185,44 @@ class RankerBase(ABC):
         """Take up what `_state` gave. Large arrays may be read-only."""
 
 
+class ContentRanker(RankerBase):
+    """A ranker whose fit reads what the items are.
+
+    Attributes:
+        content: (n_items, d) states of the items by a frozen model; None for rankers that read none, and once loaded.
+    """
+
+    reads_content = True
+
+    def __init__(self, settings: BaseModel | None = None, content: FloatArray | None = None, **values: Any) -> None:
+        """Not fitted yet.
+
+        Args:
+            settings: The settings as a whole.
+            content: (n_items, d) what the items are, for the rankers that read it.
+            **values: Settings by name.
+        """
+        super().__init__(settings, **values)
+        self.content = content
+
+    @classmethod
+    def from_source(cls, source: "Source") -> "RankerBase":
+        """Fitted on the source's interactions, with its content where the ranker reads any."""
+        content = source.content().states if cls.reads_content else None
+        return cls(source.baselines.settings(cls.name), content).fit(source.train, seed=source.seed)
+
+    def checked_content(self) -> FloatArray:
+        """The content. Raises MmsrarecError where there is none, or not of these items."""
+        if self.content is None:
+            raise MmsrarecError(f"{self.name} needs what items are: give content, (items, d) states of the items")
+        if self.content.ndim != 2 or len(self.content) != self.n_items or not np.isfinite(self.content).all():
+            raise MmsrarecError(
+                f"{self.name}: content must be one row of finite numbers for each of {self.n_items} items, and has the "
+                f"shape {self.content.shape}: make it anew"
+            )
+        return self.content
+
+
 def saved_record(folder: Path) -> dict[str, Any]:
     """What ranker.json says: name, version, settings, n_users, n_items.
 

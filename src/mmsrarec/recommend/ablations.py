@@ -84,9 +84,15 @@ VARIANTS: dict[str, Variant] = {
     "raw descriptions": Variant(prompt_fields={"text_keywords": False, "image_keywords": False, "descriptions": True}),
     "untuned keywords": Variant(keywords="untuned"),
     "random keywords": Variant(keywords="exchanged"),
-    "yes or no alone": Variant(settings={"loss": "yesno"}),
+    "yes or no alone": Variant(settings={"loss": "yesno", "score": "answer"}),
     "softmax alone": Variant(settings={"loss": "softmax"}),
     "LambdaRank alone": Variant(settings={"loss": "lambda"}),
+    "span score alone": Variant(settings={"score": "span", "loss": "softmax"}),
+    "invarirank-style": Variant(
+        prompt_fields=_only("titles"),
+        soft=None,
+        settings={"score": "span", "loss": "lambda", "tasks": dict.fromkeys(Tasks.model_fields, 0.0)},
+    ),
     "soft prompt alone": Variant(
         prompt_fields=_only("titles"), soft={"sources": ("sasrec",), "alone": True}, settings={"similar_items": 0}
     ),

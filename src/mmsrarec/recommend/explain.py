@@ -29,7 +29,8 @@ class Reason:
     Attributes:
         kind: As of a `PromptFact`; or "ranker", of what a candidate generator says (`generator_reasons`).
         text: What the prompt says.
-        weight: How far the log-odds of yes fall without it; negative: it spoke against the item.
+        weight: How far the log-odds of yes fall without it; negative: it spoke against the item. Where spans are scored
+            (`recommend.score`): how far the mean log-likelihood of the item's words falls.
         item_id: Of a history or similar item.
         parts: Where asked for, the keywords of a reason that is made of several, each left out alone; their weights
             need not add up to that of all.
@@ -74,7 +75,7 @@ def explain_all(
     """
     about_user, own = facts_of(prompts, context, each_keyword)
     packs = explanation_prompts(prompts, context, about_user, own)
-    tree = PrefixTree() if prompts.mllm.packs else None
+    tree = PrefixTree() if prompts.mllm.packs and prompts.settings.score == "answer" else None
     if tree is not None:
         score_packs(prompts, [prompts.render(context)], batch_tokens, tree=tree)
     scored = score_packs(prompts, packs, min(batch_tokens, MAX_BATCH_TOKENS), tree=tree)

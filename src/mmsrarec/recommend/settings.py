@@ -163,6 +163,11 @@ class RecommendSettings(BaseModel):
         description="share of candidates that training shows as if nobody had consumed them yet, so that new items are "
         "ranked by their content (DropoutNet, Volkovs et al. 2017) [extension]",
     )
+    score: Literal["answer", "span"] = Field(
+        default="answer",
+        description="answer: the log-odds of yes (published); span: the mean log-likelihood of the candidate's own "
+        "words, which needs the loss softmax or lambda (InvariRank, arXiv 2604.27599) [extension]",
+    )
     loss: Literal["yesno", "softmax", "both", "lambda"] = Field(
         default="both",
         description="yesno: cross-entropy of the answer (published); softmax over the pack [extension]; their sum; "
@@ -193,3 +198,11 @@ class RecommendSettings(BaseModel):
     first_layer: int = Field(
         default=18, ge=0, description="LoRA sits on this layer and those above; the backward ends here"
     )
+
+    @model_validator(mode="after")
+    def _a_span_has_no_answer(self) -> Self:
+        if self.score == "span" and self.loss in ("yesno", "both"):
+            raise ValueError(
+                f'a span has no yes or no, which the loss "{self.loss}" needs: set loss to softmax or lambda'
+            )
+        return self

@@ -232,7 +232,9 @@ class Fingerprints:
 
 def used(settings: RecommendSettings) -> dict[str, Any]:
     """The settings of stage 3 without those that joined later and are off, so that older adapters stay current."""
-    return settings.model_dump(mode="json", exclude=None if settings.soft.alone else {"soft": {"alone"}})
+    soft: set[str] = set() if settings.soft.alone else {"alone"}
+    top = {"score": True} if settings.score == "answer" else {}
+    return settings.model_dump(mode="json", exclude={"soft": soft, **top})
 
 
 def unused(settings: SummarizeSettings) -> set[str]:

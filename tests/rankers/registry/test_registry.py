@@ -52,9 +52,9 @@ def source(train: Interactions, **tables: object) -> Source:
 
 def test_every_ranker_has_its_own_name_and_is_made_from_the_log_or_from_stage_2() -> None:
     assert sorted([*CLASSIC, *CONTENT, *STAGE_2]) == sorted(BUILT_IN)
-    assert CONTENT == ("vbpr", "freedom-style", "mllmrec-style", "mllmrec-leaky")
+    assert CONTENT == ("vbpr", "freedom-style", "mllmrec-style", "mllmrec-leaky", "mgrasrec-style")
     assert {*STAGE_2} == {*ENCODERS, "neighbours-only"}
-    assert ("sequential-rules", "als", "ease", "bpr", *CONTENT[:3], *ENCODERS) == GENERATORS
+    assert ("sequential-rules", "als", "ease", "bpr", *CONTENT[:3], "mgrasrec-style", *ENCODERS) == GENERATORS
     assert all(ranker.name == name for name, ranker in BUILT_IN.items())
 
 
@@ -72,11 +72,12 @@ def test_a_ranker_of_the_log_is_made_without_stage_2(name: str) -> None:
 def test_a_ranker_of_content_is_made_from_the_log_and_the_content(name: str) -> None:
     split = leave_one_out(tiny_log())
     states = np.random.default_rng(0).normal(size=(split.train.n_items, 6)).astype(np.float32)
-    tables = {name.replace("-", "_"): {"epochs": 2, "factors": 4}}
+    own = {"steps": 1} if name == "mgrasrec-style" else {"epochs": 2, "factors": 4}
+    tables = {name.replace("-", "_"): own}
     with pytest.raises(MmsrarecError, match="reads what the items are"):
         make_row(name, source(split.train, **tables))
     made = make_row(name, replace(source(split.train, **tables), content=lambda: ItemContent(states, "key")))
-    fitted = ranker_class(name)(content=states, epochs=2, factors=4).fit(split.train)
+    fitted = ranker_class(name)(content=states, **own).fit(split.train)
     np.testing.assert_array_equal(made.score(split.test, None), fitted.score(split.test, None))
 
 

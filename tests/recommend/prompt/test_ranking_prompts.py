@@ -58,7 +58,9 @@ SHOWING = [name for name, variant in VARIANTS.items() if variant.prompt_fields o
 @pytest.mark.parametrize("variant", SHOWING)
 def test_prompts_are_held_still(variant: str) -> None:
     """After a wanted change: run this file with REWRITE_GOLDEN=1 set, then read what changed in golden/."""
-    text = read(prompts_of(prompt_fields=PromptFields(**variant_named(variant).prompt_fields)), ASKED)
+    changes = variant_named(variant)
+    asking = {name: changes.settings[name] for name in ("score", "loss") if name in changes.settings}
+    text = read(prompts_of(prompt_fields=PromptFields(**changes.prompt_fields), **asking), ASKED)
     file = GOLDEN / f"{variant.replace(' ', '-')}.txt"
     if os.environ.get("REWRITE_GOLDEN"):
         file.write_text(text, encoding="utf-8")

@@ -11,6 +11,10 @@ from torch import Tensor
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.forward import batch_of, read
 from mmsrarec.models.packing.packed_prompt import PackedPrompt
+from mmsrarec.models.untyped import checkpointed
+
+MAX_LOGITS_HELD = 16_000_000
+"""Logits held at once: 64 MB."""
 
 
 @torch.inference_mode()
@@ -77,10 +81,35 @@ def _batch_log_probs(
 
 
 def _state_log_probs(mllm: Mllm, states: Tensor, ids: Sequence[int]) -> Tensor:
-    """Log-probabilities of token ids, (t,), each after the (t, d) hidden state that predicts it."""
+    """Log-probabilities of token ids, (t,), each after the (t, d) hidden state that predicts it, on the CPU."""
+    return _block_log_probs(mllm, states, torch.tensor(ids, device=mllm.device)).cpu()
+
+
+def log_probs_after(mllm: Mllm, states: Tensor, ids: Tensor) -> Tensor:
+    """Compute log-probabilities in blocks, so that the logits of all tokens are never held at once.
+
+    Gradients flow through them; a block's logits are then computed anew in the backward pass.
+
+    Args:
+        mllm: The model.
+        states: (t, d) hidden states.
+        ids: (t,) token ids, each predicted by its state.
+
+    Returns:
+        (t,) float32.
+    """
+    head = mllm.model.get_output_embeddings()
+    size = max(1, MAX_LOGITS_HELD // head.weight.shape[0])
+    parts = list(zip(states.split(size), ids.split(size), strict=True))
+    if not torch.is_grad_enabled():
+        return torch.cat([_block_log_probs(mllm, *part) for part in parts])
+    return torch.cat([checkpointed(_block_log_probs, mllm, *part) for part in parts])
+
+
+def _block_log_probs(mllm: Mllm, states: Tensor, targets: Tensor) -> Tensor:
+    """Log-probabilities of (t,) token ids, each after the (t, d) hidden state that predicts it."""
     logits: Tensor = mllm.model.get_output_embeddings()(states).float()
-    targets = torch.tensor(ids, device=mllm.device)
-    return (logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(1)).cpu()
+    return logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(1)
 
 
 @torch.inference_mode()

@@ -4,6 +4,7 @@ A candidate attends to the shared part and to itself (`attention`); its position
 float32 the result equals that of one prompt for each candidate to 1e-4.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from numpy import float32
@@ -43,6 +44,10 @@ class PackedPrompt:
     def unpacked(self) -> "list[PackedPrompt]":
         """One prompt for each candidate: the slow way, whose results packing must equal."""
         return [PackedPrompt(self.shared, [candidate], self.state) for candidate in self.candidates]
+
+    def pick(self, places: Sequence[int]) -> "PackedPrompt":
+        """The candidates at some places, in their order."""
+        return PackedPrompt(self.shared, [self.candidates[place] for place in places], self.state)
 
     def chunks(self, size: int) -> "list[PackedPrompt]":
         """The same candidates in packs of at most `size` candidates, which need less memory."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from mmsrarec.rankers.als import Als
 from mmsrarec.rankers.ease import Ease
+from mmsrarec.rankers.graph_paths.mgrasrec_style import MgrasrecStyle
 from mmsrarec.rankers.item_knn import ItemKnn
 from mmsrarec.rankers.neighbours_only import NeighboursOnly
 from mmsrarec.rankers.popularity import Popularity, PopularityAsOf, RecentPopularity
@@ -27,7 +28,7 @@ from mmsrarec.rankers.user_knn import UserKnn
 
 _CLASSES: tuple[type[RankerBase], ...] = (
     *(Random, Popularity, PopularityAsOf, RecentPopularity, SequentialRules, ItemKnn, UserKnn, Als, Ease, Bpr),
-    *(Vbpr, FreedomStyle, MllmrecStyle, MllmrecLeaky),
+    *(Vbpr, FreedomStyle, MllmrecStyle, MllmrecLeaky, MgrasrecStyle),
     *(Sasrec, Gru4rec, Bert4rec, ContentSasrec, ItemTokens, ItemTokensRandom, SpeederStyle, NeighboursOnly),
 )
 BUILT_IN: Mapping[str, type[RankerBase]] = {ranker.name: ranker for ranker in _CLASSES}

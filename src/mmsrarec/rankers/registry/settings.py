@@ -12,6 +12,7 @@ from pydantic_core import InitErrorDetails
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.rankers.als import AlsSettings
 from mmsrarec.rankers.ease import EaseSettings
+from mmsrarec.rankers.graph_paths.mgrasrec_style import MgrasrecStyleSettings
 from mmsrarec.rankers.item_knn import ItemKnnSettings
 from mmsrarec.rankers.popularity import RecentPopularitySettings
 from mmsrarec.rankers.registry.built_in import BUILT_IN
@@ -38,6 +39,7 @@ class BaselineSettings(BaseModel):
     freedom_style: FreedomStyleSettings = FreedomStyleSettings()
     mllmrec_style: MllmrecStyleSettings = MllmrecStyleSettings()
     mllmrec_leaky: MllmrecStyleSettings = MllmrecStyleSettings()
+    mgrasrec_style: MgrasrecStyleSettings = MgrasrecStyleSettings()
     item_knn: ItemKnnSettings = ItemKnnSettings()
     user_knn: UserKnnSettings = UserKnnSettings()
     sequential_rules: SequentialRulesSettings = SequentialRulesSettings()

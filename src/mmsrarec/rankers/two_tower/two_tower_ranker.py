@@ -4,19 +4,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
-from mmsrarec.errors import MissingDependencyError, MmsrarecError
+from mmsrarec.errors import MissingDependencyError
 from mmsrarec.rankers.interaction_matrix import of_candidates
-from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
+from mmsrarec.rankers.ranker_base import ContentRanker, RankerSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from mmsrarec.models.two_tower.towers import Towers
-    from mmsrarec.rankers.registry.registry import Source
 
 
 class TwoTowerSettings(RankerSettings):
@@ -42,12 +41,10 @@ class ContentTowerSettings(TwoTowerSettings):
     content_size: int = Field(default=64, ge=1, le=1024, description="principal components of an item's content")
 
 
-class TwoTowerRanker(RankerBase):
-    """Scores an item by the product of its vector with the user's, whose history makes it.
+class TwoTowerRanker(ContentRanker):
+    """Scores an item by the product of its vector with the user's, whose history makes it."""
 
-    Attributes:
-        content: (n_items, d) states of the items by a frozen model; None for rankers that read none.
-    """
+    reads_content = False
 
     search_space: ClassVar = {
         "epochs": (10, 20, 40),
@@ -56,45 +53,18 @@ class TwoTowerRanker(RankerBase):
         "max_length": (5, 20, 50),
     }
 
-    def __init__(self, settings: BaseModel | None = None, content: FloatArray | None = None, **values: Any) -> None:
-        """Not fitted yet.
-
-        Args:
-            settings: The settings as a whole.
-            content: (n_items, d) what the items are, for the rankers that read it.
-            **values: Settings by name.
-        """
-        super().__init__(settings, **values)
-        self.content = content
-
-    @classmethod
-    def from_source(cls, source: "Source") -> "RankerBase":
-        """Fitted on the source's interactions, with its content where the ranker reads any."""
-        content = source.content().states if cls.reads_content else None
-        return cls(source.baselines.settings(cls.name), content).fit(source.train, seed=source.seed)
-
     def _fit(self, interactions: Interactions, seed: int) -> None:
         try:
             from mmsrarec.models.two_tower.bpr_training import BprTraining, new_towers, train_towers
         except ImportError as missing:
             hint = f"the row {self.name} needs more packages: pip install 'mmsrarec[mllm]'"
             raise MissingDependencyError(hint) from missing
-        self._check_content()
+        if self.reads_content:
+            self.checked_content()
         towers = new_towers(lambda: self._towers(interactions), seed)
         shared = self.settings.model_dump(include=BprTraining.__dataclass_fields__.keys())
         train_towers(towers, interactions, BprTraining(**shared | self._training()), seed)
         self._arrays: dict[str, NDArray[Any]] = towers.arrays()
-
-    def _check_content(self) -> None:
-        if not self.reads_content:
-            return
-        if self.content is None:
-            raise MmsrarecError(f"{self.name} needs what items are: give content, (items, d) states of the items")
-        if self.content.ndim != 2 or len(self.content) != self.n_items or not np.isfinite(self.content).all():
-            raise MmsrarecError(
-                f"{self.name}: content must be one row of finite numbers for each of {self.n_items} items, and has the "
-                f"shape {self.content.shape}: make it anew"
-            )
 
     def _towers(self, interactions: Interactions) -> "Towers":
         """The towers, not trained yet."""

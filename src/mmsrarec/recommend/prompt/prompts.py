@@ -44,6 +44,8 @@ FACTS: Mapping[Fact, tuple[str, ...]] = {
     "trend": TREND,
 }
 """The facts about a candidate in the order of the prompt, and the words of each level."""
+QUESTIONS = {"answer": "Will they take it next? Answer yes or no.", "span": "What will they take next?"}
+"""What is asked of the candidates, by what scores them."""
 
 
 class Prompts:
@@ -142,7 +144,7 @@ class Prompts:
         Returns:
             Token ids up to where the model's turn starts.
         """
-        return TokenSpan(self.ask(self.context(context, omitted_words), "Will they take it next? Answer yes or no."))
+        return TokenSpan(self.ask(self.context(context, omitted_words), QUESTIONS[self.settings.score]))
 
     def ask(self, lines: list[int], question: str) -> list[int]:
         """A whole prompt up to where the model's turn starts.

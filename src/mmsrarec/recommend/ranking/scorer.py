@@ -1,6 +1,7 @@
 """The language model as a ranker: p = p(yes) / (p(yes) + p(no)) of the first answered token.
 
-This is stage 3 of MMSRARec (arXiv 2512.20916).
+This is stage 3 of MMSRARec (arXiv 2512.20916). By `recommend.score` the likelihood of the candidate itself takes the
+place of the log-odds of yes (`span_score`).
 """
 
 import hashlib
@@ -25,9 +26,38 @@ from mmsrarec.models.packing.packed_prompt import PackedPrompt
 from mmsrarec.models.packing.prefix_tree import PrefixTree
 from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
+from mmsrarec.recommend.ranking.span_score import prepare_spans, read_spans
 
 PACKED_CANDIDATES = 64
 """Largest number of candidates in one pack, which bounds the memory."""
+
+
+def candidate_logits(prompts: Prompts, packs: Sequence[PackedPrompt], tree: PrefixTree | None = None) -> Tensor:
+    """What ranks the candidates of every pack: `yes_minus_no`, or by `recommend.score` the likelihood of a span (`read_spans`).
+
+    Args:
+        prompts: Rendered the packs; holds the model, the pictures and the settings.
+        packs: Shared parts with their candidates.
+        tree: Cached prefixes, as in `yes_minus_no`; the likelihood of a span cannot use them.
+
+    Returns:
+        (candidates,) float32, the candidates of all packs in order.
+    """
+    if prompts.settings.score == "answer":
+        return yes_minus_no(prompts, packs, tree)
+    return read_candidates(prompts, prepare_candidates(prompts, batch_of(prompts.mllm, packs)))[0]
+
+
+def prepare_candidates(prompts: Prompts, batch: Batch, labels: Sequence[Tensor] = ()) -> PreparedBatch:
+    """Prepare packs for `read_candidates`, with labels that go to the device along with them."""
+    if prompts.settings.score == "answer":
+        return prepare(prompts.mllm, batch, prompts.features, batch.answers, labels)
+    return prepare_spans(prompts, batch, labels)
+
+
+def read_candidates(prompts: Prompts, prepared: PreparedBatch) -> tuple[Tensor, list[Tensor]]:
+    """`candidate_logits` of packs that were prepared, and their labels on the device."""
+    return (read_answers if prompts.settings.score == "answer" else read_spans)(prompts, prepared)
 
 
 def yes_minus_no(prompts: Prompts, packs: Sequence[PackedPrompt], tree: PrefixTree | None = None) -> Tensor:
@@ -79,7 +109,10 @@ def score_packs(
     progress: Count = lambda done, total, label: None,
     tree: PrefixTree | None = None,
 ) -> list[FloatArray]:
-    """Score the candidates of packs by p(yes) / (p(yes) + p(no)). Packs of similar length share a batch.
+    """Score the candidates of packs by the logistic function of `candidate_logits`: p(yes) / (p(yes) + p(no)).
+
+    Packs of similar length share a batch. The candidates of a pack are computed in the order of their tokens, whatever
+    their order in the pack, so that no order of them changes a bit of a score.
 
     Args:
         prompts: Rendered the packs; holds the model and the pictures.
@@ -91,7 +124,9 @@ def score_packs(
     Returns:
         For each pack the (candidates,) scores in [0, 1].
     """
-    pieces = [(row, piece) for row, pack in enumerate(packs) for piece in pack.chunks(PACKED_CANDIDATES)]
+    orders = [candidate_order(pack) for pack in packs]
+    sorted_packs = [pack.pick(order) for pack, order in zip(packs, orders, strict=True)]
+    pieces = [(row, piece) for row, pack in enumerate(sorted_packs) for piece in pack.chunks(PACKED_CANDIDATES)]
     order = sorted(range(len(pieces)), key=lambda i: len(pieces[i][1]))
     scores: list[FloatArray | None] = [None] * len(pieces)
     start = 0
@@ -100,7 +135,7 @@ def score_packs(
         while stop < len(order) and (stop + 1 - start) * len(pieces[order[stop]][1]) <= batch_tokens:
             stop += 1
         batch = order[start:stop]
-        values = torch.sigmoid(yes_minus_no(prompts, [pieces[i][1] for i in batch], tree).cpu().double()).numpy()
+        values = torch.sigmoid(candidate_logits(prompts, [pieces[i][1] for i in batch], tree).cpu().double()).numpy()
         sizes = [len(pieces[i][1].candidates) for i in batch]
         for i, part in zip(batch, np.split(values, np.cumsum(sizes)[:-1]), strict=True):
             scores[i] = part
@@ -111,7 +146,16 @@ def score_packs(
     for (row, _), part in zip(pieces, scores, strict=True):
         assert part is not None
         parts_by_pack[row].append(part)
-    return [np.concatenate(parts) if parts else np.empty(0) for parts in parts_by_pack]
+    return [
+        np.concatenate(parts)[np.argsort(order)] if parts else np.empty(0)
+        for order, parts in zip(orders, parts_by_pack, strict=True)
+    ]
+
+
+def candidate_order(pack: PackedPrompt) -> list[int]:
+    """The places of a pack's candidates by their tokens and pictures, which is the same for every order of them."""
+    candidates = pack.candidates
+    return sorted(range(len(candidates)), key=lambda place: (candidates[place].ids, candidates[place].pictures))
 
 
 @dataclass

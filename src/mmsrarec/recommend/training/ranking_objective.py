@@ -10,11 +10,11 @@ from torch import Tensor
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models import processes
-from mmsrarec.models.packing.forward import PreparedBatch, batch_of_rows, prepare
+from mmsrarec.models.packing.forward import PreparedBatch, batch_of_rows
 from mmsrarec.models.packing.packed_batch import Batch
 from mmsrarec.models.untyped import backward, to_list
 from mmsrarec.recommend.prompt.prompts import Prompts
-from mmsrarec.recommend.ranking.scorer import read_answers
+from mmsrarec.recommend.ranking.scorer import prepare_candidates, read_candidates
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.prefetching import ahead
 from mmsrarec.recommend.training.ranking_loss import choose_loss, distil_loss
@@ -108,7 +108,7 @@ class RankingObjective:
             return prepare_answers(self.prompts, batch)
         labels = [torch.as_tensor(self.training_plan.place[rows])]
         labels += [] if self.teacher_logits is None else [self.teacher_logits[torch.as_tensor(rows)]]
-        return prepare(self.prompts.mllm, batch, self.prompts.features, batch.answers, labels)
+        return prepare_candidates(self.prompts, batch, labels)
 
     def add_gradients(self, batches: Sequence[Microbatch]) -> StepFigures:
         """Compute the loss of a step and add its gradients to the weights.
@@ -137,8 +137,8 @@ class RankingObjective:
         if batch.task != CHOOSE:
             loss = answer_loss(self.prompts, batch.prepared)
             return loss, torch.zeros_like(loss)
-        answers, (place, *teacher_logits) = read_answers(self.prompts, batch.prepared)
-        logits = answers.view(len(batch.rows), -1)
+        values, (place, *teacher_logits) = read_candidates(self.prompts, batch.prepared)
+        logits = values.view(len(batch.rows), -1)
         loss = choose_loss(logits, place, self.settings.loss)
         if teacher_logits:
             loss = loss + distil_loss(logits, teacher_logits[0])

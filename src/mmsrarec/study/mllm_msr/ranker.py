@@ -42,6 +42,7 @@ def msr_settings(settings: RecommendSettings) -> RecommendSettings:
     return settings.model_copy(
         update={
             "prompt_fields": MSR_PROMPT_FIELDS,
+            "score": "answer",
             "loss": "yesno",
             "tasks": tasks,
             "preference_rate": 0.0,

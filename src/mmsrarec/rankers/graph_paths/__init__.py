@@ -1,0 +1,1 @@
+"""Rankers that count paths in a graph of items."""
