@@ -26,6 +26,7 @@ from write_log import write_log
 from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import Dataset, IntArray, Interactions
 from mmsrarec.data.splits import HistoriesBefore, Queries, Split, leave_one_out
+from mmsrarec.retrieve.nearest_search import SearchName
 
 DIMS, LAST_ITEMS = 64, 20
 BLOCK = 8_192
@@ -33,7 +34,7 @@ BLOCK = 8_192
 N_POINTS, N_ANSWERS, N_PROPOSED = 1_000, 100, 20
 """Prediction points whose context is drawn, answers that are served, and items proposed for each."""
 NEWEST = 20
-"""Rows of each user in the index of the steps that are named "newest"."""
+"""Rows of each user in the index of the steps that are named "newest"; the search is that by codes."""
 PER_USER, PER_ITEM = 100, 100
 """Interactions of a user and of an item: 100 million make a million users and a million items."""
 
@@ -131,7 +132,7 @@ def step_neighbours(folder: Path, rows_per_user: int | None = None) -> Callable[
     return lambda: Neighbours(train, WeightedSum(train.n_items), rows_per_user=rows_per_user)
 
 
-def step_contexts(folder: Path, rows_per_user: int | None = None) -> Callable[[], object]:
+def step_contexts(folder: Path, rows_per_user: int | None = None, index: SearchName = "exact") -> Callable[[], object]:
     """The levels, votes and neighbours that a prompt shows of candidates, at some prediction points."""
     from mmsrarec.retrieve.collaborative_context import voting_neighbours
     from mmsrarec.retrieve.item_time_index import ItemTimeIndex
@@ -139,7 +140,7 @@ def step_contexts(folder: Path, rows_per_user: int | None = None) -> Callable[[]
     from mmsrarec.retrieve.signals import popularity_levels, trend
 
     split = split_of(folder)
-    index = Neighbours(split.train, WeightedSum(split.train.n_items), rows_per_user=rows_per_user)
+    neighbours = Neighbours(split.train, WeightedSum(split.train.n_items), index, rows_per_user=rows_per_user)
     past, points = ItemTimeIndex.of(split.train), some(split.test, N_POINTS)
     candidates = np.random.default_rng(0).integers(split.train.n_items, size=(len(points), N_PROPOSED))
 
@@ -147,7 +148,7 @@ def step_contexts(folder: Path, rows_per_user: int | None = None) -> Callable[[]
         popularity_levels.levels(split.train, points, candidates)
         trend.recency_levels(past, points, candidates)
         trend.trend_levels(past, points, candidates)
-        for _ in voting_neighbours(index, split.train, points, 50, 10):
+        for _ in voting_neighbours(neighbours, split.train, points, 50, 10):
             pass
 
     return work
@@ -198,7 +199,7 @@ STEPS: dict[str, Callable[[Path], Callable[[], object]]] = {
     "neighbours": step_neighbours,
     "contexts": step_contexts,
     "newest-neighbours": partial(step_neighbours, rows_per_user=NEWEST),
-    "newest-contexts": partial(step_contexts, rows_per_user=NEWEST),
+    "newest-contexts": partial(step_contexts, rows_per_user=NEWEST, index="codes"),
     "answers": step_answers,
 }
 

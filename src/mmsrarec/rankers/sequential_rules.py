@@ -12,7 +12,7 @@ from mmsrarec.rankers.interaction_matrix import block_ends
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.retrieve.sequence_copies import code_type
 
-MAX_PAIRS_HELD = 8_000_000
+MAX_PAIRS_HELD = 2_000_000
 """Pairs of items, window steps apart at most, that are counted together, about."""
 MAX_ITEMS_UNCUT = 200_000
 """In a larger catalogue an item keeps its LARGE_K heaviest rules, of equals those to the lower codes."""
