@@ -33,7 +33,7 @@ PACKED_CANDIDATES = 64
 
 
 def candidate_logits(prompts: Prompts, packs: Sequence[PackedPrompt], tree: PrefixTree | None = None) -> Tensor:
-    """What ranks the candidates of every pack: `yes_minus_no`, or by `recommend.score` the likelihood of a span (`read_spans`).
+    """What ranks the candidates of every pack: `yes_minus_no`, or by `recommend.score` the likelihood of each.
 
     Args:
         prompts: Rendered the packs; holds the model, the pictures and the settings.
