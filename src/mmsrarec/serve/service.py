@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from mmsrarec.core.memory import collect_again
 from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.serve.model import documents
@@ -107,6 +108,8 @@ class Service:
         except Exception as error:
             self.failure = str(error)
             log.error("the run could not be loaded: %s", error)
+        finally:
+            collect_again()
 
     async def close(self) -> None:
         """Answer what waits, and close the database."""

@@ -86,9 +86,7 @@ class Recommendations(list[Recommendation]):
 
 def table(answers: Iterable[tuple[str | None, Sequence[Recommendation]]]) -> pl.DataFrame:
     """Answers of several users as one table, a row an item, in the order of the users."""
-    rows = [
-        (user_id, rank, item) for user_id, answer in answers for rank, item in enumerate(answer, start=1)
-    ]
+    rows = [(user_id, rank, item) for user_id, answer in answers for rank, item in enumerate(answer, start=1)]
     items = [item for _, _, item in rows]
     columns = {
         "user_id": [user_id for user_id, _, _ in rows],
