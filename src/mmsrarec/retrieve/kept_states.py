@@ -44,9 +44,9 @@ def states_of(
     by_encoder = _kept.get()
     if by_encoder is None or not len(tokens):
         return compute(tokens)
-    kept = by_encoder.setdefault(encoder, {})
+    states = by_encoder.setdefault(encoder, {})
     keys = [row.tobytes() for row in tokens]
-    missing = [place for place, key in enumerate(keys) if key not in kept]
+    missing = [place for place, key in enumerate(keys) if key not in states]
     if missing:
-        kept.update(zip([keys[place] for place in missing], compute(tokens[missing]), strict=True))
-    return np.stack([kept[key] for key in keys])
+        states.update(zip([keys[place] for place in missing], compute(tokens[missing]), strict=True))
+    return np.stack([states[key] for key in keys])

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from mmsrarec.core.memory import collect_again
 from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.serve.model import documents
@@ -108,6 +109,8 @@ class Service:
             self.failure = str(error)
             unexpected = not isinstance(error, MmsrarecError)  # the log then says where in the code it was
             log.error("the run could not be loaded: %s", error, exc_info=unexpected)
+        finally:
+            collect_again()
 
     async def close(self) -> None:
         """Answer what waits, and close the database."""
