@@ -337,10 +337,10 @@ class Mllm:
         stop: Callable[[str], bool] = lambda text: False,
         samples: int = 1,
         temperature: float = 0.0,
-        generator: torch.Generator | None = None,
+        draws: Tensor | None = None,
     ) -> list[list[int]]:
         """Generate answers as token ids; `decoding.generate_ids` describes the arguments and the result."""
-        return generate_ids(self, prompts, features, max_new_tokens, stop, samples, temperature, generator)
+        return generate_ids(self, prompts, features, max_new_tokens, stop, samples, temperature, draws)
 
     @property
     def turn_end(self) -> int:
