@@ -1,7 +1,7 @@
 """What the scores of all libraries are worth, by the metrics of this library, as tables of docs/reports."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ COMMAND = (
 )
 COLUMNS = ("library", "version", "HR@10", "NDCG@10", "one among 21: HR@5", "CPU s", "MB", "note")
 SHOWN = ("HR@10", "NDCG@10")
-NOTES = {"passes": "{} passes"}
+NOTES: Mapping[str, Callable[[float], str]] = {"passes": lambda n: f"{n:g} pass" if n <= 1 else f"{n:g} passes"}
 """Facts of an adapter that a reader needs, in words."""
 
 
@@ -77,7 +77,7 @@ def table_row(row: Measured) -> dict[str, Any]:
     values = [interval_cell(row.full, name) for name in SHOWN] + [interval_cell(row.sampled, "HR@5")]
     seconds = row.facts["fit_cpu_seconds"] + row.facts["score_cpu_seconds"]
     cost = [{"value": round(seconds, 2), "digits": 2}, {"value": round(row.facts["peak_mb"]), "digits": 0}]
-    note = "; ".join(words.format(row.facts[key]) for key, words in NOTES.items() if key in row.facts)
+    note = "; ".join(words(row.facts[key]) for key, words in NOTES.items() if key in row.facts)
     return {"name": row.model, "cells": [*texts, *values, *cost, {"text": note} if note else None]}
 
 

@@ -43,7 +43,7 @@ class WithinBudget:
     """A loader whose pass ends when the budget of processor seconds is spent."""
 
     def __init__(self, loader: Any, budget: float):
-        self.loader, self.end = loader, time.process_time() + budget
+        self.loader, self.end, self.batches = loader, time.process_time() + budget, 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)
@@ -54,6 +54,7 @@ class WithinBudget:
     def __iter__(self) -> Iterator[Any]:
         for batch in self.loader:
             yield batch
+            self.batches += 1
             if self.is_over:
                 return
 
@@ -99,8 +100,11 @@ def write_log(split: PeerSplit, folder: Path, held_out: bool) -> None:
             file.write(f"{split.user[place]}\t{split.item[place]}\t{step}\n")
 
 
-def train(config: Config, model: Any, loaders: tuple[Any, Any], budget: float) -> int:
-    """Train as RecBole's own loop does, and keep the best pass in memory; return how many passes that are."""
+def train(config: Config, model: Any, loaders: tuple[Any, Any], budget: float) -> float:
+    """Train as RecBole's own loop does, and keep the best pass in memory; return how many passes that are.
+
+    The last pass may have been ended by the budget, and counts by the share of its batches.
+    """
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
     train_data, valid_data = loaders
     trainer.eval_collector.data_collect(train_data)
@@ -117,7 +121,7 @@ def train(config: Config, model: Any, loaders: tuple[Any, Any], budget: float) -
         if number - best_pass >= config["stopping_step"] or timed.is_over:
             break
     model.load_state_dict(kept)
-    return best_pass
+    return min(best_pass, round(timed.batches / len(train_data), 1))
 
 
 def scores_of(split: PeerSplit, model: Any, rows: Any, dataset: Any) -> np.ndarray:

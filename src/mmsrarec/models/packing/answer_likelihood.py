@@ -100,7 +100,7 @@ def log_probs_after(mllm: Mllm, states: Tensor, ids: Tensor) -> Tensor:
     """
     head = mllm.model.get_output_embeddings()
     size = max(1, MAX_LOGITS_HELD // head.weight.shape[0])
-    parts = list(zip(states.split(size), ids.split(size), strict=True))
+    parts = [(states[begin : begin + size], ids[begin : begin + size]) for begin in range(0, len(ids), size)]
     if not torch.is_grad_enabled():
         return torch.cat([_block_log_probs(mllm, *part) for part in parts])
     return torch.cat([checkpointed(_block_log_probs, mllm, *part) for part in parts])

@@ -113,7 +113,9 @@ class MgrasrecStyle(ContentRanker):
 
     def _starts(self, histories: Sequence[IntArray]) -> Any:
         """(m, n_items) CSR: of the last items of each history, one over how many places back they stand."""
-        codes, weights, ends = [], [], [0]
+        codes: list[int] = []
+        weights: list[float] = []
+        ends = [0]
         for history in histories:
             places: dict[int, float] = {}
             for back, code in enumerate(history[::-1][: self.settings.last_items].tolist(), start=1):
