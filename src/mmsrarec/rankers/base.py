@@ -114,10 +114,15 @@ def first_items(scores: FloatArray, n: int) -> IntArray:
     n = min(n, n_items)
     found = np.empty((len(scores), n), dtype=np.int64)
     for row, own in enumerate(scores if n else scores[:0]):
-        least = np.partition(own, n_items - n)[n_items - n]
-        above = np.flatnonzero(own > least)
-        codes = np.concatenate([above, np.flatnonzero(own == least)[: n - len(above)]])
-        found[row] = codes[np.lexsort((codes, -own[codes]))]
+        # scores are dealt into groups: n of the groups' maxima reach the n-th largest of them, so n scores do
+        size = max(1, min(64, n_items // (2 * n)))
+        n_groups = n_items // size
+        maxima = own[: size * n_groups].reshape(size, n_groups).max(axis=0)
+        least = np.partition(maxima, n_groups - n)[n_groups - n]
+        codes = np.flatnonzero(own > least)
+        if len(codes) < n:
+            codes = np.concatenate([codes, np.flatnonzero(own == least)[: n - len(codes)]])
+        found[row] = codes[np.lexsort((codes, -own[codes]))[:n]]
     return found
 
 

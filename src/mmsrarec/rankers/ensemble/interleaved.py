@@ -48,8 +48,10 @@ def with_cold_items(
 
 
 def nothing_last(scores: FloatArray) -> FloatArray:
-    """The scores as float64, minus infinity instead of NaN."""
-    return np.nan_to_num(np.asarray(scores, dtype=np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    """The scores as float64, minus infinity instead of NaN; the same array where there is none."""
+    scores = np.asarray(scores, dtype=np.float64)
+    has_none = np.isnan(scores)
+    return np.where(has_none, -np.inf, scores) if has_none.any() else scores
 
 
 def pad_scores(scores: FloatArray, n_items: int) -> FloatArray:
