@@ -7,12 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mmsrarec.core.progress import Progress
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.interleaved import PaddedCatalogue
 from mmsrarec.rankers.sequence_model import SequenceRanker
 from mmsrarec.recommend.ranking import scorer
 from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.retrieve.encoder import Encoder
+from mmsrarec.runs.batch_file import recommend_file
 from mmsrarec.runs.recommender import Recommender
 
 K = 4
@@ -85,3 +87,18 @@ def test_a_batch_on_a_processor_is_no_larger_than_its_cache_wants(
     again = loaded.recommend(users=users, k=K, reasons=False)
     assert sizes == [5, 1, 1, 1, 1, 1]
     np.testing.assert_allclose(again["score"], found["score"], atol=1e-5)
+
+
+def test_parts_are_joined_without_the_language_model(loaded: Recommender, finished: Path, tmp_path: Path) -> None:
+    def write(answers: pl.LazyFrame, place: Path) -> None:
+        answers.sink_parquet(place)
+
+    users, out, how = loaded.dataset.user_ids[:3], tmp_path / "out.parquet", {"k": K, "reasons": False}
+    recommend_file(loaded, users, out, write, Progress.of(False), (0, 1), **how)
+    joining = Recommender.load(finished / "run", late=True)
+    assert not joining.prompts.has_model
+    recommend_file(joining, users, out, write, Progress.of(False), **how)
+    assert not joining.prompts.has_model
+    assert pl.read_parquet(out)["user_id"].n_unique() == 3
+    assert joining.recommend(user=users[0], k=1, reasons=False)  # the first question loads it
+    assert joining.prompts.has_model
