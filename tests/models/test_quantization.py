@@ -14,7 +14,7 @@ from mmsrarec.models.backbone.adapter import LowRank, Trainer, add_adapter, merg
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.quick_layers import quickened
 from mmsrarec.models.backbone.settings import ModelSettings
-from mmsrarec.models.quantization import is_quantized, kept_parts, quantization_config
+from mmsrarec.models.quantization import is_quantized, quantization_config, unquantized_parts
 from mmsrarec.models.sequence.language_body import LanguageBody
 
 NAMES = ("torchao-int8", "bitsandbytes-8bit", "bitsandbytes-4bit")
@@ -45,7 +45,7 @@ def test_a_missing_package_is_one_line(name: str, folder: Path, monkeypatch: pyt
 
 def test_only_the_layers_of_the_language_model_are_quantised() -> None:
     model = tiny_mllm().model
-    kept = set(kept_parts(model))
+    kept = set(unquantized_parts(model))
     linear = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     assert linear - kept == {name for name in linear if "language_model.layers." in name}
     assert {"lm_head", "model.multi_modal_projector.linear_1"} <= kept

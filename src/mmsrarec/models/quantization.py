@@ -16,12 +16,12 @@ from mmsrarec.models.backbone.settings import Quantization
 from mmsrarec.models.untyped import named_modules
 
 
-def quantization_config(name: Quantization, kept: Sequence[str], dtype: torch.dtype) -> Any:
+def quantization_config(name: Quantization, whole_parts: Sequence[str], dtype: torch.dtype) -> Any:
     """What transformers is told to quantise by.
 
     Args:
         name: Of the quantisation.
-        kept: Names of the parts of the model that are not quantised.
+        whole_parts: Names of the parts of the model that are not quantised.
         dtype: The number format that is computed in.
 
     Raises:
@@ -38,14 +38,14 @@ def quantization_config(name: Quantization, kept: Sequence[str], dtype: torch.dt
     library = cast(Any, transformers)  # its classes of settings are typed in part
     if name == "torchao-int8":
         quantizer: Any = importlib.import_module("torchao.quantization")
-        return library.TorchAoConfig(quantizer.Int8WeightOnlyConfig(), modules_to_not_convert=list(kept))
+        return library.TorchAoConfig(quantizer.Int8WeightOnlyConfig(), modules_to_not_convert=list(whole_parts))
     bits = {"load_in_8bit": True} if name == "bitsandbytes-8bit" else {"load_in_4bit": True}
     return library.BitsAndBytesConfig(
-        **bits, llm_int8_skip_modules=list(kept), bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+        **bits, llm_int8_skip_modules=list(whole_parts), bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
     )
 
 
-def kept_parts(model: torch.nn.Module) -> list[str]:
+def unquantized_parts(model: torch.nn.Module) -> list[str]:
     """Names of the linear maps that are not quantised: all but those of the language model's layers."""
     layers = cast(Any, model).get_decoder().layers
     quantised = {id(module) for _, module in named_modules(layers)}

@@ -11,7 +11,7 @@ from torch import nn
 
 from mmsrarec.models.backbone.settings import Quantization
 from mmsrarec.models.loading_lock import LOADING
-from mmsrarec.models.quantization import kept_parts, quantization_config
+from mmsrarec.models.quantization import quantization_config, unquantized_parts
 from mmsrarec.models.untyped import to_list
 
 
@@ -42,8 +42,11 @@ def load_parts(
     sees = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
     auto_class = "AutoModelForImageTextToText" if sees else "AutoModelForCausalLM"
     if quantization is not None:
-        kept = kept_parts(_empty(auto_class, config))
-        options |= {"quantization_config": quantization_config(quantization, kept, dtype), "device_map": {"": device}}
+        whole_parts = unquantized_parts(_empty(auto_class, config))
+        options |= {
+            "quantization_config": quantization_config(quantization, whole_parts, dtype),
+            "device_map": {"": device},
+        }
     model = _load(auto_class, folder, **options)
     return (model, *load_processors(folder)) if sees else (model, _load("AutoTokenizer", folder), None)
 
