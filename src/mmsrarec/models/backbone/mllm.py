@@ -31,6 +31,7 @@ from mmsrarec.models.packing import attention
 from mmsrarec.models.packing.attention import BranchLayout, Layout
 from mmsrarec.models.packing.shared_prefix import packable, prefix_hidden
 from mmsrarec.models.packing.token_index import TokenIndex, only_at
+from mmsrarec.models.quantization import is_quantized
 from mmsrarec.models.untyped import to_list
 from mmsrarec.models.vision.pooling import pool_grid
 from mmsrarec.models.vision.vision_layout import vision_layout_of
@@ -94,15 +95,18 @@ class Mllm:
         folder = str(embedded_folder()) if settings.name == "embedded" else settings.name
         dtype = pick_dtype(settings, device)
         try:
-            model, tokenizer, image_processor = load_parts(folder, dtype)
-        except (OSError, ValueError) as error:
+            model, tokenizer, image_processor = load_parts(folder, dtype, settings.quantization, device)
+        except (OSError, ValueError, ImportError) as error:
             reason = str(error).splitlines()[0]
             raise MmsrarecError(
                 f'cannot load the model "{settings.name}": {reason}; name a folder or "embedded"'
             ) from None
         name = Path(folder).name if settings.name == "embedded" else settings.name
         fingerprint = f"{name}@{config_hash(model)}-{str(dtype).removeprefix('torch.')}"
-        model.to(device=device)
+        if settings.quantization is None:
+            model.to(device=device)
+        else:  # it was quantised where it is
+            fingerprint += f"-{settings.quantization}"
         return cls(model, tokenizer, image_processor, fingerprint)
 
     def shorten(self, layers: int | None, keep: LayerSelection = "lowest") -> "Mllm":
@@ -140,6 +144,11 @@ class Mllm:
     def dtype(self) -> torch.dtype:
         """The number format of the model."""
         return self.model.get_input_embeddings().weight.dtype
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether weights of the language model are kept in few bits."""
+        return any(is_quantized(weight) for weight in self.decoder.parameters())
 
     @property
     def hidden_size(self) -> int:
