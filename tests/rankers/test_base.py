@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import FloatArray, IntArray
@@ -64,12 +64,14 @@ SCORES = st.lists(st.sampled_from([-np.inf, -2.0, -1.0, -0.0, 0.0, 0.0, 0.5, 3.0
 
 
 @given(SCORES, st.integers(0, 40))
+@settings(deadline=None)
 def test_the_first_items_are_those_of_the_whole_order(scores: list[float], n: int) -> None:
     both = np.array([scores, scores[::-1]])
     np.testing.assert_array_equal(first_items(both, n), ordered(both)[0][:, :n])
 
 
 @given(SCORES)
+@settings(deadline=None)
 def test_places_are_those_of_comparing_each_with_each(scores: list[float]) -> None:
     own = np.array(scores)
     expected = 0.5 + (own > own[:, None]).sum(axis=1) + (own == own[:, None]).sum(axis=1) / 2

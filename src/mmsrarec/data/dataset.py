@@ -98,7 +98,7 @@ class Interactions:
         for codes in (self.user, self.item, self.time):
             content.update(b"|")
             for begin in range(0, len(codes), ROWS_AT_ONCE):
-                content.update(np.ascontiguousarray(codes[begin : begin + ROWS_AT_ONCE], dtype="<i8"))
+                content.update(np.ascontiguousarray(codes[begin : begin + ROWS_AT_ONCE], dtype="<i8").tobytes())
         return content.hexdigest()
 
     @cached_property

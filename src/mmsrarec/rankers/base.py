@@ -112,7 +112,7 @@ def first_items(scores: FloatArray, n: int) -> IntArray:
     """
     n_items = scores.shape[1]
     n = min(n, n_items)
-    found = np.empty((len(scores), n), dtype=np.int64)
+    codes_of_row = np.empty((len(scores), n), dtype=np.int64)
     for row, own in enumerate(scores if n else scores[:0]):
         # scores are dealt into groups: n of the groups' maxima reach the n-th largest of them, so n scores do
         size = max(1, min(64, n_items // (2 * n)))
@@ -122,8 +122,8 @@ def first_items(scores: FloatArray, n: int) -> IntArray:
         codes = np.flatnonzero(own > least)
         if len(codes) < n:
             codes = np.concatenate([codes, np.flatnonzero(own == least)[: n - len(codes)]])
-        found[row] = codes[np.lexsort((codes, -own[codes]))[:n]]
-    return found
+        codes_of_row[row] = codes[np.lexsort((codes, -own[codes]))[:n]]
+    return codes_of_row
 
 
 def places(generator: CandidateGenerator, queries: Queries) -> FloatArray:

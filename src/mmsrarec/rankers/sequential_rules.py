@@ -70,8 +70,8 @@ class SequentialRules(RankerBase):
         if self.n_items > MAX_ITEMS_UNCUT:
             heaviest = np.lexsort((second, -weight, first))
             place = np.arange(len(first)) - np.searchsorted(first, first)  # of a rule among those of its item
-            kept = np.sort(heaviest[place < LARGE_K])
-            first, second, weight = first[kept], second[kept], weight[kept]
+            heaviest = np.sort(heaviest[place < LARGE_K])
+            first, second, weight = first[heaviest], second[heaviest], weight[heaviest]
         small = code_type(self.n_items)
         return [first.astype(small), second.astype(small), weight]
 
@@ -81,7 +81,7 @@ class SequentialRules(RankerBase):
             for back, item in enumerate(history[::-1][: self.settings.window], start=1):
                 if item >= self.n_items:  # joined later: it has its place, and no rules
                     continue
-                rules = slice(self.offsets[item], self.offsets[item + 1])
+                rules = slice(int(self.offsets[item]), int(self.offsets[item + 1]))
                 second, weights = self.second[rules], self.weights[rules]
                 if candidates is None:
                     scores[row, second] += weights / back  # a rule's ends are unique: no collisions

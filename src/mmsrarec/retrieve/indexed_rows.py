@@ -62,4 +62,5 @@ def encoded_rows(train: Interactions, rows: IntArray, encoder: Encodes) -> tuple
         if not begin:
             vectors = part if len(part) == len(rows) else np.empty((len(rows), part.shape[1]), dtype=np.float32)
         vectors[begin : begin + len(part)] = part
+        del part  # before the next block is made
     return distinct(vectors)

@@ -38,7 +38,7 @@ class SequenceCopies:
         offsets = self.train.offsets
         whole, shorter = (np.empty(len(users), dtype=np.uint64) for _ in range(2))
         for block, rows in self.train.user_blocks():
-            place = np.arange(rows.start, rows.stop) - offsets[self.train.user[rows]]
+            place: IntArray = np.arange(rows.start, rows.stop) - offsets[self.train.user[rows]]
             sums = np.zeros(rows.stop - rows.start + 1, dtype=np.uint64)
             np.cumsum(_mixed(self.train.item[rows]) * self.powers[place], out=sums[1:])
             inside = slice(*np.searchsorted(users, [block.start, block.stop]).tolist())

@@ -44,11 +44,13 @@ def distinct(vectors: Float32Array) -> tuple[Float32Array, IntArray]:
     by_first = np.argsort(first)
     number = np.empty(len(first), dtype=np.int64)
     number[by_first] = np.arange(len(first))
-    kept = first[by_first]  # the v-th kept row never stands before row v, so that nothing is lost that is still needed
-    for part in _parts(len(kept)):
-        vectors[part] = vectors[kept[part]] + np.float32(0)  # -0 and 0 are one number, but not one byte
-    few = len(kept) < KEEP_SHARE * len(vectors)
-    return vectors[: len(kept)].copy() if few else vectors[: len(kept)], number[inverse]
+    first_rows = first[
+        by_first
+    ]  # the v-th kept row never stands before row v, so that nothing is lost that is still needed
+    for part in _parts(len(first_rows)):
+        vectors[part] = vectors[first_rows[part]] + np.float32(0)  # -0 and 0 are one number, but not one byte
+    few = len(first_rows) < KEEP_SHARE * len(vectors)
+    return vectors[: len(first_rows)].copy() if few else vectors[: len(first_rows)], number[inverse]
 
 
 def _first_of_equal(values: NDArray[np.generic]) -> tuple[IntArray, IntArray]:

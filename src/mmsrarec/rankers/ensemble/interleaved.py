@@ -113,12 +113,12 @@ class Interleaved(RanksEverything):
         ranks = np.arange(n)
         places = np.concatenate([ranks + ranks // (self.every - 1), self.every * (ranks + 1) - 1])
         by_place = np.argsort(places)  # no two are equal
-        found = np.empty((len(queries), n), dtype=np.int64)
+        codes_of_row = np.empty((len(queries), n), dtype=np.int64)
         for row, own in enumerate(seconds):
             is_proposed = np.append(np.ones(n, dtype=bool), second[row, own] > -np.inf)
             codes = np.concatenate([firsts[row], own])[by_place[is_proposed[by_place]]]
-            found[row] = codes[np.sort(np.unique(codes, return_index=True)[1])][:n]
-        return found
+            codes_of_row[row] = codes[np.sort(np.unique(codes, return_index=True)[1])][:n]
+        return codes_of_row
 
 
 @dataclass

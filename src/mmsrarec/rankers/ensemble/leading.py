@@ -63,10 +63,10 @@ def first_allowed(
     while True:
         codes = generator.leading(queries, reach)
         is_all = codes.shape[1] < reach
-        kept = [_kept_first(own, may(row, own), is_all) for row, own in enumerate(codes)]
-        if is_all or all(len(own) >= n for own in kept):
+        remaining = [_kept_first(own, may(row, own), is_all) for row, own in enumerate(codes)]
+        if is_all or all(len(own) >= n for own in remaining):
             n = min(n, codes.shape[1])
-            return np.array([own[:n] for own in kept], dtype=np.int64).reshape(len(queries), n)
+            return np.array([own[:n] for own in remaining], dtype=np.int64).reshape(len(queries), n)
         reach *= 4
 
 
