@@ -145,9 +145,9 @@ class RecommendSettings(BaseModel):
     hard_negatives: float = Field(
         default=0.0,
         ge=0,
-        le=1,
-        description="share of a pack's negatives that the encoder of stage 2 ranks among its 100 highest for the "
-        "query; the rest are uniform [extension]",
+        lt=1,
+        description="how likely a negative is one of the 100 items that the encoder of stage 2 ranks highest for the "
+        "query, or the first source of soft tokens; the loss allows for it. The rest are uniform [extension]",
     )
     recency_power: float = Field(
         default=0.0,

@@ -28,8 +28,8 @@ from mmsrarec.summarize.settings import SummarizeSettings
 
 TRAINING_PLAN = 3
 """Raised where the same settings draw other training examples, or word a prompt otherwise, than they did."""
-
-
+HARD_NEGATIVES = 2
+"""Raised where hard negatives are drawn or weighed otherwise than they were."""
 ITEM_SETTINGS = {
     "prompt_fields",
     "item_keywords",
@@ -204,6 +204,8 @@ class Fingerprints:
             parts = [run_folder.encoder_part(split, name) for name in sources]
             parts += [held_out_part(split, name) for name in sources]
             made_from["soft"] = [run_folder.recorded(part) for part in parts]
+        if run_folder.recommend_settings(variant).hard_negatives:
+            made_from["hard_negatives"] = HARD_NEGATIVES
         if changes.teacher:
             made_from["teacher"] = run_folder.recorded(adapter_part(split, changes.teacher))
         return self.of(adapter_part(split, variant), settings=used(run_folder.recommend_settings(variant)), **made_from)

@@ -1,12 +1,16 @@
 """Training examples are drawn as published: negatives that nobody's history holds, at places that tell nothing."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from world import make_log
 
-from mmsrarec.data.dataset import Interactions, make_interactions
+from mmsrarec.data.dataset import IntArray, Interactions, make_interactions
 from mmsrarec.recommend.training.training_samples import HARD_NEGATIVE_POOL, draw_hard_negatives, sample_training
 
 LOG = make_log(np.random.default_rng(0))
@@ -92,16 +96,15 @@ def test_late_queries_are_drawn_by_the_recency_power() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(0, 6))
-def test_hard_negatives_are_the_highest_that_were_never_consumed(seed: int, negatives: int, hard: int) -> None:
+@given(st.integers(0, 10_000), st.integers(1, 6), st.floats(0, 0.99))
+def test_hard_negatives_are_the_highest_that_were_never_consumed(seed: int, negatives: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     log = make_log(rng, n_users=10, n_items=HARD_NEGATIVE_POOL + 60, length=5)
     log = Interactions(log.user, log.item, log.time, log.n_users, log.n_items + 3)  # three that training never shows
-    hard = min(hard, negatives)
     queries, candidates, place = sample_training(log, 12, negatives, rng)
     scores = rng.normal(size=(12, log.n_items))
     before = candidates.copy()
-    hardened = draw_hard_negatives(log, queries, candidates, place, lambda histories: scores, hard, rng)
+    hardened, log_rates = draw_hard_negatives(log, queries, candidates, place, lambda histories: scores, share, rng)
     np.testing.assert_array_equal(candidates, before)
     for row in range(12):
         assert hardened[row, place[row]] == queries.target[row]
@@ -109,9 +112,11 @@ def test_hard_negatives_are_the_highest_that_were_never_consumed(seed: int, nega
         free = np.setdiff1d(np.flatnonzero(log.counts), log.items_of(int(queries.user[row])))
         assert len(set(others)) == negatives
         assert set(others) <= set(free)
-        highest = free[np.argsort(-scores[row, free])][: HARD_NEGATIVE_POOL + negatives]
-        assert np.isin(others, highest).sum() >= hard
-        np.testing.assert_array_equal(others[hard:], np.delete(before[row], place[row])[hard:])
+        highest = free[np.argsort(-scores[row, free])][:HARD_NEGATIVE_POOL]
+        assert np.isin(hardened[row][hardened[row] != before[row]], highest).all()
+        is_high = scores[row, hardened[row]] >= scores[row, highest].min()
+        rate = 1 + share / (1 - share) * len(free) / len(highest)
+        np.testing.assert_allclose(log_rates[row], np.where(is_high, np.log(rate), 0), rtol=1e-5)
 
 
 def test_recency_power_is_off_by_default() -> None:
@@ -122,3 +127,31 @@ def test_recency_power_is_off_by_default() -> None:
     rows = LOG.offsets[users] + 1 + (rng.random(3) * (lengths[users] - 1)).astype(np.int64)
     np.testing.assert_array_equal(queries.target, LOG.item[rows])
     np.testing.assert_array_equal(place, rng.integers(0, 5, 3))
+
+
+def test_the_rates_undo_that_high_items_are_drawn_more_often() -> None:
+    """Where what is consumed next has nothing to do with the scores, the best logit is the same for high items."""
+    rng, n_items = np.random.default_rng(0), 400
+    user = np.repeat(np.arange(4000), 2)
+    log = make_interactions(user, rng.integers(0, n_items, len(user)), np.arange(len(user)), 4000, n_items)
+    queries, candidates, place = sample_training(log, 4000, 6, rng)
+    scores = rng.normal(size=(len(queries), n_items))
+    numbers = iter(range(0, len(queries), 512))
+
+    def of(histories: Sequence[IntArray]) -> NDArray[np.floating]:
+        start = next(numbers)
+        return scores[start : start + len(histories)]
+
+    _, log_rates = draw_hard_negatives(log, queries, candidates, place, of, 0.5, rng)
+    high = torch.as_tensor(log_rates > 0)
+    assert high.float().mean() > 0.5
+    places, rates = torch.as_tensor(place), torch.as_tensor(log_rates)
+
+    def best_weight(offsets: torch.Tensor) -> float:
+        """The logit of standing high that makes the positives likeliest."""
+        weights = torch.linspace(-4, 4, 161)
+        losses = [torch.nn.functional.cross_entropy(weight * high - offsets, places) for weight in weights]
+        return float(weights[torch.stack(losses).argmin()])
+
+    assert best_weight(torch.zeros_like(rates)) < -1
+    assert abs(best_weight(rates)) < 0.2

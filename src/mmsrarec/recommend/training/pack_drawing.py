@@ -43,6 +43,8 @@ class PackDrawing:
         queries: n queries.
         candidates: (n, c) item codes.
         place: (n,) columns of the positives.
+        log_rates: (n, c) what the loss takes from the logits of candidates that are not drawn uniformly
+            (`draw_hard_negatives`); None where all are.
         cold: (n, c) mask of the candidates that are shown as if nobody had consumed them.
         preferences: What the user of each query wants more or less of.
     """
@@ -53,6 +55,7 @@ class PackDrawing:
     queries: Queries
     candidates: IntArray
     place: IntArray
+    log_rates: NDArray[np.float32] | None
     cold: NDArray[np.bool_]
     preferences: Sequence[UserPreferences]
 
@@ -88,14 +91,18 @@ class PackDrawing:
             settings.new_negatives == "matched",
             excluded_users,
         )
-        if n_hard := round(settings.hard_negatives * settings.negatives):
-            scores = retrieval.neighbours.encoder.scores
-            candidates = draw_hard_negatives(retrieval.train, queries, candidates, place, scores, n_hard, rng)
+        log_rates = None
+        if settings.hard_negatives:
+            # the sources of soft tokens were trained without these users
+            encoder = retrieval.soft.sources[0].encoder if retrieval.soft else retrieval.neighbours.encoder
+            candidates, log_rates = draw_hard_negatives(
+                retrieval.train, queries, candidates, place, encoder.scores, settings.hard_negatives, rng
+            )
         cold = np.random.default_rng([seed, 1]).random(candidates.shape) < settings.cold_item_rate
         preferences = draw_preferences(
             candidates, place, prompts.shown_keywords, settings.preference_rate, seed, prompts.keywords.lexicon
         )
-        return cls(prompts, retrieval, settings, queries, candidates, place, cold, preferences)
+        return cls(prompts, retrieval, settings, queries, candidates, place, log_rates, cold, preferences)
 
     @property
     def shards(self) -> int:

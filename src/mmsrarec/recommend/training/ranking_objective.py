@@ -106,7 +106,9 @@ class RankingObjective:
         """A batch with the labels of its task."""
         if task != CHOOSE:
             return prepare_answers(self.prompts, batch)
-        labels = [torch.as_tensor(self.training_plan.place[rows])]
+        plan = self.training_plan
+        labels = [torch.as_tensor(plan.place[rows])]
+        labels += [] if plan.log_rates is None else [torch.as_tensor(plan.log_rates[rows])]
         labels += [] if self.teacher_logits is None else [self.teacher_logits[torch.as_tensor(rows)]]
         return prepare_candidates(self.prompts, batch, labels)
 
@@ -137,9 +139,10 @@ class RankingObjective:
         if batch.task != CHOOSE:
             loss = answer_loss(self.prompts, batch.prepared)
             return loss, torch.zeros_like(loss)
-        values, (place, *teacher_logits) = read_candidates(self.prompts, batch.prepared)
+        values, (place, *more) = read_candidates(self.prompts, batch.prepared)
         logits = values.view(len(batch.rows), -1)
-        loss = choose_loss(logits, place, self.settings.loss)
+        rates, teacher_logits = (more[:0], more) if self.training_plan.log_rates is None else (more[:1], more[1:])
+        loss = choose_loss(logits - rates[0] if rates else logits, place, self.settings.loss)
         if teacher_logits:
             loss = loss + distil_loss(logits, teacher_logits[0])
         return loss, (logits.argmax(1) == place).float().mean()

@@ -30,11 +30,13 @@ class TrainingPlan:
         examples: Task to its packs.
         place: (packs,) columns of the positives in the packs of `CHOOSE`.
         steps: For each step its task and the rows of its examples.
+        log_rates: (packs, c) what the loss takes from the logits of candidates (`draw_hard_negatives`); None: nothing.
     """
 
     examples: Mapping[str, PackTable]
     place: IntArray
     steps: Sequence[tuple[str, IntArray]]
+    log_rates: NDArray[np.float32] | None = None
 
     @property
     def tokens(self) -> int:
@@ -75,7 +77,7 @@ def draw_training_plan(
         batch = equal_cost_batch_size(task_examples, packs, settings.batch_size)
         examples[task] = PackTable.of(task_examples)
         plans[task] = epoch_batches(examples[task].lengths, batch, settings.epochs, task_rng)
-    return TrainingPlan(examples, drawing.place, mix_tasks(plans, task_rng))
+    return TrainingPlan(examples, drawing.place, mix_tasks(plans, task_rng), drawing.log_rates)
 
 
 def shuffled_batches(lengths: IntArray, batch: int, rng: np.random.Generator) -> Iterator[IntArray]:

@@ -134,35 +134,46 @@ def draw_hard_negatives(
     candidates: IntArray,
     place: IntArray,
     scores: Callable[[Sequence[IntArray]], NDArray[np.floating]],
-    n_hard: int,
+    share: float,
     rng: np.random.Generator,
-) -> IntArray:
+) -> tuple[IntArray, NDArray[np.float32]]:
     """Replace some negatives by items that an encoder ranks high, as those that the model re-ranks later [extension].
 
     A hard negative is one of the `HARD_NEGATIVE_POOL` highest items of the query, and no item that the user consumes at
-    any time in training.
+    any time in training. To stand so high must tell nothing by itself: such items are negatives far more often than
+    they would be by a uniform draw. So the loss takes from each logit the logarithm of how often its item is drawn
+    (Bengio and Senecal 2008; Yi et al., RecSys 2019), and what is learned ranks as after uniform draws. That is exact
+    where each negative is drawn by itself, so none of an example need be hard. The positive counts as high where it
+    would be among the highest if the user had not consumed it.
 
     Args:
         train: The training log.
         queries: m queries.
         candidates: (m, c) item codes, unchanged by the call.
         place: (m,) columns of the positives.
-        scores: Maps m histories to (m, n_items) scores of the encoder.
-        n_hard: Hard negatives of an example, at most.
+        scores: Maps m histories to (m, n_items) scores of an encoder, which should not have been trained on the
+            targets.
+        share: How likely a negative is a hard one, 0 to below 1.
         rng: The random numbers.
 
     Returns:
-        (m, c) item codes.
+        (m, c) item codes, and (m, c) logarithms of how many times as often as by the uniform draw each is drawn.
     """
-    candidates = candidates.copy()
+    candidates, log_rates = candidates.copy(), np.zeros(candidates.shape, dtype=np.float32)
+    is_hard = rng.random(candidates.shape) < share
+    is_hard[np.arange(len(candidates)), place] = False
+    is_negative = np.ones(candidates.shape, dtype=np.bool_)
+    is_negative[np.arange(len(candidates)), place] = False
     for start in range(0, len(queries), 512):  # a block of full rankings at a time
         catalogue_scores = scores(queries.history[start : start + 512])
         for row, row_scores in enumerate(catalogue_scores, start=start):
-            columns: IntArray = np.arange(int(candidates.shape[1]))
-            negative_columns = np.delete(columns, int(place[row]))
             unseen_items = _unseen_items(train, int(queries.user[row]))
-            unseen_items = np.setdiff1d(unseen_items, candidates[row, negative_columns[n_hard:]])
-            hardest = unseen_items[np.argsort(-row_scores[unseen_items], kind="stable")[:HARD_NEGATIVE_POOL]]
-            n_replaced = min(n_hard, len(hardest))
-            candidates[row, negative_columns[:n_replaced]] = rng.choice(hardest, n_replaced, replace=False)
-    return candidates
+            highest = unseen_items[np.argsort(-row_scores[unseen_items], kind="stable")[:HARD_NEGATIVE_POOL]]
+            uniform_items = candidates[row, is_negative[row] & ~is_hard[row]]
+            columns = np.flatnonzero(is_hard[row])
+            pool = np.setdiff1d(highest, uniform_items)
+            columns = columns[: len(pool)]
+            candidates[row, columns] = rng.choice(pool, len(columns), replace=False)
+            rate = 1 + share / len(highest) * len(unseen_items) / (1 - share)
+            log_rates[row, row_scores[candidates[row]] >= row_scores[highest[-1]]] = np.log(rate)
+    return candidates, log_rates
