@@ -100,8 +100,8 @@ def main() -> None:
         prompts = make_prompts(mllm, dataset, context, settings)
         whole = [prompts.render(one) for one in context]
 
-    packs = [PackedPrompt(pack.shared, pack.candidates[:21]) for pack in whole]
-    by_count = {n: PackedPrompt(whole[0].shared, whole[0].candidates[:n]) for n in args.candidates}
+    packs = [PackedPrompt(pack.shared, pack.candidates[:21], pack.state) for pack in whole]
+    by_count = {n: PackedPrompt(whole[0].shared, whole[0].candidates[:n], whole[0].state) for n in args.candidates}
     scored = medians({str(n): lambda p=pack: score_packs(prompts, [p]) for n, pack in by_count.items()}, args.repeats)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = np.array([scored[str(n)] for n in by_count])

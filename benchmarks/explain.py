@@ -7,8 +7,9 @@ comes right after the other. Reasons are measured through a `PrefixTree`, which 
 packs are scored without a tree, so that a busy machine slows all three. Faithfulness: the best proposal is scored again
 without its top reason, without a random one, without its two top reasons at once, and without two random ones. For one
 reason a larger drop holds by construction, as the reasons were put in order by it; for two at once, and for the rank
-among the proposals, it does not. The last line of the output is one JSON object: medians over users of milliseconds and
-tokens, means with their standard errors.
+among the proposals, it does not. The same is done among the reasons in words alone, and among those in vectors (soft
+tokens) alone, of users who have two of a kind. The last line of the output is one JSON object: medians over users of
+milliseconds and tokens, means with their standard errors.
 """
 
 import argparse
@@ -35,6 +36,9 @@ from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.runs.recommender import Recommender
+
+TOLD_IN = {"words": False, "vectors": True}
+"""Kinds of reasons that are also looked at alone, and whether their names begin with "soft"."""
 
 
 def proposals(recommender: Recommender, split: str, users: int, candidates: int, seed: int) -> list[PromptContext]:
@@ -100,38 +104,65 @@ def without(prompts: Prompts, context: PromptContext, place: int, cut: Mask) -> 
     """Log-odds of the candidate at `place` and its rank among all, from 0, when the prompt lacks what is cut."""
     places = range(len(context.candidates))
     candidates = [(cut if at == place else Mask()).candidate(prompts, context, at) for at in places]
-    (scores,) = score_packs(prompts, [PackedPrompt(cut.shared(prompts, context), candidates)])
+    state = cut.of(prompts, context).state
+    (scores,) = score_packs(prompts, [PackedPrompt(cut.shared(prompts, context), candidates, state)])
     return log_odds(float(scores[place])), int((scores > scores[place]).sum())
 
 
 def faithfulness(prompts: Prompts, context: Sequence[PromptContext], seed: int) -> dict:
-    """Means over users of what the best proposal loses, in log-odds and in ranks."""
+    """For each kind of reasons: means over users of what the best proposal loses, in log-odds and in ranks."""
     rng = np.random.default_rng(seed)
-    lost: dict[str, list[tuple[float, int]]] = {"top": [], "random": [], "top_two": [], "random_two": []}
+    drops = {name: Drops() for name in ("all", *TOLD_IN)}
     for number, one in enumerate(context):
         (scores,) = score_packs(prompts, [prompts.render(one)])
         place = int(scores.argmax())
         alone = one.pick([place])
         ((_, reasons),) = explain_all(prompts, alone)
         about_user, own = facts_of(prompts, alone)
-        by_text: dict[tuple[str, str], PromptFact] = {(said.kind, said.text): said for said in [*about_user, *own[0]]}
-        cuts = [by_text[reason.kind, reason.text].cut for reason in reasons]
-        if len(cuts) < 2:
-            continue
+        by_text: dict[tuple[str, str], PromptFact] = {(fact.kind, fact.text): fact for fact in [*about_user, *own[0]]}
+        facts = [by_text[reason.kind, reason.text] for reason in reasons]
         before = log_odds(float(scores[place]))
+        for name, drop in drops.items():
+            cuts = [fact.cut for fact in facts if name == "all" or fact.kind.startswith("soft") == TOLD_IN[name]]
+            if len(cuts) > 1:
+                drop.add(prompts, one, place, before, cuts, rng)
+        print(f"left out {number + 1} of {len(context)}", file=sys.stderr)
+    return {name: drop.record() for name, drop in drops.items()}
+
+
+class Drops:
+    """What the best proposals lose without their top reasons, and without random ones."""
+
+    def __init__(self) -> None:
+        self.lost: dict[str, list[tuple[float, int]]] = {"top": [], "random": [], "top_two": [], "random_two": []}
+
+    def add(
+        self,
+        prompts: Prompts,
+        context: PromptContext,
+        place: int,
+        before: float,
+        cuts: Sequence[Mask],
+        rng: np.random.Generator,
+    ) -> None:
+        """Score one user's best proposal without some of its reasons, whose cuts are in order, the top one first."""
         pair = rng.choice(len(cuts), 2, replace=False)
         left_out = {"top": [0], "random": [int(rng.integers(len(cuts)))], "top_two": [0, 1], "random_two": pair}
         for name, chosen in left_out.items():
-            after, rank = without(prompts, one, place, reduce(or_, (cuts[int(at)] for at in chosen)))
-            lost[name].append((before - after, rank))
-        print(f"left out {number + 1} of {len(context)}", file=sys.stderr)
-    parts = {name: np.array(values, dtype=float) for name, values in lost.items()}
-    told = {name: {"log_odds": _mean(part[:, 0]), "ranks": _mean(part[:, 1])} for name, part in parts.items()}
-    for name, top, other in (("one", "top", "random"), ("two", "top_two", "random_two")):
-        gap = parts[top] - parts[other]
-        told[f"top_minus_random_{name}"] = {"log_odds": _mean(gap[:, 0]), "ranks": _mean(gap[:, 1])}
-        told[f"top_falls_further_{name}"] = {"share": round(float((gap[:, 0] > 0).mean()), 3)}
-    return {"users": len(parts["top"]), **told}
+            after, rank = without(prompts, context, place, reduce(or_, (cuts[int(at)] for at in chosen)))
+            self.lost[name].append((before - after, rank))
+
+    def record(self) -> dict:
+        """Means over users, with their standard errors."""
+        if not self.lost["top"]:
+            return {"users": 0}
+        parts = {name: np.array(values, dtype=float) for name, values in self.lost.items()}
+        told = {name: {"log_odds": _mean(part[:, 0]), "ranks": _mean(part[:, 1])} for name, part in parts.items()}
+        for name, top, other in (("one", "top", "random"), ("two", "top_two", "random_two")):
+            gap = parts[top] - parts[other]
+            told[f"top_minus_random_{name}"] = {"log_odds": _mean(gap[:, 0]), "ranks": _mean(gap[:, 1])}
+            told[f"top_falls_further_{name}"] = {"share": round(float((gap[:, 0] > 0).mean()), 3)}
+        return {"users": len(parts["top"]), **told}
 
 
 def _mean(values: FloatArray) -> list[float | None]:

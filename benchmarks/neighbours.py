@@ -166,7 +166,7 @@ def main() -> None:
     options.add_argument("--batch", type=int, default=256, help="queries in a batch")
     options.add_argument("--k", type=int, default=50, help="neighbours; 50 is what a ranking asks for, a prompt 3")
     options.add_argument("--dims", type=int, default=64)
-    options.add_argument("--index", choices=("exact", "faiss", "ivf"), default="exact")
+    options.add_argument("--index", choices=("exact", "faiss", "codes", "ivf"), default="exact")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--plot", type=Path, help="an SVG file to draw the growth into")
     args = options.parse_args()

@@ -49,10 +49,9 @@ def main() -> None:
             start = time.perf_counter()
             batch = batch_of_rows(mllm, table, np.arange(len(table)))
             laid_out = time.perf_counter()
-            answers = batch.answers[0].to(mllm.device), batch.answers[1].to(mllm.device)
             place = torch.zeros(len(table), dtype=torch.long, device=mllm.device)
             with layers():
-                logits = read(mllm, batch, {}, answers).float().mean(-1).view(len(table), -1)
+                logits = read(mllm, batch, {}, batch.answers).float().mean(-1).view(len(table), -1)
                 trainer.step(choose_loss(logits, place, "both"))
             if arguments.device != "cpu":
                 torch.cuda.synchronize()

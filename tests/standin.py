@@ -2,8 +2,10 @@
 
 Its name is torch's own "meta", which nothing else in a test uses. Tensors of two devices never meet, but for single
 numbers and indices; nothing is float64 there, as on Apple's GPU; and what is on it reaches numpy through the CPU only.
+Where the environment names a real device, tests get that one instead (scripts/gpu_check.py).
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +15,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+DEVICE_VARIABLE = "MMSRAREC_TEST_DEVICE"
+REAL = os.environ.get(DEVICE_VARIABLE)
 DEVICE = "meta"
 CPU = torch.device("cpu")
 INDEXING = ("index", "index_put", "copy_")
@@ -82,6 +86,26 @@ def _run(func, args, kwargs):
     return tree_map(sent, found)
 
 
+class Transfers(TorchDispatchMode):
+    """Counts what is sent from the CPU to the device while it holds; single numbers do not count.
+
+    sent: the shape of each.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[int, ...]] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in ("to", "_to_copy", "copy_"):  # in inference mode it is not taken apart
+            source = args[1] if name == "copy_" else args[0]
+            target = args[0].device if name == "copy_" else _asked(args, kwargs or {})
+            if target is not None and target.type != "cpu" and source.device.type == "cpu" and source.dim():
+                self.sent.append(tuple(source.shape))
+        return func(*args, **(kwargs or {}))
+
+
 class _Factories(TorchDispatchMode):
     """Tensors that are made on the device, or sent there."""
 
@@ -105,5 +129,8 @@ class _Literals(TorchFunctionMode):
 @contextmanager
 def standin() -> Iterator[str]:
     """While this holds, the device is there."""
+    if REAL:
+        yield REAL
+        return
     with _Factories(), _Literals():
         yield DEVICE

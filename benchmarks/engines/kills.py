@@ -174,7 +174,7 @@ def main() -> None:
         model = embedded_model(folder / "model", PIXELS)
         dataset = catalogue(folder / "data", arguments.items)
         loaded(model)
-        with nullcontext() if arguments.stand_in else served(model, "bfloat16") as target:
+        with nullcontext() if arguments.stand_in else served(model) as target:
             relay = Relay(target)
             with relay.running() as url:
                 result = killed(relay, url, dataset, model, arguments.kills, rng, fork, folder, scratch)

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,18 @@ from write_log import write_log
 
 from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import Dataset, IntArray, Interactions
-from mmsrarec.data.splits import Queries, Split, leave_one_out
+from mmsrarec.data.splits import HistoriesBefore, Queries, Split, leave_one_out
+from mmsrarec.retrieve.nearest_search import SearchName
 
 DIMS, LAST_ITEMS = 64, 20
+BLOCK = 8_192
+"""Rows of a log that the stand-in for an encoder works on together."""
 N_POINTS, N_ANSWERS, N_PROPOSED = 1_000, 100, 20
 """Prediction points whose context is drawn, answers that are served, and items proposed for each."""
+NEWEST = 20
+"""Rows of each user in the index of the steps that are named "newest"; the search is that by codes."""
+PER_USER, PER_ITEM = 100, 100
+"""Interactions of a user and of an item: 100 million make a million users and a million items."""
 
 
 class WeightedSum:
@@ -38,11 +46,26 @@ class WeightedSum:
         self.items = np.random.default_rng(0).normal(size=(n_items, DIMS)).astype(np.float32)
 
     def encode(self, histories: Sequence[IntArray]) -> np.ndarray:
+        if isinstance(histories, HistoriesBefore):
+            return self._encode_rows(histories)
         vectors = np.full((len(histories), DIMS), 0.1, dtype=np.float32)
         weights = 0.8 ** np.arange(LAST_ITEMS, dtype=np.float32)
         for row, history in enumerate(histories):
             last = history[-LAST_ITEMS:][::-1]
             vectors[row] += weights[: len(last)] @ self.items[last]
+        return vectors
+
+    def _encode_rows(self, histories: HistoriesBefore) -> np.ndarray:
+        """The same for rows of a log, by columns: a loop over millions of rows would be most of what is measured."""
+        log, rows = histories.interactions, histories.rows
+        vectors = np.full((len(rows), DIMS), 0.1, dtype=np.float32)
+        for begin in range(0, len(rows), BLOCK):
+            part = slice(begin, begin + BLOCK)
+            depth = rows[part] - log.offsets[log.user[rows[part]]]
+            for back in range(LAST_ITEMS):
+                long = np.flatnonzero(depth > back)
+                last = log.item[rows[part][long] - 1 - back]
+                vectors[begin + long] += np.float32(0.8**back) * self.items[last]
         return vectors
 
     def scores(self, histories: Sequence[IntArray]) -> np.ndarray:
@@ -101,14 +124,15 @@ def ranker_step(name: str, **settings: object) -> Callable[[Path], Callable[[], 
     return prepare
 
 
-def step_neighbours(folder: Path) -> Callable[[], object]:
+def step_neighbours(folder: Path, rows_per_user: int | None = None) -> Callable[[], object]:
+    """The index of similar users."""
     from mmsrarec.retrieve.neighbours import Neighbours
 
     train = split_of(folder).train
-    return lambda: Neighbours(train, WeightedSum(train.n_items))
+    return lambda: Neighbours(train, WeightedSum(train.n_items), rows_per_user=rows_per_user)
 
 
-def step_contexts(folder: Path) -> Callable[[], object]:
+def step_contexts(folder: Path, rows_per_user: int | None = None, index: SearchName = "exact") -> Callable[[], object]:
     """The levels, votes and neighbours that a prompt shows of candidates, at some prediction points."""
     from mmsrarec.retrieve.collaborative_context import voting_neighbours
     from mmsrarec.retrieve.item_time_index import ItemTimeIndex
@@ -116,7 +140,7 @@ def step_contexts(folder: Path) -> Callable[[], object]:
     from mmsrarec.retrieve.signals import popularity_levels, trend
 
     split = split_of(folder)
-    index = Neighbours(split.train, WeightedSum(split.train.n_items))
+    neighbours = Neighbours(split.train, WeightedSum(split.train.n_items), index, rows_per_user=rows_per_user)
     past, points = ItemTimeIndex.of(split.train), some(split.test, N_POINTS)
     candidates = np.random.default_rng(0).integers(split.train.n_items, size=(len(points), N_PROPOSED))
 
@@ -124,7 +148,7 @@ def step_contexts(folder: Path) -> Callable[[], object]:
         popularity_levels.levels(split.train, points, candidates)
         trend.recency_levels(past, points, candidates)
         trend.trend_levels(past, points, candidates)
-        for _ in voting_neighbours(index, split.train, points, 50, 10):
+        for _ in voting_neighbours(neighbours, split.train, points, 50, 10):
             pass
 
     return work
@@ -132,9 +156,9 @@ def step_contexts(folder: Path) -> Callable[[], object]:
 
 def step_answers(folder: Path) -> Callable[[], object]:
     """One answer at a time without the language model: rules and keywords propose, contexts of the best are drawn."""
-    from mmsrarec.rankers.base import ordered, unseen
     from mmsrarec.rankers.ensemble.interleaved import interleave_cold_items
     from mmsrarec.rankers.ensemble.keyword_overlap import KeywordOverlap
+    from mmsrarec.rankers.ensemble.leading import proposals
     from mmsrarec.rankers.registry.registry import ranker_class
     from mmsrarec.retrieve.signals import popularity_levels
 
@@ -148,8 +172,7 @@ def step_answers(folder: Path) -> Callable[[], object]:
     def work() -> None:
         for user in users.tolist():
             query = Queries(np.array([user]), np.array([end]), np.array([-1]), (train.items_of(user),))
-            words.score(query, None)
-            best = ordered(unseen(ranker, query))[0][:, :N_PROPOSED]
+            best = proposals(ranker, query, N_PROPOSED)
             popularity_levels.levels(train, query, best)
 
     return work
@@ -175,6 +198,8 @@ STEPS: dict[str, Callable[[Path], Callable[[], object]]] = {
     "als": ranker_step("als", iterations=2),
     "neighbours": step_neighbours,
     "contexts": step_contexts,
+    "newest-neighbours": partial(step_neighbours, rows_per_user=NEWEST),
+    "newest-contexts": partial(step_contexts, rows_per_user=NEWEST, index="codes"),
     "answers": step_answers,
 }
 
@@ -236,7 +261,7 @@ def measure(sizes: Sequence[int], folder: Path, names: Sequence[str], limit_s: f
     for size in sizes:
         data = folder / f"log-{size}"
         if not data.exists():
-            write_log(data, max(size // 20, 10), max(size // 50, 50), size)
+            write_log(data, max(size // PER_USER, 10), max(size // PER_ITEM, 50), size)
         written.append(size)
         for name in names:
             rows[name].append(run_apart(name, data, limit_s))

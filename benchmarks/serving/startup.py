@@ -4,7 +4,8 @@
 
 Each start is a process of its own, with an empty state; the first one, which warms the disk, does not count. A machine
 is seldom quiet, so processor seconds are told beside the clock's, and after each start `import torch` is timed the
-same way as a measure to hold them against. The last line of the output is one JSON object: medians over the starts.
+same way as a measure to hold them against. Modules are compiled once, as those of an installed package are, whatever
+PYTHONDONTWRITEBYTECODE says. The last line of the output is one JSON object: medians over the starts.
 """
 
 import argparse
@@ -46,12 +47,20 @@ def has_reached(client: httpx2.Client, step: str) -> bool:
     return answer.status_code == 200 and (step != "language model" or answer.json()["language_model"] != "loading")
 
 
-def one_start(run: str, folder: str) -> Times:
+def environment(compiled: str) -> dict[str, str]:
+    """Of a process that finds its modules compiled: in their places, or where nothing is written there in a folder."""
+    own = dict(os.environ)
+    if own.pop("PYTHONDONTWRITEBYTECODE", ""):
+        own["PYTHONPYCACHEPREFIX"] = compiled
+    return own
+
+
+def one_start(run: str, folder: str, env: dict[str, str]) -> Times:
     """Start a server, look how long each step takes, and end it."""
     port, times = free_port(), Times()
     command = [sys.executable, "-m", "mmsrarec", "serve", run, "--port", str(port), "--state", f"{folder}/s.sqlite"]
     with open(f"{folder}/log", "w") as log:
-        started, process = time.perf_counter(), subprocess.Popen(command, stdout=log, stderr=log)
+        started, process = time.perf_counter(), subprocess.Popen(command, stdout=log, stderr=log, env=env)
     try:
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT) as client:
             for step in STEPS:
@@ -77,10 +86,10 @@ def processor_seconds(process: int) -> float:
     return times.user + times.system
 
 
-def torch_alone() -> tuple[float, float]:
+def torch_alone(env: dict[str, str]) -> tuple[float, float]:
     """Seconds of the clock and of the processor of a process that imports torch and ends."""
     before, started = os.times(), time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import torch"], check=True)
+    subprocess.run([sys.executable, "-c", "import torch"], check=True, env=env)
     after = os.times()
     used = after.children_user + after.children_system - before.children_user - before.children_system
     return time.perf_counter() - started, used
@@ -103,14 +112,16 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=5, help="starts that count, at least 1")
     arguments = parser.parse_args()
     starts, references = list[Times](), list[tuple[float, float]]()
-    for number in range(arguments.times + 1):
-        with tempfile.TemporaryDirectory(prefix="mmsrarec-start-") as folder:
-            times = one_start(arguments.run, folder)
-        reference = torch_alone()
-        print(f"start {number}: {times}, import torch: {reference}", flush=True)
-        if number:
-            starts.append(times)
-            references.append(reference)
+    with tempfile.TemporaryDirectory(prefix="mmsrarec-compiled-") as compiled:
+        env = environment(compiled)
+        for number in range(arguments.times + 1):
+            with tempfile.TemporaryDirectory(prefix="mmsrarec-start-") as folder:
+                times = one_start(arguments.run, folder, env)
+            reference = torch_alone(env)
+            print(f"start {number}: {times}, import torch: {reference}", flush=True)
+            if number:
+                starts.append(times)
+                references.append(reference)
     result = {"starts": len(starts), **summary(starts, references), "load_average": round(os.getloadavg()[0], 1)}
     print(json.dumps(result))
     return 0

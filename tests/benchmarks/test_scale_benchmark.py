@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
@@ -87,8 +88,10 @@ def test_a_step_that_fails_or_takes_too_long_is_a_cell_of_the_table(measure, tmp
 def test_recall_is_of_what_the_exact_search_finds(measure, tmp_path):
     pytest.importorskip("faiss", reason="needs faiss-cpu")
     recall = importlib.import_module("recall")
-    row = recall.compare(2000, Path(tmp_path), 10, 5)
-    assert (row["recall@5"], row["from_the_future"]) == (1.0, 0)  # few vectors: all are looked at
+    row = recall.compare(2000, Path(tmp_path), 10, 5, ["codes", "ivf"])
+    for name in ("codes", "ivf"):  # few vectors: all are looked at
+        assert row[name]["recall@5"] == pytest.approx(1)
+        assert row[name]["from_the_future"] == 0
     assert json.loads(json.dumps(row)) == row
 
 
@@ -96,8 +99,49 @@ def test_recall_is_of_what_the_exact_search_finds(measure, tmp_path):
 def test_one_query_is_timed_in_a_catalogue_of_any_size():
     one_query = importlib.import_module("one_query")
     times = one_query.measure(items=300, users=50, interactions=900, queries=20)
-    assert set(times) == {"negatives", "popularity", "popularity_after_the_log", "keyword_overlap"}
+    assert set(times) == {
+        "negatives",
+        "popularity",
+        "popularity_after_the_log",
+        "keyword_overlap",
+        "candidates_of_an_answer_p50",
+    }
     assert all(spent >= 0 for spent in times.values())
     calls = []
     one_query.ms_each(lambda: calls.append(1), 3)
     assert len(calls) == 2  # what is kept is built before the clock starts
+
+
+@pytest.fixture
+def growth(measure: ModuleType) -> ModuleType:
+    return importlib.import_module("growth")
+
+
+def test_plots_are_drawn_from_what_was_measured(growth, tmp_path, monkeypatch):
+    def result(sizes: list[int], cells: list[dict]) -> str:
+        return "| a table |\n" + json.dumps({"sizes": sizes, "rows": {"load": cells, "check": cells[:1] * len(sizes)}})
+
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    one.write_text(result([1000, 10_000], [{"cpu_s": 1.0, "peak_mb": 100.0}, {"cpu_s": 9.0, "peak_mb": 200.0}]))
+    two.write_text(result([10_000, 100_000], [{"cpu_s": 10.0, "peak_mb": 400.0}, {"failed": "more than 9 s"}]))
+    points = growth.read([one, two])
+    assert points["cpu_s"]["load"] == [(1000, 1.0), (10_000, 10.0)]  # the later file counts; what failed is left out
+    assert points["peak_mb"]["load"] == [(1000, 100.0), (10_000, 400.0)]
+    monkeypatch.setattr(sys, "argv", ["growth.py", str(one), str(two), "--out", str(tmp_path)])
+    growth.main()
+    for name in ("scale-seconds.svg", "scale-memory.svg"):
+        drawn = ElementTree.fromstring((tmp_path / name).read_text())
+        texts = [element.text for element in drawn.iter() if element.tag.endswith("text")]
+        assert {"load", "check", "interactions", "1,000", "10,000"} <= set(texts)
+
+
+def test_names_of_curves_do_not_lie_over_each_other(growth):
+    points = {f"step {number}": [(1000, 1.0), (10_000, 10.0 + number / 100)] for number in range(9)}
+    drawn = ElementTree.fromstring(str(growth.plot(points, "title", "s")))
+    at = sorted(float(e.get("y")) for e in drawn.iter() if (e.text or "").startswith("step "))
+    assert len(at) == 9
+    assert min(np.diff(at)) >= growth.LINE_HEIGHT - 0.11  # positions have one decimal
+    assert at[-1] < growth.HEIGHT
+    assert growth.spread_out([1.0, 2.0, 30.0], 5.0) == [1.0, 6.0, 30.0]
+    assert growth.powers_of_ten([20, 90]) == [1.0, 2.0]
+    assert growth.powers_of_ten([10.0]) == [1.0, 2.0]

@@ -1,6 +1,7 @@
 """The benchmark of a server's start: how far it is, and what its figures mean."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -35,6 +36,16 @@ def test_a_step_is_reached_when_the_server_says_so(ready: httpx2.Response, reach
 def test_nothing_is_reached_where_nobody_answers() -> None:
     with httpx2.Client(base_url=f"http://127.0.0.1:{program.free_port()}") as one:
         assert not program.has_reached(one, "live")
+
+
+def test_modules_are_compiled_once_even_where_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    assert program.environment("/compiled") == dict(os.environ)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    found = program.environment("/compiled")
+    assert "PYTHONDONTWRITEBYTECODE" not in found
+    assert found["PYTHONPYCACHEPREFIX"] == "/compiled"
 
 
 def test_figures_are_medians_and_ratios_of_processor_seconds() -> None:

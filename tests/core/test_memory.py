@@ -1,11 +1,13 @@
 """How much is held at once, and that memory goes back to the system."""
 
+import gc
+
 import numpy as np
 import psutil
 import pytest
 
 from mmsrarec.core import memory
-from mmsrarec.core.memory import MAX_SCORES_HELD, release_memory, rows_at_once
+from mmsrarec.core.memory import MAX_SCORES_HELD, collect_again, release_memory, rows_at_once, stop_collecting
 
 
 @pytest.mark.parametrize(
@@ -14,6 +16,18 @@ from mmsrarec.core.memory import MAX_SCORES_HELD, release_memory, rows_at_once
 def test_rows_are_as_many_as_fit(columns: int, rows: int) -> None:
     assert rows_at_once(columns, 1024) == rows
     assert rows == 1 or rows * columns <= MAX_SCORES_HELD
+
+
+def test_garbage_is_looked_for_again_after_a_start() -> None:
+    collect_again()  # where nothing was stopped, nothing happens
+    assert gc.isenabled()
+    before = gc.get_freeze_count()
+    stop_collecting()
+    assert not gc.isenabled()
+    collect_again()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before
+    gc.unfreeze()
 
 
 def test_releasing_memory_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

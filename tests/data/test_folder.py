@@ -5,11 +5,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsrarec.core.artefacts import writing
+from mmsrarec.data import folder as module
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.data.folder import load, save
 from mmsrarec.data.reading.cleaning import clean
@@ -185,3 +187,49 @@ def test_what_mmsrarec_did_not_make_or_made_as_something_else_is_left_alone(draw
         with pytest.raises(MmsrarecError, match=name):
             save(drawn, tmp_path / name)
         assert sorted((tmp_path / name).iterdir()) == before
+
+
+@pytest.mark.parametrize("rows", [1, 7, 64])
+def test_a_log_read_in_batches_is_the_log_read_at_once(
+    drawn: Dataset, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(drawn, tmp_path / "d")
+    whole = load(tmp_path / "d")
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", rows)
+    again = load(tmp_path / "d")
+    assert (again.user_ids, again.items) == (whole.user_ids, whole.items)
+    assert again.interactions.digest == whole.interactions.digest
+
+
+@pytest.mark.parametrize(("column", "value"), [("user_id", ""), ("item_id", ""), ("item_id", "nowhere")])
+def test_a_wrong_row_of_a_later_batch_is_named_by_its_number(
+    drawn: Dataset, column: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(drawn, tmp_path / "d")
+    path = tmp_path / "d" / module.INTERACTIONS
+    table = pl.read_parquet(path)
+    table[20, column] = value
+    table.write_parquet(path)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 8)
+    with pytest.raises(MmsrarecError, match=r"interactions\.parquet, row 21: "):
+        load(tmp_path / "d")
+
+
+def test_times_of_a_later_batch_may_not_be_missing(drawn: Dataset, tmp_path: Path, monkeypatch) -> None:
+    save(drawn, tmp_path / "d")
+    path = tmp_path / "d" / module.INTERACTIONS
+    table = pl.read_parquet(path)
+    table[20, "timestamp"] = None
+    table.write_parquet(path)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 8)
+    with pytest.raises(MmsrarecError, match="timestamp must be a whole number"):
+        load(tmp_path / "d")
+    table.head(0).write_parquet(path)
+    with pytest.raises(MmsrarecError, match="holds no interactions"):
+        load(tmp_path / "d")
+    table.drop("item_id").write_parquet(path)
+    with pytest.raises(MmsrarecError, match="has no column item_id"):
+        load(tmp_path / "d")
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(MmsrarecError, match="cannot be read"):
+        load(tmp_path / "d")

@@ -1,7 +1,11 @@
 """Interactions of a catalogue that grows: what is counted is kept, and what counts items has room for the new ones."""
 
-import numpy as np
+import hashlib
 
+import numpy as np
+import pytest
+
+from mmsrarec.data import dataset
 from mmsrarec.data.dataset import Interactions, make_interactions
 
 
@@ -27,3 +31,33 @@ def test_times_are_in_order() -> None:
     times = log().times
     assert (np.diff(times) >= 0).all()
     assert sorted(log().time.tolist()) == times.tolist()
+
+
+@pytest.mark.parametrize("block", [1, 7, 10**6])
+def test_what_is_looked_at_in_blocks_is_what_it_is_at_once(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "ROWS_AT_ONCE", block)
+    own = log()
+    parts = (np.ascontiguousarray(codes, dtype="<i8").tobytes() for codes in (own.user, own.item, own.time))
+    assert own.digest == hashlib.sha256(b"|".join((b"20,30", *parts))).hexdigest()
+    assert own.n_pairs == len(set(zip(own.user.tolist(), own.item.tolist(), strict=True)))
+    blocks = list(own.user_blocks())
+    assert [user for users, _ in blocks for user in range(users.start, users.stop)] == list(range(20))
+    assert [row for _, rows in blocks for row in range(rows.start, rows.stop)] == list(range(200))
+    assert all((own.user[rows] >= users.start).all() and (own.user[rows] < users.stop).all() for users, rows in blocks)
+    assert all(rows.stop - rows.start <= max(block, np.diff(own.offsets).max()) for _, rows in blocks)
+
+
+@pytest.mark.parametrize("block", [1, 3, 10**6])
+def test_order_is_looked_at_across_blocks(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "ROWS_AT_ONCE", block)
+    user, time = np.array([0, 0, 0, 1, 1, 3]), np.array([5, 5, 9, 1, 2, 0])
+    assert dataset.sorted_by_time(user, time)
+    for row in range(1, 6):  # any two neighbours in the wrong order are seen
+        earlier = time.copy()
+        earlier[row] = -1
+        assert dataset.sorted_by_time(user, earlier) == (user[row] != user[row - 1])
+        other = user.copy()
+        other[row:] -= 9
+        assert not dataset.sorted_by_time(other, time)
+    assert dataset.sorted_by_time(user[:0], time[:0])
+    assert dataset.sorted_by_time(user[:1], time[:1])

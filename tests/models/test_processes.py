@@ -43,6 +43,8 @@ def test_shares_are_a_batch_and_their_weighted_losses_its_loss(size: int, count:
 def test_alone_nothing_is_shared_and_nobody_is_waited_for() -> None:
     assert (processes.count(), processes.is_first()) == (1, True)
     assert (processes.batch_share(np.arange(3))[0].tolist(), processes.batch_share(np.arange(3))[1]) == ([0, 1, 2], 1.0)
+    assert (processes.gather("a"), processes.from_first(lambda: "b"), processes.divide(7, "answers")) == (["a"], "b", 7)
+    processes.wait()
     tensor = torch.ones(2)
     processes.sum_tensors([tensor])
     with processes.first_alone():
@@ -103,6 +105,15 @@ TOGETHER = """
     weights[1 if first else 2].grad = torch.full((2,), 5.0 if first else 7.0)
     processes.sum_gradients(weights)
     said.append(str([weight.grad.tolist() if weight.grad is not None else None for weight in weights]))
+    said.append(str([processes.from_first(lambda: processes.rank() + 5), processes.gather(processes.rank() * 2)]))
+    try:
+        processes.from_first(lambda: 1 // 0)
+    except (ZeroDivisionError, MmsrarecError) as error:
+        said.append(f"{type(error).__name__} {error}")
+    try:
+        said.append(str([processes.divide(6, "answers"), processes.divide(7, "answers")]))
+    except MmsrarecError as error:
+        said.append(str(error))
     (folder / f"said-{processes.rank()}").write_text("\\n".join(said))
 """
 
@@ -143,3 +154,6 @@ def test_processes_wait_for_the_first_and_fail_with_it(taken: bool, tmp_path: Pa
     else:
         assert (first[2], other[2]) == ("held", "held")
     assert first[3] == other[3] == "[[5.0, 5.0], [5.0, 5.0], [7.0, 7.0], None]"
+    assert first[4] == other[4] == "[5, [0, 2]]"
+    assert (first[5], other[5]) == ("ZeroDivisionError integer division or modulo by zero", f"MmsrarecError {failed}")
+    assert first[6] == other[6] == "2 processes cannot share 7 answers evenly: start a number that divides them"

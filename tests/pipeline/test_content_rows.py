@@ -60,3 +60,15 @@ def test_a_row_with_other_settings_is_computed_anew_from_the_same_content(made: 
     _, said = go(made[0], rows("popularity", "bpr", *READERS), *SMALL, "evaluate.baselines.vbpr.content_size=3")
     assert CONTENT_PART not in done(said)
     assert {line.partition(",")[0] for line in evaluated(said)} == {"vbpr"}
+
+
+def test_the_generators_that_validation_chooses_rank_as_one_without_a_language_model(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    names = ("sequential-rules", "item-knn", "ease", "ensemble")
+    go(tmp_path, rows("popularity", *names), *SMALL)
+    found = {(row["protocol"], row["model"]): row for row in report_of(tmp_path)["rows"]}
+    for protocol in ("published", "full"):
+        row = found[protocol, "ensemble"]
+        assert set(row["variant"].split("+")) <= set(names)
+        assert row["users"] == found[protocol, "popularity"]["users"]
+    assert not (tmp_path / "run" / "summarize").exists()

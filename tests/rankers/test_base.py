@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.base import RanksEverything, known_items, mask_seen, ordered, places, unseen
+from mmsrarec.rankers.base import RanksEverything, first_items, known_items, mask_seen, ordered, places, unseen
 from mmsrarec.testing import queries
 
 
@@ -56,3 +58,21 @@ def test_places_are_means_where_scores_are_equal() -> None:
 def test_equals_are_ordered_by_their_code() -> None:
     order, ranks = ordered(np.array([[1.0, 2.0, 2.0]]))
     assert (order.tolist(), ranks.tolist()) == ([[1, 2, 0]], [[2, 0, 1]])
+
+
+SCORES = st.lists(st.sampled_from([-np.inf, -2.0, -1.0, -0.0, 0.0, 0.0, 0.5, 3.0, np.inf]), min_size=1, max_size=30)
+
+
+@given(SCORES, st.integers(0, 40))
+@settings(deadline=None)
+def test_the_first_items_are_those_of_the_whole_order(scores: list[float], n: int) -> None:
+    both = np.array([scores, scores[::-1]])
+    np.testing.assert_array_equal(first_items(both, n), ordered(both)[0][:, :n])
+
+
+@given(SCORES)
+@settings(deadline=None)
+def test_places_are_those_of_comparing_each_with_each(scores: list[float]) -> None:
+    own = np.array(scores)
+    expected = 0.5 + (own > own[:, None]).sum(axis=1) + (own == own[:, None]).sum(axis=1) / 2
+    np.testing.assert_array_equal(places(Table(*scores), queries([]))[0], expected)

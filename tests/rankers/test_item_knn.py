@@ -13,9 +13,9 @@ from mmsrarec.data.dataset import FloatArray, Interactions, make_interactions
 from mmsrarec.data.splits import leave_one_out
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.protocols import evaluate_full
-from mmsrarec.rankers import item_knn
-from mmsrarec.rankers.interaction_matrix import training_matrix
-from mmsrarec.rankers.item_knn import ItemKnn, block_ends
+from mmsrarec.rankers import interaction_matrix, item_knn
+from mmsrarec.rankers.interaction_matrix import block_ends, training_matrix
+from mmsrarec.rankers.item_knn import ItemKnn
 from mmsrarec.testing import RankerLaws, queries, tiny_log
 
 
@@ -83,7 +83,7 @@ def test_it_agrees_with_implicit_where_that_can_hold_the_formula(k: int) -> None
 @pytest.mark.parametrize(("k", "shrinkage"), [(None, 0.0), (3, 0.0), (7, 4.0)])
 def test_blocks_change_nothing(k: int | None, shrinkage: float, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ItemKnn(k=k, shrinkage=shrinkage).fit(tiny_log())
-    monkeypatch.setattr(item_knn, "MAX_PAIRS_HELD", 90)
+    monkeypatch.setattr(interaction_matrix, "MAX_PAIRS_HELD", 90)
     cut = ItemKnn(k=k, shrinkage=shrinkage).fit(tiny_log())
     np.testing.assert_array_equal(cut.similarity.toarray(), whole.similarity.toarray())
 

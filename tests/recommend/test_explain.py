@@ -284,6 +284,20 @@ def test_how_many_people_a_reason_needs_can_be_set() -> None:
     assert not {reason.kind for reason in explain(prompts, ASKED)[1]} & {"similar", "neighbour_votes"}
 
 
+def test_reasons_that_are_not_wanted_are_not_measured_and_change_no_others() -> None:
+    def wanted(kind: str, level: int | None) -> bool:
+        return kind != "history" and level != ASKED.popularity[0]
+
+    ((_, whole),) = explain_all(PROMPTS, ASKED)
+    ((_, few),) = explain_all(PROMPTS, ASKED, wanted=wanted)
+    expected = [reason for reason in whole if wanted(reason.kind, reason.level)]
+    assert {reason.kind for reason in whole} - {reason.kind for reason in few} == {"history", "popularity"}
+    assert [(r.kind, r.item_id) for r in few] == [(r.kind, r.item_id) for r in expected]
+    assert [r.weight for r in few] == pytest.approx([r.weight for r in expected], abs=2e-4)
+    about_user, _ = facts_of(PROMPTS, ASKED, wanted=wanted)
+    assert len(about_user) == len(ASKED.similar)
+
+
 def test_what_nobody_counted_is_not_named() -> None:
     uncounted = replace(ASKED, similar_people=(), vote_people=())
     assert not {reason.kind for reason in explain(PROMPTS, uncounted)[1]} & {"similar", "neighbour_votes"}

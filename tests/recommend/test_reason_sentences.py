@@ -6,7 +6,7 @@ import pytest
 
 from mmsrarec.recommend.explain import Reason
 from mmsrarec.recommend.reason_phrases import ENGLISH, PHRASES
-from mmsrarec.recommend.reason_sentences import ShownReason, heaviest, sentence
+from mmsrarec.recommend.reason_sentences import ShownReason, can_be_said, heaviest, sentence
 from mmsrarec.summarize.language.lexicon import known_languages
 
 
@@ -50,6 +50,12 @@ def test_no_phrase_is_left_in_english(language: str) -> None:
 )
 def test_each_kind_has_its_sentence(reason: Reason, expected: str) -> None:
     assert sentence(reason, "Orchid box" if reason.item_id else "", ("heart",)) == expected
+    assert can_be_said(reason.kind, reason.level) or not expected  # what cannot be said is not measured for a table
+
+
+def test_levels_that_say_nothing_for_an_item_cannot_be_said() -> None:
+    assert [can_be_said("follows", level) for level in range(2)] == [False, False]
+    assert not can_be_said("less", None)
 
 
 @pytest.mark.parametrize("language", PHRASES)

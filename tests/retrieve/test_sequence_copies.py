@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmsrarec.data import dataset
 from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.retrieve import sequence_copies as module
 from mmsrarec.retrieve.sequence_copies import SequenceCopies, code_type
@@ -24,10 +25,12 @@ def by_hand(sequences: list[list[int]], asked: list[int], min_length: int) -> li
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), max_size=5), max_size=8)
 
 
-@given(SEQUENCES, st.lists(st.integers(-1, 3), max_size=6), st.integers(1, 4))
+@given(SEQUENCES, st.lists(st.integers(-1, 3), max_size=6), st.integers(1, 4), st.sampled_from([1, 6, 10**6]))
 @settings(max_examples=60, deadline=None)
-def test_it_agrees_with_the_definition(sequences, other, min_length):
-    copies = SequenceCopies(log_of(sequences), min_length)
+def test_it_agrees_with_the_definition_whatever_the_block(sequences, other, min_length, block):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset, "ROWS_AT_ONCE", block)
+        copies = SequenceCopies(log_of(sequences), min_length)
     for asked in [other, *sequences, *(own[:-1] for own in sequences)]:
         assert copies.of(np.array(asked, dtype=np.int64)).tolist() == by_hand(sequences, asked, min_length)
 

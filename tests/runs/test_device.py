@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from bodies import tiny_body
-from standin import There, standin
+from standin import REAL, Transfers, standin
 from tiny import tiny_mllm
 from torch import Tensor, nn
 from world import make_dataset, make_evidence, make_log, make_prompts
@@ -39,10 +39,21 @@ def device() -> Iterator[str]:
 
 def there(mllm: Mllm, device: str) -> Mllm:
     mllm.model.to(device)
-    assert mllm.device.type == device
+    assert is_on(mllm.model.get_input_embeddings().weight, device)
     return mllm
 
 
+def is_on(tensor: Tensor, device: str) -> bool:
+    return tensor.device.type == torch.device(device).type
+
+
+def assert_same(one: Tensor, other: Tensor) -> None:
+    """Equal to the last bit; on a real device, which sums in another order, nearly so."""
+    tolerance = 1e-5 if REAL else 0.0
+    torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.skipif(REAL is not None, reason="a real device is tested")
 def test_the_standin_refuses_what_accelerators_refuse(device: str) -> None:
     far, near = torch.ones(3).to(device), torch.ones(3)
     assert (far + 1).cpu().tolist() == [2, 2, 2]
@@ -75,8 +86,8 @@ def test_a_stopped_training_goes_on_there(tmp_path: Path, device: str) -> None:
     rest.resume(tmp_path / "state")
     steps(second, rest, 2, device)
     for name, weight in rest.weights.items():
-        assert torch.equal(weight.detach().cpu(), whole.weights[name].detach())
-    assert all(isinstance(state["exp_avg"], There) for state in rest.optimizer.state.values())
+        assert_same(weight.detach().cpu(), whole.weights[name].detach())
+    assert all(is_on(state["exp_avg"], device) for state in rest.optimizer.state.values())
 
 
 def test_pictures_that_are_known_and_new_ones_go_together(drawn: Dataset, tmp_path: Path, device: str) -> None:
@@ -91,7 +102,7 @@ def test_pictures_that_are_known_and_new_ones_go_together(drawn: Dataset, tmp_pa
     assert features.keys() == expected.keys()
     for code, seen in expected.items():
         torch.testing.assert_close(features[code], seen)
-    assert not isinstance(image_features.blank(mllm, 4), There)
+    assert is_on(image_features.blank(mllm, 4), "cpu")
 
 
 def test_ranking_and_its_reasons_are_those_of_a_cpu(device: str) -> None:
@@ -103,7 +114,7 @@ def test_ranking_and_its_reasons_are_those_of_a_cpu(device: str) -> None:
         ((_, reasons), *_) = explain_all(prompts, context)
         states = mean_states(prompts, [prompts.item(code) for code in (1, 2)], 512)
         found.append((np.array(scores), [one.text for one in reasons], states))
-    np.testing.assert_allclose(found[1][0], found[0][0], atol=1e-6)
+    np.testing.assert_allclose(found[1][0], found[0][0], atol=1e-4 if REAL else 1e-6)
     assert found[1][0].dtype == np.float64
     assert found[1][1] == found[0][1]
     torch.testing.assert_close(found[1][2], found[0][2])
@@ -122,7 +133,7 @@ def test_a_step_of_training_is_that_of_a_cpu(device: str) -> None:
         told = objective.add_gradients(objective.microbatches(CHOOSE, np.array([0, 1])))
         trainer.step(None)
         found.append((told["loss"], {name: w.detach().cpu() for name, w in trainer.weights.items()}))
-    assert found[1][0] == pytest.approx(found[0][0], abs=1e-6)
+    assert found[1][0] == pytest.approx(found[0][0], abs=1e-4 if REAL else 1e-6)
     for name, weight in found[0][1].items():
         torch.testing.assert_close(found[1][1][name], weight, atol=1e-4, rtol=1e-4)
 
@@ -144,7 +155,7 @@ def test_a_sequence_model_is_loaded_onto_the_device_that_is_asked_for(
     made = Encoder(new_model(20, settings, tiny_body()), settings, ((1.0, 0.5),), np.arange(20) % 3 > 0)
     made.save(tmp_path)
     here, far = Encoder.load(tmp_path), Encoder.load(tmp_path, device)
-    assert {weight.device.type for weight in far.model.parameters()} == {device}
+    assert all(is_on(weight, device) for weight in far.model.parameters())
     np.testing.assert_array_equal(far.known, made.known)
     np.testing.assert_allclose(far.encode(HISTORIES), here.encode(HISTORIES), atol=1e-5)
     np.testing.assert_allclose(far.scores(HISTORIES), here.scores(HISTORIES), atol=1e-5)
@@ -181,3 +192,27 @@ def test_an_adapter_is_put_in_place_there(tmp_path: Path, device: str) -> None:
             embedded = placed.embed(ids.to(where), None)
             found.append(placed.decoder(inputs_embeds=embedded, use_cache=False).last_hidden_state.float().cpu())
     torch.testing.assert_close(found[1], found[0], atol=0.05, rtol=0.05)
+
+
+def test_a_batch_is_sent_in_one_transfer(device: str) -> None:
+    context = [make_evidence(np.random.default_rng(seed), 30, 4) for seed in (1, 2)]
+    mllm = there(tiny_mllm(), device)
+    prompts = make_prompts(mllm, DATASET, visual_tokens=2)
+    packs = [prompts.render(one) for one in context]
+    score_packs(prompts, packs)
+    with Transfers() as transfers:
+        score_packs(prompts, packs)
+    assert len(transfers.sent) == (not is_on(torch.ones(1), device)) + sent_besides(transfers)
+    tasks = {CHOOSE: PackTable.of(packs), "foresee": PackTable.of([pack.unpacked()[0] for pack in packs])}
+    plan = TrainingPlan(tasks, np.array([0, 2]), [])
+    objective = RankingObjective(prompts, prompts.settings, plan, torch.zeros(2, 4))
+    for task in tasks:
+        (batch,) = objective.microbatches(task, np.array([0, 1]))
+        with Transfers() as transfers:
+            objective.loss(batch)
+        assert len(transfers.sent) == (not is_on(torch.ones(1), device)) + sent_besides(transfers), task
+
+
+def sent_besides(transfers: Transfers) -> int:
+    """The two tokens of yes and no, which a scorer names."""
+    return sum(shape == (2,) for shape in transfers.sent)

@@ -156,3 +156,5 @@ def test_an_exact_search_makes_no_difference_and_an_approximate_one_does() -> No
     assert exact == faiss
     assert "index" not in exact
     assert ivf == exact | {"index": "ivf"}
+    assert "rows_per_user" not in exact  # adapters from before it was there stay current
+    assert search_settings(RetrieveSettings(rows_per_user=20)) == exact | {"rows_per_user": 20}

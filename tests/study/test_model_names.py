@@ -14,6 +14,7 @@ from mmsrarec.retrieve.settings import ENCODERS
 from mmsrarec.runs.run_folder import MSR
 from mmsrarec.study.model_names import (
     CONTEXT,
+    ENSEMBLE,
     TRAINED,
     check_generators,
     check_rows,
@@ -24,7 +25,7 @@ from mmsrarec.study.model_names import (
     obeys_clock,
 )
 
-ROWS = (*ranker_names(), CONTEXT, *TRAINED, MSR)
+ROWS = (*ranker_names(), CONTEXT, *TRAINED, MSR, ENSEMBLE)
 some_rows = st.lists(st.sampled_from(ROWS), unique=True)
 nouns = st.text("abcdefghij", min_size=1, max_size=6).filter(lambda name: name not in ROWS)
 
@@ -54,7 +55,7 @@ def test_a_variant_of_stage_3_is_no_row() -> None:
             check_rows([variant], 100)
 
 
-@given(some_rows)
+@given(some_rows.filter(lambda names: ENSEMBLE not in names))
 def test_full_ranking_needs_a_generator_only_where_the_language_model_is_a_row(names: list[str]) -> None:
     if "mmsrarec" in names and not set(names) & set(GENERATORS):
         with pytest.raises(RecipeError, match=r"needs a generator among evaluate\.rows") as error:
@@ -146,3 +147,9 @@ def test_the_report_says_that_a_core_was_taken_before_the_split(tmp_path: Path) 
     assert note.startswith("The data are the 2,2 core of the log")
     assert "before the split" in note
     assert core_note(tmp_path / "all") == core_note(tmp_path) == core_note(None) == []
+
+
+def test_an_ensemble_has_two_generators() -> None:
+    with pytest.raises(RecipeError, match="two generators"):
+        check_generators(["popularity", "ease", ENSEMBLE])
+    check_generators(["als", "ease", ENSEMBLE])

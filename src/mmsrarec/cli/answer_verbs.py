@@ -141,7 +141,7 @@ def _to_file(
 
     say = Progress()
     say(f"opening {run}")
-    recommender = Recommender.load(run, data, device)
+    recommender = Recommender.load(run, data, device, late=True)  # joining parts needs no language model
     remark_all(recommender.notes)
     return recommend_file(recommender, ids, out, write_table, say, shard, **how)
 

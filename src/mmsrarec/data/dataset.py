@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from mmsrarec.data.units import Times, Unit
 
 IntArray: TypeAlias = NDArray[np.int64]
 FloatArray: TypeAlias = NDArray[np.floating]
+ROWS_AT_ONCE = 1_000_000
+"""Interactions that are looked at together, where what is made of them would take several times their memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,28 @@ class Interactions:
     @cached_property
     def digest(self) -> str:
         """The sha256 of all interactions and of the numbers of users and items, in hex digits."""
-        parts = (np.ascontiguousarray(codes, dtype="<i8").tobytes() for codes in (self.user, self.item, self.time))
-        return hashlib.sha256(b"|".join((f"{self.n_users},{self.n_items}".encode(), *parts))).hexdigest()
+        content = hashlib.sha256(f"{self.n_users},{self.n_items}".encode())
+        for codes in (self.user, self.item, self.time):
+            content.update(b"|")
+            for begin in range(0, len(codes), ROWS_AT_ONCE):
+                content.update(np.ascontiguousarray(codes[begin : begin + ROWS_AT_ONCE], dtype="<i8").tobytes())
+        return content.hexdigest()
+
+    @cached_property
+    def n_pairs(self) -> int:
+        """The number of pairs of a user and an item that occur."""
+        return sum(
+            len(np.unique(self.user[rows] * max(self.n_items, 1) + self.item[rows])) for _, rows in self.user_blocks()
+        )
+
+    def user_blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Yield users in blocks with about ROWS_AT_ONCE interactions: a slice of user codes, and their rows."""
+        begin = 0
+        while begin < self.n_users:
+            most = int(self.offsets[begin]) + ROWS_AT_ONCE
+            end = max(int(np.searchsorted(self.offsets, most, side="right")) - 1, begin + 1)
+            yield slice(begin, end), slice(int(self.offsets[begin]), int(self.offsets[end]))
+            begin = end
 
     @cached_property
     def by_time(self) -> IntArray:
@@ -239,8 +261,12 @@ def make_interactions(user: IntArray, item: IntArray, time: IntArray, n_users: i
 
 def sorted_by_time(user: IntArray, time: IntArray) -> bool:
     """Whether (n,) rows are sorted by user, then time."""
-    step = np.diff(user)
-    return bool((step >= 0).all() and (np.diff(time)[step == 0] >= 0).all())
+    for begin in range(0, len(user) - 1, ROWS_AT_ONCE):
+        part = slice(begin, begin + ROWS_AT_ONCE + 1)
+        step = np.diff(user[part])
+        if (step < 0).any() or (np.diff(time[part])[step == 0] < 0).any():
+            return False
+    return True
 
 
 def item_record(item: Item) -> str:

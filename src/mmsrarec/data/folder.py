@@ -3,13 +3,14 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Collection, Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mmsrarec.core.artefacts import MANIFEST, key, read_manifest, writing
 from mmsrarec.core.files import write_parquet
@@ -41,6 +42,8 @@ ITEM_SCHEMA = {
 no such file: an address, or the name of a file that was not there."""
 LOG_SCHEMA = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64}
 """The columns of interactions.parquet."""
+ROWS_AT_ONCE = 4_000_000
+"""Rows of a log that are held as text at once."""
 
 
 class _Log(NamedTuple):
@@ -238,13 +241,36 @@ def _nothing_at(path: Path, more: str = "") -> str:
 
 def _parquet(path: Path, columns: Collection[str]) -> pl.DataFrame:
     """A Parquet file with some columns at least. Raises DataError."""
-    try:
+    with _reading(path):
         table = pl.read_parquet(path)
+    _check_columns(path, columns, table.columns)
+    return table
+
+
+def _batches(path: Path, columns: Collection[str]) -> Iterator[pl.DataFrame]:
+    """Some columns of a Parquet file, in batches of at most ROWS_AT_ONCE rows. Raises DataError."""
+    with _reading(path):
+        table = pl.scan_parquet(path)
+        names, n_rows = table.collect_schema().names(), int(table.select(pl.len()).collect().item())
+    _check_columns(path, columns, names)
+    for begin in range(0, n_rows, ROWS_AT_ONCE):
+        with _reading(path):
+            batch = table.slice(begin, ROWS_AT_ONCE).select(columns).collect()
+        yield batch
+
+
+@contextmanager
+def _reading(path: Path) -> Generator[None]:
+    """Turn what a file that cannot be read raises into a DataError."""
+    try:
+        yield
     except (Exception, pl.exceptions.PanicException) as error:  # damaged files raise nearly anything
         raise DataError(f"{path} cannot be read ({one_line(error)[:80]}): import the data again") from None
-    if missing := [name for name in columns if name not in table.columns]:
-        raise DataError(f"{path} has no column {missing[0]}; it has {', '.join(map(one_line, table.columns))}")
-    return table
+
+
+def _check_columns(path: Path, columns: Collection[str], names: Collection[str]) -> None:
+    if missing := [name for name in columns if name not in names]:
+        raise DataError(f"{path} has no column {missing[0]}; it has {', '.join(map(one_line, names))}")
 
 
 def _read_items(path: Path) -> tuple[Item, ...]:
@@ -276,18 +302,27 @@ def _read_items(path: Path) -> tuple[Item, ...]:
 
 def _read_log(path: Path, unit: Unit, all_codes: Any, items_file: str) -> tuple[_Log, IntArray]:
     """The interactions of interactions.parquet, and the (n,) codes of their items. Raises DataError."""
-    table = _parquet(path, tuple(LOG_SCHEMA)).select(tuple(LOG_SCHEMA))
-    if not table.height:
-        raise DataError(f"{path} holds no interactions")
     users, items = IdCodes("user_id"), IdCodes("item_id")
-    user, item = users.of(table["user_id"]), items.of(table["item_id"])
-    for codes, ids in ((user, users), (item, items)):
-        if codes.min() < 0:
-            row = int((codes < 0).argmax())
-            raise DataError(f"{path}, row {row + 1}: {ids.faults[-1 - int(codes[row])]}")
-    if not table["timestamp"].dtype.is_integer() or table["timestamp"].null_count():
-        raise DataError(f"{path}: timestamp must be a whole number in every row; mmsrarec import reads dates")
-    raw = table["timestamp"].cast(pl.Int64).to_numpy()
+    user_parts: list[NDArray[np.int32]] = []
+    item_parts: list[NDArray[np.int32]] = []
+    times: list[IntArray] = []
+    begin = 0
+    for table in _batches(path, tuple(LOG_SCHEMA)):
+        user, item = users.of(table["user_id"]), items.of(table["item_id"])
+        for codes, ids in ((user, users), (item, items)):
+            if codes.min() < 0:
+                row = int((codes < 0).argmax())
+                raise DataError(f"{path}, row {begin + row + 1}: {ids.faults[-1 - int(codes[row])]}")
+        if not table["timestamp"].dtype.is_integer() or table["timestamp"].null_count():
+            raise DataError(f"{path}: timestamp must be a whole number in every row; mmsrarec import reads dates")
+        user_parts.append(user)
+        item_parts.append(item)
+        times.append(table["timestamp"].cast(pl.Int64).to_numpy())
+        begin += len(table)
+    if not begin:
+        raise DataError(f"{path} holds no interactions")
+    user, item, raw = np.concatenate(user_parts), np.concatenate(item_parts), np.concatenate(times)
+    del user_parts, item_parts, times
     codes = all_codes(items.names)[item]
     if codes.min() < 0:
         row = int((codes < 0).argmax())

@@ -5,10 +5,11 @@ LOCAL_RANK, MASTER_ADDR and MASTER_PORT.
 """
 
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
@@ -16,7 +17,9 @@ from torch import Tensor, distributed
 from mmsrarec.core import artefacts
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError
-from mmsrarec.models.untyped import sum_in_place, to_list
+from mmsrarec.models.untyped import broadcast_values, gather_values, sum_in_place, to_list
+
+T = TypeVar("T")
 
 MAX_WAIT = timedelta(days=7)
 """How long the other processes wait for the first one, which may summarize a whole catalogue."""
@@ -71,6 +74,51 @@ def first_alone() -> Generator[None]:
         if not _broadcast(False):
             raise MmsrarecError("the first of the processes failed; what it said tells why")
         yield
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """A value that the first process makes, in all processes.
+
+    Args:
+        make: Makes the value, which can be pickled.
+
+    Raises:
+        MmsrarecError: In the other processes, if the first one raised an error.
+    """
+    if count() == 1:
+        return make()
+    values: list[Any] = [None]
+    with first_alone():
+        if is_first():
+            values[0] = make()
+    broadcast_values(values)
+    return values[0]
+
+
+def gather(value: T) -> list[T]:
+    """The values of all processes, in the order of their numbers, in each of them."""
+    return [value] if count() == 1 else gather_values(value, count())
+
+
+def wait() -> None:
+    """Wait until all processes are here."""
+    if count() > 1:
+        distributed.barrier()
+
+
+def divide(total: int, what: str) -> int:
+    """A process's part of a step that is shared evenly.
+
+    Args:
+        total: Of the step.
+        what: Names what is shared.
+
+    Raises:
+        MmsrarecError: The processes cannot have equal parts.
+    """
+    if total % count():
+        raise MmsrarecError(f"{count()} processes cannot share {total} {what} evenly: start a number that divides them")
+    return total // count()
 
 
 @contextmanager

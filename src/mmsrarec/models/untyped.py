@@ -72,6 +72,18 @@ def sum_in_place(tensor: Tensor) -> None:
     cast(Any, distributed).all_reduce(tensor)
 
 
+def broadcast_values(values: list[Any]) -> None:
+    """`distributed.broadcast_object_list`: put the first process's values into the lists of all processes."""
+    cast(Any, distributed).broadcast_object_list(values, src=0)
+
+
+def gather_values(value: Any, n_processes: int) -> list[Any]:
+    """`distributed.all_gather_object`: the values of all processes."""
+    values: list[Any] = [None] * n_processes
+    cast(Any, distributed).all_gather_object(values, value)
+    return values
+
+
 def load_tensors(file: Path) -> dict[str, Tensor]:
     """`safetensors.torch.load_file`: all tensors of a file by name, on the CPU."""
     return cast(Any, safetensors.torch).load_file(file)

@@ -135,7 +135,8 @@ class EncoderSteps(PartWriter):
             encoder = replace(encoder, whitening=whitening)
             encoder.save(folder)
             if part == f"retrieve/{split}":
-                Neighbours(parts.train, encoder, device=device).save(folder)
+                most = self.recipe.retrieve.rows_per_user
+                Neighbours(parts.train, encoder, device=device, rows_per_user=most).save(folder)
                 KeptLog.of(run_folder.dataset).save(folder)
                 if split == OWN_SPLIT and run_folder.user_parts is not None:
                     save_parts(run_folder.user_parts, folder)

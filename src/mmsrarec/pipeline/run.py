@@ -312,11 +312,14 @@ class Run:
         done: dict[str, Any] = {}
         stages = stages or self.needed()
         splits = self.recipe.evaluate.splits
-        with processes.first_alone():
-            if {"pictures", "tune", "summarize"} & set(stages):
+        is_stage_1 = bool({"pictures", "tune", "summarize"} & set(stages))
+        if is_stage_1:
+            with processes.first_alone():
                 self.stages.pictures()
-                if self.recipe.summarize.tune is not None:
-                    done["tune"] = self.stages.tune()
+            if self.recipe.summarize.tune is not None:
+                done["tune"] = self.stages.tune()
+        with processes.first_alone():
+            if is_stage_1:
                 done["summarize"] = self.stages.summarize("summarize")
                 if self.shard is not None:
                     return {"run": str(self.out), **done, "seconds": round(time.monotonic() - started, 1)}

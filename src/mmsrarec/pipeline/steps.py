@@ -123,8 +123,10 @@ class Steps(EncoderSteps):
                     )
                     facts = tune(context, folder)
                 (folder / "tuning.json").write_text(json.dumps(facts))
-                shutil.rmtree(work, ignore_errors=True)
-        return heldout_means(self.out / "tune", recipe.seed, recipe.evaluate.resamples)
+                if processes.is_first():
+                    shutil.rmtree(work, ignore_errors=True)
+        with processes.first_alone():  # only the first process writes what is read here
+            return heldout_means(self.out / "tune", recipe.seed, recipe.evaluate.resamples)
 
     def summarize(self, part: str) -> dict[str, Any]:
         """Write keywords of all items.

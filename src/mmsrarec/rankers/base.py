@@ -100,6 +100,32 @@ def mask_seen(scores: FloatArray, queries: Queries) -> FloatArray:
     return masked
 
 
+def first_items(scores: FloatArray, n: int) -> IntArray:
+    """The first n items of an order, without the order of all others.
+
+    Args:
+        scores: (m, n_items), without NaN.
+        n: How many; all, where there are fewer.
+
+    Returns:
+        (m, n) item codes, the highest score first and of equals the lower code, as `ordered` has them.
+    """
+    n_items = scores.shape[1]
+    n = min(n, n_items)
+    codes_of_row = np.empty((len(scores), n), dtype=np.int64)
+    for row, own in enumerate(scores if n else scores[:0]):
+        # scores are dealt into groups: n of the groups' maxima reach the n-th largest of them, so n scores do
+        size = max(1, min(64, n_items // (2 * n)))
+        n_groups = n_items // size
+        maxima = own[: size * n_groups].reshape(size, n_groups).max(axis=0)
+        least = np.partition(maxima, n_groups - n)[n_groups - n]
+        codes = np.flatnonzero(own > least)
+        if len(codes) < n:
+            codes = np.concatenate([codes, np.flatnonzero(own == least)[: n - len(codes)]])
+        codes_of_row[row] = codes[np.lexsort((codes, -own[codes]))[:n]]
+    return codes_of_row
+
+
 def places(generator: CandidateGenerator, queries: Queries) -> FloatArray:
     """The place of each item by a generator.
 
@@ -115,10 +141,20 @@ def places(generator: CandidateGenerator, queries: Queries) -> FloatArray:
     has_score = known_items(generator, scores.shape[1]) & ~np.isnan(scores)
     item_places = mask_seen(scores, queries)
     for row, mask in zip(item_places, has_score, strict=True):
-        _, where, count = np.unique(-row[mask], return_inverse=True, return_counts=True)
-        row[mask] = (np.cumsum(count) - (count - 1) / 2)[where.ravel()]
+        row[mask] = _mean_places(row[mask])
         row[~mask] = np.nan
     return item_places
+
+
+def _mean_places(scores: FloatArray) -> FloatArray:
+    """The place of each of (n,) scores, from 1; equal ones have their mean. Scores of 0, often most, are not sorted."""
+    rest = scores != 0
+    _, where, count = np.unique(-scores[rest], return_inverse=True, return_counts=True)
+    own = (np.cumsum(count) - (count - 1) / 2)[where.ravel()]
+    n_zero, n_above = len(scores) - len(own), int(np.count_nonzero(scores > 0))
+    mean_places = np.full(len(scores), n_above + (n_zero + 1) / 2)
+    mean_places[rest] = own + np.where(scores[rest] < 0, n_zero, 0)
+    return mean_places
 
 
 def ordered(scores: FloatArray) -> tuple[IntArray, FloatArray]:

@@ -1,6 +1,6 @@
 """Sparse matrices of interactions, for the rankers that count in them; scipy may be missing."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.errors import MmsrarecError
+
+MAX_PAIRS_HELD = 8_000_000
+"""Pairs of items that are held at once, before all but a few of each item are dropped: 64 MB."""
 
 
 def count_matrix(histories: Sequence[IntArray], n_items: int) -> Any:
@@ -75,6 +78,39 @@ def training_matrix(train: Interactions) -> Any:
     matrix = training_counts(train)
     matrix.data[:] = 1
     return matrix
+
+
+def pair_blocks(users: Any) -> Iterator[tuple[int, int]]:
+    """Cut a catalogue into blocks of items whose pairs with all others fit into memory together.
+
+    Args:
+        users: (n_users, n_items) CSR of what each user consumed.
+
+    Yields:
+        The first item of a block, and the item after its last.
+    """
+    lengths, n_items = np.diff(users.indptr), int(users.shape[1])
+    # an item has at most as many pairs as its people have interactions
+    n_pairs = np.bincount(users.indices, np.repeat(lengths, lengths), minlength=n_items).astype(np.int64)
+    ends = block_ends(np.minimum(n_pairs, n_items), MAX_PAIRS_HELD)
+    yield from zip([0, *ends], ends, strict=False)
+
+
+def block_ends(costs: IntArray, most: int) -> list[int]:
+    """Cut rows into blocks.
+
+    Args:
+        costs: (n,) the cost of each row, 0 or more.
+        most: The largest cost of a block of several rows.
+
+    Returns:
+        The row after the last of each block, ascending; the last is n.
+    """
+    sums, ends = np.cumsum(costs, dtype=np.int64), [0]
+    while ends[-1] < len(costs):
+        before = int(sums[ends[-1] - 1]) if ends[-1] else 0
+        ends.append(max(int(np.searchsorted(sums, before + most, side="right")), ends[-1] + 1))
+    return ends[1:]
 
 
 def of_candidates(scores: FloatArray, candidates: IntArray | None) -> FloatArray:

@@ -8,12 +8,16 @@ from pydantic import Field
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.interaction_matrix import binary_matrix, of_candidates, stack_rows, training_matrix
+from mmsrarec.rankers.interaction_matrix import (
+    binary_matrix,
+    of_candidates,
+    pair_blocks,
+    stack_rows,
+    training_matrix,
+)
 from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import csr_arrays, csr_from
 
-MAX_PAIRS_HELD = 8_000_000
-"""Pairs of items whose cosines are held at once, before all but k are dropped: 64 MB."""
 MAX_ITEMS_UNCUT = 30_000
 """In a larger catalogue an item keeps LARGE_K neighbours where no k is set: all pairs would take gigabytes."""
 LARGE_K = 200
@@ -42,7 +46,7 @@ class ItemKnn(RankerBase):
 
     `k` neighbours of each item are kept, the most alike, of equals those first in the catalogue. Without `k` there is a
     number for each pair of items with a user in common, millions for 20,000 items, so that a catalogue of more than
-    `MAX_ITEMS_UNCUT` keeps `LARGE_K`. Items are worked on in blocks of `MAX_PAIRS_HELD` pairs, whatever their number.
+    `MAX_ITEMS_UNCUT` keeps `LARGE_K`. Items are worked on in `pair_blocks`, whatever their number.
 
     A sum runs over the neighbours of the scored item that the user consumed, as in Sarwar et al., in the comparison of
     Ferrari Dacrema et al. (arXiv 1907.06902) and in RecBole. implicit and RecTools keep the neighbours of each consumed
@@ -62,12 +66,7 @@ class ItemKnn(RankerBase):
         people = np.bincount(users.indices, minlength=self.n_items)
         users.data /= np.sqrt(people[users.indices]).astype(np.float32)  # columns of length one
         items = users.T.tocsr()
-        lengths = np.diff(users.indptr)
-        # an item has at most as many pairs as its people have interactions
-        n_pairs = np.bincount(users.indices, np.repeat(lengths, lengths), minlength=self.n_items).astype(np.int64)
-        ends = block_ends(np.minimum(n_pairs, self.n_items), MAX_PAIRS_HELD)
-        blocks = [self._neighbours(items, users, people, *span) for span in zip([0, *ends], ends, strict=False)]
-        rows = stack_rows(blocks)
+        rows = stack_rows([self._neighbours(items, users, people, *span) for span in pair_blocks(users)])
         self.similarity = rows.T.tocsr() if self.settings.neighbours_of == "scored" and self.k is not None else rows
 
     @property
@@ -110,23 +109,6 @@ class ItemKnn(RankerBase):
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.similarity = csr_from(arrays, "similarity")
-
-
-def block_ends(costs: IntArray, most: int) -> list[int]:
-    """Cut rows into blocks.
-
-    Args:
-        costs: (n,) the cost of each row, 0 or more.
-        most: The largest cost of a block of several rows.
-
-    Returns:
-        The row after the last of each block, ascending; the last is n.
-    """
-    sums, ends = np.cumsum(costs, dtype=np.int64), [0]
-    while ends[-1] < len(costs):
-        before = int(sums[ends[-1] - 1]) if ends[-1] else 0
-        ends.append(max(int(np.searchsorted(sums, before + most, side="right")), ends[-1] + 1))
-    return ends[1:]
 
 
 def _keep_largest(values: FloatArray, k: int) -> None:

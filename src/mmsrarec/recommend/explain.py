@@ -5,7 +5,7 @@ something of a candidate is one more candidate in the pack that has everything. 
 `PrefixTree`: a prompt is the whole one up to what it leaves out, and only what comes after that is computed for it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,9 @@ from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import FACTS, Prompts
 from mmsrarec.recommend.ranking.scorer import score_packs
 
-MAX_BATCH_TOKENS = 1536
-"""Tokens of packs in one batch at most. After the whole prompts small batches compute nothing twice, and on a CPU large
-ones take longer, for the memory that they ask for."""
+MAX_BATCH_TOKENS = 4096
+"""Tokens of packs in one batch at most, which bounds the memory. After the whole prompts small batches compute nothing
+twice; on a processor 1,500 take a tenth longer."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,16 @@ class Reason:
     level: int | None = None
 
 
+Wanted = Callable[[str, int | None], bool]
+"""Whether reasons of a kind are asked for, and of a fact that is told in words, at a level."""
+
+
+def everything(kind: str, level: int | None) -> bool:
+    """All reasons are asked for."""
+    _ = kind, level
+    return True
+
+
 def explain(prompts: Prompts, context: PromptContext) -> tuple[float, list[Reason]]:
     """The score of the one candidate in `context`, and its reasons, keywords also one by one."""
     (explanation,) = explain_all(prompts, context, each_keyword=True)
@@ -58,6 +68,7 @@ def explain_all(
     context: PromptContext,
     batch_tokens: int = 8192,
     each_keyword: bool = False,
+    wanted: Wanted = everything,
 ) -> list[tuple[float, list[Reason]]]:
     """The score of each candidate in `context`, and its reasons by weight, heaviest first.
 
@@ -68,12 +79,13 @@ def explain_all(
         context: The prompt context, with c candidates.
         batch_tokens: Tokens of packs in one batch, at most.
         each_keyword: Measure keywords one by one as well, as parts of the reason that holds them all.
+        wanted: What is measured; nothing is computed for other reasons.
 
     Returns:
         For each candidate p(yes), from which the weights are differences, and the reasons. p(yes) is computed as these
         are, through a tree, and is no rank's: see `score_contexts`.
     """
-    about_user, own = facts_of(prompts, context, each_keyword)
+    about_user, own = facts_of(prompts, context, each_keyword, wanted)
     packs = explanation_prompts(prompts, context, about_user, own)
     tree = PrefixTree() if prompts.mllm.packs and prompts.settings.score == "answer" else None
     if tree is not None:
@@ -97,16 +109,22 @@ def explain_all(
 
 
 def facts_of(
-    prompts: Prompts, context: PromptContext, each_keyword: bool = False
+    prompts: Prompts, context: PromptContext, each_keyword: bool = False, wanted: Wanted = everything
 ) -> tuple[list[PromptFact], list[list[PromptFact]]]:
-    """What the prompt says of who is asking, and of each candidate."""
+    """What the prompt says of who is asking, and of each candidate, as far as it is wanted."""
 
-    def spread(facts: Sequence[PromptFact]) -> list[PromptFact]:
-        return [fact for whole in facts for fact in (whole, *(whole.each() if each_keyword else ()))]
+    def spread(facts: Iterable[PromptFact], place: int = 0) -> list[PromptFact]:
+        chosen = [fact for fact in facts if wanted(fact.kind, level_of(context, fact.kind, place))]
+        return [fact for whole in chosen for fact in (whole, *(whole.each() if each_keyword else ()))]
 
     places = range(len(context.candidates))
-    own = [spread(list(candidate_facts(prompts, context, place))) for place in places]
-    return spread(list(user_facts(prompts, context))), own
+    own = [spread(candidate_facts(prompts, context, place), place) for place in places]
+    return spread(user_facts(prompts, context)), own
+
+
+def level_of(context: PromptContext, kind: str, place: int) -> int | None:
+    """The level of a fact about the candidate at a place; None of kinds that have none."""
+    return getattr(context, kind)[place] if kind in FACTS else None
 
 
 def explanation_prompts(
@@ -140,7 +158,7 @@ def _reason(
     words = fact.words
     if fact.kind in ("more", "less"):
         words = tuple(getattr(fact.cut, fact.kind))
-    level = getattr(context, fact.kind)[place] if fact.kind in FACTS else None
+    level = level_of(context, fact.kind, place)
     return Reason(fact.kind, fact.text, drops[fact], item_id, tuple(parts), words, level)
 
 

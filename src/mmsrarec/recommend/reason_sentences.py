@@ -70,6 +70,11 @@ def sentence(reason: Reason, title: str = "", image_words: Collection[str] = (),
     return phrases[key].format(title_or_words) if "{}" not in phrases[key] or title_or_words else ""
 
 
+def can_be_said(kind: str, level: int | None) -> bool:
+    """Whether a reason of this kind, at this level, has words for a shopper."""
+    return kind in ("keywords", "ranker") or _phrase(Reason(kind, "", 0.0, level=level)) is not None
+
+
 def _phrase(reason: Reason) -> str | None:
     """The key of a reason's phrase; None where there is none."""
     level = reason.level

@@ -21,11 +21,14 @@ from mmsrarec.models.sequence.language_body import LanguageBody
 from mmsrarec.models.sequence.modality_experts import ExpertItems
 from mmsrarec.models.sequence.speeder_style import SpeederStyle
 from mmsrarec.models.sequence.whitening import Whitening
+from mmsrarec.retrieve.kept_states import states_of
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ITEM_TOKENS, SPEEDER_STYLE, RetrieveSettings
 
 Float32Array = NDArray[np.float32]
 MAX_BATCH_TOKENS = 32_768
 """Tokens encoded at once, which bounds memory."""
+PROCESSOR_BATCH_TOKENS = 4096
+"""The same on a processor, whose cache then holds what is between two layers: 1.6 times as fast."""
 HISTORIES_AT_ONCE = 65_536
 """Histories turned into tokens together."""
 KNOWN_ITEMS_KEY = "known_items"
@@ -86,24 +89,28 @@ class Encoder:
         Returns:
             (m, embedding_size) embeddings.
         """
-        vectors = np.zeros((len(histories), self.settings.embedding_size), dtype=np.float32)
         if not len(histories):
-            return vectors
+            return np.zeros((0, self.settings.embedding_size), dtype=np.float32)
         tokens, place = _distinct_rows(self._tokens(histories))
+        return states_of(self, tokens, self._states)[place]
+
+    def _states(self, tokens: NDArray[np.int32]) -> Float32Array:
+        """(m, embedding_size) the states after the last item of (m, l) rows of tokens."""
         last = (tokens < self.n_items).sum(axis=1)
         by_length = np.argsort(last, kind="stable")  # short histories share a batch, which needs little padding
         states = np.zeros((len(tokens), self.settings.embedding_size), dtype=np.float32)
         device = self.model.scale.device  # not of items.weight, which content-sasrec computes anew each time
+        most = PROCESSOR_BATCH_TOKENS if device.type == "cpu" else MAX_BATCH_TOKENS
         self.model.eval()
         begin = 0
         while begin < len(by_length):
             rows = by_length[begin : begin + 4096]
-            rows = rows[: max(1, MAX_BATCH_TOKENS // (int(last[rows[-1]]) + 1))]
+            rows = rows[: max(1, most // (int(last[rows[-1]]) + 1))]
             batch = torch.as_tensor(tokens[rows, : int(last[rows[-1]]) + 1].astype(np.int64)).to(device)
             ends = torch.as_tensor(last[rows]).to(device)
-            states[rows] = self.model(batch)[torch.arange(len(rows), device=device), ends].cpu().numpy()
+            states[rows] = self.model.states_at(batch, ends).cpu().numpy()
             begin += len(rows)
-        return states[place]
+        return states
 
     def _tokens(self, histories: Sequence[IntArray]) -> NDArray[np.int32]:
         """(m, l) tokens of histories, read in blocks: those of a whole log are the most that its encoding holds."""

@@ -2,7 +2,8 @@
 
 Vectors stand in time order, so that what a query may see is a prefix, and the temporal leakage rule costs nothing. A
 search only proposes vectors. `neighbours` computes the cosines of the proposed ones again, so that all exact searches
-give the same result to the last bit. `IvfSearch` is approximate: it may leave out some of the nearest.
+give the same result to the last bit. `IvfSearch` and `code_search.CodeSearch` are approximate: they may leave out some
+of the nearest.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MissingDependencyError
 
 Float32Array = NDArray[np.float32]
-SearchName = Literal["exact", "faiss", "ivf"]
-APPROXIMATE: tuple[SearchName, ...] = ("ivf",)
+SearchName = Literal["exact", "faiss", "codes", "ivf"]
+APPROXIMATE: tuple[SearchName, ...] = ("codes", "ivf")
 """Searches that may leave out some of the nearest; all others give the same result."""
 MIN_APPROXIMATE = 20_000
 """Vectors that a query may see, below which even the approximate search looks at all of them."""
@@ -77,6 +78,10 @@ def make_search(name: SearchName, vectors: Float32Array, device: str = "cpu") ->
     Raises:
         MmsrarecError: If the package of the search is not installed.
     """
+    if name == "codes":
+        from mmsrarec.retrieve.code_search import CodeSearch
+
+        return CodeSearch(vectors)
     if name == "ivf":
         return IvfSearch(vectors)
     if name == "faiss":
@@ -140,7 +145,7 @@ class FaissSearch:
     """Proposes the largest products of faiss's flat index, which searches the prefix of each query."""
 
     def __init__(self, vectors: Float32Array) -> None:
-        self.faiss = _faiss()
+        self.faiss = faiss_package()
         self.index = self._built(np.ascontiguousarray(vectors))
 
     def _built(self, vectors: Float32Array) -> Any:
@@ -214,12 +219,12 @@ def _within_prefix(values: Float32Array, numbers: IntArray, end: int) -> Proposa
     return Proposal(numbers[valid], floor, values[valid])
 
 
-def _faiss() -> Any:
-    """The faiss package, which has no types."""
+def faiss_package() -> Any:
+    """The faiss package, which has no types. Raises MissingDependencyError."""
     try:
         import faiss  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingDependencyError(
-            'retrieve.index = "faiss" or "ivf" needs the package faiss: pip install faiss-cpu'
+            'retrieve.index = "faiss", "codes" or "ivf" needs the package faiss: pip install faiss-cpu'
         ) from None
     return faiss

@@ -4,22 +4,22 @@ A training row stands for a user with the history before the row; the row's item
 can be a neighbour of a query only if it happened strictly earlier, to another user.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmsrarec.data.dataset import IntArray, Interactions
-from mmsrarec.data.splits import HistoriesBefore, Queries
+from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.retrieve.indexed_rows import Encodes, encoded_rows, indexed_rows
 from mmsrarec.retrieve.nearest_search import Float32Array, NumpySearch, Proposal, SearchName, make_search, rounding
 from mmsrarec.retrieve.nearest_users import cosines, first_of_each, may_be_nearest, may_reach, order_of
 from mmsrarec.retrieve.sequence_copies import SequenceCopies, code_type
-from mmsrarec.retrieve.unit_vectors import distinct, unit
+from mmsrarec.retrieve.unit_vectors import unit
 
 MIN_COPY_LENGTH = 5
 """Interactions of a sequence that shows two accounts to be copies; shorter ones are equal by chance."""
@@ -27,19 +27,7 @@ MAX_SIMILARITIES_HELD = 16_000_000
 """Similarities held at once: 64 MB."""
 MAX_REACH = 64.0
 """Vectors proposed for each neighbour at first, at most; a query that needs more asks again."""
-INDEX_FILE = "moments.safetensors"
-
-
-class Encodes(Protocol):
-    """What is needed of an encoder; `retrieve.encoder.Encoder` is one. The search itself needs no scores."""
-
-    def encode(self, histories: Sequence[IntArray]) -> NDArray[np.float32]:
-        """Turn m histories of item codes, oldest first, into (m, d) embeddings."""
-        ...
-
-    def scores(self, histories: Sequence[IntArray]) -> NDArray[np.float32]:
-        """Turn m histories of item codes, oldest first, into (m, n_items) logits."""
-        ...
+INDEX_FILE, ROWS = "moments.safetensors", "rows_per_user"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,22 +62,23 @@ def query_times(queries: Queries) -> IntArray:
 
 
 class Neighbours:
-    """An index of every training query. Building it encodes each training row's history once.
+    """An index of training queries. Building it encodes each indexed row's history once.
 
     Row numbers and ranks have 32 bits where the log is small enough for that.
 
     Attributes:
         train: The n training interactions.
         encoder: What turns histories into embeddings.
+        rows_per_user: How many of each user's newest rows are in the index; None: all.
         vectors: (p, d) float32, the distinct unit vectors in the order in which they first happened.
-        place: (n,) the number of each row's vector.
+        place: (s,) the number of each indexed row's vector, in time order.
         search: What proposes the nearest vectors.
         reference: The search that is asked again where `search` proposed too few.
         rank: (n,) the order of equally near rows: the latest first, then by item and user, so that results do not
-            depend on the order of users in the file.
+            depend on the order of users in the file. Only indexed rows have one.
         rows: (s,) numbers of the rows that share their vector with others, by vector, then rank.
         starts: (p + 1,) the rows of vector v are rows[starts[v] : starts[v + 1]] where it has several.
-        times: Distinct times of the training interactions, ascending.
+        times: Distinct times of the indexed rows, ascending.
         keys: (s,) vector and time, from late to early, of `rows` as one ascending number: one search answers for many
             vectors.
         first: (p,) the time at which each vector first happened.
@@ -107,6 +96,7 @@ class Neighbours:
         index: SearchName = "exact",
         device: str = "cpu",
         encoded: tuple[Float32Array, IntArray] | None = None,
+        rows_per_user: int | None = None,
     ) -> None:
         """Build the index.
 
@@ -115,35 +105,36 @@ class Neighbours:
             encoder: What turns histories into embeddings.
             index: The search that a recipe names.
             device: A torch device.
-            encoded: The (p, d) distinct vectors and the (n,) number of each row's vector, as `save` wrote them; encoded
-                from `train` unless given.
+            encoded: The (p, d) distinct vectors and the (s,) number of each indexed row's vector, as `save` wrote them;
+                encoded from `train` unless given.
+            rows_per_user: How many of each user's newest rows are indexed; None: all.
 
         Raises:
             MmsrarecError: If `index` names a package that is not installed.
         """
-        self.train, self.encoder = train, encoder
-        self.vectors, place = encoded or distinct(
-            unit(encoder.encode(HistoriesBefore(train, np.arange(len(train))))), train.by_time
-        )
-        number = code_type(len(train))
+        self.train, self.encoder, self.rows_per_user = train, encoder, rows_per_user
+        rows, number = indexed_rows(train, rows_per_user), code_type(len(train))
+        self.vectors, place = encoded or encoded_rows(train, rows, encoder)
         self.place = place.astype(number)
         self.reference = NumpySearch(self.vectors)
         self.search = make_search(index, self.vectors, device)
-        self.rank = np.empty(len(train), dtype=number)
-        self.rank[np.lexsort((train.user, train.item, -train.time))] = np.arange(len(train), dtype=number)
-        self.times, when = np.unique(train.time, return_inverse=True)
-        first = np.full(len(self.vectors), len(self.times))
-        np.minimum.at(first, self.place, when)
-        self.first = self.times[first] if len(self.times) else first
+        time = train.time[rows]  # ascending
+        self.rank = np.zeros(len(train), dtype=number)
+        by_rank = np.lexsort((train.user[rows], train.item[rows], -time))
+        self.rank[rows[by_rank]] = np.arange(len(rows), dtype=number)
+        is_later = _is_first(time)
+        self.times, when = time[is_later], np.cumsum(is_later) - 1
+        self.first = time[_is_first(np.maximum.accumulate(self.place))]  # numbers ascend as vectors first happen
         n_rows = np.bincount(self.place, minlength=len(self.vectors))
         self.only = np.full(len(self.vectors), -1, dtype=number)
         single = np.flatnonzero(n_rows[self.place] == 1)
-        self.only[self.place[single]] = single
+        self.only[self.place[single]] = rows[single]
         shared = np.flatnonzero(n_rows[self.place] > 1)
-        self.rows = shared[np.lexsort((self.rank[shared], self.place[shared]))].astype(number)
-        vectors = self.place[self.rows].astype(np.int64)
+        shared = shared[np.lexsort((self.rank[rows[shared]], self.place[shared]))]
+        self.rows = rows[shared].astype(number)
+        vectors = self.place[shared].astype(np.int64)
         self.starts = np.concatenate([[0], np.cumsum(np.where(n_rows > 1, n_rows, 0))]).astype(number)
-        self.keys = vectors * (len(self.times) + 1) + len(self.times) - 1 - when[self.rows]
+        self.keys = vectors * (len(self.times) + 1) + len(self.times) - 1 - when[shared]
         self.repeats = int(
             np.unique(vectors * train.n_users + train.user[self.rows], return_counts=True)[1].max(initial=1)
         )
@@ -154,8 +145,10 @@ class Neighbours:
         """Write the vectors into a folder, so that `load` need not encode the log again."""
         from safetensors.numpy import save_file  # pyright: ignore[reportUnknownVariableType]
 
-        tensors = {"vectors": self.vectors, "place": self.place.astype(np.int32)}
-        save_file(tensors, folder / INDEX_FILE, {"log": self.train.digest})
+        place = np.full(len(self.train), -1, dtype=np.int32)
+        place[indexed_rows(self.train, self.rows_per_user)] = self.place
+        tensors = {"vectors": np.ascontiguousarray(self.vectors), "place": place}
+        save_file(tensors, folder / INDEX_FILE, {"log": self.train.digest, ROWS: str(self.rows_per_user)})
 
     @classmethod
     def load(
@@ -165,18 +158,20 @@ class Neighbours:
         encoder: Encodes,
         index: SearchName = "exact",
         device: str = "cpu",
+        rows_per_user: int | None = None,
     ) -> "Neighbours":
-        """Read the saved index of `train`; build it anew where none was saved, or another log's."""
+        """Read the saved index of `train`; build it anew where none was saved, or one of another log or other rows."""
         from safetensors import safe_open
 
         if (folder / INDEX_FILE).is_file():
             opened: Any = safe_open(folder / INDEX_FILE, "numpy")  # safetensors has no types
             with opened as saved:
                 metadata: dict[str, str] = saved.metadata() or {}
-                if metadata.get("log") == train.digest:
-                    encoded = saved.get_tensor("vectors"), saved.get_tensor("place")
-                    return cls(train, encoder, index, device, encoded)
-        return cls(train, encoder, index, device)
+                if (metadata.get("log"), metadata.get(ROWS, "None")) == (train.digest, str(rows_per_user)):
+                    place = saved.get_tensor("place")[indexed_rows(train, rows_per_user)]
+                    encoded = saved.get_tensor("vectors"), place
+                    return cls(train, encoder, index, device, encoded, rows_per_user)
+        return cls(train, encoder, index, device, rows_per_user=rows_per_user)
 
     def neighbours(self, history: ArrayLike, as_of: int | None, k: int = 3, user: int = -1) -> NeighbourLists:
         """Find the k nearest users of one history.
@@ -223,7 +218,8 @@ class Neighbours:
         query_vectors = self.query_vectors(queries) if query_vectors is None else query_vectors
         until = np.searchsorted(self.first, time)
         same = [self.same_person(queries, i) for i in range(m)]
-        n_own = np.array([sum(self._n_rows(user) for user in users) for users in same])
+        most = len(self.train) if self.rows_per_user is None else self.rows_per_user
+        n_own = np.array([sum(min(self._n_rows(user), most) for user in users) for users in same])
         by_time = np.argsort(until, kind="stable")
         begin = 0
         while begin < m:
@@ -317,3 +313,10 @@ class Neighbours:
         n_rows = np.minimum(self.starts[vectors + 1] - first, n_users * self.repeats)
         rows = self.rows[np.repeat(first - np.cumsum(n_rows) + n_rows, n_rows) + np.arange(n_rows.sum())]
         return np.concatenate([only[single], rows]), np.concatenate([single, np.repeat(many, n_rows)])
+
+
+def _is_first(values: IntArray) -> NDArray[np.bool_]:
+    """(n,) whether each of ascending values is the first of its kind."""
+    is_first = np.ones(len(values), dtype=bool)
+    is_first[1:] = values[1:] > values[:-1]
+    return is_first

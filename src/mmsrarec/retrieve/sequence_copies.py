@@ -28,14 +28,23 @@ class SequenceCopies:
         lengths = np.diff(train.offsets)
         users = np.flatnonzero(lengths >= min_length)
         self.powers = _powers(int(lengths.max(initial=0)))
-        place = np.arange(len(train)) - train.offsets[train.user]
-        sums = np.zeros(len(train) + 1, dtype=np.uint64)
-        np.cumsum(_mixed(train.item) * self.powers[place], out=sums[1:])
-        starts, ends = train.offsets[users], train.offsets[users + 1]
-        hashes = np.concatenate([sums[ends] - sums[starts], sums[ends - 1] - sums[starts]])
+        hashes = np.concatenate(self._hashes(users))
         order = np.argsort(hashes, kind="stable")
         self.hashes = hashes[order]
         self.users = np.concatenate([users, users])[order].astype(code_type(train.n_users))
+
+    def _hashes(self, users: IntArray) -> tuple[UInt64Array, UInt64Array]:
+        """The (u,) hashes of users' whole sequences, and (u,) without the last items; the log is read in blocks."""
+        offsets = self.train.offsets
+        whole, shorter = (np.empty(len(users), dtype=np.uint64) for _ in range(2))
+        for block, rows in self.train.user_blocks():
+            place: IntArray = np.arange(rows.start, rows.stop) - offsets[self.train.user[rows]]
+            sums = np.zeros(rows.stop - rows.start + 1, dtype=np.uint64)
+            np.cumsum(_mixed(self.train.item[rows]) * self.powers[place], out=sums[1:])
+            inside = slice(*np.searchsorted(users, [block.start, block.stop]).tolist())
+            starts, ends = offsets[users[inside]] - rows.start, offsets[users[inside] + 1] - rows.start
+            whole[inside], shorter[inside] = sums[ends] - sums[starts], sums[ends - 1] - sums[starts]
+        return whole, shorter
 
     def of(self, sequence: IntArray) -> IntArray:
         """The users whose sequence, whole or without its last item, is the given one.

@@ -96,10 +96,16 @@ class EncoderSettings(BaseModel):
 class RetrieveSettings(EncoderSettings):
     """The settings of stage 2: the encoder, the search for similar users, and how many of their next items count."""
 
-    index: Literal["exact", "faiss", "ivf"] = Field(
+    index: Literal["exact", "faiss", "codes", "ivf"] = Field(
         default="exact",
-        description="the search for neighbours; exact and faiss give the same result, ivf is approximate, for logs of "
-        "millions. faiss, ivf: pip install faiss-cpu",
+        description="the search for neighbours; exact and faiss give the same result; codes and ivf are approximate, "
+        "for logs of millions, codes being the quicker and the more exact. All but exact: pip install faiss-cpu",
+    )
+    rows_per_user: int | None = Field(
+        default=None,
+        ge=1,
+        description="newest interactions of each user that the search knows, for logs whose vectors fill the memory; "
+        "earlier queries find fewer neighbours; not set: all",
     )
     k: int = Field(default=3, ge=1, le=100, description="neighbours: similar users of a query")
     next_items: int = Field(default=3, ge=1, le=50, description="items of a neighbour that count as consumed next")

@@ -10,6 +10,8 @@ from mmsrarec.data.dataset import IntArray
 Float32Array = NDArray[np.float32]
 ROWS_AT_ONCE = 65_536
 """Rows that are worked on together."""
+KEEP_SHARE = 0.8
+"""Where fewer of the rows are distinct, they get memory of their own, and that of all rows is given back."""
 
 
 def unit(vectors: Float32Array) -> Float32Array:
@@ -21,33 +23,34 @@ def unit(vectors: Float32Array) -> Float32Array:
     return result
 
 
-def distinct(vectors: Float32Array, order: IntArray) -> tuple[Float32Array, IntArray]:
+def distinct(vectors: Float32Array) -> tuple[Float32Array, IntArray]:
     """Keep each of equal vectors once, in the order of its first row.
 
     Rows are told apart by a hash of 8 bytes. Rows of equal hash are compared; if two of them differ, which hardly ever
     happens, all rows are sorted whole.
 
     Args:
-        vectors: (n, d) vectors.
-        order: (n,) row numbers in time order.
+        vectors: (n, d) vectors in time order. They are overwritten: the result takes their place in memory.
 
     Returns:
         The (p, d) distinct vectors, and the (n,) number of each row's vector.
     """
     if not len(vectors):
         return vectors, np.zeros(0, dtype=np.int64)
-    first, inverse = _first_of_equal(_hashes(vectors)[order])
-    if not _are_equal(vectors, order, order[first][inverse]):
-        ordered = np.ascontiguousarray(vectors[order] + np.float32(0))
-        first, inverse = _first_of_equal(ordered.view(np.dtype((np.void, ordered.shape[1] * 4))).ravel())
+    first, inverse = _first_of_equal(_hashes(vectors))
+    if not _are_equal(vectors, first[inverse]):
+        whole = np.ascontiguousarray(vectors + np.float32(0))
+        first, inverse = _first_of_equal(whole.view(np.dtype((np.void, whole.shape[1] * 4))).ravel())
     by_first = np.argsort(first)
     number = np.empty(len(first), dtype=np.int64)
     number[by_first] = np.arange(len(first))
-    place = np.empty(len(vectors), dtype=np.int64)
-    place[order] = number[inverse]
-    unique_vectors = vectors[order[first[by_first]]]
-    unique_vectors += np.float32(0)  # -0 and 0 are one number, but not one byte
-    return unique_vectors, place
+    first_rows = first[
+        by_first
+    ]  # the v-th kept row never stands before row v, so that nothing is lost that is still needed
+    for part in _parts(len(first_rows)):
+        vectors[part] = vectors[first_rows[part]] + np.float32(0)  # -0 and 0 are one number, but not one byte
+    few = len(first_rows) < KEEP_SHARE * len(vectors)
+    return vectors[: len(first_rows)].copy() if few else vectors[: len(first_rows)], number[inverse]
 
 
 def _first_of_equal(values: NDArray[np.generic]) -> tuple[IntArray, IntArray]:
@@ -68,11 +71,11 @@ def _hashes(vectors: Float32Array) -> NDArray[np.uint64]:
     return hashes
 
 
-def _are_equal(vectors: Float32Array, rows: IntArray, others: IntArray) -> bool:
-    """Whether each of the (n,) rows holds the same bits, but for the sign of 0, as its (n,) other."""
-    differs = np.flatnonzero(rows != others)
+def _are_equal(vectors: Float32Array, others: IntArray) -> bool:
+    """Whether each row holds the same bits, but for the sign of 0, as the (n,) row that it was told to be equal to."""
+    differs = np.flatnonzero(others != np.arange(len(others)))
     for part in _parts(len(differs)):
-        one, other = (vectors[numbers[differs[part]]] + np.float32(0) for numbers in (rows, others))
+        one, other = (vectors[rows] + np.float32(0) for rows in (differs[part], others[differs[part]]))
         if (one.view(np.uint32) != other.view(np.uint32)).any():
             return False
     return True

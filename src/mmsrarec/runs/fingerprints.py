@@ -247,6 +247,11 @@ def unused(settings: SummarizeSettings) -> set[str]:
 
 
 def search_settings(settings: RetrieveSettings) -> dict[str, Any]:
-    """What is asked of an encoder that is trained; which exact search answers makes no difference."""
-    exact: set[str] = set() if settings.index in APPROXIMATE else {"index"}
-    return settings.model_dump(exclude={*exact, *EncoderSettings.model_fields})
+    """What is asked of an encoder that is trained; which exact search answers makes no difference.
+
+    A setting that joined later and is off is left out, so that older adapters stay current.
+    """
+    left_out: set[str] = set() if settings.index in APPROXIMATE else {"index"}
+    if settings.rows_per_user is None:
+        left_out.add("rows_per_user")
+    return settings.model_dump(exclude={*left_out, *EncoderSettings.model_fields})

@@ -47,7 +47,9 @@ class RuntimeSettings(EngineSettings):
         default=1, ge=1, le=256, description="processes that draw the training prompts of stage 3 side by side"
     )
     score_tokens: int = Field(
-        default=8192, ge=64, description="tokens of prompts that the language model ranks at once"
+        default=8192,
+        ge=64,
+        description="tokens of prompts that the language model ranks at once; on a processor 4,096 at most",
     )
 
 

@@ -92,13 +92,16 @@ class Recommender:
         self.questions = Questions(self.dataset, run_folder.recipe.evaluate.repeat_consumption == "allow")
 
     @classmethod
-    def load(cls, run: str | Path, data: str | Path | None = None, device: str | None = None) -> "Recommender":
+    def load(
+        cls, run: str | Path, data: str | Path | None = None, device: str | None = None, *, late: bool = False
+    ) -> "Recommender":
         """A finished run, which answers about its data folder as that is now.
 
         Args:
             run: The run's folder.
             data: Where its data folder lies now, where that was moved.
             device: A torch device instead of the recipe's, such as "cpu", "cuda" or "auto".
+            late: Whether a language model that ranks is loaded at the first question, instead of at once.
 
         Raises:
             MmsrarecError: `run` is no finished run, its parts do not belong together, or the data are others.
@@ -109,7 +112,7 @@ class Recommender:
         check_device(run_folder.recipe.runtime.device)
         prompts = served_prompts(run_folder, catalogue.split)
         recommender = cls(run_folder, catalogue.split, prompts, available=catalogue.available)
-        if recommender.answering.asks_model:
+        if recommender.answering.asks_model and not late:
             _ = prompts.mllm
         return recommender
 

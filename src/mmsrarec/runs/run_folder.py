@@ -278,8 +278,9 @@ class RunFolder:
         """All training queries as an encoder sees them; what stage 2's own sees is kept in the run."""
         train, device, own = self.split(split).train, self.recipe.runtime.device, self.recipe.retrieve
         if encoder != own.encoder:
-            return Neighbours(train, self.encoder(split, encoder), own.index, device)
-        return Neighbours.load(self.finished(f"retrieve/{split}"), train, self.encoder(split), own.index, device)
+            return Neighbours(train, self.encoder(split, encoder), own.index, device, rows_per_user=own.rows_per_user)
+        folder = self.finished(f"retrieve/{split}")
+        return Neighbours.load(folder, train, self.encoder(split), own.index, device, own.rows_per_user)
 
     def recommend_settings(self, variant: str) -> RecommendSettings:
         """The recipe's settings with what the variant changes."""

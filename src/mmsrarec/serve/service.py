@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from mmsrarec.core.memory import collect_again
 from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.serve.model import documents
@@ -106,7 +107,10 @@ class Service:
                 log.info("language model loaded", extra={"seconds": time.perf_counter() - started})
         except Exception as error:
             self.failure = str(error)
-            log.error("the run could not be loaded: %s", error)
+            unexpected = not isinstance(error, MmsrarecError)  # the log then says where in the code it was
+            log.error("the run could not be loaded: %s", error, exc_info=unexpected)
+        finally:
+            collect_again()
 
     async def close(self) -> None:
         """Answer what waits, and close the database."""

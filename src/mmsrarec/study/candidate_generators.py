@@ -106,7 +106,9 @@ class CandidateGenerators:
 
     @cached_property
     def words(self) -> list[tuple[str, ...]]:
-        """The keywords of every item."""
+        """The keywords of every item; none where stage 1 has not run, for no row of the recipe needs it."""
+        if not artefacts.is_whole(self.run_folder.folder / "summarize"):
+            return [()] * self.n_items
         return list(map(self.run_folder.keywords.united, range(self.n_items)))
 
     def reranked(self, generator: CandidateGenerator, ranker: Ranker, tested: bool = True) -> Reranked:

@@ -20,6 +20,8 @@ from mmsrarec.runs.run_folder import MSR
 
 CONTEXT = "context-only"
 """A row of every report with stage 2; published protocol only, for its scores are 0 or 1."""
+ENSEMBLE = "ensemble"
+"""The candidate generators that validation queries choose, ranking as one without the language model."""
 TRAINED = {
     "plain-fine-tuning": "titles",
     "plain-fine-tuning-with-pictures": "titles and pictures",
@@ -34,9 +36,11 @@ def needs_stage_2(name: str) -> bool:
 
 
 def check_generators(names: Collection[str]) -> None:
-    """Raise RecipeError where no row can propose candidates to the language model."""
+    """Raise RecipeError where no row can propose candidates to the language model, or no two form an ensemble."""
     if "mmsrarec" in names and not candidate_generators(names):
         raise RecipeError(f"full ranking needs a generator among evaluate.rows: {', '.join(GENERATORS)}")
+    if ENSEMBLE in names and len(candidate_generators(names)) < 2:
+        raise RecipeError(f"{ENSEMBLE} needs two generators among evaluate.rows: {', '.join(GENERATORS)}")
 
 
 def is_ablation(variant: str) -> bool:
@@ -46,7 +50,7 @@ def is_ablation(variant: str) -> bool:
 
 def check_rows(names: Iterable[str], n_items: int) -> None:
     """Raise RecipeError for a row that does not exist or cannot be made for so many items."""
-    others = (CONTEXT, *TRAINED, MSR)
+    others = (CONTEXT, *TRAINED, MSR, ENSEMBLE)
     for name in names:
         if is_ranker(name):
             ranker_class(name).check_size(n_items)

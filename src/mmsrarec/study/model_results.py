@@ -35,7 +35,7 @@ from mmsrarec.recommend.ranking.fusion import language_model
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.runs.run_folder import MSR, Kind, RunFolder
 from mmsrarec.study.candidate_generators import FUSION, CandidateGenerators, Tuned
-from mmsrarec.study.model_names import CONTEXT, TRAINED
+from mmsrarec.study.model_names import CONTEXT, ENSEMBLE, TRAINED
 from mmsrarec.study.model_scorers import Scorers
 from mmsrarec.study.results import ModelResult, load_row, save_row
 
@@ -91,7 +91,7 @@ class Comparison:
             variants: Variants of stage 3, whose rows come last.
         """
         results: list[ModelResult] = []
-        names = [name for name in self.recipe.evaluate.rows if name not in (*TRAINED, CONTEXT, MSR)]
+        names = [name for name in self.recipe.evaluate.rows if name not in (*TRAINED, CONTEXT, MSR, ENSEMBLE)]
         for name in names:
             make = cache(partial(self.scorers.classic, name))  # one for both protocols, freed after them
             results += [self.row("published", name, "whole", make)]
@@ -101,6 +101,8 @@ class Comparison:
             results.append(self.row("published", CONTEXT, "whole", lambda: self.scorers.classic(CONTEXT)))
         if MSR in self.recipe.evaluate.rows:
             results.append(self.row("published", MSR, "whole", self.scorers.msr))
+        if ENSEMBLE in self.recipe.evaluate.rows:
+            results += self.ensemble()
         for variant in variants:
             model = next((model for model, trained in TRAINED.items() if trained == variant), "mmsrarec")
             label = "whole" if model in self.recipe.evaluate.rows and variant in TRAINED.values() else variant
@@ -109,6 +111,13 @@ class Comparison:
             if variant == "whole":
                 results += self.with_generators(model, make)
         return results
+
+    def ensemble(self) -> list[ModelResult]:
+        """The rows of the generators that are chosen on validation queries, which rank as one."""
+        generators = self.generators
+        make, made_from = cache(generators.generator), generators.inputs()
+        protocols = ("published", "full") if self.full else ("published",)
+        return [self.row(protocol, ENSEMBLE, generators.chosen, make, made_from) for protocol in protocols]
 
     def with_generators(self, model: str, tuned: Tuned) -> list[ModelResult]:
         """The rows of the whole model with its candidate generators: re-ranking, and fusion with their scores.

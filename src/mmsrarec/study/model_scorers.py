@@ -35,7 +35,7 @@ from mmsrarec.runs.fingerprints import search_settings
 from mmsrarec.runs.fitted_rankers import load_fitted
 from mmsrarec.runs.run_folder import CONTENT_PART, MSR, RunFolder, adapter_part, msr_part
 from mmsrarec.study.mllm_msr.part import load_msr
-from mmsrarec.study.model_names import CONTEXT, TRAINED, is_ablation, needs_stage_2
+from mmsrarec.study.model_names import CONTEXT, ENSEMBLE, TRAINED, is_ablation, needs_stage_2
 
 CONTEXT_SETTINGS = {"similar_items": True, "k_anonymity": True, "transition_window": True,
          "prompt_fields": {"transitions", "rare_votes"}}  # fmt: skip
@@ -182,6 +182,8 @@ class Scorers:
             MmsrarecError: A part of the run is not finished.
         """
         recorded = self.run_folder.recorded
+        if model == ENSEMBLE:
+            return []  # of what its parts are computed from (`CandidateGenerators.inputs`)
         if "+" in model:
             return [key for part in model.split("+") for key in self.inputs(part, variant)]
         if model in TRAINED:

@@ -15,9 +15,32 @@ quick = settings(deadline=None, max_examples=40)
 
 
 def generated(prompts: list[list[int]], tokens: int, **changed) -> list[list[int]]:
-    given = {"stop": lambda text: False, "samples": 1, "temperature": 0.0, "generator": None} | changed
+    given = {"stop": lambda text: False, "samples": 1, "temperature": 0.0, "draws": None} | changed
     with torch.inference_mode():
         return generate_ids(MLLM, prompts, [None] * len(prompts), tokens, **given)
+
+
+def draws(n: int, seed: int) -> torch.Tensor:
+    return torch.rand(n, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(("draw", "token"), [(0.0, 1), (0.24, 1), (0.26, 3), (0.9999999, 3)])
+def test_a_draw_takes_the_token_where_the_summed_probabilities_pass_it(draw: float, token: int) -> None:
+    logits = torch.tensor([[0.0, 0.25, 0.0, 0.75, 0.0]]).log()
+    assert choose_tokens(logits, 1.0, torch.tensor([draw])).tolist() == [token]
+
+
+@quick
+@given(prompts_of_ids, st.integers(0, 100))
+def test_an_answer_is_the_same_whatever_is_answered_beside_it(prompts: list[list[int]], seed: int) -> None:
+    numbers = torch.rand(2 * len(prompts), 3, generator=torch.Generator().manual_seed(seed))
+    together = generated(prompts, 3, samples=2, temperature=1.0, draws=numbers)
+    alone = [
+        answer
+        for place, prompt in enumerate(prompts)
+        for answer in generated([prompt], 3, samples=2, temperature=1.0, draws=numbers[2 * place : 2 * place + 2])
+    ]
+    assert together == alone
 
 
 @quick
@@ -43,10 +66,10 @@ def test_without_temperature_a_likeliest_token_is_taken_of_each_row(rows: list[l
 
 @quick
 @given(logit_rows, st.integers(0, 1000))
-def test_a_draw_is_repeated_by_its_generator_and_takes_no_impossible_token(rows: list[list[int]], seed: int) -> None:
+def test_a_draw_is_repeated_by_its_number_and_takes_no_impossible_token(rows: list[list[int]], seed: int) -> None:
     logits = torch.tensor(rows, dtype=torch.float32)
     logits[:, 1:3] = -torch.inf
-    once, again = (choose_tokens(logits, 0.7, torch.Generator().manual_seed(seed)) for _ in range(2))
+    once, again = (choose_tokens(logits, 0.7, draws(len(rows), seed)) for _ in range(2))
     assert torch.equal(once, again)
     assert set(once.tolist()) <= {0, 3}
 
@@ -55,20 +78,20 @@ def test_a_draw_is_repeated_by_its_generator_and_takes_no_impossible_token(rows:
 @given(logit_rows, st.integers(-20, 20), st.integers(0, 1000))
 def test_draws_depend_on_differences_of_logits_only(rows: list[list[int]], shift: int, seed: int) -> None:
     logits = torch.tensor(rows, dtype=torch.float32)
-    drawn = [choose_tokens(each, 1.0, torch.Generator().manual_seed(seed)) for each in (logits, logits + shift)]
+    drawn = [choose_tokens(each, 1.0, draws(len(rows), seed)) for each in (logits, logits + shift)]
     assert torch.equal(*drawn)
 
 
 def test_a_low_temperature_takes_the_likeliest_and_a_high_one_takes_all_alike() -> None:
     logits = torch.tensor([0.0, 1.0, 2.0, 3.0]).expand(4000, 4)
-    assert set(choose_tokens(logits, 0.01, torch.Generator().manual_seed(0)).tolist()) == {3}
-    shares = torch.bincount(choose_tokens(logits, 1e4, torch.Generator().manual_seed(0)), minlength=4) / len(logits)
+    assert set(choose_tokens(logits, 0.01, draws(4000, 0)).tolist()) == {3}
+    shares = torch.bincount(choose_tokens(logits, 1e4, draws(4000, 0)), minlength=4) / len(logits)
     torch.testing.assert_close(shares, torch.full((4,), 0.25), atol=0.04, rtol=0)
 
 
 def test_half_precision_logits_are_drawn_from_without_overflow() -> None:
     logits = torch.tensor([[6e4, -6e4, 5e4]], dtype=torch.float16)
-    assert choose_tokens(logits, 0.01, torch.Generator().manual_seed(0)).tolist() == [0]
+    assert choose_tokens(logits, 0.01, draws(1, 0)).tolist() == [0]
 
 
 @settings(deadline=None, max_examples=15)

@@ -59,11 +59,16 @@ def test_stopped_rows_leave_the_others_alone() -> None:
     assert whole[1].startswith(stopped[1])
 
 
-def test_samples_of_a_prompt_stand_side_by_side_and_follow_the_generator() -> None:
+def test_samples_of_a_prompt_stand_side_by_side_and_follow_their_draws() -> None:
     prompts = [[5, 6, 7], [5, 8, 9, 10]]
     drawn = [
         MLLM.generate_ids(
-            prompts, [None, None], 4, samples=3, temperature=1.0, generator=torch.Generator().manual_seed(s)
+            prompts,
+            [None, None],
+            4,
+            samples=3,
+            temperature=1.0,
+            draws=torch.rand(6, 4, generator=torch.Generator().manual_seed(s)),
         )
         for s in (0, 0, 1)
     ]
@@ -79,7 +84,7 @@ def test_draws_follow_the_probabilities() -> None:
 
     logits = torch.tensor([0.0, 1.0, 2.0]).expand(6000, 3)
     for temperature in (0.5, 1.0):
-        tokens = choose_tokens(logits, temperature, torch.Generator().manual_seed(0))
+        tokens = choose_tokens(logits, temperature, torch.rand(6000, generator=torch.Generator().manual_seed(0)))
         shares = torch.bincount(tokens, minlength=3) / len(tokens)
         torch.testing.assert_close(shares, (logits[0] / temperature).softmax(0), atol=0.03, rtol=0)
     assert set(choose_tokens(logits, 0.0).tolist()) == {2}

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmsrarec.models.sequence.encoders import BERT4Rec, GRU4Rec, SASRec, SequenceModel, fill
 
@@ -50,6 +52,15 @@ def test_padding_on_the_right_changes_nothing(name, tokens):
     net, short = model(name), tokens[:, 1:4]
     padded = torch.cat([short, torch.full((1, 3), net.pad)], dim=1)
     torch.testing.assert_close(net(padded)[:, :3], net(short))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_state_at_a_place_is_that_of_the_whole_window(name, tokens):
+    net, ends = model(name), torch.tensor([6, 2, 4])
+    windows = torch.cat([tokens, tokens.flip(1), tokens.roll(3, 1)])
+    for row, end in enumerate(ends):
+        windows[row, end + 1 :] = net.pad
+    torch.testing.assert_close(net.states_at(windows, ends), net(windows)[torch.arange(3), ends])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -140,6 +151,15 @@ def test_bert4rec_hides_the_last_item_alone_half_of_the_time_and_others_by_their
     only_last = hidden[:, -1] & (hidden.sum(axis=1) == 1)
     assert 0.45 < only_last.mean() < 0.55
     assert 0.28 < hidden[~only_last].mean() < 0.32
+
+
+@given(st.lists(st.lists(st.integers(-2, 11), max_size=8), max_size=6), st.integers(1, 6))
+def test_fill_writes_each_history_into_its_row(histories, length):
+    rows = fill([np.array(history, dtype=np.int64) for history in histories], length, 9)
+    assert rows.shape == (len(histories), length)
+    for row, history in zip(rows.tolist(), histories, strict=True):
+        known = [code for code in history[-length:] if 0 <= code < 9]
+        assert row == known + [9] * (length - len(known))
 
 
 def test_fill_keeps_the_last_known_items():

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from mmsrarec.data.dataset import make_interactions
+from mmsrarec.data.dataset import Interactions, make_interactions
+from mmsrarec.rankers import interaction_matrix
+from mmsrarec.rankers.interaction_matrix import training_matrix
 from mmsrarec.rankers.two_tower.item_graph import (
     consumed_together,
     normalised,
@@ -41,6 +43,34 @@ def test_the_jaccard_index_of_users_weighs_what_was_consumed_together() -> None:
     assert graph[0, 3] == 0
     assert np.diag(graph).sum() == 0
     np.testing.assert_array_equal((consumed_together(log([0, 1], [0, 1, 2], [2, 3]), 1).toarray() > 0).sum(1), 1)
+
+
+def all_pairs_at_once(interactions: Interactions, k: int) -> list[list[tuple[int, float]]]:
+    """The k best of each item by the whole matrix of pairs, row by row."""
+    users = training_matrix(interactions)
+    together = (users.T @ users).tocsr().toarray()
+    counts, best = np.diag(together), []
+    for item, both in enumerate(together):
+        others = np.flatnonzero((both > 0) & (np.arange(len(both)) != item))
+        jaccard = both[others] / (counts[item] + counts[others] - both[others])
+        order = np.argsort(-jaccard, kind="stable")[:k]
+        best.append(sorted(zip(others[order].tolist(), jaccard[order].tolist(), strict=True)))
+    return best
+
+
+@pytest.mark.parametrize("k", [0, 2, 5, 99])
+@pytest.mark.parametrize("most", [1, 60, 10**6])
+def test_blocks_of_pairs_change_nothing_to_the_last_bit(k, most, monkeypatch) -> None:
+    rng = np.random.default_rng(k)
+    interactions = log(*(rng.integers(25, size=rng.integers(1, 9)).tolist() for _ in range(60)), n_items=27)
+    monkeypatch.setattr(interaction_matrix, "MAX_PAIRS_HELD", most)
+    graph = consumed_together(interactions, k)
+    assert graph.shape == (27, 27)
+    found = [
+        sorted(zip(graph.indices[begin:end].tolist(), graph.data[begin:end].tolist(), strict=True))
+        for begin, end in zip(graph.indptr[:-1], graph.indptr[1:], strict=True)
+    ]
+    assert found == all_pairs_at_once(interactions, k)
 
 
 def test_weights_are_divided_by_the_roots_of_both_degrees() -> None:

@@ -201,3 +201,13 @@ def test_wishes_are_read_in_the_languages_of_the_catalogue() -> None:
     assert UserPreferences(("häuser",), (), german) == UserPreferences(
         ("häuser",)
     )  # how words are read is no part of what is asked
+
+
+def test_without_preferences_nobody_looks_at_the_catalogue() -> None:
+    def catalogue():
+        raise AssertionError("every item would be looked at for each answer")
+        yield ()
+
+    assert without_effect(UserPreferences.of([]), catalogue()) == ()
+    with pytest.raises(AssertionError, match="each answer"):
+        without_effect(UserPreferences.of(["red"]), catalogue())

@@ -113,6 +113,20 @@ def test_an_item_that_is_left_out_does_not_compete() -> None:
     assert drops["0"] == pytest.approx(np.log(3.0) - np.log(3.5))
 
 
+def test_only_reasons_that_speak_for_an_item_are_listed_where_no_others_are_wanted() -> None:
+    rankers, weights = [Votes("near", 1.0), Votes("far", 3.0, logits=False)], logit(0.0, 0.5, 2.0)
+    candidates, every, p = np.array([[1, 4, 5]]), np.arange(3)[None], np.full((1, 3), 0.5)
+    given_arguments = (CATALOGUE, asked([0, 3]), candidates, every, p, rankers, weights)
+    (whole,), (only_for,) = generator_reasons(*given_arguments), generator_reasons(*given_arguments, only_for=True)
+    assert only_for == [[reason for reason in reasons if reason.weight > 0] for reasons in whole]
+    assert any(len(few) < len(all_of_it) for few, all_of_it in zip(only_for, whole, strict=True))
+
+
+def test_what_the_generators_say_stays_where_no_model_says_anything() -> None:
+    found = reasons_of([0, 3], np.array([1, 4, 5]), [Votes("near", 1.0)], logit(0.0, 0.5))[0]
+    assert combined_reasons([], 0.5, found) == found
+
+
 def test_weights_of_one_item_of_the_history_add_up() -> None:
     model = [Reason("history", "had A", 1.0, "a"), Reason("picture", "its picture", 0.5)]
     generators = [Reason("history", "had A", 0.25, "a"), Reason("history", "had B", 3.0, "b"), Reason("ranker", "r", 1)]

@@ -23,7 +23,7 @@ from mmsrarec.recommend.ablations import VARIANTS
 from mmsrarec.recommend.explain import explain
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.scorer import candidate_logits, score_packs
-from mmsrarec.recommend.ranking.span_score import span_log_likelihood, written_tokens
+from mmsrarec.recommend.ranking.span_score import prepare_spans, read_spans, written_tokens
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.ranking_loss import choose_loss
 
@@ -61,9 +61,10 @@ def test_pictures_and_soft_tokens_are_read_and_not_written() -> None:
     assert written == [[token for token in span.ids if token != MLLM.image_token] for span in pack.candidates]
     assert any(span.pictures for span in pack.candidates)
     assert not rows.any()
-    before = span_log_likelihood(PICTURES, batch)
+    before, _ = read_spans(PICTURES, prepare_spans(PICTURES, batch))
     other = {code: -feature for code, feature in PICTURES.features.items()}
-    after = span_log_likelihood(Prompts(MLLM, DATASET, PICTURES.keywords, other, PICTURES.settings), batch)
+    others = Prompts(MLLM, DATASET, PICTURES.keywords, other, PICTURES.settings)
+    after, _ = read_spans(others, prepare_spans(others, batch))
     pictured = torch.tensor([bool(span.pictures) for span in pack.candidates])
     assert ((before != after) == pictured).all(), "the question mark comes after the picture"
     soft = replace(batch, ids=batch.ids.clone())

@@ -9,6 +9,7 @@ import torch
 from soft import drawn_sources
 from tiny import tiny_mllm
 
+from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.packing.soft_ids import SoftKind, soft_id
 from mmsrarec.recommend.soft.soft_sources import SoftSources
 from mmsrarec.recommend.soft.soft_token_map import FILE, SoftTokenMap, spread_of
@@ -91,9 +92,12 @@ def test_an_item_that_nobody_knows_has_no_numbers() -> None:
     assert torch.isfinite(grown(ids((SoftKind.CANDIDATE, N)), STATES[:1])).all()
 
 
-def test_without_a_state_tokens_are_as_with_a_state_of_zeros() -> None:
-    token_map, tokens = made(), ids((SoftKind.HISTORY, 3), (SoftKind.USER, 0))
-    assert torch.equal(token_map(tokens, None), token_map(tokens, torch.zeros_like(STATES)))
+def test_only_what_reads_no_state_needs_none() -> None:
+    token_map, item = made(), ids((SoftKind.HISTORY, 3))
+    assert torch.equal(token_map(item, None), token_map(item, STATES[:1]))
+    for kind in set(SoftKind) - {SoftKind.HISTORY}:
+        with pytest.raises(MmsrarecError, match="state"):
+            token_map(ids((SoftKind.HISTORY, 3), (kind, 4)), None)
 
 
 def test_the_seed_decides_the_weights_and_leaves_the_global_one_alone() -> None:

@@ -27,6 +27,7 @@ from mmsrarec.recommend.training.training_tasks import (
     equal_cost_batch_size,
     foresee,
     mix_tasks,
+    prepare_answers,
     profile,
     recognise,
 )
@@ -198,7 +199,10 @@ def test_the_loss_is_the_mean_over_the_answers_tokens() -> None:
     asked, answers = [one.shared.ids for one in examples], [one.candidates[0].ids for one in examples]
     likely = token_log_probs(MLLM, asked, answers, seen)
     torch.testing.assert_close(
-        answer_loss(prompts, batch_of(MLLM, examples)), -torch.cat(likely).mean(), rtol=1e-4, atol=1e-4
+        answer_loss(prompts, prepare_answers(prompts, batch_of(MLLM, examples))),
+        -torch.cat(likely).mean(),
+        rtol=1e-4,
+        atol=1e-4,
     )
     assert len({len(answer) for answer in answers}) > 1
 

@@ -17,6 +17,7 @@ from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.rankers.ensemble.interleaved import PaddedCatalogue
 from mmsrarec.rankers.popularity import Popularity
 from mmsrarec.recommend.prompt.preferences import UserPreferences
+from mmsrarec.runs.answers import generators
 from mmsrarec.runs.answers.generators import catalogue_generator, served_generators, with_preferred
 from mmsrarec.runs.run_folder import RunFolder
 
@@ -77,6 +78,15 @@ def test_a_keyword_to_have_less_of_proposes_nothing() -> None:
     generator = Fixed([3.0, 2.0, 1.0])
     both = with_preferred(generator, UserPreferences.of([], ["red"]), [("blue",), ("blue",), ("red",)])
     assert order_of(both) == order_of(generator)
+
+
+def test_each_different_keyword_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(generators, "carries", lambda words, *_: asked.extend(words) or words[0] == "red")
+    keywords = [("red", "wool"), ("blue",), (), ("wool", "red"), ("blue", "wool")]
+    both = with_preferred(Fixed([5.0, 4.0, 3.0, 2.0, 1.0]), UserPreferences.of(["red"]), keywords)
+    assert sorted(asked) == ["blue", "red", "wool"]
+    assert order_of(both) == [0, 3, 1, 2, 4]
 
 
 def test_the_last_item_is_second_where_it_alone_carries_the_keyword() -> None:

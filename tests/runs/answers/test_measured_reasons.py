@@ -64,8 +64,10 @@ def measured(
     preferences: UserPreferences = NO_PREFERENCES,
     prompts: object = PROMPTS,
     context: PromptContext = CONTEXT,
+    brief: bool = False,
 ) -> list[list[Reason]]:
-    return reasons(prompts).measured(QUERY, [context], preferences, BEST[None], P_YES[None], fusion, [Ring()])[0]
+    given_arguments = QUERY, [context], preferences, BEST[None], P_YES[None], fusion, [Ring()]
+    return reasons(prompts).measured(*given_arguments, brief=brief)[0]
 
 
 class Unasked:
@@ -217,3 +219,14 @@ def test_a_brief_answer_says_the_same_sentences(drawn: list[tuple[str, float]]) 
     whole, brief = (reasons().recommendation(4, 1.0, None, given_reasons, brief) for brief in (False, True))
     assert brief.because == whole.because
     assert (brief.item_id, brief.score) == (whole.item_id, whole.score)
+
+
+@pytest.mark.parametrize("fusion", [None, fused(0.5), fused(0.0)], ids=["model", "both", "rankers"])
+def test_what_is_measured_for_a_table_says_the_same_sentences(fusion: Fusion | None) -> None:
+    preferences = UserPreferences.of(more=[KEYWORDS.united(CONTEXT.candidates[3])[0]], less=["nothing"])
+    context = replace(CONTEXT, preferences=preferences)
+    whole, few = (measured(fusion, preferences, context=context, brief=brief) for brief in (False, True))
+    assert sum(map(len, few)) < sum(map(len, whole))
+    for found, fewer in zip(whole, few, strict=True):
+        because = [reasons().recommendation(4, 0.0, None, told, brief=True).because for told in (found, fewer)]
+        assert because[0] == because[1]

@@ -1,8 +1,10 @@
 """Answers become tables, a row an item, in the order of the users."""
 
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mmsrarec.runs.answers.recommendations import TABLE, Recommendation, Recommendations, table
+from mmsrarec.runs.answers.recommendations import TABLE, Recommendation, Recommendations, table, text_lists
 
 
 def item(item_id: str, score: float, *because: str) -> Recommendation:
@@ -16,6 +18,13 @@ def test_rows_keep_the_order_of_users_and_rank_from_one() -> None:
         ("second", "a", 2, 1.0, []),
         ("first", "c", 1, 0.5, []),
     ]
+
+
+@given(st.lists(st.lists(st.text(max_size=4), max_size=4)))
+def test_lists_of_texts_are_a_column(lists: list[list[str]]) -> None:
+    column = text_lists(lists)
+    assert column.to_list() == lists
+    assert column.dtype == TABLE["because"]
 
 
 def test_an_empty_answer_has_the_columns_all_the_same() -> None:

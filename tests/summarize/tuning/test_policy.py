@@ -151,7 +151,7 @@ def test_half_written_samples_are_cut_off(tmp_path: Path) -> None:
 def test_without_a_warm_start_or_without_grpo(drawn: Dataset, features: Features, tmp_path: Path) -> None:
     only_grpo = go(tmp_path / "a", drawn, features, samples=0, learning_rate=3e-2)
     assert {entry["phase"] for entry in only_grpo["curve"]} == {"grpo"}
-    only_start = go(tmp_path / "b", drawn, features, steps=0)
+    only_start = go(tmp_path / "b", drawn, features, steps=0, warm_start_learning_rate=3e-2)
     assert {entry["phase"] for entry in only_start["curve"]} == {"warm start"}
 
 

@@ -61,12 +61,12 @@ def _histogram(counts: IntArray) -> dict[int, int]:
 def density(interactions: Interactions) -> float:
     """The share of all pairs of a user and an item that occur, in [0, 1]; 1 minus it is the sparsity."""
     cells = interactions.n_users * interactions.n_items
-    return len(_distinct_pairs(interactions)) / cells if cells else 0.0
+    return interactions.n_pairs / cells if cells else 0.0
 
 
 def repeat_share(interactions: Interactions) -> float:
     """The share of interactions with an item that the user consumed before."""
-    return 1 - len(_distinct_pairs(interactions)) / len(interactions) if len(interactions) else 0.0
+    return 1 - interactions.n_pairs / len(interactions) if len(interactions) else 0.0
 
 
 def immediate_repeat_share(interactions: Interactions) -> float:
@@ -83,8 +83,3 @@ def users_at_one_time(interactions: Interactions) -> int:
     lengths = np.diff(offsets)
     several = lengths > 1
     return int((interactions.time[offsets[:-1][several]] == interactions.time[offsets[1:][several] - 1]).sum())
-
-
-def _distinct_pairs(interactions: Interactions) -> IntArray:
-    """The pairs of user and item that occur, each as one number."""
-    return np.unique(interactions.user * max(interactions.n_items, 1) + interactions.item)

@@ -101,7 +101,7 @@ def load_adapter(mllm: Mllm, folder: Path) -> "PeftModel":
 
 
 def merge_adapter(mllm: Mllm, folder: Path) -> Mllm:
-    """Apply a saved adapter for good: merge it into float32 weights, else keep it next to the weights.
+    """Apply a saved adapter for good: merge it into whole float32 weights, else keep it next to the weights.
 
     In a shorter format the sum of a weight and its change is rounded relative to the weight: bfloat16 loses a third
     of what an adapter changed. There the change stays a `LowRank` part, which computes what training computed.
@@ -116,8 +116,9 @@ def merge_adapter(mllm: Mllm, folder: Path) -> Mllm:
     Raises:
         MmsrarecError: The saved adapter changes nothing.
     """
+    merges = mllm.dtype == torch.float32 and not mllm.is_quantized
     peft, digest = load_adapter(mllm, folder), file_hash(folder / WEIGHTS)[:12]
-    if mllm.dtype == torch.float32:
+    if merges:
         model, name = cast(nn.Module, cast(Any, peft).merge_and_unload()), f"{mllm.fingerprint}+{digest}"
     else:
         model, name = replace_lora_layers(peft), f"{mllm.fingerprint}+{digest}-beside"

@@ -21,7 +21,7 @@ def generate_ids(
     stop: Callable[[str], bool],
     samples: int,
     temperature: float,
-    generator: torch.Generator | None,
+    draws: Tensor | None,
 ) -> list[list[int]]:
     """Generate answers as token ids, the end token included.
 
@@ -36,7 +36,9 @@ def generate_ids(
         stop: Whether an answer with this text is complete.
         samples: The number of answers to each prompt.
         temperature: 0 takes the likeliest token; otherwise tokens are drawn from softmax(logits / temperature).
-        generator: The random state of the draws; None is torch's global one.
+        draws: (b samples, max_new_tokens) numbers in [0, 1) that choose the tokens of each answer, so that an answer
+            does not depend on what is answered beside it, nor on the device; None draws them from torch's global
+            random state.
 
     Returns:
         b times `samples` answers; those to one prompt stand together.
@@ -59,6 +61,7 @@ def generate_ids(
     positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
     answers: list[list[int]] = [[] for _ in range(samples * len(prompts))]
     active = list(range(len(answers)))
+    draws = None if draws is None else draws.to(mllm.device)
     for number in range(max_new_tokens):
         states: Tensor = mllm.decoder(
             inputs_embeds=step, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
@@ -66,7 +69,7 @@ def generate_ids(
         if number == 0 and samples > 1:
             cache.batch_repeat_interleave(samples)
             states, mask, positions = (repeat_rows(part, samples) for part in (states, mask, positions))
-        tokens = choose_tokens(head(states), temperature, generator)
+        tokens = choose_tokens(head(states), temperature, None if draws is None else draws[:, number])
         for row, token in zip(active, to_list(tokens), strict=True):
             answers[row].append(token)
         unfinished = [
@@ -80,6 +83,7 @@ def generate_ids(
             keep = torch.tensor(unfinished, device=mllm.device)
             cache.batch_select_indices(keep)
             tokens, mask, positions = tokens[keep], mask[keep], positions[keep]
+            draws = None if draws is None else draws[keep]
             active = [active[place] for place in unfinished]
         step = mllm.embed(tokens[:, None], None)
         mask = F.pad(mask, (0, 1), value=1)
@@ -87,20 +91,26 @@ def generate_ids(
     return answers
 
 
-def choose_tokens(logits: Tensor, temperature: float, generator: torch.Generator | None = None) -> Tensor:
+def choose_tokens(logits: Tensor, temperature: float, draws: Tensor | None = None) -> Tensor:
     """Choose the next tokens.
 
     Args:
         logits: (b, vocabulary) logits.
         temperature: 0 takes the likeliest token; otherwise tokens are drawn from softmax(logits / temperature).
-        generator: The random state; None is torch's global one.
+        draws: (b,) numbers in [0, 1); each takes the token where the summed probabilities pass it. None draws them
+            from torch's global random state.
 
     Returns:
         (b,) token ids.
     """
     if temperature <= 0:
         return logits.argmax(-1)
-    return torch.multinomial((logits.float() / temperature).softmax(-1), 1, generator=generator)[:, 0]
+    draws = torch.rand(len(logits), device=logits.device) if draws is None else draws
+    sums = (logits.float() / temperature).softmax(-1).cumsum(-1)
+    # of equal sums the first is taken, which has a probability; a draw never reaches the last sum
+    places = torch.searchsorted(sums, (draws.to(sums.dtype) * sums[:, -1])[:, None], right=True)[:, 0]
+    last = (sums < sums[:, -1:]).sum(-1)
+    return torch.minimum(places, last)
 
 
 def pad_left(prompts: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:

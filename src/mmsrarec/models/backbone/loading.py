@@ -9,16 +9,22 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from mmsrarec.models.backbone.settings import Quantization
 from mmsrarec.models.loading_lock import LOADING
+from mmsrarec.models.quantization import quantization_config, unquantized_parts
 from mmsrarec.models.untyped import to_list
 
 
-def load_parts(folder: str, dtype: torch.dtype) -> tuple[nn.Module, Any, Any]:
+def load_parts(
+    folder: str, dtype: torch.dtype, quantization: Quantization | None = None, device: str = "cpu"
+) -> tuple[nn.Module, Any, Any]:
     """Load a model with its tokenizer and its image processor.
 
     Args:
         folder: A folder, or a name that transformers can resolve.
         dtype: The number format of the weights.
+        quantization: In how few bits the weights of the language model's layers are kept; None keeps them whole.
+        device: A torch device, on which weights are quantised.
 
     Returns:
         The model, the tokenizer and the image processor; the last is None for a model of texts alone.
@@ -26,14 +32,31 @@ def load_parts(folder: str, dtype: torch.dtype) -> tuple[nn.Module, Any, Any]:
     Raises:
         OSError: The files are missing.
         ValueError: The files do not describe a model of these kinds.
+        MissingDependencyError: The package of the quantisation is not installed.
     """
     from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # bars about loading a file would hide the package's own
-    if type(_load("AutoConfig", folder)) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-        return _load("AutoModelForImageTextToText", folder, dtype=dtype), *load_processors(folder)
-    return _load("AutoModelForCausalLM", folder, dtype=dtype), _load("AutoTokenizer", folder), None
+    config, options = _load("AutoConfig", folder), dict[str, Any](dtype=dtype)
+    sees = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+    auto_class = "AutoModelForImageTextToText" if sees else "AutoModelForCausalLM"
+    if quantization is not None:
+        whole_parts = unquantized_parts(_empty(auto_class, config))
+        options |= {
+            "quantization_config": quantization_config(quantization, whole_parts, dtype),
+            "device_map": {"": device},
+        }
+    model = _load(auto_class, folder, **options)
+    return (model, *load_processors(folder)) if sees else (model, _load("AutoTokenizer", folder), None)
+
+
+def _empty(auto_class: str, config: Any) -> nn.Module:
+    """The model of a configuration as a shape without weights."""
+    import transformers
+
+    with LOADING, torch.device("meta"):
+        return getattr(transformers, auto_class).from_config(config)
 
 
 def load_processors(folder: str) -> tuple[Any, Any]:
@@ -63,6 +86,7 @@ def config_hash(model: nn.Module) -> str:
     """Eight hex digits that stand for the weights: a hash of the configuration and of a sample of every tensor."""
     digest = hashlib.sha256(cast(Any, model).config.to_json_string().encode())
     state: dict[str, torch.Tensor] = model.state_dict()
-    for name, value in state.items():
+    for name, stored in state.items():
+        value = stored.dequantize() if type(stored).__module__.startswith("torchao") else stored
         digest.update(f"{name}{tuple(value.shape)}{to_list(value.flatten()[:4])}".encode())
     return digest.hexdigest()[:8]

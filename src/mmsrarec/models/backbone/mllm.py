@@ -31,6 +31,7 @@ from mmsrarec.models.packing import attention
 from mmsrarec.models.packing.attention import BranchLayout, Layout
 from mmsrarec.models.packing.shared_prefix import packable, prefix_hidden
 from mmsrarec.models.packing.token_index import TokenIndex, only_at
+from mmsrarec.models.quantization import is_quantized
 from mmsrarec.models.untyped import to_list
 from mmsrarec.models.vision.pooling import pool_grid
 from mmsrarec.models.vision.vision_layout import vision_layout_of
@@ -94,15 +95,18 @@ class Mllm:
         folder = str(embedded_folder()) if settings.name == "embedded" else settings.name
         dtype = pick_dtype(settings, device)
         try:
-            model, tokenizer, image_processor = load_parts(folder, dtype)
-        except (OSError, ValueError) as error:
+            model, tokenizer, image_processor = load_parts(folder, dtype, settings.quantization, device)
+        except (OSError, ValueError, ImportError) as error:
             reason = str(error).splitlines()[0]
             raise MmsrarecError(
                 f'cannot load the model "{settings.name}": {reason}; name a folder or "embedded"'
             ) from None
         name = Path(folder).name if settings.name == "embedded" else settings.name
         fingerprint = f"{name}@{config_hash(model)}-{str(dtype).removeprefix('torch.')}"
-        model.to(device=device)
+        if settings.quantization is None:
+            model.to(device=device)
+        else:  # it was quantised where it is
+            fingerprint += f"-{settings.quantization}"
         return cls(model, tokenizer, image_processor, fingerprint)
 
     def shorten(self, layers: int | None, keep: LayerSelection = "lowest") -> "Mllm":
@@ -140,6 +144,11 @@ class Mllm:
     def dtype(self) -> torch.dtype:
         """The number format of the model."""
         return self.model.get_input_embeddings().weight.dtype
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether weights of the language model are kept in few bits."""
+        return any(is_quantized(weight) for weight in self.decoder.parameters())
 
     @property
     def hidden_size(self) -> int:
@@ -244,13 +253,16 @@ class Mllm:
         is_map = states is not None and states.dim() == 4
         return torch.stack(pooled).cpu(), states.float().mean((2, 3)).cpu() if states is not None and is_map else None
 
-    def embed(self, ids: Tensor, features: Tensor | None, states: Tensor | None = None) -> Tensor:
+    def embed(
+        self, ids: Tensor, features: Tensor | None, states: Tensor | None = None, has_soft_tokens: bool | None = None
+    ) -> Tensor:
         """Compute the input embeddings of words, pictures and soft tokens.
 
         Args:
             ids: (b, t) token ids; a number below zero is a soft token (`packing.soft_ids`).
             features: (n, v, d) features of their pictures, in reading order.
             states: (m, k) the user's state of each soft token, in reading order; None where no token reads one.
+            has_soft_tokens: Whether any token is a soft one; None looks, for which the CPU waits for the device.
 
         Returns:
             (b, t, d) embeddings, with the features in the places of the image placeholders, and the vectors of
@@ -261,7 +273,7 @@ class Mllm:
         """
         embeddings: Tensor = self.model.get_input_embeddings()(ids.clamp(min=0))
         is_soft = ids < 0
-        if bool(is_soft.any()):
+        if has_soft_tokens or (has_soft_tokens is None and bool(is_soft.any())):
             if self.soft_tokens is None:
                 raise MmsrarecError("the prompts hold soft tokens, and this model was not trained with any")
             vectors: Tensor = self.soft_tokens(ids[is_soft], states)
@@ -334,10 +346,10 @@ class Mllm:
         stop: Callable[[str], bool] = lambda text: False,
         samples: int = 1,
         temperature: float = 0.0,
-        generator: torch.Generator | None = None,
+        draws: Tensor | None = None,
     ) -> list[list[int]]:
         """Generate answers as token ids; `decoding.generate_ids` describes the arguments and the result."""
-        return generate_ids(self, prompts, features, max_new_tokens, stop, samples, temperature, generator)
+        return generate_ids(self, prompts, features, max_new_tokens, stop, samples, temperature, draws)
 
     @property
     def turn_end(self) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
+from mmsrarec.models.quantization import is_quantized
 from mmsrarec.models.untyped import named_modules
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def _is_plain(layer: Any) -> bool:
     base = layer.get_base_layer()
     return (
         isinstance(base, nn.Linear)
+        and not is_quantized(base.weight)
         and "bias" not in dict(base.named_parameters())
         and list(layer.lora_A) == ["default"]
         and isinstance(layer.lora_dropout["default"], nn.Identity)

@@ -1,9 +1,11 @@
 """The settings of the multimodal language model. The module needs no torch, so that recipes can be read without it."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+Quantization = Literal["torchao-int8", "bitsandbytes-8bit", "bitsandbytes-4bit"]
+"""Ways to keep the weights of the language model in few bits."""
 LayerSelection = Literal["lowest", "even"]
 """Which layers a shortened model keeps."""
 
@@ -14,6 +16,7 @@ class ModelSettings(BaseModel):
     Attributes:
         name: "embedded", "embedded-small", or the name or folder of a model.
         dtype: The number format of the weights.
+        quantization: In how few bits the weights of the language model's layers are kept; None keeps them whole.
         warm_up_steps: Training steps of the projector before everything else.
     """
 
@@ -28,9 +31,22 @@ class ModelSettings(BaseModel):
         default="auto",
         description="auto: bfloat16 where a short measurement finds it clearly faster, float32 elsewhere",
     )
+    quantization: Quantization | None = Field(
+        default=None,
+        description="keep the weights of the language model's layers in few bits, by the package that is named; "
+        "not set: in dtype",
+    )
     warm_up_steps: int = Field(
         default=0, ge=0, description="steps in which the projector learns the catalogue's pictures by their categories"
     )
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a quantisation that is not set, so that keys of runs are those of before there was one."""
+        values: dict[str, Any] = dump(self)
+        if self.quantization is None:
+            values.pop("quantization", None)
+        return values
 
     @property
     def whole(self) -> "ModelSettings":

@@ -33,9 +33,14 @@ class Layout:
     length: int
     blocks: Tensor | None = field(default=None, compare=False)
 
-    def to(self, device: torch.device) -> "Layout":
-        """The layout on another device."""
-        return self if self.blocks is None else replace(self, blocks=self.blocks.to(device))
+    @property
+    def tensors(self) -> list[Tensor | None]:
+        """The tensors that must be on the model's device."""
+        return [self.blocks]
+
+    def placed(self, tensors: Sequence[Tensor | None]) -> "Layout":
+        """The layout with its `tensors` on a device."""
+        return replace(self, blocks=tensors[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +61,6 @@ class Rows:
     index: Tensor
     sees: Tensor
 
-    def to(self, device: torch.device) -> "Rows":
-        """The rows on another device."""
-        return Rows(*(getattr(self, each.name).to(device) for each in fields(self)))
-
 
 @dataclass(frozen=True, slots=True)
 class BranchLayout:
@@ -75,9 +76,16 @@ class BranchLayout:
     past: dict[int, tuple[Tensor, Tensor]]
     keep: bool
 
-    def to(self, device: torch.device) -> "BranchLayout":
-        """The layout on another device; `past` is there already."""
-        return replace(self, rows=tuple(rows.to(device) for rows in self.rows))
+    @property
+    def tensors(self) -> list[Tensor | None]:
+        """The tensors that must be on the model's device; `past` is there already."""
+        return [getattr(rows, each.name) for rows in self.rows for each in fields(Rows)]
+
+    def placed(self, tensors: Sequence[Tensor | None]) -> "BranchLayout":
+        """The layout with its `tensors` on a device."""
+        n = len(fields(Rows))
+        rows = (Rows(*cast(list[Tensor], tensors[at : at + n])) for at in range(0, len(tensors), n))
+        return replace(self, rows=tuple(rows))
 
     def joined(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Put the new keys and values of a layer after the old ones.

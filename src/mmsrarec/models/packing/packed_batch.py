@@ -48,13 +48,6 @@ class Batch:
     pictures: list[int]
     states: Tensor | None = None
 
-    def pinned(self) -> "Batch":
-        """The batch in memory from which a GPU copies while it computes."""
-        answers = (self.answers[0].pin_memory(), self.answers[1].pin_memory())
-        states = None if self.states is None else self.states.pin_memory()
-        tensors = {name: getattr(self, name).pin_memory() for name in ("ids", "positions", "mask")}
-        return replace(self, answers=answers, states=states, **tensors)
-
 
 def collate(
     packs: Sequence[PackedPrompt], pad: int, dtype: torch.dtype, vision_layout: VisionLayout = WORDS_ONLY

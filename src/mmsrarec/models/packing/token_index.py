@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 TokenIndex = tuple[Tensor, Tensor]
-"""Rows and columns of n tokens of a batch, (n,) each, on the model's device."""
+"""Rows and columns of n tokens of a batch, (n,) each."""
 
 MIN_ROWS = 16
 """Fewer rows are multiplied in another order on a CPU: a candidate alone would score otherwise than among others."""
@@ -28,7 +28,8 @@ def only_at(decoder: nn.Module, places: TokenIndex | None, shape: torch.Size) ->
 
     Args:
         decoder: The language model without its head.
-        places: Rows and columns of the tokens whose states are needed; the others are wrong. None computes all.
+        places: Rows and columns of the tokens whose states are needed, on the model's device; the others are wrong.
+            None computes all.
         shape: (b, t, d), the shape of the hidden states.
     """
     last = cast(nn.Module | None, getattr(cast(Any, decoder).layers[-1], "mlp", None))

@@ -67,6 +67,18 @@ class SequenceModel(nn.Module, ABC):
             (b, t) tokens, and (b, t) the item that each state must predict, `pad` for none.
         """
 
+    def states_at(self, tokens_bt: Tensor, places_b: Tensor) -> Tensor:
+        """Compute the state of one token of each window; a model may do less for it than for all states.
+
+        Args:
+            tokens_bt: (b, t) tokens.
+            places_b: (b,) the place of the token.
+
+        Returns:
+            (b, d) states.
+        """
+        return self(tokens_bt)[torch.arange(len(tokens_bt), device=tokens_bt.device), places_b]
+
     def progress_to(self, share: float) -> None:
         """Called before a training step with the share of the training that is over, in [0, 1)."""
         _ = share
@@ -163,13 +175,39 @@ class Block(nn.Module):
         Returns:
             (b, t, d) outputs.
         """
-        q_bhtd, k_bhtd, v_bhtd = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.qkv(self.attend_norm(x_btd)).chunk(3, dim=-1)
-        )
+        q_bhtd, k_bhtd, v_bhtd = map(self._by_head, self.qkv(self.attend_norm(x_btd)).chunk(3, dim=-1))
         mixed_bhtd = F.scaled_dot_product_attention(
             q_bhtd, k_bhtd, v_bhtd, attn_mask=seen_b11t, is_causal=seen_b11t is None
         )
+        return self._added(x_btd, mixed_bhtd)
+
+    def at(self, x_btd: Tensor, places_b: Tensor, seen_b11t: Tensor | None = None) -> Tensor:
+        """Apply the block where the outputs of one token of each window are all that is needed.
+
+        Args:
+            x_btd: (b, t, d) inputs.
+            places_b: (b,) the place of the token.
+            seen_b11t: As in `forward`.
+
+        Returns:
+            (b, 1, d) outputs.
+        """
+        if seen_b11t is None:
+            seen_b11t = (torch.arange(x_btd.shape[1], device=x_btd.device) <= places_b[:, None])[:, None, None]
+        rows, d = torch.arange(len(x_btd), device=x_btd.device), x_btd.shape[-1]
+        normed_btd = self.attend_norm(x_btd)
+        weight, bias = self.qkv.weight, self.qkv.bias
+        q_bhtd = self._by_head(F.linear(normed_btd[rows, places_b][:, None], weight[:d], bias[:d]))
+        k_bhtd, v_bhtd = map(self._by_head, F.linear(normed_btd, weight[d:], bias[d:]).chunk(2, dim=-1))
+        mixed_bhtd = F.scaled_dot_product_attention(q_bhtd, k_bhtd, v_bhtd, attn_mask=seen_b11t)
+        return self._added(x_btd[rows, places_b][:, None], mixed_bhtd)
+
+    def _by_head(self, part_btd: Tensor) -> Tensor:
+        """(b, t, d) -> (b, h, t, d / h)."""
+        return part_btd.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def _added(self, x_btd: Tensor, mixed_bhtd: Tensor) -> Tensor:
+        """The inputs, with what attention mixed and what the feed-forward layer makes of both."""
         x_btd = x_btd + self.drop(self.out(mixed_bhtd.transpose(1, 2).flatten(2)))
         return x_btd + self.drop(self.think(self.think_norm(x_btd)))
 
@@ -184,29 +222,45 @@ class Transformer(SequenceModel):
         self.norm = nn.LayerNorm(dims)
         self.drop = nn.Dropout(dropout)
 
-    def attend(self, tokens_bt: Tensor, places_bt: Tensor, seen_b11t: Tensor | None = None) -> Tensor:
-        """Compute the states of tokens.
+    @abstractmethod
+    def placed(self, tokens_bt: Tensor) -> tuple[Tensor, Tensor | None]:
+        """How the tokens of windows stand to one another.
 
         Args:
             tokens_bt: (b, t) tokens.
-            places_bt: (b, t) or (t,) positions.
-            seen_b11t: As in `Block.forward`.
 
         Returns:
-            (b, t, d) states.
+            (b, t) or (t,) positions, and which tokens are seen, as in `Block.forward`.
         """
-        x_btd = self.drop(self.embed(tokens_bt) + self.positions(places_bt))
+
+    def forward(self, tokens_bt: Tensor) -> Tensor:
+        """(b, t) tokens -> (b, t, d) states."""
+        positions_bt, seen_b11t = self.placed(tokens_bt)
+        x_btd = self._inputs(tokens_bt, positions_bt)
         for block in self.blocks:
             x_btd = block(x_btd, seen_b11t)
         return self.norm(x_btd)
+
+    def states_at(self, tokens_bt: Tensor, places_b: Tensor) -> Tensor:
+        """As in `SequenceModel`; the last block computes what these tokens need."""
+        *blocks, last = cast("list[Block]", list(self.blocks))
+        positions_bt, seen_b11t = self.placed(tokens_bt)
+        x_btd = self._inputs(tokens_bt, positions_bt)
+        for block in blocks:
+            x_btd = block(x_btd, seen_b11t)
+        return self.norm(last.at(x_btd, places_b, seen_b11t)[:, 0])
+
+    def _inputs(self, tokens_bt: Tensor, positions_bt: Tensor) -> Tensor:
+        """(b, t, d) the sums of item vectors and position vectors."""
+        return self.drop(self.embed(tokens_bt) + self.positions(positions_bt))
 
 
 class SASRec(Causal, Transformer):
     """A causal transformer (Kang and McAuley, arXiv 1808.09781); positions are counted from the start."""
 
-    def forward(self, tokens_bt: Tensor) -> Tensor:
-        """(b, t) tokens -> (b, t, d) states."""
-        return self.attend(tokens_bt, torch.arange(tokens_bt.shape[1], device=tokens_bt.device))
+    def placed(self, tokens_bt: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As in `Transformer`."""
+        return torch.arange(tokens_bt.shape[1], device=tokens_bt.device), None
 
 
 class GRU4Rec(Causal):
@@ -260,11 +314,11 @@ class BERT4Rec(Transformer):
         hide_bt &= real_bt
         return np.where(hide_bt, self.mask, items_bt), np.where(hide_bt, items_bt, self.pad)
 
-    def forward(self, tokens_bt: Tensor) -> Tensor:
-        """(b, t) tokens -> (b, t, d) states."""
+    def placed(self, tokens_bt: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As in `Transformer`."""
         seen_bt = tokens_bt != self.pad
-        places_bt = seen_bt.flip(1).cumsum(1).flip(1) - 1  # 0 for the last token that is no padding
-        return self.attend(tokens_bt, places_bt.clamp(min=0), seen_bt[:, None, None, :])
+        positions_bt = seen_bt.flip(1).cumsum(1).flip(1) - 1  # 0 for the last token that is no padding
+        return positions_bt.clamp(min=0), seen_bt[:, None, None, :]
 
 
 def fill(histories: Sequence[IntArray], length: int, pad: int) -> IntArray:
@@ -278,9 +332,11 @@ def fill(histories: Sequence[IntArray], length: int, pad: int) -> IntArray:
     Returns:
         (m, length) item codes, padded on the right.
     """
-    rows = np.full((len(histories), length), pad, dtype=np.int64)
-    for row, history in zip(rows, histories, strict=True):
-        recent = history[-length:]
-        items = recent[(recent >= 0) & (recent < pad)]
-        row[: len(items)] = items
-    return rows
+    recent = [history[-length:] for history in histories]
+    items = np.concatenate([np.empty(0, dtype=np.int64), *recent])
+    row = np.repeat(np.arange(len(recent)), [len(one) for one in recent])
+    is_item = (items >= 0) & (items < pad)
+    items, row = items[is_item], row[is_item]
+    filled: IntArray = np.full((len(recent), length), pad, dtype=np.int64)
+    filled[row, np.arange(len(row)) - np.searchsorted(row, row)] = items
+    return filled

@@ -43,7 +43,15 @@ class LanguageBody:
         Args:
             mllm: The model.
             layers: The number of layers; all that there are where there are fewer.
+
+        Raises:
+            MmsrarecError: The weights of the model are kept in few bits, which cannot be trained.
         """
+        if mllm.is_quantized:
+            raise MmsrarecError(
+                "a sequence model trains the layers of the language model, which needs whole weights: leave "
+                "model.quantization out, or this row"
+            )
         decoder, embeddings = mllm.decoder, mllm.model.get_input_embeddings().weight
         config: dict[str, Any] = copy.deepcopy(decoder.config.to_dict())
         n_layers = min(layers, len(decoder.layers))

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.base import CandidateGenerator, Ranker, RanksEverything, known_items, ordered
+from mmsrarec.rankers.base import CandidateGenerator, Ranker, RanksEverything, first_items, known_items, ordered
+from mmsrarec.rankers.ensemble.leading import first_allowed, leads
 
 
 def interleave_cold_items(generator: Ranker, cold_ranker: Ranker, new: NDArray[np.bool_], n: int) -> Ranker:
@@ -47,8 +48,10 @@ def with_cold_items(
 
 
 def nothing_last(scores: FloatArray) -> FloatArray:
-    """The scores as float64, minus infinity instead of NaN."""
-    return np.nan_to_num(np.asarray(scores, dtype=np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    """The scores as float64, minus infinity instead of NaN; the same array where there is none."""
+    scores = np.asarray(scores, dtype=np.float64)
+    has_none = np.isnan(scores)
+    return np.where(has_none, -np.inf, scores) if has_none.any() else scores
 
 
 def pad_scores(scores: FloatArray, n_items: int) -> FloatArray:
@@ -61,6 +64,8 @@ def pad_scores(scores: FloatArray, n_items: int) -> FloatArray:
     Returns:
         (m, n_items) scores.
     """
+    if scores.shape[1] == n_items:
+        return np.asarray(scores, dtype=np.float64)
     wide = np.full((len(scores), n_items), np.nan)
     wide[:, : scores.shape[1]] = scores
     return wide
@@ -94,6 +99,26 @@ class Interleaved(RanksEverything):
         first_ranks, second_ranks = ordered(first)[1], ordered(second)[1]
         second_places = np.where(np.isneginf(second), np.inf, self.every * (second_ranks + 1) - 1)
         return -np.minimum(first_ranks + first_ranks // (self.every - 1), second_places)
+
+    def leading(self, queries: Queries, n: int) -> IntArray:
+        """See `Leads`. Only the first n of either generator can be among the first n of both."""
+        second = nothing_last(self.second.score(queries, None))
+        seconds, n = first_items(second, n), min(n, second.shape[1])
+        if leads(self.first):
+            firsts = self.first.leading(queries, n)
+        else:
+            firsts = first_items(nothing_last(pad_scores(self.first.score(queries, None), second.shape[1])), n)
+        if firsts.shape[1] < n:  # it knows fewer items
+            return first_items(self.score(queries, None), n)
+        ranks = np.arange(n)
+        places = np.concatenate([ranks + ranks // (self.every - 1), self.every * (ranks + 1) - 1])
+        by_place = np.argsort(places)  # no two are equal
+        codes_of_row = np.empty((len(queries), n), dtype=np.int64)
+        for row, own in enumerate(seconds):
+            is_proposed = np.append(np.ones(n, dtype=bool), second[row, own] > -np.inf)
+            codes = np.concatenate([firsts[row], own])[by_place[is_proposed[by_place]]]
+            codes_of_row[row] = codes[np.sort(np.unique(codes, return_index=True)[1])][:n]
+        return codes_of_row
 
 
 @dataclass
@@ -175,3 +200,9 @@ class Restricted(RanksEverything):
         """See `Ranker.score`."""
         scores = self.generator.score(queries, candidates)
         return np.where(self.keep if candidates is None else self.keep[candidates], scores, -np.inf)
+
+    def leading(self, queries: Queries, n: int) -> IntArray:
+        """See `Leads`."""
+        if leads(self.generator):
+            return first_allowed(self.generator, queries, n, lambda _, codes: self.keep[codes])
+        return first_items(nothing_last(self.score(queries, None)), n)

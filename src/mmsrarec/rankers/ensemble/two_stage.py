@@ -7,6 +7,7 @@ import numpy as np
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.base import CandidateGenerator, Ranker, RanksEverything, ordered, unseen
+from mmsrarec.rankers.ensemble.leading import proposals
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 
 
@@ -28,21 +29,18 @@ class Reranked(RanksEverything):
 
     def proposals(self, queries: Queries) -> IntArray:
         """(m, n) item codes, best first by the generator, none that is excluded."""
-        return self._propose(queries)[1]
+        return proposals(self.generator, queries, self.n)
 
     def score(self, queries: Queries, candidates: IntArray | None) -> FloatArray:
         """See `Ranker.score`. Given candidates are scored by the ranker alone."""
         if candidates is not None:
             return self.ranker.score(queries, candidates)
-        ranks, proposed = self._propose(queries)
+        order, ranks = ordered(unseen(self.generator, queries))
+        proposed = order[:, : self.n]
         ranked = self.ranker.score(queries, proposed)
         scores = np.minimum(ranked.min(axis=1, keepdims=True), 0.0) - 1 - ranks / ranks.shape[1]
         np.put_along_axis(scores, proposed, ranked, axis=1)
         return scores
-
-    def _propose(self, queries: Queries) -> tuple[FloatArray, IntArray]:
-        order, ranks = ordered(unseen(self.generator, queries))
-        return ranks, order[:, : self.n]
 
 
 def parts_of(generator: CandidateGenerator) -> tuple[CandidateGenerator, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
-from mmsrarec.rankers.interaction_matrix import sparse_rows, training_matrix
+from mmsrarec.rankers.interaction_matrix import pair_blocks, sparse_rows, training_matrix
 
 BLOCK = 1024
 """Items whose similarities to all others are held at a time, so that memory grows with n and not with its square."""
@@ -70,23 +70,44 @@ def consumed_together(log: Interactions, k: int) -> Any:
         program drops them with the diagonal.
     """
     users = training_matrix(log)
-    together = (users.T @ users).tocsr()
-    counts = together.diagonal()
-    together.setdiag(0)
-    together.eliminate_zeros()
-    together.sort_indices()
+    items, counts = users.T.tocsr(), np.bincount(users.indices, minlength=log.n_items).astype(np.float32)
     rows: list[IntArray] = []
     columns: list[IntArray] = []
     values: list[FloatArray] = []
-    for item in range(log.n_items):
-        inside = slice(together.indptr[item], together.indptr[item + 1])
-        others, both = together.indices[inside], together.data[inside]
-        jaccard = both / (counts[item] + counts[others] - both)
-        best = np.argsort(-jaccard, kind="stable")[:k]
-        rows.append(np.full(len(best), item))
-        columns.append(others[best])
-        values.append(jaccard[best])
+    for begin, end in pair_blocks(users):
+        row, column, value = _company(items, users, counts, begin, end, k)
+        rows.append(row)
+        columns.append(column)
+        values.append(value)
     return _matrix(rows, columns, values, log.n_items)
+
+
+def _company(
+    items: Any, users: Any, counts: FloatArray, begin: int, end: int, k: int
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """The k items that the most users of each of some items consumed too.
+
+    Args:
+        items: (n_items, n_users) CSR of ones.
+        users: The same, transposed.
+        counts: (n_items,) the number of users of each.
+        begin: The first item.
+        end: The item after the last.
+        k: How many for each item.
+
+    Returns:
+        Items, the others, and their Jaccard indices: by item, the highest first.
+    """
+    together = (items[begin:end] @ users).tocsr()
+    row = begin + np.repeat(np.arange(end - begin), np.diff(together.indptr))
+    other, both = together.indices, together.data
+    apart = row != other
+    row, other, both = row[apart], other[apart], both[apart]
+    jaccard = both / (counts[row] + counts[other] - both)
+    order = np.lexsort((other, -jaccard, row))
+    row = row[order]
+    nearest = np.arange(len(row)) - np.searchsorted(row, row) < k
+    return row[nearest], other[order[nearest]], jaccard[order[nearest]]
 
 
 def normalised(graph: Any) -> Any:

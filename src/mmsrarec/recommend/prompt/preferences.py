@@ -125,6 +125,8 @@ def without_effect(preferences: UserPreferences, item_keywords: Iterable[Sequenc
     Returns:
         Words of `more`, then of `less`, that change no ranking.
     """
+    if not preferences.more and not preferences.less:
+        return ()  # without a look at the catalogue, as for most answers
     keywords = {keyword for words in item_keywords for keyword in words}
     return tuple(
         word for word in (*preferences.more, *preferences.less) if not carries(keywords, [word], preferences.lexicon)

@@ -5,7 +5,7 @@ item of the history is left out, everything else stays, and the score is compute
 generator itself adds is its weight times how far its term lies above the mean of the items considered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,6 +61,7 @@ def generator_reasons(
     model_scores: FloatArray,
     generators: Sequence[CandidateGenerator],
     logit: Logit,
+    only_for: bool = False,
 ) -> list[list[list[Reason]]]:
     """The reasons of some of the candidates, heaviest first.
 
@@ -72,6 +73,7 @@ def generator_reasons(
         model_scores: (m, c) p(yes) of the language model; any constant where it has no weight.
         generators: k rankers in the order of the logit's terms, behind the language model's.
         logit: Of 1 + k terms.
+        only_for: Whether only reasons that speak for an item are listed.
 
     Returns:
         For each query, for each explained candidate, its reasons of the kinds "history" and "ranker".
@@ -81,7 +83,7 @@ def generator_reasons(
     for start in range(0, len(queries), at_once):
         rows = np.arange(start, min(start + at_once, len(queries)))
         given = candidates[rows], explained[rows], model_scores[rows]
-        reasons += _reasons_of_block(dataset, queries.pick(rows), *given, generators, logit)
+        reasons += _reasons_of_block(dataset, queries.pick(rows), *given, generators, logit, only_for)
     return reasons
 
 
@@ -93,6 +95,7 @@ def _reasons_of_block(
     model_scores: FloatArray,
     generators: Sequence[CandidateGenerator],
     logit: Logit,
+    only_for: bool,
 ) -> list[list[list[Reason]]]:
     """`generator_reasons`, of as many queries as are computed at once."""
     variants = [_Variants.of(history) for history in queries.history]
@@ -111,7 +114,8 @@ def _reasons_of_block(
         begin, end = int(starts[number]), int(starts[number + 1])
         drops = scores[begin] - scores[begin + 1 : end]
         terms = [_above_mean(part[begin], weight) for weight, part in zip(logit.weights[1:], parts[1:], strict=True)]
-        reasons.append([_listed(dataset, one, drops, terms, generators, place) for place in explained[number].tolist()])
+        weights = np.concatenate([drops, terms])[:, explained[number]].T
+        reasons.append(_listed(_unweighted(dataset, one, generators), weights, only_for))
     return reasons
 
 
@@ -122,25 +126,34 @@ def _above_mean(part: FloatArray, weight: float) -> FloatArray:
     return np.where(is_finite, weight * (part - centre), 0.0)
 
 
-def _listed(
-    dataset: Dataset,
-    variants: _Variants,
-    drops: FloatArray,
-    terms: Sequence[FloatArray],
-    generators: Sequence[CandidateGenerator],
-    place: int,
-) -> list[Reason]:
-    """The reasons of the candidate at a place, heaviest first."""
-    items = [dataset.items[code] for code in variants.left_out]
-    reasons = [
-        Reason("history", f"had {item.title}", float(drop), item.item_id)
-        for item, drop in zip(items, drops[:, place], strict=True)
+def _unweighted(
+    dataset: Dataset, variants: _Variants, generators: Sequence[CandidateGenerator]
+) -> list[Callable[[float], Reason]]:
+    """What may speak for a candidate of one query, each as a function of its weight."""
+
+    def item(code: int) -> Callable[[float], Reason]:
+        text, item_id = f"had {dataset.items[code].title}", dataset.items[code].item_id
+        return lambda weight: Reason("history", text, weight, item_id)
+
+    def ranker(name: str) -> Callable[[float], Reason]:
+        return lambda weight: Reason("ranker", f"{name} ranks it high", weight, words=(name,))
+
+    return [*map(item, variants.left_out), *(ranker(generator.name) for generator in generators)]
+
+
+def _listed(unweighted: Sequence[Callable[[float], Reason]], weights: FloatArray, only_for: bool) -> list[list[Reason]]:
+    """The reasons of the explained candidates of one query, heaviest first.
+
+    Args:
+        unweighted: r reasons, as functions of their weights.
+        weights: (e, r) for each candidate.
+        only_for: Whether those without a weight above 0 are left out.
+    """
+    orders, values = np.argsort(-weights, axis=1, kind="stable").tolist(), weights.tolist()
+    return [
+        [unweighted[place](row[place]) for place in order if not only_for or row[place] > 0]
+        for order, row in zip(orders, values, strict=True)
     ]
-    reasons += [
-        Reason("ranker", f"{ranker.name} ranks it high", float(term[place]), words=(ranker.name,))
-        for ranker, term in zip(generators, terms, strict=True)
-    ]
-    return sorted(reasons, key=lambda reason: -reason.weight)
 
 
 def combined_reasons(model: Sequence[Reason], share: float, generators: Sequence[Reason]) -> list[Reason]:
@@ -153,6 +166,8 @@ def combined_reasons(model: Sequence[Reason], share: float, generators: Sequence
         share: Its weight in the fused score.
         generators: The reasons of `generator_reasons` for the same candidate.
     """
+    if not model:
+        return list(generators)
     of_generators = {reason.item_id: reason for reason in generators if reason.kind == "history"}
     reasons: list[Reason] = []
     for reason in model:

@@ -16,6 +16,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import save_atomically
 from mmsrarec.models.packing.soft_ids import SoftKind, kinds_and_codes
 from mmsrarec.models.untyped import load_tensors, saved_random_state, set_seed, split_columns
@@ -84,10 +85,13 @@ class SoftTokenMap(nn.Module):
 
         Args:
             ids: (m,) their numbers (`packing.soft_ids`).
-            states: (m, k + s) the users' states.
+            states: (m, k + s) the users' states; None where no token depends on one.
 
         Returns:
             (m, d) embeddings.
+
+        Raises:
+            MmsrarecError: A token depends on the user's state, and there is none.
         """
         return self.norm(self.outer(nn.functional.gelu(self.inner(self.inputs(ids, states)))))
 
@@ -100,6 +104,8 @@ class SoftTokenMap(nn.Module):
         known = self._sums((vectors != 0).float()) > 0
         n_items = self.n_trained
         if states is None:
+            if bool((kind != SoftKind.HISTORY).any()):
+                raise MmsrarecError("soft tokens read the user's state, and the pack has none: give it its `state`")
             states = vectors.new_zeros(len(ids), sum(self.sizes) + len(self.sizes))
         parts = split_columns(states.float(), [size + 1 for size in self.sizes])
         user = torch.cat([part[:, :-1] for part in parts], dim=1)

@@ -10,16 +10,16 @@ from torch import Tensor
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.models import processes
-from mmsrarec.models.packing.forward import batch_of_rows
+from mmsrarec.models.packing.forward import PreparedBatch, batch_of_rows
 from mmsrarec.models.packing.packed_batch import Batch
 from mmsrarec.models.untyped import backward, to_list
 from mmsrarec.recommend.prompt.prompts import Prompts
-from mmsrarec.recommend.ranking.scorer import candidate_logits_of
+from mmsrarec.recommend.ranking.scorer import prepare_candidates, read_candidates
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.recommend.training.prefetching import ahead
 from mmsrarec.recommend.training.ranking_loss import choose_loss, distil_loss
 from mmsrarec.recommend.training.training_plan import CHOOSE, TrainingPlan
-from mmsrarec.recommend.training.training_tasks import answer_loss, answer_token_share
+from mmsrarec.recommend.training.training_tasks import answer_loss, answer_token_share, prepare_answers
 
 
 class StepFigures(TypedDict):
@@ -43,13 +43,13 @@ class Microbatch:
     Attributes:
         task: Name of the task.
         rows: Rows of the task's examples.
-        batch: The packs, laid out.
+        prepared: The packs, laid out, on their way to the model's device with their labels.
         weight: The weight of their mean loss in that of the step.
     """
 
     task: str
     rows: IntArray
-    batch: Batch
+    prepared: PreparedBatch
     weight: float
 
 
@@ -99,9 +99,16 @@ class RankingObjective:
         for part in np.split(rows, range(size, len(rows), size)):
             whole = share * len(part) / len(rows)
             weight = whole if task == CHOOSE or not share else answer_token_share(table, part, batch_rows)
-            batch = batch_of_rows(mllm, table, part)
-            batches.append(Microbatch(task, part, batch.pinned() if mllm.device.type == "cuda" else batch, weight))
+            batches.append(Microbatch(task, part, self._prepare(task, part, batch_of_rows(mllm, table, part)), weight))
         return batches
+
+    def _prepare(self, task: str, rows: IntArray, batch: Batch) -> PreparedBatch:
+        """A batch with the labels of its task."""
+        if task != CHOOSE:
+            return prepare_answers(self.prompts, batch)
+        labels = [torch.as_tensor(self.training_plan.place[rows])]
+        labels += [] if self.teacher_logits is None else [self.teacher_logits[torch.as_tensor(rows)]]
+        return prepare_candidates(self.prompts, batch, labels)
 
     def add_gradients(self, batches: Sequence[Microbatch]) -> StepFigures:
         """Compute the loss of a step and add its gradients to the weights.
@@ -128,11 +135,11 @@ class RankingObjective:
     def loss(self, batch: Microbatch) -> tuple[Tensor, Tensor]:
         """The mean loss of a microbatch, and the share of its packs whose positive ranks first; 0 for other tasks."""
         if batch.task != CHOOSE:
-            loss = answer_loss(self.prompts, batch.batch)
+            loss = answer_loss(self.prompts, batch.prepared)
             return loss, torch.zeros_like(loss)
-        logits = candidate_logits_of(self.prompts, batch.batch).view(len(batch.rows), -1)
-        place = torch.as_tensor(self.training_plan.place[batch.rows]).to(logits.device)
+        values, (place, *teacher_logits) = read_candidates(self.prompts, batch.prepared)
+        logits = values.view(len(batch.rows), -1)
         loss = choose_loss(logits, place, self.settings.loss)
-        if self.teacher_logits is not None:
-            loss = loss + distil_loss(logits, self.teacher_logits[batch.rows].to(logits.device))
+        if teacher_logits:
+            loss = loss + distil_loss(logits, teacher_logits[0])
         return loss, (logits.argmax(1) == place).float().mean()

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmsrarec.data.dataset import IntArray
-from mmsrarec.models.packing.forward import read
+from mmsrarec.models.packing.forward import PreparedBatch, prepare, read_prepared
 from mmsrarec.models.packing.pack_table import PackTable
 from mmsrarec.models.packing.packed_batch import Batch
 from mmsrarec.models.packing.packed_prompt import PackedPrompt, TokenSpan
@@ -179,17 +179,14 @@ def mix_tasks(plans: Mapping[str, Sequence[IntArray]], rng: np.random.Generator)
     return [(task, next(remaining[task])) for task in order]
 
 
-def answer_loss(prompts: Prompts, batch: Batch) -> Tensor:
-    """The loss of written answers. Logits are computed only where a token of an answer is expected.
+def prepare_answers(prompts: Prompts, batch: Batch) -> PreparedBatch:
+    """Prepare prompts with one answer each for `answer_loss`.
 
     Args:
         prompts: Holds the model in training and the pictures.
-        batch: Prompts with one answer each.
-
-    Returns:
-        The mean cross-entropy of the answers' tokens.
+        batch: The prompts.
     """
-    device, shared = prompts.mllm.device, batch.layout.shared
+    shared = batch.layout.shared
     rows: list[int] = []
     columns: list[int] = []
     answer_ids: list[int] = []
@@ -199,9 +196,23 @@ def answer_loss(prompts: Prompts, batch: Batch) -> Tensor:
         rows += [row] * n_answer
         columns += [length - 1, *range(shared, last)]
         answer_ids += to_list(batch.ids[row, shared : last + 1])
-    places = torch.tensor(rows, device=device), torch.tensor(columns, device=device)
-    logits: Tensor = output_layer(prompts.mllm)(read(prompts.mllm, batch, prompts.features, places))
-    return F.cross_entropy(logits.float(), torch.tensor(answer_ids, device=device))
+    places = torch.tensor(rows), torch.tensor(columns)
+    return prepare(prompts.mllm, batch, prompts.features, places, [torch.tensor(answer_ids)])
+
+
+def answer_loss(prompts: Prompts, prepared: PreparedBatch) -> Tensor:
+    """The loss of written answers. Logits are computed only where a token of an answer is expected.
+
+    Args:
+        prompts: Holds the model in training and the pictures.
+        prepared: What `prepare_answers` made of the prompts.
+
+    Returns:
+        The mean cross-entropy of the answers' tokens.
+    """
+    states, (answer_ids,) = read_prepared(prompts.mllm, prepared)
+    logits: Tensor = output_layer(prompts.mllm)(states)
+    return F.cross_entropy(logits.float(), answer_ids)
 
 
 def answer_token_share(examples: PackTable, rows: IntArray, batch_rows: IntArray) -> float:

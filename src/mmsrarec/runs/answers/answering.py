@@ -18,6 +18,7 @@ from mmsrarec.recommend.prompt.prompt_context import PromptContext, Retrieval
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.recommend.ranking.scorer import MllmScorer
+from mmsrarec.retrieve.kept_states import keeping_states
 from mmsrarec.runs.answers.arrangement import NO_RULES, Arrangement
 from mmsrarec.runs.answers.generators import with_preferred
 from mmsrarec.runs.answers.questions import left_out_notes, unmet_notes
@@ -118,7 +119,8 @@ class Answering:
         answers: dict[int, Recommendations] = {}
         for (n, *_), numbers in groups.items():
             if n:
-                together = self._answers(joined([queries[number] for number in numbers]), n, request)
+                with keeping_states():
+                    together = self._answers(joined([queries[number] for number in numbers]), n, request)
             else:
                 together = [Recommendations(notes=[NOTHING_LEFT]) for _ in numbers]
             for number, answer in zip(numbers, together, strict=True):
@@ -144,7 +146,7 @@ class Answering:
         measured: Sequence[Sequence[Sequence[Reason]]] = [[()] * best.shape[1]] * len(queries)
         if request.reasons:
             measured = self.reasons.measured(
-                queries, contexts, request.preferences, best, p, fusion, self.generators, request.done
+                queries, contexts, request.preferences, best, p, fusion, self.generators, request.done, request.brief
             )
         answers: list[Recommendations] = []
         for row, places in enumerate(best.tolist()):

@@ -66,5 +66,7 @@ def with_preferred(generator: Ranker, preferences: UserPreferences, keywords: Se
         preferences: The typed keywords.
         keywords: The keywords of each item.
     """
-    carrying = np.array([carries(words, preferences.more, preferences.lexicon) for words in keywords])
+    distinct = {word for words in keywords for word in words}  # far fewer than items have
+    wanted = {word for word in distinct if carries((word,), preferences.more, preferences.lexicon)}
+    carrying = np.array([not wanted.isdisjoint(words) for words in keywords])
     return Interleaved(generator, Restricted(generator, carrying))

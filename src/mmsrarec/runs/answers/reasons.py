@@ -9,13 +9,13 @@ import numpy as np
 from mmsrarec.data.dataset import Dataset, FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.rankers.base import CandidateGenerator
-from mmsrarec.recommend.explain import Reason, explain_all
+from mmsrarec.recommend.explain import Reason, everything, explain_all
 from mmsrarec.recommend.prompt.preferences import UserPreferences, carries, preference_bonus
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
 from mmsrarec.recommend.ranking.fusion import Fusion
 from mmsrarec.recommend.ranking.generator_reasons import combined_reasons, generator_reasons
-from mmsrarec.recommend.reason_sentences import ShownReason, heaviest, sentence
+from mmsrarec.recommend.reason_sentences import ShownReason, can_be_said, heaviest, sentence
 from mmsrarec.runs.answers.recommendations import Recommendation
 from mmsrarec.runs.answers.without_model import NoPrompts, popularity_reasons
 from mmsrarec.summarize.keywords import Keywords
@@ -49,6 +49,7 @@ class Reasons:
         fusion: Fusion | None,
         generators: Sequence[CandidateGenerator],
         done: Callable[[], None] = lambda: None,
+        brief: bool = False,
     ) -> list[list[list[Reason]]]:
         """What carried each of the best, by whatever had a part in the order.
 
@@ -64,6 +65,7 @@ class Reasons:
             fusion: How the answers were fused, if they were.
             generators: The rankers that the fusion joins.
             done: Called as the reasons of each query are measured.
+            brief: Whether what no sentence says may be left out, such as what spoke against an item.
 
         Returns:
             For each query, for each of its best, the reasons.
@@ -71,10 +73,11 @@ class Reasons:
         rankers: list[list[list[Reason]]] = []
         if fusion:
             codes = np.array([context.candidates for context in contexts], dtype=np.int64)
-            rankers = generator_reasons(self.dataset, queries, codes, best, model_scores, generators, fusion.with_lm)
+            given = codes, best, model_scores, generators, fusion.with_lm
+            rankers = generator_reasons(self.dataset, queries, *given, only_for=brief)
         reason_lists: list[list[list[Reason]]] = []
         for row, context in enumerate(contexts):
-            reasons = self._of_model(context, best[row], model_scores[row], fusion)
+            reasons = self._of_model(context, best[row], model_scores[row], fusion, brief)
             if fusion:
                 pairs, share = zip(reasons, rankers[row], strict=True), fusion.with_lm.weights[0]
                 reasons = [combined_reasons(own, share, more) for own, more in pairs]
@@ -83,13 +86,14 @@ class Reasons:
         return reason_lists
 
     def _of_model(
-        self, context: PromptContext, best: IntArray, model_scores: FloatArray, fusion: Fusion | None
+        self, context: PromptContext, best: IntArray, model_scores: FloatArray, fusion: Fusion | None, brief: bool
     ) -> list[list[Reason]]:
         """The language model's reasons for the best of one query; none where it had no part in the order."""
         if fusion is None and isinstance(self.prompts, NoPrompts):
             return popularity_reasons(context, best.tolist(), model_scores)
         if fusion is None or fusion.uses_lm:
-            return [reasons for _, reasons in explain_all(self.prompts, context.pick(best), self.batch_tokens)]
+            chosen, wanted = context.pick(best), can_be_said if brief else everything
+            return [reasons for _, reasons in explain_all(self.prompts, chosen, self.batch_tokens, wanted=wanted)]
         return [[] for _ in best]
 
     def _with_preferences(

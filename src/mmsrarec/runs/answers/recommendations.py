@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from mmsrarec.recommend.explain import Reason
@@ -85,9 +86,23 @@ class Recommendations(list[Recommendation]):
 
 def table(answers: Iterable[tuple[str | None, Sequence[Recommendation]]]) -> pl.DataFrame:
     """Answers of several users as one table, a row an item, in the order of the users."""
-    rows = [
-        (user_id, item.item_id, rank, item.score, list(item.because))
-        for user_id, answer in answers
-        for rank, item in enumerate(answer, start=1)
-    ]
-    return pl.DataFrame(rows, schema=TABLE, orient="row")
+    rows = [(user_id, rank, item) for user_id, answer in answers for rank, item in enumerate(answer, start=1)]
+    items = [item for _, _, item in rows]
+    columns = {
+        "user_id": [user_id for user_id, _, _ in rows],
+        "item_id": [item.item_id for item in items],
+        "rank": [rank for _, rank, _ in rows],
+        "score": [item.score for item in items],
+        "because": text_lists([item.because for item in items]),
+    }
+    return pl.DataFrame(columns, schema=TABLE)
+
+
+def text_lists(lists: Sequence[Sequence[str]]) -> pl.Series:
+    """Lists of texts as a column, in a few calls of Polars whatever their number."""
+    sizes = [len(texts) for texts in lists]
+    texts = pl.DataFrame({"text": [text for texts in lists for text in texts]}, schema={"text": pl.String})
+    places = pl.Series("place", np.repeat(np.arange(len(lists)), sizes))
+    filled = texts.group_by(places, maintain_order=True).agg(pl.col("text"))
+    every = pl.DataFrame({"place": np.arange(len(lists))})
+    return every.join(filled, on="place", how="left", maintain_order="left")["text"].fill_null(pl.Series([[]]))

@@ -136,7 +136,9 @@ def _rewrite_log(folder: Path, split: Part, log: KeptLog) -> None:
 def _rewrite_index(run_folder: RunFolder, split: Part) -> None:
     """Index the similar users of the log as it is now."""
     part, device = run_folder.folder / "retrieve" / split, run_folder.recipe.runtime.device
-    neighbours = Neighbours(run_folder.split(split).train, run_folder.encoder(split), device=device)
+    most = run_folder.recipe.retrieve.rows_per_user
+    train = run_folder.split(split).train
+    neighbours = Neighbours(train, run_folder.encoder(split), device=device, rows_per_user=most)
     with _rewriting(part, (INDEX_FILE,)) as draft:
         neighbours.save(draft)
 

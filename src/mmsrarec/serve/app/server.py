@@ -1,6 +1,7 @@
 """Runs the application with uvicorn: one line of JSON for each event, and an orderly end on SIGTERM.
 
-The port answers at once; what takes long to import is imported behind it.
+The port answers at once; what takes long to import is imported behind it. Until the run is loaded, Python looks for
+no garbage (`core.memory`).
 """
 
 import contextlib
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from mmsrarec.core.memory import collect_again, stop_collecting
 from mmsrarec.serve.app.access import Access
 from mmsrarec.serve.app.call_log import JsonLines
 from mmsrarec.serve.app.late_application import LateApplication
@@ -32,6 +34,7 @@ def serve(settings: ServeSettings) -> None:
         ModuleNotFoundError: A package is missing.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    stop_collecting()
 
     def make() -> "FastAPI":
         from mmsrarec.serve.app.application import create_app
@@ -52,8 +55,11 @@ def serve(settings: ServeSettings) -> None:
         timeout_graceful_shutdown=settings.drain,
     )
     server = uvicorn.Server(config)
-    with logging_as_json(), contextlib.suppress(KeyboardInterrupt):  # the server has ended in order by then
-        server.run()
+    try:
+        with logging_as_json(), contextlib.suppress(KeyboardInterrupt):  # the server has ended in order by then
+            server.run()
+    finally:
+        collect_again()
     if late.failure is not None:
         raise late.failure
 

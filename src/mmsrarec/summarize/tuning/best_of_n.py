@@ -15,13 +15,14 @@ from typing import TypedDict
 import torch
 
 from mmsrarec.core.progress import Count
+from mmsrarec.models import processes
 from mmsrarec.summarize.keyword_parsing import clean, content_words, distinct
 from mmsrarec.summarize.tuning.reward_parts import new_to, usable
 from mmsrarec.summarize.tuning.reward_scorer import RewardScorer
-from mmsrarec.summarize.tuning.tuning_tasks import SummaryTask
+from mmsrarec.summarize.tuning.tuning_tasks import SummaryTask, answer_draws
 
 BATCH = 16
-"""Tasks asked at once. It changes results, as random draws depend on it."""
+"""Tasks asked at once. Several processes take a batch each."""
 MAX_FULLY_SCORED = 8
 """Answers to a task that are scored by all rewards, at most; CHEAP_REWARDS choose them."""
 CHEAP_REWARDS = ("information", "length")
@@ -57,7 +58,8 @@ def best_of(
 ) -> list[BestAnswer]:
     """Find the best of several answers to each task.
 
-    Rows are kept line by line in a file, so that a stopped search continues where it was and draws the same.
+    Rows are kept line by line in a file, so that a stopped search continues where it was and draws the same. Several
+    processes (`models.processes`) share the batches; only the first writes, and all get the rows.
 
     Args:
         scorer: The rewards, with the policy that answers.
@@ -71,23 +73,33 @@ def best_of(
     Returns:
         m rows.
     """
-    rows = _read(file, len(summary_tasks))
-    with file.open("a", encoding="utf-8") as out:
-        for start in range(len(rows), len(summary_tasks), BATCH):
-            batch = summary_tasks[start : start + BATCH]
-            scorer.forget()
-            policy = scorer.policy_summarizer
-            generator = torch.Generator(policy.mllm.device).manual_seed(seed * 1_000_003 + start)
-            answers = policy.decode(policy.answers(batch, True, samples, temperature, generator))
-            batch_rows = [
-                _best(scorer, summary_task, answers[n * samples : (n + 1) * samples])
-                for n, summary_task in enumerate(batch)
-            ]
-            out.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in batch_rows))
-            out.flush()
-            rows += batch_rows
-            progress(len(rows), len(summary_tasks), "best of several answers")
+    rows = processes.from_first(lambda: _read(file, len(summary_tasks)))
+    while len(rows) < len(summary_tasks):
+        start = len(rows) + BATCH * processes.rank()
+        batch_rows = _best_of_batch(scorer, summary_tasks[start : start + BATCH], samples, temperature, seed)
+        new_rows = [row for share in processes.gather(batch_rows) for row in share]
+        if processes.is_first():
+            with file.open("a", encoding="utf-8") as out:
+                out.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in new_rows))
+        rows += new_rows
+        progress(len(rows), len(summary_tasks), "best of several answers")
     return rows
+
+
+def _best_of_batch(
+    scorer: RewardScorer, batch: Sequence[SummaryTask], samples: int, temperature: float, seed: int
+) -> list[BestAnswer]:
+    """The best answers to the tasks of a batch, which may be none."""
+    if not batch:
+        return []
+    scorer.forget()
+    policy = scorer.policy_summarizer
+    names = [f"{summary_task.name}|{number}" for summary_task in batch for number in range(samples)]
+    draws = answer_draws(seed, names, max(policy.tokens.values()))
+    answers = policy.decode(policy.answers(batch, True, samples, temperature, draws))
+    return [
+        _best(scorer, summary_task, answers[n * samples : (n + 1) * samples]) for n, summary_task in enumerate(batch)
+    ]
 
 
 def _best(scorer: RewardScorer, summary_task: SummaryTask, samples: Sequence[str]) -> BestAnswer:

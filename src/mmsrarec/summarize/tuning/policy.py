@@ -3,7 +3,8 @@
 held-out answers before -> best of n -> supervised fine-tuning -> GRPO -> held-out answers after
 
 LoRA sits on the language model only. Every step leaves its result in a work folder, and a stopped tuning goes on from
-there to the same weights.
+there to the same weights. Several processes (`models.processes`) sample and train together; the first one answers
+held-out questions, measures and writes.
 """
 
 import json
@@ -22,6 +23,7 @@ from torch import Tensor
 from mmsrarec.core.progress import Count
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models import processes
 from mmsrarec.models.backbone.adapter import WEIGHTS, adapter_hash, add_adapter, merge_adapter, trainable
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.text_embedder import Embedder
@@ -89,7 +91,7 @@ def tune(work: TuningContext, out: Path) -> dict[str, Any]:
 
     Returns:
         The learning curve, the gain of the best of n answers, the curves of tokens against information, and the numbers
-        of tasks.
+        of tasks. Empty in all processes but the first.
 
     Raises:
         MmsrarecError: If there is nothing to tune on, or the training changed nothing.
@@ -100,7 +102,7 @@ def tune(work: TuningContext, out: Path) -> dict[str, Any]:
     work.folder.mkdir(parents=True, exist_ok=True)
     mllm = work.load()
     policy_summarizer, scorer = _reward_scorer(work, mllm, tuned_on)
-    before = _greedy(work, policy_summarizer, held_out, "before")
+    before = processes.from_first(lambda: _greedy(work, policy_summarizer, held_out, "before"))
     targets = _choose(work, scorer, tuned_on)
     start = work.folder / "start"
 
@@ -117,8 +119,25 @@ def tune(work: TuningContext, out: Path) -> dict[str, Any]:
 
     curve = _phase(work, start, train_warm_start, mllm, tuned_on)
     curve += _phase(work, out / "adapter", train_grpo, work.load(), tuned_on, start)
+    with processes.first_alone():
+        if not processes.is_first():
+            return {}
+        facts = _measured(work, out, start, tuned_on, held_out, before, bool(targets))
+    return {"best_of": _gain(targets), **facts, "curve": curve}
+
+
+def _measured(
+    work: TuningContext,
+    out: Path,
+    start: Path,
+    tuned_on: Sequence[SummaryTask],
+    held_out: Sequence[SummaryTask],
+    before: list[str],
+    has_targets: bool,
+) -> dict[str, Any]:
+    """Answer the held-out tasks by the tuned policy, measure it, and write the results beside the adapter."""
     answers = {"untuned": before}
-    if targets and work.tune.steps:
+    if has_targets and work.tune.steps:
         answers["warm start"] = _tuned(work, start, held_out, "after the warm start of")
     answers["tuned"] = _tuned(work, out / "adapter", held_out, "after")
     if answers["tuned"] == before:
@@ -128,13 +147,7 @@ def tune(work: TuningContext, out: Path) -> dict[str, Any]:
     _, scorer = _reward_scorer(work, work.load(), tuned_on)
     trade_off = _measure(work, scorer, held_out, answers, out)
     write_card(work, out / "adapter")
-    return {
-        "best_of": _gain(targets),
-        "trade_off": trade_off,
-        "tuned_on": len(tuned_on),
-        "held_out": len(held_out),
-        "curve": curve,
-    }
+    return {"trade_off": trade_off, "tuned_on": len(tuned_on), "held_out": len(held_out)}
 
 
 def _reward_scorer(
@@ -213,8 +226,11 @@ def _phase(
     start: Path | None = None,
 ) -> list[LogEntry]:
     """Train an adapter, from the weights in `start` if given, and save it in `out` with its curve."""
-    if (out / "curve.json").exists():
+    finished = processes.from_first(lambda: (out / "curve.json").exists())
+    if finished and processes.is_first():
         return json.loads((out / "curve.json").read_text())
+    if finished:
+        return []
     peft = add_adapter(mllm, work.tune.rank, work.tune.first_layer, work.seed, float32=True)
     if start is not None:
         set_peft_model_state_dict(peft, load_file(start / WEIGHTS))
@@ -223,6 +239,14 @@ def _phase(
     curve = train(peft, policy_summarizer, scorer)
     if curve and adapter_hash(peft) == hash_before:
         raise MmsrarecError("tuning changed no weight: raise summarize.tune.learning_rate and warm_start_learning_rate")
+    with processes.first_alone():
+        if processes.is_first():
+            _save(peft, mllm, curve, out)
+    return curve
+
+
+def _save(peft: PeftModel, mllm: Mllm, curve: list[LogEntry], out: Path) -> None:
+    """Write a trained adapter with its curve, whole or not at all."""
     n_weights = sum(weight.numel() for weight in trainable(peft).values())
     draft = out.with_name(f"{out.name}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
@@ -233,7 +257,6 @@ def _phase(
         entry["trainable"] = n_weights
     (draft / "curve.json").write_text(json.dumps(curve))
     draft.rename(out)
-    return curve
 
 
 def _measure(

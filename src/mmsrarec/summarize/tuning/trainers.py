@@ -1,5 +1,6 @@
 """TRL's trainers on the prompts of stage 1, with checkpoints that survive a killed process.
 
+Several processes (`models.processes`) share the answers of each step, and reach the weights of one process.
 Prompts are token ids, pictures included (`ImageTokenVocabulary`), so any multimodal model trains as a text model does.
 """
 
@@ -7,7 +8,7 @@ import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import groupby
+from itertools import cycle, groupby, islice
 from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -23,6 +24,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from mmsrarec.core.progress import Count
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models import processes
 from mmsrarec.summarize.settings import TuneSettings
 from mmsrarec.summarize.tuning.reward_scorer import RewardScorer
 from mmsrarec.summarize.tuning.training_log import (
@@ -33,7 +35,7 @@ from mmsrarec.summarize.tuning.training_log import (
     newest_checkpoint,
     read_log,
 )
-from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask, columns
+from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask, answer_draws, columns
 
 SAVE_STEPS = 10
 """Steps between checkpoints."""
@@ -95,7 +97,10 @@ def warm_start(
         prompt = policy_summarizer.prompt(summary_task, False)
         answer_ids = [*mllm.encode(answer), mllm.turn_end]
         examples.append({"input_ids": [*prompt, *answer_ids], "labels": [-100] * len(prompt) + answer_ids})
-    steps = -(-len(examples) // WARM_START_BATCH) * tune.epochs
+    # whole steps, so that processes have equal parts of each: some examples are seen twice in a pass
+    missing = -len(examples) % WARM_START_BATCH
+    examples += [*islice(cycle(examples), missing)]
+    steps = len(examples) // WARM_START_BATCH * tune.epochs
     config = SFTConfig(
         **_common(policy_summarizer, work, seed, WARM_START_BATCH, rows),
         learning_rate=tune.warm_start_learning_rate,
@@ -152,12 +157,18 @@ def grpo(
     def rollout(names: list[str], trainer: GRPOTrainer) -> dict[str, Any]:
         """Sample the answers to the named tasks; those to a task stand side by side."""
         scorer.forget()
+        first = processes.rank() * len(names)  # of this process's answers, among those of the step
+        numbered = [f"{trainer.state.global_step}|{name}|{(first + n) % tune.group}" for n, name in enumerate(names)]
+        draws = answer_draws(seed, numbered, max(policy_summarizer.tokens.values()))
         groups = [(task_of[name], len(list(group))) for name, group in groupby(names)]
         samples = groups[0][1] if len({size for _, size in groups}) == 1 else 1
         distinct_tasks = [summary_task for summary_task, size in groups for _ in range(size // samples)]
-        answers = policy_summarizer.answers(distinct_tasks, False, samples, tune.temperature)
+        answers = policy_summarizer.answers(distinct_tasks, False, samples, tune.temperature, draws)
         tasks = [task_of[name] for name in names]
-        profiles.append(scorer.profile(tasks, policy_summarizer.decode(answers)))
+        texts = policy_summarizer.decode(answers)
+        every = processes.gather(([task.name for task in tasks], texts))
+        all_tasks = [task_of[name] for task_names, _ in every for name in task_names]
+        profiles.append(scorer.profile(all_tasks, [text for _, more in every for text in more]))
         prompts = [policy_summarizer.prompt(summary_task, False) for summary_task in tasks]
         return {"prompt_ids": prompts, "completion_ids": answers, "logprobs": None}
 
@@ -225,11 +236,12 @@ class _Reshuffling(GRPOTrainer):
 
 def _common(policy_summarizer: PolicySummarizer, work: Path, seed: int, batch: int, rows: int) -> dict[str, Any]:
     """The settings of both trainers; rows: answers computed at once."""
-    at_once = max(n for n in range(1, batch + 1) if batch % n == 0 and n <= max(rows, 1))
+    share = processes.divide(batch, "answers of a tuning step")
+    at_once = max(n for n in range(1, share + 1) if share % n == 0 and n <= max(rows, 1))
     return {
         "output_dir": str(work),
         "per_device_train_batch_size": at_once,
-        "gradient_accumulation_steps": batch // at_once,
+        "gradient_accumulation_steps": share // at_once,
         "seed": seed,
         "use_cpu": policy_summarizer.mllm.device.type == "cpu",
         "bf16": False,  # the model has its dtype, the adapter is float32
@@ -288,12 +300,18 @@ def _train(
     # PEFT would ask a hub whether the vocabulary of the base model changed
     trainer.model.save_pretrained = partial(trainer.model.save_pretrained, save_embedding_layers=False)
     work.mkdir(parents=True, exist_ok=True)
-    checkpoint, curve = newest_checkpoint(work), work / LOG_FILE
-    cut_log(curve)
+    curve = work / LOG_FILE
+
+    def start() -> Path | None:
+        cut_log(curve)
+        return newest_checkpoint(work)
+
+    checkpoint = processes.from_first(start)
     trainer.add_callback(TuningCallback(work, phase, steps, count, profiles))
     trainer.remove_callback(PrinterCallback)
     with warnings.catch_warnings(action="ignore"), _answers_only():
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    processes.wait()  # the first one has written its last entry
     entries = read_log(curve)
     if not all(isfinite(float(entry["loss"])) for entry in entries):
         raise MmsrarecError(f"the loss of the {phase} is not a number: lower its learning rate")

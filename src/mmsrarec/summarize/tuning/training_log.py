@@ -10,6 +10,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from mmsrarec.core.memory import release_memory
 from mmsrarec.core.progress import Count
+from mmsrarec.models import processes
 
 COMPLETE = "complete"
 """The file in a checkpoint's folder that is written last."""
@@ -36,8 +37,10 @@ class TuningCallback(TrainerCallback):
         self.work, self.phase, self.steps, self.count, self.profiles = work, phase, steps, count, profiles
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Mark the checkpoint as complete."""
-        (self.work / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+        """Mark the checkpoint as complete, once every process has written its part."""
+        processes.wait()
+        if processes.is_first():
+            (self.work / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
     def on_log(
         self,
@@ -49,7 +52,7 @@ class TuningCallback(TrainerCallback):
     ) -> None:
         """Write the entry of a step."""
         logs = logs or {}
-        if "loss" not in logs:
+        if "loss" not in logs or not processes.is_first():
             return
         entry: LogEntry = {"phase": self.phase, "step": state.global_step, "loss": logs["loss"], **_rewards(logs)}
         if self.profiles:
@@ -60,7 +63,8 @@ class TuningCallback(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Show progress."""
         release_memory()
-        self.count(state.global_step, self.steps, f"tuning the summaries, {self.phase}")
+        if processes.is_first():
+            self.count(state.global_step, self.steps, f"tuning the summaries, {self.phase}")
 
 
 def _rewards(logs: Mapping[str, Any]) -> LogEntry:

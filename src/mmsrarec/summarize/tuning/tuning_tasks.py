@@ -89,6 +89,28 @@ def _is_held_out(item_id: str, share: float) -> bool:
     return int(hashlib.sha256(item_id.encode()).hexdigest()[:8], 16) < share * 2**32
 
 
+def answer_draws(seed: int, names: Iterable[str], tokens: int) -> Tensor:
+    """Numbers that choose the tokens of sampled answers; each answer has its own, whatever is sampled beside it.
+
+    Args:
+        seed: Seed of sampling.
+        names: n names, each of one answer in one step.
+        tokens: Tokens of an answer, at most.
+
+    Returns:
+        (n, tokens) numbers in [0, 1).
+    """
+    rows = [
+        torch.rand(tokens, generator=torch.Generator().manual_seed(_hash_number(f"{seed}|{name}"))) for name in names
+    ]
+    return torch.stack(rows)
+
+
+def _hash_number(text: str) -> int:
+    """A number of 63 bits that stands for a text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
+
+
 class PolicySummarizer:
     """Asks a model the questions of tuning, in the way of summarizing.
 
@@ -127,7 +149,7 @@ class PolicySummarizer:
         shots: bool,
         samples: int = 1,
         temperature: float = 0.0,
-        generator: torch.Generator | None = None,
+        draws: Tensor | None = None,
     ) -> list[list[int]]:
         """Sample answers of the model.
 
@@ -136,7 +158,7 @@ class PolicySummarizer:
             shots: Whether examples come before questions about texts.
             samples: Answers to a task.
             temperature: Temperature of sampling; 0: the likeliest tokens.
-            generator: The random state.
+            draws: (m * samples, tokens of the longest answer) numbers in [0, 1) that choose the tokens.
 
         Returns:
             m * samples answers as token ids, those to a task side by side.
@@ -148,9 +170,11 @@ class PolicySummarizer:
                 continue
             prompts = [self.prompt(summary_tasks[place], shots) for place in places]
             stop, max_tokens = stop_after(self.limits[modality]), self.tokens[modality]
-            no_features = [None] * len(prompts)
+            no_features, own_draws = [None] * len(prompts), None
+            if draws is not None:
+                own_draws = draws.view(len(summary_tasks), samples, -1)[places].flatten(0, 1)
             with self.words.installed():
-                rows = self.mllm.generate_ids(prompts, no_features, max_tokens, stop, samples, temperature, generator)
+                rows = self.mllm.generate_ids(prompts, no_features, max_tokens, stop, samples, temperature, own_draws)
             for number, place in enumerate(places):
                 answers[place * samples : (place + 1) * samples] = rows[number * samples : (number + 1) * samples]
         return answers

@@ -19,7 +19,8 @@ class Axes:
         x_name: Stands below.
         y_name: Stands above the right end; nothing where it is empty.
         legend: Whether room is left above for a legend and the name of y.
-        x_text: How a tick of x is written.
+        x_text: How a tick of x is written; `y_text` likewise.
+        right: Room for names behind the right end.
     """
 
     def __init__(
@@ -32,14 +33,16 @@ class Axes:
         y_name: str = "",
         legend: bool = False,
         x_text: Callable[[float], str] = "{:g}".format,
+        y_text: Callable[[float], str] = "{:g}".format,
+        right: int = 8,
     ):
         self.width, self.height, self.x_ticks, self.y_ticks = width, height, x_ticks, y_ticks
-        self.left, self.right, self.top, self.bottom = 44, width - 8, 30 if legend else 10, height - 36
+        self.left, self.right, self.top, self.bottom = 44, width - right, 30 if legend else 10, height - 36
         self.shapes: list[Markup] = []
         for tick in y_ticks:
             at = self.y(tick)
             self.shapes.append(element("line", class_="grid", x1=self.left, x2=self.right, y1=at, y2=at))
-            self._text(self.left - 6, at + 4, f"{tick:g}", "end")
+            self._text(self.left - 6, at + 4, y_text(tick), "end")
         for tick in x_ticks:
             at = self.x(tick)
             self.shapes.append(element("line", class_="grid", x1=at, x2=at, y1=self.top, y2=self.bottom))

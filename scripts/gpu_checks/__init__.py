@@ -1,0 +1,1 @@
+"""The parts of scripts/gpu_check.py: what it works on, what it measures, what it expects, and how it travels."""
