@@ -17,7 +17,7 @@ from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.rankers.ensemble.interleaved import PaddedCatalogue, with_cold_items
 from mmsrarec.rankers.ensemble.keyword_overlap import KeywordOverlap
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
-from mmsrarec.rankers.ranker_base import RankerBase
+from mmsrarec.rankers.ranker_base import ContentRanker, RankerBase
 from mmsrarec.rankers.registry.registry import GENERATORS, ItemContent, Source, make_row, ranker_class
 from mmsrarec.rankers.registry.settings import BaselineSettings
 from mmsrarec.rankers.two_tower.two_tower_ranker import TwoTowerRanker
@@ -33,8 +33,10 @@ BEFORE = make_log(np.random.default_rng(0), n_items=UNTAKEN)
 EVERY = np.arange(OLD)
 TAKEN = np.array([code for code in range(OLD) if code != UNTAKEN])
 WEIGHTS = [1.0, 0.3, 0.0, -0.3]
-TRAINED = [name for name in GENERATORS if issubclass(ranker_class(name), TwoTowerRanker)]
-SHORT = BaselineSettings.model_validate({name.replace("-", "_"): {"epochs": 2} for name in TRAINED})
+KEPT = [name for name in GENERATORS if issubclass(ranker_class(name), ContentRanker)]
+"""Rankers that learn by gradients or read content, which was that of the items of then."""
+TOWERS = [name for name in KEPT if issubclass(ranker_class(name), TwoTowerRanker)]
+SHORT = BaselineSettings.model_validate({name.replace("-", "_"): {"epochs": 2} for name in TOWERS})
 
 
 def log(n_items: int, *also: int) -> Interactions:
@@ -65,14 +67,14 @@ def item_content() -> ItemContent:
 
 @cache
 def trained(name: str) -> RankerBase:
-    """Fitted before anything joined; what learns by gradients a run keeps, and loads when it answers."""
+    """Fitted before anything joined; a run keeps it, and loads it when it answers."""
     return make_row(name, Source(FITTED, 0, encoder, lambda: pytest.fail("no generator asks"), SHORT, item_content))
 
 
 def generator(name: str, train: Interactions) -> CandidateGenerator:
     """As a run serves it: what is counted is counted in the log at hand, what was trained is loaded."""
     source = Source(train, 0, encoder, lambda: pytest.fail("no generator asks"))
-    return PaddedCatalogue(trained(name) if name in TRAINED else make_row(name, source), train.n_items)
+    return PaddedCatalogue(trained(name) if name in KEPT else make_row(name, source), train.n_items)
 
 
 def queries(*histories: Sequence[int]) -> Queries:
@@ -100,7 +102,7 @@ def test_a_generator_knows_what_it_was_fitted_on(name: str) -> None:
     assert np.flatnonzero(known_items(trained(name), OLD)).tolist() == [*expected]
     joined = log(OLD + 1, UNTAKEN, NEW)
     known = np.flatnonzero(known_items(generator(name, joined), OLD + 1)).tolist()
-    assert known == ([*expected] if name in (*ENCODERS, *TRAINED) else [*range(OLD + 1)])
+    assert known == ([*expected] if name in (*ENCODERS, *KEPT) else [*range(OLD + 1)])
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -154,7 +156,7 @@ def test_new_items_are_proposed_whoever_proposes(sold: bool) -> None:
         logit = Logit((0.5,) * len(made), (0.0,) * len(made), ((0.0,) * len(made),) * len(made))
         scores = with_cold_items(WeightedEnsemble.of(made, logit, OLD + 1), None, words, OLD + 1, 8).score(PEOPLE, None)
         assert np.isfinite(scores).all()
-        if not sold or len(names) > 1 or names[0] in (*ENCODERS, *TRAINED):  # else the generator knows it by now
+        if not sold or len(names) > 1 or names[0] in (*ENCODERS, *KEPT):  # else the generator knows it by now
             assert (np.argsort(-scores, axis=1, kind="stable")[:, :8] == NEW).any(axis=1).all()
 
 
