@@ -82,7 +82,8 @@ class SequentialRules(RankerBase):
                 if item >= self.n_items:  # joined later: it has its place, and no rules
                     continue
                 rules = slice(int(self.offsets[item]), int(self.offsets[item + 1]))
-                second, weights = self.second[rules], self.weights[rules]
+                second: NDArray[np.signedinteger] = self.second[rules]
+                weights: FloatArray = self.weights[rules]
                 if candidates is None:
                     scores[row, second] += weights / back  # a rule's ends are unique: no collisions
                 elif len(second):
