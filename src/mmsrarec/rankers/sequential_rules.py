@@ -87,7 +87,8 @@ class SequentialRules(RankerBase):
                 if candidates is None:
                     scores[row, second] += weights / back  # a rule's ends are unique: no collisions
                 elif len(second):
-                    place = np.minimum(np.searchsorted(second, candidates[row]), len(second) - 1)
+                    place: IntArray = np.searchsorted(second, candidates[row])
+                    place = np.minimum(place, len(second) - 1)
                     scores[row] += np.where(second[place] == candidates[row], weights[place] / back, 0.0)
         return scores
 
