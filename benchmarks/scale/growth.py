@@ -94,6 +94,7 @@ def main() -> None:
     args = options.parse_args()
     for quantity, curves in read(args.results).items():
         unit, file = QUANTITIES[quantity]
+        curves = {step: points for step, points in curves.items() if len(points) > 1}  # one size shows no growth
         save_svg(plot(curves, f"Growth with the log: {unit} of each step", unit), args.out / file)
 
 

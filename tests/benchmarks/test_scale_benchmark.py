@@ -119,7 +119,8 @@ def growth(measure: ModuleType) -> ModuleType:
 
 def test_plots_are_drawn_from_what_was_measured(growth, tmp_path, monkeypatch):
     def result(sizes: list[int], cells: list[dict]) -> str:
-        return "| a table |\n" + json.dumps({"sizes": sizes, "rows": {"load": cells, "check": cells[:1] * len(sizes)}})
+        rows = {"load": cells, "check": cells[:1] * len(sizes), "once": [*cells[:1], {"failed": "not at this size"}]}
+        return "| a table |\n" + json.dumps({"sizes": sizes, "rows": rows if len(cells[1]) > 1 else {"load": cells}})
 
     one, two = tmp_path / "one.json", tmp_path / "two.json"
     one.write_text(result([1000, 10_000], [{"cpu_s": 1.0, "peak_mb": 100.0}, {"cpu_s": 9.0, "peak_mb": 200.0}]))
@@ -133,6 +134,7 @@ def test_plots_are_drawn_from_what_was_measured(growth, tmp_path, monkeypatch):
         drawn = ElementTree.fromstring((tmp_path / name).read_text())
         texts = [element.text for element in drawn.iter() if element.tag.endswith("text")]
         assert {"load", "check", "interactions", "1,000", "10,000"} <= set(texts)
+        assert "once" not in texts  # one size shows no growth
 
 
 def test_names_of_curves_do_not_lie_over_each_other(growth):

@@ -82,11 +82,13 @@ class SequentialRules(RankerBase):
                 if item >= self.n_items:  # joined later: it has its place, and no rules
                     continue
                 rules = slice(int(self.offsets[item]), int(self.offsets[item + 1]))
-                second, weights = self.second[rules], self.weights[rules]
+                second: NDArray[np.signedinteger] = self.second[rules]
+                weights: FloatArray = self.weights[rules]
                 if candidates is None:
                     scores[row, second] += weights / back  # a rule's ends are unique: no collisions
                 elif len(second):
-                    place = np.minimum(np.searchsorted(second, candidates[row]), len(second) - 1)
+                    place: IntArray = np.searchsorted(second, candidates[row])
+                    place = np.minimum(place, len(second) - 1)
                     scores[row] += np.where(second[place] == candidates[row], weights[place] / back, 0.0)
         return scores
 

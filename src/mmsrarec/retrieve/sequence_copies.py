@@ -38,11 +38,12 @@ class SequenceCopies:
         offsets = self.train.offsets
         whole, shorter = (np.empty(len(users), dtype=np.uint64) for _ in range(2))
         for block, rows in self.train.user_blocks():
-            place: IntArray = np.arange(rows.start, rows.stop) - offsets[self.train.user[rows]]
-            sums = np.zeros(rows.stop - rows.start + 1, dtype=np.uint64)
+            begin, end = int(rows.start), int(rows.stop)
+            place: IntArray = np.arange(begin, end) - offsets[self.train.user[rows]]
+            sums = np.zeros(end - begin + 1, dtype=np.uint64)
             np.cumsum(_mixed(self.train.item[rows]) * self.powers[place], out=sums[1:])
             inside = slice(*np.searchsorted(users, [block.start, block.stop]).tolist())
-            starts, ends = offsets[users[inside]] - rows.start, offsets[users[inside] + 1] - rows.start
+            starts, ends = offsets[users[inside]] - begin, offsets[users[inside] + 1] - begin
             whole[inside], shorter[inside] = sums[ends] - sums[starts], sums[ends - 1] - sums[starts]
         return whole, shorter
 
