@@ -26,7 +26,7 @@ from write_log import write_log
 from mmsrarec.core.artefacts import versions
 from mmsrarec.data.dataset import Dataset, IntArray, Interactions
 from mmsrarec.data.splits import HistoriesBefore, Queries, Split, leave_one_out
-from mmsrarec.retrieve.nearest_search import SearchName
+from mmsrarec.retrieve.search.nearest_search import SearchName
 
 DIMS, LAST_ITEMS = 64, 20
 BLOCK = 8_192

@@ -20,7 +20,7 @@ from write_log import write_log
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.retrieve.indexed_rows import encoded_rows
-from mmsrarec.retrieve.nearest_search import APPROXIMATE, Search, SearchName, make_search
+from mmsrarec.retrieve.search.nearest_search import APPROXIMATE, Search, SearchName, make_search
 from mmsrarec.retrieve.unit_vectors import unit
 
 IN_BATCH = 64

@@ -13,7 +13,7 @@ from mmsrarec.models.vision.image_features import encode_catalogue_images
 from mmsrarec.recommend.ranking.scorer import score_packs, yes_minus_no_of
 from mmsrarec.recommend.training.ranking_loss import choose_loss
 from mmsrarec.retrieve.encoder import Encoder, new_model
-from mmsrarec.retrieve.nearest_search import NumpySearch, make_search
+from mmsrarec.retrieve.search.nearest_search import NumpySearch, make_search
 from mmsrarec.retrieve.settings import ENCODERS, ITEM_TOKENS, RetrieveSettings
 from mmsrarec.summarize.summarizer import summarize
 

@@ -13,8 +13,8 @@ from mmsrarec.data.dataset import make_interactions
 from mmsrarec.data.splits import Queries
 from mmsrarec.retrieve import code_search
 from mmsrarec.retrieve import nearest_search as module
-from mmsrarec.retrieve.nearest_search import APPROXIMATE, NumpySearch, make_search
 from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.retrieve.search.nearest_search import APPROXIMATE, NumpySearch, make_search
 from mmsrarec.retrieve.unit_vectors import unit
 
 pytest.importorskip("faiss", reason="needs faiss-cpu")

@@ -24,7 +24,7 @@ from mmsrarec.recommend.ranking.scorer import score_packs
 from mmsrarec.recommend.training.ranking_objective import RankingObjective
 from mmsrarec.recommend.training.training_plan import CHOOSE, TrainingPlan
 from mmsrarec.retrieve.encoder import Encoder, new_model
-from mmsrarec.retrieve.nearest_search import NumpySearch, TorchSearch
+from mmsrarec.retrieve.search.nearest_search import NumpySearch, TorchSearch
 from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, EncoderName, RetrieveSettings
 
 DATASET = make_dataset(make_log(np.random.default_rng(0)))

@@ -4,7 +4,7 @@ A query is a user's history at a point in time. Only interactions strictly befor
 rule), so that no answer comes from the future.
 
 Reading order: `settings` (no torch), `encoder` and `training` (a sequence model turns a history into an embedding),
-`nearest_search` and `neighbours` (the most similar earlier histories), `collaborative_context` (what those neighbours
+`search` and `neighbours` (the most similar earlier histories), `collaborative_context` (what those neighbours
 consumed next, as weighted votes and keywords), `item_time_index` and `signals` (facts about candidates in words).
 """
 

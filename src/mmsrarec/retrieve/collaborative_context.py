@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray, Interactions
 from mmsrarec.data.splits import Queries
-from mmsrarec.retrieve.nearest_search import Float32Array
 from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours, query_times
+from mmsrarec.retrieve.search.nearest_search import Float32Array
 
 SHARPNESS = 4
 """Power of a neighbour's cosine in the weight of its votes: among many neighbours, the nearest still weigh most

@@ -7,7 +7,7 @@ the nearest of their user, or whose user is not among the k nearest, before anyt
 import numpy as np
 
 from mmsrarec.data.dataset import IntArray
-from mmsrarec.retrieve.nearest_search import Float32Array
+from mmsrarec.retrieve.search.nearest_search import Float32Array
 
 ROWS_AT_ONCE = 512
 """Cosines computed at once: their intermediate products stay in the processor's cache."""

@@ -16,8 +16,15 @@ from mmsrarec.data.dataset import IntArray, Interactions
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve.indexed_rows import Encodes, encoded_rows, indexed_rows
-from mmsrarec.retrieve.nearest_search import Float32Array, NumpySearch, Proposal, SearchName, make_search, rounding
 from mmsrarec.retrieve.nearest_users import cosines, first_of_each, may_be_nearest, may_reach, order_of
+from mmsrarec.retrieve.search.nearest_search import (
+    Float32Array,
+    NumpySearch,
+    Proposal,
+    SearchName,
+    make_search,
+    rounding,
+)
 from mmsrarec.retrieve.sequence_copies import SequenceCopies, code_type
 from mmsrarec.retrieve.unit_vectors import unit
 

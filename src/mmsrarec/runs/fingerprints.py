@@ -12,7 +12,7 @@ from mmsrarec.models.vision.class_words import class_words_hash
 from mmsrarec.rankers.registry.settings import encoder_settings, space_of
 from mmsrarec.recommend.ablations import variant_named
 from mmsrarec.recommend.settings import RecommendSettings
-from mmsrarec.retrieve.nearest_search import APPROXIMATE
+from mmsrarec.retrieve.search.nearest_search import APPROXIMATE
 from mmsrarec.retrieve.settings import (
     CONTENT_ENCODERS,
     ITEM_TOKENS,

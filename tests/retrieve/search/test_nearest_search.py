@@ -12,9 +12,9 @@ from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.retrieve import neighbours as module
-from mmsrarec.retrieve.nearest_search import NumpySearch, TorchSearch, make_search, rounding
 from mmsrarec.retrieve.nearest_users import cosines
 from mmsrarec.retrieve.neighbours import NeighbourLists, Neighbours
+from mmsrarec.retrieve.search.nearest_search import NumpySearch, TorchSearch, make_search, rounding
 from mmsrarec.retrieve.unit_vectors import distinct, unit
 
 

@@ -79,7 +79,7 @@ def make_search(name: SearchName, vectors: Float32Array, device: str = "cpu") ->
         MmsrarecError: If the package of the search is not installed.
     """
     if name == "codes":
-        from mmsrarec.retrieve.code_search import CodeSearch
+        from mmsrarec.retrieve.search.code_search import CodeSearch
 
         return CodeSearch(vectors)
     if name == "ivf":

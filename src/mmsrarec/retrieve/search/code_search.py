@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmsrarec.data.dataset import IntArray
-from mmsrarec.retrieve.nearest_search import MIN_APPROXIMATE, Float32Array, NumpySearch, Proposal, faiss_package
+from mmsrarec.retrieve.search.nearest_search import MIN_APPROXIMATE, Float32Array, NumpySearch, Proposal, faiss_package
 
 BITS, NUMBERS_OF_CODE = 4, 2
 """Bits of a code, and numbers of a vector that it stands for."""

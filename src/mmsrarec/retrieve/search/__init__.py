@@ -1,0 +1,1 @@
+"""Searches for the nearest vectors: exact, by faiss, by codes of a few bits, by an inverted file."""
