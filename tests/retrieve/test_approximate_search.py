@@ -11,9 +11,9 @@ from test_neighbours import Bag, all_queries, violations
 
 from mmsrarec.data.dataset import make_interactions
 from mmsrarec.data.splits import Queries
-from mmsrarec.retrieve import code_search
-from mmsrarec.retrieve import nearest_search as module
 from mmsrarec.retrieve.neighbours import Neighbours
+from mmsrarec.retrieve.search import code_search
+from mmsrarec.retrieve.search import nearest_search as module
 from mmsrarec.retrieve.search.nearest_search import APPROXIMATE, NumpySearch, make_search
 from mmsrarec.retrieve.unit_vectors import unit
 
