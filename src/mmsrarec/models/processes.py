@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, distributed
@@ -103,7 +103,7 @@ def gather(value: T) -> list[T]:
 def wait() -> None:
     """Wait until all processes are here."""
     if count() > 1:
-        distributed.barrier()
+        cast(Any, distributed).barrier()  # its type is incomplete
 
 
 def divide(total: int, what: str) -> int:

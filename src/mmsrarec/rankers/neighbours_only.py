@@ -14,7 +14,8 @@ from mmsrarec.rankers.ranker_base import RankerBase, RankerSettings
 from mmsrarec.rankers.saved_arrays import log_arrays, log_from
 from mmsrarec.rankers.sequence_model import Sasrec
 from mmsrarec.retrieve.collaborative_context import item_weights, voting_neighbours
-from mmsrarec.retrieve.neighbours import Encodes, Neighbours
+from mmsrarec.retrieve.indexed_rows import Encodes
+from mmsrarec.retrieve.neighbours import Neighbours
 
 if TYPE_CHECKING:
     from mmsrarec.rankers.registry.registry import Source

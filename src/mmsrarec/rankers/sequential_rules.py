@@ -1,6 +1,6 @@
 """Sequential rules: who consumed this consumed that soon after. They are counted, not trained."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,8 @@ class SequentialRules(RankerBase):
         first, second = np.divmod(rules, self.n_items)
         if self.n_items > MAX_ITEMS_UNCUT:
             heaviest = np.lexsort((second, -weight, first))
-            place = np.arange(len(first)) - np.searchsorted(first, first)  # of a rule among those of its item
+            starts: IntArray = np.searchsorted(first, first)  # of the rules of each rule's item
+            place: IntArray = np.arange(len(first)) - starts
             heaviest = np.sort(heaviest[place < LARGE_K])
             first, second, weight = first[heaviest], second[heaviest], weight[heaviest]
         small = code_type(self.n_items)
@@ -87,8 +88,8 @@ class SequentialRules(RankerBase):
                 if candidates is None:
                     scores[row, second] += weights / back  # a rule's ends are unique: no collisions
                 elif len(second):
-                    place: IntArray = np.searchsorted(second, candidates[row])
-                    place = np.minimum(place, len(second) - 1)
+                    after = cast(IntArray, np.searchsorted(second, candidates[row]))
+                    place: IntArray = np.minimum(after, len(second) - 1)
                     scores[row] += np.where(second[place] == candidates[row], weights[place] / back, 0.0)
         return scores
 

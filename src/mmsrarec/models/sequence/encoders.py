@@ -5,7 +5,7 @@ Tensor names carry their shape: b windows, t tokens of a window, d dimensions, h
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -204,7 +204,8 @@ class Block(nn.Module):
 
     def _by_head(self, part_btd: Tensor) -> Tensor:
         """(b, t, d) -> (b, h, t, d / h)."""
-        return part_btd.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        part_bthd: Tensor = cast(Any, part_btd).unflatten(-1, (self.heads, -1))  # its type is incomplete
+        return part_bthd.transpose(1, 2)
 
     def _added(self, x_btd: Tensor, mixed_bhtd: Tensor) -> Tensor:
         """The inputs, with what attention mixed and what the feed-forward layer makes of both."""
