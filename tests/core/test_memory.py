@@ -7,7 +7,14 @@ import psutil
 import pytest
 
 from mmsrarec.core import memory
-from mmsrarec.core.memory import MAX_SCORES_HELD, collect_again, release_memory, rows_at_once, stop_collecting
+from mmsrarec.core.memory import (
+    MAX_SCORES_HELD,
+    collect_again,
+    collect_everything,
+    release_memory,
+    rows_at_once,
+    stop_collecting,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +34,8 @@ def test_garbage_is_looked_for_again_after_a_start() -> None:
     collect_again()
     assert gc.isenabled()
     assert gc.get_freeze_count() > before
+    collect_everything()
+    assert gc.get_freeze_count() == 0
     gc.unfreeze()
 
 

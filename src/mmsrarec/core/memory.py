@@ -45,3 +45,8 @@ def collect_again() -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
+
+
+def collect_everything() -> None:
+    """Look for cycles among all objects again, as those of a run that another one replaces."""
+    gc.unfreeze()

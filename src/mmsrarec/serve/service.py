@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from mmsrarec.core.memory import collect_again
+from mmsrarec.core.memory import collect_again, collect_everything
 from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.serve.model import documents
@@ -86,6 +86,7 @@ class Service:
 
     def load(self, folder: Path, data: Path | None = None) -> ServedRun:
         """A run with the items of the state, ready to answer; its language model is loaded too."""
+        collect_everything()  # the run that answers now may go
         served = self._load_ranking(folder, data)
         served.load_model()
         return served
