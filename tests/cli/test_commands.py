@@ -42,7 +42,9 @@ class StubRecommender:
     block_size = 2
 
     @classmethod
-    def load(cls, run: Path, data: Path | None = None, device: str | None = None) -> "StubRecommender":
+    def load(
+        cls, run: Path, data: Path | None = None, device: str | None = None, late: bool = False
+    ) -> "StubRecommender":
         if run.name == "nothing":
             raise MmsrarecError(f"{run} is not a finished run:\n make it with mmsrarec run")
         return cls()

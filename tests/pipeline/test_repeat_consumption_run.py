@@ -54,6 +54,7 @@ def test_by_default_such_targets_are_left_out_for_everybody_and_that_is_said(bou
     assert check_run(bought_again / "run", fast=True)["failed"] == []
 
 
+@pytest.mark.slow
 def test_allowed_they_are_ranked_by_every_row_alike(bought_again: Path) -> None:
     _, said = go(bought_again, *SET, "evaluate.repeat_consumption=allow", "evaluate.tune_baselines=2", out="allowed")
     assert "ranked like all others" in said

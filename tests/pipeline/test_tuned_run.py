@@ -94,6 +94,7 @@ def test_shards_are_joined_and_nothing_is_asked_again(finished: Path, tmp_path: 
     assert neighbour_votes[0].equals(neighbour_votes[1])
 
 
+@pytest.mark.slow
 def test_the_ablation_of_tuning_reads_the_untuned_keywords(mine: Path) -> None:
     ablation = "evaluate.ablations=['untuned keywords']"
     _, said = go(mine, *TUNING, ablation, "evaluate.rows=['sasrec', 'mmsrarec']")

@@ -203,6 +203,7 @@ def test_a_wrong_question_is_refused_before_anything_is_written(tmp_path: Path) 
         go(Answerer(), tmp_path / "file" / "a.parquet")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system kills in another way")
 def test_a_real_run_that_is_killed_goes_on_and_writes_the_table_of_an_undisturbed_call(
     finished: Path, tmp_path: Path

@@ -176,6 +176,7 @@ def test_interactions_that_joined_are_histories_and_no_leak(mine: Path) -> None:
     assert again["failed"] == checked["failed"]
 
 
+@pytest.mark.slow
 def test_one_replaced_picture_trains_no_sequence_model(mine: Path) -> None:
     picture, other = sorted((mine / "data" / "images").iterdir())[3:5]
     picture.write_bytes(other.read_bytes())

@@ -47,7 +47,7 @@ def ask(run: Path, cache: Path) -> dict:
     return json.loads(done.stdout)
 
 
-@pytest.fixture(params=["plain", "fused", "refitted"], scope="module")
+@pytest.fixture(params=["plain", "fused", pytest.param("refitted", marks=pytest.mark.slow)], scope="module")
 def work(request: pytest.FixtureRequest, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with data of its own, which a test may take away: as it was evaluated, fused, or refitted."""
     folder = copy_run(finished, tmp_path_factory.mktemp(request.param))

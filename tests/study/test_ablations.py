@@ -15,6 +15,7 @@ from mmsrarec.runs.recommender import Recommender
 from mmsrarec.runs.run_folder import RunFolder
 
 
+@pytest.mark.slow
 def test_sweeps_and_another_encoder_are_ablations_like_others(mine: Path) -> None:
     names = ["history 1", "k 1", "stage 2 with GRU4Rec"]
     _, said = go(mine, 'evaluate.rows=["sasrec","mmsrarec"]', f"evaluate.ablations={json.dumps(names)}")
@@ -57,6 +58,7 @@ def test_ablations_without_training_or_with_other_keywords(mine: Path) -> None:
     assert {f"mmsrarec, {name}" for name in names} <= {pair["b"] for pair in report_of(mine)["pairs"]}
 
 
+@pytest.mark.slow
 def test_the_small_ranker_learns_from_the_whole_and_recommends(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = ("evaluate.splits=['leave-one-out']", "evaluate.shown_users=0")
     small = f"evaluate.ablations={['small']}"

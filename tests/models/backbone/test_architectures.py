@@ -234,7 +234,9 @@ def embedding_model(texts: Sequence[str]) -> Tensor:
     return rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-6)
 
 
-@pytest.mark.parametrize("name", QWENS_AND_SMOL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * ("qwen" in name)) for name in QWENS_AND_SMOL]
+)
 def test_a_policy_is_tuned_from_end_to_end(
     name: str, drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

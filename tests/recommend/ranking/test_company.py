@@ -73,6 +73,7 @@ def test_no_candidates_have_no_scores() -> None:
     assert score_packs(prompts, []) == []
 
 
+@pytest.mark.slow
 def test_company_moves_few_scores_in_bfloat16() -> None:
     prompts, moves = PROMPTS["bfloat16"], []
     for seed in range(60):

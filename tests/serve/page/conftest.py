@@ -21,7 +21,7 @@ def address(browser: Any, finished: Path, tmp_path_factory: pytest.TempPathFacto
         yield place
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("screenshots", numbered=False)
 

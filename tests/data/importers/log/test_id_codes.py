@@ -17,9 +17,11 @@ words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 def test_codes_last_from_part_to_part(parts: list[list[str]]) -> None:
     """Nothing of an earlier part is alive but what IdCodes keeps."""
     ids, codes = IdCodes("user_id"), []
+    gc.freeze()  # what other tests left is not looked at again and again
     for part in parts:
         codes += ids.of(pl.Series(part, dtype=pl.String)).tolist()
         gc.collect()
+    gc.unfreeze()
     texts = [text for part in parts for text in part]
     assert len(codes) == len(texts)
     for code, text in zip(codes, texts, strict=True):
