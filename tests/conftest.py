@@ -4,10 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from paths import SHARED_DATA
 
 from mmsrarec.data.dataset import Dataset
 from mmsrarec.data.synthetic.catalogue import draw_catalogue
+
+settings.register_profile("untimed", deadline=None)  # speed is measured in benchmarks/, never in tests
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@
 LOCAL_RANK, MASTER_ADDR and MASTER_PORT.
 """
 
+import atexit
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
@@ -52,6 +53,13 @@ def join(device: str) -> None:
     if cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     distributed.init_process_group("nccl" if cuda else "gloo", timeout=MAX_WAIT)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    """Take leave of the other processes: a thread that still listens to them would abort the end of this one."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 @contextmanager
