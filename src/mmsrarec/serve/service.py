@@ -18,7 +18,6 @@ from sqlalchemy import Connection
 
 from mmsrarec.core.memory import collect_again, collect_everything
 from mmsrarec.errors import MmsrarecError, UnknownIdError
-from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.serve.model import documents
 from mmsrarec.serve.model.answer_cache import AnswerCache, digest_of
 from mmsrarec.serve.model.catalogue_view import CatalogueView
@@ -93,9 +92,7 @@ class Service:
 
     def _load_ranking(self, folder: Path, data: Path | None) -> ServedRun:
         """A run with the items of the state and all that it ranks by."""
-        with LOADING:
-            served = ServedRun.load(folder, data, self.settings.device)
-        return served.with_rows(self.state.submit(load_items).result())
+        return ServedRun.load(folder, data, self.settings.device).with_rows(self.state.submit(load_items).result())
 
     def _load_first(self) -> None:
         """Load the first run, which answers as soon as it can rank; a language model that only explains comes after."""
