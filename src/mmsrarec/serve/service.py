@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -56,6 +56,7 @@ class Service:
         cache: Answers in memory.
         failure: Why no run could be loaded, or not all of it.
         draining: Whether the server is being stopped.
+        workers: The threads without which not everything is answered, by what they do.
         erasures: How many users were erased, here or by another server of the database.
         server: What tells the changes of this server from those of others of the database.
     """
@@ -73,6 +74,7 @@ class Service:
         self.model: Worker[Question | Callable[[ServedRun], object], object] = Worker(
             "model", self._work, settings.queue, settings.batch
         )
+        self.workers: dict[str, Worker[Any, Any]] = {"model": self.model, "state": self.state.worker}
         self.erasures = self.state.submit(change_log.erasures).result()
         self._n_stored = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,7 +128,7 @@ class Service:
         """Why questions cannot be answered now; None where they can."""
         if self.draining:
             return "stopping"
-        for name, worker in (("model", self.model), ("state", self.state.worker)):
+        for name, worker in self.workers.items():
             if not worker.alive:
                 return f"the worker of the {name} died"
         return self.failure if self.served is not None else self.failure or "the run is being loaded"
