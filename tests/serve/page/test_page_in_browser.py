@@ -159,6 +159,13 @@ def test_nothing_jumps_while_a_page_is_loaded(visitor: Visitor, path: str) -> No
     visitor.is_clean()
 
 
+def test_a_jump_is_seen(visitor: Visitor) -> None:
+    visitor.go("/")
+    visitor.page.wait_for_load_state("networkidle")
+    visitor.page.evaluate("() => document.body.insertAdjacentHTML('afterbegin', '<br>'.repeat(20))")
+    assert visitor.page.evaluate(SHIFTS) > MAX_SHIFT
+
+
 @pytest.mark.parametrize("visitor", EVERY_LOOK[::2], indirect=True, ids=lambda how: how["size"])
 def test_what_is_pressed_is_large_enough_to_press(visitor: Visitor) -> None:
     """WCAG 2.2, target size: 24 by 24 pixels."""
