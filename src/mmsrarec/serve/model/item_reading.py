@@ -58,17 +58,22 @@ class ItemReader:
                 notes.append(f"the picture is not used: {reason}")
                 picture = None
         if isinstance(self.recommender.prompts, NoPrompts):
-            summary, feature = self._without_model(item, [*notes, NO_MODEL]), None
+            notes.append(NO_MODEL)
+            keywords, feature = self._first_words(item), None
         else:
-            summary, feature = self._read(item, picture, ending, notes)
+            keywords, feature = self._read(item, picture, ending, notes)
+        summary = Summary(keywords.image[0], keywords.text[0], keywords.languages[0], tuple(notes))
         return ItemRow(item, True, in_stock, False, summary, picture is not None, picture, feature)
 
-    def _without_model(self, item: Item, notes: list[str]) -> Summary:
+    def _first_words(self, item: Item) -> Keywords:
+        """The first telling words of the text, where no model writes keywords."""
         lexicon = lexicons([item], catalogue_words=self._words)[0]
         limit = self.recommender.run_folder.recipe.summarize.max_keywords_text
-        return Summary((), fallback(item, limit, lexicon), lexicon.languages[0], tuple(notes))
+        words = fallback(item, limit, lexicon)
+        return Keywords(((),), (words,), (("none", "fallback"),), ((None, None),), (), lexicon.languages[:1])
 
-    def _read(self, item: Item, picture: bytes | None, ending: str, notes: list[str]) -> tuple[Summary, bytes | None]:
+    def _read(self, item: Item, picture: bytes | None, ending: str, notes: list[str]) -> tuple[Keywords, bytes | None]:
+        """Keywords of an item, and what models see of it; what else should be known is added to the notes."""
         run_folder, settings = self.recommender.run_folder, self.recommender.run_folder.recipe.summarize
         with tempfile.TemporaryDirectory(prefix="mmsrarec-item-") as folder:
             name = None
@@ -86,26 +91,41 @@ class ItemReader:
                 seen = image_features.encode_catalogue_images(self._mllm, dataset, settings.visual_tokens)
                 features, words = seen.features, seen.words
                 notes += [f"the picture is not used: {reason}" for reason in seen.rejected.values()]
-            if settings.model is not None:
-                note = OTHER_MODEL.format(model=settings.model)
-                return self._without_model(item, [*notes, note]), feature_bytes(features.get(0))
-            try:
-                keywords = summarize(
-                    dataset,
-                    self._mllm,
-                    settings,
-                    IN_MEMORY,
-                    features,
-                    tuned=settings.tune is not None,
-                    words=self._words,
-                    image_words=words,
-                )
-            except MmsrarecError as error:  # the model failed on every question about this item
-                return self._without_model(item, [*notes, str(error)]), feature_bytes(features.get(0))
+            keywords = self._keywords(dataset, features, words, notes)
         if picture is not None and run_folder.served and not features:
             notes.append("the run's model reads no pictures")
-        summary = Summary(keywords.image[0], keywords.text[0], keywords.languages[0], tuple(notes))
-        return summary, feature_bytes(features.get(0), self._state(dataset, keywords, features))
+        try:
+            state = self._state(dataset, keywords, features)
+        except MmsrarecError as error:
+            notes.append(f"sequence models do not know the item: {error}")
+            state = None
+        return keywords, feature_bytes(features.get(0), state)
+
+    def _keywords(
+        self,
+        dataset: Dataset,
+        features: image_features.Features,
+        words: dict[int, WordProbabilities],
+        notes: list[str],
+    ) -> Keywords:
+        """Keywords of a single item, by the model that summarized the catalogue where that is here and answers."""
+        settings = self.recommender.run_folder.recipe.summarize
+        try:
+            if settings.model is not None:
+                raise MmsrarecError(OTHER_MODEL.format(model=settings.model))
+            return summarize(
+                dataset,
+                self._mllm,
+                settings,
+                IN_MEMORY,
+                features,
+                tuned=settings.tune is not None,
+                words=self._words,
+                image_words=words,
+            )
+        except MmsrarecError as reason:  # as well where the model failed on every question about this item
+            notes.append(str(reason))
+            return self._first_words(dataset.items[0])
 
     def _state(self, dataset: Dataset, keywords: Keywords, features: image_features.Features) -> Tensor | None:
         """(d,) what the untuned model makes of a single item; None where no sequence model of the run reads that."""
