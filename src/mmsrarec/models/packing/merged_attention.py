@@ -54,10 +54,10 @@ def merged_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, la
     key, value = (x.repeat_interleave(heads, dim=1) for x in (key, value))
 
     def alone(x: Tensor) -> Tensor:  # (b, h, t, e) -> (b c, h, n, e): each candidate is a row of its own
-        return x[:, :, s:].unflatten(2, (c, n)).transpose(1, 2).reshape(b * c, h, n, e)
+        return x[:, :, s:].reshape(b, h, c, n, e).transpose(1, 2).reshape(b * c, h, n, e)
 
     def beside(x: Tensor) -> Tensor:  # (b c, h, n, ...) -> (b, h, c n, ...)
-        return x.unflatten(0, (b, c)).transpose(1, 2).flatten(2, 3)
+        return x.reshape(b, c, h, n, *x.shape[3:]).transpose(1, 2).reshape(b, h, c * n, *x.shape[3:])
 
     shared_k, shared_v = key[:, :, :s], value[:, :, :s]
     shared_out, _ = _fused(query[:, :, :s], shared_k, shared_v)
