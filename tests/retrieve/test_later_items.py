@@ -11,7 +11,7 @@ from soft import drawn_encoder
 
 from mmsrarec.models.sequence.whitening import Whitening
 from mmsrarec.retrieve.encoder import Encoder
-from mmsrarec.retrieve.later_items import reads_new_items, with_new_items
+from mmsrarec.retrieve.later_items import reads_new_items, with_new_items, with_other_states
 from mmsrarec.retrieve.settings import CONTENT_ENCODERS, ENCODERS, EncoderName
 
 ITEMS = 9
@@ -57,6 +57,20 @@ def test_items_join_one_after_the_other_or_together(tmp_path: Path) -> None:
     one_by_one = with_new_items(with_new_items(before, joined[:1], all_told[:1]), joined[1:], all_told[1:])
     np.testing.assert_allclose(one_by_one.item_vectors(), together.item_vectors(), atol=1e-6)
     assert one_by_one.n_joined == together.n_joined == 2
+
+
+@pytest.mark.parametrize("name", CONTENT_ENCODERS)
+def test_an_item_that_joined_is_other_than_before(name: EncoderName) -> None:
+    before, (old, new) = trained(name), states(2, seed=5)
+    joined = with_new_items(before, torch.stack([old, old]), np.ones(2, dtype=bool))
+    weights = {key: value.clone() for key, value in joined.model.state_dict().items()}
+    changed = with_other_states(joined, {2: new, ITEMS: new, ITEMS + 2: new})  # trained with, joined, unknown
+    expected = with_new_items(before, torch.stack([new, old]), np.ones(2, dtype=bool))
+    np.testing.assert_allclose(changed.item_vectors(), expected.item_vectors(), atol=1e-6)
+    forgotten = with_other_states(changed, {ITEMS + 1: None})
+    np.testing.assert_array_equal(forgotten.knows_content[ITEMS:], [True, False])
+    assert with_other_states(joined, {2: new}) is joined
+    assert all(torch.equal(weights[key], value) for key, value in joined.model.state_dict().items())
 
 
 @pytest.mark.parametrize("name", [name for name in ENCODERS if name not in CONTENT_ENCODERS])

@@ -71,6 +71,32 @@ def test_work_that_fails_as_a_whole_is_the_error_of_each() -> None:
         worker.submit(2).result(10)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("dies", ["of an error that ends threads", "of too few answers"])
+def test_one_that_dies_leaves_nobody_waiting(dies: str) -> None:
+    gate, started = threading.Event(), threading.Event()
+
+    def work(questions: Sequence[int]) -> list[int | Exception]:
+        started.set()
+        assert gate.wait(10)
+        if dies == "of too few answers":
+            return []
+        raise SystemExit
+
+    worker: Worker[int, int] = Worker("dying", work, 4, 1)
+    asked = worker.submit(1)
+    assert started.wait(10)
+    waiting, gone = worker.submit(2), worker.submit(3)
+    assert gone.cancel()
+    gate.set()
+    for future in (asked, waiting):
+        with pytest.raises(ClosedError, match="died"):
+            future.result(10)
+    assert not worker.alive
+    with pytest.raises(ClosedError):
+        worker.submit(4)
+
+
 def test_whoever_went_away_is_not_answered() -> None:
     gated = Gated().busy()
     gone, here = gated.worker.submit(2), gated.worker.submit(3)

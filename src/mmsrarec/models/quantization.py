@@ -13,6 +13,7 @@ import torch
 
 from mmsrarec.errors import MissingDependencyError
 from mmsrarec.models.backbone.settings import Quantization
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.untyped import named_modules
 
 
@@ -33,7 +34,8 @@ def quantization_config(name: Quantization, whole_parts: Sequence[str], dtype: t
             f"model.quantization \"{name}\" needs the package {package}: pip install 'mmsrarec[quantize]', or leave it "
             "out"
         )
-    import transformers
+    with LOADING:
+        import transformers
 
     library = cast(Any, transformers)  # its classes of settings are typed in part
     if name == "torchao-int8":

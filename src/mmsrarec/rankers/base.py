@@ -78,6 +78,16 @@ def known_items(generator: CandidateGenerator, n_items: int) -> NDArray[np.bool_
     return mask
 
 
+def n_trained_items(generator: CandidateGenerator, n_items: int) -> int:
+    """How many items a generator was trained on, which come first; the others joined later, known by content.
+
+    Args:
+        generator: Declares the number by `n_trained` where items may join it.
+        n_items: Size of the catalogue now.
+    """
+    return int(getattr(generator, "n_trained", n_items))
+
+
 def unseen(generator: Ranker, queries: Queries) -> FloatArray:
     """(m, n_items) float64 scores of a generator, -inf for what may not be recommended."""
     return mask_seen(generator.score(queries, None), queries)

@@ -130,11 +130,17 @@ class SequenceRanker(RankerBase):
         ranker = kind()
         ranker.encoder = encoder
         ranker._known = np.ones(encoder.n_items, dtype=bool)
+        ranker._known[encoder.n_trained :] = encoder.knows_content[encoder.n_trained :]
         if not kind.ranks_new_items and encoder.known is not None:
             ranker._known = encoder.known
         elif not kind.ranks_new_items and train is not None:
             ranker._known = train.counts[: encoder.n_items] > 0
         return ranker
+
+    @property
+    def n_trained(self) -> int:
+        """How many items the model was trained on; the others joined later (`retrieve.later_items`)."""
+        return self.encoder.n_trained
 
     def _fit(self, interactions: Interactions, seed: int) -> None:
         """Choose the number of passes on each user's last interaction, then train anew on all of them."""

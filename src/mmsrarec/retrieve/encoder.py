@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnkn
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.errors import MmsrarecError, NotFittedError
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.sequence.content_sasrec import ContentItems, ContentSASRec, KnownItems
 from mmsrarec.models.sequence.encoders import BERT4Rec, GRU4Rec, SASRec, SequenceModel
 from mmsrarec.models.sequence.item_tokens import ItemTokens
@@ -221,6 +222,11 @@ def new_model(n_items: int, s: RetrieveSettings, body: LanguageBody | None = Non
     Raises:
         MmsrarecError: The layers are needed and not given.
     """
+    with LOADING:
+        return _new_model(n_items, s, body)
+
+
+def _new_model(n_items: int, s: RetrieveSettings, body: LanguageBody | None) -> SequenceModel:
     if s.encoder in ITEM_TOKENS:
         if body is None:
             raise MmsrarecError(f"{s.encoder} reads items by the layers of a language model: give it a LanguageBody")

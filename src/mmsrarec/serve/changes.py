@@ -47,6 +47,7 @@ class Changes:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.worker: Worker[Callable[[], object], object] = Worker("changes", _one_by_one, QUEUE, 1)
+        service.workers["changes"] = self.worker
         self._reader: ItemReader | None = None
         self._first = service.settings.run.expanduser().absolute()
 

@@ -12,13 +12,12 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
 from mmsrarec.core.memory import collect_again, collect_everything
 from mmsrarec.errors import MmsrarecError, UnknownIdError
-from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.serve.model import documents
 from mmsrarec.serve.model.answer_cache import AnswerCache, digest_of
 from mmsrarec.serve.model.catalogue_view import CatalogueView
@@ -57,6 +56,7 @@ class Service:
         cache: Answers in memory.
         failure: Why no run could be loaded, or not all of it.
         draining: Whether the server is being stopped.
+        workers: The threads without which not everything is answered, by what they do.
         erasures: How many users were erased, here or by another server of the database.
         server: What tells the changes of this server from those of others of the database.
     """
@@ -74,6 +74,7 @@ class Service:
         self.model: Worker[Question | Callable[[ServedRun], object], object] = Worker(
             "model", self._work, settings.queue, settings.batch
         )
+        self.workers: dict[str, Worker[Any, Any]] = {"model": self.model, "state": self.state.worker}
         self.erasures = self.state.submit(change_log.erasures).result()
         self._n_stored = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,9 +94,7 @@ class Service:
 
     def _load_ranking(self, folder: Path, data: Path | None) -> ServedRun:
         """A run with the items of the state and all that it ranks by."""
-        with LOADING:
-            served = ServedRun.load(folder, data, self.settings.device)
-        return served.with_rows(self.state.submit(load_items).result())
+        return ServedRun.load(folder, data, self.settings.device).with_rows(self.state.submit(load_items).result())
 
     def _load_first(self) -> None:
         """Load the first run, which answers as soon as it can rank; a language model that only explains comes after."""
@@ -129,7 +128,7 @@ class Service:
         """Why questions cannot be answered now; None where they can."""
         if self.draining:
             return "stopping"
-        for name, worker in (("model", self.model), ("state", self.state.worker)):
+        for name, worker in self.workers.items():
             if not worker.alive:
                 return f"the worker of the {name} died"
         return self.failure if self.served is not None else self.failure or "the run is being loaded"

@@ -29,7 +29,10 @@ class BusyError(MmsrarecError):
 
 
 class ClosedError(MmsrarecError):
-    """The worker takes no more questions."""
+    """The worker takes no more questions, or died of one."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping, or its worker died")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +96,7 @@ class Worker(Generic[Question, Answer]):
         """
         with self._condition:
             if not self.alive:
-                raise ClosedError("the server is stopping, or its worker died")
+                raise ClosedError
             if len(self._waiting) >= self.limit:
                 raise BusyError(max(1, round(self.limit * self.seconds + 0.5)))
             job: _Job[Question, Answer] = _Job(question, Future())
@@ -110,20 +113,34 @@ class Worker(Generic[Question, Answer]):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while jobs := self._next():
-            started = time.perf_counter()
-            try:
-                answers = self._work([job.question for job in jobs])
-            except Exception as error:
-                answers = [error] * len(jobs)
-            for job, answer in zip(jobs, answers, strict=True):
-                if isinstance(answer, Exception):
-                    job.future.set_exception(answer)
-                else:
-                    job.future.set_result(answer)
-            of_one = (time.perf_counter() - started) / len(jobs)
-            self.seconds = of_one if not self.batches else self.seconds + SMOOTHING * (of_one - self.seconds)
-            self.batches, self.questions = self.batches + 1, self.questions + len(jobs)
+        """Answer until the worker is closed; where it dies, nobody is left waiting."""
+        jobs: list[_Job[Question, Answer]] = []
+        try:
+            while jobs := self._next():
+                self._answer(jobs)
+        finally:
+            with self._condition:
+                self._closed = True
+                left = [*jobs, *self._waiting]
+                self._waiting.clear()
+            for job in left:
+                if not job.future.done():
+                    job.future.set_exception(ClosedError())
+
+    def _answer(self, jobs: "Sequence[_Job[Question, Answer]]") -> None:
+        started = time.perf_counter()
+        try:
+            answers = self._work([job.question for job in jobs])
+        except Exception as error:
+            answers = [error] * len(jobs)
+        for job, answer in zip(jobs, answers, strict=True):
+            if isinstance(answer, Exception):
+                job.future.set_exception(answer)
+            else:
+                job.future.set_result(answer)
+        of_one = (time.perf_counter() - started) / len(jobs)
+        self.seconds = of_one if not self.batches else self.seconds + SMOOTHING * (of_one - self.seconds)
+        self.batches, self.questions = self.batches + 1, self.questions + len(jobs)
 
     def _next(self) -> list[_Job[Question, Answer]]:
         """The next batch; questions whose askers went away are left out. Nothing once the worker is closed."""

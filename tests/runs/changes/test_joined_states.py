@@ -71,6 +71,19 @@ def test_an_item_with_a_state_has_vectors_and_changes_nothing_for_the_others(con
     np.testing.assert_allclose(twice.retrieval.soft.vectors[n:], [vector, vector], atol=1e-6)
 
 
+def test_an_item_that_is_written_again_is_known_by_its_new_content(content_run: Path) -> None:
+    recommender = Recommender.load(content_run / "run")
+    old, new = torch.randn(2, recommender.prompts.mllm.hidden_size, generator=torch.Generator().manual_seed(0))
+    item = Item("new", "A mug")
+    first, second = (JoinedItem(item, (), ("mug",), state=state) for state in (old, new))
+    at_once, twice = with_items(recommender, [second]), with_items(with_items(recommender, [first]), [second])
+    assert scores(twice) == pytest.approx(scores(at_once), abs=1e-6)
+    assert scores(twice)["new"] != pytest.approx(scores(with_items(recommender, [first]))["new"], abs=1e-6)
+    unread = JoinedItem(item, (), ("mug",))
+    forgotten, never = with_items(twice, [unread]), with_items(recommender, [unread])
+    assert scores(forgotten) == pytest.approx(scores(never), abs=1e-6)
+
+
 def test_an_update_reads_what_joined_and_an_export_takes_it_along(content_run: Path, tmp_path: Path) -> None:
     run, data = (shutil.copytree(content_run / name, tmp_path / name) for name in ("run", "data"))
     as_text(data)

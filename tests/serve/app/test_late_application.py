@@ -41,8 +41,8 @@ class Made:
 
 
 @contextmanager
-def called(made: Made) -> Iterator[tuple[LateApplication, TestClient]]:
-    late = LateApplication(made.make, lambda: made.told.append("failed"))
+def called(made: Made, key: str | None = None) -> Iterator[tuple[LateApplication, TestClient]]:
+    late = LateApplication(made.make, lambda: made.told.append("failed"), key)
     with TestClient(late, "http://127.0.0.1") as client:
         yield late, client
         made.gate.set()
@@ -73,6 +73,18 @@ def test_a_browser_is_shown_a_page_that_comes_again() -> None:
         assert '<meta http-equiv="refresh"' in answer.text
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert answer.headers["cache-control"] == "no-store"
+
+
+def test_whoever_may_not_call_is_refused_by_it_and_then_by_the_application() -> None:
+    made, key = Made(), "correct-horse-battery"
+    with called(made, key) as (late, client):
+        assert client.get("/health/live").status_code == 200
+        assert client.get("/name").status_code == 401
+        assert client.get("/name", headers={"Authorization": f"Bearer {key}"}).status_code == 503
+        wait_for(late, made)
+        assert client.get("/name").status_code == 200  # the application decides, counts and logs: this one lets all in
+    with called(Made()) as (_, client):
+        assert client.get("/name", headers={"Origin": "http://evil.example"}).status_code == 403
 
 
 def test_then_the_application_answers_and_is_stopped_in_order() -> None:

@@ -37,6 +37,8 @@ def test_it_ends_in_order(finished: Path, tmp_path: Path) -> None:
                 break
         except httpx2.HTTPError:
             time.sleep(0.05)
+    foreign = httpx2.get(f"{url}/v1/run", headers={"Origin": "http://elsewhere.example"})
+    assert foreign.status_code == 403
     answers = list[httpx2.Response]()
 
     def ask() -> None:
@@ -55,5 +57,6 @@ def test_it_ends_in_order(finished: Path, tmp_path: Path) -> None:
     assert {answer.status_code for answer in answers} <= {200, 503}
     assert 200 in {answer.status_code for answer in answers}
     lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert foreign.headers["x-request-id"] in [line["request_id"] for line in lines if line.get("status") == 403]
     assert "run loaded" in [line["message"] for line in lines]
     assert "error" not in {line["level"] for line in lines}

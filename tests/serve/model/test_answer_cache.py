@@ -1,12 +1,13 @@
 """Answers in memory: handed out as they were, marked as kept, the least recently asked for gone first."""
 
 from mmsrarec.serve.model.answer_cache import AnswerCache
-from mmsrarec.serve.schema.recommending import ANSWER_EXAMPLE, RecommendAnswered
+from mmsrarec.serve.schema import schema_examples
+from mmsrarec.serve.schema.recommending import RecommendAnswered
 
 
 def answer(score: float = 0.1) -> RecommendAnswered:
     """An answer with one item of this score, in letters of any script."""
-    example = RecommendAnswered.model_validate(ANSWER_EXAMPLE)
+    example = RecommendAnswered.model_validate(schema_examples.ANSWER)
     item = example.items[0].model_copy(update={"title": "Кружка 🍵", "score": score})
     return example.model_copy(update={"items": [item], "cached": False})
 

@@ -60,8 +60,6 @@ def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: boo
     Raises:
         MmsrarecError: The model has too few layers.
     """
-    from peft import LoraConfig, get_peft_model
-
     path = next(name for name, module in named_modules(mllm.model) if module is mllm.decoder)
     blocks: nn.ModuleList = getattr(mllm.decoder, "layers", nn.ModuleList())
     count = len(blocks)
@@ -70,6 +68,8 @@ def add_adapter(mllm: Mllm, rank: int, first_layer: int, seed: int, float32: boo
     layers = "|".join(str(layer) for layer in range(first_layer, count))
     parts = {name for block in blocks for name, part in named_modules(block) if isinstance(part, nn.Linear)}
     with LOADING, saved_random_state():
+        from peft import LoraConfig, get_peft_model
+
         set_seed(seed)
         config = LoraConfig(
             r=rank,
@@ -89,9 +89,9 @@ def load_adapter(mllm: Mllm, folder: Path) -> "PeftModel":
     Raises:
         MmsrarecError: The saved adapter changes nothing.
     """
-    from peft import PeftModel
-
     with LOADING:
+        from peft import PeftModel
+
         peft = cast(PeftModel, cast(Any, PeftModel).from_pretrained(mllm.model, folder, autocast_adapter_dtype=False))
     peft.eval().requires_grad_(False)
     weights = peft.named_parameters()

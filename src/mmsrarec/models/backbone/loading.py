@@ -34,8 +34,9 @@ def load_parts(
         ValueError: The files do not describe a model of these kinds.
         MissingDependencyError: The package of the quantisation is not installed.
     """
-    from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
-    from transformers.utils import logging
+    with LOADING:
+        from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+        from transformers.utils import logging
 
     logging.disable_progress_bar()  # bars about loading a file would hide the package's own
     config, options = _load("AutoConfig", folder), dict[str, Any](dtype=dtype)
@@ -53,9 +54,9 @@ def load_parts(
 
 def _empty(auto_class: str, config: Any) -> nn.Module:
     """The model of a configuration as a shape without weights."""
-    import transformers
-
     with LOADING, torch.device("meta"):
+        import transformers
+
         return getattr(transformers, auto_class).from_config(config)
 
 
@@ -76,9 +77,9 @@ def load_processors(folder: str) -> tuple[Any, Any]:
 
 def _load(auto_class: str, folder: str, **options: Any) -> Any:
     """`from_pretrained` of one of transformers' auto classes, which have no types."""
-    import transformers
-
     with LOADING:
+        import transformers
+
         return getattr(transformers, auto_class).from_pretrained(folder, **options)
 
 

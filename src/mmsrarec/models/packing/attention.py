@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.packing.merged_attention import can_merge, merged_attention
 
 NAME = "mmsrarec_packed"
@@ -240,7 +241,8 @@ def segment_bias(like: Tensor, size: int, window: int | None, blocks: Tensor | N
 # transformers leaves its registry and these functions partly without types; importing it takes seconds
 def register() -> None:
     """Make packed attention known to transformers, for models that are told to use it by `NAME`."""
-    from transformers import AttentionInterface, AttentionMaskInterface, masking_utils
+    with LOADING:
+        from transformers import AttentionInterface, AttentionMaskInterface, masking_utils
 
     cast(Any, AttentionInterface).register(NAME, packed_attention)
     cast(Any, AttentionMaskInterface).register(NAME, cast(Any, masking_utils).sdpa_mask)

@@ -83,7 +83,9 @@ class LanguageBody:
             MmsrarecError: transformers knows no such layers.
         """
         from huggingface_hub.errors import StrictDataclassError
-        from transformers import AutoConfig, AutoModel  # takes seconds, and most sequence models need none of it
+
+        with LOADING:
+            from transformers import AutoConfig, AutoModel  # takes seconds, and most sequence models need none of it
 
         try:
             options = {name: value for name, value in self.config.items() if name != "model_type"}

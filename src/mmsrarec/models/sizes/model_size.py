@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.sizes.vision_work import VisionWork, vision_work
 from mmsrarec.models.untyped import named_modules
 
@@ -140,12 +141,11 @@ def _parameters(model: nn.Module) -> int:
 
 def _empty(config: Any) -> nn.Module:
     """The model of a configuration, without memory."""
-    import transformers  # takes seconds
+    with LOADING, torch.device("meta"):
+        import transformers  # takes seconds
 
-    mapping = cast(Any, transformers).MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
-    sees = type(config) in mapping
-    auto = getattr(transformers, "AutoModelForImageTextToText" if sees else "AutoModelForCausalLM")
-    with torch.device("meta"):
+        sees = type(config) in cast(Any, transformers).MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+        auto = getattr(transformers, "AutoModelForImageTextToText" if sees else "AutoModelForCausalLM")
         return auto.from_config(config)
 
 
@@ -155,7 +155,8 @@ def _config(name: str) -> Any:
     Raises:
         MmsrarecError: No such model is known.
     """
-    from transformers import AutoConfig
+    with LOADING:
+        from transformers import AutoConfig
 
     published = _published()
     entry = published.get("embedded" if name == SMALL else name) or published.get(name.rpartition("/")[2])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmsrarec.data.dataset import IntArray, Interactions
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.two_tower.towers import ABSENT, Towers
 
 AnyTowers = TypeVar("AnyTowers", bound=Towers)
@@ -101,7 +102,7 @@ def new_towers(make: Callable[[], AnyTowers], seed: int) -> AnyTowers:
         make: Makes the towers.
         seed: Of the weights.
     """
-    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+    with LOADING, torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
         towers = make()
         for part in towers.modules():

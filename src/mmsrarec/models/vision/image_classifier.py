@@ -50,7 +50,7 @@ class ImageClassifier:
     def _classes_of_words(self) -> Tensor:
         """(k, w): 1 where a class has a word."""
         column = {word: place for place, word in enumerate(self.vocabulary)}
-        table = torch.zeros(len(self.class_words), len(column))
+        table = torch.zeros(len(self.class_words), len(column), dtype=torch.float32)
         for row, words in enumerate(self.class_words):
             table[row, [column[word] for word in words]] = 1
         return table

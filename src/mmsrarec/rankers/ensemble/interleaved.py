@@ -7,7 +7,15 @@ from numpy.typing import NDArray
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
-from mmsrarec.rankers.base import CandidateGenerator, Ranker, RanksEverything, first_items, known_items, ordered
+from mmsrarec.rankers.base import (
+    CandidateGenerator,
+    Ranker,
+    RanksEverything,
+    first_items,
+    known_items,
+    n_trained_items,
+    ordered,
+)
 from mmsrarec.rankers.ensemble.leading import first_allowed, leads
 
 
@@ -150,6 +158,11 @@ class PaddedCatalogue(_WrappedGenerator):
     items: int
 
     @property
+    def n_trained(self) -> int:
+        """As the generator: see `base.n_trained_items`."""
+        return n_trained_items(self.generator, self.items)
+
+    @property
     def known(self) -> NDArray[np.bool_]:
         """(items,) mask of the generator's items: see `base.known_items`."""
         return known_items(self.generator, self.items)
@@ -170,6 +183,11 @@ class HiddenItems(_WrappedGenerator):
     """
 
     hidden: NDArray[np.bool_]
+
+    @property
+    def n_trained(self) -> int:
+        """As the generator: see `base.n_trained_items`."""
+        return n_trained_items(self.generator, len(self.hidden))
 
     @property
     def known(self) -> NDArray[np.bool_]:

@@ -33,7 +33,8 @@ def mean_states(prompts: Prompts, spans: Sequence[TokenSpan], batch_tokens: int)
     Returns:
         (spans, d) float32 on the CPU.
     """
-    mllm, states = prompts.mllm, torch.zeros(len(spans), prompts.mllm.hidden_size)
+    mllm = prompts.mllm
+    states = torch.zeros(len(spans), mllm.hidden_size, dtype=torch.float32)
     order = sorted(range(len(spans)), key=lambda row: len(spans[row].ids))
     while order:
         stop = 1

@@ -28,7 +28,7 @@ def prepare_spans(prompts: Prompts, batch: Batch, labels: Sequence[Tensor] = ())
     shared_lengths = (batch.mask[:, 0, 0] == 0).sum(-1)
     is_first = (columns - batch.layout.shared) % batch.layout.length == 0
     before = torch.where(is_first, shared_lengths[rows] - 1, columns - 1)
-    zeros = torch.zeros(len(batch.answers[0]))
+    zeros = torch.zeros(len(batch.answers[0]), dtype=torch.float32)
     return prepare(
         mllm, batch, prompts.features, (rows, before), [batch.ids[rows, columns], candidates, zeros, *labels]
     )

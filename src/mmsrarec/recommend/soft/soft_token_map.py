@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import save_atomically
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.packing.soft_ids import SoftKind, kinds_and_codes
 from mmsrarec.models.untyped import load_tensors, saved_random_state, set_seed, split_columns
 from mmsrarec.recommend.soft.soft_sources import SoftSources
@@ -53,15 +54,15 @@ class SoftTokenMap(nn.Module):
         super().__init__()
         self.sizes = sources.sizes
         k, s = sum(self.sizes), len(self.sizes)
-        with saved_random_state():
+        with LOADING, saved_random_state():
             set_seed(seed)
             self.inner = nn.Linear(2 * k + 2 * s + len(SoftKind), hidden)
             self.outer = nn.Linear(hidden, width)
-        self.norm = nn.LayerNorm(width)
+            self.norm = nn.LayerNorm(width)
         nn.init.constant_(self.norm.weight, spread)
         self.register_buffer("vectors", torch.zeros(0), persistent=False)
         self.register_buffer("scales", torch.zeros(0), persistent=False)
-        sizes = torch.cat([torch.full((size,), float(size)) for size in self.sizes])
+        sizes = torch.cat([torch.full((size,), float(size), dtype=torch.float32) for size in self.sizes])
         self.register_buffer("product_scales", sizes.sqrt() / 4, persistent=False)
         self.read_from(sources)
 
@@ -71,7 +72,7 @@ class SoftTokenMap(nn.Module):
         vectors = [torch.as_tensor(sources.vectors), torch.as_tensor(sources.cold_vectors)]
         self.vectors = torch.stack(vectors).float().to(device)
         repeats = zip(sources.scales, self.sizes, strict=True)
-        self.scales = torch.cat([torch.full((size,), scale) for scale, size in repeats]).to(device)
+        self.scales = torch.cat([torch.full((size,), scale, dtype=torch.float32) for scale, size in repeats]).to(device)
 
     def for_sources(self, sources: SoftSources) -> "SoftTokenMap":
         """The same learned weights, which are shared, with the vectors of other sources of the same sizes."""

@@ -81,7 +81,9 @@ def with_items(
     dataset = _dataset(recommender.dataset, changed, len(codes))
     keywords = _keywords(recommender.run_folder.keywords, changed, len(codes))
     states = {entry.item.item_id: entry.state for entry in joined if entry.state is not None}
-    wider = cache(partial(for_catalogue, items=dataset.items, states=states))  # one model serves in several places
+    ids = frozenset(entry.item.item_id for entry in joined)
+    # one model serves in several places
+    wider = cache(partial(for_catalogue, items=dataset.items, states=states, changed=ids))
     run_folder = recommender.run_folder.with_catalogue(dataset, keywords, recommender.retrieval, wider)
     soft = run_folder.retrieval(recommender.split).soft
     prompts = _prompts(recommender.prompts, dataset, keywords, changed, soft)

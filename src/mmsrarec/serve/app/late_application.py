@@ -1,7 +1,8 @@
 """The server before its application is there: importing and making that takes seconds, in a thread of its own.
 
 Meanwhile `/health/live` answers, everything else says that the run is being loaded, and a browser is shown a page that
-tries again by itself.
+tries again by itself. Whoever may not call learns nothing, not even that; the application itself refuses them later,
+and counts and logs it.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mmsrarec.serve.app.access import Access
 from mmsrarec.serve.app.problems import RETRY_SECONDS, not_ready
 
 if TYPE_CHECKING:
@@ -41,11 +43,19 @@ class LateApplication:
         make: Makes the application; it is called in a thread.
         failed: Is called where the application could not be made.
         app: The application; None until it is made and started.
+        meanwhile: Answers until then.
         failure: Why it could not be made.
     """
 
-    def __init__(self, make: "Callable[[], FastAPI]", failed: Callable[[], None]) -> None:
-        self.make, self.failed = make, failed
+    def __init__(self, make: "Callable[[], FastAPI]", failed: Callable[[], None], key: str | None = None) -> None:
+        """Nothing is made before the server starts.
+
+        Args:
+            make: Makes the application; it is called in a thread.
+            failed: Is called where the application could not be made.
+            key: What callers must send; None: nothing.
+        """
+        self.make, self.failed, self.meanwhile = make, failed, Access(_loading, key)
         self.app: ASGIApp | None = None
         self.failure: Exception | None = None
 
@@ -56,7 +66,7 @@ class LateApplication:
         elif self.app is not None:
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await _meanwhile(scope)(scope, receive, send)
+            await self.meanwhile(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -78,8 +88,12 @@ class LateApplication:
             self.app = app
 
 
-def _meanwhile(scope: Scope) -> ASGIApp:
-    """The answer to a call that comes before the application is there."""
+async def _loading(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a call that comes before the application is there."""
+    await _answer(scope)(scope, receive, send)
+
+
+def _answer(scope: Scope) -> ASGIApp:
     if scope["path"] == "/health/live":
         return JSONResponse({"status": "alive"})
     accepted = next((value for name, value in scope["headers"] if name == b"accept"), b"")

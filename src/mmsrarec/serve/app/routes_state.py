@@ -19,12 +19,24 @@ async def changes_of(request: Request) -> Changes:
 
 
 ChangesOf = Annotated[Changes, Depends(changes_of)]
-IdInPath = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_CONTROLS, description="the id")]
+IdInPath = Annotated[
+    str,
+    Path(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_CONTROLS, description="the id", examples=["318"]),
+]
 Words = Annotated[
-    str, Query(max_length=200, pattern=NO_NUL, description="words that title, keywords or categories hold")
+    str,
+    Query(
+        max_length=200,
+        pattern=NO_NUL,
+        description="words that title, keywords or categories hold",
+        examples=["red mug"],
+    ),
 ]
 Category = Annotated[
-    str | None, Query(min_length=1, max_length=200, pattern=NO_NUL, description="only items of this category")
+    str | None,
+    Query(
+        min_length=1, max_length=200, pattern=NO_NUL, description="only items of this category", examples=["Kitchen"]
+    ),
 ]
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from mmsrarec.core.memory import collect_again, stop_collecting
-from mmsrarec.serve.app.access import Access
 from mmsrarec.serve.app.call_log import JsonLines
 from mmsrarec.serve.app.late_application import LateApplication
 from mmsrarec.serve.settings import ServeSettings
@@ -44,9 +43,9 @@ def serve(settings: ServeSettings) -> None:
     def failed() -> None:
         server.should_exit = True
 
-    late = LateApplication(make, failed)
+    late = LateApplication(make, failed, settings.key)
     config = uvicorn.Config(
-        Access(late, settings.key),  # whoever may not call learns nothing, not even that a run is being loaded
+        late,
         host=settings.host,
         port=settings.port,
         log_config=None,

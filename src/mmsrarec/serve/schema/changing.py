@@ -1,9 +1,10 @@
 """What changes the state: events, items, the keywords of a user, and the run that answers."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Base64Bytes, ConfigDict, Field, StringConstraints
+from pydantic import Base64Bytes, Field, StringConstraints
 
+from mmsrarec.serve.schema import schema_examples
 from mmsrarec.serve.schema.limits import (
     MAX_EVENTS,
     MAX_TEXT,
@@ -16,18 +17,17 @@ from mmsrarec.serve.schema.limits import (
     Keywords,
     NamingId,
     Time,
+    with_examples,
 )
 
 EventKind = Literal["view", "click", "like", "cart", "purchase", "not_interested"]
 """All but the last join the history; an item of a "not_interested" is never recommended to this user again."""
-EVENT_EXAMPLE: dict[str, Any] = {"user": "42", "item": "318", "kind": "click", "key": "order-17-line-1"}
-ITEM_EXAMPLE: dict[str, Any] = {"title": "A mug of red clay", "text": "Made by hand.", "categories": ["Kitchen"]}
 
 
 class EventAsked(Asked):
     """One thing that a user did."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EVENT_EXAMPLE]})
+    model_config = with_examples(schema_examples.EVENT)
 
     user: NamingId
     item: NamingId
@@ -39,11 +39,15 @@ class EventAsked(Asked):
 class EventBatch(Asked):
     """Several events; they are kept all or none."""
 
+    model_config = with_examples(schema_examples.EVENTS)
+
     events: list[EventAsked] = Field(min_length=1, max_length=MAX_EVENTS, description="what users did")
 
 
 class EventsAnswered(Answered):
     """What became of events. They are on the disk when this is answered."""
+
+    model_config = with_examples(schema_examples.EVENTS_KEPT)
 
     accepted: int
     duplicates: int = Field(description="events whose key was there before")
@@ -53,7 +57,7 @@ class EventsAnswered(Answered):
 class ItemAsked(Asked):
     """An item as it is from now on; what is not given is empty."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [ITEM_EXAMPLE]})
+    model_config = with_examples(schema_examples.ITEM)
 
     title: Annotated[str, StringConstraints(max_length=MAX_TITLE, pattern=NO_NUL)] = Field(
         default="", description="its name for shoppers"
@@ -71,11 +75,15 @@ class ItemAsked(Asked):
 class ItemPatch(Asked):
     """What changes of an item without reading it anew."""
 
+    model_config = with_examples({"in_stock": False})
+
     in_stock: bool = Field(description="whether it may be recommended now")
 
 
 class ItemAnswered(Answered):
     """An item as the server knows it."""
+
+    model_config = with_examples(schema_examples.KNOWN_ITEM)
 
     item_id: str
     title: str
@@ -91,12 +99,16 @@ class ItemAnswered(Answered):
 class ItemsAnswered(Answered):
     """A part of the catalogue."""
 
+    model_config = with_examples({"items": [schema_examples.KNOWN_ITEM], "total": 1})
+
     items: list[ItemAnswered]
     total: int = Field(description="how many items match")
 
 
 class UserKeywords(Asked):
     """Keywords that stay with a user until they are changed; a question's own are added to them."""
+
+    model_config = with_examples(schema_examples.KEYWORDS)
 
     more: Keywords = Field(default_factory=list, description="keywords that are asked for")
     less: Keywords = Field(default_factory=list, description="keywords that are to be spared")
@@ -113,6 +125,8 @@ class UserEvent(Answered):
 class UserAnswered(Answered):
     """What the server knows of a user."""
 
+    model_config = with_examples(schema_examples.USER)
+
     user: str
     in_run: bool = Field(description="whether the run was made with this user")
     history: list[str] = Field(description="item ids, oldest first: of the run, then of the events")
@@ -124,6 +138,8 @@ class UserAnswered(Answered):
 
 class ErasureAnswered(Answered):
     """The receipt of an erasure; it holds no id of a user."""
+
+    model_config = with_examples(schema_examples.RECEIPT)
 
     receipt: str
     time: int
@@ -138,6 +154,8 @@ class ErasureAnswered(Answered):
 class RunAsked(Asked):
     """Another run that takes over."""
 
+    model_config = with_examples(schema_examples.OTHER_RUN)
+
     name: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = (
         Field(description="a folder beside the one that the server was started with")
     )
@@ -145,6 +163,8 @@ class RunAsked(Asked):
 
 class RunAnswered(Answered):
     """The run that answers."""
+
+    model_config = with_examples(schema_examples.RUN)
 
     run: str
     previous: str | None = Field(description="the run that can be had back")

@@ -54,6 +54,11 @@ Count = Annotated[int, Field(strict=True, ge=1, le=MAX_K)]
 Time = Annotated[int, Field(strict=True, ge=0, le=MAX_TIME)]
 
 
+def with_examples(*examples: dict[str, Any]) -> ConfigDict:
+    """The configuration of a question or an answer of which the description of the server shows examples."""
+    return ConfigDict(json_schema_extra={"examples": [*examples]})
+
+
 class Asked(BaseModel):
     """A question: an unknown field is an error, so that a misspelt one is not dropped in silence."""
 

@@ -1,9 +1,10 @@
 """Questions for recommendations, and their answers."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
+from mmsrarec.serve.schema import schema_examples
 from mmsrarec.serve.schema.limits import (
     MAX_BOOSTS,
     MAX_HISTORY,
@@ -15,6 +16,7 @@ from mmsrarec.serve.schema.limits import (
     Count,
     Id,
     Keywords,
+    with_examples,
 )
 
 Origin = Literal["warm", "session", "cold", "fallback"]
@@ -26,33 +28,11 @@ given, and none of it is known to the run; the answer is that of somebody of who
 """
 Boost = Annotated[float, Field(ge=-5, le=5)]
 
-ASKED_EXAMPLE: dict[str, Any] = {"user": "42", "k": 5, "more": ["red"], "less": ["plastic"], "reasons": True}
-ANSWER_EXAMPLE: dict[str, Any] = {
-    "origin": "warm",
-    "run": "mine",
-    "items": [
-        {
-            "rank": 1,
-            "item_id": "318",
-            "title": "A mug of red clay",
-            "score": 1.73,
-            "probability": None,
-            "keywords": ["red", "clay", "mug"],
-            "because": ["you asked for more red", "people alike took it next"],
-            "reasons": [],
-            "pinned": False,
-        }
-    ],
-    "left_out": [],
-    "notes": [],
-    "cached": False,
-}
-
 
 class RecommendAsked(Asked):
     """For whom, how many, and of what."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [ASKED_EXAMPLE, {"history": ["12", "7"], "k": 3}]})
+    model_config = with_examples(schema_examples.QUESTION, schema_examples.SESSION)
 
     user: Id | None = Field(default=None, description="a user id; with `history`, what the user did just now")
     history: list[Id] | None = Field(
@@ -114,7 +94,7 @@ class ItemRanked(Answered):
 class RecommendAnswered(Answered):
     """The best items, and how the answer came about."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [ANSWER_EXAMPLE]})
+    model_config = with_examples(schema_examples.ANSWER)
 
     origin: Origin
     run: str = Field(description="the run that answers")
@@ -127,7 +107,7 @@ class RecommendAnswered(Answered):
 class SimilarAsked(Asked):
     """Items whose neighbours are wanted."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": ["12"], "k": 5}]})
+    model_config = with_examples(schema_examples.NEAR)
 
     items: list[Id] = Field(min_length=1, max_length=100, description="item ids")
     k: Count = Field(default=10, description="how many near items of each")
@@ -146,6 +126,8 @@ class SimilarItem(Answered):
 
 class SimilarAnswered(Answered):
     """The nearest items of each item."""
+
+    model_config = with_examples({"items": [schema_examples.SIMILAR], "unknown": []})
 
     items: list[SimilarItem]
     unknown: list[str] = Field(description="ids that are no items, or of which nothing can be compared")

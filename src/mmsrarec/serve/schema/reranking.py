@@ -1,14 +1,14 @@
 """The question of a reranker in the shape of Jina and Cohere: fields that nobody here knows are ignored."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from mmsrarec.serve.schema.limits import MAX_DOCUMENTS, MAX_TEXT, NO_NUL, Answered, Id
+from mmsrarec.serve.schema import schema_examples
+from mmsrarec.serve.schema.limits import MAX_DOCUMENTS, MAX_TEXT, NO_NUL, Answered, Id, with_examples
 from mmsrarec.serve.schema.recommending import Origin
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=NO_NUL)]
-RERANK_EXAMPLE: dict[str, Any] = {"model": "mmsrarec", "query": "42", "documents": ["318", {"id": "12"}], "top_n": 2}
 
 
 class Document(BaseModel):
@@ -23,7 +23,7 @@ class Document(BaseModel):
 class RerankAsked(BaseModel):
     """Whom or what for, and the documents."""
 
-    model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [RERANK_EXAMPLE]})
+    model_config = with_examples(schema_examples.RERANK) | ConfigDict(extra="ignore")
 
     query: Text | list[Id] = Field(
         description="a user id; or item ids, oldest first, as a list or as text parted by commas, blanks or lines; or "
@@ -64,6 +64,8 @@ class RerankMeta(Answered):
 
 class RerankAnswered(Answered):
     """The documents, the most relevant first."""
+
+    model_config = with_examples(schema_examples.RERANKED)
 
     model: str
     results: list[RerankResult]

@@ -86,7 +86,7 @@ def load_language_model(name: str, like: Mllm) -> Mllm:
     try:
         with LOADING:
             model: nn.Module = models.from_pretrained(name, dtype=like.dtype)
-        tokenizer: Any = tokenizers.from_pretrained(name)
+            tokenizer: Any = tokenizers.from_pretrained(name)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise MmsrarecError(f'cannot load the language model "{name}": {reason}; name a folder or "embedded"') from None
