@@ -14,7 +14,8 @@ PYTHON ?= python3
 PIP_ARGS ?=
 DEMO_ARGS ?=
 VENV := .venv
-PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
+# byte code is written as modules are imported: of most of torch, never
+PIP := $(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
 # Two matrix libraries whose idle threads spin starve each other on few cores: at times 10 to 100 times slower.
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
@@ -86,4 +87,5 @@ $(VENV)/.use: $(VENV)/.torch pyproject.toml src/mmsrarec/models/packages.txt
 
 $(VENV)/.dev: $(VENV)/.use
 	$(PIP) -e '.[mllm,tune,baselines,sql,excel,images,engines,serve,dev,docs]'
+	-$(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib  # tests start many processes
 	touch $@

@@ -109,6 +109,23 @@ def test_a_heartbeat_speaks_where_nothing_was_shown_for_long_and_is_silent_after
     assert stream.getvalue().splitlines() == lines
 
 
+def test_a_heartbeat_tells_where_the_present_task_stands_and_of_those_before_nothing() -> None:
+    stream = io.StringIO()
+    say = Progress(stream, every=1000)
+    with say.heartbeat(0.1):
+        with say.task("outer", 2) as outer, say.task("letters", 3) as inner:
+            outer.advance()
+            inner.advance()
+            time.sleep(0.25)
+        shown = len(stream.getvalue().splitlines())
+        time.sleep(0.25)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith("letters: 1/3, ")
+    assert lines[0].endswith(" so far")
+    assert all(line.startswith("still at work, ") and "; before: outer: 1/2" in line for line in lines[shown:])
+    assert len(lines) > shown
+
+
 def test_a_heartbeat_holds_its_tongue_where_lines_come_or_a_bar_is_shown() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -54,6 +54,15 @@ def test_what_the_documentation_expects_is_what_the_plan_says(script: ModuleType
         assert " | ".join(f"{float(f'{rate:.3g}'):,.0f}" for rate in rates) in page, part
 
 
+def test_all_files_with_tests_for_a_device_are_run(script: ModuleType) -> None:
+    device_tests = importlib.import_module("gpu_checks.device_tests")
+    files = device_tests.device_files()
+    assert {"tests/runs/test_device.py", "tests/runs/test_device_stages.py"} <= set(files)
+    assert all((ROOT / file).is_file() and "standin()" in (ROOT / file).read_text() for file in files)
+    chosen = [file for file in files if device_tests.TINY_CHOICE in (ROOT / file).read_text()]
+    assert chosen  # a tiny check runs some of them
+
+
 @pytest.mark.slow
 def test_every_part_works_on_a_cpu(script: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "check.json"

@@ -390,7 +390,7 @@ def test_flags_say_what_deserves_a_second_look(image, text, source, flags) -> No
 
 
 def test_the_surer_of_classifier_and_model_answers(mllm, dataset, features, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("mmsrarec.summarize.classifier_answers.LEAST_FIRST_TOKEN", 0.0)
+    monkeypatch.setattr("mmsrarec.summarize.classifier_answers.LEAST_COUNTED", 0.0)
     words = {0: {"lemon": 0.99, "fruit": 0.995}, 2: {"lemon": 0.2}}
     plain = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features)
     told = summarize(dataset, mllm, SETTINGS, tmp_path / "a", features, image_words=words)
@@ -404,7 +404,7 @@ def test_the_surer_of_classifier_and_model_answers(mllm, dataset, features, tmp_
 
 
 def test_where_neither_is_sure_there_are_no_words(mllm, dataset, features, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("mmsrarec.summarize.classifier_answers.LEAST_FIRST_TOKEN", 1.1)
+    monkeypatch.setattr("mmsrarec.summarize.classifier_answers.LEAST_COUNTED", 1.1)
     model = Listening(mllm)
     told = summarize(dataset, model, SETTINGS, tmp_path / "a", features, image_words={0: {}, 2: {}, 4: {}})
     assert told.image[0] == told.image[2] == ()

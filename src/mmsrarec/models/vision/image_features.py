@@ -1,6 +1,6 @@
 """Computes the visual tokens of the catalogue's pictures, once for each picture, and keeps them in a file.
 
-The embedded model's classifier names what it sees in the same pass (`image_classifier`).
+The embedded model's classifier names what it sees beside (`image_classifier`, `second_look`).
 """
 
 import json
@@ -22,6 +22,7 @@ from mmsrarec.models.untyped import open_tensors, save_tensors, to_list
 from mmsrarec.models.vision.class_words import WordProbabilities
 from mmsrarec.models.vision.image_classifier import ImageClassifier, classifier_of, has_classifier
 from mmsrarec.models.vision.pooling import pool_grid
+from mmsrarec.models.vision.second_look import words_at_second_look
 
 Features = dict[int, Tensor]
 """Item code -> (v, d) visual tokens. An item without a usable picture has no entry."""
@@ -104,7 +105,7 @@ def encode_catalogue_images(
             classifier = classifier or classifier_of(mllm)  # its weights are read only where a picture is new
             words: list[WordProbabilities] = [{} for _ in waiting]
             if classifier and states is not None:
-                words = classifier.word_probabilities(states)
+                words = words_at_second_look(mllm, classifier, list(waiting.values()), states)
             encoded.update(zip(waiting, map(EncodedPicture, features, words), strict=True))
             waiting.clear()
         if done % batch == 0 or done == len(paths):

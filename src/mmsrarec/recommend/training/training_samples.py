@@ -162,17 +162,13 @@ def draw_hard_negatives(
     candidates, log_rates = candidates.copy(), np.zeros(candidates.shape, dtype=np.float32)
     is_hard = rng.random(candidates.shape) < share
     is_hard[np.arange(len(candidates)), place] = False
-    is_negative = np.ones(candidates.shape, dtype=np.bool_)
-    is_negative[np.arange(len(candidates)), place] = False
     for start in range(0, len(queries), 512):  # a block of full rankings at a time
         catalogue_scores = scores(queries.history[start : start + 512])
         for row, row_scores in enumerate(catalogue_scores, start=start):
             unseen_items = _unseen_items(train, int(queries.user[row]))
             highest = unseen_items[np.argsort(-row_scores[unseen_items], kind="stable")[:HARD_NEGATIVE_POOL]]
-            uniform_items = candidates[row, is_negative[row] & ~is_hard[row]]
-            columns = np.flatnonzero(is_hard[row])
-            pool = np.setdiff1d(highest, uniform_items)
-            columns = columns[: len(pool)]
+            pool = np.setdiff1d(highest, candidates[row, ~is_hard[row]])
+            columns = np.flatnonzero(is_hard[row])[: len(pool)]
             candidates[row, columns] = rng.choice(pool, len(columns), replace=False)
             rate = 1 + share / len(highest) * len(unseen_items) / (1 - share)
             log_rates[row, row_scores[candidates[row]] >= row_scores[highest[-1]]] = np.log(rate)
