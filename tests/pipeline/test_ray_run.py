@@ -1,15 +1,18 @@
 """Stage 1 of a run by workers of Ray: keywords and answers of one process, and either goes on with the other's."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 from finished import go, prepare, recipe_in
 
 from mmsrarec.cli.commands import call
 from mmsrarec.errors import MissingDependencyError, RecipeError
+from mmsrarec.runs.recommender import Recommender
 from mmsrarec.runs.run_folder import RunFolder
 
 STAGE = ("pictures", "summarize")
@@ -59,3 +62,30 @@ def test_keywords_and_answers_are_those_of_one_process(folder: Path) -> None:
     _, said = go(folder, stages=STAGE, out="spread")  # the engine is in no key
     assert "summarize: up to date" in said
     assert answers(folder / "spread") == others
+
+
+@pytest.mark.slow
+def test_the_pipeline_of_the_documentation_answers_as_one_process(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+    for package in ("pandas", "pyarrow"):
+        pytest.importorskip(package, reason="Ray Data needs it")
+    recommender = Recommender.load(finished / "run")
+    users = list(recommender.dataset.user_ids[:6])
+    pl.DataFrame({"user_id": users}).write_parquet(tmp_path / "users.parquet")
+    page = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"## Ray Data\n.*?```python\n(.*?)```", page, re.S)
+    code = code.replace("/shared/runs/mine", str(finished / "run")).replace("/shared/", f"{tmp_path}/")
+    code = code.replace("users.parquet", f"{tmp_path}/users.parquet").replace("batch_size=256", "batch_size=3")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False)
+    try:
+        exec(compile(code, "docs/engines.md", "exec"), {"__name__": "__main__"})
+    finally:
+        ray.shutdown()
+    found = pl.read_parquet(tmp_path / "answers").sort("user_id", "rank")
+    expected = recommender.recommend(users=users, k=10, reasons=False).sort("user_id", "rank")
+    assert found.columns == expected.columns
+    assert found.drop("score").equals(expected.drop("score"))
+    assert found["score"].to_list() == pytest.approx(expected["score"].to_list(), abs=1e-5)
