@@ -6,7 +6,9 @@ no garbage (`core.memory`).
 
 import contextlib
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -55,12 +57,32 @@ def serve(settings: ServeSettings) -> None:
     )
     server = uvicorn.Server(config)
     try:
-        with logging_as_json(), contextlib.suppress(KeyboardInterrupt):  # the server has ended in order by then
-            server.run()
+        with logging_as_json(), ended_by_sigterm(server), contextlib.suppress(KeyboardInterrupt):
+            server.run()  # uvicorn raises the signal again once the server has ended in order
     finally:
         collect_again()
     if late.failure is not None:
         raise late.failure
+
+
+@contextlib.contextmanager
+def ended_by_sigterm(server: uvicorn.Server) -> Generator[None]:
+    """End a server in order on SIGTERM, and go on behind it, so that the process ends with 0 and whatever it must do.
+
+    Outside of the main thread Python takes no signals: there nothing happens.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
