@@ -177,7 +177,7 @@ def main() -> None:
     options.add_argument("--catalogue", type=Path, nargs="+", required=True, help="data folders with pictures")
     options.add_argument("--features", type=Path, help="a file that keeps the features of all pictures")
     options.add_argument("--drawn", type=int, default=750)
-    options.add_argument("--steps", type=int, default=40, help="through the language model")
+    options.add_argument("--steps", type=int, default=80, help="through the language model")
     options.add_argument("--moves", type=int, default=400, help="steps of the projector")
     options.add_argument("--out", type=Path, default=PROJECTOR)
     args = options.parse_args()
