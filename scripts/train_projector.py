@@ -10,6 +10,7 @@ catalogue pictures with the categories of their items (`projector_pictures.py`).
 
 The font is in Debian's fonts-noto-color-emoji, the emoji in the npm package @lobehub/fluent-emoji-3d (MIT), backgrounds
 in Debian's gnome-backgrounds, mate-backgrounds and lomiri-wallpapers. Two hours on two cores are enough.
+`teach_categories.py` goes on from here.
 """
 
 import argparse

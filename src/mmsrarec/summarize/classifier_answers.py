@@ -14,11 +14,11 @@ from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.untyped import to_list
 from mmsrarec.models.vision.class_words import WordProbabilities
 
-COUNTED = 5
+COUNTED = 10
 """How many of the model's likeliest first tokens are counted together."""
 LEAST_COUNTED = 0.5
 """Their least probability at which the model's answer counts, where there is a classifier: a model that knows films
-hesitates between a few genres, and one that knows nothing between a thousand words. Chosen on development photographs
+hesitates between some genres, and one that knows nothing between a thousand words. Chosen on development photographs
 and on film posters of the training (`docs/log`)."""
 
 
