@@ -30,6 +30,7 @@ from mmsrarec.serve.worker import Worker
 Result = TypeVar("Result")
 QUEUE = 32
 """Changes that may wait."""
+NO_RUN_OF_BEFORE = "there is no run of before (an erasure lets it go): have one take over by its name"
 OTHER_SERVERS = (
     "servers of this database on other machines keep run folders of their own, which are not reached: "
     "mmsrarec erase FOLDER --user ID there"
@@ -124,7 +125,7 @@ class Changes:
     async def roll_back(self) -> RunAnswered:
         """Have the run of before back, with the items of now. Raises MmsrarecError where there is none."""
         if self.service.previous is None:
-            raise NotFittedError("there is no run of before")
+            raise NotFittedError(NO_RUN_OF_BEFORE)
         return await self._with_worker(self._swap)
 
     def answered(self) -> RunAnswered:
@@ -133,8 +134,10 @@ class Changes:
         return RunAnswered(run=self.service.run().name, previous=None if previous is None else previous.name)
 
     def _take_over(self, folder: Path) -> RunAnswered:
-        loaded = self.service.load(folder, self._data_of(folder))
-        self.service.previous, self.service.served = self.service.run(), loaded
+        loaded, now = self.service.load(folder, self._data_of(folder)), self.service.run()
+        if folder != now.folder:  # a run that is loaded anew is not the one of before
+            self.service.previous = now
+        self.service.served = loaded
         return self.answered()
 
     def _erase_from_runs(self, user: str, placeholder: str) -> tuple[bool, list[str]]:
@@ -150,7 +153,7 @@ class Changes:
     def _swap(self) -> RunAnswered:
         before, now = self.service.previous, self.service.run()
         if before is None:
-            raise NotFittedError("there is no run of before")
+            raise NotFittedError(NO_RUN_OF_BEFORE)
         changed = [name for name, row in now.rows.items() if row != before.rows.get(name)]
         rows = self._written(lambda connection: load_items(connection, changed))
         self.service.previous, self.service.served = now, before.with_rows(rows)

@@ -92,6 +92,9 @@ def test_somebody_who_had_everything_gets_nothing_and_is_told_why(recommender: R
     assert any("nothing is left to recommend" in note for note in found.notes)
     again = recommender.recommend(history=everything, k=3, allow_seen=True, reasons=False)
     assert len(again) == 3
+    none_asked_for = recommender.recommend(user="u0005", among=[], k=3)
+    assert none_asked_for == []
+    assert any("nothing may be recommended" in note for note in none_asked_for.notes)
 
 
 def test_an_item_that_is_gone_is_left_out_and_named(recommender: Recommender) -> None:

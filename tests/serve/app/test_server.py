@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,9 @@ uvicorn = pytest.importorskip("uvicorn")
 
 from starlette.responses import PlainTextResponse  # noqa: E402
 
-from mmsrarec.serve.app.server import ended_by_sigterm  # noqa: E402
+from mmsrarec.errors import NotFittedError  # noqa: E402
+from mmsrarec.serve.app.server import ended_by_sigterm, serve  # noqa: E402
+from mmsrarec.serve.settings import ServeSettings  # noqa: E402
 
 
 def server() -> "uvicorn.Server":
@@ -28,6 +31,16 @@ def test_sigterm_ends_the_server_and_the_process_goes_on(when: str) -> None:
         one.run()
     assert one.started
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_folder_that_is_no_run_ends_in_an_error_and_leaves_nothing(exists: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "typo"
+    if exists:
+        folder.mkdir()
+    with pytest.raises(NotFittedError, match="is not a run"):
+        serve(ServeSettings(folder))
+    assert list(tmp_path.iterdir()) == [folder] * exists
 
 
 def test_beside_the_main_thread_signals_are_left_alone() -> None:

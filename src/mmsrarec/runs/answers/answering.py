@@ -27,10 +27,8 @@ from mmsrarec.runs.answers.recommendations import Recommendation, Recommendation
 from mmsrarec.runs.answers.scores import UNASKED_SCORE, answer_scores, softmax
 from mmsrarec.runs.answers.without_model import NoPrompts
 
-NOTHING_LEFT = (
-    "nothing is left to recommend: they had everything that may be recommended; allow_seen=True (--allow-seen) offers "
-    "it again"
-)
+NOTHING_LEFT = "nothing is left to recommend: they had everything that may be; allow_seen offers it again"
+NOTHING_ALLOWED = "nothing may be recommended: what was asked for, and what is available, leave no item"
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,8 @@ class Answering:
                 with keeping_states():
                     together = self._answers(joined([queries[number] for number in numbers]), n, request)
             else:
-                together = [Recommendations(notes=[NOTHING_LEFT]) for _ in numbers]
+                note = NOTHING_LEFT if request.may.any() else NOTHING_ALLOWED
+                together = [Recommendations(notes=[note]) for _ in numbers]
             for number, answer in zip(numbers, together, strict=True):
                 all_notes = [*notes, *left_out_notes(left_out[number]), *answer.notes]
                 answers[number] = Recommendations(answer, left_out[number], all_notes)

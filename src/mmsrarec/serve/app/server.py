@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from mmsrarec.core.memory import collect_again, stop_collecting
+from mmsrarec.runs.provenance import read_provenance
 from mmsrarec.serve.app.call_log import JsonLines
 from mmsrarec.serve.app.late_application import LateApplication
 from mmsrarec.serve.settings import ServeSettings
@@ -31,9 +32,10 @@ def serve(settings: ServeSettings) -> None:
     """Serve until the process is told to stop; requests in progress are finished first.
 
     Raises:
-        MmsrarecError: The state cannot be opened, or is of another version.
+        MmsrarecError: There is no finished run, or the state cannot be opened or is of another version.
         ModuleNotFoundError: A package is missing.
     """
+    read_provenance(settings.run)  # a wrong name ends here, before a state is made for it
     sys.setswitchinterval(SWITCH_SECONDS)
     stop_collecting()
 
