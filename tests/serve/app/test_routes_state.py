@@ -149,3 +149,27 @@ def test_a_word_that_is_no_keyword_is_refused(server: Served) -> None:
     long = "one two three four five six seven eight nine"
     for path, method in ((f"/v1/users/{server.user()}/keywords", "PUT"), ("/v1/recommend", "POST")):
         assert "keyword" in server.ok(method, path, {"more": [long]}, 422)["detail"]
+
+
+def test_a_deleted_item_is_as_one_that_was_never_there(own: Served) -> None:
+    own.ok("PUT", "/v1/items/shown", {"title": "A secret lamp", "text": "Of green glass."})
+    secret = own.ok("GET", "/v1/items/003")["title"]
+    user = next(name for name in map(own.user, range(60)) if "003" in own.had(name))
+    for name in ("shown", "003"):
+        own.ok("DELETE", f"/v1/items/{name}", status=204)
+        never = "never-there"
+        for history in ([name], ["001", name]):
+            answer, other = own.ask(history=history), own.ask(history=[one.replace(name, never) for one in history])
+            assert (answer["left_out"], other["left_out"]) == ([name], [never])
+            assert (answer["origin"], answer["items"]) == (other["origin"], other["items"])
+        assert own.ok("POST", "/v1/similar", {"items": [name]}) == {"items": [], "unknown": [name]}
+        reranked = own.ok("POST", "/v1/rerank", {"query": user, "documents": [name, "039"], "return_documents": True})
+        assert reranked["meta"]["by_words"] == [0]
+        assert {one["index"]: one["document"]["text"] for one in reranked["results"]}[0] == name
+        assert own.ok("POST", "/v1/rerank", {"query": ["001", name], "documents": ["039"]})["meta"]["left_out"] == [
+            name
+        ]
+        for rule in ({"pinned": [name]}, {"boosts": {name: 1}}, {"exclude": [name]}, {"among": ["001", name]}):
+            assert name in str(own.ask(user=user, **rule)["notes"]), rule
+    answers = [own.ask(user=user, reasons=True, k=60), own.ok("GET", "/v1/items?limit=100"), reranked]
+    assert secret not in str(answers)  # this user had it

@@ -86,7 +86,7 @@ def _listed_ids(served: ServedRun, query: str | list[str]) -> list[str]:
     """The item ids that a query lists; a text lists some where at least one of its parts is an item."""
     if not isinstance(query, str):
         return query
-    known = served.recommender.dataset.item_code
+    known = served.known
     if query.strip() in known:
         return [query.strip()]
     for parts in (_json_ids(query), query.split(","), query.split()):
@@ -110,10 +110,9 @@ def _json_ids(text: str) -> list[str]:
 
 def _resolved(served: ServedRun, document: str | Document) -> tuple[int | None, str]:
     """The code of the item that a document is, and its text."""
-    known = served.recommender.dataset.item_code
     name = document.strip() if isinstance(document, str) else document.id
     text = document if isinstance(document, str) else document.text
-    code = known.get(name) if name is not None else None
+    code = served.known.get(name) if name is not None else None
     if code is None:
         return None, text or name or ""
     item = served.recommender.dataset.items[code]

@@ -95,22 +95,22 @@ class Narrowing:
         return may, notes
 
     def arrangement(
-        self, question: RecommendAsked, may: NDArray[np.bool_], available: NDArray[np.bool_], notes: list[str]
+        self, recommender: Recommender, question: RecommendAsked, refused: Sequence[str], notes: list[str]
     ) -> Arrangement:
         """The rules of a question for the order; what of them has no effect is added to the notes.
 
         Args:
+            recommender: Whose catalogue it is; a pinned item may be one that the user had.
             question: Its rules.
-            may: (items,) what may be recommended.
-            available: (items,) what the catalogue has; a pinned item may be one that the user had.
+            refused: Ids of items that this user is not interested in.
             notes: Sentences.
         """
-        codes = self.dataset.item_code
+        codes = recommender.questions.known
         excluded = set(question.exclude)
         pinned = [
             codes[item_id]
             for item_id in dict.fromkeys(question.pinned)
-            if item_id in codes and available[codes[item_id]] and item_id not in excluded
+            if item_id in codes and recommender.available[codes[item_id]] and item_id not in excluded
         ]
         if len(pinned) < len(set(question.pinned)):
             gone = [item_id for item_id in dict.fromkeys(question.pinned) if codes.get(item_id, -1) not in pinned]
