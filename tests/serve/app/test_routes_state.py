@@ -173,3 +173,28 @@ def test_a_deleted_item_is_as_one_that_was_never_there(own: Served) -> None:
             assert name in str(own.ask(user=user, **rule)["notes"]), rule
     answers = [own.ask(user=user, reasons=True, k=60), own.ok("GET", "/v1/items?limit=100"), reranked]
     assert secret not in str(answers)  # this user had it
+
+
+def test_not_interested_counts_wherever_the_item_is_named_until_it_is_liked(own: Served) -> None:
+    user, best = own.user(), own.ids(user=own.user(), k=1)[0]
+    own.ok("POST", "/v1/events", {"user": user, "item": best, "kind": "not_interested"})
+    own.ok("POST", "/v1/events", {"user": user, "item": best, "kind": "view"})  # to look at it takes nothing back
+    pinned = own.ask(user=user, k=60, pinned=[best, "005"], boosts={best: 5}, allow_seen=True)
+    assert best not in [one["item_id"] for one in pinned["items"]]
+    assert pinned["items"][0]["item_id"] == "005"
+    assert f"this user is not interested in {best} (1 in all)" in pinned["notes"]
+    documents = [best, "a text", "006", {"id": best}]
+    reranked = own.ok("POST", "/v1/rerank", {"query": user, "documents": documents})
+    assert [(one["index"], one["by"], one["relevance_score"]) for one in reranked["results"][2:]] == [
+        (0, "not_interested", 0.0),
+        (3, "not_interested", 0.0),
+    ]
+    assert reranked["meta"]["notes"] == [f"this user is not interested in {best} (1 in all)"]
+    own.ok("POST", "/v1/events", {"user": user, "item": best, "kind": "like"})
+    pinned, reranked = (
+        own.ask(user=user, pinned=[best]),
+        own.ok("POST", "/v1/rerank", {"query": user, "documents": documents}),
+    )
+    assert pinned["items"][0]["item_id"] == best
+    assert (pinned["notes"], reranked["meta"]["notes"]) == ([], [])
+    assert {one["by"] for one in reranked["results"]} == {"run", "words"}

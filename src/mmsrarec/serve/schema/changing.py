@@ -21,7 +21,8 @@ from mmsrarec.serve.schema.limits import (
 )
 
 EventKind = Literal["view", "click", "like", "cart", "purchase", "not_interested"]
-"""All but the last join the history; an item of a "not_interested" is never recommended to this user again."""
+"""All but the last join the history; an item of a "not_interested" is not recommended to this user until they like it,
+put it into a cart or buy it."""
 
 
 class EventAsked(Asked):
