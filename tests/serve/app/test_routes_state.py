@@ -94,7 +94,9 @@ def test_a_bad_picture_makes_an_item_of_text(own: Served, data: bytes) -> None:
 
 
 def test_an_address_is_no_picture(own: Served) -> None:
-    own.ok("PUT", "/v1/items/x", {"title": "A lamp", "picture": "http://127.0.0.1:9/x.png"}, 422)
+    for text, reason in (("http://127.0.0.1:9/x.png", "never by address"), ("!!!", "no base64")):
+        assert reason in own.ok("PUT", "/v1/items/x", {"title": "A lamp", "picture": text}, 422)["detail"]
+    own.ok("GET", "/v1/items/x", status=404)
 
 
 def test_an_item_of_the_run_is_edited(own: Served) -> None:
