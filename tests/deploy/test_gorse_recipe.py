@@ -55,7 +55,7 @@ def test_ids_of_any_form_are_understood(gorse: Gorse, keyed_server: "Running", n
     scores = keyed_server.recommender.score(["010", name], history=[name])
     assert [one for one, _ in ranking] == sorted(scores, key=lambda one: -scores[one])
     answer = keyed_server.client.rerank(query=gorse.calls[0]["query"], documents=gorse.calls[0]["documents"])
-    assert answer["meta"] == {"origin": "session", "run": "run", "by_words": [], "left_out": []}
+    assert answer["meta"] == {"origin": "session", "run": "run", "by_words": [], "left_out": [], "notes": []}
 
 
 def test_only_positive_feedback_is_sent(gorse: Gorse) -> None:

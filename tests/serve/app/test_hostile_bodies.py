@@ -33,6 +33,53 @@ def test_bodies_that_are_wrong(server: Served, route: str) -> None:
         assert answer.json()["detail"], body
 
 
+MALFORMED = (b"{", b"{}" * 3, b"\xff\xfe", b"[" * 100_000, b"{'a': 1}", b'{"a": 1,}', b"no JSON")
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_body_that_is_no_json_is_400(server: Served, route: str) -> None:
+    for body in MALFORMED:
+        answer = server.client.post(route, content=body, headers=JSON)
+        assert (answer.status_code, bool(answer.json()["detail"])) == (400, True), body
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "image/png"])
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_body_of_another_type_is_415(server: Served, route: str, content_type: str | None) -> None:
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = server.client.post(route, content=b'{"user": "u"}', headers=headers)
+    assert answer.status_code == 415
+    assert "application/json" in answer.json()["detail"]
+
+
+def test_json_of_a_special_kind_is_json(server: Served) -> None:
+    for content_type in ("application/json; charset=utf-8", "application/vnd.shop+json"):
+        answer = server.client.post("/v1/recommend", content=b'{"k": 1}', headers={"content-type": content_type})
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["%ff", "%fe", "a%c3", "a%ed%a0%80", "\ufffd"])
+def test_an_id_that_is_no_utf_8_is_refused(server: Served, path: str) -> None:
+    for method, body in (("PUT", {"title": "A lamp"}), ("GET", None), ("DELETE", None)):
+        assert "UTF-8" in server.ok(method, f"/v1/items/{path}", body, 422)["detail"]
+    server.ok("DELETE", f"/v1/users/{path}", status=422)
+    server.ok("PUT", f"/v1/users/{path}/keywords", {"more": ["red"]}, 422)
+    server.ok("POST", "/v1/events", {"user": "\ufffd", "item": "001"}, 422)
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "detail"),
+    [
+        ("/v1/events", {"events": []}, "body.events: List should have at least 1 item"),
+        ("/v1/events", {"events": [{"user": "u", "item": "i", "kind": "eat"}]}, "body.events.0.kind: Input should be"),
+        ("/v1/rerank", {"query": None, "documents": []}, "body.query: Input should be a valid string or a valid list"),
+        ("/v1/rerank", {"query": "q", "documents": [1]}, "body.documents.0: Input should be a valid string or an obj"),
+    ],
+)
+def test_the_field_is_named(server: Served, route: str, body: dict, detail: str) -> None:
+    assert server.ok("POST", route, body, 422)["detail"].startswith(detail)
+
+
 @pytest.mark.parametrize("kind", ["items", "users"])
 @pytest.mark.parametrize("path", PATHS)
 def test_paths_that_are_odd(server: Served, kind: str, path: str) -> None:

@@ -105,7 +105,10 @@ def test_items_are_reranked_for_a_user(server: Served) -> None:
     assert [one["relevance_score"] for one in same["results"]] == [one["relevance_score"] for one in answer["results"]]
 
 
-@pytest.mark.parametrize("query", [["001", "002"], "001,002", "001 002", '["001", "002"]', "001\n002", " 001 , 002 "])
+@pytest.mark.parametrize(
+    "query",
+    [["001", "002"], "001,002", "001 002", '["001", "002"]', "001\n002", " 001 , 002 ", "001,\n\t002", "001\r\n 002 ,"],
+)
 def test_a_query_may_list_items(server: Served, query: object) -> None:
     body = {"documents": ["010", "011", "012"], "top_n": 2, "return_documents": True}
     answer = server.ok("POST", "/v1/rerank", body | {"query": query})
@@ -135,7 +138,7 @@ def test_texts_are_ranked_by_their_words(server: Served) -> None:
 def test_a_user_whom_nobody_knows_gets_what_many_choose(server: Served) -> None:
     names = ["010", "011", "012"]
     answer = server.ok("POST", "/v1/rerank", {"query": "u-4711", "documents": names})
-    assert answer["meta"] == {"origin": "fallback", "run": "run", "by_words": [], "left_out": []}
+    assert answer["meta"] == {"origin": "fallback", "run": "run", "by_words": [], "left_out": [], "notes": []}
     assert len({one["relevance_score"] for one in answer["results"]}) > 1
     assert server.ok("POST", "/v1/rerank", {"query": "", "documents": []})["results"] == []
 
@@ -145,3 +148,28 @@ def test_similar_items(server: Served) -> None:
     library = server.recommender.similar_items(["001"], 3)
     assert [one["similar_item_id"] for one in answer["items"]] == library["similar_item_id"].to_list()
     assert answer["unknown"] == ["nowhere", "2"]
+
+
+@pytest.mark.parametrize(
+    ("query", "left_out"),
+    [
+        ("003, 002\n001 nowhere", ["nowhere"]),
+        ("003 002,001", []),
+        ("003\n002 001,nowhere,neither", ["nowhere", "neither"]),
+        ("a b, 001", []),
+        ("c,d\n001", []),
+    ],
+)
+def test_a_query_mixes_separators(own: Served, query: str, left_out: list[str]) -> None:
+    for item_id in ("a b", "c,d"):  # an id that holds a separator is one id
+        own.ok("PUT", f"/v1/items/{item_id}", {"title": "A lamp"})
+    meta = own.ok("POST", "/v1/rerank", {"query": query, "documents": ["010"]})["meta"]
+    assert (meta["origin"], meta["left_out"]) == ("session", left_out)
+
+
+def test_a_result_says_what_gave_its_score(server: Served) -> None:
+    documents = ["010", {"text": "a red mug"}, {"id": "011"}, "free text"]
+    answer = server.ok("POST", "/v1/rerank", {"query": server.user(), "documents": documents})
+    assert {one["index"]: one["by"] for one in answer["results"]} == {0: "run", 1: "words", 2: "run", 3: "words"}
+    answer = server.ok("POST", "/v1/rerank", {"query": "red mugs", "documents": ["010", "a red mug"]})
+    assert {one["by"] for one in answer["results"]} == {"words"}

@@ -94,7 +94,9 @@ def test_a_bad_picture_makes_an_item_of_text(own: Served, data: bytes) -> None:
 
 
 def test_an_address_is_no_picture(own: Served) -> None:
-    own.ok("PUT", "/v1/items/x", {"title": "A lamp", "picture": "http://127.0.0.1:9/x.png"}, 422)
+    for text, reason in (("http://127.0.0.1:9/x.png", "never by address"), ("!!!", "no base64")):
+        assert reason in own.ok("PUT", "/v1/items/x", {"title": "A lamp", "picture": text}, 422)["detail"]
+    own.ok("GET", "/v1/items/x", status=404)
 
 
 def test_an_item_of_the_run_is_edited(own: Served) -> None:
@@ -149,3 +151,52 @@ def test_a_word_that_is_no_keyword_is_refused(server: Served) -> None:
     long = "one two three four five six seven eight nine"
     for path, method in ((f"/v1/users/{server.user()}/keywords", "PUT"), ("/v1/recommend", "POST")):
         assert "keyword" in server.ok(method, path, {"more": [long]}, 422)["detail"]
+
+
+def test_a_deleted_item_is_as_one_that_was_never_there(own: Served) -> None:
+    own.ok("PUT", "/v1/items/shown", {"title": "A secret lamp", "text": "Of green glass."})
+    secret = own.ok("GET", "/v1/items/003")["title"]
+    user = next(name for name in map(own.user, range(60)) if "003" in own.had(name))
+    for name in ("shown", "003"):
+        own.ok("DELETE", f"/v1/items/{name}", status=204)
+        never = "never-there"
+        for history in ([name], ["001", name]):
+            answer, other = own.ask(history=history), own.ask(history=[one.replace(name, never) for one in history])
+            assert (answer["left_out"], other["left_out"]) == ([name], [never])
+            assert (answer["origin"], answer["items"]) == (other["origin"], other["items"])
+        assert own.ok("POST", "/v1/similar", {"items": [name]}) == {"items": [], "unknown": [name]}
+        reranked = own.ok("POST", "/v1/rerank", {"query": user, "documents": [name, "039"], "return_documents": True})
+        assert reranked["meta"]["by_words"] == [0]
+        assert {one["index"]: one["document"]["text"] for one in reranked["results"]}[0] == name
+        assert own.ok("POST", "/v1/rerank", {"query": ["001", name], "documents": ["039"]})["meta"]["left_out"] == [
+            name
+        ]
+        for rule in ({"pinned": [name]}, {"boosts": {name: 1}}, {"exclude": [name]}, {"among": ["001", name]}):
+            assert name in str(own.ask(user=user, **rule)["notes"]), rule
+    answers = [own.ask(user=user, reasons=True, k=60), own.ok("GET", "/v1/items?limit=100"), reranked]
+    assert secret not in str(answers)  # this user had it
+
+
+def test_not_interested_counts_wherever_the_item_is_named_until_it_is_liked(own: Served) -> None:
+    user, best = own.user(), own.ids(user=own.user(), k=1)[0]
+    own.ok("POST", "/v1/events", {"user": user, "item": best, "kind": "not_interested"})
+    own.ok("POST", "/v1/events", {"user": user, "item": best, "kind": "view"})  # to look at it takes nothing back
+    pinned = own.ask(user=user, k=60, pinned=[best, "005"], boosts={best: 5}, allow_seen=True)
+    assert best not in [one["item_id"] for one in pinned["items"]]
+    assert pinned["items"][0]["item_id"] == "005"
+    assert f"this user is not interested in {best} (1 in all)" in pinned["notes"]
+    documents = [best, "a text", "006", {"id": best}]
+    reranked = own.ok("POST", "/v1/rerank", {"query": user, "documents": documents})
+    assert [(one["index"], one["by"], one["relevance_score"]) for one in reranked["results"][2:]] == [
+        (0, "not_interested", 0.0),
+        (3, "not_interested", 0.0),
+    ]
+    assert reranked["meta"]["notes"] == [f"this user is not interested in {best} (1 in all)"]
+    own.ok("POST", "/v1/events", {"user": user, "item": best, "kind": "like"})
+    pinned, reranked = (
+        own.ask(user=user, pinned=[best]),
+        own.ok("POST", "/v1/rerank", {"query": user, "documents": documents}),
+    )
+    assert pinned["items"][0]["item_id"] == best
+    assert (pinned["notes"], reranked["meta"]["notes"]) == ([], [])
+    assert {one["by"] for one in reranked["results"]} == {"run", "words"}

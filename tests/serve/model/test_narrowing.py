@@ -39,7 +39,7 @@ def test_what_has_no_effect_is_said(server: Served) -> None:
     run = server.service.run()
     question = RecommendAsked(categories=["Nowhere"], exclude=["none"], boosts={"no": 1}, pinned=["none", "nix"])
     may, notes = run.narrowing.allowed(run.recommender, question, ["also none"])
-    rules = run.narrowing.arrangement(question, may, run.recommender.available, notes)
+    rules = run.narrowing.arrangement(run.recommender, question, ["also none"], notes)
     assert not may.any()
     assert not rules.pinned
     assert all(any(word in note for note in notes) for word in ("Nowhere", "none", "no", "nix"))

@@ -75,3 +75,20 @@ def test_the_oldest_answers_go(engine: Engine) -> None:
         assert [find_answer(connection, str(number)) for number in range(20)] == [None] * 11 + [
             str(number) for number in range(11, 20)
         ]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "refused"),
+    [
+        (["not_interested"], True),
+        (["like", "not_interested"], True),
+        (["not_interested", "view", "click"], True),
+        (["not_interested", "like"], False),
+        (["not_interested", "cart"], False),
+        (["not_interested", "purchase", "view"], False),
+        (["not_interested", "like", "not_interested"], True),
+    ],
+)
+def test_the_newest_word_on_an_item_counts(kinds: list[str], refused: bool) -> None:
+    events = tuple(Event("u", "i1", kind, time, str(time)) for time, kind in enumerate(kinds))
+    assert UserState(events).refused == (["i1"] if refused else [])

@@ -89,23 +89,28 @@ class RerankMeta(TypedDict):
     Attributes:
         by_words: Places of documents that are no items, which are ranked by their words.
         left_out: Ids of the query that the run does not know.
+        notes: What else should be known of the answer, a sentence each.
     """
 
     origin: Literal["warm", "session", "cold", "fallback"]
     run: str
     by_words: list[int]
     left_out: list[str]
+    notes: list[str]
 
 
 class RerankResult(TypedDict):
     """A document's place.
 
     Attributes:
-        relevance_score: In [0, 1]; compares within one answer.
+        relevance_score: In [0, 1]; compares among the results of one answer with the same `by`.
+        by: What gave the score: the run, of items; the share of common words, of texts; or the user's
+            `not_interested`, which puts an item last with 0.
     """
 
     index: int
     relevance_score: float
+    by: Literal["run", "words", "not_interested"]
     document: dict[str, str] | None
 
 

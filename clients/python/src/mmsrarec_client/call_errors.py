@@ -25,7 +25,7 @@ class NoAnswerError(CallError):
 
 
 class InvalidError(CallError):
-    """A field is missing, unknown or beyond its limits, or what is asked for cannot be done (400, 422)."""
+    """A field is missing, unknown or beyond its limits, or what is asked for cannot be done (400, 415, 422)."""
 
 
 class UnauthorisedError(CallError):
@@ -62,6 +62,7 @@ KINDS: dict[int, type[CallError]] = {
     403: ForbiddenError,
     404: NotFoundError,
     413: TooLargeError,
+    415: InvalidError,
     422: InvalidError,
     429: BusyError,
     503: UnavailableError,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
@@ -26,10 +27,18 @@ class Questions:
     Attributes:
         dataset: The catalogue.
         allow_seen: Whether items that they had may be recommended, where a question does not say it.
+        gone: Ids of items that were deleted: nobody can name them any more.
     """
 
     dataset: Dataset
     allow_seen: bool = False
+    gone: frozenset[str] = frozenset()
+
+    @cached_property
+    def known(self) -> Mapping[str, int]:
+        """The codes of the items that a question can name, by id."""
+        codes = self.dataset.item_code
+        return {name: code for name, code in codes.items() if name not in self.gone} if self.gone else codes
 
     def query(
         self, user: str | int | None, history: ItemIds | None, strict: bool = False
@@ -52,7 +61,7 @@ class Questions:
         assert history is not None
         ids = checked_ids("history", history)
         left_out = self.unknown(ids)
-        known_ids = [item_id for item_id in ids if item_id in self.dataset.item_code]
+        known_ids = [item_id for item_id in ids if item_id in self.known]
         if left_out and (strict or not known_ids):
             raise UnknownIdError(f"no such items in {name}: {', '.join(left_out[:MAX_IDS_NAMED])}")
         return self.at(-1, self.codes(known_ids)), left_out
@@ -71,11 +80,11 @@ class Questions:
         """The codes of items. Raises UnknownIdError that lists those that are not there."""
         if unknown := self.unknown(item_ids):
             raise UnknownIdError(f"no such items in {self.dataset.name}: {', '.join(unknown[:MAX_IDS_NAMED])}")
-        return np.array([self.dataset.item_code[item_id] for item_id in item_ids], dtype=np.int64)
+        return np.array([self.known[item_id] for item_id in item_ids], dtype=np.int64)
 
     def unknown(self, item_ids: Sequence[str]) -> tuple[str, ...]:
         """The ids that are no items, once each."""
-        return tuple(dict.fromkeys(item_id for item_id in item_ids if item_id not in self.dataset.item_code))
+        return tuple(dict.fromkeys(item_id for item_id in item_ids if item_id not in self.known))
 
     def allowed(
         self, available: NDArray[np.bool_], exclude: ItemIds, among: ItemIds | None
@@ -95,7 +104,7 @@ class Questions:
             if ids is None:
                 continue
             item_ids = checked_ids(name, ids)
-            codes = self.codes([item_id for item_id in item_ids if item_id in self.dataset.item_code])
+            codes = self.codes([item_id for item_id in item_ids if item_id in self.known])
             if name == "exclude":
                 may[codes] = False
             else:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.serve.app.problems import not_ready, problem
+from mmsrarec.serve.schema.body_faults import faults, told
 from mmsrarec.serve.service import NotReadyError
 from mmsrarec.serve.worker import BusyError, ClosedError
 
@@ -23,6 +24,7 @@ DESCRIPTIONS = {
     401: "The key is missing or wrong.",
     404: "There is no such user, item or run.",
     413: "The body is too large.",
+    415: "The body is no JSON by its type: send content-type: application/json.",
     422: "A field is missing, unknown or beyond its limits.",
     429: "Too many questions wait: ask again after Retry-After seconds.",
     503: "No run is loaded yet, or the server is stopping.",
@@ -51,9 +53,12 @@ async def database_error(request: Request, error: Exception) -> Response:
 async def validation_error(request: Request, error: Exception) -> Response:
     """Of a body that is not as the schema says; what was sent is not repeated."""
     assert isinstance(error, RequestValidationError)
-    problems = [
-        {"place": ".".join(map(str, one["loc"]))[:200], "message": str(one["msg"])[:300]} for one in error.errors()[:20]
-    ]
+    if isinstance(error.body, bytes):  # it was not read, as its type is another
+        return problem(415, DESCRIPTIONS[415])
+    found = faults(error.errors(), error.body)
+    if found and found[0].kind == "json_invalid":
+        return problem(400, f"{DESCRIPTIONS[400]} It is wrong at character {found[0].place[-1]}.")
+    problems = told(found)
     first = problems[0] if problems else {"place": "body", "message": "not as the schema says"}
     return problem(422, f"{first['place']}: {first['message']}", problems=problems)
 

@@ -25,8 +25,8 @@ class CatalogueView:
 
     def code(self, item_id: str) -> int:
         """The code of an item. Raises UnknownIdError where there is none."""
-        code = self.dataset.item_code.get(item_id)
-        if code is None or item_id in self.served.deleted:
+        code = self.served.known.get(item_id)
+        if code is None:
             raise UnknownIdError(f"there is no item {item_id}")
         return code
 
@@ -43,8 +43,8 @@ class CatalogueView:
             offset: How many are passed over.
             limit: How many come.
         """
-        matching = np.ones(len(self.dataset.items), dtype=bool)
-        matching[[self.dataset.item_code[name] for name in self.served.deleted]] = False
+        matching = np.zeros(len(self.dataset.items), dtype=bool)
+        matching[list(self.served.known.values())] = True
         if category is not None:
             matching &= self.served.narrowing.in_categories([category])
         order = self.served.most_chosen_first
@@ -59,7 +59,7 @@ class CatalogueView:
         items: list[SimilarItem] = []
         unknown: list[str] = []
         for item_id in dict.fromkeys(ids):
-            if item_id not in self.dataset.item_code:
+            if item_id not in self.served.known:
                 unknown.append(item_id)
                 continue
             near, by = self.near(item_id, k)
@@ -86,7 +86,7 @@ class CatalogueView:
             pairs = zip(table["similar_item_id"].to_list(), table["score"].to_list(), strict=True)
             return [(self.dataset.item_code[other], score) for other, score in pairs], recommender.similar_by
         except UnknownIdError:
-            return self._by_keywords(self.dataset.item_code[item_id], k), BY_KEYWORDS
+            return self._by_keywords(self.served.known[item_id], k), BY_KEYWORDS
 
     def _by_keywords(self, code: int, k: int) -> list[tuple[int, float]]:
         """By the share of keywords that two items have in common (Jaccard)."""

@@ -2,24 +2,27 @@
 
 Documents that are items are ranked by the run, where somebody is known. All others, and all documents where the query
 is a text, are ranked by words: the share of the query's words, weighed by how often the history or the text holds
-them, that a document says.
+them, that a document says. Items that the user is not interested in come last.
 """
 
 import json
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 
 from mmsrarec.recommend.prompt.preferences import NO_PREFERENCES
+from mmsrarec.serve.model.narrowing import refused_notes
 from mmsrarec.serve.model.served_run import NOBODY, Query, ServedRun
 from mmsrarec.serve.schema.limits import MAX_HISTORY, MAX_ID_LENGTH
 from mmsrarec.serve.schema.reranking import Document, RerankAnswered, RerankAsked, RerankMeta, RerankResult, Usage
 from mmsrarec.serve.state.user_events import UserState
 
 MODEL = "mmsrarec"
+SEPARATORS = (re.compile(r"[,\n\r]"), re.compile(r"[\n\r]"), re.compile(r"\s"), re.compile(r"[,\s]"))
 WORDS_OF_TEXT = 200
 """Words of a query or a document that are looked at."""
 
@@ -53,16 +56,20 @@ def rerank(
     shares = [_share(served, text_words, text) for text in texts]
     by_text = any(shares)  # a text that no document says is rather an id that nobody knows
     items = [place for place, code in enumerate(codes) if code is not None and not by_text]
-    others = [place for place in range(len(codes)) if place not in set(items)]
+    by_words = set(range(len(codes))) - set(items)
     scores = np.array(shares) if by_text else np.array([_share(served, words, text) for text in texts])
     if items:
         scores[items] = _item_scores(served, query, [code for code in codes if code is not None])
+    spared = {place: item_id for place, item_id in _ids(served, codes).items() if item_id in set(state.refused)}
+    scores[list(spared)] = 0.0
     origin = "fallback" if query.origin == "cold" and user is None and not by_text and body.query else query.origin
-    order = np.argsort(-scores, kind="stable").tolist()
+    order: list[int] = np.argsort(-scores, kind="stable").tolist()
+    order = [place for place in order if place not in spared] + list(spared)
     results = [
         RerankResult(
             index=place,
             relevance_score=float(scores[place]),
+            by="not_interested" if place in spared else "words" if place in by_words else "run",
             document={"text": texts[place]} if body.return_documents else None,
         )
         for place in order[: body.top_n or len(order)]
@@ -70,8 +77,9 @@ def rerank(
     meta = RerankMeta(
         origin=origin,
         run=served.name,
-        by_words=others,
+        by_words=sorted(by_words),
         left_out=list(query.left_out),
+        notes=refused_notes(list(spared.values()), state.refused),
     )
     return RerankAnswered(model=body.model or MODEL, results=results, usage=Usage(total_tokens=0), meta=meta)
 
@@ -83,17 +91,19 @@ def _history(served: ServedRun, query: str | list[str], newest_first: bool) -> l
 
 
 def _listed_ids(served: ServedRun, query: str | list[str]) -> list[str]:
-    """The item ids that a query lists; a text lists some where at least one of its parts is an item."""
+    """The item ids that a query lists; a text lists some where at least one of its parts is an item.
+
+    Of the ways to part a text, that one counts which gives the most items: an id may hold a blank or a comma.
+    """
     if not isinstance(query, str):
         return query
-    known = served.recommender.dataset.item_code
+    known = served.known
     if query.strip() in known:
         return [query.strip()]
-    for parts in (_json_ids(query), query.split(","), query.split()):
-        ids = [part.strip() for part in parts if part.strip()]
-        if any(part in known for part in ids):
-            return ids
-    return []
+    ways = (_json_ids(query), *(separator.split(query) for separator in SEPARATORS))
+    listed = [[part.strip() for part in parts if part.strip()] for parts in ways]
+    best = max(listed, key=lambda ids: sum(item_id in known for item_id in ids))
+    return best if any(item_id in known for item_id in best) else []
 
 
 def _json_ids(text: str) -> list[str]:
@@ -110,14 +120,19 @@ def _json_ids(text: str) -> list[str]:
 
 def _resolved(served: ServedRun, document: str | Document) -> tuple[int | None, str]:
     """The code of the item that a document is, and its text."""
-    known = served.recommender.dataset.item_code
     name = document.strip() if isinstance(document, str) else document.id
     text = document if isinstance(document, str) else document.text
-    code = known.get(name) if name is not None else None
+    code = served.known.get(name) if name is not None else None
     if code is None:
         return None, text or name or ""
     item = served.recommender.dataset.items[code]
     return code, text if text and text.strip() != name else f"{item.title} {item.text}".strip()
+
+
+def _ids(served: ServedRun, codes: Sequence[int | None]) -> dict[int, str]:
+    """The ids of the documents that are items, by place."""
+    items = served.recommender.dataset.items
+    return {place: items[code].item_id for place, code in enumerate(codes) if code is not None}
 
 
 def _item_scores(served: ServedRun, query: Query, codes: list[int]) -> np.ndarray:

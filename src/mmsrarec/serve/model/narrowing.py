@@ -37,6 +37,12 @@ def product_name(item: Item) -> str | None:
     return " ".join(words) or None
 
 
+def refused_notes(named: Sequence[str], refused: Sequence[str]) -> list[str]:
+    """What is said of items that a question names and the user is not interested in."""
+    both = [item_id for item_id in dict.fromkeys(named) if item_id in set(refused)]
+    return [f"this user is not interested in {', '.join(both[:MAX_NAMED])} ({len(both)} in all)"] if both else []
+
+
 class Narrowing:
     """What a catalogue's categories and products allow, computed once.
 
@@ -95,26 +101,27 @@ class Narrowing:
         return may, notes
 
     def arrangement(
-        self, question: RecommendAsked, may: NDArray[np.bool_], available: NDArray[np.bool_], notes: list[str]
+        self, recommender: Recommender, question: RecommendAsked, refused: Sequence[str], notes: list[str]
     ) -> Arrangement:
         """The rules of a question for the order; what of them has no effect is added to the notes.
 
         Args:
+            recommender: Whose catalogue it is; a pinned item may be one that the user had.
             question: Its rules.
-            may: (items,) what may be recommended.
-            available: (items,) what the catalogue has; a pinned item may be one that the user had.
+            refused: Ids of items that this user is not interested in.
             notes: Sentences.
         """
-        codes = self.dataset.item_code
-        excluded = set(question.exclude)
+        codes = recommender.questions.known
+        spared = {*question.exclude, *refused}
         pinned = [
             codes[item_id]
             for item_id in dict.fromkeys(question.pinned)
-            if item_id in codes and available[codes[item_id]] and item_id not in excluded
+            if item_id in codes and recommender.available[codes[item_id]] and item_id not in spared
         ]
         if len(pinned) < len(set(question.pinned)):
             gone = [item_id for item_id in dict.fromkeys(question.pinned) if codes.get(item_id, -1) not in pinned]
             notes.append(f"pinned: these items cannot be recommended ({', '.join(gone[:MAX_NAMED])})")
+            notes += refused_notes(gone, refused)
         boosts = {codes[item_id]: gain for item_id, gain in question.boosts.items() if item_id in codes}
         if unknown := [item_id for item_id in question.boosts if item_id not in codes]:
             notes.append(f"boosts: the run does not know these items ({', '.join(unknown[:MAX_NAMED])})")

@@ -125,7 +125,9 @@ class ServedRun:
         all_rows = dict(self.rows) | {row.item.item_id: row.without_bytes for row in rows}
         known = self.recommender.dataset.item_code
         described = [
-            joined_item(row) for row in rows if row.described and (not row.deleted or row.item.item_id in known)
+            joined_item(row)
+            for row in rows
+            if (row.item.item_id in known if row.deleted else row.described)  # of a deleted item nothing stays
         ]
         available = {row.item.item_id: row.in_stock and not row.deleted for row in rows}
         # an item of the run that was out of stock or deleted, and is so no more
@@ -133,7 +135,11 @@ class ServedRun:
         for row in rows:
             if not row.described and row.item.item_id in own and available[row.item.item_id]:
                 available[row.item.item_id] = bool(self.base.available[own[row.item.item_id]])
-        new = ServedRun(with_items(self.recommender, described, available), self.folder, self.base, all_rows)
+        recommender = with_items(self.recommender, described, available)
+        codes = recommender.dataset.item_code
+        gone = frozenset(name for name, row in all_rows.items() if row.deleted and name in codes)
+        recommender.questions = replace(recommender.questions, gone=gone)
+        new = ServedRun(recommender, self.folder, self.base, all_rows)
         new.__dict__["fingerprint"] = self.fingerprint
         return new
 
@@ -146,11 +152,10 @@ class ServedRun:
         """Number of the newest change of an item."""
         return max((row.revision for row in self.rows.values()), default=0)
 
-    @cached_property
-    def deleted(self) -> frozenset[str]:
-        """Ids of items of the catalogue that were deleted here."""
-        codes = self.recommender.dataset.item_code
-        return frozenset(name for name, row in self.rows.items() if row.deleted and name in codes)
+    @property
+    def known(self) -> Mapping[str, int]:
+        """The codes of the items that are there, by id; those that were deleted are not."""
+        return self.recommender.questions.known
 
     @cached_property
     def most_chosen_first(self) -> IntArray:
@@ -216,7 +221,7 @@ class ServedRun:
         code = -1 if user is None else dataset.user_code.get(user, -1)
         ids = [*state.chosen, *(history or ())]
         left_out = questions.unknown(ids)
-        known = questions.codes([item_id for item_id in ids if item_id in dataset.item_code])
+        known = questions.codes([item_id for item_id in ids if item_id in questions.known])
         past = dataset.interactions.items_of(code) if code >= 0 else known[:0]
         origin: Origin = "cold"
         if code >= 0:
@@ -268,7 +273,7 @@ class ServedRun:
         if body.allow_seen is not None:
             query = replace(query, queries=replace(query.queries, allow_seen=body.allow_seen))
         may, notes = self.narrowing.allowed(self.recommender, body, state.refused)
-        rules = self.narrowing.arrangement(body, may, self.recommender.available, notes)
+        rules = self.narrowing.arrangement(self.recommender, body, state.refused, notes)
         if query.origin == "fallback":
             notes.append(FALLBACK_NOTE)
         preferences = self.preferences(body, state)

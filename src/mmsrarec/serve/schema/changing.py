@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Base64Bytes, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from mmsrarec.serve.schema import schema_examples
 from mmsrarec.serve.schema.limits import (
@@ -19,9 +19,11 @@ from mmsrarec.serve.schema.limits import (
     Time,
     with_examples,
 )
+from mmsrarec.serve.schema.picture_bytes import PictureBytes
 
 EventKind = Literal["view", "click", "like", "cart", "purchase", "not_interested"]
-"""All but the last join the history; an item of a "not_interested" is never recommended to this user again."""
+"""All but the last join the history; an item of a "not_interested" is not recommended to this user until they like it,
+put it into a cart or buy it."""
 
 
 class EventAsked(Asked):
@@ -66,7 +68,7 @@ class ItemAsked(Asked):
         default="", description="what is said of it"
     )
     categories: Categories = Field(default_factory=list, description="from the widest to the narrowest")
-    picture: Base64Bytes | None = Field(
+    picture: PictureBytes | None = Field(
         default=None, description="the file of a picture, which JSON holds in base64; never an address"
     )
     in_stock: bool = Field(default=True, description="whether it may be recommended now")

@@ -21,7 +21,8 @@ MAX_TITLE, MAX_TEXT = 500, 20_000
 """Characters of an item."""
 MAX_TIME = 253_402_300_799
 """Seconds since 1970 at the end of the year 9999."""
-NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
+NO_CONTROLS = r"^[^\x00-\x1f\x7f\ufffd]+$"
+"""Without U+FFFD, which servers put in the place of bytes that are no UTF-8: such ids would be one."""
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL stores no character 0."""
 

@@ -1,6 +1,6 @@
 """The question of a reranker in the shape of Jina and Cohere: fields that nobody here knows are ignored."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -39,11 +39,18 @@ class RerankAsked(BaseModel):
     return_documents: bool = Field(default=False, description="whether results repeat the texts")
 
 
+ScoredBy = Literal["run", "words", "not_interested"]
+
+
 class RerankResult(Answered):
     """A document's place."""
 
     index: int
-    relevance_score: float = Field(description="in [0, 1]; compares within one answer")
+    relevance_score: float = Field(description="in [0, 1]; compares among the results of one answer with the same `by`")
+    by: ScoredBy = Field(
+        description="what gave the score: the run, of items; the share of common words, of texts; or the user's "
+        "`not_interested`, which puts an item last with 0"
+    )
     document: dict[str, str] | None = None
 
 
@@ -60,6 +67,7 @@ class RerankMeta(Answered):
     run: str
     by_words: list[int] = Field(description="places of documents that are no items, which are ranked by their words")
     left_out: list[str] = Field(description="ids of the query that the run does not know")
+    notes: list[str] = Field(description="what else should be known of the answer, a sentence each")
 
 
 class RerankAnswered(Answered):

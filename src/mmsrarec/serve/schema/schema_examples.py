@@ -82,9 +82,9 @@ RERANK: Example = {
 RERANKED: Example = {
     "model": "mmsrarec",
     "results": [
-        {"index": 1, "relevance_score": 0.62, "document": {"text": "A jug of glass"}},
-        {"index": 0, "relevance_score": 0.18, "document": {"text": "A mug of red clay"}},
+        {"index": 1, "relevance_score": 0.62, "by": "run", "document": {"text": "A jug of glass"}},
+        {"index": 0, "relevance_score": 0.18, "by": "run", "document": {"text": "A mug of red clay"}},
     ],
     "usage": {"total_tokens": 0},
-    "meta": {"origin": "warm", "run": "mine", "by_words": [], "left_out": []},
+    "meta": {"origin": "warm", "run": "mine", "by_words": [], "left_out": [], "notes": []},
 }

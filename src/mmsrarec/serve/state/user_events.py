@@ -14,6 +14,8 @@ from mmsrarec.serve.state.tables import answers, events, keywords
 MAX_REMEMBERED = 1000
 """Events of a user that have a part in answers: the newest."""
 NOT_INTERESTED = "not_interested"
+LIFTING = frozenset(("like", "cart", "purchase"))
+"""Kinds that take an earlier "not_interested" in the same item back."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,9 @@ class UserState:
 
     @property
     def refused(self) -> list[str]:
-        """The items that are never recommended to this user again."""
-        return [event.item for event in self.events if event.kind == NOT_INTERESTED]
+        """The items that are not recommended to this user: the newest event that says so decides."""
+        said = {event.item: event.kind for event in self.events if event.kind in (NOT_INTERESTED, *LIFTING)}
+        return [item for item, kind in said.items() if kind == NOT_INTERESTED]
 
 
 def new_key() -> str:
