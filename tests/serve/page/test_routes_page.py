@@ -75,6 +75,10 @@ def test_what_is_no_keyword_is_said_and_left_out(server: Served) -> None:
     assert "is no keyword" in page.text
     assert ranking(page) == server.ids(user=user, k=13)
     assert page.values("main", "data-address") == [f"./?user={user}"]
+    hidden_item = server.ids(user=user, k=1)[0]
+    page = get(server, "/", user=user, less="l" * 31, act=f"hide:{hidden_item}")  # a step beside a word in the address
+    assert "is no keyword" in page.text
+    assert page.values("main", "data-address") == [f"./?user={user}&hide={hidden_item}"]
 
 
 def test_what_is_sent_away_goes_and_comes_back(server: Served) -> None:
