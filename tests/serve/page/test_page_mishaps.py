@@ -1,6 +1,6 @@
 """The pages in a real browser when something is unusual: long words, narrow screens, quick hands, no answer."""
 
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from visitors import SIZES, Visitor
@@ -40,3 +40,75 @@ def test_any_long_word_of_a_catalogue_wraps(visitor: Visitor) -> None:
 
 WIDEST = """() => [...document.querySelectorAll("body *")].filter(one => one.getBoundingClientRect().right > innerWidth)
   .map(one => `${one.tagName}.${one.getAttribute("class")}`).slice(0, 8)"""
+
+
+def likes(url: str) -> list[str]:
+    """The items that an address holds as liked."""
+    return parse_qs(urlsplit(url).query).get("like", [])
+
+
+@pytest.mark.parametrize("visitor", EVERY_SIZE[:2], indirect=True, ids=lambda how: how["size"])
+@pytest.mark.parametrize("between", [0, 100, 250])
+def test_quick_likes_all_count(visitor: Visitor, between: int) -> None:
+    """However short after one another three hearts of the page are pressed, before the first answer or after."""
+    visitor.go("/")
+    page, three = visitor.page, visitor.ranking[:3]
+    hearts = [page.locator(f'button[value="like:{one}"]') for one in three]
+    places = [heart.bounding_box() for heart in hearts]
+    if not between:
+        page.evaluate("ids => ids.forEach(id => document.querySelector(`button[value='like:${id}']`).click())", three)
+    for place in places[: 3 * bool(between)]:
+        page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+        page.wait_for_timeout(between)
+    page.wait_for_url(lambda url: likes(url) == three)
+    for one in three:
+        page.locator(f'button[value="unlike:{one}"]').first.wait_for()
+    visitor.is_clean()
+
+
+def test_a_heart_that_is_pressed_twice_is_taken_back(visitor: Visitor) -> None:
+    visitor.go("/")
+    first, second = visitor.ranking[:2]
+    press = "id => document.querySelector(`button[value$=':${id}']`).click()"
+    for one in (first, second, first):
+        visitor.page.evaluate(press, one)
+    visitor.page.wait_for_url(lambda url: likes(url) == [second])
+
+
+def test_a_link_takes_along_what_was_pressed_just_before(visitor: Visitor) -> None:
+    visitor.go("/")
+    page, (first, second) = visitor.page, visitor.ranking[:2]
+    page.evaluate(
+        "([liked, other]) => { document.querySelector(`button[value='like:${liked}']`).click();"
+        " document.querySelector(`[data-key='${other}'] .cover`).click(); }",
+        [first, second],
+    )
+    page.wait_for_url("**/item?**")
+    assert likes(page.url) == [first]
+    assert visitor.query["id"] == [second]
+    visitor.go(f"/?like={first}")
+    page.evaluate(
+        "() => { document.querySelector('.strike').click(); document.querySelector('a[href=\"./\"]').click() }"
+    )
+    page.get_by_role("heading", name="What do you like?").wait_for()
+    assert visitor.query == {}
+
+
+def test_the_page_stays_where_no_answer_comes(visitor: Visitor) -> None:
+    visitor.go("/")
+    page, (first, second) = visitor.page, visitor.ranking[:2]
+    page.wait_for_load_state("networkidle")
+    page.context.set_offline(True)
+    for one in (first, second):
+        page.locator(f'button[value="like:{one}"]').click()
+        page.get_by_text("No answer from the server").wait_for()
+    assert visitor.ranking[:2] == [first, second]
+    visitor.look("no-answer")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_url(lambda url: likes(url) == [first, second])
+    page.get_by_text("No answer from the server").wait_for(state="hidden")
+    page.route("**/?**", lambda route: route.fulfill(status=502, body="Bad gateway"))
+    page.locator(".strike").first.click()
+    page.get_by_text("No answer from the server").wait_for()
+    assert likes(page.url) == [first, second]
