@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-SIZES = {"phone": (390, 844), "desktop": (1280, 860)}
-EVERY_LOOK = [{"size": size, "scheme": scheme} for size in SIZES for scheme in ("light", "dark")]
+SIZES = {"phone": (390, 844), "desktop": (1280, 860), "narrow": (320, 640)}
+EVERY_LOOK = [{"size": size, "scheme": scheme} for size in ("phone", "desktop") for scheme in ("light", "dark")]
 LOOKS = [
     pytest.param(look, id=f"{look['size']}-{look['scheme']}", marks=[pytest.mark.slow] if number in (1, 2) else [])
     for number, look in enumerate(EVERY_LOOK)

@@ -35,6 +35,14 @@ def test_a_like_changes_the_ranking_and_is_said(server: Served) -> None:
     assert [value for name, value in hidden(more)] == [first, second]
 
 
+def test_several_steps_in_one_request_are_taken_in_their_order(server: Served) -> None:
+    first, second, third, *_ = ranking(get(server, "/"))
+    acts = [f"like:{first}", f"like:{second}", f"unlike:{first}", f"like:{third}", "more:red"]
+    page = get(server, "/", act=acts)
+    assert page.values("main", "data-address") == [f"./?like={second}&like={third}&more=red"]
+    get(server, "/", status=422, act=["like:1"] * 101)
+
+
 def hidden(page: ServedPage) -> list[tuple[str | None, str | None]]:
     """The fields of the form that all buttons send."""
     form = next(place for place, (_, one) in enumerate(page.tags) if one.get("id") == "visit")
@@ -75,6 +83,10 @@ def test_what_is_no_keyword_is_said_and_left_out(server: Served) -> None:
     assert "is no keyword" in page.text
     assert ranking(page) == server.ids(user=user, k=13)
     assert page.values("main", "data-address") == [f"./?user={user}"]
+    hidden_item = server.ids(user=user, k=1)[0]
+    page = get(server, "/", user=user, less="l" * 31, act=f"hide:{hidden_item}")  # a step beside a word in the address
+    assert "is no keyword" in page.text
+    assert page.values("main", "data-address") == [f"./?user={user}&hide={hidden_item}"]
 
 
 def test_what_is_sent_away_goes_and_comes_back(server: Served) -> None:

@@ -1,9 +1,11 @@
 """The pages: home, an item, shoppers, a comparison, the run. All are asked for by GET, and change nothing."""
 
 import asyncio
+from functools import reduce
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 from starlette.responses import Response
 
 from mmsrarec.serve.app.routes_answers import ServiceOf
@@ -18,15 +20,17 @@ from mmsrarec.serve.schema.limits import NO_NUL, Id
 
 SHOPPERS = 24
 """On a page."""
+MAX_ACTS = 100
+"""Steps in one request."""
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 class Step(Visit):
-    """A visit, and the step that is taken on a page.
+    """A visit, and the steps that are taken on a page.
 
     Attributes:
-        act: What is done: see `visit.Act`.
+        act: What is done, one step after another: see `visit.Act`. A quick hand does several before it sees a page.
         word: A typed keyword, for an act that names none.
         q: What is searched for.
         id: Of the item of a page.
@@ -35,7 +39,7 @@ class Step(Visit):
         audience: Whether to find out who is shown an item.
     """
 
-    act: Act | None = None
+    act: Annotated[list[Act], Field(max_length=MAX_ACTS)] = Field(default_factory=list[str])
     word: Typed | None = None
     q: Annotated[str, Query(max_length=200, pattern=NO_NUL)] = ""
     id: Id | None = None
@@ -45,13 +49,13 @@ class Step(Visit):
 
     @property
     def before(self) -> Visit:
-        """The visit before the step."""
+        """The visit before the steps."""
         return Visit.model_validate(self.model_dump(include=set(Visit.model_fields)))
 
     @property
     def now(self) -> Visit:
-        """The visit after the step."""
-        return self.before if self.act is None else self.before.after(self.act, self.word or "")
+        """The visit after the steps."""
+        return reduce(lambda visit, act: visit.after(act, self.word or ""), self.act, self.before)
 
 
 StepOf = Annotated[Step, Query()]

@@ -31,28 +31,49 @@ function focusOn(name, row) {
   next?.focus({ preventScroll: true });
 }
 
+// Steps that no page has answered yet. A quick hand presses several hearts before the first answer: each request asks for
+// all of them from the state that the shown page holds, so none is lost when a later request takes the place of an earlier.
+let steps = [], pressed = 0, swapped = 0;
+const CALM = 350; // milliseconds after a press in which nothing moves: the next press meets what the eye saw
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
 async function load(address) {
   asking?.abort();
-  asking = new AbortController();
+  const mine = asking = new AbortController();
   document.documentElement.ariaBusy = "true";
   try {
-    const answer = await fetch(address, { signal: asking.signal, headers: { Accept: "text/html" } });
-    return new DOMParser().parseFromString(await answer.text(), "text/html");
+    const answer = await fetch(address, { signal: mine.signal, headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    while (steps.length && performance.now() < pressed + CALM) await pause(pressed + CALM - performance.now());
+    return mine === asking ? page : null;
   } finally {
-    document.documentElement.ariaBusy = null;
+    if (mine === asking) document.documentElement.ariaBusy = null;
   }
+}
+
+// The page stays where no answer comes, and says so; what was pressed is asked for again, by the button or the next press.
+let again = () => {};
+
+function lost() {
+  document.querySelector("#lost").hidden = false;
 }
 
 async function go(address, push) {
   let page;
+  again = () => go(address, push);
   try {
     page = await load(address);
   } catch (fault) {
-    if (fault.name !== "AbortError") location.assign(address);
+    if (fault.name !== "AbortError") lost();
     return;
   }
+  if (!page) return;
   const main = page.querySelector("main"), header = page.querySelector("header.top");
-  if (!main) return location.assign(address);
+  if (!main || !header) return lost();
+  document.querySelector("#lost").hidden = true;
+  steps = [];
+  swapped = performance.now();
   const before = places(), name = focused(), typing = document.activeElement?.matches("[data-live]");
   document.querySelector("main").replaceWith(main);
   document.title = page.title;
@@ -71,21 +92,58 @@ async function go(address, push) {
   parts();
 }
 
+// The address that a form asks for, with all steps that wait for an answer.
 function addressOf(form, button) {
-  const query = new URLSearchParams(new FormData(form, button));
+  const query = new URLSearchParams(new FormData(form, button)), word = query.get("word")?.trim();
+  let act = query.get("act");
+  if (act && !act.includes(":")) act = word ? `${act}:${word}` : "";
+  if (act) steps.push(act);
   for (const [name, value] of [...query]) if (!value) query.delete(name, value);
+  if (act !== null) query.delete("word");
+  query.delete("act");
+  for (const step of steps) query.append("act", step);
   return `${form.getAttribute("action")}?${query}`;
 }
+
+// A heart shows at once that it was pressed; pressed again, it takes that back.
+function press(button) {
+  const [, act, id] = button.value.match(/^([^:]*):?(.*)$/), next = { like: "unlike", unlike: "like" }[act];
+  if (!next || !button.ariaPressed) return;
+  for (const one of document.querySelectorAll("button[aria-pressed]")) if (one.value === `${act}:${id}`) {
+    one.value = `${next}:${id}`;
+    one.ariaPressed = `${act === "like"}`;
+  }
+}
+
+// A link to a page of the same visit takes along what waits for an answer; one that starts anew does not.
+function withSteps(link) {
+  if (link.getAttribute("href").startsWith("#")) return;
+  const address = new URL(link.href), had = [...document.querySelectorAll("header .search > [type=hidden]")];
+  const same = had.every((one) => address.searchParams.getAll(one.name).includes(one.value));
+  if (!steps.length || address.origin !== location.origin || !same) return;
+  if (address.searchParams.has("user") && !had.some((one) => one.name === "user")) return;
+  for (const step of steps) address.searchParams.append("act", step);
+  link.href = address;
+}
+
+document.querySelector("#lost button").addEventListener("click", () => again());
 
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("form[data-swap]")) return;
   event.preventDefault();
-  go(addressOf(event.target, event.submitter), true);
+  pressed = performance.now();
+  const address = addressOf(event.target, event.submitter);
+  if (event.submitter) press(event.submitter);
+  go(address, true);
 });
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("a[data-swap]");
-  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const link = event.target.closest("a[href]");
+  if (!link) return;
+  // A hand that was about to press a heart did not mean the item that has just come under it.
+  if (link.matches(".cover") && event.detail && performance.now() < swapped + CALM) return event.preventDefault();
+  withSteps(link);
+  if (!link.matches("[data-swap]") || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   go(link.href, true);
 });
@@ -105,7 +163,11 @@ document.addEventListener("keydown", (event) => {
 });
 
 // A link to a place in the page, as the one that skips to the content, is a step of the history too: nothing is asked then.
-addEventListener("popstate", () => here() === shown || go(location.href, false));
+addEventListener("popstate", () => {
+  if (here() === shown) return;
+  steps = [];
+  go(location.href, false);
+});
 
 // What takes longer comes behind the page.
 async function parts() {

@@ -119,7 +119,7 @@ async def _rank(service: Service, before: Visit, contents: Home) -> None:
     except MmsrarecError as error:
         contents.problem = str(error)
         contents.visit = visit.model_copy(update={"more": before.more, "less": before.less})
-        if before == visit:
+        if (before.more, before.less) == (visit.more, visit.less):  # the step asked for no word
             contents.visit = visit.without_words()
         answer, old = await recommended(service, contents.visit, SHOWN), []
     comparable = bool(old) and not before.is_blank
