@@ -57,12 +57,18 @@ class Changes:
         await asyncio.to_thread(self.worker.close)
 
     async def put_item(self, item_id: str, body: ItemAsked) -> ItemAnswered:
-        """Write an item: it is read, and recommendable when this returns."""
+        """Write an item: it is read, and recommendable when this returns.
+
+        Raises:
+            MmsrarecError: The id names nothing, or nothing is told of the item.
+        """
         self.service.run()
         if is_null(item_id):
             raise MmsrarecError(f"{item_id!r} names nothing: give the item another id")
         categories = filter(None, map(clean, body.categories))
         item = Item(item_id, clean(body.title), clean(body.text), tuple(dict.fromkeys(categories)))
+        if not (item.title or item.text or item.categories or body.picture):
+            raise MmsrarecError(f"nothing is told of {item_id}: give a title, a text, a category or a picture")
 
         def write() -> ItemAnswered:
             row = self._item_reader().read(item, body.picture, body.in_stock)
@@ -134,10 +140,8 @@ class Changes:
         return RunAnswered(run=self.service.run().name, previous=None if previous is None else previous.name)
 
     def _take_over(self, folder: Path) -> RunAnswered:
-        loaded, now = self.service.load(folder, self._data_of(folder)), self.service.run()
-        if folder != now.folder:  # a run that is loaded anew is not the one of before
-            self.service.previous = now
-        self.service.served = loaded
+        loaded = self.service.load(folder, self._data_of(folder))  # of the same name it may have been made anew
+        self.service.previous, self.service.served = self.service.run(), loaded
         return self.answered()
 
     def _erase_from_runs(self, user: str, placeholder: str) -> tuple[bool, list[str]]:

@@ -57,7 +57,7 @@ class EventsAnswered(Answered):
 
 
 class ItemAsked(Asked):
-    """An item as it is from now on; what is not given is empty."""
+    """An item as it is from now on; what is not given is empty, and something must be given."""
 
     model_config = with_examples(schema_examples.ITEM)
 
