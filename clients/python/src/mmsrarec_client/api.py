@@ -243,8 +243,7 @@ class Client(Calls):
         """Let another run take over, without a restart; 404 where no run of this name lies beside the first one.
 
         Args:
-            name: A folder beside the one that the server was started with; put the name of one of yours into the
-                example.
+            name: A folder beside the one that the server was started with; the example stands for yours.
         """
         return self._call("POST", "/v1/run", repeatable=False, body={"name": name})
 

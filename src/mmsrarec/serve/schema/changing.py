@@ -161,9 +161,7 @@ class RunAsked(Asked):
     model_config = with_examples(schema_examples.OTHER_RUN)
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = (
-        Field(
-            description="a folder beside the one that the server was started with; put the name of one of yours into the example"
-        )
+        Field(description="a folder beside the one that the server was started with; the example stands for yours")
     )
 
 
