@@ -26,6 +26,8 @@ def test_no_file_holds_the_id(mine: Path, tmp_path: Path, monkeypatch: pytest.Mo
         server.ok("PUT", f"/v1/users/{user}/keywords", {"more": ["red"]})
         server.ask(user=user)
         server.ok("POST", "/v1/rerank", {"query": user, "documents": ["001"]})
+        server.ask(history=["001", user])  # answers to others that name the id
+        server.ask(user=other, exclude=[user])
         before = server.ask(user=other, k=60)["items"]
         assert holding(mine, user)
         receipt = server.ok("DELETE", f"/v1/users/{user}")

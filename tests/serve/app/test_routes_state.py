@@ -33,6 +33,8 @@ def test_an_event_counts_once(own: Served) -> None:
     again = own.ok("POST", "/v1/events", {"events": [event, event | {"key": "order-2"}, event | {"key": "order-2"}]})
     assert (again["accepted"], again["duplicates"]) == (1, 2)
     assert own.ok("GET", "/v1/users/new")["n_events"] == 2
+    assert own.ok("POST", "/v1/events", event | {"user": "other"})["accepted"] == 1  # keys count per user
+    assert own.ok("GET", "/v1/users/other")["n_events"] == 1
     assert own.ask(user="new")["origin"] == "session"
 
 

@@ -34,8 +34,10 @@ def test_a_users_answers_go_with_the_user() -> None:
     cache = AnswerCache(9)
     cache.put("a", "anna", answer().model_dump_json())
     cache.put("b", "ben", answer().model_dump_json())
+    naming = answer().model_copy(update={"left_out": ["001", "anna"]})
+    cache.put("c", "carl", naming.model_dump_json())
+    cache.put("d", None, naming.model_dump_json())
     cache.drop_user("anna")
-    assert cache.get("a") is None
-    assert cache.get("b") is not None
+    assert [cache.get(name) is not None for name in "abcd"] == [False, True, False, False]
     cache.clear()
     assert not len(cache)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from mmsrarec.serve.schema.body_faults import faults, told
+from mmsrarec.serve.schema.body_faults import as_sent, faults
 from mmsrarec.serve.schema.changing import EventAsked, EventBatch, ItemAsked
 from mmsrarec.serve.schema.limits import MAX_EVENTS
 from mmsrarec.serve.schema.recommending import RecommendAsked
@@ -19,7 +19,7 @@ def problems(schema: Any, body: object) -> list[tuple[str, str]]:
     with pytest.raises(ValidationError) as raised:
         TypeAdapter(schema).validate_python(body)
     errors = [{**error, "loc": ("body", *error["loc"])} for error in raised.value.errors()]
-    return [(one["place"], one["message"]) for one in told(faults(errors, body))]
+    return [(one["place"], one["message"]) for one in as_sent(faults(errors, body))]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from served import Served
 
+from mmsrarec.serve.schema import schema_examples
+
 Schema = dict[str, Any]
 JSON = "application/json"
 
@@ -56,6 +58,9 @@ def test_every_text_in_an_address_has_an_example(description: Schema) -> None:
         for parameter in operation.get("parameters", []):
             kinds = [part.get("type") for part in parameter["schema"].get("anyOf", [parameter["schema"]])]
             assert "string" not in kinds or parameter["schema"]["examples"], f"{method} {path}: {parameter['name']}"
+            named = {"item_id": schema_examples.KNOWN_ITEM["item_id"], "user_id": schema_examples.USER["user"]}
+            if parameter["name"] in named:  # of the same kind as in the bodies
+                assert parameter["schema"]["examples"] == [named[parameter["name"]]], path
 
 
 def test_every_example_of_a_body_works(own: Served, description: Schema) -> None:

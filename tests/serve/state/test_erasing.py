@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import Engine, text
 from state_tables import tables_hold
 
+from mmsrarec.serve.schema import schema_examples
+from mmsrarec.serve.schema.recommending import RecommendAnswered
 from mmsrarec.serve.state.erasing import erase_rows, wipe
-from mmsrarec.serve.state.kept_answers import keep_answer
+from mmsrarec.serve.state.kept_answers import find_answer, keep_answer
 from mmsrarec.serve.state.user_events import Event, add_events, load_user, set_keywords
 
 ID = "unmistakable-4711"
@@ -78,3 +80,17 @@ def test_erasing_nobody_erases_nothing(engine: Engine, user: str) -> None:
     with engine.begin() as connection:
         assert erase_rows(connection, user).events == 0
         assert load_user(connection, ID).n_events == 300
+
+
+@pytest.mark.parametrize("user", [ID, 'a"b\\c', "100%_x", "粘土", "<b>"])
+def test_answers_to_others_that_name_the_id_go(engine: Engine, user: str) -> None:
+    body = RecommendAnswered.model_validate(schema_examples.ANSWER)
+    naming = {"left_out": body.model_copy(update={"left_out": ["001", user]})}
+    naming["notes"] = body.model_copy(update={"notes": [f"exclude: the run does not know 1 of these items ({user})"]})
+    with engine.begin() as connection:
+        for digest, answer in naming.items():
+            keep_answer(connection, digest, None, answer.model_dump_json())
+        keep_answer(connection, "other", None, body.model_dump_json())
+        erase_rows(connection, user)
+        kept = [digest for digest in (*naming, "other") if find_answer(connection, digest) is not None]
+    assert kept == ["other"]

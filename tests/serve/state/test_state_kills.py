@@ -60,7 +60,7 @@ def check(place: str, notebook: Path) -> int:
     noted = notebook.read_text().splitlines() if notebook.exists() else []
     engine = open_database(place)
     with engine.connect() as connection:
-        keys = [row[0] for row in connection.execute(select(events.c.key))]
+        keys = [row[0].rpartition("\n")[2] for row in connection.execute(select(events.c.key))]  # behind the user
         assert len(keys) == len(set(keys))
         assert set(noted) <= set(keys)
         batches = {key.rpartition("-")[0] for key in keys}

@@ -92,3 +92,13 @@ def test_the_oldest_answers_go(engine: Engine) -> None:
 def test_the_newest_word_on_an_item_counts(kinds: list[str], refused: bool) -> None:
     events = tuple(Event("u", "i1", kind, time, str(time)) for time, kind in enumerate(kinds))
     assert UserState(events).refused == (["i1"] if refused else [])
+
+
+def test_keys_count_per_user(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for user in ("u", "v", "u v"):
+            assert add_events(connection, [Event(user, "i1", "click", 1, "v one")]) == 1
+            assert add_events(connection, [Event(user, "i2", "click", 2, "v one")]) == 0
+        assert add_events(connection, [Event("u v", "i1", "click", 1, "one")]) == 1
+        assert [load_user(connection, user).n_events for user in ("u", "v", "u v")] == [1, 1, 2]
+        assert load_user(connection, "u").events[0].key == "v one"

@@ -36,7 +36,7 @@ class EventAsked(TypedDict):
 
     Attributes:
         time: Seconds since 1970; now unless given.
-        key: Sent again, the same key is counted once.
+        key: Of one user, the same key is counted once; keys of other users do not count.
     """
 
     user: str | int
@@ -50,7 +50,7 @@ class EventsAnswered(TypedDict):
     """What became of events. They are on the disk when this is answered.
 
     Attributes:
-        duplicates: Events whose key was there before.
+        duplicates: Events whose key the same user had before.
         unknown_items: Ids that are no items now; their events count once they are.
     """
 

@@ -157,7 +157,7 @@ class Client(Calls):
         """One item.
 
         Args:
-            item_id: The id.
+            item_id: The item.
         """
         return self._call("GET", f"/v1/items/{in_path(item_id)}", repeatable=True)
 
@@ -174,7 +174,7 @@ class Client(Calls):
         """Write an item: it is read and recommendable at once. A picture comes as bytes; no address is ever fetched.
 
         Args:
-            item_id: The id.
+            item_id: The item.
             title: Its name for shoppers.
             text: What is said of it.
             categories: From the widest to the narrowest.
@@ -192,7 +192,7 @@ class Client(Calls):
         """Put an item in stock or out of it.
 
         Args:
-            item_id: The id.
+            item_id: The item.
             in_stock: Whether it may be recommended now.
         """
         return self._call("PATCH", f"/v1/items/{in_path(item_id)}", repeatable=True, body={"in_stock": in_stock})
@@ -201,7 +201,7 @@ class Client(Calls):
         """Delete an item.
 
         Args:
-            item_id: The id.
+            item_id: The item.
         """
         self._call("DELETE", f"/v1/items/{in_path(item_id)}", repeatable=False)
 
@@ -211,7 +211,7 @@ class Client(Calls):
         """Keywords that stay with a user.
 
         Args:
-            user_id: The id.
+            user_id: The user.
             more: Keywords that are asked for.
             less: Keywords that are to be spared.
         """
@@ -223,7 +223,7 @@ class Client(Calls):
         """What the server knows of a user.
 
         Args:
-            user_id: The id.
+            user_id: The user.
         """
         return self._call("GET", f"/v1/users/{in_path(user_id)}", repeatable=True)
 
@@ -231,7 +231,7 @@ class Client(Calls):
         """Erase a user from the state and from the files of the run; what was trained with them stays.
 
         Args:
-            user_id: The id.
+            user_id: The user.
         """
         return self._call("DELETE", f"/v1/users/{in_path(user_id)}", repeatable=False)
 
@@ -240,10 +240,10 @@ class Client(Calls):
         return self._call("GET", "/v1/run", repeatable=True)
 
     def activate(self, name: str) -> RunAnswered:
-        """Let another run take over, without a restart.
+        """Let another run take over, without a restart; 404 where no run of this name lies beside the first one.
 
         Args:
-            name: A folder beside the one that the server was started with.
+            name: A folder beside the one that the server was started with; the example stands for yours.
         """
         return self._call("POST", "/v1/run", repeatable=False, body={"name": name})
 

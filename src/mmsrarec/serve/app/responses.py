@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from mmsrarec.errors import MmsrarecError, UnknownIdError
 from mmsrarec.serve.app.problems import not_ready, problem
-from mmsrarec.serve.schema.body_faults import faults, told
+from mmsrarec.serve.schema.body_faults import as_sent, faults
 from mmsrarec.serve.service import NotReadyError
 from mmsrarec.serve.worker import BusyError, ClosedError
 
@@ -55,10 +55,10 @@ async def validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if isinstance(error.body, bytes):  # it was not read, as its type is another
         return problem(415, DESCRIPTIONS[415])
-    found = faults(error.errors(), error.body)
-    if found and found[0].kind == "json_invalid":
-        return problem(400, f"{DESCRIPTIONS[400]} It is wrong at character {found[0].place[-1]}.")
-    problems = told(found)
+    body_faults = faults(error.errors(), error.body)
+    if body_faults and body_faults[0].kind == "json_invalid":
+        return problem(400, f"{DESCRIPTIONS[400]} It is wrong at character {body_faults[0].place[-1]}.")
+    problems = as_sent(body_faults)
     first = problems[0] if problems else {"place": "body", "message": "not as the schema says"}
     return problem(422, f"{first['place']}: {first['message']}", problems=problems)
 

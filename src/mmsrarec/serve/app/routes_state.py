@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from mmsrarec.serve.app.responses import RESPONSES
 from mmsrarec.serve.app.routes_answers import ServiceOf
 from mmsrarec.serve.changes import Changes
+from mmsrarec.serve.model.removed_markup import removed_notes
 from mmsrarec.serve.schema import changing
 from mmsrarec.serve.schema.limits import MAX_ID_LENGTH, NO_CONTROLS, NO_NUL
 
@@ -19,9 +20,13 @@ async def changes_of(request: Request) -> Changes:
 
 
 ChangesOf = Annotated[Changes, Depends(changes_of)]
-IdInPath = Annotated[
+ItemInPath = Annotated[
     str,
-    Path(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_CONTROLS, description="the id", examples=["318"]),
+    Path(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_CONTROLS, description="the item", examples=["318"]),
+]
+UserInPath = Annotated[
+    str,
+    Path(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_CONTROLS, description="the user", examples=["42"]),
 ]
 Words = Annotated[
     str,
@@ -59,43 +64,44 @@ async def items(
 
 
 @router.get("/items/{item_id:path}", tags=["items"])
-async def item(item_id: IdInPath, service: ServiceOf) -> changing.ItemAnswered:
+async def item(item_id: ItemInPath, service: ServiceOf) -> changing.ItemAnswered:
     """One item."""
     return service.catalogue().item(item_id)
 
 
 @router.put("/items/{item_id:path}", tags=["items"])
-async def put_item(item_id: IdInPath, body: changing.ItemAsked, changes: ChangesOf) -> changing.ItemAnswered:
+async def put_item(item_id: ItemInPath, body: changing.ItemAsked, changes: ChangesOf) -> changing.ItemAnswered:
     """Write an item: it is read and recommendable at once. A picture comes as bytes; no address is ever fetched."""
-    return await changes.put_item(item_id, body)
+    item = await changes.put_item(item_id, body)
+    return item.model_copy(update={"notes": [*item.notes, *removed_notes(body)]})
 
 
 @router.patch("/items/{item_id:path}", tags=["items"])
-async def patch_item(item_id: IdInPath, body: changing.ItemPatch, changes: ChangesOf) -> changing.ItemAnswered:
+async def patch_item(item_id: ItemInPath, body: changing.ItemPatch, changes: ChangesOf) -> changing.ItemAnswered:
     """Put an item in stock or out of it."""
     return await changes.patch_item(item_id, body)
 
 
 @router.delete("/items/{item_id:path}", tags=["items"], status_code=204)
-async def delete_item(item_id: IdInPath, changes: ChangesOf) -> None:
+async def delete_item(item_id: ItemInPath, changes: ChangesOf) -> None:
     """Delete an item."""
     await changes.delete_item(item_id)
 
 
 @router.put("/users/{user_id:path}/keywords", tags=["users"])
-async def set_keywords(user_id: IdInPath, body: changing.UserKeywords, service: ServiceOf) -> changing.UserKeywords:
+async def set_keywords(user_id: UserInPath, body: changing.UserKeywords, service: ServiceOf) -> changing.UserKeywords:
     """Keywords that stay with a user."""
     return await service.set_keywords(user_id, body)
 
 
 @router.get("/users/{user_id:path}", tags=["users"])
-async def user(user_id: IdInPath, service: ServiceOf) -> changing.UserAnswered:
+async def user(user_id: UserInPath, service: ServiceOf) -> changing.UserAnswered:
     """What the server knows of a user."""
     return await service.user(user_id)
 
 
 @router.delete("/users/{user_id:path}", tags=["users"])
-async def erase_user(user_id: IdInPath, changes: ChangesOf) -> changing.ErasureAnswered:
+async def erase_user(user_id: UserInPath, changes: ChangesOf) -> changing.ErasureAnswered:
     """Erase a user from the state and from the files of the run; what was trained with them stays."""
     return await changes.erase_user(user_id)
 
@@ -108,7 +114,7 @@ async def run(changes: ChangesOf) -> changing.RunAnswered:
 
 @router.post("/run", tags=["run"])
 async def activate(body: changing.RunAsked, changes: ChangesOf) -> changing.RunAnswered:
-    """Let another run take over, without a restart."""
+    """Let another run take over, without a restart; 404 where no run of this name lies beside the first one."""
     return await changes.activate(body.name)
 
 

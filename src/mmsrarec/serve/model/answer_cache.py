@@ -8,6 +8,7 @@ from collections import OrderedDict
 
 from mmsrarec.serve.model.served_run import Question, ServedRun
 from mmsrarec.serve.schema.recommending import RecommendAnswered
+from mmsrarec.serve.state.kept_answers import as_in_body
 
 
 class AnswerCache:
@@ -41,8 +42,9 @@ class AnswerCache:
             self._answers.popitem(last=False)
 
     def drop_user(self, user: str) -> None:
-        """Drop the answers of a user."""
-        for digest in [digest for digest, (owner, _) in self._answers.items() if owner == user]:
+        """Drop the answers to a user, and those to others that name the id."""
+        name = as_in_body(user).encode()
+        for digest in [digest for digest, (owner, body) in self._answers.items() if owner == user or name in body]:
             del self._answers[digest]
 
     def clear(self) -> None:

@@ -28,7 +28,8 @@ class Fault:
 
     Attributes:
         kind: The type of pydantic's error.
-        place: Names of fields and numbers of places, the outermost first; between them the forms that were tried.
+        place: Names of fields and numbers of places, the outermost first; between them the forms that
+            were tried.
         message: A sentence.
     """
 
@@ -44,25 +45,24 @@ def faults(errors: Sequence[Mapping[str, Any]], body: object) -> list[Fault]:
         errors: As pydantic reports them.
         body: What was sent, read as JSON.
     """
-    found = [Fault(str(error["type"]), tuple(error["loc"]), _message(error)) for error in errors]
-    while tried := _by_form(found, body):
-        known = {id(fault): place for place, forms in tried.items() for one in forms.values() for fault in one}
-        meant = {place: _meant(forms, len(place)) for place, forms in tried.items()}
-        rest = list[Fault]()
-        for fault in found:
-            if id(fault) not in known:
-                rest.append(fault)
-            else:
-                rest += meant.pop(known[id(fault)], ())
-        found = rest
-    return found[:MAX_FAULTS]
+    problems = [Fault(str(error["type"]), tuple(error["loc"]), _message(error)) for error in errors]
+    while forms_at := _by_form(problems, body):
+        place_of = {id(one): place for place, forms in forms_at.items() for form in forms.values() for one in form}
+        after = list[Fault]()
+        for fault in problems:  # the faults of a place with several forms stand where the first of them stood
+            if id(fault) not in place_of:
+                after.append(fault)
+            elif forms := forms_at.pop(place := place_of[id(fault)], None):
+                after += _meant(forms, len(place))
+        problems = after
+    return problems[:MAX_FAULTS]
 
 
-def told(found: Sequence[Fault]) -> list[dict[str, str]]:
+def as_sent(problems: Sequence[Fault]) -> list[dict[str, str]]:
     """The faults as they are sent."""
     return [
         {"place": ".".join(map(str, fault.place))[:MAX_PLACE], "message": fault.message[:MAX_MESSAGE]}
-        for fault in found
+        for fault in problems
     ]
 
 
@@ -76,14 +76,14 @@ def _message(error: Mapping[str, Any]) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-def _by_form(found: Sequence[Fault], body: object) -> dict[Place, dict[str | int, list[Fault]]]:
+def _by_form(problems: Sequence[Fault], body: object) -> dict[Place, dict[str | int, list[Fault]]]:
     """The faults at places with several forms, by place and form."""
-    tried: dict[Place, dict[str | int, list[Fault]]] = {}
-    for fault in found:
+    forms_at: dict[Place, dict[str | int, list[Fault]]] = {}
+    for fault in problems:
         length = _length_in_body(fault, body)
         if length < len(fault.place):
-            tried.setdefault(fault.place[:length], {}).setdefault(fault.place[length], []).append(fault)
-    return tried
+            forms_at.setdefault(fault.place[:length], {}).setdefault(fault.place[length], []).append(fault)
+    return forms_at
 
 
 def _length_in_body(fault: Fault, body: object) -> int:
@@ -114,13 +114,13 @@ def _meant(forms: Mapping[str | int, Sequence[Fault]], length: int) -> list[Faul
         length: Of the place.
     """
     of_type = {
-        form: found
-        for form, found in forms.items()
-        if not any(len(fault.place) == length + 1 and fault.kind.endswith("_type") for fault in found)
+        form: problems
+        for form, problems in forms.items()
+        if not any(len(fault.place) == length + 1 and fault.kind.endswith("_type") for fault in problems)
     }
     if not of_type:
-        firsts = [found[0] for found in forms.values()]
+        firsts = [problems[0] for problems in forms.values()]
         types = dict.fromkeys(fault.message.removeprefix(INPUT) for fault in firsts)
         return [Fault(firsts[0].kind, firsts[0].place[:length], INPUT + " or ".join(types))]
-    best = min(of_type.values(), key=lambda found: sum(fault.kind == "extra_forbidden" for fault in found))
+    best = min(of_type.values(), key=lambda problems: sum(fault.kind == "extra_forbidden" for fault in problems))
     return [Fault(fault.kind, fault.place[:length] + fault.place[length + 1 :], fault.message) for fault in best]

@@ -35,7 +35,9 @@ class EventAsked(Asked):
     item: NamingId
     kind: EventKind = "click"
     time: Time | None = Field(default=None, description="seconds since 1970; now unless given")
-    key: Id | None = Field(default=None, description="sent again, the same key is counted once")
+    key: Id | None = Field(
+        default=None, description="of one user, the same key is counted once; keys of other users do not count"
+    )
 
 
 class EventBatch(Asked):
@@ -52,7 +54,7 @@ class EventsAnswered(Answered):
     model_config = with_examples(schema_examples.EVENTS_KEPT)
 
     accepted: int
-    duplicates: int = Field(description="events whose key was there before")
+    duplicates: int = Field(description="events whose key the same user had before")
     unknown_items: list[str] = Field(description="ids that are no items now; their events count once they are")
 
 
@@ -159,7 +161,7 @@ class RunAsked(Asked):
     model_config = with_examples(schema_examples.OTHER_RUN)
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = (
-        Field(description="a folder beside the one that the server was started with")
+        Field(description="a folder beside the one that the server was started with; the example stands for yours")
     )
 
 

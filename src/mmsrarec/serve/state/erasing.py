@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, delete
 
+from mmsrarec.serve.state import kept_answers
 from mmsrarec.serve.state.change_log import tell_erasure
 from mmsrarec.serve.state.database import is_sqlite
-from mmsrarec.serve.state.tables import answers, events, keywords, receipts
+from mmsrarec.serve.state.tables import events, keywords, receipts
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ def erase_rows(connection: Connection, user: str, server: str = "") -> Receipt:
     """
     tell_erasure(connection, server, user)
     n_events = connection.execute(delete(events).where(events.c.user_id == user)).rowcount
-    for table in (keywords, answers):
-        connection.execute(delete(table).where(table.c.user_id == user))
+    connection.execute(delete(keywords).where(keywords.c.user_id == user))
+    kept_answers.drop_naming(connection, user)
     receipt = Receipt(uuid.uuid4().hex, int(time.time()), n_events)
     row = {"receipt": receipt.receipt, "time": receipt.time, "events": receipt.events}
     connection.execute(receipts.insert().values(row))

@@ -26,7 +26,7 @@ events = Table(
     Column("kind", String, nullable=False),
     Column("time", BigInteger, nullable=False),
 )
-"""What users did. The key makes an event that is sent again count once."""
+"""What users did. The key, behind the user and a line break, makes an event that is sent again count once."""
 
 items = Table(
     "items",

@@ -27,7 +27,7 @@ class Event:
         item: The item's id.
         kind: As `schema.changing.EventKind`.
         time: Seconds since 1970.
-        key: Counted once, however often it is sent.
+        key: Counted once of this user, however often it is sent.
     """
 
     user: str
@@ -63,8 +63,13 @@ class UserState:
     @property
     def refused(self) -> list[str]:
         """The items that are not recommended to this user: the newest event that says so decides."""
-        said = {event.item: event.kind for event in self.events if event.kind in (NOT_INTERESTED, *LIFTING)}
-        return [item for item, kind in said.items() if kind == NOT_INTERESTED]
+        newest_kinds = {event.item: event.kind for event in self.events if event.kind in (NOT_INTERESTED, *LIFTING)}
+        return [item for item, kind in newest_kinds.items() if kind == NOT_INTERESTED]
+
+
+def _stored_key(user: str, key: str) -> str:
+    """The key of an event among those of all users. Neither part holds a line break, so no two pairs are one key."""
+    return f"{user}\n{key}"
 
 
 def new_key() -> str:
@@ -81,7 +86,14 @@ def insert_once(connection: Connection, table: Any) -> Any:
 def add_events(connection: Connection, rows: Sequence[Event]) -> int:
     """Insert events, and drop the kept answers of their users; how many were new."""
     values = [
-        {"key": row.key, "user_id": row.user, "item_id": row.item, "kind": row.kind, "time": row.time} for row in rows
+        {
+            "key": _stored_key(row.user, row.key),
+            "user_id": row.user,
+            "item_id": row.item,
+            "kind": row.kind,
+            "time": row.time,
+        }
+        for row in rows
     ]
     insert = insert_once(connection, events).values(values).on_conflict_do_nothing(index_elements=["key"])
     n_new = len(connection.execute(insert.returning(events.c.number)).all())
@@ -105,7 +117,9 @@ def load_user(connection: Connection, user: str) -> UserState:
     n_events, newest = connection.execute(counted).one()
     words = connection.execute(select(keywords.c.more, keywords.c.less).where(keywords.c.user_id == user)).first()
     more, less = (tuple(json.loads(part)) for part in words) if words else ((), ())
-    remembered = tuple(Event(user, item, kind, time, key) for _, item, kind, time, key in reversed(rows))
+    remembered = tuple(
+        Event(user, item, kind, time, key.rpartition("\n")[2]) for _, item, kind, time, key in reversed(rows)
+    )
     return UserState(remembered, int(n_events), int(newest or 0), more, less)
 
 
