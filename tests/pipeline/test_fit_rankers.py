@@ -42,7 +42,7 @@ def test_rankers_answer_users_histories_and_somebody_new(
     scores = [answer.score for answer in answers]
     assert scores == sorted(scores, reverse=True)
     assert all(answer.keywords for answer in answers)
-    assert any(text.startswith("you had ") for answer in answers for text in answer.because)
+    assert any(text.startswith("you showed interest in ") for answer in answers for text in answer.because)
     assert all(answer.probability is not None for answer in answers)
     named = recommender.score([answer.item_id for answer in answers], user=user)
     np.testing.assert_allclose(list(named.values()), scores, atol=1e-5)

@@ -247,4 +247,4 @@ def test_where_the_language_model_has_no_weight_reasons_are_those_of_who_decided
     for answer in found:
         weights = {reason.items[0]: reason.weight for reason in answer.reasons if reason.kind == "history"}
         assert set(weights) == set(history)
-    assert any(text.startswith("you had ") for answer in found for text in answer.because)
+    assert any(text.startswith("you showed interest in ") for answer in found for text in answer.because)

@@ -1,12 +1,14 @@
 """Reasons are said in words that a shopper understands, in the languages that we have words in."""
 
 import string
+from dataclasses import replace
 
 import pytest
 
 from mmsrarec.recommend.explain import Reason
+from mmsrarec.recommend.prompt.prompts import FACTS
 from mmsrarec.recommend.reason_phrases import ENGLISH, PHRASES
-from mmsrarec.recommend.reason_sentences import ShownReason, can_be_said, heaviest, sentence
+from mmsrarec.recommend.reason_sentences import OF_A_PAST, RANKER_PHRASES, ShownReason, can_be_said, heaviest, sentence
 from mmsrarec.summarize.language.lexicon import known_languages
 
 
@@ -41,9 +43,10 @@ def test_no_phrase_is_left_in_english(language: str) -> None:
         (Reason("recency", "", 1, level=7), "others chose it recently"),
         (Reason("trend", "", 1, level=1), ""),
         (Reason("ranker", "", 1, words=("als",)), "people with a history like yours chose it"),
+        (Reason("ranker", "", 1, words=("recent-popularity",)), "others chose it recently"),
         (Reason("ranker", "", 1, words=("sasrec",)), "it often comes next after a history like yours"),
         (Reason("soft", "", 1), "it often comes next after a history like yours"),
-        (Reason("soft_history", "", 1, "7"), "people who had Orchid box often choose it"),
+        (Reason("soft_history", "", 1, "7"), "people who chose Orchid box often choose it"),
         (Reason("soft_history", "", 1), ""),
         (Reason("a kind of tomorrow", "", 1), ""),
     ],
@@ -59,6 +62,28 @@ def test_levels_that_say_nothing_for_an_item_cannot_be_said() -> None:
 
 
 @pytest.mark.parametrize("language", PHRASES)
+def test_of_somebody_without_a_history_no_past_and_no_taste_are_spoken_of(language: str) -> None:
+    """Whatever was measured, at whatever level; what many chose, or what was asked for, may be said."""
+    of_a_past = {PHRASES[language][key].replace("{}", "Orchid box") for key in OF_A_PAST}
+    kinds = ["history", "similar", "similar_keywords", "soft", "soft_history", *FACTS]
+    reasons = [Reason(kind, "", 1, "7", level=level) for kind in kinds for level in (None, *range(8))]
+    reasons += [Reason("ranker", "", 1, words=(name,)) for name in (*RANKER_PHRASES, "als")]
+    known = {sentence(reason, "Orchid box", language=language) for reason in reasons}
+    unknown = {sentence(replace(reason, known=False), "Orchid box", language=language) for reason in reasons}
+    assert of_a_past <= known
+    assert unknown == known - of_a_past
+    assert sentence(Reason("more", "", 1, words=("red",), known=False), language=language)
+
+
+def test_no_other_phrase_speaks_of_a_past() -> None:
+    assert {key for key, phrase in ENGLISH.items() if "you" in phrase} - OF_A_PAST.keys() == {"more"}
+    assert not any(" had " in f" {phrase} " for phrase in ENGLISH.values())  # what was looked at was not had
+    for kind, level in (("neighbour_votes", 5), ("neighbour_votes", 1), ("similar", None), ("follows", 5)):
+        said = sentence(Reason(kind, "", 1, level=level, known=False), "Orchid box")
+        assert can_be_said(kind, level, known=False) == bool(said)
+
+
+@pytest.mark.parametrize("language", PHRASES)
 def test_vectors_and_words_are_told_apart_in_every_language(language: str) -> None:
     reasons = (Reason("history", "", 1, "7"), Reason("soft_history", "", 1, "7"), Reason("soft", "", 1))
     had, chosen, follows = (sentence(reason, "Orchid box" * bool(reason.item_id), (), language) for reason in reasons)
@@ -68,12 +93,14 @@ def test_vectors_and_words_are_told_apart_in_every_language(language: str) -> No
 
 
 def test_another_language_names_titles_as_they_are() -> None:
-    assert sentence(Reason("history", "", 1, "7"), "Poet clock", language="de") == "Sie hatten Poet clock"
-    assert sentence(Reason("history", "", 1, "7"), "Poet clock", language="xx") == "you had Poet clock"
+    assert (
+        sentence(Reason("history", "", 1, "7"), "Poet clock", language="de") == "Sie interessierten sich für Poet clock"
+    )
+    assert sentence(Reason("history", "", 1, "7"), "Poet clock", language="xx") == "you showed interest in Poet clock"
 
 
 def test_braces_in_a_title_are_text() -> None:
-    assert sentence(Reason("history", "", 1, "7"), "{0} {x}") == "you had {0} {x}"
+    assert sentence(Reason("history", "", 1, "7"), "{0} {x}") == "you showed interest in {0} {x}"
 
 
 def shown(kind: str, weight: float, text: str) -> ShownReason:

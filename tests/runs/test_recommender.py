@@ -67,6 +67,9 @@ def test_somebody_new_is_proposed_what_is_popular(recommender: Recommender) -> N
     codes = [recommender.dataset.item_code[answer.item_id] for answer in answers]
     assert len(codes) == 6
     assert counts[codes].min() >= sorted(counts)[-7]  # the candidate generator hands six on
+    assert any(answer.because for answer in answers)
+    said = [text for answer in answers for text in (*answer.because, *(reason.text for reason in answer.reasons))]
+    assert not [text for text in said if "your" in text or "interested" in text]  # nothing is known of a taste
 
 
 def test_all_that_is_left_is_recommended(recommender: Recommender) -> None:
@@ -290,7 +293,7 @@ def test_reasons_are_sentences_and_structured(recommender: Recommender) -> None:
         for reason in answer.reasons:
             if reason.kind == "history":
                 title = recommender.dataset.items[recommender.dataset.item_code[reason.items[0]]].title
-                assert reason.text == f"you had {title}"
+                assert reason.text == f"you showed interest in {title}"
             if reason.kind == "keywords":
                 assert set(reason.words) <= set(answer.keywords)
         texts = {reason.text for reason in answer.reasons if reason.weight > 0}

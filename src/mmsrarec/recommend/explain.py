@@ -36,6 +36,7 @@ class Reason:
             need not add up to that of all.
         words: The keywords that it names.
         level: Of a fact that is told in words, which of them, from 0.
+        known: Whether who asks has a history; of somebody without one no taste and no past may be spoken of.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Reason:
     parts: "tuple[Reason, ...]" = ()
     words: tuple[str, ...] = ()
     level: int | None = None
+    known: bool = True
 
 
 Wanted = Callable[[str, int | None], bool]

@@ -16,6 +16,9 @@ FOLLOWS_OFTEN = TRANSITION_LEVELS.index("often follows")
 RECENCY_RECENT = RECENCY.index("taken not long ago")
 TREND_RISING = TREND.index("rising")
 RANKER_PHRASES = {
+    "popularity": "chosen",
+    "popularity-as-of": "chosen",
+    "recent-popularity": "recent",
     "sequential-rules": "follows",
     "sasrec": "sequence",
     "gru4rec": "sequence",
@@ -26,6 +29,14 @@ RANKER_PHRASES = {
     "speeder-style": "sequence",
 }
 """What a candidate generator knows, as a phrase; all others count who chose what: "people"."""
+
+OF_A_PAST = {
+    **dict.fromkeys(("history", "similar", "similar_keywords", "follows", "sequence", "soft_history", "content")),
+    "alike_many": "popular",
+    "alike_some": "chosen",
+    "people": "chosen",
+}
+"""Phrases that speak of a user's past or taste, each with what is true of somebody without a history; None: nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +81,19 @@ def sentence(reason: Reason, title: str = "", image_words: Collection[str] = (),
     return phrases[key].format(title_or_words) if "{}" not in phrases[key] or title_or_words else ""
 
 
-def can_be_said(kind: str, level: int | None) -> bool:
-    """Whether a reason of this kind, at this level, has words for a shopper."""
-    return kind in ("keywords", "ranker") or _phrase(Reason(kind, "", 0.0, level=level)) is not None
+def can_be_said(kind: str, level: int | None, known: bool = True) -> bool:
+    """Whether a reason of this kind, at this level, has words for a shopper, who has a history or not."""
+    return kind in ("keywords", "ranker") or _phrase(Reason(kind, "", 0.0, level=level, known=known)) is not None
 
 
 def _phrase(reason: Reason) -> str | None:
     """The key of a reason's phrase; None where there is none."""
+    key = _phrase_of_level(reason)
+    return key if reason.known or key is None else OF_A_PAST.get(key, key)
+
+
+def _phrase_of_level(reason: Reason) -> str | None:
+    """The key of a reason's phrase for somebody with a history."""
     level = reason.level
     if reason.kind == "soft":
         return "sequence"

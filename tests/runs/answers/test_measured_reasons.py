@@ -171,7 +171,7 @@ def test_a_recommendation_says_the_heaviest_reasons_for_it_and_keeps_all() -> No
     ]
     assert answer.because == (
         "it is described as clay; its picture shows red",  # "red" is told from the picture
-        f"you had {had.title}",
+        f"you showed interest in {had.title}",
         "people with a history like yours chose it",
     )
     assert len(answer.because) == SHOWN_REASONS
@@ -181,7 +181,7 @@ def test_an_item_without_a_title_is_named_by_its_id() -> None:
     untitled = replace(DATASET, items=tuple(replace(item, title="") for item in DATASET.items))
     told = Reasons(untitled, KEYWORDS, PROMPTS, 8192)
     answer = told.recommendation(0, 0.0, None, [Reason("history", "", 1.0, item_id="i3")])
-    assert answer.because == ("you had i3",)
+    assert answer.because == ("you showed interest in i3",)
 
 
 def test_reasons_are_said_in_the_language_of_most_items() -> None:
@@ -189,7 +189,7 @@ def test_reasons_are_said_in_the_language_of_most_items() -> None:
     told = Reasons(DATASET, german, PROMPTS, 8192)
     answer = told.recommendation(12, 0.0, None, [Reason("history", "", 1.0, item_id="i3")])
     assert told.language == "de"
-    assert answer.because == (f"Sie hatten {DATASET.items[3].title}",)
+    assert answer.because == (f"Sie interessierten sich für {DATASET.items[3].title}",)
 
 
 scores = st.lists(st.floats(-500, 500), min_size=1, max_size=8).map(np.array)

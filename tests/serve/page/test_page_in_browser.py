@@ -117,6 +117,7 @@ def test_the_keyboard_is_enough(visitor: Visitor) -> None:
     assert page.evaluate("() => document.activeElement.value") == f"like:{first}"
     assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: f"like={first}" in url)
     page.locator(f'button[value="unlike:{first}"]').wait_for()
     assert page.evaluate("() => document.activeElement.id") == "ranking"
     strike = page.locator(".profile .strike").first

@@ -1,8 +1,8 @@
 """Turns what was measured about a recommendation into reasons that are shown, in the language of the catalogue."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -77,22 +77,31 @@ class Reasons:
             rankers = generator_reasons(self.dataset, queries, *given, only_for=brief)
         reason_lists: list[list[list[Reason]]] = []
         for row, context in enumerate(contexts):
-            reasons = self._of_model(context, best[row], model_scores[row], fusion, brief)
+            known = len(queries.history[row]) > 0
+            reasons = self._of_model(context, best[row], model_scores[row], fusion, brief, known)
             if fusion:
                 pairs, share = zip(reasons, rankers[row], strict=True), fusion.with_lm.weights[0]
                 reasons = [combined_reasons(own, share, more) for own, more in pairs]
+            if not known:
+                reasons = [[replace(reason, known=False) for reason in of_item] for of_item in reasons]
             reason_lists.append(self._with_preferences(context, best[row], preferences, reasons))
             done()
         return reason_lists
 
     def _of_model(
-        self, context: PromptContext, best: IntArray, model_scores: FloatArray, fusion: Fusion | None, brief: bool
+        self,
+        context: PromptContext,
+        best: IntArray,
+        model_scores: FloatArray,
+        fusion: Fusion | None,
+        brief: bool,
+        known: bool,
     ) -> list[list[Reason]]:
         """The language model's reasons for the best of one query; none where it had no part in the order."""
         if fusion is None and isinstance(self.prompts, NoPrompts):
             return popularity_reasons(context, best.tolist(), model_scores)
         if fusion is None or fusion.uses_lm:
-            chosen, wanted = context.pick(best), can_be_said if brief else everything
+            chosen, wanted = context.pick(best), partial(can_be_said, known=known) if brief else everything
             return [reasons for _, reasons in explain_all(self.prompts, chosen, self.batch_tokens, wanted=wanted)]
         return [[] for _ in best]
 

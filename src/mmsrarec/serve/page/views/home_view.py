@@ -8,7 +8,7 @@ from mmsrarec.serve.page.views.cards import Card, cards, ranked_cards
 from mmsrarec.serve.page.views.keyword_profile import ProfileWord, profile
 from mmsrarec.serve.page.views.shoppers import Shopper, shoppers
 from mmsrarec.serve.page.visit import Visit
-from mmsrarec.serve.schema.recommending import RecommendAnswered
+from mmsrarec.serve.schema.recommending import Origin, RecommendAnswered
 from mmsrarec.serve.service import NotReadyError, Service
 from mmsrarec.serve.worker import BusyError
 
@@ -16,12 +16,6 @@ SHOWN, FOUND, PAST = 13, 12, 12
 """Items of a ranking, of a search, and of a past."""
 SUGGESTED = 6
 """Shoppers that are proposed to look as."""
-ORIGINS = {
-    "warm": "From what this shopper had, and what you liked just now.",
-    "session": "From what you liked just now. Nothing else is known of you.",
-    "cold": "Nothing is known yet: these are chosen by many, or by the keywords that you asked for.",
-    "fallback": "None of what was given is known to this run: these are chosen by many.",
-}
 
 
 @dataclass
@@ -124,9 +118,22 @@ async def _rank(service: Service, before: Visit, contents: Home) -> None:
         answer, old = await recommended(service, contents.visit, SHOWN), []
     comparable = bool(old) and not before.is_blank
     contents.ranking = ranked_cards(view, answer.items, old[0].items if comparable else None)
-    contents.intro, contents.notes = ORIGINS[answer.origin], answer.notes
+    contents.intro, contents.notes = introduction(answer.origin, contents.visit), answer.notes
     if comparable:
         contents.change = change(contents.ranking)
+
+
+def introduction(origin: Origin, visit: Visit) -> str:
+    """How a ranking came about, in words that are true of this visit."""
+    liked = "what you liked just now" if visit.like else ""
+    if origin == "warm":
+        return f"From this shopper’s history{', and ' * bool(liked)}{liked}."
+    if origin == "session":
+        return (
+            f"From {liked or 'what this shopper did lately'}. Nothing else is known{'' if visit.user else ' of you'}."
+        )
+    known = "Nothing is known yet" if origin == "cold" else "None of what was given is known to this run"
+    return f"{known}: these are chosen by many{', or by the keywords that you asked for' * bool(visit.more)}."
 
 
 def change(ranking: list[Card]) -> str:
