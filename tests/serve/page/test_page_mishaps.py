@@ -112,3 +112,29 @@ def test_the_page_stays_where_no_answer_comes(visitor: Visitor) -> None:
     page.locator(".strike").first.click()
     page.get_by_text("No answer from the server").wait_for()
     assert likes(page.url) == [first, second]
+
+
+WHOLE = """() => [...document.querySelectorAll(".top nav a, .sides h2, .tabs [aria-current]")].filter(one => {
+  const box = one.getBoundingClientRect();
+  return one.scrollWidth > one.clientWidth + 1 || box.left < 0 || box.right > innerWidth;
+}).map(one => one.textContent)"""
+
+
+@pytest.mark.parametrize("visitor", EVERY_SIZE, indirect=True, ids=lambda how: how["size"])
+def test_where_one_is_stands_whole_on_the_screen(visitor: Visitor) -> None:
+    """The pages, and of the rankers the chosen one, however it was chosen, with its name above its ranking."""
+    visitor.go("/")
+    liked = visitor.ranking[0]
+    visitor.go(f"/compare?like={liked}")
+    last = visitor.page.locator(".tabs a").last
+    last.click()
+    visitor.page.wait_for_url("**by=**")
+    assert visitor.page.evaluate(WHOLE) == []
+    visitor.page.reload()
+    assert visitor.page.locator(".tabs [aria-current]").text_content() == visitor.page.locator("#theirs").text_content()
+    assert visitor.page.evaluate(WHOLE) == []
+    visitor.look("last-ranker")
+    visitor.go(f"/?like={liked}&q=a")
+    assert visitor.page.evaluate(WHOLE) == []
+    assert visitor.page.locator("#found").bounding_box()["y"] < 200
+    visitor.look("searched")

@@ -89,6 +89,13 @@ def test_what_is_no_keyword_is_said_and_left_out(server: Served) -> None:
     assert page.values("main", "data-address") == [f"./?user={user}&hide={hidden_item}"]
 
 
+def test_a_ninth_keyword_says_what_it_takes_the_place_of(server: Served) -> None:
+    words = ["red", "blue", "green", "oak", "clay", "steel", "glass", "wool"]
+    page = get(server, "/", more=words, act="more", word="lamp")
+    assert "“red” was let go: at most 8 keywords can be asked for." in page.text
+    assert "was let go" not in get(server, "/", more=words, act="drop:red").text
+
+
 def test_what_is_sent_away_goes_and_comes_back(server: Served) -> None:
     user = server.user()
     first = server.ids(user=user, k=13)[0]

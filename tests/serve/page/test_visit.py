@@ -48,6 +48,15 @@ def test_it_grows_no_longer_than_it_may() -> None:
     assert visit.more[-1] == f"word {MAX_CHOSEN + 4}"
 
 
+def test_what_a_full_list_lets_go_is_said() -> None:
+    words = [f"word {number}" for number in range(MAX_PREFERENCES)]
+    full = Visit(more=words, like=[str(number) for number in range(MAX_CHOSEN)])
+    assert full.after("more:red").pushed_out(full) == ["“word 0” was let go: at most 8 keywords can be asked for."]
+    assert full.after("like:new").pushed_out(full) == ["“0” was let go: at most 40 items are liked in one visit."]
+    for act in ("less:word 0", "drop:word 0", "hide:0", "unlike:0", "more:word 0"):
+        assert full.after(act).pushed_out(full) == []
+
+
 @pytest.mark.parametrize("fields", [{"like": ["x" * 300]}, {"like": ["\x00"]}, {"more": ["a"] * 2 + ["b\n"]}])
 def test_what_no_schema_allows_is_refused(fields: dict[str, list[str]]) -> None:
     with pytest.raises(ValidationError):

@@ -16,6 +16,15 @@ from mmsrarec.serve.schema.recommending import RecommendAsked
 MAX_CHOSEN = 40
 """Items that a visit likes, at most, and items that it hides; of more the newest are kept."""
 ACTS = ("like", "unlike", "hide", "show", "more", "less", "drop")
+LIMITS = {
+    "like": ("items are liked in one visit", MAX_CHOSEN),
+    "hide": ("items are sent away", MAX_CHOSEN),
+    "more": ("keywords can be asked for", MAX_PREFERENCES),
+    "less": ("keywords can be struck", MAX_PREFERENCES),
+}
+"""Of each list of a visit what it holds, in words, and how many of them."""
+OTHER = {"like": "hide", "hide": "like", "more": "less", "less": "more"}
+"""The list into which something goes from another."""
 Act = Annotated[str, StringConstraints(max_length=300, pattern=rf"^({'|'.join(ACTS)})(:[^\x00-\x1f\x7f]+)?$")]
 Typed = Annotated[str, StringConstraints(max_length=80, pattern=NO_CONTROLS)]
 
@@ -101,6 +110,15 @@ class Visit(BaseModel):
             if verb in changed:
                 changed[verb] = [*changed[verb], what][-MAX_PREFERENCES:]
         return type(self).model_validate(self.model_dump() | changed)
+
+    def pushed_out(self, before: Self) -> list[str]:
+        """What the newest of a full list took the place of since the visit was as `before`, a sentence each."""
+        sentences: list[str] = []
+        for name, (what, most) in LIMITS.items():
+            old, new, other = getattr(before, name), getattr(self, name), getattr(self, OTHER[name])
+            gone = [one for one in old if one not in new and one not in other] if len(new) == most else []
+            sentences += [f"“{one}” was let go: at most {most} {what}." for one in gone]
+        return sentences
 
     def question(self, k: int, reasons: bool = True, among: Sequence[str] | None = None) -> RecommendAsked:
         """The question for this visit's recommendations."""

@@ -17,7 +17,7 @@ def test_every_part_of_the_report_is_there(server: Served, finished: Path) -> No
         {(row["protocol"], row["split"]) for row in report["rows"]}
     )
     assert {"Is it real?", "Method"} <= set(names)
-    assert bool(report.get("leaks")) == ("Leak checks" in names)
+    assert "Leak checks" in names
     assert len({part for part, _, _ in shown.sections}) == len(names)
     dataset = server.recommender.dataset
     assert (len(dataset.items), "items") in shown.tiles
@@ -40,6 +40,16 @@ def test_leak_checks_are_shown(mine: Path, tmp_path: Path) -> None:
         page = get(server, "/run")
         assert "1 of 1 checks failed" in page.text
         assert "<b>later" in page.text
+
+
+def test_that_leak_checks_found_nothing_or_were_not_run_is_said(mine: Path, tmp_path: Path) -> None:
+    file = mine / "run" / "evaluate" / "report.json"
+    report = json.loads(file.read_text())
+    leak = {"check": "later", "split": "", "passed": True, "measured": {}, "advice": "", "means": "no later one counts"}
+    for leaks, said in (([], "mmsrarec check --leaks run"), ([leak, leak], "2 checks were run. No check failed.")):
+        file.write_text(json.dumps(report | {"leaks": leaks}))
+        with served(mine / "run", tmp_path / "s.sqlite") as server:
+            assert said in get(server, "/run").text
 
 
 def test_a_run_that_was_not_measured_says_how(mine: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from report_inputs import row, written
 
 from mmsrarec.study.report.regressions import competitors
 from mmsrarec.study.report.report import text_table
+from mmsrarec.study.report.sections.catalogue_section import STATISTICS
 from mmsrarec.study.report.sections.method_section import (
     leak_worth_section,
     leaks_section,
@@ -93,6 +94,9 @@ def test_the_link_to_the_summaries_is_there_only_when_they_are() -> None:
     told = shown(summaries_link_section(REPORT | {"attributes": {EVIL: 0.12345678, "items": 1234}}))
     assert "0.1235 items 1,234" in told.text
     assert told.names.isdisjoint({"script", "img", "a"})
+    every = shown(summaries_link_section(REPORT | {"attributes": dict.fromkeys(STATISTICS, 0.125)}))
+    assert "_" not in every.text
+    assert "items whose keywords hold the whole title 12.5%" in every.text
 
 
 CLEAN, LEAKY = row("mllmrec-style", shift=-0.1), row("mllmrec-leaky", shift=0.4)

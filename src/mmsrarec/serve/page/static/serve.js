@@ -38,6 +38,14 @@ const CALM = 350; // milliseconds after a press in which nothing moves: the next
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
+// The chosen tab of a row that is longer than the screen is in sight.
+function showChosen() {
+  for (const one of document.querySelectorAll(".tabs [aria-current]")) {
+    const row = one.parentElement;
+    row.scrollLeft += one.getBoundingClientRect().left - row.getBoundingClientRect().left - (row.clientWidth - one.offsetWidth) / 2;
+  }
+}
+
 async function load(address) {
   asking?.abort();
   const mine = asking = new AbortController();
@@ -88,6 +96,7 @@ async function go(address, push) {
   shown = here();
   if (!typing) focusOn(name, true);
   document.querySelector("#said").textContent = main.dataset.said ?? "";
+  showChosen();
   move(before);
   parts();
 }
@@ -182,4 +191,5 @@ async function parts() {
 const kept = document.querySelector("main")?.dataset.address;
 if (kept && new URLSearchParams(location.search).has("act")) history.replaceState({}, "", kept);
 shown = here();
+showChosen();
 parts();

@@ -118,7 +118,8 @@ async def _rank(service: Service, before: Visit, contents: Home) -> None:
         answer, old = await recommended(service, contents.visit, SHOWN), []
     comparable = bool(old) and not before.is_blank
     contents.ranking = ranked_cards(view, answer.items, old[0].items if comparable else None)
-    contents.intro, contents.notes = introduction(answer.origin, contents.visit), answer.notes
+    contents.intro, contents.notes = introduction(answer.origin, contents.visit), list(answer.notes)
+    contents.notes += contents.visit.pushed_out(before)
     if comparable:
         contents.change = change(contents.ranking)
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from markupsafe import Markup
 
 from mmsrarec.serve.model.served_run import ServedRun
+from mmsrarec.serve.page.page_templates import render
 from mmsrarec.study.report.report_page import figures
 
 REPORT = Path("evaluate") / "report.json"
@@ -80,7 +81,7 @@ def run_page(served: ServedRun) -> RunPage:
     if report is None:
         contents.advice = f"mmsrarec evaluate {served.name}/recipe.toml --out {served.name}"
     else:
-        contents.sections = _sections(served.folder / REPORT, (served.folder / REPORT).stat().st_mtime_ns)
+        contents.sections = _sections(served.folder / REPORT, (served.folder / REPORT).stat().st_mtime_ns, served.name)
     fit = _read(served.folder / FIT) or {}
     contents.reasons = [str(reason) for reason in fit.get("reasons", [])]
     contents.seconds = [(str(step), float(seconds)) for step, seconds in fit.get("seconds", {}).items()]
@@ -104,8 +105,11 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 @lru_cache(maxsize=4)
-def _sections(file: Path, changed: int) -> list[tuple[str, str, Markup]]:
-    """The sections of a report, each with an id; written once for each state of the file."""
+def _sections(file: Path, changed: int, run: str) -> list[tuple[str, str, Markup]]:
+    """The sections of a report, each with an id; written once for each state of the file.
+
+    Leak checks are spoken of whether they were run or not.
+    """
     report: Mapping[str, Any] = _read(file) or {}
     sections: list[tuple[str, str, Markup]] = []
     for number, section in enumerate(figures({**report, "summaries": False}), 1):
@@ -113,4 +117,6 @@ def _sections(file: Path, changed: int) -> list[tuple[str, str, Markup]]:
         if section.template == "report/metrics":
             name = f"{section.data['heading']}, {section.data['split']}"
         sections.append((f"part-{number}", name, section.html()))
+    if not report.get("leaks"):
+        sections.append(("part-leaks", SECTION_NAMES["report/leaks"], Markup(render("no_leaks.html", {"run": run}))))
     return sections

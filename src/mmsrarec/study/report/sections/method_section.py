@@ -5,9 +5,11 @@ from typing import Any
 
 from mmsrarec.rankers.registry.registry import leak_of
 from mmsrarec.study.report.environment import Section
+from mmsrarec.study.report.formats import number
 from mmsrarec.study.report.labels import HEADLINE, table_label
 from mmsrarec.study.report.plots.groups import Group, group_plot
 from mmsrarec.study.report.plots.intervals import Dot
+from mmsrarec.study.report.sections.catalogue_section import STATISTICS
 
 FACTS = {
     "candidates": "ranked items",
@@ -85,5 +87,9 @@ def leak_worth_section(report: Mapping[str, Any]) -> Section | None:
 
 def summaries_link_section(report: Mapping[str, Any]) -> Section | None:
     """Statistics of the item summaries and a link to their page; None without either."""
-    data = {"attributes": report["attributes"], "summaries": report.get("summaries", False)}
+    attributes = [
+        (STATISTICS.get(name, name), number(value, name) if name in STATISTICS else value)
+        for name, value in (report["attributes"] or {}).items()
+    ]
+    data = {"attributes": attributes, "summaries": report.get("summaries", False)}
     return Section("report/item_summaries", data) if any(data.values()) else None
