@@ -200,7 +200,7 @@ class Service:
             return n_new
 
         n_new = await self.with_state(write)
-        codes = self.served.recommender.dataset.item_code if self.served else {}
+        codes = self.served.known if self.served else {}
         unknown = [] if self.served is None else [row.item for row in rows if row.item not in codes]
         return changing.EventsAnswered(
             accepted=n_new, duplicates=len(rows) - n_new, unknown_items=list(dict.fromkeys(unknown))

@@ -161,6 +161,7 @@ def test_a_deleted_item_is_as_one_that_was_never_there(own: Served) -> None:
     user = next(name for name in map(own.user, range(60)) if "003" in own.had(name))
     for name in ("shown", "003"):
         own.ok("DELETE", f"/v1/items/{name}", status=204)
+        assert own.ok("POST", "/v1/events", {"user": "somebody", "item": name})["unknown_items"] == [name]
         never = "never-there"
         for history in ([name], ["001", name]):
             answer, other = own.ask(history=history), own.ask(history=[one.replace(name, never) for one in history])
