@@ -87,9 +87,10 @@ def leak_worth_section(report: Mapping[str, Any]) -> Section | None:
 
 def summaries_link_section(report: Mapping[str, Any]) -> Section | None:
     """Statistics of the item summaries and a link to their page; None without either."""
+    figures: Mapping[str, Any] = report["attributes"] or {}
     attributes = [
         (STATISTICS.get(name, name), number(value, name) if name in STATISTICS else value)
-        for name, value in (report["attributes"] or {}).items()
+        for name, value in figures.items()
     ]
     data = {"attributes": attributes, "summaries": report.get("summaries", False)}
     return Section("report/item_summaries", data) if any(data.values()) else None
