@@ -200,8 +200,7 @@ class Service:
             return n_new
 
         n_new = await self.with_state(write)
-        codes = self.served.known if self.served else {}
-        unknown = [] if self.served is None else [row.item for row in rows if row.item not in codes]
+        unknown = [] if self.served is None else [row.item for row in rows if row.item not in self.served.known]
         return changing.EventsAnswered(
             accepted=n_new, duplicates=len(rows) - n_new, unknown_items=list(dict.fromkeys(unknown))
         )
