@@ -53,7 +53,8 @@ class Oracle:
 class Encoder:
     """A sequence model that knows what follows each history."""
 
-    n_items, settings, known = ITEMS, RetrieveSettings(), None
+    n_items, n_trained, settings, known = ITEMS, ITEMS, RetrieveSettings(), None
+    knows_content = np.ones(ITEMS, dtype=bool)
 
     def __init__(self, queries: Queries) -> None:
         self.after = {had.tobytes(): target for had, target in zip(queries.history, queries.target, strict=True)}

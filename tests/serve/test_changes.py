@@ -62,11 +62,3 @@ def test_a_run_that_comes_back_has_the_items_of_now(mine: Path) -> None:
         assert [server.ok("GET", f"/v1/items/{name}") for name in ("x", "y")] == expected
         assert server.ask(user=server.user(), among=["y"])["items"] == best
         assert shown(server, "y")
-
-
-def test_an_item_of_which_nothing_is_told_is_refused(own: Served) -> None:
-    for body in ({}, {"title": " ", "text": "<script></script>", "categories": ["<b></b>"]}, {"in_stock": True}):
-        assert "nothing is told of empty" in own.ok("PUT", "/v1/items/empty", body, 422)["detail"]
-    own.ok("GET", "/v1/items/empty", status=404)
-    for number, body in enumerate(({"title": "A mug"}, {"text": "clay"}, {"categories": ["mugs"]})):
-        assert own.ok("PUT", f"/v1/items/told-{number}", body)["recommendable"]

@@ -57,18 +57,12 @@ class Changes:
         await asyncio.to_thread(self.worker.close)
 
     async def put_item(self, item_id: str, body: ItemAsked) -> ItemAnswered:
-        """Write an item: it is read, and recommendable when this returns.
-
-        Raises:
-            MmsrarecError: The id names nothing, or nothing is told of the item.
-        """
+        """Write an item: it is read, and recommendable when this returns."""
         self.service.run()
         if is_null(item_id):
             raise MmsrarecError(f"{item_id!r} names nothing: give the item another id")
         categories = filter(None, map(clean, body.categories))
         item = Item(item_id, clean(body.title), clean(body.text), tuple(dict.fromkeys(categories)))
-        if not (item.title or item.text or item.categories or body.picture):
-            raise MmsrarecError(f"nothing is told of {item_id}: give a title, a text, a category or a picture")
 
         def write() -> ItemAnswered:
             row = self._item_reader().read(item, body.picture, body.in_stock)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from mmsrarec.core.memory import collect_again, stop_collecting
-from mmsrarec.runs.provenance import read_provenance
+from mmsrarec.errors import NotFittedError
 from mmsrarec.serve.app.call_log import JsonLines
 from mmsrarec.serve.app.late_application import LateApplication
 from mmsrarec.serve.settings import ServeSettings
@@ -32,10 +32,11 @@ def serve(settings: ServeSettings) -> None:
     """Serve until the process is told to stop; requests in progress are finished first.
 
     Raises:
-        MmsrarecError: There is no finished run, or the state cannot be opened or is of another version.
+        MmsrarecError: There is no such run, or the state cannot be opened or is of another version.
         ModuleNotFoundError: A package is missing.
     """
-    read_provenance(settings.run)  # a wrong name ends here, before a state is made for it
+    if not settings.run.expanduser().is_dir():  # a wrong name ends here, before a state is made for it
+        raise NotFittedError(f"{settings.run} is not a run: make one with mmsrarec run RECIPE --out {settings.run}")
     sys.setswitchinterval(SWITCH_SECONDS)
     stop_collecting()
 

@@ -59,7 +59,7 @@ class EventsAnswered(Answered):
 
 
 class ItemAsked(Asked):
-    """An item as it is from now on; what is not given is empty, and something must be given."""
+    """An item as it is from now on; what is not given is empty."""
 
     model_config = with_examples(schema_examples.ITEM)
 
