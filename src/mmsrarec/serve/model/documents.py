@@ -60,7 +60,8 @@ def rerank(
     scores = np.array(shares) if by_text else np.array([_share(served, words, text) for text in texts])
     if items:
         scores[items] = _item_scores(served, query, [code for code in codes if code is not None])
-    spared = {place: item_id for place, item_id in _ids(served, codes).items() if item_id in set(state.refused)}
+    refused = set(state.refused)
+    spared = {place: item_id for place, item_id in _ids(served, codes).items() if item_id in refused}
     scores[list(spared)] = 0.0
     origin = "fallback" if query.origin == "cold" and user is None and not by_text and body.query else query.origin
     order: list[int] = np.argsort(-scores, kind="stable").tolist()
@@ -79,7 +80,7 @@ def rerank(
         run=served.name,
         by_words=sorted(by_words),
         left_out=list(query.left_out),
-        notes=refused_notes(list(spared.values()), state.refused),
+        notes=refused_notes(list(spared.values()), refused),
     )
     return RerankAnswered(model=body.model or MODEL, results=results, usage=Usage(total_tokens=0), meta=meta)
 

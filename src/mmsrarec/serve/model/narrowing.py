@@ -1,6 +1,6 @@
 """Filters and rules of a question against a catalogue: which items may come, and in which order beside the scores."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -37,9 +37,10 @@ def product_name(item: Item) -> str | None:
     return " ".join(words) or None
 
 
-def refused_notes(named: Sequence[str], refused: Sequence[str]) -> list[str]:
+def refused_notes(named: Sequence[str], refused: Collection[str]) -> list[str]:
     """What is said of items that a question names and the user is not interested in."""
-    both = [item_id for item_id in dict.fromkeys(named) if item_id in set(refused)]
+    those = frozenset(refused)
+    both = [item_id for item_id in dict.fromkeys(named) if item_id in those]
     return [f"this user is not interested in {', '.join(both[:MAX_NAMED])} ({len(both)} in all)"] if both else []
 
 
