@@ -13,6 +13,8 @@
 The command line prints every one of them as one line and ends with exit code 2.
 """
 
+from pathlib import Path
+
 
 class MmsrarecError(Exception):
     """Wrong input or wrong use."""
@@ -28,6 +30,11 @@ class RecipeError(MmsrarecError):
 
 class NotFittedError(MmsrarecError):
     """There is no finished run, or the part of it that is asked for is not finished."""
+
+    @classmethod
+    def no_run(cls, folder: Path) -> "NotFittedError":
+        """The error of a folder that is no run, or is not there."""
+        return cls(f"{folder} is not a run: make one with mmsrarec run RECIPE --out {folder}")
 
 
 class UnknownIdError(MmsrarecError):

@@ -46,7 +46,7 @@ def read_provenance(folder: Path) -> Provenance:
             made it.
     """
     if not (folder / RECIPE).is_file() and not any(folder.glob(f"r*/*/**/{MANIFEST}")):
-        raise NotFittedError(f"{folder} is not a run: make one with mmsrarec run RECIPE --out {folder}")
+        raise NotFittedError.no_run(folder)
     wanted = _wanted(folder)
     part = _served_part(folder, wanted)
     manifest = read_manifest(folder / part)

@@ -36,7 +36,7 @@ def serve(settings: ServeSettings) -> None:
         ModuleNotFoundError: A package is missing.
     """
     if not settings.run.expanduser().is_dir():  # a wrong name ends here, before a state is made for it
-        raise NotFittedError(f"{settings.run} is not a run: make one with mmsrarec run RECIPE --out {settings.run}")
+        raise NotFittedError.no_run(settings.run)
     sys.setswitchinterval(SWITCH_SECONDS)
     stop_collecting()
 

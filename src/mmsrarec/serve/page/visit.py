@@ -103,12 +103,12 @@ class Visit(BaseModel):
         if verb in ("like", "unlike", "hide", "show"):
             changed = {name: left[name] for name in ("like", "hide")}
             if verb in changed:
-                changed[verb] = [*changed[verb], what][-MAX_CHOSEN:]
+                changed[verb] = _newest(verb, [*changed[verb], what])
         else:
             folded = what.casefold()
             changed = {name: [one for one in lists[name] if one.casefold() != folded] for name in ("more", "less")}
             if verb in changed:
-                changed[verb] = [*changed[verb], what][-MAX_PREFERENCES:]
+                changed[verb] = _newest(verb, [*changed[verb], what])
         return type(self).model_validate(self.model_dump() | changed)
 
     def pushed_out(self, before: Self) -> list[str]:
@@ -136,3 +136,9 @@ class Visit(BaseModel):
     def without_words(self) -> Self:
         """The same visit without keywords."""
         return self.model_copy(update={"more": [], "less": []})
+
+
+def _newest(name: str, values: list[str]) -> list[str]:
+    """As many of a list of a visit as it holds, the newest."""
+    _, most = LIMITS[name]
+    return values[-most:]
