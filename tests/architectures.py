@@ -14,6 +14,9 @@ from transformers import (
     Gemma3ForConditionalGeneration,
     Gemma3ImageProcessorPil,
     GotOcr2ImageProcessorPil,
+    Idefics3Config,
+    Idefics3ForConditionalGeneration,
+    Idefics3ImageProcessorPil,
     InternVLConfig,
     InternVLForConditionalGeneration,
     LlamaConfig,
@@ -36,6 +39,7 @@ from transformers import (
 )
 
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.vision.native_processor import make_processor
 
 QWEN = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
 QWEN_TEMPLATE = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n" + CHATML
@@ -55,8 +59,15 @@ LLAVA_TEMPLATE = (  # as published, but for the answers of a talk
     "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' '}}"
     "{% endfor %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
 )
-INTERN = ("<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>")
+INTERN = ("<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", "<video>")
+INTERN_NAMES = (
+    ("start_image_token", "<img>"), ("end_image_token", "</img>"),
+    ("context_image_token", "<IMG_CONTEXT>"), ("video_token", "<video>"),
+)  # fmt: skip
 GEMMA = ("<bos>", "<end_of_turn>", "<start_of_turn>", "<start_of_image>", "<end_of_image>", "<image_soft_token>")
+GEMMA_NAMES = (
+    ("boi_token", "<start_of_image>"), ("eoi_token", "<end_of_image>"), ("image_token", "<image_soft_token>"),
+)  # fmt: skip
 GEMMA_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}<start_of_turn>{{ message['role'] }}\n{{ message['content'] | trim }}"
     "<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
@@ -119,15 +130,18 @@ def qwen3_vl() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, Qwen2VLImagePr
     return model, tokenizer, Qwen2VLImageProcessorPil(size=size, patch_size=16, **HALF)
 
 
+SMALL_EYE = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "image_size": 64, "patch_size": 8,
+}  # fmt: skip
+SQUARE = {"height": 64, "width": 64}
+
+
 def smolvlm() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, SmolVLMImageProcessorPil]:
     """A tile is 64 pixels wide and becomes 4 x 4 tokens; a picture may be cut into four and a small copy of it."""
     tokenizer = tiny_tokenizer(SMOL, SMOL_TEMPLATE)
-    eye = {
-        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
-        "image_size": 64, "patch_size": 8,
-    }  # fmt: skip
     config = SmolVLMConfig(
-        vision_config=eye,
+        vision_config=SMALL_EYE,
         text_config=LlamaConfig(**_language(tokenizer)),
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         scale_factor=2,
@@ -137,11 +151,18 @@ def smolvlm() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, SmolVLMImagePro
     return SmolVLMForConditionalGeneration(config), tokenizer, processor
 
 
-SMALL_EYE = {
-    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "image_size": 64, "patch_size": 8,
-}  # fmt: skip
-SQUARE = {"height": 64, "width": 64}
+def idefics3() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, Idefics3ImageProcessorPil]:
+    """As `smolvlm`: SmolVLM-256M and SmolVLM-500M are published as this."""
+    tokenizer = tiny_tokenizer((*SMOL, "<row_1_col_1>"), SMOL_TEMPLATE)
+    config = Idefics3Config(
+        vision_config=SMALL_EYE,
+        text_config=LlamaConfig(**_language(tokenizer)),
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        scale_factor=2,
+        tie_word_embeddings=True,
+    )
+    processor = Idefics3ImageProcessorPil(size={"longest_edge": 128}, max_image_size={"longest_edge": 64}, **HALF)
+    return Idefics3ForConditionalGeneration(config), tokenizer, processor
 
 
 def llava() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, CLIPImageProcessorPil]:
@@ -161,7 +182,7 @@ def llava() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, CLIPImageProcesso
 
 def internvl() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, GotOcr2ImageProcessorPil]:
     """16 tokens a picture, Qwen2 behind it; its processor would cut a picture into tiles."""
-    tokenizer = tiny_tokenizer(INTERN, CHATML)
+    tokenizer = tiny_tokenizer(INTERN, CHATML, INTERN_NAMES)
     config = InternVLConfig(
         vision_config=SMALL_EYE,
         text_config={**_language(tokenizer), "model_type": "qwen2"},
@@ -191,7 +212,7 @@ def llava_onevision() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, LlavaOn
 
 def gemma3() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, Gemma3ImageProcessorPil]:
     """16 tokens a picture; a layer that looks twelve tokens back, and one that sees all."""
-    tokenizer = tiny_tokenizer(GEMMA, GEMMA_TEMPLATE)
+    tokenizer = tiny_tokenizer(GEMMA, GEMMA_TEMPLATE, GEMMA_NAMES)
     start, end, image = tokenizer.convert_tokens_to_ids(list(GEMMA[3:]))
     config = Gemma3Config(
         vision_config={**SMALL_EYE, "model_type": "siglip_vision_model"},
@@ -233,6 +254,15 @@ ARCHITECTURES = {
     "gemma3": gemma3,
 }
 TEXT_ONLY: dict[str, Callable] = {"llama": llama, "gemma2": gemma2}
+OTHER_NAMES: dict[str, Callable] = {"idefics3": idefics3}
+PROCESSING: dict[str, dict] = {  # settings of processors, as published models have them in processor_config.json
+    "smolvlm": {"image_seq_len": 16},
+    "idefics3": {"image_seq_len": 16},
+    "internvl": {"image_seq_length": 16},
+    "gemma3": {"image_seq_length": 16},
+    "llava": {"patch_size": 8, "vision_feature_select_strategy": "default", "num_additional_image_tokens": 1},
+    "llava_onevision": {"num_image_tokens": 64, "vision_feature_select_strategy": "full"},
+}
 EYES = ("visual", "vision_model", "vision_tower")
 JOINTS = ("connector", "multi_modal_projector")
 
@@ -241,7 +271,7 @@ def tiny_of(name: str, seed: int = 0) -> Mllm:
     """A fresh model in float32 of an architecture; the same for the same seed."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model, tokenizer, processor = {**ARCHITECTURES, **TEXT_ONLY}[name]()
+        model, tokenizer, processor = {**ARCHITECTURES, **TEXT_ONLY, **OTHER_NAMES}[name]()
         # as transformers draws it, a random eye dims the picture to nothing
         for part in (part for key, part in model.model.named_children() if key in (*EYES, *JOINTS)):
             for module in part.modules():
@@ -251,4 +281,5 @@ def tiny_of(name: str, seed: int = 0) -> Mllm:
                 nn.init.kaiming_normal_(part.mm_input_projection_weight)
     model.tie_weights()
     model.generation_config.eos_token_id = tokenizer.eos_token_id
-    return Mllm(model, tokenizer, processor, fingerprint=f"{name}-{seed}")
+    whole = make_processor(model.config, tokenizer, processor, PROCESSING.get(name, {})) if processor else None
+    return Mllm(model, tokenizer, processor, fingerprint=f"{name}-{seed}", processor=whole)

@@ -29,8 +29,11 @@ SENTENCES = [
 
 
 @cache
-def tiny_tokenizer(special: tuple[str, ...] = SPECIAL, template: str = CHATML) -> PreTrainedTokenizerFast:
-    """Byte-level BPE: any text goes in and comes out again. special: what starts a turn, what ends it, and the rest."""
+def tiny_tokenizer(
+    special: tuple[str, ...] = SPECIAL, template: str = CHATML, names: tuple[tuple[str, str], ...] = ()
+) -> PreTrainedTokenizerFast:
+    """Byte-level BPE: any text goes in and comes out again. special: what starts a turn, what ends it, and the rest.
+    names: of special tokens, as processors ask for them."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -46,6 +49,7 @@ def tiny_tokenizer(special: tuple[str, ...] = SPECIAL, template: str = CHATML) -
         pad_token=special[1],
         additional_special_tokens=list(special[2:]),
         chat_template=template,
+        model_specific_special_tokens=dict(names),
     )
 
 

@@ -7,11 +7,14 @@ import torch
 from torch import Tensor
 
 from mmsrarec.core.artefacts import key
+from mmsrarec.data.images import BadPicture
+from mmsrarec.engines.picture_urls import LONGEST_SIDE, open_shrunk
 from mmsrarec.engines.prompt_rendering import prompt_ids
-from mmsrarec.engines.protocol import Answer, EngineFacts, Prompt, Request, Stop
+from mmsrarec.engines.protocol import Answer, EngineFacts, PictureFile, Prompt, Request, Stop
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.untyped import to_list
+from mmsrarec.models.vision.native_pictures import native_answers, native_key
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,16 @@ class Question:
     Attributes:
         content: A hash of the text or picture that it is about.
         prompt: Token ids.
-        feature: (v, d) picture features; None for a text.
+        feature: (v, d) picture features; None for a text, and for a picture that is shown in the model's own way.
+        picture: A picture that is shown in the model's own way (`native_pictures`); None for others.
+        words: The words of the question about such a picture.
     """
 
     content: str
     prompt: Sequence[int]
     feature: Tensor | None = None
+    picture: PictureFile | None = None
+    words: str = ""
 
 
 FirstAnswers = Callable[[Mllm, Sequence[Question]], list[str | None]]
@@ -44,6 +51,7 @@ class LocalEngine:
         batch: Questions of a batch.
         eye: A fingerprint of what the features depend on besides the model.
         first_answers: Answers some questions in the model's place; None lets the model answer all.
+        native: Whether pictures are shown in the model's own way, from their files, and not by features.
     """
 
     def __init__(
@@ -54,7 +62,9 @@ class LocalEngine:
         batch: int = 32,
         eye: str = "",
         first_answers: FirstAnswers | None = None,
+        native: bool = False,
     ):
+        self.native = native
         self.mllm, self.features, self.text_tokens, self.batch = mllm, features or {}, text_tokens, batch
         self.eye, self.first_answers = eye, first_answers
 
@@ -64,7 +74,13 @@ class LocalEngine:
         return self.mllm.fingerprint
 
     def key_of(self, prompt: Prompt) -> tuple[str, str]:
-        """The model's fingerprint, and a hash of the token ids around a text or one visual token."""
+        """The model's fingerprint, and a hash of the token ids around a text or one visual token.
+
+        Where pictures are shown in the model's own way, it is a hash of all that decides what the model reads.
+        """
+        if self.native and prompt.picture:
+            shown = native_key(self.mllm, prompt.question)
+            return f"{self.model}{self.eye}-native", key(**shown, side=LONGEST_SIDE)[:16]
         ids = prompt_ids(self.mllm, replace(prompt, text=""), visual_tokens=1)
         return self.model + (self.eye if prompt.picture else ""), key(ids=ids)[:16]
 
@@ -76,8 +92,13 @@ class LocalEngine:
         """Render a request.
 
         Raises:
-            MmsrarecError: The features of its picture are not there.
+            MmsrarecError: The picture, or its features, are not there.
         """
+        if self.native and request.prompt.picture:
+            if request.picture is None:
+                raise MmsrarecError("a model sees pictures in its own way from their files, and one is not named")
+            ids = prompt_ids(self.mllm, request.prompt, visual_tokens=1)
+            return Question(request.content, ids, None, request.picture, request.prompt.question)
         feature = None
         if request.prompt.picture and (feature := self.features.get(request.content)) is None:
             raise MmsrarecError("the local engine answers about pictures by their features, and one has none")
@@ -173,12 +194,18 @@ def answer_questions(
         if first_answers:
             answers = first_answers(mllm, questions)
         places = [place for place, answer in enumerate(answers) if answer is None]
-        prompts = [questions[place].prompt for place in places]
-        features = [questions[place].feature for place in places]
-        generated = mllm.generate(prompts, features, max_tokens, stop) if places else []
-        for place, answer in zip(places, generated, strict=True):
-            answers[place] = answer
-    except RuntimeError as error:  # torch's errors, out of memory included
+        own_way = [place for place in places if questions[place].picture is not None]
+        others = [place for place in places if questions[place].picture is None]
+        if others:
+            prompts = [questions[place].prompt for place in others]
+            features = [questions[place].feature for place in others]
+            for place, answer in zip(others, mllm.generate(prompts, features, max_tokens, stop), strict=True):
+                answers[place] = answer
+        if own_way:
+            asked = [questions[place] for place in own_way]
+            for place, answer in zip(own_way, _answers_in_own_way(mllm, asked, max_tokens, stop), strict=True):
+                answers[place] = answer
+    except (RuntimeError, BadPicture) as error:  # torch's errors, out of memory included
         if len(questions) == 1:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             return [Answer(questions[0].content, None, reason)]
@@ -186,3 +213,9 @@ def answer_questions(
             row for question in questions for row in answer_questions(mllm, [question], max_tokens, stop, first_answers)
         ]
     return [Answer(question.content, answer) for question, answer in zip(questions, answers, strict=True)]
+
+
+def _answers_in_own_way(mllm: Mllm, questions: Sequence[Question], max_tokens: int, stop: Stop) -> list[str]:
+    """The answers to questions about pictures that the model sees in its own way, which are worded alike."""
+    pictures = [open_shrunk(question.picture) for question in questions if question.picture is not None]
+    return native_answers(mllm, pictures, questions[0].words, max_tokens, stop)

@@ -1,18 +1,31 @@
-"""Writes a picture as a data URL: opened with every check, shrunk, and encoded anew, so nothing else leaves."""
+"""Opens a picture with every check, shrinks it, and writes it as a data URL: encoded anew, so nothing else leaves."""
 
 import base64
 import io
+
+from PIL.Image import Image
 
 from mmsrarec.data.images import open_picture
 from mmsrarec.engines.protocol import PictureFile
 
 LONGEST_SIDE = 768
-"""Pixels of the longest side of a picture that is sent."""
+"""Pixels of the longest side of a picture that is sent, or that a model of this process sees in its own way."""
 LARGEST_PNG = 256 * 2**10
 """Bytes of a picture that is sent without loss; a larger one is sent as a JPEG."""
 JPEG_QUALITY = 90
 ENCODING = f"{LONGEST_SIDE} pixels, PNG to {LARGEST_PNG} bytes, JPEG {JPEG_QUALITY}"
 """How pictures are sent; it is part of what an answer depends on."""
+
+
+def open_shrunk(picture: PictureFile) -> Image:
+    """A picture of at most LONGEST_SIDE pixels a side.
+
+    Raises:
+        BadPicture: The file is no picture that can be used.
+    """
+    image = open_picture(picture.path, picture.root)
+    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    return image
 
 
 def data_url(picture: PictureFile) -> str:
@@ -21,8 +34,7 @@ def data_url(picture: PictureFile) -> str:
     Raises:
         BadPicture: The file is no picture that can be used.
     """
-    image = open_picture(picture.path, picture.root)
-    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    image = open_shrunk(picture)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     kind = "png"

@@ -141,7 +141,9 @@ class Fingerprints:
     def summarized_by(self, tuned: bool) -> str:
         """Of how keywords are made, whatever the items: what the ranker was trained to read."""
         settings = self.recipe.summarize
-        policy = {"policy": self.run_folder.recorded("tune")} if tuned else {}
+        policy: dict[str, Any] = {"policy": self.run_folder.recorded("tune")} if tuned else {}
+        if shown_native(self.recipe.model, settings):
+            policy["pictures"] = "native"
         used_settings = settings.model_dump(exclude={"tune", *unused(settings)})
         instruction = prompts.instruction_for(settings.model)
         texts = (*prompts.ASKED, instruction) if instruction else prompts.ASKED
@@ -239,9 +241,16 @@ def used(settings: RecommendSettings) -> dict[str, Any]:
     return settings.model_dump(mode="json", exclude={"soft": soft, **top})
 
 
+def shown_native(model: ModelSettings, settings: SummarizeSettings) -> bool:
+    """Whether stage 1 is to show pictures in the model's own way, where the model has one."""
+    of_this_process = settings.model is None and model.whole.name != "embedded"
+    return of_this_process and settings.pictures and settings.picture_form != "averaged" and settings.tune is None
+
+
 def unused(settings: SummarizeSettings) -> set[str]:
-    """Settings that change nothing as the others are."""
+    """Settings that change nothing as the others are; `shown_native` says how pictures are shown."""
     local = {"model"} if settings.model is None else {"eye_words"}  # no classifier answers for another model
+    local.add("picture_form")
     if settings.keyword_cost is not None:
         return local
     words = {"keyword_cost", "embedding_model"}

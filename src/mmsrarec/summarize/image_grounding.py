@@ -8,12 +8,16 @@ from torch import Tensor
 
 from mmsrarec.core.artefacts import key
 from mmsrarec.core.progress import Count
+from mmsrarec.data.images import BadPicture
+from mmsrarec.engines.picture_urls import open_shrunk
+from mmsrarec.engines.protocol import PictureFile
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.packing.answer_likelihood import token_log_probs
-from mmsrarec.models.vision.image_features import blank
+from mmsrarec.models.vision.image_features import blank, grey_picture
+from mmsrarec.models.vision.native_pictures import native_key, native_log_probs
 from mmsrarec.summarize.answer_store import Store
-from mmsrarec.summarize.prompts import image_prompt
+from mmsrarec.summarize.prompts import IMAGE_QUESTION, image_prompt
 
 BLANK = "blank"
 """The content hash of the grey picture in the store."""
@@ -28,6 +32,7 @@ def support(
     mine: Callable[[str], bool],
     batch: int,
     progress: Count,
+    files: Mapping[str, PictureFile] | None = None,
 ) -> dict[tuple[str, str], float]:
     """Compute log P(keyword | picture) - log P(keyword | grey picture) of the keywords of answers.
 
@@ -44,6 +49,7 @@ def support(
         mine: Which content hashes are computed here; the others must be in the store.
         batch: Pictures of a batch.
         progress: Called with (done, total, label).
+        files: The pictures, by content hash, where the model sees them in its own way; None takes the features.
 
     Returns:
         The difference of each (content hash, keyword) whose log-probabilities are in the store by now.
@@ -54,9 +60,10 @@ def support(
     if not answers:
         return {}
     features = dict(features)
-    tokens = len(features[next(iter(answers))])
+    tokens = 1 if files is not None else len(features[next(iter(answers))])
     prompt = image_prompt(mllm, tokens)
-    prompt_hash = key(ids=prompt)[:16]
+    shown = native_key(mllm, IMAGE_QUESTION) if files is not None else {}
+    prompt_hash = key(ids=prompt, **shown)[:16]
     log_probs = store.support(model, prompt_hash)
     order = sorted(filter(mine, answers))
     for start in range(0, len(order), batch):
@@ -67,10 +74,10 @@ def support(
             for content, keywords in dict.fromkeys(pairs)
             if any((content, prefix) not in log_probs for prefix in prefixes(keywords))
         ]
-        if BLANK not in features and any(content == BLANK for content, _ in missing):
+        if files is None and BLANK not in features and any(content == BLANK for content, _ in missing):
             features[BLANK] = blank(mllm, tokens).to(features[order[0]])
         rows: dict[tuple[str, str], float] = {}
-        for (content, keywords), values in zip(missing, _score(mllm, prompt, missing, features), strict=True):
+        for (content, keywords), values in zip(missing, _score(mllm, prompt, missing, features, files), strict=True):
             for prefix, value in zip(prefixes(keywords), values, strict=True):
                 if (content, prefix) not in log_probs:
                     rows.setdefault((content, prefix), value)
@@ -96,14 +103,23 @@ def pieces(mllm: Mllm, keywords: Sequence[str]) -> list[list[int]]:
 
 
 def _score(
-    mllm: Mllm, prompt: Sequence[int], pairs: Sequence[tuple[str, Sequence[str]]], features: Mapping[str, Tensor]
+    mllm: Mllm,
+    prompt: Sequence[int],
+    pairs: Sequence[tuple[str, Sequence[str]]],
+    features: Mapping[str, Tensor],
+    files: Mapping[str, PictureFile] | None,
 ) -> list[list[float]]:
     """The log P of each keyword, for (content hash, keywords) pairs."""
     keyword_ids = [pieces(mllm, keywords) for _, keywords in pairs]
     answers = [[token for ids in row for token in ids] for row in keyword_ids]
     try:
-        log_probs = token_log_probs(mllm, [prompt] * len(pairs), answers, [features[content] for content, _ in pairs])
-    except RuntimeError as error:  # torch's errors, out of memory included
+        if files is None:
+            seen = [features[content] for content, _ in pairs]
+            log_probs = token_log_probs(mllm, [prompt] * len(pairs), answers, seen)
+        else:
+            pictures = [grey_picture() if content == BLANK else open_shrunk(files[content]) for content, _ in pairs]
+            log_probs = native_log_probs(mllm, pictures, IMAGE_QUESTION, answers) if pairs else []
+    except (RuntimeError, BadPicture) as error:  # torch's errors, out of memory included
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise MmsrarecError(f"cannot check the keywords of pictures: {reason}; start again: nothing is lost") from None
     return [

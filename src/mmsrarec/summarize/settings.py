@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class TuneSettings(BaseModel):
@@ -72,6 +72,11 @@ class SummarizeSettings(BaseModel):
     visual_tokens: int = Field(
         default=9, ge=1, le=4096, description="tokens a picture is shown as; a square keeps the grid"
     )
+    picture_form: Literal["auto", "averaged", "native"] = Field(
+        default="auto",
+        description="how stage 1 shows a picture. native: in the model's own way, with tiles and marks; averaged: as "
+        "visual_tokens tokens; auto: native where the model has such a way and its summaries are not tuned",
+    )
     eye_words: bool = Field(
         default=True,
         description="the vision encoder's own classifier answers about a picture where it is surer than the model; "
@@ -114,6 +119,15 @@ class SummarizeSettings(BaseModel):
     tune: TuneSettings | None = Field(
         default=None, description="tune the policy before it summarizes; not set: the model as it is"
     )
+
+    @model_validator(mode="after")
+    def _tuned_as_shown(self) -> "SummarizeSettings":
+        """Refuse a tuning that would see pictures otherwise than summarizing does."""
+        if self.picture_form == "native" and self.tune is not None:
+            raise ValueError(
+                'tuning sees pictures as averaged tokens: leave picture_form = "native" out, or summarize.tune'
+            )
+        return self
 
     @field_validator("language")
     @classmethod

@@ -22,6 +22,7 @@ from mmsrarec.engines.protocol import Answer, Engine, PictureFile, Request
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.vision.class_words import WordProbabilities, class_words_hash, likely_words
+from mmsrarec.models.vision.native_processor import NATIVE_FAMILIES
 from mmsrarec.summarize.answer_reading import flag, read_image, read_texts
 from mmsrarec.summarize.answer_store import Job, Store
 from mmsrarec.summarize.classifier_answers import classifier_answers
@@ -144,7 +145,10 @@ def summarize(
         code_of = {work.pictures[code].content: code for code, words in doubtful.items() if words and checked}
         image_keywords = {content: image_rows[code][0] for content, code in code_of.items()}
         image_features = {content: features[code] for content, code in code_of.items()}
-        supports = support(store, mllm.fingerprint + eye, mllm, image_keywords, image_features, mine, batch, progress)
+        asked = {request.content: request.picture for request in work.pictures.values()}
+        files = {content: file for content in code_of if checked and (file := asked[content]) is not None} or None
+        fingerprint = mllm.fingerprint + eye
+        supports = support(store, fingerprint, mllm, image_keywords, image_features, mine, batch, progress, files)
     text_answers = [answers["text"].get(code) for code in range(len(dataset.items))]
     text_rows = read_texts(dataset.items, text_answers, settings, tuned, embed, item_lexicons)
     all_answers = tuple((answers["picture"].get(code), text_answers[code]) for code in range(len(dataset.items)))
@@ -179,23 +183,25 @@ def _requests_here(
     eye: str,
     spread: Spread | None,
 ) -> Requests:
-    """The questions to a model of this process, which sees pictures by their features."""
+    """The questions to a model of this process, which sees pictures by their features, or in its own way."""
     texts: dict[int, Request] = {}
     pictures: dict[int, Request] = {}
     features_by_content: dict[str, Tensor] = {}
     words_by_content: dict[str, WordProbabilities] = {}
+    native = shows_native(mllm, settings)
     for code, item in enumerate(dataset.items):
         if settings.texts and (text := item_text(item)):
             texts[code] = Request(_hash(text.encode()), text_question(text, shots=not tuned))
-        path = dataset.image_path(code)
-        if settings.pictures and code in features and path is not None:
-            request = pictures[code] = Request(file_hash(path), image_question())
+        path, root = dataset.image_path(code), dataset.image_folder
+        if settings.pictures and code in features and path is not None and root is not None:
+            file = PictureFile(path, root) if native else None
+            request = pictures[code] = Request(file_hash(path), image_question(), file)
             features_by_content[request.content] = features[code]
             if code in class_words:
                 words_by_content[request.content] = class_words[code]
 
     first = partial(_classifier_first, words_by_content) if words_by_content else None
-    engine = LocalEngine(mllm, features_by_content, settings.text_budget, batch, eye, first)
+    engine = LocalEngine(mllm, features_by_content, settings.text_budget, batch, eye, first, native)
     return Requests(engine if spread is None else spread(engine), texts, pictures)
 
 
@@ -237,6 +243,22 @@ def _first_tokens(mllm: Mllm, text: str, budget: int) -> str:
     """The start of a text, of so many tokens at most; a character that is cut in two is left out."""
     ids = mllm.encode(text)
     return text if len(ids) <= budget else mllm.tokenizer.decode(ids[:budget]).rstrip("\ufffd").strip()
+
+
+def shows_native(mllm: Mllm, settings: SummarizeSettings) -> bool:
+    """Whether a model of this process sees the pictures of stage 1 in its own way (`native_pictures`).
+
+    Raises:
+        MmsrarecError: The settings ask for it, and transformers has no such way for the model.
+    """
+    if settings.picture_form == "native" and mllm.sees and mllm.processor is None:
+        raise MmsrarecError(
+            f"transformers has no processor of words and pictures for the model {mllm.fingerprint}: set "
+            'summarize.picture_form = "averaged"'
+        )
+    if settings.picture_form == "averaged" or settings.tune is not None or mllm.processor is None:
+        return False
+    return settings.picture_form == "native" or mllm.model.config.model_type in NATIVE_FAMILIES
 
 
 def _share(shard: tuple[int, int] | None) -> Callable[[str], bool]:

@@ -52,7 +52,8 @@ def prompt_of(mllm: Mllm, visual_tokens: int) -> list[int]:
 @pytest.mark.parametrize("tokens", [1, 4, 6, 9, 16])
 def test_pictures_of_any_size_become_as_many_tokens(mllm: Mllm, tokens: int) -> None:
     seen = mllm.encode_images(PICTURES, tokens)
-    assert seen.shape == (3, tokens, mllm.hidden_size)
+    n_levels = len(getattr(mllm.model.config.vision_config, "deepstack_visual_indexes", ()))
+    assert seen.shape == (3, tokens, mllm.hidden_size * (1 + n_levels))
     assert bool(seen.isfinite().all())
     assert (seen[0] - seen[1]).abs().max() > 1e-2
     for shown, alone in zip(PICTURES, seen, strict=True):
@@ -141,12 +142,6 @@ def native(mllm: Mllm, ids: Tensor, shown: Image.Image, plain: bool) -> Tensor:
         inputs["mm_token_type_ids"] = (ids == mllm.image_token).int()
         if plain:
             inputs["position_ids"] = torch.arange(ids.shape[1]).expand(3, 1, -1)
-    if plain and hasattr(mllm.model.config.vision_config, "deepstack_visual_indexes"):
-        grid = inputs["image_grid_thw"]
-        seen = mllm.model.get_image_features(inputs.pop("pixel_values"), grid)
-        output = BaseModelOutputWithPooling(pooler_output=seen.pooler_output)
-        output.deepstack_features = []  # pyright: ignore
-        inputs["mm_encoder_outputs"] = {"image": output}
     with torch.no_grad():
         return mllm.model(input_ids=ids, **inputs).logits.log_softmax(-1)[0]
 

@@ -122,7 +122,7 @@ def merge_adapter(mllm: Mllm, folder: Path) -> Mllm:
         model, name = cast(nn.Module, cast(Any, peft).merge_and_unload()), f"{mllm.fingerprint}+{digest}"
     else:
         model, name = replace_lora_layers(peft), f"{mllm.fingerprint}+{digest}-beside"
-    return Mllm(model, mllm.tokenizer, mllm.image_processor, name)
+    return Mllm(model, mllm.tokenizer, mllm.image_processor, name, mllm.processor)
 
 
 class LowRank(nn.Module):

@@ -13,12 +13,13 @@ from mmsrarec.models.backbone.settings import Quantization
 from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.quantization import quantization_config, unquantized_parts
 from mmsrarec.models.untyped import to_list
+from mmsrarec.models.vision.native_processor import make_processor, processor_settings
 
 
 def load_parts(
     folder: str, dtype: torch.dtype, quantization: Quantization | None = None, device: str = "cpu"
-) -> tuple[nn.Module, Any, Any]:
-    """Load a model with its tokenizer and its image processor.
+) -> tuple[nn.Module, Any, Any, Any]:
+    """Load a model with its tokenizer, its image processor, and the processor that has both.
 
     Args:
         folder: A folder, or a name that transformers can resolve.
@@ -27,7 +28,8 @@ def load_parts(
         device: A torch device, on which weights are quantised.
 
     Returns:
-        The model, the tokenizer and the image processor; the last is None for a model of texts alone.
+        The model, the tokenizer, the image processor and the processor. The last two are None for a model of texts
+        alone, and the last for a model that has none.
 
     Raises:
         OSError: The files are missing.
@@ -49,7 +51,11 @@ def load_parts(
             "device_map": {"": device},
         }
     model = _load(auto_class, folder, **options)
-    return (model, *load_processors(folder)) if sees else (model, _load("AutoTokenizer", folder), None)
+    if not sees:
+        return model, _load("AutoTokenizer", folder), None, None
+    tokenizer, image_processor = load_processors(folder)
+    settings = processor_settings(config, folder)
+    return model, tokenizer, image_processor, make_processor(config, tokenizer, image_processor, settings)
 
 
 def _empty(auto_class: str, config: Any) -> nn.Module:

@@ -1,15 +1,16 @@
 """The multimodal language model: one class for any image-text-to-text model, by name, folder, or "embedded".
 
-A picture is a few visual tokens in the place of as many words. In ranking they have the positions that the model gives
-to a picture of that grid, and attend to one another where the model lets them (`vision_layout`). Stage 1 places them in
-text order, in tuning and in summarizing, because its trainers know only token ids. Three details of other models are
-left out: the features that Qwen3-VL adds to its first layers (deepstack); the tiles of SmolVLM, Gemma 3, InternVL3 and
-LLaVA-OneVision, which see the whole picture once; and the marks around a picture (<|vision_start|>, <global-img>) or at
-the end of its rows. A model of texts alone works too and sees no pictures.
+A picture is a few visual tokens in the place of as many words: the grid of the vision encoder, seen whole and once, and
+averaged. In ranking they have the positions that the model gives to a picture of that grid, and attend to one another
+where the model lets them (`vision_layout`). In tuning stage 1 they stand in text order, because its trainers know only
+token ids. Features that a model adds after its first layers go along (`deepstack`). Tiles, and the marks around a
+picture or at the end of its rows, are left out; `native_pictures` asks with all of them. A model of texts alone works
+too and sees no pictures.
 
 Shapes: b prompts, t tokens, n pictures, v visual tokens a picture, d hidden size.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ from mmsrarec.models.packing.shared_prefix import packable, prefix_hidden
 from mmsrarec.models.packing.token_index import TokenIndex, only_at
 from mmsrarec.models.quantization import is_quantized
 from mmsrarec.models.untyped import to_list
+from mmsrarec.models.vision.deepstack import place_features, take_apart, with_deepstack
 from mmsrarec.models.vision.pooling import pool_grid
 from mmsrarec.models.vision.vision_layout import vision_layout_of
 
@@ -41,8 +43,35 @@ if TYPE_CHECKING:
 
 # stands for the user's words while the chat template is split; no tokenizer merges it with its neighbours
 SENTINEL = "\x00"
+TURN_START = "<|im_start|>user"
 TILING_SWITCHES = ("do_image_splitting", "crop_to_patches", "do_pan_and_scan")
 """Switches of image processors that show a picture in several tiles."""
+
+
+def user_turn(tokenizer: Tokenizer, content: object, template: str | None = None) -> str:
+    """Render the user's words in a chat template, up to the start of the answer.
+
+    Args:
+        tokenizer: The tokenizer.
+        content: The words, or a list of parts; SENTINEL stands for the words.
+        template: The template; None takes the tokenizer's own.
+    """
+    chat = [{"role": "user", "content": content}]
+    text = tokenizer.apply_chat_template(chat, chat_template=template, tokenize=False, add_generation_prompt=True)
+    # a system message of the template would cost tokens in every prompt and say nothing about the task
+    start = text.partition(SENTINEL)[0].rfind(TURN_START)
+    return text[max(start, 0) :]
+
+
+def words_turn(tokenizer: Tokenizer) -> tuple[str, str]:
+    """The chat template before the user's words, and after them up to the start of the answer."""
+    text = f"{SENTINEL}\nAnswer:"  # for a model without a chat template
+    if tokenizer.chat_template is not None:
+        text = user_turn(tokenizer, SENTINEL)
+        if SENTINEL not in text:  # SmolVLM's template, for example, reads only messages in parts
+            text = user_turn(tokenizer, [{"type": "text", "text": SENTINEL}])
+    before, after = text.split(SENTINEL)
+    return before, after
 
 
 class Mllm:
@@ -51,7 +80,8 @@ class Mllm:
     Attributes:
         model: The model of transformers.
         tokenizer: Its tokenizer.
-        image_processor: Its image processor; None for a model of texts alone, which never uses it.
+        image_processor: Its image processor, which shows a picture whole and once; None for a model of texts alone.
+        processor: transformers' processor of words and pictures, with tiles and marks; None where there is none.
         nested_pictures: Whether the image processor takes one list of pictures for each prompt.
         tiles_alone: Whether the image processor cuts the picture of a prompt with one picture into tiles, and those of
             a prompt with several not (LLaVA-OneVision, arXiv 2408.03326, section 3.2).
@@ -62,9 +92,14 @@ class Mllm:
             for a model that was not trained with any.
     """
 
-    def __init__(self, model: nn.Module, tokenizer: Any, image_processor: Any, fingerprint: str) -> None:
+    def __init__(
+        self, model: nn.Module, tokenizer: Any, image_processor: Any, fingerprint: str, processor: Any = None
+    ) -> None:
         self.model = cast("TransformersModel", model.eval())
         self.tokenizer = cast(Tokenizer, tokenizer)
+        self.processor = processor
+        if processor is not None:  # whose switches stay as they are
+            image_processor = copy.deepcopy(image_processor)
         self.image_processor = cast(ImageProcessor, image_processor)
         self.nested_pictures = hasattr(image_processor, "do_image_splitting")
         self.tiles_alone = "batch_num_images" in getattr(image_processor, "model_input_names", ())
@@ -76,6 +111,7 @@ class Mllm:
         self.packs = packable(self.decoder)
         self.soft_tokens: nn.Module | None = None
         freeze(model)
+        take_apart(self.decoder, self.hidden_size)
         if self.packs:
             attention.register()
             self.decoder.config._attn_implementation = attention.NAME
@@ -95,7 +131,7 @@ class Mllm:
         folder = str(embedded_folder()) if settings.name == "embedded" else settings.name
         dtype = pick_dtype(settings, device)
         try:
-            model, tokenizer, image_processor = load_parts(folder, dtype, settings.quantization, device)
+            model, tokenizer, image_processor, processor = load_parts(folder, dtype, settings.quantization, device)
         except (OSError, ValueError, ImportError) as error:
             reason = str(error).splitlines()[0]
             raise MmsrarecError(
@@ -107,7 +143,9 @@ class Mllm:
             model.to(device=device)
         else:  # it was quantised where it is
             fingerprint += f"-{settings.quantization}"
-        return cls(model, tokenizer, image_processor, fingerprint)
+        if settings.name == "embedded":  # it learned pictures from few averaged tokens
+            processor = None
+        return cls(model, tokenizer, image_processor, fingerprint, processor)
 
     def shorten(self, layers: int | None, keep: LayerSelection = "lowest") -> "Mllm":
         """Drop layers of the language model, in place; the rest must be tuned before it ranks well.
@@ -177,17 +215,8 @@ class Mllm:
 
     @cached_property
     def frame(self) -> tuple[list[int], list[int]]:
-        """The token ids of the chat template before the user's words, and after them up to the start of the answer."""
-        text = f"{SENTINEL}\nAnswer:"  # for a model without a chat template
-        if self.tokenizer.chat_template is not None:
-            chat: list[dict[str, Any]] = [{"role": "user", "content": SENTINEL}]
-            text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-            if SENTINEL not in text:  # SmolVLM's template, for example, reads only messages in parts
-                chat = [{"role": "user", "content": [{"type": "text", "text": SENTINEL}]}]
-                text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        before, after = text.split(SENTINEL)
-        # a system message of the template would cost tokens in every prompt and say nothing about the task
-        before = before[before.rfind("<|im_start|>user") :] if "<|im_start|>user" in before else before
+        """The token ids of `words_turn`."""
+        before, after = words_turn(self.tokenizer)
         ids, rest = (self.tokenizer.encode(part, add_special_tokens=False) for part in (before, after))
         first = self.tokenizer.encode("")[:1]  # the start token of a Llama, which templates may leave out
         if first == [self.tokenizer.bos_token_id] != ids[:1]:
@@ -245,7 +274,7 @@ class Mllm:
             grids = [(height // merge_size, width // merge_size) for _, height, width in sizes]
         pixels = inputs.pop("pixel_values").to(self.dtype)
         outputs = self.model.get_image_features(pixel_values=pixels, return_dict=True, **cast(dict[str, Any], inputs))
-        features: Sequence[Tensor] = outputs.pooler_output
+        features = with_deepstack(outputs.pooler_output, getattr(outputs, "deepstack_features", None) or ())
         if self.tiles_alone:  # the last token of each marks the end of a row
             features = [tokens[:-1] for tokens in features[: len(pictures)]]
         pooled = [pool_grid(tokens, visual_tokens, grid) for tokens, grid in zip(features, grids, strict=True)]
@@ -280,8 +309,7 @@ class Mllm:
             embeddings = embeddings.masked_scatter(is_soft.unsqueeze(-1), vectors.to(embeddings.dtype))
         if features is None or not len(features):
             return embeddings
-        is_picture = (ids == self.image_token).unsqueeze(-1)
-        return embeddings.masked_scatter(is_picture, features.to(embeddings.dtype))
+        return place_features(embeddings, ids == self.image_token, features)
 
     def hidden(
         self,
@@ -306,7 +334,7 @@ class Mllm:
         if isinstance(layout, Layout) and not self.packs:
             states = prefix_hidden(self.decoder, embeddings, positions, mask, layout)
         else:
-            with only_at(self.decoder, places, embeddings.shape):
+            with only_at(self.decoder, places, torch.Size((*embeddings.shape[:2], self.hidden_size))):
                 states = self.decoder(
                     inputs_embeds=embeddings,
                     position_ids=positions,

@@ -17,6 +17,7 @@ class Tokenizer(Protocol):
     pad_token_id: int | None
     eos_token_id: int
     bos_token_id: int | None
+    bos_token: str | None
 
     encode: Callable[..., list[int]]
     decode: Callable[..., str]

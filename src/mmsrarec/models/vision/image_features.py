@@ -120,7 +120,12 @@ def encode_catalogue_images(
 
 def blank(mllm: Mllm, visual_tokens: int) -> Tensor:
     """The (v, d) visual tokens of an empty picture, which is grey all over."""
-    return mllm.encode_images([Image.new("RGB", (224, 224), (128, 128, 128))], visual_tokens)[0]
+    return mllm.encode_images([grey_picture()], visual_tokens)[0]
+
+
+def grey_picture() -> Image.Image:
+    """An empty picture, which is grey all over."""
+    return Image.new("RGB", (224, 224), (128, 128, 128))
 
 
 def pool(features: Features, visual_tokens: int) -> Features:

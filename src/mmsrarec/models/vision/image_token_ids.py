@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mmsrarec.models.backbone.mllm import Mllm
 
@@ -22,7 +23,7 @@ class ImageTokenVocabulary:
         mllm: The model.
         first: The first id beyond the vocabulary.
         ids: Item code -> the ids of its visual tokens.
-        table: (visual tokens + 1, d) the visual tokens by id, and a row of zeros.
+        table: (visual tokens + 1, d) the visual tokens by id, and a row of zeros; wider with deepstack features.
     """
 
     def __init__(self, mllm: Mllm, features: Mapping[int, Tensor]) -> None:
@@ -35,7 +36,7 @@ class ImageTokenVocabulary:
             code: range(self.first + end - size, self.first + end)
             for (code, size), end in zip(sizes, ends, strict=True)
         }
-        dim = mllm.hidden_size
+        dim = next((feature.shape[-1] for feature in features.values()), mllm.hidden_size)
         self.table = torch.cat([*features.values(), torch.zeros(1, dim)]).to(mllm.device, mllm.dtype)
 
     def fill(self, prompt: Sequence[int], code: int) -> list[int]:
@@ -52,6 +53,7 @@ class ImageTokenVocabulary:
         def forward(ids: Tensor) -> Tensor:
             is_picture = ids >= self.first
             words: Tensor = original_forward(ids.masked_fill(is_picture, 0))
+            words = F.pad(words, (0, self.table.shape[-1] - words.shape[-1]))
             pictures = self.table[(ids - self.first).clamp(min=0, max=len(self.table) - 1)]
             return torch.where(is_picture.unsqueeze(-1), pictures.to(words.dtype), words)
 
