@@ -60,7 +60,9 @@ class Asleep:
         self.mllm = mllm
 
     def __getattr__(self, name: str):
-        assert name in ("fingerprint", "frame", "encode", "image_token", "turn_end"), f"{name} was asked for"
+        assert name in ("fingerprint", "frame", "encode", "image_token", "turn_end", "processor"), (
+            f"{name} was asked for"
+        )
         return getattr(self.mllm, name)
 
 

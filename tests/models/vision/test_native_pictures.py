@@ -72,9 +72,7 @@ def name_of(mllm: Mllm) -> str:
 def own_inputs(mllm: Mllm, shown: Image.Image) -> dict[str, Tensor]:
     """What transformers' processor makes of a picture and a prompt that is written by hand."""
     name = name_of(mllm)
-    return mllm.processor(
-        images=[[shown]], text=[TEXTS[name]], return_tensors="pt", add_special_tokens=name == "llava"
-    )
+    return mllm.processor(images=[[shown]], text=[TEXTS[name]], return_tensors="pt", add_special_tokens=name == "llava")
 
 
 def own_logits(mllm: Mllm, shown: Image.Image, more: list[int]) -> Tensor:

@@ -51,11 +51,7 @@ def load_parts(
             "device_map": {"": device},
         }
     model = _load(auto_class, folder, **options)
-    if not sees:
-        return model, _load("AutoTokenizer", folder), None, None
-    tokenizer, image_processor = load_processors(folder)
-    settings = processor_settings(config, folder)
-    return model, tokenizer, image_processor, make_processor(config, tokenizer, image_processor, settings)
+    return (model, *load_processors(folder, config)) if sees else (model, _load("AutoTokenizer", folder), None, None)
 
 
 def _empty(auto_class: str, config: Any) -> nn.Module:
@@ -66,19 +62,21 @@ def _empty(auto_class: str, config: Any) -> nn.Module:
         return getattr(transformers, auto_class).from_config(config)
 
 
-def load_processors(folder: str) -> tuple[Any, Any]:
-    """Load the tokenizer and the image processor of a model.
+def load_processors(folder: str, config: Any) -> tuple[Any, Any, Any]:
+    """Load the tokenizer and the image processor of a model, and put its processor of both together.
 
-    They are loaded one by one where the whole processor needs torchvision for videos, or tokens that the tokenizer
-    does not name.
+    Args:
+        folder: A folder, or a name that transformers can resolve.
+        config: The configuration of the model.
+
+    Returns:
+        The three; the last is None for a model that has none.
     """
-    try:
-        processor = _load("AutoProcessor", folder)
-    except (ImportError, AttributeError, ValueError):
-        return _load("AutoTokenizer", folder), _load("AutoImageProcessor", folder)
-    if processor.tokenizer.chat_template is None:  # older folders keep it only with the processor
-        processor.tokenizer.chat_template = processor.chat_template
-    return processor.tokenizer, processor.image_processor
+    tokenizer, image_processor = _load("AutoTokenizer", folder), _load("AutoImageProcessor", folder)
+    settings = processor_settings(config, folder)
+    if tokenizer.chat_template is None:  # older folders keep it only with the processor
+        tokenizer.chat_template = settings.get("chat_template")
+    return tokenizer, image_processor, make_processor(config, tokenizer, image_processor, settings)
 
 
 def _load(auto_class: str, folder: str, **options: Any) -> Any:

@@ -62,7 +62,7 @@ def processor_settings(config: Any, folder: str) -> dict[str, Any]:
         try:
             kind: Any = PROCESSOR_MAPPING[type(config)]
             settings, _ = kind.get_processor_dict(folder)
-        except (KeyError, ImportError, OSError):
+        except (KeyError, ImportError, OSError, ValueError):
             return {}
     return {name: value for name, value in settings.items() if name not in kind.get_attributes()}
 
