@@ -79,8 +79,8 @@ class LocalEngine:
         Where pictures are shown in the model's own way, it is a hash of all that decides what the model reads.
         """
         if self.native and prompt.picture:
-            shown = native_key(self.mllm, prompt.question)
-            return f"{self.model}{self.eye}-native", key(**shown, side=LONGEST_SIDE)[:16]
+            shown_input = native_key(self.mllm, prompt.question)
+            return f"{self.model}{self.eye}-native", key(**shown_input, side=LONGEST_SIDE)[:16]
         ids = prompt_ids(self.mllm, replace(prompt, text=""), visual_tokens=1)
         return self.model + (self.eye if prompt.picture else ""), key(ids=ids)[:16]
 
@@ -202,8 +202,10 @@ def answer_questions(
             for place, answer in zip(others, mllm.generate(prompts, features, max_tokens, stop), strict=True):
                 answers[place] = answer
         if own_way:
-            asked = [questions[place] for place in own_way]
-            for place, answer in zip(own_way, _answers_in_own_way(mllm, asked, max_tokens, stop), strict=True):
+            native_questions = [questions[place] for place in own_way]
+            for place, answer in zip(
+                own_way, _answers_in_own_way(mllm, native_questions, max_tokens, stop), strict=True
+            ):
                 answers[place] = answer
     except (RuntimeError, BadPicture) as error:  # torch's errors, out of memory included
         if len(questions) == 1:

@@ -62,8 +62,8 @@ def support(
     features = dict(features)
     tokens = 1 if files is not None else len(features[next(iter(answers))])
     prompt = image_prompt(mllm, tokens)
-    shown = native_key(mllm, IMAGE_QUESTION) if files is not None else {}
-    prompt_hash = key(ids=prompt, **shown)[:16]
+    native_input = native_key(mllm, IMAGE_QUESTION) if files is not None else {}
+    prompt_hash = key(ids=prompt, **native_input)[:16]
     log_probs = store.support(model, prompt_hash)
     order = sorted(filter(mine, answers))
     for start in range(0, len(order), batch):

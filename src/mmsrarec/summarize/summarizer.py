@@ -145,8 +145,8 @@ def summarize(
         code_of = {work.pictures[code].content: code for code, words in doubtful.items() if words and checked}
         image_keywords = {content: image_rows[code][0] for content, code in code_of.items()}
         image_features = {content: features[code] for content, code in code_of.items()}
-        asked = {request.content: request.picture for request in work.pictures.values()}
-        files = {content: file for content in code_of if checked and (file := asked[content]) is not None} or None
+        pictures = {request.content: request.picture for request in work.pictures.values()}
+        files = {content: file for content in code_of if checked and (file := pictures[content]) is not None} or None
         fingerprint = mllm.fingerprint + eye
         supports = support(store, fingerprint, mllm, image_keywords, image_features, mine, batch, progress, files)
     text_answers = [answers["text"].get(code) for code in range(len(dataset.items))]

@@ -24,8 +24,8 @@ TYPES = ("mm_token_type_ids", "token_type_ids")
 
 def native_key(mllm: Mllm, question: str) -> dict[str, Any]:
     """What answers about pictures depend on besides the model and the pictures."""
-    shown = mllm.processor.image_processor.to_dict()
-    return {"text": question_text(mllm, question), "processor": json.dumps(shown, sort_keys=True, default=str)}
+    settings = mllm.processor.image_processor.to_dict()
+    return {"text": question_text(mllm, question), "processor": json.dumps(settings, sort_keys=True, default=str)}
 
 
 def question_text(mllm: Mllm, question: str) -> str:
@@ -105,9 +105,9 @@ def native_answers(
         eos_token_id=sorted(mllm.end_tokens),
         pad_token_id=mllm.turn_end if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
     )
-    said: Tensor = cast(Any, mllm.model).generate(**inputs, generation_config=greedy, stopping_criteria=[ended])
+    written: Tensor = cast(Any, mllm.model).generate(**inputs, generation_config=greedy, stopping_criteria=[ended])
     _forget_positions(mllm)
-    return tokenizer.batch_decode(to_list(said[:, width:]), skip_special_tokens=True)
+    return tokenizer.batch_decode(to_list(written[:, width:]), skip_special_tokens=True)
 
 
 @torch.inference_mode()
@@ -136,8 +136,8 @@ def native_log_probs(
             inputs[name] = F.pad(inputs[name], (0, ids.shape[1]))
     logits: Tensor = cast(Any, mllm.model)(**inputs, use_cache=False, logits_to_keep=ids.shape[1] + 1).logits
     _forget_positions(mllm)
-    found = logits[:, :-1].float().log_softmax(-1).gather(2, ids[..., None])[..., 0].cpu()
-    return [values[: len(answer)] for values, answer in zip(found, answers, strict=True)]
+    log_probs = logits[:, :-1].float().log_softmax(-1).gather(2, ids[..., None])[..., 0].cpu()
+    return [values[: len(answer)] for values, answer in zip(log_probs, answers, strict=True)]
 
 
 def _forget_positions(mllm: Mllm) -> None:
