@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mmsrarec.models.vision.native_processor import NATIVE_FAMILIES
+
 
 class TuneSettings(BaseModel):
     """The tuning of the summarising policy: a warm start on the best of n samples, then GRPO.
@@ -128,6 +130,16 @@ class SummarizeSettings(BaseModel):
                 'tuning sees pictures as averaged tokens: leave picture_form = "native" out, or summarize.tune'
             )
         return self
+
+    def is_native(self, family: str) -> bool:
+        """Whether pictures are shown in the model's own way, where the model has one.
+
+        Args:
+            family: The model_type of the model.
+        """
+        if self.picture_form == "averaged" or self.tune is not None:
+            return False
+        return self.picture_form == "native" or family in NATIVE_FAMILIES
 
     @field_validator("language")
     @classmethod

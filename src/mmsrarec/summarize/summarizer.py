@@ -22,7 +22,6 @@ from mmsrarec.engines.protocol import Answer, Engine, PictureFile, Request
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.vision.class_words import WordProbabilities, class_words_hash, likely_words
-from mmsrarec.models.vision.native_processor import NATIVE_FAMILIES
 from mmsrarec.summarize.answer_reading import flag, read_image, read_texts
 from mmsrarec.summarize.answer_store import Job, Store
 from mmsrarec.summarize.classifier_answers import classifier_answers
@@ -256,9 +255,7 @@ def shows_native(mllm: Mllm, settings: SummarizeSettings) -> bool:
             f"transformers has no processor of words and pictures for the model {mllm.fingerprint}: set "
             'summarize.picture_form = "averaged"'
         )
-    if settings.picture_form == "averaged" or settings.tune is not None or mllm.processor is None:
-        return False
-    return settings.picture_form == "native" or mllm.model.config.model_type in NATIVE_FAMILIES
+    return mllm.processor is not None and settings.is_native(mllm.model.config.model_type)
 
 
 def _share(shard: tuple[int, int] | None) -> Callable[[str], bool]:

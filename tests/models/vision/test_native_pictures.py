@@ -11,6 +11,7 @@ from tiny import tiny_mllm
 from torch import Tensor, nn
 
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.vision import native_pictures
 from mmsrarec.models.vision.native_pictures import native_answers, native_inputs, native_key, native_log_probs
 from mmsrarec.models.vision.native_processor import NATIVE_FAMILIES
 from mmsrarec.summarize.prompts import IMAGE_QUESTION
@@ -134,6 +135,24 @@ def test_an_answer_is_the_likeliest_of_transformers_forward_pass_token_by_token(
         while len(ids) < 5 and not (ids and ids[-1] in mllm.end_tokens):
             ids.append(int(own_logits(mllm, shown, ids)[-1].argmax()))
         assert text == mllm.tokenizer.decode(ids, skip_special_tokens=True)
+
+
+def test_many_pictures_are_seen_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    mllm, seen = tiny_of("smolvlm"), []
+    whole = native_answers(mllm, PICTURES, IMAGE_QUESTION, 3, lambda text: False)
+    answers = [mllm.encode(word) for word in ("star", "mug", "clay")]
+    weighed = native_log_probs(mllm, PICTURES, IMAGE_QUESTION, answers)
+    monkeypatch.setattr(native_pictures, "PICTURES_AT_ONCE", 2)
+
+    def listen(mllm: Mllm, pictures: list[Image.Image], question: str) -> dict[str, Tensor]:
+        seen.append(len(pictures))
+        return native_inputs(mllm, pictures, question)
+
+    monkeypatch.setattr(native_pictures, "native_inputs", listen)
+    assert native_answers(mllm, PICTURES, IMAGE_QUESTION, 3, lambda text: False) == whole
+    for found, want in zip(native_log_probs(mllm, PICTURES, IMAGE_QUESTION, answers), weighed, strict=True):
+        torch.testing.assert_close(found, want, atol=1e-4, rtol=1e-4)
+    assert seen == [2, 1, 2, 1]
 
 
 def test_an_answer_ends_where_it_is_complete(mllm: Mllm) -> None:

@@ -75,6 +75,38 @@ def test_a_model_without_eyes_reads_no_pictures() -> None:
     assert "pictures" not in stages(size=count(tiny_of("llama").model, "llama"))
 
 
+def test_a_picture_in_the_models_own_way_costs_its_tiles_and_its_tokens() -> None:
+    for name in ("SmolVLM-256M", "Qwen3-VL-4B"):
+        size = model_size(name)
+        assert size.vision is not None
+        own, averaged = (stages(f"summarize.picture_form={form}", size=size) for form in ("auto", "averaged"))
+        more = own["summarize"].flops - averaged["summarize"].flops
+        looks = 2 * DATA.pictures * size.vision.looks * size.vision.flops  # to answer, and to check the keywords
+        tokens = own["summarize"].tokens - averaged["summarize"].tokens
+        assert more == pytest.approx(looks + 2 * size.layer_weights * size.layers * tokens, rel=0.01)
+        assert tokens > DATA.pictures * 2 * (size.vision.native.tokens - 9)
+        peaks = [sum(each["summarize"].memory.values()) for each in (own, averaged)]
+        assert peaks[0] >= peaks[1]  # eight pictures at once are less than all the texts of a batch
+        assert (peaks[0] > 2 * peaks[1]) == (size.vision.native.tiles > 1)
+        assert own["pictures"].memory == averaged["pictures"].memory
+        assert own["recommend"].flops == averaged["recommend"].flops
+    assert stages("summarize.picture_form=averaged")["summarize"] == PLAIN["summarize"]  # the embedded model
+
+
+def test_deepstack_features_are_kept_with_the_pictures() -> None:
+    size = model_size("Qwen3-VL-4B")
+    features = stages(size=size)["pictures"].memory["features"]
+    assert features == DATA.pictures * load_recipe("movielens-small").summarize.visual_tokens * size.hidden * 4 * 2
+
+
+def test_weights_of_few_bits_are_planned() -> None:
+    size = model_size("Qwen3-VL-4B")
+    whole, few = stages(size=size), stages("model.quantization=bitsandbytes-4bit", size=size)
+    for name, layers in (("summarize", size.layers), ("recommend", 8)):
+        saved = whole[name].memory["weights"] - few[name].memory["weights"]
+        assert saved == pytest.approx(size.layer_weights * layers * (2 - 4.5 / 8)), name
+
+
 def test_tuning_costs_more_with_more_steps() -> None:
     short, long = (stages(f"summarize.tune.steps={steps}")["tune"] for steps in (40, 80))
     none = stages("summarize.tune.steps=0")["tune"]

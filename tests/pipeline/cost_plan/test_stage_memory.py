@@ -1,5 +1,7 @@
 """Bytes are those that autograd and safetensors would count."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from architectures import tiny_of
@@ -7,6 +9,7 @@ from torch import Tensor
 
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter
 from mmsrarec.models.backbone.quick_layers import quickened
+from mmsrarec.models.backbone.settings import Quantization
 from mmsrarec.models.sizes.model_size import count, model_size
 from mmsrarec.pipeline.cost_plan import stage_memory
 
@@ -61,3 +64,21 @@ def test_a_large_vocabulary_makes_logits_large_and_a_long_answer_the_cache() -> 
     assert long["logits"] == short["logits"]
     assert stage_memory.neighbours(1000, 64)["neighbour index"] == 1000 * 280
     assert stage_memory.sequence_model(10**6, 64, 512, 4)["item table"] == 64e6 * 16
+
+
+@pytest.mark.parametrize("name", ["torchao-int8", "bitsandbytes-8bit", "bitsandbytes-4bit"])
+def test_weights_of_few_bits_are_those_of_the_layers_alone(name: Quantization) -> None:
+    size = model_size("Qwen3-VL-4B")
+    whole, few = (stage_memory.weights(size, 2, each)["weights"] for each in (None, name))
+    linear = size.layer_weights * size.layers
+    bits = 8 * (few - 2 * (size.parameters - linear)) / linear
+    assert bits == pytest.approx(4.5 if name.endswith("4bit") else 8)
+    assert whole == 2 * size.parameters
+
+
+def test_features_for_lower_layers_go_along_with_the_states() -> None:
+    size = model_size("Qwen3-VL-4B")
+    assert size.vision is not None
+    without = replace(size, vision=replace(size.vision, deepstack=0))
+    found = [stage_memory.reading(each, 10, 2)["activations"] for each in (size, without)]
+    assert found[0] - found[1] == 10 * 3 * size.hidden * 2

@@ -15,6 +15,7 @@ from torch import nn
 
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.loading_lock import LOADING
+from mmsrarec.models.sizes.native_picture import load_image_processor
 from mmsrarec.models.sizes.vision_work import VisionWork, vision_work
 from mmsrarec.models.untyped import named_modules
 
@@ -41,6 +42,7 @@ class ModelSize:
         key_value_channels: Numbers that a token leaves in the cache of one layer.
         layer_maps: (inputs, outputs) of the linear maps of one layer, which LoRA sits on.
         vision: Work of a picture; None for a model of texts alone.
+        family: Its model_type, as transformers names it.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ModelSize:
     key_value_channels: int
     layer_maps: tuple[tuple[int, int], ...]
     vision: VisionWork | None
+    family: str
 
     def shortened(self, layers: int | None) -> "ModelSize":
         """The model with the lowest layers only, as `recommend.layers` leaves it; None keeps all."""
@@ -64,6 +67,11 @@ class ModelSize:
         layer = self.decoder_parameters // self.layers
         rest = self.parameters - layer * (self.layers - layers)
         return replace(self, layers=layers, decoder_parameters=layer * layers, parameters=rest)
+
+    @property
+    def deepstack(self) -> int:
+        """Layers after which features of a picture are added."""
+        return self.vision.deepstack if self.vision else 0
 
     def adapter_parameters(self, rank: int, first_layer: int) -> int:
         """Weights of a LoRA of a rank on the layers from `first_layer` on."""
@@ -85,27 +93,29 @@ def model_size(name: str, picture_side: int = 512) -> ModelSize:
     Raises:
         MmsrarecError: No such model is known.
     """
-    return size_of(_config(name), name, picture_side)
+    return size_of(_config(name), name, picture_side, _image_processor(name))
 
 
-def size_of(config: Any, name: str, picture_side: int = 512) -> ModelSize:
+def size_of(config: Any, name: str, picture_side: int = 512, image_processor: Any = None) -> ModelSize:
     """Count the model of a configuration of transformers.
 
     Args:
         config: The configuration.
         name: A name for it.
         picture_side: As in `model_size`.
+        image_processor: Of the model; None takes pictures whole.
     """
-    return count(_empty(config), name, picture_side)
+    return count(_empty(config), name, picture_side, image_processor)
 
 
-def count(model: nn.Module, name: str, picture_side: int = 512) -> ModelSize:
+def count(model: nn.Module, name: str, picture_side: int = 512, image_processor: Any = None) -> ModelSize:
     """Count a model of transformers, with weights or without.
 
     Args:
         model: A model for texts, with pictures or without.
         name: A name for it.
         picture_side: As in `model_size`.
+        image_processor: As in `size_of`.
     """
     whole = cast(Any, model)
     decoder: nn.Module = whole.get_decoder()
@@ -131,7 +141,8 @@ def count(model: nn.Module, name: str, picture_side: int = 512) -> ModelSize:
         query_channels=heads * head_dim,
         key_value_channels=2 * key_values * head_dim,
         layer_maps=tuple((part.in_features, part.out_features) for part in maps),
-        vision=vision_work(model, picture_side),
+        vision=vision_work(model, picture_side, image_processor),
+        family=str(whole.config.model_type),
     )
 
 
@@ -171,6 +182,19 @@ def _config(name: str) -> Any:
         return _auto(AutoConfig).from_pretrained(name)
     except (OSError, ValueError, KeyError) as error:
         raise MmsrarecError(f"{name}/config.json describes no model: {str(error).splitlines()[0]}") from None
+
+
+def _image_processor(name: str) -> Any:
+    """The image processor of a model, by name or folder; None where nothing is known of it.
+
+    Raises:
+        MmsrarecError: The settings in the folder describe none.
+    """
+    entry = _published().get(name) or _published().get(name.rpartition("/")[2])
+    try:
+        return load_image_processor(Path(name) if Path(name).is_dir() else (entry or {}).get("processor"))
+    except (OSError, ValueError) as error:
+        raise MmsrarecError(f"{name} describes no image processor: {str(error).splitlines()[0]}") from None
 
 
 def _auto(auto_class: Any) -> Any:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmsrarec.models.sizes.native_picture import NativePicture, native_picture
 from mmsrarec.models.untyped import named_modules
 
 TOWERS = ("visual", "vision_model", "vision_tower")
@@ -24,7 +25,7 @@ MAPS = 48.0
 
 @dataclass(frozen=True)
 class VisionWork:
-    """The work of one picture, seen whole and once.
+    """The work of one picture, seen whole and once; `native` says how often it is seen in the model's own way.
 
     Attributes:
         parameters: Of the tower and the map to the language model.
@@ -32,6 +33,8 @@ class VisionWork:
         flops: Products with weights.
         attention_flops: Products of patches with one another.
         activations: Numbers in memory at once, about, for one picture.
+        native: The picture in the model's own way.
+        deepstack: Layers of the language model after which features of the picture are added.
     """
 
     parameters: int
@@ -39,14 +42,22 @@ class VisionWork:
     flops: float
     attention_flops: float
     activations: float
+    native: NativePicture
+    deepstack: int = 0
+
+    @property
+    def looks(self) -> float:
+        """Pictures seen whole and once that take as long as one in the model's own way."""
+        return self.native.tiles * self.native.patches / max(self.patches, 1)
 
 
-def vision_work(model: nn.Module, picture_side: int) -> VisionWork | None:
+def vision_work(model: nn.Module, picture_side: int, image_processor: Any = None) -> VisionWork | None:
     """Count the vision encoder of a model.
 
     Args:
         model: A model of transformers.
         picture_side: Pixels of a picture's side, where the grid follows the picture.
+        image_processor: Of the model, which cuts pictures into tiles; None for a model that sees them whole.
 
     Returns:
         The work of one picture; None for a model of texts alone.
@@ -57,11 +68,19 @@ def vision_work(model: nn.Module, picture_side: int) -> VisionWork | None:
         return None
     joint = next((parts[name] for name in JOINTS if name in parts), None)
     parameters = sum(weight.numel() for part in (tower, joint) if part for weight in part.parameters())
-    vision: Any = cast(Any, model).config.vision_config
+    config: Any = cast(Any, model).config
+    vision: Any = config.vision_config
     convolutions = [part for _, part in named_modules(tower) if isinstance(part, nn.Conv2d)]
     if len(convolutions) > 1:
         side = _side(vision.image_size)
-        return VisionWork(parameters, 0, _counted(tower, side), 0.0, MAPS * side**2)
+        return VisionWork(
+            parameters,
+            0,
+            _counted(tower, side),
+            0.0,
+            MAPS * side**2,
+            NativePicture(1, 1, float(getattr(config, "image_seq_length", 0))),
+        )
     patch = _side(vision.patch_size)
     fixed = getattr(vision, "image_size", None)
     patches = (_side(fixed if fixed is not None else picture_side) // patch) ** 2
@@ -71,9 +90,12 @@ def vision_work(model: nn.Module, picture_side: int) -> VisionWork | None:
     flops = sum(2.0 * part.weight.numel() * patches / (merge if id(part) in merged else 1) for part in maps)
     if joint is not None:
         own = [part for _, part in named_modules(joint) if isinstance(part, nn.Linear)]
-        flops += sum(2.0 * part.weight.numel() for part in own) * patches / _joined(cast(Any, model).config)
+        flops += sum(2.0 * part.weight.numel() for part in own) * patches / _joined(config)
     activations = float(patches * (4 * vision.hidden_size + 2 * vision.intermediate_size))
-    return VisionWork(parameters, patches, flops, _attention(vision, patches, patch), activations)
+    tokens: float = getattr(config, "mm_tokens_per_image", None) or patches / (merge * _joined(config))
+    native = native_picture(config, image_processor, picture_side, patches, tokens)
+    levels = len(getattr(vision, "deepstack_visual_indexes", None) or ())
+    return VisionWork(parameters, patches, flops, _attention(vision, patches, patch), activations, native, levels)
 
 
 def _attention(vision: Any, patches: int, patch: int) -> float:

@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mmsrarec.models.backbone.mllm import SENTINEL, Mllm, user_turn, words_turn
 from mmsrarec.models.untyped import to_list
+from mmsrarec.models.vision.native_processor import PICTURES_AT_ONCE
 
 TYPES = ("mm_token_type_ids", "token_type_ids")
 """What processors call the numbers that say which tokens are a picture's."""
@@ -88,6 +89,9 @@ def native_answers(
     Returns:
         n texts, without special tokens.
     """
+    if len(pictures) > PICTURES_AT_ONCE:
+        parts = [slice(start, start + PICTURES_AT_ONCE) for start in range(0, len(pictures), PICTURES_AT_ONCE)]
+        return [text for part in parts for text in native_answers(mllm, pictures[part], question, max_new_tokens, stop)]
     from transformers import GenerationConfig
 
     inputs = native_inputs(mllm, pictures, question)
@@ -125,6 +129,9 @@ def native_log_probs(
     Returns:
         For each picture (len(answer),) float32 on the CPU.
     """
+    if len(pictures) > PICTURES_AT_ONCE:
+        parts = [slice(start, start + PICTURES_AT_ONCE) for start in range(0, len(pictures), PICTURES_AT_ONCE)]
+        return [row for part in parts for row in native_log_probs(mllm, pictures[part], question, answers[part])]
     inputs = native_inputs(mllm, pictures, question)
     rows = [torch.tensor(answer, dtype=torch.long) for answer in answers]
     ids = pad_sequence(rows, batch_first=True, padding_value=mllm.turn_end).to(mllm.device)

@@ -18,6 +18,9 @@ NATIVE_FAMILIES = {
 }
 """The model_type of models that tests compare with transformers' own answer about a picture."""
 
+PICTURES_AT_ONCE = 8
+"""Pictures that a model sees in its own way in one forward pass: one may be 17 tiles, and all are in memory at once."""
+
 
 def make_processor(config: Any, tokenizer: Any, image_processor: Any, settings: Mapping[str, Any]) -> Any:
     """Put a processor for pictures together.

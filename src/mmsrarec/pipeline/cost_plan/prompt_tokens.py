@@ -66,6 +66,11 @@ def text_tokens(settings: SummarizeSettings, text: float, shots: bool) -> float:
     return FRAME + QUESTION + min(text, settings.text_budget) + 3 * SHOT * shots
 
 
-def picture_tokens(settings: SummarizeSettings) -> float:
-    """Tokens of the question about a picture."""
-    return FRAME + QUESTION + settings.visual_tokens
+def picture_tokens(settings: SummarizeSettings, native: float | None = None) -> float:
+    """Tokens of the question about a picture.
+
+    Args:
+        settings: Of stage 1.
+        native: Tokens of the picture in the model's own way; None where it is averaged.
+    """
+    return FRAME + QUESTION + (settings.visual_tokens if native is None else native)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from mmsrarec.data.splits import SplitName
 from mmsrarec.models.sizes.model_size import ModelSize
+from mmsrarec.models.vision.native_processor import PICTURES_AT_ONCE
 from mmsrarec.pipeline.cost_plan import stage_memory, work
 from mmsrarec.pipeline.cost_plan.data_size import DataSize
 from mmsrarec.pipeline.cost_plan.prompt_tokens import picture_tokens, ranking_tokens, text_tokens
@@ -83,7 +84,11 @@ class _StageCosts:
         named = {recipe.retrieve.encoder, *recipe.recommend.soft.sources, *(row for row in rows if row in ENCODERS)}
         self.encoders = [name for name in ENCODERS if name in named]
         self.proposed = min(evaluate.n_candidates, max(data.items // 2, 1))
-        self.weights = stage_memory.weights(size, number_bytes)
+        self.few_bits = recipe.model.quantization
+        self.weights = stage_memory.weights(size, number_bytes, self.few_bits)
+        summarize = recipe.summarize
+        is_native = summarize.pictures and summarize.model is None and summarize.is_native(size.family)
+        self.native = size.vision if is_native and data.pictures else None
 
     def pictures(self) -> Stage:
         """Each picture once through the vision encoder."""
@@ -92,7 +97,8 @@ class _StageCosts:
         if vision is None or not is_read or not self.data.pictures:
             return Stage("pictures")
         one = Work(0.0, vision.flops, vision.attention_flops)
-        features = float(self.data.pictures * self.recipe.summarize.visual_tokens * self.size.hidden * self.bytes)
+        channels = self.size.hidden * (1 + vision.deepstack)
+        features = float(self.data.pictures * self.recipe.summarize.visual_tokens * channels * self.bytes)
         parts = {"activations": PICTURE_BATCH * vision.activations * self.bytes, "features": features}
         return self._stage("pictures", [one.times(self.data.pictures)], parts)
 
@@ -104,7 +110,8 @@ class _StageCosts:
             prompt = text_tokens(settings, self.data.text_tokens, shots)
             prompts.append((prompt, settings.max_new_tokens_text, self.data.texts))
         if settings.pictures and self.data.pictures and self.size.vision is not None:
-            prompts.append((picture_tokens(settings), settings.max_new_tokens_image, self.data.pictures))
+            native = self.native.native.tokens if self.native else None
+            prompts.append((picture_tokens(settings, native), settings.max_new_tokens_image, self.data.pictures))
         return prompts
 
     def tune(self) -> Stage:
@@ -133,17 +140,31 @@ class _StageCosts:
         return self._stage("tune", works, {**parts, "logits": logits})
 
     def summarize(self) -> Stage:
-        """An answer to each text and each picture."""
-        batch, prompts = self.recipe.runtime.generate_batch, self._prompts(shots=False)
+        """An answer to each text and each picture; a picture in the model's own way is encoded here, and read twice.
+
+        The second time its keywords are checked with it.
+        """
+        prompts = self._prompts(shots=False)
         works: list[Work] = []
-        for prompt, answer, items in prompts:
+        held: list[Parts] = []
+        for place, (prompt, answer, items) in enumerate(prompts, start=1):
+            batch = self.recipe.runtime.generate_batch
+            own_way = self.native if place == len(prompts) else None  # pictures come last
+            if own_way is not None:
+                batch = min(batch, PICTURES_AT_ONCE)
             works.append(work.forward(self.size, prompt).times(items))
             works.append(work.writing(self.size, prompt, answer, batch).times(items))
+            tokens = batch * (prompt + answer)
+            parts = stage_memory.reading(self.size, tokens, self.bytes)
+            parts |= stage_memory.cache(self.size, batch, prompt + answer, self.bytes)
+            if own_way is not None:
+                seen = Work(0.0, own_way.flops, own_way.attention_flops).times(own_way.looks)
+                works += [seen.times(2 * items), work.forward(self.size, prompt + answer).times(items)]
+                parts["activations"] += batch * own_way.looks * own_way.activations * self.bytes
+            held.append(parts)
         if not works:
             return Stage("summarize")
-        longest = max(prompt + answer for prompt, answer, _ in prompts)
-        parts = stage_memory.reading(self.size, batch * longest, self.bytes)
-        return self._stage("summarize", works, {**parts, **stage_memory.cache(self.size, batch, longest, self.bytes)})
+        return self._stage("summarize", works, max(held, key=lambda parts: sum(parts.values())))
 
     def retrieve(self) -> Stage:
         """Sequence models: 12 products of their width an interaction and layer, and the scores of all items."""
@@ -229,7 +250,7 @@ class _StageCosts:
         return work.forward(self.ranker, self.tokens.shared, self.tokens.candidate, candidates)
 
     def _stage(self, name: str, works: list[Work], parts: Parts, size: ModelSize | None = None) -> Stage:
-        held = {**(stage_memory.weights(size, self.bytes) if size else self.weights), **parts}
+        held = {**(stage_memory.weights(size, self.bytes, self.few_bits) if size else self.weights), **parts}
         dropped = sum(self.weights.values()) - sum(held.values())
         if dropped > 0:  # the whole model is loaded before its upper layers are dropped
             held["layers dropped after loading"] = dropped

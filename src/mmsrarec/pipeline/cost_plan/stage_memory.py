@@ -4,6 +4,7 @@ What the backward pass needs of a layer is counted as autograd keeps it: the nor
 the output of attention, and four tensors of the feed-forward part; a test holds the count against autograd's own.
 """
 
+from mmsrarec.models.backbone.settings import Quantization
 from mmsrarec.models.sizes.model_size import ModelSize
 
 LIBRARIES = 0.5e9
@@ -19,14 +20,32 @@ Parts = dict[str, float]
 """Part -> bytes."""
 
 
-def weights(size: ModelSize, number_bytes: int) -> Parts:
-    """The model's own weights, and the libraries."""
-    return {"libraries": LIBRARIES, "weights": float(size.parameters * number_bytes)}
+QUANTIZED_BYTES: dict[Quantization, float] = {
+    "torchao-int8": 1.0,
+    "bitsandbytes-8bit": 1.0,
+    "bitsandbytes-4bit": 0.5 + 4 / 64,
+}
+"""Of a weight that is kept in few bits; four bits have a scale of four bytes for each 64 weights beside them."""
+
+
+def weights(size: ModelSize, number_bytes: int, quantization: Quantization | None = None) -> Parts:
+    """The model's own weights, and the libraries.
+
+    Args:
+        size: The model.
+        number_bytes: Of a number of the model.
+        quantization: In how few bits the weights of the layers' linear maps are kept.
+    """
+    few = size.layer_weights * size.layers if quantization else 0
+    few_bytes = few * QUANTIZED_BYTES[quantization] if quantization else 0.0
+    return {"libraries": LIBRARIES, "weights": (size.parameters - few) * number_bytes + few_bytes}
 
 
 def reading(size: ModelSize, tokens: float, number_bytes: int) -> Parts:
-    """What a forward pass over so many tokens holds at once: the states, and the widest layer."""
-    numbers = 4 * size.hidden + 2 * size.query_channels + size.key_value_channels + 3 * size.intermediate
+    """What a forward pass over so many tokens holds at once: states, features for lower layers, the widest layer."""
+    numbers = (
+        (4 + size.deepstack) * size.hidden + 2 * size.query_channels + size.key_value_channels + 3 * size.intermediate
+    )
     return {"activations": tokens * numbers * number_bytes}
 
 
