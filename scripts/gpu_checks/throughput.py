@@ -15,6 +15,7 @@ from mmsrarec.engines.protocol import Request
 from mmsrarec.models.backbone.adapter import Trainer, add_adapter
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.quick_layers import quickened
+from mmsrarec.models.compiled_layers import compile_layers
 from mmsrarec.models.devices import synchronize
 from mmsrarec.models.packing.forward import batch_of
 from mmsrarec.models.vision.image_features import encode_catalogue_images
@@ -24,6 +25,8 @@ from mmsrarec.summarize.keyword_parsing import stop_after
 from mmsrarec.summarize.prompts import image_question, item_text, text_question
 
 LEAST_REPEATS = 3
+COMPILED = ", compiled layers"
+"""How a line ends whose model has `runtime.compile_layers`."""
 
 
 def seconds_of(do: Callable[[], object], device: str, seconds: float) -> float:
@@ -75,7 +78,12 @@ def stage_one(work: Workload, rates: dict[torch.dtype, float]) -> Iterator[Resul
     }
     tokens = {"text": settings.max_new_tokens_text, "picture": settings.max_new_tokens_image}
     stops = {"text": stop_after(settings.max_keywords_text), "picture": stop_after(settings.max_keywords_image)}
-    for batch in work.size.batches:
+    for batch, way in [*((batch, "") for batch in work.size.batches), (max(work.size.batches), COMPILED)]:
+        if way:
+            _compile(mllm, work)
+            for kind, asked in requests.items():  # the first batch of each shape waits for the compiler
+                engine = LocalEngine(mllm, by_content, settings.text_budget, batch)
+                list(engine.generate(asked[:batch], tokens[kind], stops[kind]))
         engine, flops, both = LocalEngine(mllm, by_content, settings.text_budget, batch), 0.0, 0.0
         for kind, asked in requests.items():
             questions = [engine.question(request) for request in asked]
@@ -88,8 +96,13 @@ def stage_one(work: Workload, rates: dict[torch.dtype, float]) -> Iterator[Resul
             written = sum(len(mllm.encode(row.text or "")) + 1 for row in answers) / len(answers)
             flops += operations.flops(*operations.answers(size, read, written, len(asked), batch))
         items = len(work.dataset.items) * work.size.copies / both
-        label = f"items with text and picture, {batch} questions at once"
+        label = f"items with text and picture, {batch} questions at once{way}"
         yield Result("stage 1", label, items, "a second", flops / both, flops / both / rate)
+
+
+def _compile(mllm: Mllm, work: Workload) -> None:
+    """Compile the layers; on another device they are traced only, which shows that it works, and not what it saves."""
+    compile_layers(mllm.decoder, "inductor" if work.device.startswith("cuda") else "eager")
 
 
 def _shared(mllm: Mllm, prompts: list[list[int]], batch: int) -> int:
@@ -131,8 +144,10 @@ def scoring(work: Workload, rates: dict[torch.dtype, float]) -> Iterator[Result]
     prompts = work.prompts(mllm)
     packs = [prompts.render(context) for context in work.contexts]
     flops = operations.ranked(work.model_size, settings, packs)
-    for tokens in work.size.score_tokens:
+    for tokens, way in [*((tokens, "") for tokens in work.size.score_tokens), (max(work.size.score_tokens), COMPILED)]:
+        if way:
+            _compile(mllm, work)
         took = seconds_of(partial(score_packs, prompts, packs, tokens), work.device, work.size.seconds)
         done, n = flops / took, len(packs[0].candidates)
-        label = f"users with {n} candidates, {tokens:,} tokens at once"
+        label = f"users with {n} candidates, {tokens:,} tokens at once{way}"
         yield Result("scoring", label, len(packs) / took, "a second", done, done / rates[mllm.dtype])

@@ -51,6 +51,11 @@ class RuntimeSettings(EngineSettings):
         ge=64,
         description="tokens of prompts that the language model ranks at once; on a processor 4,096 at most",
     )
+    compile_layers: bool = Field(
+        default=False,
+        description="compile norms and feed-forward parts of the language model where it ranks and writes keywords "
+        "(torch.compile); on cuda only; scripts/gpu_check.py measures whether it pays",
+    )
 
 
 class Recipe(BaseModel):

@@ -25,6 +25,7 @@ from mmsrarec.data.splits import EVERYTHING, OWN_SPLIT, Everything, Split, Split
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.adapter import merge_adapter
 from mmsrarec.models.backbone.mllm import Mllm
+from mmsrarec.models.compiled_layers import compiled
 from mmsrarec.models.vision import image_features
 from mmsrarec.models.vision.class_words import WordProbabilities
 from mmsrarec.rankers.registry.registry import ItemContent
@@ -187,8 +188,8 @@ class RunFolder:
 
     @cached_property
     def mllm(self) -> Mllm:
-        """The untuned model."""
-        return self._fresh_model()
+        """The untuned model, which answers and ranks and is not trained."""
+        return compiled(self._fresh_model(), self.recipe.runtime.compile_layers)
 
     def _fresh_model(self) -> Mllm:
         return Mllm.load(self.recipe.model, self.recipe.runtime.device)
@@ -210,7 +211,8 @@ class RunFolder:
 
     def policy(self) -> Mllm:
         """The tuned policy of stage 1, on a model of its own."""
-        return merge_adapter(self._fresh_model(), self.finished("tune") / "adapter")
+        mllm = merge_adapter(self._fresh_model(), self.finished("tune") / "adapter")
+        return compiled(mllm, self.recipe.runtime.compile_layers)
 
     def summaries(self, variant: str) -> str:
         """The part whose keywords a variant of stage 3 reads."""
@@ -335,7 +337,7 @@ class RunFolder:
                 mllm = merge_adapter(mllm, folder / "adapter")
             if sources:
                 mllm.soft_tokens = SoftTokenMap.load(folder / "adapter", sources).to(mllm.device)
-            return mllm
+            return compiled(mllm, self.recipe.runtime.compile_layers)
 
         prompts = self.prompts(variant, Late(load_model) if late else load_model())
         prompts.soft = sources
