@@ -15,13 +15,14 @@ from torch import Tensor
 
 from mmsrarec.data.dataset import Dataset, Item, make_interactions
 from mmsrarec.engines.local_engine import LocalEngine
-from mmsrarec.engines.picture_urls import LONGEST_SIDE, open_shrunk
+from mmsrarec.engines.picture_urls import open_shrunk
 from mmsrarec.engines.protocol import PictureFile, Request
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.vision.image_features import encode_catalogue_images, grey_picture
 from mmsrarec.models.vision.native_pictures import native_answers, native_log_probs
+from mmsrarec.models.vision.native_processor import LONGEST_SIDE
 from mmsrarec.runs.fingerprints import shown_native, unused
 from mmsrarec.summarize.image_grounding import BLANK, pieces
 from mmsrarec.summarize.keyword_parsing import stop_after

@@ -8,13 +8,14 @@ from torch import Tensor
 
 from mmsrarec.core.artefacts import key
 from mmsrarec.data.images import BadPicture
-from mmsrarec.engines.picture_urls import LONGEST_SIDE, open_shrunk
+from mmsrarec.engines.picture_urls import open_shrunk
 from mmsrarec.engines.prompt_rendering import prompt_ids
 from mmsrarec.engines.protocol import Answer, EngineFacts, PictureFile, Prompt, Request, Stop
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.untyped import to_list
 from mmsrarec.models.vision.native_pictures import native_answers, native_key
+from mmsrarec.models.vision.native_processor import LONGEST_SIDE
 
 
 @dataclass(frozen=True)

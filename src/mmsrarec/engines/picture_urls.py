@@ -7,9 +7,8 @@ from PIL.Image import Image
 
 from mmsrarec.data.images import open_picture
 from mmsrarec.engines.protocol import PictureFile
+from mmsrarec.models.vision.native_processor import LONGEST_SIDE
 
-LONGEST_SIDE = 768
-"""Pixels of the longest side of a picture that is sent, or that a model of this process sees in its own way."""
 LARGEST_PNG = 256 * 2**10
 """Bytes of a picture that is sent without loss; a larger one is sent as a JPEG."""
 JPEG_QUALITY = 90

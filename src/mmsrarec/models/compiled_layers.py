@@ -48,5 +48,5 @@ def compile_layers(decoder: nn.Module, backend: str = "inductor") -> int:
     parts = [part for name, part in named_modules(decoder) if name.endswith("mlp") or "Norm" in type(part).__name__]
     for part in parts:
         target = cast(Any, part)
-        target.forward = cast(Any, torch.compile)(target.forward, dynamic=True, backend=backend)
+        target.forward = cast(Any, torch).compile(target.forward, dynamic=True, backend=backend)
     return len(parts)

@@ -16,6 +16,7 @@ from mmsrarec.data.images import BadPicture, open_picture
 from mmsrarec.data.splits import make_split
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.models.vision.native_pictures import native_answers
 from mmsrarec.recommend.ablations import WORDS_ALONE
 from mmsrarec.recommend.training.fine_tuning import tune
 from mmsrarec.recommend.training.training_plan import draw_training_plan
@@ -23,8 +24,9 @@ from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.retrieve.training import train_encoder
 from mmsrarec.runs.run_folder import RunFolder
 from mmsrarec.summarize.keyword_parsing import stop_after
-from mmsrarec.summarize.prompts import image_prompt, item_text, text_prompt
+from mmsrarec.summarize.prompts import IMAGE_QUESTION, image_prompt, item_text, text_prompt
 from mmsrarec.summarize.settings import SummarizeSettings
+from mmsrarec.summarize.summarizer import shows_native
 
 T = TypeVar("T")
 SAMPLE = 16
@@ -122,8 +124,12 @@ def measure(dataset: Dataset, model: ModelSettings, device: str, seed: int = 0) 
         mllm.encode_images(pictures[:1], settings.visual_tokens)  # the first call sets things up
         features, seconds = _timed(lambda: mllm.encode_images(pictures, settings.visual_tokens))
         picture = seconds / len(pictures)
-        image_prompts = [image_prompt(mllm, settings.visual_tokens)] * len(pictures)
-        _, seconds = _timed(lambda: mllm.generate(image_prompts, list(features), settings.max_new_tokens_image, stop))
+        tokens = settings.max_new_tokens_image
+        if shows_native(mllm, settings):
+            _, seconds = _timed(lambda: native_answers(mllm, pictures, IMAGE_QUESTION, tokens, stop))
+        else:
+            image_prompts = [image_prompt(mllm, settings.visual_tokens)] * len(pictures)
+            _, seconds = _timed(lambda: mllm.generate(image_prompts, list(features), tokens, stop))
         image_answer = seconds / len(pictures)
     layers = len(mllm.decoder.layers)  # pyright: ignore
     return Costs(

@@ -41,7 +41,7 @@ from mmsrarec.summarize.answer_store import Store
 from mmsrarec.summarize.keywords import Keywords
 from mmsrarec.summarize.language.detection import CatalogueWords
 from mmsrarec.summarize.prompts import image_prompt
-from mmsrarec.summarize.summarizer import summarize
+from mmsrarec.summarize.summarizer import shows_native, summarize
 
 MOST_VALIDATED = 400
 """Validation users of stage 3, at most: each validation asks the language model about them."""
@@ -171,6 +171,8 @@ class Steps(EncoderSteps):
         eye = artefacts.file_hash(projector)[:12] if projector.exists() else ""
         settings, runtime = self.recipe.summarize, self.recipe.runtime
         adapter = self.out / "tune" / "adapter" if tuned else None
+        if runtime.engine != "openai" and settings.pictures and shows_native(mllm, settings):
+            self.say("pictures are shown in the model's own way, by transformers' processor")
         with (
             asking(runtime, settings, self.say) as engine,
             spreading(self.recipe, adapter, self.say) as spread,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mmsrarec.models.loading_lock import LOADING
+from mmsrarec.models.vision.native_processor import LONGEST_SIDE
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def native_picture(config: Any, image_processor: Any, side: int, patches: int, t
     Args:
         config: The configuration of the model.
         image_processor: Its image processor; None takes the picture whole and once.
-        side: Pixels of the picture's side.
+        side: Pixels of the picture's side; a larger picture is shrunk first.
         patches: Patches of a picture that is seen whole and once.
         tokens: Tokens of such a picture.
 
@@ -79,6 +80,7 @@ def native_picture(config: Any, image_processor: Any, side: int, patches: int, t
         from transformers import PROCESSOR_MAPPING
 
     options: dict[str, Any] = getattr(cast(Any, PROCESSOR_MAPPING[type(config)]), "images_kwargs", {})
+    side = min(side, LONGEST_SIDE)
     sizes = image_processor([[Image.new("RGB", (side, side), (128, 128, 128))]], return_tensors="pt", **options)
     if "image_grid_thw" in sizes:
         own = int(sizes["image_grid_thw"].prod())

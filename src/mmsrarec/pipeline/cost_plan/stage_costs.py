@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from mmsrarec.data.splits import SplitName
+from mmsrarec.models.backbone.settings import Quantization
 from mmsrarec.models.sizes.model_size import ModelSize
 from mmsrarec.models.vision.native_processor import PICTURES_AT_ONCE
 from mmsrarec.pipeline.cost_plan import stage_memory, work
@@ -84,7 +85,7 @@ class _StageCosts:
         named = {recipe.retrieve.encoder, *recipe.recommend.soft.sources, *(row for row in rows if row in ENCODERS)}
         self.encoders = [name for name in ENCODERS if name in named]
         self.proposed = min(evaluate.n_candidates, max(data.items // 2, 1))
-        self.few_bits = recipe.model.quantization
+        self.few_bits: Quantization | None = recipe.model.quantization
         self.weights = stage_memory.weights(size, number_bytes, self.few_bits)
         summarize = recipe.summarize
         is_native = summarize.pictures and summarize.model is None and summarize.is_native(size.family)
