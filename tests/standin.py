@@ -122,6 +122,8 @@ class _Literals(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         device = kwargs.pop("device", None) if func is torch.tensor else None
+        if func is torch.tensor:  # a list may hold single numbers of the device
+            args = tree_map(lambda leaf: leaf.inner if isinstance(leaf, There) else leaf, args)
         found = func(*args, **kwargs)
         return found if device is None else found.to(device)
 

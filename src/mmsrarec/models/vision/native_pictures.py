@@ -73,7 +73,7 @@ def native_inputs(mllm: Mllm, pictures: Sequence[Image], question: str) -> dict[
     }
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def native_answers(
     mllm: Mllm, pictures: Sequence[Image], question: str, max_new_tokens: int, stop: Callable[[str], bool]
 ) -> list[str]:
@@ -114,7 +114,7 @@ def native_answers(
     return tokenizer.batch_decode(to_list(written[:, width:]), skip_special_tokens=True)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def native_log_probs(
     mllm: Mllm, pictures: Sequence[Image], question: str, answers: Sequence[Sequence[int]]
 ) -> list[Tensor]:
