@@ -80,6 +80,7 @@ def test_an_avif_that_is_larger_than_it_says_stays_below_the_memory_limit() -> N
         (encoded(noise(), "PNG")[:-30], "damaged or cut short"),
         (claiming("GIF", 65_000, 65_000), "megapixels"),
         (png(20_001, 1), "20000 pixels on one side"),
+        (png(1, 201), "1 x 201 is a line: one side is more than 200 times the other"),
         (endless_scans(100), "more than 100 scans"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * (20 * 2**20), "more than 20 MiB"),
         (b"\x01\x02\x03", "not a readable JPEG, PNG, WEBP, GIF, AVIF file"),

@@ -22,6 +22,8 @@ MAX_PIXELS = 25_000_000
 """Width times height, checked before anything is decoded: a PNG of some kilobytes can unpack to gigabytes."""
 MAX_SIDE = 20_000
 """The longest side in pixels: a picture of one row is nothing to look at, and costs as much as a large one."""
+MAX_RATIO = 200
+"""How often the shorter side may go into the longer one: vision encoders whose grid follows the picture refuse more."""
 MAX_SCANS = 100
 """Passes of a progressive JPEG. Ordinary files have about ten; each one costs a walk over all pixels."""
 MAX_MEMORY_MB = 640
@@ -84,7 +86,8 @@ def decode_picture(data: bytes) -> tuple[Image.Image, str]:
         The picture, and the ending that belongs to its format, such as "jpg".
 
     Raises:
-        BadPicture: The data are not a whole picture of FORMATS within MAX_BYTES, MAX_PIXELS, MAX_SIDE and MAX_SCANS.
+        BadPicture: The data are not a whole picture of FORMATS within MAX_BYTES, MAX_PIXELS, MAX_SIDE, MAX_RATIO and
+            MAX_SCANS.
     """
     if len(data) > MAX_BYTES:
         raise BadPicture(f"more than {MAX_BYTES // 2**20} MiB")
@@ -107,6 +110,8 @@ def decode_picture(data: bytes) -> tuple[Image.Image, str]:
             raise BadPicture(f"{width} x {height} is more than {MAX_PIXELS // 1_000_000} megapixels")
         if max(width, height) > MAX_SIDE:
             raise BadPicture(f"{width} x {height} is more than {MAX_SIDE} pixels on one side")
+        if max(width, height) > MAX_RATIO * min(width, height):
+            raise BadPicture(f"{width} x {height} is a line: one side is more than {MAX_RATIO} times the other")
         ending = ENDINGS[picture.format or "JPEG"]
         try:
             picture.load()

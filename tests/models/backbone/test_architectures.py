@@ -17,7 +17,10 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from mmsrarec.data.dataset import Dataset
+from mmsrarec.data.images import open_picture
 from mmsrarec.data.synthetic.catalogue import MATERIALS
+from mmsrarec.engines.picture_urls import open_shrunk
+from mmsrarec.engines.protocol import PictureFile
 from mmsrarec.models.backbone.adapter import WEIGHTS, Trainer, add_adapter, merge_adapter, trainable
 from mmsrarec.models.backbone.mllm import Mllm
 from mmsrarec.models.backbone.settings import ModelSettings
@@ -61,6 +64,16 @@ def test_pictures_of_any_size_become_as_many_tokens(mllm: Mllm, tokens: int) -> 
     assert (seen[0] - seen[1]).abs().max() > 1e-2
     for shown, alone in zip(PICTURES, seen, strict=True):
         torch.testing.assert_close(mllm.encode_images([shown], tokens)[0], alone, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(20_000, 100), (1, 200), (1, 1)])
+def test_the_narrowest_pictures_that_are_opened_are_seen_in_both_ways(
+    mllm: Mllm, size: tuple[int, int], tmp_path: Path
+) -> None:
+    Image.new("RGB", size, "red").save(tmp_path / "a.png")
+    file = PictureFile(tmp_path / "a.png", tmp_path)
+    assert mllm.encode_images([open_picture(file.path, tmp_path)], 4).isfinite().all()
+    assert len(native_answers(mllm, [open_shrunk(file)], prompts.IMAGE_QUESTION, 1, lambda text: False)) == 1
 
 
 def test_a_grid_that_follows_the_picture_is_averaged_over_its_rows_and_columns() -> None:

@@ -35,6 +35,7 @@ from mmsrarec.models.packing.token_index import TokenIndex, only_at
 from mmsrarec.models.quantization import is_quantized
 from mmsrarec.models.untyped import to_list
 from mmsrarec.models.vision.deepstack import place_features, take_apart, with_deepstack
+from mmsrarec.models.vision.native_processor import LONGEST_SIDE
 from mmsrarec.models.vision.pooling import pool_grid
 from mmsrarec.models.vision.vision_layout import vision_layout_of
 
@@ -265,7 +266,10 @@ class Mllm:
         _ = self.image_token  # raises the error for a model of texts alone
         images = [[picture] for picture in pictures] if self.nested_pictures else list(pictures)
         if self.tiles_alone:  # one of several pictures is seen whole, so a lone one gets company
-            images = [[*pictures, pictures[-1]]]
+            shrunk = [picture.copy() for picture in pictures]  # it would pad 20,000 x 100 pixels to a square
+            for picture in shrunk:
+                picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+            images = [[*shrunk, shrunk[-1]]]
         inputs = self.image_processor(images, return_tensors="pt").to(self.device)
         grids: list[tuple[int, int] | None] = [None] * len(pictures)
         if "image_grid_thw" in inputs:  # in patches; the tower merges squares of them

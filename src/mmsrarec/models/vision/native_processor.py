@@ -19,7 +19,7 @@ NATIVE_FAMILIES = {
 """The model_type of models that tests compare with transformers' own answer about a picture."""
 
 LONGEST_SIDE = 768
-"""Pixels of the longest side of a picture that stage 1 shows in a model's own way, or sends to a server."""
+"""Pixels of the longest side of a picture that stage 1 shows in a model's own way, sends to a server, or pads."""
 PICTURES_AT_ONCE = 8
 """Pictures that a model sees in its own way in one forward pass: one may be 17 tiles, and all are in memory at once."""
 
