@@ -51,10 +51,11 @@ class Gaussian:
             x: (..., k) terms. A term that is not finite is missing.
         """
         k = x.shape[-1]
-        whole = x[np.isfinite(x).all(axis=-1)]
+        is_whole: NDArray[np.bool_] = np.isfinite(x).all(axis=-1)
+        whole = cast("NDArray[np.float64]", x[is_whole])
         if not len(whole):
             return cls(np.zeros(k), np.zeros((k, k)))
-        return cls(np.array([float(np.mean(term)) for term in whole.T]), np.cov(whole.T, ddof=0).reshape(k, k))
+        return cls(whole.mean(axis=0), np.cov(whole.T, ddof=0).reshape(k, k))
 
     def pick(self, terms: Sequence[int]) -> "Gaussian":
         """Of some of the terms.
