@@ -50,9 +50,8 @@ class Gaussian:
         Args:
             x: (..., k) terms. A term that is not finite is missing.
         """
-        k = x.shape[-1]
-        is_whole: NDArray[np.bool_] = np.isfinite(x).all(axis=-1)
-        whole = cast("NDArray[np.float64]", x[is_whole])
+        k = int(x.shape[-1])
+        whole = x[np.isfinite(x).all(axis=-1)]
         if not len(whole):
             return cls(np.zeros(k), np.zeros((k, k)))
         return cls(whole.mean(axis=0), np.cov(whole.T, ddof=0).reshape(k, k))
