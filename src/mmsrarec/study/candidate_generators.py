@@ -1,7 +1,7 @@
 """The candidate generators of one split, the choice among them, and their fusion with the language model."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cached_property, partial
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from mmsrarec.core import artefacts
 from mmsrarec.core.progress import Progress
+from mmsrarec.data.splits import Queries
 from mmsrarec.evaluate.protocols import ndcg_of_lists, published_candidates
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
 from mmsrarec.rankers.ensemble.conditional_logit import Logit
@@ -19,12 +20,13 @@ from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
 from mmsrarec.rankers.registry.registry import candidate_generators
 from mmsrarec.recommend.ranking.fusion import Fused, Fusion, learn_fusion, ranking_features
 from mmsrarec.recommend.ranking.scorer import MllmScorer
-from mmsrarec.retrieve.settings import CONTENT_SASREC
+from mmsrarec.retrieve.settings import CONTENT_ENCODERS, CONTENT_SASREC
 from mmsrarec.runs.run_folder import Kind, adapter_part, fusion_part
 from mmsrarec.study.generator_selection import SelectedGenerators, select_generators, subsample_queries
+from mmsrarec.study.items_as_new import ItemsAsNew
 from mmsrarec.study.model_scorers import Scorers
 
-FUSION = 9
+FUSION = 10
 """The version of how fusion is learned, in the keys of all that comes of it."""
 Tuned = Callable[[], MllmScorer]
 """Loads the whole variant of the language model when it is called."""
@@ -71,7 +73,7 @@ class CandidateGenerators:
             self.recipe.evaluate.repeat_consumption,
         )
         question = {"n_candidates": self.proposed, "seed": seed, "combine": combine, "repeats": repeats}
-        key = artefacts.key(made_from=made_from, words=words, log=log, version=6, **question)
+        key = artefacts.key(made_from=made_from, words=words, log=log, version=7, **question)
         file = self.run_folder.folder / "evaluate" / "generators" / f"{self.scorers.name}-{key[:12]}.json"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +90,19 @@ class CandidateGenerators:
             first = own if own in rankers else self.names[0]
             self.say(f"{first} proposes: every validation target was had before, so there is nothing to choose by")
             return SelectedGenerators((first,))
-        return select_generators(rankers, valid, self.n_items, self.proposed, self.recipe.seed, beside, combine)
+        as_new, seed = self.items_as_new(rankers, valid), self.recipe.seed
+        return select_generators(rankers, valid, self.n_items, self.proposed, seed, beside, combine, as_new)
+
+    def items_as_new(self, generators: Mapping[str, CandidateGenerator], queries: Queries) -> ItemsAsNew:
+        """What a new item's missing features are expected from.
+
+        Args:
+            generators: Name to generator, as it was before validation.
+            queries: Validation queries.
+        """
+        by_content = {name: self.scorers.judging_new(name) for name in generators if name in CONTENT_ENCODERS}
+        by_words = KeywordOverlap(self.words)
+        return ItemsAsNew.of(queries, generators, by_content, by_words, self.n_items, self.proposed)
 
     @property
     def chosen(self) -> str:
@@ -221,5 +235,7 @@ class CandidateGenerators:
         if len(queries):
             x = np.stack(ranking_features(scorer, parts, queries, candidates), axis=2)
         quality = ndcg_of_lists(5 if kind == "published" else 10)
-        names, choice = [part.name for part in parts], self.choice
-        return learn_fusion(x, place, names, n_examined, quality, choice.names, choice.logit)
+        names, choice, gaussian = [part.name for part in parts], self.choice, None
+        if kind == "full" and len(queries):  # the candidates of the published protocol are drawn, not proposed
+            gaussian = self.items_as_new(dict(zip(names, parts, strict=True)), queries).gaussian(names)
+        return learn_fusion(x, place, names, n_examined, quality, choice.names, choice.logit, gaussian)

@@ -15,9 +15,10 @@ from mmsrarec.data.splits import Queries
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.protocols import count_unseen
 from mmsrarec.rankers.base import CandidateGenerator, Ranker, known_items, mask_seen, ordered
-from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit
+from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Gaussian, Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.recommend.ranking.fusion import FOLDS, FixedScores
+from mmsrarec.study.items_as_new import ItemsAsNew
 
 POOL_FACTOR = 2
 """Weights are learned on this many times as many items as are proposed, which the generators propose in turn."""
@@ -54,6 +55,7 @@ def select_generators(
     seed: int,
     add_cold_items: Callable[[CandidateGenerator], Ranker] = lambda generator: generator,
     combine: bool = True,
+    as_new: ItemsAsNew | None = None,
 ) -> SelectedGenerators:
     """Select the best generator, then each that puts the most further targets among the proposals, while any does.
 
@@ -67,11 +69,12 @@ def select_generators(
         seed: Seed of the random part.
         add_cold_items: Adds the items that a generator does not know to its proposals.
         combine: Whether a second generator may join.
+        as_new: What a missing feature is expected from; by default the items on which weights are learned.
 
     Returns:
         The selected generators.
     """
-    task = SelectionTask.of(generators, subsample_queries(queries, n_items, seed), n_items, n, add_cold_items)
+    task = SelectionTask.of(generators, subsample_queries(queries, n_items, seed), n_items, n, add_cold_items, as_new)
     selected = SelectedGenerators(())
     quality: dict[str, dict[str, float]] = {}
     while candidates := [name for name in generators if name not in selected.names]:
@@ -114,6 +117,7 @@ class SelectionTask:
         n_items: Number of items of the catalogue.
         n: Number of proposals.
         add_cold_items: Adds the items that a generator does not know to its proposals.
+        as_new: What a missing feature is expected from; None: the items on which weights are learned.
     """
 
     queries: Queries
@@ -123,6 +127,7 @@ class SelectionTask:
     n_items: int
     n: int
     add_cold_items: Callable[[CandidateGenerator], Ranker]
+    as_new: ItemsAsNew | None = None
 
     @classmethod
     def of(
@@ -132,6 +137,7 @@ class SelectionTask:
         n_items: int,
         n: int,
         add_cold_items: Callable[[CandidateGenerator], Ranker],
+        as_new: ItemsAsNew | None = None,
     ) -> "SelectionTask":
         """Score the catalogue by each generator.
 
@@ -141,6 +147,7 @@ class SelectionTask:
             n_items: Number of items of the catalogue.
             n: Number of proposals.
             add_cold_items: Adds the items that a generator does not know to its proposals.
+            as_new: What a missing feature is expected from.
 
         Returns:
             The task.
@@ -148,7 +155,7 @@ class SelectionTask:
         features = {name: ranking_feature(one, queries).astype(np.float32) for name, one in generators.items()}
         known_masks = {name: known_items(one, n_items) for name, one in generators.items()}
         ranks = {name: ordered(mask_seen(one, queries))[1].astype(np.float32) for name, one in features.items()}
-        return cls(queries, features, ranks, known_masks, n_items, n, add_cold_items)
+        return cls(queries, features, ranks, known_masks, n_items, n, add_cold_items, as_new)
 
     @property
     def hits(self) -> str:
@@ -171,17 +178,18 @@ class SelectionTask:
         has_target, place = is_target.any(axis=1), is_target.argmax(axis=1)
         pool_features = [np.take_along_axis(values, pool, axis=1) for values in features_by_generator]
         features = np.stack(pool_features, axis=2).astype(np.float64)
+        gaussian = self.as_new.gaussian(names) if self.as_new else None
         fold_of_query, scores = np.arange(len(pool)) % FOLDS, np.zeros(turn_order.shape)
         for number in range(FOLDS):
             fitted_rows, held_out_rows = has_target & (fold_of_query != number), fold_of_query == number
-            logit = self._fit(features[fitted_rows], place[fitted_rows])
+            logit = self._fit(features[fitted_rows], place[fitted_rows], gaussian)
             scores[held_out_rows] = logit.score([values[held_out_rows] for values in features_by_generator])
-        logit = self._fit(features[has_target], place[has_target])
+        logit = self._fit(features[has_target], place[has_target], gaussian)
         return logit, self._quality(scores, [self.known_masks[name] for name in names])
 
-    def _fit(self, features: FloatArray, place: IntArray) -> Logit:
+    def _fit(self, features: FloatArray, place: IntArray, gaussian: Gaussian | None) -> Logit:
         """The logit of (m, c, k) features; a single generator needs none."""
-        return Logit.fit(features, place) if features.shape[2] > 1 else ALONE
+        return Logit.fit(features, place, gaussian=gaussian) if features.shape[2] > 1 else ALONE
 
     def _quality(self, scores: FloatArray, known_masks: Sequence[NDArray[np.bool_]]) -> dict[str, float]:
         """The metrics of (m, n_items) scores; items that no generator knows are not proposed, as by an ensemble."""

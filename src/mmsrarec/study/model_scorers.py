@@ -91,12 +91,24 @@ class Scorers:
         Args:
             name: The row.
         """
+        ranker = self._before_validation(name, self.hidden)
+        return ranker if name in CONTENT_ENCODERS else HiddenItems(ranker, self.hidden)
+
+    def judging_new(self, name: EncoderName) -> CandidateGenerator:
+        """A model of `CONTENT_ENCODERS` as it was before validation, with all items unknown but for their content.
+
+        Args:
+            name: The row.
+        """
+        return self._before_validation(name, np.ones_like(self.hidden))
+
+    def _before_validation(self, name: str, hidden: NDArray[np.bool_]) -> RankerBase:
+        """A ranker fitted on training; of the hidden items the encoder knows the content alone."""
 
         def encoder(name: EncoderName) -> Encoder:
-            return self.run_folder.encoder(self.name, name).without_ids(self.hidden)
+            return self.run_folder.encoder(self.name, name).without_ids(hidden)
 
-        ranker = self._ranker(name, replace(self.source(name), train=self.split.train, encoder=encoder))
-        return ranker if name in CONTENT_ENCODERS else HiddenItems(ranker, self.hidden)
+        return self._ranker(name, replace(self.source(name), train=self.split.train, encoder=encoder))
 
     def source(self, name: str) -> Source:
         """What a ranker is made from for the test."""

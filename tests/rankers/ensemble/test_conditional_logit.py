@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmsrarec.data.dataset import FloatArray, IntArray
-from mmsrarec.rankers.ensemble.conditional_logit import ALONE, RIDGE, Logit, log_share
+from mmsrarec.rankers.ensemble.conditional_logit import ALONE, RIDGE, Gaussian, Logit, log_share
 
 TOGETHER = np.array([[1.0, 0.6, 0.0], [0.6, 2.0, -0.4], [0.0, -0.4, 0.5]])
 MEAN = np.array([0.5, -3.0, 1.0])
@@ -134,3 +134,32 @@ def test_a_logit_is_kept_as_json_keeps_it() -> None:
     record["covariance"] = [list(row) for row in record["covariance"]]
     assert Logit.load(record) == found
     assert replace(found, weights=(0.0, 0.0, 0.0)) != found
+
+
+def test_a_term_of_selected_items_is_distributed_as_it_would_be_among_all() -> None:
+    """The first term is seen of items only that the others rank high."""
+    x = np.random.default_rng(8).multivariate_normal(MEAN, TOGETHER, size=400_000)
+    high = x[x[:, 1] + 0.5 * x[:, 2] > -2.5]
+    assert abs(high.mean(axis=0)[0] - MEAN[0]) > 0.3
+    found = Gaussian.of(x[:, 1:]).with_first(high)
+    np.testing.assert_allclose(found.mean, MEAN, atol=0.03)
+    np.testing.assert_allclose(found.covariance, TOGETHER, atol=0.03)
+
+
+def test_what_is_expected_of_a_new_item_is_not_learned_from_items_chosen_by_it() -> None:
+    """Candidates have a high second term, which a new item has not: given the Gaussian of all items, its share of the
+    choices is as large as it is; by those of the candidates it is said to be larger."""
+    rng = np.random.default_rng(9)
+    every, _ = made_by([0.8, 0.6], 3000, 40, rng)
+    best = np.argsort(-every[:, :30, 1], axis=1)[:, :6]  # of 30 known items those with the highest second term
+    x = np.concatenate([np.take_along_axis(every, best[:, :, None], axis=1), every[:, 30:34]], axis=1)
+    place = (x @ [0.8, 0.6] + rng.gumbel(size=x.shape[:2])).argmax(axis=1)
+    chosen = (place >= 6).mean()
+    x[:, 6:, 1] = np.nan
+
+    def share(gaussian: Gaussian | None) -> float:
+        scores = np.exp(Logit.fit(x, place, gaussian=gaussian).score(columns(x)))
+        return float((scores / scores.sum(axis=1, keepdims=True))[:, 6:].sum(axis=1).mean())
+
+    assert share(Gaussian.of(every)) == pytest.approx(chosen, abs=0.02)
+    assert share(None) > chosen + 0.05

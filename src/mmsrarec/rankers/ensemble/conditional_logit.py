@@ -7,7 +7,11 @@ covariance C, and
 
     log E exp(w'x) = w_known'x_known + w_missing'e + w_missing'C w_missing / 2
 
-so that an item is neither punished nor favoured for a missing term. Shapes: m queries, c candidates, k terms.
+so that an item is neither punished nor favoured for a missing term. That holds if the items from which mean and
+covariance are learned were not selected by the term that is missing: the candidates of generators are, for they were
+proposed because their terms are high. `Gaussian` of other items can be given therefore.
+
+Shapes: m queries, c candidates, k terms, r items.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,14 +31,67 @@ MIN_WEIGHT_CHANGE = 1e-6
 """Fitting ends after a round in which no weight changed by as much."""
 
 
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """What is known of terms together.
+
+    Attributes:
+        mean: (k,) their means.
+        covariance: (k, k) their covariance.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+
+    @classmethod
+    def of(cls, x: FloatArray) -> "Gaussian":
+        """Of the terms of items without a missing one; zeros where there is no such item.
+
+        Args:
+            x: (..., k) terms. A term that is not finite is missing.
+        """
+        k = int(x.shape[-1])
+        whole = x[np.isfinite(x).all(axis=-1)]
+        if not len(whole):
+            return cls(np.zeros(k), np.zeros((k, k)))
+        return cls(whole.mean(axis=0), np.cov(whole.T, ddof=0).reshape(k, k))
+
+    def pick(self, terms: Sequence[int]) -> "Gaussian":
+        """Of some of the terms.
+
+        Args:
+            terms: Their numbers.
+        """
+        return Gaussian(self.mean[terms], self.covariance[np.ix_(terms, terms)])
+
+    def with_first(self, x: FloatArray) -> "Gaussian":
+        """The same with one term more in front, which was seen of other items only.
+
+        These may be selected by any of the terms of `self`: the linear regression of the first term on the others is
+        the same in both, and so is its residual (Pearson 1903, Lawley 1943).
+
+        Args:
+            x: (..., 1 + k) terms of the other items, the new one first.
+        """
+        seen = Gaussian.of(x)
+        share = seen.covariance[0, 1:] @ np.linalg.pinv(seen.covariance[1:, 1:], hermitian=True)
+        residual = seen.covariance[0, 0] - share @ seen.covariance[1:, 0]
+        mean = seen.mean[0] + share @ (self.mean - seen.mean[1:])
+        beside = share @ self.covariance
+        covariance = np.block(
+            [[np.atleast_2d(beside @ share + residual), beside[None]], [beside[:, None], self.covariance]]
+        )
+        return Gaussian(np.append(mean, self.mean), covariance)
+
+
 @dataclass(frozen=True)
 class Logit:
     """Weights of terms, and what predicts a missing term.
 
     Attributes:
         weights: (k,) of the terms.
-        mean: (k,) mean of the terms, over the items without missing ones.
-        covariance: (k, k) covariance of the same.
+        mean: (k,) mean of the terms: see `Gaussian`.
+        covariance: (k, k) covariance of the terms.
     """
 
     weights: tuple[float, ...]
@@ -57,7 +114,7 @@ class Logit:
         return cls(tuple(record["weights"]), tuple(record["mean"]), tuple(map(tuple, record["covariance"])))
 
     @classmethod
-    def fit(cls, x: FloatArray, place: IntArray, ridge: float = RIDGE) -> "Logit":
+    def fit(cls, x: FloatArray, place: IntArray, ridge: float = RIDGE, gaussian: Gaussian | None = None) -> "Logit":
         """Maximise the likelihood of the targets, less the ridge.
 
         The part of a missing term depends on the weights, so they are computed in rounds.
@@ -66,16 +123,13 @@ class Logit:
             x: (m, c, k) terms. A term that is not finite is missing.
             place: (m,) place of the target among the candidates.
             ridge: Half of it times the squared weights is taken from the log-likelihood.
+            gaussian: What predicts a missing term; by default that of `x`.
         """
-        k = x.shape[2]
-        holes = ~np.isfinite(x).all(axis=2)
-        whole = x[~holes]
-        mean = whole.mean(axis=0) if len(whole) else np.zeros(k)
-        covariance = np.cov(whole.T, ddof=0).reshape(k, k) if len(whole) else np.zeros((k, k))
-        logit = cls((0.0,) * k, _row(mean), tuple(map(_row, covariance)))
+        has_holes, gaussian = not np.isfinite(x).all(), gaussian or Gaussian.of(x)
+        logit = cls((0.0,) * x.shape[2], _row(gaussian.mean), tuple(map(_row, gaussian.covariance)))
         for _ in range(MAX_ROUNDS):
             before, logit = logit, cls(_row(likeliest(logit.filled(x), place, ridge)), logit.mean, logit.covariance)
-            if np.abs(np.subtract(logit.weights, before.weights)).max() < MIN_WEIGHT_CHANGE or not holes.any():
+            if np.abs(np.subtract(logit.weights, before.weights)).max() < MIN_WEIGHT_CHANGE or not has_holes:
                 break
         return logit
 

@@ -27,7 +27,7 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.errors import MmsrarecError, NotFittedError
 from mmsrarec.rankers.base import CandidateGenerator, Ranker
-from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit, log_share
+from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Gaussian, Logit, log_share
 from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.recommend.ranking.scorer import MllmScorer
@@ -211,6 +211,7 @@ def learn_fusion(
     quality: Quality = lambda scores, place: 0.0,
     proposing_generators: Sequence[str] = (),
     generators_logit: Logit = ALONE,
+    gaussian: Gaussian | None = None,
 ) -> Fusion:
     """Learn the weights of the language model and the candidate generators. Without queries the model ranks alone.
 
@@ -222,6 +223,7 @@ def learn_fusion(
         quality: Judges the order of (m, c) scores.
         proposing_generators: Names of the generators that propose the candidates.
         generators_logit: Logit by which several generators propose as one.
+        gaussian: Of the generators' features, which predict a missing one; by default those of `features`.
 
     Returns:
         The weights, and how well each feature and their sums rank held-out queries.
@@ -232,9 +234,11 @@ def learn_fusion(
     log_likelihood, qualities = dict.fromkeys(columns_by_label, 0.0), dict.fromkeys(columns_by_label, 0.0)
     with_lm, without_lm = Logit.first(len(labels)), Logit.first(len(generator_names))
     if len(features):
-        with_lm, without_lm = Logit.fit(features, place), Logit.fit(features[:, :, 1:], place)
+        wide = gaussian.with_first(features) if gaussian else Gaussian.of(features)
+        with_lm = Logit.fit(features, place, gaussian=wide)
+        without_lm = Logit.fit(features[:, :, 1:], place, gaussian=gaussian)
         for label, columns in columns_by_label.items():
-            scores = held_out_scores(features[:, :, columns], place)
+            scores = held_out_scores(features[:, :, columns], place, wide.pick(columns))
             log_likelihood[label] = float(log_share(scores, place).mean())
             qualities[label] = quality(scores, place)
         if with_lm.weights[0] <= 0 or log_likelihood["fused"] <= log_likelihood["proposers fused"]:
@@ -252,12 +256,13 @@ def learn_fusion(
     )
 
 
-def held_out_scores(features: FloatArray, place: IntArray) -> FloatArray:
+def held_out_scores(features: FloatArray, place: IntArray, gaussian: Gaussian) -> FloatArray:
     """Score each query by a logit that was fitted on the other folds.
 
     Args:
         features: (m, c, k) features.
         place: (m,) columns of the targets.
+        gaussian: What predicts a missing feature.
 
     Returns:
         (m, c) scores.
@@ -265,6 +270,7 @@ def held_out_scores(features: FloatArray, place: IntArray) -> FloatArray:
     fold_of_query = np.arange(len(features)) % FOLDS
     scores = np.zeros(features.shape[:2])
     for number in range(FOLDS):
-        fitted = Logit.fit(features[fold_of_query != number], place[fold_of_query != number])
+        others = fold_of_query != number
+        fitted = Logit.fit(features[others], place[others], gaussian=gaussian)
         scores[fold_of_query == number] = fitted.score(list(np.moveaxis(features[fold_of_query == number], 2, 0)))
     return scores
