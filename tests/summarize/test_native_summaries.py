@@ -23,7 +23,7 @@ from mmsrarec.models.backbone.settings import ModelSettings
 from mmsrarec.models.vision.image_features import encode_catalogue_images, grey_picture
 from mmsrarec.models.vision.native_pictures import native_answers, native_log_probs
 from mmsrarec.models.vision.native_processor import LONGEST_SIDE
-from mmsrarec.runs.fingerprints import shown_native, unused
+from mmsrarec.runs.fingerprints import features_version, shown_native, unused
 from mmsrarec.summarize.image_grounding import BLANK, pieces
 from mmsrarec.summarize.keyword_parsing import stop_after
 from mmsrarec.summarize.prompts import IMAGE_QUESTION, image_prompt, image_question
@@ -147,3 +147,5 @@ def test_how_pictures_are_shown_is_part_of_a_key_and_changes_none_of_the_embedde
     for changed in ({"picture_form": "averaged"}, {"tune": TuneSettings()}, {"pictures": False}, {"model": "other"}):
         assert not shown_native(real, SETTINGS.model_copy(update=changed))
     assert "picture_form" in unused(SummarizeSettings())
+    assert features_version(real)
+    assert features_version(embedded) == features_version(ModelSettings(name="embedded-small")) == {}

@@ -30,6 +30,8 @@ TRAINING_PLAN = 3
 """Raised where the same settings draw other training examples, or word a prompt otherwise, than they did."""
 HARD_NEGATIVES = 2
 """Raised where hard negatives are drawn or weighed otherwise than they were."""
+FEATURES_VERSION = 2
+"""Raised where a model other than the embedded one sees a picture otherwise than it did."""
 ITEM_SETTINGS = {
     "prompt_fields",
     "item_keywords",
@@ -93,6 +95,7 @@ class Fingerprints:
             categories=categories,
             visual_tokens=visual_tokens,
             class_words=class_words_hash(),
+            **features_version(self.model),
         )
 
     def learned(self) -> str:
@@ -103,6 +106,7 @@ class Fingerprints:
             seed=recipe.seed,
             visual_tokens=recipe.summarize.visual_tokens,
             class_words=class_words_hash(),
+            **features_version(self.model),
         )
 
     def tune(self, retune: bool) -> str:
@@ -239,6 +243,14 @@ def used(settings: RecommendSettings) -> dict[str, Any]:
     soft: set[str] = set() if settings.soft.alone else {"alone"}
     top = {"score": True} if settings.score == "answer" else {}
     return settings.model_dump(mode="json", exclude={"soft": soft, **top})
+
+
+def features_version(model: ModelSettings) -> dict[str, int]:
+    """What tells features of pictures from those that were kept before deepstack features went along.
+
+    The embedded model has none, and its features are what they were.
+    """
+    return {} if model.whole.name == "embedded" else {"features": FEATURES_VERSION}
 
 
 def shown_native(model: ModelSettings, settings: SummarizeSettings) -> bool:
