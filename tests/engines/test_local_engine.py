@@ -7,6 +7,7 @@ import torch
 from tiny import tiny_mllm
 
 from mmsrarec.data.dataset import Item
+from mmsrarec.data.images import BadPicture
 from mmsrarec.engines.local_engine import LocalEngine, Question, answer_batches
 from mmsrarec.engines.protocol import Answer, EngineFacts, Prompt, Request
 from mmsrarec.errors import MmsrarecError
@@ -55,10 +56,11 @@ def test_known_answers_are_left_out_of_the_batches_that_they_would_be_in(mllm: M
     assert [len(row) for row in rows] == [1, 2, 0]
 
 
-def test_a_failing_question_spares_the_others_and_says_why(mllm: Mllm) -> None:
+@pytest.mark.parametrize("failure", [RuntimeError, ValueError, BadPicture])
+def test_a_failing_question_spares_the_others_and_says_why(mllm: Mllm, failure: type[Exception]) -> None:
     def fails(_: Mllm, questions: Sequence[Question]) -> list[str | None]:
         if any(question.content == "2" for question in questions):
-            raise RuntimeError("not enough memory\nand more")
+            raise failure("not enough memory\nand more")
         return ["mug"] * len(questions)
 
     engine = LocalEngine(mllm, first_answers=fails)

@@ -208,7 +208,7 @@ def answer_questions(
                 own_way, _answers_in_own_way(mllm, native_questions, max_tokens, stop), strict=True
             ):
                 answers[place] = answer
-    except (RuntimeError, BadPicture) as error:  # torch's errors, out of memory included
+    except (RuntimeError, ValueError, BadPicture) as error:  # torch's, out of memory included, and a processor's
         if len(questions) == 1:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             return [Answer(questions[0].content, None, reason)]
