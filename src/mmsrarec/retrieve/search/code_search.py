@@ -84,8 +84,8 @@ class CodeSearch:
         """
         last = int(until.max())
         together = int(n.max()) if until.min() == last else int(np.ceil(SPARE * (n * last / until).max()))
-        found = self._best_codes(queries, last, together)
-        for i, (numbers, end, wanted) in enumerate(zip(found, until.tolist(), n.tolist(), strict=True)):
+        best = self._best_codes(queries, last, together)
+        for i, (numbers, end, wanted) in enumerate(zip(best, until.tolist(), n.tolist(), strict=True)):
             seen = numbers[(numbers >= 0) & (numbers < end)]
             if len(seen) < min(wanted, end) and end < last:
                 (alone,) = self._best_codes(queries[i : i + 1], end, wanted)
