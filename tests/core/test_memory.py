@@ -1,6 +1,10 @@
 """How much is held at once, and that memory goes back to the system."""
 
 import gc
+import mmap
+import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -8,12 +12,14 @@ import pytest
 
 from mmsrarec.core import memory
 from mmsrarec.core.memory import (
+    LARGE_PAGE,
     MAX_SCORES_HELD,
     collect_again,
     collect_everything,
     release_memory,
     rows_at_once,
     stop_collecting,
+    use_large_pages,
 )
 
 
@@ -49,3 +55,39 @@ def test_releasing_memory_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     assert kept.sum() == 99_999 * 50_000
     monkeypatch.setattr(memory.sys, "platform", "elsewhere")
     release_memory()
+
+
+def _kb_in_large_pages() -> int:
+    """What of this process lies in large pages, by the kernel's count."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("AnonHugePages:"))
+
+
+def test_memory_in_large_pages_holds_what_it_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 8 * LARGE_PAGE
+    with mmap.mmap(-1, size) as block:  # nobody asked for large pages yet
+        held = np.frombuffer(block, dtype=np.uint8)
+        held[:] = np.arange(size, dtype=np.uint8)
+        address, expected = held.ctypes.data, held.copy()
+        for begin, n in ((address + 1, LARGE_PAGE), (address, 0), (address, size)):  # the first two hold no whole page
+            use_large_pages(begin, n)
+        np.testing.assert_array_equal(held, expected)
+        monkeypatch.setattr(memory.sys, "platform", "elsewhere")
+        use_large_pages(address, size)
+        del held
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems choose the size of pages themselves")
+def test_linux_puts_memory_into_large_pages_where_it_can() -> None:
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    release = tuple(int(part) for part in os.uname().release.split(".")[:2])
+    if not setting.exists() or "[never]" in setting.read_text() or release < (6, 1):
+        pytest.skip("this kernel has no large pages to ask for at once")
+    with mmap.mmap(-1, 8 * LARGE_PAGE) as block:
+        held = np.frombuffer(block, dtype=np.uint8)
+        held[:] = 1
+        before = _kb_in_large_pages()
+        use_large_pages(held.ctypes.data, len(held))
+        after = _kb_in_large_pages()
+        del held
+    assert after - before >= 6 * LARGE_PAGE // 1024 or before >= 6 * LARGE_PAGE // 1024

@@ -4,9 +4,11 @@ import hashlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmsrarec.data import dataset
-from mmsrarec.data.dataset import Interactions, make_interactions
+from mmsrarec.data.dataset import Interactions, make_interactions, stable_order
 
 
 def log() -> Interactions:
@@ -31,6 +33,19 @@ def test_times_are_in_order() -> None:
     times = log().times
     assert (np.diff(times) >= 0).all()
     assert sorted(log().time.tolist()) == times.tolist()
+
+
+@given(
+    st.lists(st.one_of(st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1)), max_size=40),
+    st.sampled_from([np.int64, np.int32]),
+)
+def test_an_order_keeps_the_place_of_equal_numbers(values: list[int], kind: type) -> None:
+    numbers = np.array([value % 2**31 if kind is np.int32 else value for value in values], dtype=kind)
+    before = numbers.copy()
+    order = stable_order(numbers)
+    assert order.dtype == np.int64
+    assert order.tolist() == sorted(range(len(values)), key=lambda place: (int(numbers[place]), place))
+    assert (numbers == before).all()
 
 
 @pytest.mark.parametrize("block", [1, 7, 10**6])

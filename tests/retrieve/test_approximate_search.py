@@ -28,7 +28,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(code_search, "LEAST_COMPARED", 4)
     monkeypatch.setattr(code_search, "COMPARED", 1)
     monkeypatch.setattr(code_search, "MAX_COMPARED_SHARE", 100.0)
-    monkeypatch.setattr(code_search, "MAX_SPAN", 7)
+    monkeypatch.setattr(code_search, "SPARE", 1.0)
     monkeypatch.setattr(module, "VECTORS_PER_LIST", 5)
     monkeypatch.setattr(module, "MIN_PROBED", 1)
     monkeypatch.setattr(module, "PROBED_SHARE", 0.2)
@@ -144,6 +144,25 @@ def test_codes_are_read_up_to_the_end_of_the_prefix_and_no_further(end):
     assert read[1] >= 127
     last = search._best_codes(vectors[end - 1 : end], end, 4)
     assert end - 1 in last  # what stands last is found as well
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("spare", [1.0, 3.0])
+def test_queries_that_share_a_reading_get_what_each_gets_alone(spare, monkeypatch):
+    """Whether enough is left of the shared one or not; what is nearest of all to the first lies in its future."""
+    monkeypatch.setattr(code_search, "SPARE", spare)
+    monkeypatch.setattr(code_search, "LEAST_COMPARED", 10)
+    search, vectors = few_codes(500)
+    asked, until, width = vectors[[460, 470, 480, 490, 10]], np.array([405, 420, 480, 500, 300]), np.array([4] * 5)
+    together, read = search.propose(asked, until, width), []
+    for i, shared in enumerate(together):
+        (alone,) = search.propose(asked[i : i + 1], until[i : i + 1], width[i : i + 1])
+        assert set(shared.numbers.tolist()) == set(alone.numbers.tolist())
+        assert shared.floor == alone.floor
+    best_codes = search._best_codes
+    monkeypatch.setattr(search, "_best_codes", lambda *asked: read.append(len(asked[0])) or best_codes(*asked))
+    search.propose(asked, until, width)
+    assert read[:2] == [1, 4]  # 300 lies too far from the others
 
 
 @pytest.mark.usefixtures("small")

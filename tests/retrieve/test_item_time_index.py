@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mmsrarec.data.dataset import Interactions, make_interactions
 from mmsrarec.data.splits import Queries, queries_at
 from mmsrarec.errors import MmsrarecError
+from mmsrarec.retrieve import item_time_index
 from mmsrarec.retrieve.item_time_index import ItemTimeIndex
 from mmsrarec.retrieve.signals import transitions as transitions_module
 from mmsrarec.retrieve.signals import trend as trend_module
@@ -182,17 +183,25 @@ def test_a_word_for_every_level_and_a_time_for_every_moment() -> None:
         transitions(past, at(0, -1), 0, set(), 2)
 
 
-@given(st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
-def test_rows_and_keys_are_those_of_a_sort(seed: int) -> None:
+@pytest.mark.parametrize("block", [7, 10**6])
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_and_keys_are_those_of_a_sort(seed: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_time_index, "ROWS_AT_ONCE", block)
     interactions = random_interactions(seed)
     past = ItemTimeIndex(interactions)
-    distinct, when = np.unique(interactions.time, return_inverse=True)
-    rows = np.lexsort((when, interactions.item))
-    np.testing.assert_array_equal(past.rows, rows)
-    np.testing.assert_array_equal(past.distinct_times, distinct)
-    np.testing.assert_array_equal(past.keys, (interactions.item * (len(distinct) + 1) + when)[rows])
-    assert past.rows.dtype == past.place.dtype == np.int32
+    by_time = np.argsort(interactions.time, kind="stable")
+    place = np.argsort(by_time)
+    rows = np.lexsort((interactions.time, interactions.item))
+    np.testing.assert_array_equal(past.rows(slice(None)), rows)
+    np.testing.assert_array_equal(past.rows(np.array([3, 0])), rows[[3, 0]])
+    np.testing.assert_array_equal(past.keys, interactions.item[rows] * len(rows) + place[rows])
+    np.testing.assert_array_equal([past.time_at(n) for n in range(len(rows))], interactions.time[by_time])
+    asked = np.arange(-1, 22)
+    np.testing.assert_array_equal(past.n_before(asked), [(interactions.time < time).sum() for time in asked])
+    asked = ((-1, 3), (0, 9), (5, 19))
+    highest = [past.highest_by_others(user, time) for user, time in asked]
+    monkeypatch.setattr(item_time_index, "ROWS_AT_ONCE", 10**6)
+    assert [ItemTimeIndex(interactions).highest_by_others(user, time) for user, time in asked] == highest
 
 
 def test_a_log_has_one_index_which_builds_nothing_that_nobody_asks_for() -> None:
@@ -201,7 +210,8 @@ def test_a_log_has_one_index_which_builds_nothing_that_nobody_asks_for() -> None
     assert ItemTimeIndex.of(interactions) is past
     assert past.by_others(ITEMS[:5], -1, 10**6).tolist() == interactions.counts[:5].tolist()
     assert past.highest_by_others(-1, 10**6) == interactions.counts.max()
-    assert not {"rows", "keys", "place"} & past.__dict__.keys()  # after the whole log, counts suffice
+    assert "keys" not in past.__dict__  # after the whole log, counts suffice
+    assert not {"by_time", "times"} & interactions.__dict__.keys()
     assert past.by_others(np.array([5, 77]), -1, 10**6).tolist() == past.by_others(np.array([5, 77]), -1, 19).tolist()
 
 

@@ -120,7 +120,7 @@ class Interactions:
     @cached_property
     def by_time(self) -> IntArray:
         """(n,) row numbers in time order; ties keep the order of the rows."""
-        return np.argsort(self.time, kind="stable")
+        return stable_order(self.time)
 
     @cached_property
     def times(self) -> IntArray:
@@ -257,6 +257,29 @@ def make_interactions(user: IntArray, item: IntArray, time: IntArray, n_users: i
         order = np.argsort(user, kind="stable") if in_time_order else np.lexsort((time, user))
         columns = [column[order] for column in columns]
     return Interactions(*columns, n_users=n_users, n_items=n_items)
+
+
+def stable_order(values: NDArray[np.signedinteger]) -> IntArray:
+    """The order that sorts n whole numbers; equal ones keep theirs.
+
+    A number and its place are sorted as one number of 63 bits where both fit, some ten times as fast as an argsort.
+
+    Args:
+        values: (n,) whole numbers.
+
+    Returns:
+        (n,) places of the numbers, the lowest first.
+    """
+    bits = len(values).bit_length()
+    if not len(values) or int(values.max()) - int(values.min()) >= 1 << (63 - bits):
+        return np.argsort(values, kind="stable")
+    order = values.astype(np.int64)
+    order -= order.min()
+    order <<= bits
+    order |= np.arange(len(order))
+    order.sort()
+    order &= (1 << bits) - 1
+    return order
 
 
 def sorted_by_time(user: IntArray, time: IntArray) -> bool:

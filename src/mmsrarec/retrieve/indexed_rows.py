@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import IntArray, Interactions
+from mmsrarec.data.dataset import IntArray, Interactions, stable_order
 from mmsrarec.data.splits import HistoriesBefore
 from mmsrarec.retrieve.unit_vectors import Float32Array, distinct, unit
 
@@ -42,7 +42,7 @@ def indexed_rows(train: Interactions, rows_per_user: int | None) -> IntArray:
     lengths = np.minimum(np.diff(train.offsets), rows_per_user)
     begins = np.cumsum(lengths) - lengths
     rows = np.arange(int(lengths.sum())) + np.repeat(train.offsets[1:] - lengths - begins, lengths)
-    return rows[np.argsort(train.time[rows], kind="stable")]
+    return rows[stable_order(train.time[rows])]
 
 
 def encoded_rows(train: Interactions, rows: IntArray, encoder: Encodes) -> tuple[Float32Array, IntArray]:

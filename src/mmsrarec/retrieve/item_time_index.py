@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsrarec.data.dataset import IntArray, Interactions
+from mmsrarec.data.dataset import ROWS_AT_ONCE, IntArray, Interactions, stable_order
 from mmsrarec.retrieve.sequence_copies import code_type
 
 INDEX = "item_time_index"
@@ -16,18 +16,18 @@ INDEX = "item_time_index"
 class ItemTimeIndex:
     """Training interactions sorted by item, then time. What nobody asks for is not built.
 
+    An interaction is told by one number, its item and its place in time order. So one sorted column answers both how
+    often an item was consumed before a time, and when.
+
     Attributes:
         train: The n training interactions.
-        times: (n,) their times in seconds since 1970, ascending.
-        distinct_times: The distinct times, ascending.
-        rows: (n,) row numbers of `train`, by item, then time.
-        keys: (n,) item and time of `rows` as one ascending number.
-        place: (n,) where each row of `train` stands in time order.
+        end: The time of the last interaction; -1 where there is none.
+        keys: (n,) item code times n, plus the place in time order, ascending.
     """
 
     def __init__(self, train: Interactions) -> None:
         self.train = train
-        self.times = train.times
+        self.end = int(train.time.max(initial=-1))
 
     @classmethod
     def of(cls, train: Interactions) -> "ItemTimeIndex":
@@ -38,30 +38,18 @@ class ItemTimeIndex:
         return cast("ItemTimeIndex", attributes[INDEX])
 
     @cached_property
-    def distinct_times(self) -> IntArray:
-        """See the class."""
-        is_first = np.ones(len(self.times), dtype=bool)
-        is_first[1:] = self.times[1:] > self.times[:-1]
-        return self.times[is_first]
-
-    @cached_property
-    def rows(self) -> NDArray[np.signedinteger]:
-        """See the class."""
-        by_time = self.train.by_time
-        return by_time[np.argsort(self.train.item[by_time], kind="stable")].astype(code_type(len(self.train)))
-
-    @cached_property
     def keys(self) -> IntArray:
         """See the class."""
-        when = np.searchsorted(self.distinct_times, self.train.time[self.rows])
-        return self.train.item[self.rows] * (len(self.distinct_times) + 1) + when
+        keys, by_time = np.empty(len(self.train), dtype=np.int64), self.train.by_time
+        for begin in range(0, len(keys), ROWS_AT_ONCE):
+            rows = by_time[begin : begin + ROWS_AT_ONCE]
+            keys[begin : begin + len(rows)] = self.train.item[rows] * len(keys) + np.arange(begin, begin + len(rows))
+        keys.sort()
+        return keys
 
-    @cached_property
-    def place(self) -> NDArray[np.signedinteger]:
-        """See the class."""
-        place = np.empty(len(self.train), dtype=code_type(len(self.train)))
-        place[self.train.by_time] = np.arange(len(self.train), dtype=place.dtype)
-        return place
+    def rows(self, places: IntArray | slice) -> IntArray:
+        """The row numbers of `train` at some places of `keys`, which stand by item, then time."""
+        return self.train.by_time[self.keys[places] % max(len(self.train), 1)]
 
     @cached_property
     def _by_count(self) -> tuple[IntArray, NDArray[np.signedinteger], IntArray]:
@@ -75,8 +63,10 @@ class ItemTimeIndex:
         n, small = len(self.train), code_type(len(self.train))
         item_starts = np.concatenate([[0], np.cumsum(self.train.counts)])
         count = np.empty(n, dtype=small)  # of the item, its interaction included, by place in time order
-        count[self.place[self.rows]] = np.arange(n) - item_starts[self.train.item[self.rows]] + 1
-        by_count = np.argsort(count, kind="stable").astype(small)
+        for begin in range(0, n, ROWS_AT_ONCE):
+            keys = self.keys[begin : begin + ROWS_AT_ONCE]
+            count[keys % n] = np.arange(begin, begin + len(keys)) - item_starts[keys // n] + 1
+        by_count = stable_order(count).astype(small)
         starts = np.concatenate([[0], np.cumsum(np.bincount(count, minlength=1))])
         return np.maximum.accumulate(count), by_count, starts
 
@@ -87,10 +77,18 @@ class ItemTimeIndex:
 
     def until(self, time: int) -> int:
         """The number of interactions strictly before a time in seconds since 1970."""
-        return int(np.searchsorted(self.times, time, side="left"))
+        return len(self.train) if time > self.end else int(self.n_before(np.array([time]))[0])
+
+    def n_before(self, times: IntArray) -> IntArray:
+        """(c,) numbers of interactions strictly before each of (c,) times."""
+        return np.searchsorted(self.train.time, times, sorter=self.train.by_time)
+
+    def time_at(self, place: int) -> int:
+        """The time of the interaction at a place in time order, from 0."""
+        return int(self.train.time[self.train.by_time[place]])
 
     def before(self, items: IntArray, time: int) -> tuple[IntArray, IntArray]:
-        """Where the interactions of each item before a time stand in `rows`.
+        """Where the interactions of each item before a time stand in `keys`.
 
         Args:
             items: (c,) item codes.
@@ -99,10 +97,8 @@ class ItemTimeIndex:
         Returns:
             (c,) first places and (c,) end places, the latter exclusive.
         """
-        first = items * (len(self.distinct_times) + 1)
-        return np.searchsorted(self.keys, first), np.searchsorted(
-            self.keys, first + np.searchsorted(self.distinct_times, time, side="left")
-        )
+        first = items * len(self.train)
+        return np.searchsorted(self.keys, first), np.searchsorted(self.keys, first + self.until(time))
 
     def own(self, user: int, time: int) -> IntArray:
         """Rows of a user's own interactions strictly before a time; none for a user who is not in the data."""
@@ -142,6 +138,6 @@ class ItemTimeIndex:
         """(c,) times of others' last interaction with each item strictly before a time; -1 where there is none."""
         begin, end = self.before(items, time)
         last = end - 1
-        while (own := (last >= begin) & (self.train.user[self.rows[last]] == user)).any():
+        while (own := (last >= begin) & (self.train.user[self.rows(last)] == user)).any():
             last = last - own
-        return np.where(last >= begin, self.train.time[self.rows[last]], -1)
+        return np.where(last >= begin, self.train.time[self.rows(last)], -1)

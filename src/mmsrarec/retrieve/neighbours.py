@@ -32,6 +32,8 @@ MIN_COPY_LENGTH = 5
 """Interactions of a sequence that shows two accounts to be copies; shorter ones are equal by chance."""
 MAX_SIMILARITIES_HELD = 16_000_000
 """Similarities held at once: 64 MB."""
+ASKED_AT_ONCE = 256
+"""Queries asked together, at most."""
 MAX_REACH = 64.0
 """Vectors proposed for each neighbour at first, at most; a query that needs more asks again."""
 INDEX_FILE, ROWS = "moments.safetensors", "rows_per_user"
@@ -230,8 +232,9 @@ class Neighbours:
         by_time = np.argsort(until, kind="stable")
         begin = 0
         while begin < m:
-            size = max(1, MAX_SIMILARITIES_HELD // max(int(until[by_time[min(begin + 255, m - 1)]]), 1))
-            numbers: IntArray = by_time[begin : begin + min(size, 256)]
+            furthest = int(until[by_time[min(begin + ASKED_AT_ONCE, m) - 1]])
+            size = max(1, MAX_SIMILARITIES_HELD // max(furthest, 1)) if self.search.holds_all else ASKED_AT_ONCE
+            numbers: IntArray = by_time[begin : begin + min(size, ASKED_AT_ONCE)]
             # the nearest vectors are mostly the user's own, which do not count
             width = n_own[numbers] + ceil(self.reach * k)
             proposals = self.search.propose(query_vectors[numbers], until[numbers], width)

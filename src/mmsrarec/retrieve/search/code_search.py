@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mmsrarec.core.memory import use_large_pages
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.retrieve.search.nearest_search import MIN_APPROXIMATE, Float32Array, NumpySearch, Proposal, faiss_package
 
@@ -18,12 +19,13 @@ BITS, NUMBERS_OF_CODE = 4, 2
 """Bits of a code, and numbers of a vector that it stands for."""
 TO_LEARN = 65_536
 """Vectors over the whole log that teach what codes stand for."""
-LEAST_COMPARED, COMPARED = 1_500, 10
+LEAST_COMPARED, COMPARED = 1_000, 10
 """Vectors with the best codes that are compared exactly: for each vector to propose, and the least number of them."""
 MAX_COMPARED_SHARE = 0.25
 """The share of the vectors that a query may see, above which all of them are compared exactly, without codes."""
-MAX_SPAN = 65_536
-"""Queries are asked together whose prefixes differ by so many vectors at most; in these they look exactly."""
+MAX_SPREAD, SPARE = 1.25, 1.15
+"""Queries are asked together of which the last sees at most so many times what the first sees. They are asked for so
+many times more as the share that the first may not see makes likely."""
 
 
 class CodeSearch:
@@ -35,10 +37,13 @@ class CodeSearch:
     proposed.
 
     Attributes:
+        holds_all: See `nearest_search.Search`.
         vectors: (p, d) unit vectors in time order.
         exact: The search of short prefixes.
         index: The codes; None where there are few vectors.
     """
+
+    holds_all = False
 
     def __init__(self, vectors: Float32Array) -> None:
         self.vectors, self.exact, self.index = vectors, NumpySearch(vectors), None
@@ -51,6 +56,8 @@ class CodeSearch:
         self.index.train(self._even(vectors[:: max(1, len(vectors) // TO_LEARN)]))
         for begin in range(0, len(vectors), TO_LEARN):
             self.index.add(self._even(vectors[begin : begin + TO_LEARN]))
+        codes = self.index.codes  # read from end to end by each query
+        use_large_pages(int(codes.data()), int(codes.size()))
 
     def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> list[Proposal]:
         """See `nearest_search.Search.propose`; the floor is that of the vectors that were compared exactly."""
@@ -63,12 +70,27 @@ class CodeSearch:
             ):
                 proposals[row] = proposal
         for rows in _near(until, np.flatnonzero([proposal is None for proposal in proposals])):
-            first = int(until[rows].min())
-            numbers = self._best_codes(queries[rows], first, int((COMPARED * width[rows]).max()))
-            for row, own in zip(rows, numbers, strict=True):
-                later = np.arange(first, int(until[row]))
-                proposals[row] = self._compared(queries[row], np.concatenate([own[own >= 0], later]), int(width[row]))
+            n_compared = np.maximum(COMPARED * width[rows], LEAST_COMPARED)
+            for row, numbers in zip(rows, self._seen_codes(queries[rows], until[rows], n_compared), strict=True):
+                proposals[row] = self._compared(queries[row], numbers, int(width[row]))
         return [proposal for proposal in proposals if proposal is not None]
+
+    def _seen_codes(self, queries: Float32Array, until: IntArray, n: IntArray) -> Iterator[IntArray]:
+        """The numbers of the vectors with the best codes in the prefix of each query, `n` of them for each.
+
+        Queries share one reading of the longest prefix, of which each takes what it may see. Whoever gets too few is
+        asked alone. So the answer to a query depends neither on the others nor on what came after it, but for codes
+        that are equally near where the n end.
+        """
+        last = int(until.max())
+        together = int(n.max()) if until.min() == last else int(np.ceil(SPARE * (n * last / until).max()))
+        best = self._best_codes(queries, last, together)
+        for i, (numbers, end, wanted) in enumerate(zip(best, until.tolist(), n.tolist(), strict=True)):
+            seen = numbers[(numbers >= 0) & (numbers < end)]
+            if len(seen) < min(wanted, end) and end < last:
+                (alone,) = self._best_codes(queries[i : i + 1], end, wanted)
+                seen = alone[alone >= 0]
+            yield seen[:wanted]
 
     def _best_codes(self, queries: Float32Array, end: int, n: int) -> IntArray:
         """(m, n) numbers of the first `end` vectors with the best codes; -1 where there are fewer.
@@ -80,7 +102,7 @@ class CodeSearch:
         with self._one_at_a_time:
             try:
                 index.ntotal, index.ntotal2 = end, -(-end // block) * block
-                numbers = np.asarray(index.search(self._even(queries), min(max(n, LEAST_COMPARED), end))[1])
+                numbers = np.asarray(index.search(self._even(queries), min(n, end))[1])
             finally:
                 index.ntotal, index.ntotal2 = whole, -(-whole // block) * block
         return np.where(numbers < end, numbers, -1)
@@ -100,10 +122,10 @@ class CodeSearch:
 
 
 def _near(until: IntArray, rows: IntArray) -> Iterator[IntArray]:
-    """Groups of rows whose prefixes differ by at most MAX_SPAN vectors."""
+    """Groups of rows of which the last sees at most MAX_SPREAD times what the first sees."""
     rows = rows[np.argsort(until[rows], kind="stable")]
     begin = 0
     while begin < len(rows):
-        end = int(np.searchsorted(until[rows], until[rows[begin]] + MAX_SPAN, side="right"))
+        end = int(np.searchsorted(until[rows], MAX_SPREAD * until[rows[begin]], side="right"))
         yield rows[begin:end]
         begin = end

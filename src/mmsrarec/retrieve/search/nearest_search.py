@@ -46,7 +46,13 @@ EMPTY = Proposal(np.arange(0), -np.inf, np.zeros(0, dtype=np.float32))
 
 
 class Search(Protocol):
-    """What proposes the nearest vectors."""
+    """What proposes the nearest vectors.
+
+    Attributes:
+        holds_all: Whether it holds the products of a query with all vectors of its prefix at once.
+    """
+
+    holds_all: bool
 
     def propose(self, queries: Float32Array, until: IntArray, width: IntArray) -> Sequence[Proposal]:
         """Propose the nearest vectors to each query.
@@ -92,6 +98,8 @@ def make_search(name: SearchName, vectors: Float32Array, device: str = "cpu") ->
 class NumpySearch:
     """Computes every product and proposes those above a bound that is cheap to find."""
 
+    holds_all = True
+
     def __init__(self, vectors: Float32Array) -> None:
         self.vectors = vectors
 
@@ -120,6 +128,8 @@ def _above_bound(products: Float32Array, width: int) -> Proposal:
 class TorchSearch:
     """Proposes the largest products, computed on a torch device."""
 
+    holds_all = True
+
     def __init__(self, vectors: Float32Array, device: str) -> None:
         import torch  # only where a recipe asks for one of torch's devices
 
@@ -143,6 +153,8 @@ class TorchSearch:
 
 class FaissSearch:
     """Proposes the largest products of faiss's flat index, which searches the prefix of each query."""
+
+    holds_all = False
 
     def __init__(self, vectors: Float32Array) -> None:
         self.faiss = faiss_package()

@@ -56,7 +56,7 @@ def transitions(index: ItemTimeIndex, queries: Queries, i: int, same: Collection
     for back, (item, begin, end) in enumerate(
         zip(items.tolist(), begins.tolist(), ends.tolist(), strict=True), start=1
     ):
-        rows = index.rows[begin:end] if item >= 0 else index.rows[:0]
+        rows = index.rows(slice(begin, end if item >= 0 else begin))
         rows = rows[~left_out[train.user[rows]]]
         next_rows = rows + steps
         inside = np.minimum(next_rows, len(train) - 1)

@@ -55,11 +55,7 @@ def recency_levels(index: ItemTimeIndex, queries: Queries, candidates: IntArray)
         own_times = np.sort(index.train.time[index.own(user, time)])
         last = index.last_by_others(candidates[i], user, time)
         n_interactions = index.until(time) - len(own_times)
-        since = (
-            n_interactions
-            - np.searchsorted(index.times, last, side="right")
-            + np.searchsorted(own_times, last, side="right")
-        )
+        since = n_interactions - index.n_before(last + 1) + np.searchsorted(own_times, last, side="right")
         share = np.log1p(since) / np.log1p(max(n_interactions, 1))
         levels[i] = np.where(last >= 0, steps - np.minimum(np.floor(share * steps), steps - 1), 0)
     return levels
@@ -104,7 +100,8 @@ def trend_levels(index: ItemTimeIndex, queries: Queries, candidates: IntArray) -
 
 def _nth_of_others(index: ItemTimeIndex, n: int, own_rows: IntArray) -> int:
     """The time of the n-th interaction, from 0, that is not among the user's own rows."""
-    places = np.sort(index.place[own_rows])
-    # before own interaction j stand places[j] - j interactions of others: those with n or fewer of them come first
-    n_skipped = int(np.searchsorted(places - np.arange(len(places)), n, side="right"))
-    return int(index.times[n + n_skipped])
+    own_times = np.sort(index.train.time[own_rows])
+    # own interaction j counts as the first of its second: n or fewer of others come before it, or it comes after
+    others_before = index.n_before(own_times) - np.searchsorted(own_times, own_times)
+    n_skipped = int(np.searchsorted(others_before, n, side="right"))
+    return index.time_at(n + n_skipped)
