@@ -132,7 +132,9 @@ def step_neighbours(folder: Path, rows_per_user: int | None = None) -> Callable[
     return lambda: Neighbours(train, WeightedSum(train.n_items), rows_per_user=rows_per_user)
 
 
-def step_contexts(folder: Path, rows_per_user: int | None = None, index: SearchName = "exact") -> Callable[[], object]:
+def step_contexts(
+    folder: Path, rows_per_user: int | None = None, index: SearchName = "exact", n_points: int = N_POINTS
+) -> Callable[[], object]:
     """The levels, votes and neighbours that a prompt shows of candidates, at some prediction points."""
     from mmsrarec.retrieve.collaborative_context import voting_neighbours
     from mmsrarec.retrieve.item_time_index import ItemTimeIndex
@@ -141,7 +143,7 @@ def step_contexts(folder: Path, rows_per_user: int | None = None, index: SearchN
 
     split = split_of(folder)
     neighbours = Neighbours(split.train, WeightedSum(split.train.n_items), index, rows_per_user=rows_per_user)
-    past, points = ItemTimeIndex.of(split.train), some(split.test, N_POINTS)
+    past, points = ItemTimeIndex.of(split.train), some(split.test, n_points)
     candidates = np.random.default_rng(0).integers(split.train.n_items, size=(len(points), N_PROPOSED))
 
     def work() -> None:
@@ -154,7 +156,7 @@ def step_contexts(folder: Path, rows_per_user: int | None = None, index: SearchN
     return work
 
 
-def step_answers(folder: Path) -> Callable[[], object]:
+def step_answers(folder: Path, n_answers: int = N_ANSWERS) -> Callable[[], object]:
     """One answer at a time without the language model: rules and keywords propose, contexts of the best are drawn."""
     from mmsrarec.rankers.ensemble.interleaved import interleave_cold_items
     from mmsrarec.rankers.ensemble.keyword_overlap import KeywordOverlap
@@ -167,7 +169,7 @@ def step_answers(folder: Path) -> Callable[[], object]:
     rules = ranker_class("sequential-rules")().fit(train)
     words = KeywordOverlap([tuple(item.title.split()[:3]) for item in dataset.items])
     ranker = interleave_cold_items(rules, words, train.counts == 0, N_PROPOSED)
-    users, end = np.random.default_rng(0).integers(train.n_users, size=N_ANSWERS), int(train.time.max()) + 1
+    users, end = np.random.default_rng(0).integers(train.n_users, size=n_answers), int(train.time.max()) + 1
 
     def work() -> None:
         for user in users.tolist():
@@ -200,7 +202,9 @@ STEPS: dict[str, Callable[[Path], Callable[[], object]]] = {
     "contexts": step_contexts,
     "newest-neighbours": partial(step_neighbours, rows_per_user=NEWEST),
     "newest-contexts": partial(step_contexts, rows_per_user=NEWEST, index="codes"),
+    "10,000 newest-contexts": partial(step_contexts, rows_per_user=NEWEST, index="codes", n_points=10_000),
     "answers": step_answers,
+    "1,000 answers": partial(step_answers, n_answers=1_000),
 }
 
 
