@@ -101,6 +101,14 @@ def test_what_is_not_shown_is_not_gathered_and_what_is_shown_is() -> None:
         assert len({getattr(more, name) for more in everything}) >= 4
 
 
+@pytest.mark.parametrize("shown", OPTIONS)
+def test_what_the_first_prompt_would_wait_for_is_built_before_it_where_a_prompt_shows_it(shown: str) -> None:
+    asked = SETTINGS.model_copy(update={"prompt_fields": PromptFields(**{shown: True})})
+    retrieval = make_retrieval(make_log(np.random.default_rng(1)))
+    retrieval.prepare(asked)
+    assert ("keys" in vars(retrieval.past)) == (shown != "similar_keywords")
+
+
 def test_people_are_counted_once_each() -> None:
     queries = leave_one_out(LOG).test
     n_vote_neighbours = make_retrieval(LOG).neighbours.find(queries, 10)

@@ -186,9 +186,10 @@ class ServedRun:
         return "loaded" if prompts.has_model else "loading"
 
     def load_model(self) -> None:
-        """Load the language model, if the run has one."""
+        """Load the language model, if the run has one, and what its first prompt would wait for."""
         if self.language_model == "loading":
             _ = self.recommender.prompts.mllm
+            self.recommender.retrieval.prepare(self.recommender.prompts.settings)
 
     @property
     def name(self) -> str:
