@@ -77,13 +77,15 @@ def plot(curves: Curves, title: str, unit: str) -> Markup:
     )
     begin, height = x_ticks[0], min(x_ticks[-1] - x_ticks[0], y_ticks[-1] - y_ticks[0])
     axes.draw(False, axes.curve([(begin, y_ticks[0]), (begin + height, y_ticks[0] + height)]))
-    ends = sorted((axes.y(math.log10(points[-1][1])), step) for step, points in curves.items())
-    lowest = axes.y(y_ticks[0]) - LINE_HEIGHT * (len(ends) - 1)
-    heights = spread_out([min(at, lowest + LINE_HEIGHT * place) for place, (at, _) in enumerate(ends)], LINE_HEIGHT)
-    for (_, step), at in zip(ends, heights, strict=True):
-        logs = [(math.log10(size), math.log10(value)) for size, value in curves[step]]
-        name = element("text", step, class_="name", x=axes.x(logs[-1][0]) + 8, y=at + 4)
-        axes.draw(True, [*axes.curve(logs), *axes.dots(logs, 3), name])
+    for last in sorted({points[-1][0] for points in curves.values()}):  # names at one end make room for one another
+        there = [(axes.y(math.log10(points[-1][1])), step) for step, points in curves.items() if points[-1][0] == last]
+        ends = sorted(there)
+        lowest = axes.y(y_ticks[0]) - LINE_HEIGHT * (len(ends) - 1)
+        heights = spread_out([min(at, lowest + LINE_HEIGHT * place) for place, (at, _) in enumerate(ends)], LINE_HEIGHT)
+        for (_, step), at in zip(ends, heights, strict=True):
+            logs = [(math.log10(size), math.log10(value)) for size, value in curves[step]]
+            name = element("text", step, class_="name", x=axes.x(logs[-1][0]) + 8, y=at + 4)
+            axes.draw(True, [*axes.curve(logs), *axes.dots(logs, 3), name])
     return axes.svg(title)
 
 
