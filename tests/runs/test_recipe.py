@@ -127,3 +127,10 @@ def test_an_old_name_of_a_setting_is_an_error_that_names_the_new_one(recipe_file
     with pytest.raises(MmsrarecError, match=said):
         load_recipe(recipe_file, [f"{old}=1"])
     assert new in set(_fields(Recipe))
+
+
+@pytest.mark.parametrize("model", ["embedded", "embedded-small"])
+def test_the_embedded_model_is_not_asked_about_pictures_in_a_way_that_it_has_not(model: str) -> None:
+    with pytest.raises(MmsrarecError, match=r"leave summarize.picture_form = \"native\" out"):
+        load_recipe("sample", ['summarize.picture_form="native"', f'model.name="{model}"'])
+    assert load_recipe("sample", ['summarize.picture_form="native"', 'model.name="other"']).model.name == "other"

@@ -39,7 +39,8 @@ def plan(
     users: Annotated[int | None, typer.Option(min=1, help="Users.")] = None,
     events: Annotated[int | None, typer.Option(min=1, help="Interactions.")] = None,
     text_tokens: Annotated[
-        float | None, typer.Option(min=0, help="Tokens of an item's text, on average; 0: items have none.")
+        float | None,
+        typer.Option(min=0, max=1_000_000, help="Tokens of an item's text, on average; 0: items have none."),
     ] = None,
     pictures: Annotated[int | None, typer.Option(min=0, help="Items with a picture; all unless given.")] = None,
     picture_side: Annotated[

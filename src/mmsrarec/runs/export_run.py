@@ -14,6 +14,7 @@ from mmsrarec.data.folder_copy import copy_data
 from mmsrarec.data.splits import OWN_SPLIT
 from mmsrarec.errors import MmsrarecError
 from mmsrarec.evaluate.hyperparameter_search import search_folder
+from mmsrarec.models.backbone.settings import EMBEDDED_NAMES
 from mmsrarec.rankers.registry.registry import reads_content
 from mmsrarec.retrieve.settings import CONTENT_SASREC, ENCODERS
 from mmsrarec.runs.answers.without_model import RANKERS, is_without_model, load_rankers
@@ -21,7 +22,7 @@ from mmsrarec.runs.changes.joined_states import FILE as JOINED_STATES
 from mmsrarec.runs.current_catalogue import Catalogue, open_catalogue
 from mmsrarec.runs.exported import KIND, OWN_DATA, is_exported
 from mmsrarec.runs.fitted_rankers import ranker_part
-from mmsrarec.runs.model_card import CARD, EMBEDDED, model_card
+from mmsrarec.runs.model_card import CARD, model_card
 from mmsrarec.runs.provenance import RECIPE
 from mmsrarec.runs.recipe import to_toml
 from mmsrarec.runs.run_folder import CONTENT_PART, adapter_part, fusion_part
@@ -71,7 +72,7 @@ def export_run(run: Path, out: Path, data: Path | None = None, pictures: bool = 
         contents = sizes(new)
         card = model_card(catalogue, contents, recipe.model.name, dtype, run / REPORT)
         (new / CARD).write_text(card, encoding="utf-8")
-    if dtype is not None and recipe.model.name not in EMBEDDED:
+    if dtype is not None and recipe.model.name not in EMBEDDED_NAMES:
         notes.append(f"answers need the language model {recipe.model.name} beside the folder")
     return {
         "folder": out,

@@ -9,13 +9,13 @@ from typing import Any
 import mmsrarec
 from mmsrarec.core.terminal import one_line
 from mmsrarec.data.splits import EVERYTHING
+from mmsrarec.models.backbone.settings import EMBEDDED_NAMES
 from mmsrarec.runs.current_catalogue import Catalogue
 
 CARD = "README.md"
 """The name under which hubs and people look for a model card."""
 METRICS = ("HR@5", "NDCG@10")
 """Of each row of the table, where the report has them."""
-EMBEDDED = ("embedded", "embedded-small")
 PROTOCOLS = {"published": "one true item among sampled ones", "full": "the whole catalogue"}
 
 
@@ -63,7 +63,11 @@ def model_card(
         "```",
         "",
         "The folder can be moved and copied. It needs no other file, and no network"
-        + ("." if base_model in EMBEDDED or dtype is None else f", except the language model `{_cell(base_model)}`."),
+        + (
+            "."
+            if base_model in EMBEDDED_NAMES or dtype is None
+            else f", except the language model `{_cell(base_model)}`."
+        ),
         "",
         "## What it was made from",
         "",
@@ -99,13 +103,13 @@ def model_card(
 def _install(base_model: str, dtype: str | None) -> list[str]:
     if dtype is None:
         return ["pip install 'mmsrarec[mllm,baselines]'"]
-    return ["pip install 'mmsrarec[mllm,baselines]'"] + ["mmsrarec models install"] * (base_model in EMBEDDED)
+    return ["pip install 'mmsrarec[mllm,baselines]'"] + ["mmsrarec models install"] * (base_model in EMBEDDED_NAMES)
 
 
 def _model(base_model: str, dtype: str | None) -> str:
     if dtype is None:
         return "none; rankers alone answer"
-    where = "which `mmsrarec models install` brings" if base_model in EMBEDDED else "which is not in this folder"
+    where = "which `mmsrarec models install` brings" if base_model in EMBEDDED_NAMES else "which is not in this folder"
     return f"`{_cell(base_model)}` in {dtype}, {where}"
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mmsrarec.core.files import absolute
 from mmsrarec.engines.settings import EngineSettings
 from mmsrarec.errors import RecipeError
 from mmsrarec.evaluate.settings import EvaluateSettings
-from mmsrarec.models.backbone.settings import ModelSettings
+from mmsrarec.models.backbone.settings import EMBEDDED_NAMES, ModelSettings
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.retrieve.settings import RetrieveSettings
 from mmsrarec.runs.renamed_settings import RENAMED_SETTINGS
@@ -74,6 +74,15 @@ class Recipe(BaseModel):
     recommend: RecommendSettings = Field(default_factory=RecommendSettings)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
+
+    @model_validator(mode="after")
+    def _has_native_pictures(self) -> "Recipe":
+        """Refuse what would fail after all pictures were read."""
+        if self.summarize.picture_form == "native" and self.model.name in EMBEDDED_NAMES:
+            raise ValueError(
+                'the embedded model learned pictures as averaged tokens: leave summarize.picture_form = "native" out'
+            )
+        return self
 
 
 def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:

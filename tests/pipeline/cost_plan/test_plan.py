@@ -8,7 +8,9 @@ import pytest
 from architectures import tiny_of
 
 from mmsrarec.core.json_values import plain
+from mmsrarec.errors import MmsrarecError
 from mmsrarec.models.backbone import loading
+from mmsrarec.models.vision.native_processor import LONGEST_SIDE
 from mmsrarec.pipeline.cost_plan.plan import plan_recipe
 from mmsrarec.runs.recipe import load_recipe
 
@@ -59,5 +61,28 @@ def test_a_folder_is_planned_by_its_configuration(tmp_path: Path) -> None:
 def test_a_plan_says_what_it_assumed() -> None:
     recipe = load_recipe("sample", ["recommend.first_layer=10", 'evaluate.splits=["time-cut"]'])
     notes = " ".join(plan_recipe(recipe, **SIZES)["notes"])
+    assert "no effect" not in notes
+    assert "all are used" not in notes
     assert "first_layer is above the last layer" in notes
     assert "10% of the users" in notes
+
+
+def test_a_plan_says_what_has_no_effect_and_refuses_what_cannot_be() -> None:
+    lines = ["recommend.layers=500", "runtime.compile_layers=true", 'model.quantization="torchao-int8"']
+    plan = plan_recipe(load_recipe("sample", lines), **SIZES)
+    notes = " ".join(plan["notes"])
+    assert "recommend.layers = 500 are more than the model's 30: all are used" in notes
+    assert "compile_layers has no effect" in notes
+    with pytest.raises(MmsrarecError, match="1,001 items with a picture are more than 1,000 items"):
+        plan_recipe(load_recipe("sample"), **SIZES, pictures=1001)
+    with pytest.raises(MmsrarecError, match='the model "" is not known'):
+        plan_recipe(load_recipe("sample"), **SIZES, model="")
+
+
+def test_large_pictures_cost_what_they_cost_after_they_were_shrunk() -> None:
+    recipe = load_recipe("sample")
+    shrunk, large = (
+        plan_recipe(recipe, **SIZES, model="Qwen2.5-VL-7B", picture_side=side) for side in (LONGEST_SIDE, 8192)
+    )
+    assert by_machine(large)["H100"]["peak_gib"] == by_machine(shrunk)["H100"]["peak_gib"]
+    assert large["stages"] == shrunk["stages"]

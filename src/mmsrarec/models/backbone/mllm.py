@@ -86,6 +86,7 @@ class Mllm:
         nested_pictures: Whether the image processor takes one list of pictures for each prompt.
         tiles_alone: Whether the image processor cuts the picture of a prompt with one picture into tiles, and those of
             a prompt with several not (LLaVA-OneVision, arXiv 2408.03326, section 3.2).
+        grid_follows: Whether the image processor's output grows with the picture, which is shrunk first then.
         fingerprint: A name that stands for the weights and their number format.
         vision_layout: How the model places pictures.
         packs: Whether packed attention computes what the model's own attention computes.
@@ -104,6 +105,7 @@ class Mllm:
         self.image_processor = cast(ImageProcessor, image_processor)
         self.nested_pictures = hasattr(image_processor, "do_image_splitting")
         self.tiles_alone = "batch_num_images" in getattr(image_processor, "model_input_names", ())
+        self.grid_follows = self.tiles_alone or hasattr(image_processor, "merge_size")
         for switch in TILING_SWITCHES:
             if hasattr(image_processor, switch):
                 setattr(image_processor, switch, False)
@@ -264,12 +266,13 @@ class Mllm:
             MmsrarecError: The model reads no pictures.
         """
         _ = self.image_token  # raises the error for a model of texts alone
+        if self.grid_follows:  # or else memory would be as large as the pictures
+            pictures = [picture.copy() for picture in pictures]
+            for picture in pictures:
+                picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
         images = [[picture] for picture in pictures] if self.nested_pictures else list(pictures)
         if self.tiles_alone:  # one of several pictures is seen whole, so a lone one gets company
-            shrunk = [picture.copy() for picture in pictures]  # it would pad 20,000 x 100 pixels to a square
-            for picture in shrunk:
-                picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-            images = [[*shrunk, shrunk[-1]]]
+            images = [[*pictures, pictures[-1]]]
         inputs = self.image_processor(images, return_tensors="pt").to(self.device)
         grids: list[tuple[int, int] | None] = [None] * len(pictures)
         if "image_grid_thw" in inputs:  # in patches; the tower merges squares of them

@@ -9,6 +9,9 @@ Quantization = Literal["torchao-int8", "bitsandbytes-8bit", "bitsandbytes-4bit"]
 LayerSelection = Literal["lowest", "even"]
 """Which layers a shortened model keeps."""
 
+EMBEDDED_NAMES = ("embedded", "embedded-small")
+"""Names of the models that come as packages."""
+
 
 class ModelSettings(BaseModel):
     """The settings of the model that reads pictures and texts; they are part of every key of a run.

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmsrarec.models.sizes.native_picture import NativePicture, native_picture
 from mmsrarec.models.untyped import named_modules
+from mmsrarec.models.vision.native_processor import LONGEST_SIDE
 
 TOWERS = ("visual", "vision_model", "vision_tower")
 """Names of the vision encoder in models of transformers."""
@@ -83,7 +84,7 @@ def vision_work(model: nn.Module, picture_side: int, image_processor: Any = None
         )
     patch = _side(vision.patch_size)
     fixed = getattr(vision, "image_size", None)
-    patches = (_side(fixed if fixed is not None else picture_side) // patch) ** 2
+    patches = (_side(fixed if fixed is not None else min(picture_side, LONGEST_SIDE)) // patch) ** 2
     maps = [part for _, part in named_modules(tower) if isinstance(part, nn.Linear | nn.Conv2d | nn.Conv3d)]
     merged = {id(part) for name, part in named_modules(tower) if "merger" in name}
     merge = int(getattr(vision, "spatial_merge_size", 1)) ** 2

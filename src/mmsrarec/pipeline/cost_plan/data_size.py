@@ -90,8 +90,23 @@ def data_size(
         pictures: Items with a picture.
 
     Raises:
-        DataError: The folder is missing, and the numbers are not all given.
+        DataError: The folder is missing, and the numbers are not all given; or they cannot be.
     """
+    size = _size(folder, items, users, events, text_tokens, pictures)
+    if size.pictures > size.items:
+        raise DataError(f"{size.pictures:,} items with a picture are more than {size.items:,} items")
+    return size
+
+
+def _size(
+    folder: Path,
+    items: int | None,
+    users: int | None,
+    events: int | None,
+    text_tokens: float | None,
+    pictures: int | None,
+) -> DataSize:
+    """`data_size` before it is looked at."""
     if items is None or users is None or events is None:
         if not folder.exists():
             raise DataError(

@@ -49,7 +49,7 @@ def plan_recipe(
         MmsrarecError: The data or the size of the model is not known.
     """
     data = data_size(recipe.data, items, users, events, text_tokens, pictures)
-    size = model_size(model or recipe.model.name, picture_side)
+    size = model_size(recipe.model.name if model is None else model, picture_side)
     tokens = ranking_tokens(recipe.recommend)
     return {
         "recipe": recipe.name,
@@ -114,6 +114,12 @@ def _notes(recipe: Recipe, size: ModelSize, data: DataSize) -> list[str]:
     settings = recipe.recommend
     if settings.first_layer >= size.shortened(settings.layers).layers:
         notes.append("recommend.first_layer is above the last layer: training would refuse this recipe.")
+    if settings.layers is not None and settings.layers > size.layers:
+        notes.append(
+            f"The model has {size.layers} layers, fewer than recommend.layers = {settings.layers}: all are used."
+        )
+    if recipe.runtime.compile_layers and recipe.model.quantization is not None:
+        notes.append("runtime.compile_layers has no effect: weights of few bits are not compiled.")
     if any(name not in ("leave-one-out", "user-8-1-1") for name in recipe.evaluate.splits):
         notes.append(f"Of splits by time or file, {OTHER_SHARE:.0%} of the users are taken to be tested.")
     if size.vision is None and data.pictures:
