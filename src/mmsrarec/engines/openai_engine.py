@@ -6,7 +6,7 @@ Threads send requests side by side. The first one goes alone: where the server r
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -89,6 +89,7 @@ class OpenAIEngine:
         self.tally = Tally()
         self._lock = threading.Lock()
         self._renamed: dict[str, str | None] = {}
+        self._taken: set[str] = set()  # parameters with which an answer came
 
     def key_of(self, prompt: Prompt) -> tuple[str, str]:
         """The model's name, and a hash of the messages around a text or a picture."""
@@ -188,7 +189,7 @@ class OpenAIEngine:
     def _answer(self, request: Request, max_tokens: int, stop: Stop) -> Answer:
         """Ask one request. Raises what `ServerClient.post` raises, and BadPicture."""
         url = data_url(request.picture) if request.picture else None
-        completion, attempts = self._complete(chat_messages(request.prompt, url), max_tokens)
+        completion, attempts = self._complete(chat_messages(request.prompt, url), max_tokens, request.prompt.text)
         pictures = int(url is not None)
         usage = replace(completion.usage, pictures=pictures) if completion.usage else Usage(pictures=pictures)
         with self._lock:
@@ -202,34 +203,45 @@ class OpenAIEngine:
             return Answer(request.content, None, reason, usage)
         return Answer(request.content, complete_part(completion.text, stop), None, usage)
 
-    def _complete(self, messages: list[dict[str, Any]], max_tokens: int) -> tuple[Completion, int]:
-        """A completion, and how many requests it took."""
+    def _complete(self, messages: list[dict[str, Any]], max_tokens: int, text: str) -> tuple[Completion, int]:
+        """A completion, and how many requests it took.
+
+        A refusal may be for a parameter, or for the item. It is for a parameter where the server names it, where no
+        answer came with it, and where the same request without it is answered. Only then it is left out for all.
+        """
         parameters = {"max_tokens": max_tokens, "temperature": 0.0}
-        attempts = 0
-        for last in (False, False, True):
-            names = {name: self._renamed.get(name, name) for name in parameters}
+        renamed, attempts = dict(self._renamed), 0
+        while True:
+            names = {name: renamed.get(name, name) for name in parameters}
             sent = {other: parameters[name] for name, other in names.items() if other is not None}
             try:
                 body = {"model": self.served_name, "messages": messages, "stream": False, **sent}
                 completion, sent_now = self.client.ask("chat/completions", body, read_completion)
-                return completion, attempts + sent_now
             except Refused as refusal:
                 attempts += 1
-                if last or not self._adapt(refusal):
+                if (name := self._blamed(refusal, names, text)) is None:
                     raise
-        raise AssertionError("unreachable")
+                renamed[name] = _SENT_OTHERWISE[name]
+            else:
+                self._learn(names)
+                return completion, attempts + sent_now
 
-    def _adapt(self, refusal: Refused) -> bool:
-        """Send a parameter that a model refuses in its other form from now on; whether there is such a one."""
-        for name, other in _SENT_OTHERWISE.items():
-            if refusal.status in (400, 422) and name in str(refusal):
-                with self._lock:
-                    is_new = name not in self._renamed
-                    self._renamed[name] = other
-                if is_new and other is None:
-                    remark(f"the model {self.served_name} takes no {name}: its answers may differ from call to call")
-                return True
-        return False
+    def _blamed(self, refusal: Refused, names: Mapping[str, str | None], text: str) -> str | None:
+        """The parameter for which a server may refuse a request about a text; None where it is the item."""
+        if refusal.status not in (400, 422):
+            return None
+        open_names = [name for name in names if names[name] == name and name not in self._taken]
+        return next((name for name in open_names if refusal.blame.of(name, text)), None)
+
+    def _learn(self, names: Mapping[str, str | None]) -> None:
+        """Keep which parameters an answer came with; those without which it came are left out from now on."""
+        with self._lock:
+            decided = self._taken | self._renamed.keys()
+            left_out = {name: other for name, other in names.items() if other != name and name not in decided}
+            self._renamed |= left_out
+            self._taken |= {name for name, other in names.items() if other == name}
+        for name in (name for name, other in left_out.items() if other is None):
+            remark(f"the model {self.served_name} takes no {name}: its answers may differ from call to call")
 
     def _no_server(self, error: Unanswered) -> str:
         address = self.client.address

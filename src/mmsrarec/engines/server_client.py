@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mmsrarec.engines.chat_completions import UnreadableAnswer, error_message
+from mmsrarec.engines.chat_completions import Blame, UnreadableAnswer, error_message, read_blame
 from mmsrarec.engines.pacing import Pacing, asked_pause
 from mmsrarec.engines.server_address import KEY_VARIABLE, is_loopback, safe_line
 from mmsrarec.errors import EngineError, MissingDependencyError
@@ -32,11 +32,12 @@ class Refused(Exception):
 
     Attributes:
         status: The status of its answer.
+        blame: Which parameters of the request it may be about.
     """
 
-    def __init__(self, status: int, message: str):
+    def __init__(self, status: int, message: str, blame: Blame):
         super().__init__(message)
-        self.status = status
+        self.status, self.blame = status, blame
 
 
 class Unanswered(Exception):
@@ -226,8 +227,8 @@ class ServerClient:
             self.pacing.leave_alone(asked_pause(headers))
             raise Unanswered(f"HTTP {status}: {message}", status=status)
         if 300 <= status < 400:
-            raise Refused(status, f"HTTP {status}: the address leads elsewhere, which is not followed")
-        raise Refused(status, f"HTTP {status}: {message}")
+            message = "the address leads elsewhere, which is not followed"
+        raise Refused(status, f"HTTP {status}: {message}", read_blame(content))
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
