@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,40 @@ def test_a_server_that_answers_nothing_is_left_alone_soon_with_one_line(reply: R
         assert len(server.requests) <= 3 * TRIES
 
 
+NO_CREDIT = {
+    "402": (Reply(402, {"error": "no credit"}), "wants to be paid .HTTP 402: no credit.: what it answered is kept"),
+    "400": (
+        Reply(400, {"error": {"message": "credit balance too low"}}),
+        "stopped answering: HTTP 400: credit balance too low; what it answered is kept",
+    ),
+}
+
+
+@pytest.mark.parametrize(("reply", "message"), NO_CREDIT.values(), ids=NO_CREDIT)
+def test_a_quota_that_ends_on_the_way_ends_the_work(reply: Reply, message: str) -> None:
+    def behave(before: int, body: dict[str, Any]) -> Reply:
+        return reply if len(server.requests) > 2 else Reply(body=completion("mug"))
+
+    with ChatServer(behave) as server:
+        rows: list[Answer] = []
+        with pytest.raises(EngineError, match=message):
+            rows.extend(chain.from_iterable(engine_of(server, engine_requests=2).generate(requests(40), 20, STOP)))
+    assert [row.content for row in rows if row.text == "mug"] == ["00", "01"]
+    assert len(server.requests) <= 12
+
+
+@pytest.mark.parametrize("known", [[], ["00"]], ids=["at first", "when it goes on"])
+def test_items_that_are_refused_in_a_row_end_no_work(known: list[str]) -> None:
+    def behave(before: int, body: dict[str, Any]) -> Reply:
+        number = int(question_of(body).split()[-1])
+        return Reply(400, {"error": "unsafe"}) if 1 <= number <= 8 else Reply(body=completion("mug"))
+
+    with ChatServer(behave) as server:
+        found = answers_of(engine_of(server, engine_requests=1), requests(11), known)
+    assert {content for content, answer in found.items() if answer.text} == {"00", "09", "10"} - set(known)
+    assert sum(question_of(body).endswith(" 0") for body in server.requests) == 2 - len(known)
+
+
 def test_a_server_that_dies_on_the_way_leaves_what_it_answered() -> None:
     with ChatServer(lambda before, body: Reply(body=completion("mug"))) as server:
         engine = engine_of(server, engine_requests=1)
@@ -288,6 +323,19 @@ def test_a_refusal_is_a_reason_and_an_empty_answer_is_an_answer() -> None:
     assert answer.reason == "the model refuses: I cannot look at this."
     with ChatServer(lambda *_: Reply(body=completion(None))) as server:
         assert answers_of(engine_of(server), requests(1))["00"].text == ""
+
+
+def test_where_all_answers_are_empty_none_counts_as_an_answer() -> None:
+    with ChatServer(lambda *_: Reply(body=completion(""))) as server:
+        found = answers_of(engine_of(server), requests(5))
+        assert {answer.text for answer in found.values()} == {None}
+        assert {str(answer.reason).partition(":")[0] for answer in found.values()} == {"all 5 answers are empty"}
+        with pytest.raises(EngineError, match=r"says nothing: all \d+ answers are empty: .*chat template"):
+            answers_of(engine_of(server), requests(99))
+        assert len(server.requests) < 99
+    with ChatServer(lambda *_: Reply(body=completion("mug" if len(server.requests) == 4 else ""))) as server:
+        found = answers_of(engine_of(server, engine_requests=1), requests(5))
+        assert [found[f"{code:02}"].text for code in range(5)] == ["", "", "", "mug", ""]
 
 
 def test_a_picture_that_cannot_be_used_is_never_sent(tmp_path: Path) -> None:

@@ -223,6 +223,9 @@ class ServerClient:
         if status in (401, 403):
             how = "refuses the key in" if self._key else "wants a key: set"
             raise EngineError(f"the engine at {self.address} {how} {KEY_VARIABLE} (HTTP {status}: {message})")
+        if status == 402:
+            hint = "what it answered is kept, so start again when the account has credit"
+            raise EngineError(f"the engine at {self.address} wants to be paid (HTTP 402: {message}): {hint}")
         if status in BUSY_STATUSES:
             self.pacing.leave_alone(asked_pause(headers))
             raise Unanswered(f"HTTP {status}: {message}", status=status)
