@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,7 +12,10 @@ from typing import Any
 
 @dataclass
 class Reply:
-    """What goes over the wire; body: JSON values, or bytes as they are. cut: bytes of it that are sent."""
+    """What goes over the wire; body: JSON values, or bytes as they are. cut: bytes of it that are sent.
+
+    pieces: sent in place of all of it, with `drip` seconds after each.
+    """
 
     status: int = 200
     body: Any = None
@@ -21,6 +24,7 @@ class Reply:
     cut: int | None = None
     drip: float = 0.0
     twice: bool = False
+    pieces: Iterable[bytes] | None = None
 
 
 def completion(text: Any, model: str = "stand-in", **more: Any) -> dict[str, Any]:
@@ -134,6 +138,12 @@ class ChatServer:
         return self.behaviour(before, body)
 
     def send(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+        if reply.pieces is not None:
+            for piece in reply.pieces:
+                handler.wfile.write(piece)
+                time.sleep(reply.drip)
+            handler.close_connection = True
+            return
         data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
         handler.send_response(reply.status)
         for name, value in {"Content-Type": "application/json", **(reply.headers or {})}.items():

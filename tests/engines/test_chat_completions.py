@@ -11,6 +11,7 @@ from mmsrarec.engines.chat_completions import (
     MOST_CHARACTERS,
     UnreadableAnswer,
     error_message,
+    read_blame,
     read_completion,
     read_models,
 )
@@ -45,6 +46,17 @@ def test_forms_that_some_servers_use() -> None:
     filtered = completion("")
     filtered["choices"][0]["finish_reason"] = "content_filter"
     assert read_completion(json.dumps(filtered).encode()).refused == "by its content filter"
+
+
+def test_null_means_that_the_server_does_not_tell() -> None:
+    body = completion("mug", model=None, usage={"prompt_tokens": 7, "completion_tokens": None})
+    body["choices"][0] |= {"index": None, "finish_reason": None}
+    found = read_completion(json.dumps(body).encode())
+    assert (found.text, found.model, found.usage) == ("mug", "", Usage(7, 0))
+    body["usage"] = {"prompt_tokens": None, "completion_tokens": None}
+    body["choices"][0]["message"]["content"] = [{"type": None, "text": "mug"}, {"type": "text", "text": None}]
+    found = read_completion(json.dumps(body).encode())
+    assert (found.text, found.usage) == ("mug", None)
 
 
 @given(JSON)
@@ -84,6 +96,33 @@ def test_a_long_answer_keeps_its_start() -> None:
 )
 def test_errors_say_what_they_mean(body: object, message: str) -> None:
     assert error_message(json.dumps(body).encode()) == message
+
+
+ERRORS = {
+    "param": ({"error": {"message": "Unsupported", "param": "temperature"}}, True),
+    "the param of another": ({"error": {"message": "temperature, max_tokens", "param": "messages"}}, False),
+    "loc": ({"detail": [{"loc": ["body", "temperature"], "msg": "Extra inputs are not permitted"}]}, True),
+    "the loc of another": ({"detail": [{"loc": ["body", "messages", 0], "msg": "no temperature"}]}, False),
+    "a loc of all": ({"detail": [{"loc": ["body"], "msg": "temperature is not allowed"}]}, True),
+    "an echo beside": ({"detail": [{"msg": "unsafe words", "input": "Room temperature sensor"}]}, False),
+    "a message": ({"error": "this model takes no 'temperature'"}, True),
+    "a message with null": ({"error": {"message": "temperature is not supported", "param": None}}, True),
+    "an echo within": ({"error": {"message": "unsafe: Room temperature sensor"}}, False),
+    "part of a word": ({"error": {"message": "temperature_unit is odd"}}, False),
+    "words": (b"no temperature here", True),
+}
+
+
+@pytest.mark.parametrize(("body", "is_named"), ERRORS.values(), ids=ERRORS)
+def test_a_parameter_is_blamed_only_where_the_error_names_it(body: object, is_named: bool) -> None:
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    assert read_blame(sent).of("temperature", "Room temperature sensor") is is_named
+
+
+@given(JSON)
+def test_any_error_is_read(value: object) -> None:
+    for body in (value, {"error": value}, {"detail": [value]}, {"error": {"message": value, "loc": value}}):
+        assert read_blame(json.dumps(body).encode()).of("temperature") in (True, False)
 
 
 def test_models_are_listed_by_name() -> None:

@@ -1,9 +1,11 @@
 """Reads what a server answers: a chat completion, a list of models, or an error. All of it is untrusted."""
 
 import json
-from typing import Annotated, Any
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mmsrarec.engines.protocol import Usage
 
@@ -16,38 +18,42 @@ class UnreadableAnswer(Exception):
     """An answer that is not of the form that the API gives it; another attempt may bring a better one."""
 
 
-class _Part(BaseModel):
+class _Form(BaseModel):
+    """A form in which null means that the server does not tell."""
+
     model_config = ConfigDict(strict=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        fields = cast(dict[str, Any], value)
+        return {name: field for name, field in fields.items() if field is not None}
+
+
+class _Part(_Form):
     type: str = "text"
     text: str = ""
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(strict=True)
-
+class _Message(_Form):
     content: str | list[_Part] | None = None
     refusal: str | None = None
 
 
-class _Choice(BaseModel):
-    model_config = ConfigDict(strict=True)
-
+class _Choice(_Form):
     index: int = 0
     message: _Message
     finish_reason: str | None = None
 
 
-class _Usage(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    prompt_tokens: Count = 0
-    completion_tokens: Count = 0
+class _Usage(_Form):
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
 
 
-class _Completion(BaseModel):
-    model_config = ConfigDict(strict=True)
-
+class _Completion(_Form):
     model: str = ""
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
@@ -90,11 +96,11 @@ def read_completion(body: bytes) -> Completion:
     content = choice.message.content or ""
     text = content if isinstance(content, str) else "".join(part.text for part in content if part.type == "text")
     refused = choice.message.refusal or ("by its content filter" if choice.finish_reason == "content_filter" else None)
-    counted = completion.usage
+    counted = (completion.usage.prompt_tokens, completion.usage.completion_tokens) if completion.usage else (None, None)
     return Completion(
         text=storable(text),
         model=storable(completion.model),
-        usage=Usage(counted.prompt_tokens, counted.completion_tokens) if counted else None,
+        usage=None if counted == (None, None) else Usage(counted[0] or 0, counted[1] or 0),
         cut=choice.finish_reason == "length",
         refused=storable(refused) if refused and not text.strip() else None,
     )
@@ -121,6 +127,54 @@ def error_message(body: bytes) -> str:
     if isinstance(value, dict):
         value = value.get("message", value)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     return value if isinstance(value, str) else json.dumps(value)[:500]
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Which parameters of a request an error may be about.
+
+    Attributes:
+        names: The parameters that it names as such; None where it only has a message.
+        message: What it says in words.
+    """
+
+    names: frozenset[str] | None
+    message: str
+
+    def of(self, name: str, text: str = "") -> bool:
+        """Whether the error may be about a parameter.
+
+        Args:
+            name: The parameter.
+            text: The text of the item; where the message repeats it, its words name nothing.
+        """
+        if self.names is not None:
+            return name in self.names
+        message = self.message
+        for line in filter(None, text.splitlines()):
+            message = message.replace(line, "")
+        return re.search(rf"\b{re.escape(name)}\b", message) is not None
+
+
+def read_blame(body: bytes) -> Blame:
+    """Read which parameters an error may be about, from OpenAI's `param` and from the `loc` of validation errors."""
+    try:
+        value: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return Blame(None, error_message(body))
+    for name in ("error", "detail"):
+        if isinstance(value, dict) and name in value:
+            value = cast(dict[str, Any], value)[name]
+    rows: list[Any] = cast(list[Any], value) if isinstance(value, list) else [value]
+    problems = [cast(dict[str, Any], row) for row in rows if isinstance(row, dict)]
+    names: set[str] = set()
+    messages = [row for row in rows if isinstance(row, str)]
+    for problem in problems:
+        param, loc, words = (problem.get(name) for name in ("param", "loc", "msg"))
+        places = [place for place in cast(list[Any], loc) if place != "body"] if isinstance(loc, list) else []
+        names |= {place for place in [param, *places] if isinstance(place, str) and place}
+        messages += [text for text in (words, problem.get("message")) if isinstance(text, str)]
+    return Blame(frozenset(names) if names else None, "; ".join(messages))
 
 
 def storable(text: str) -> str:

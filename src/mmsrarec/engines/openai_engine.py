@@ -3,11 +3,11 @@
 Threads send requests side by side. The first one goes alone: where the server refuses it, the others are not sent.
 """
 
-import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from mmsrarec.core.artefacts import key as hash_of
@@ -15,6 +15,8 @@ from mmsrarec.core.terminal import remark
 from mmsrarec.data.images import BadPicture
 from mmsrarec.engines.chat_completions import Completion, UnreadableAnswer, read_completion, read_models
 from mmsrarec.engines.chat_messages import chat_messages
+from mmsrarec.engines.outcomes.empty_answers import EmptyAnswers
+from mmsrarec.engines.outcomes.parallel_requests import ParallelRequests
 from mmsrarec.engines.pacing import Pacing
 from mmsrarec.engines.picture_urls import ENCODING, data_url
 from mmsrarec.engines.protocol import Answer, EngineFacts, Prompt, Request, Stop, Usage
@@ -25,9 +27,12 @@ from mmsrarec.engines.settings import EngineSettings
 from mmsrarec.errors import EngineError, MmsrarecError
 
 MOST_REFUSALS = 3
-"""Requests that a server may refuse before it has answered any; then nothing more is sent."""
+"""Requests in a row that a server may refuse. Then it is asked again what it answered earlier; where it refuses that
+too, or answered nothing so far, nothing more is sent. The number doubles with each such look."""
 MOST_FAILURES = 3
 """Requests in a row whose attempts may all fail; then nothing more is sent."""
+LAST_SECONDS = 10.0
+"""For which answers under way are waited for, where the work ends early and the server has answered."""
 _SENT_OTHERWISE = {"max_tokens": "max_completion_tokens", "temperature": None}
 """Parameters that some models refuse, and the name of the one that they take instead; None: it is left out."""
 
@@ -89,6 +94,7 @@ class OpenAIEngine:
         self.tally = Tally()
         self._lock = threading.Lock()
         self._renamed: dict[str, str | None] = {}
+        self._taken: set[str] = set()  # parameters with which an answer came
 
     def key_of(self, prompt: Prompt) -> tuple[str, str]:
         """The model's name, and a hash of the messages around a text or a picture."""
@@ -120,22 +126,42 @@ class OpenAIEngine:
             EngineError: There is no server, it refuses, or it stopped answering.
         """
         missing = [request for request in requests if request.content not in known]
-        work = _Work(missing, lambda request: self._answer(request, max_tokens, stop), self._workers)
-        refusals: list[str] = []
-        failures, n_answers = 0, 0
-        with work:
+        example = next((request for request in requests if request.content in known), None)
+        answer = partial(self._answer, max_tokens=max_tokens, stop=stop)
+        empty, n_cut = EmptyAnswers(), self.tally.cut
+        try:
+            for answers in self._outcomes(missing, answer, example):
+                yield empty.hold_back(answers)
+                if empty.are_too_many:
+                    reason = empty.reason(self.tally.cut - n_cut)
+                    raise EngineError(f"the engine at {self.client.address} says nothing: {reason}")
+        except MmsrarecError:
+            yield empty.failures(self.tally.cut - n_cut)
+            raise
+        yield empty.rest(self.tally.cut - n_cut)
+
+    def _outcomes(
+        self, requests: Sequence[Request], answer: Callable[[Request], Answer], example: Request | None
+    ) -> Iterator[list[Answer]]:
+        """What became of requests, as it comes; `example` is one that was answered earlier."""
+        by_content = {request.content: request for request in requests}
+        refusals, failures, n_answers, most_refusals = 0, 0, 0, MOST_REFUSALS
+        with ParallelRequests(requests, answer, self._workers) as work:
             for outcomes in work.outcomes():
                 answers: list[Answer] = []
                 stopped: MmsrarecError | None = None
+                last_refusal = ""
                 for content, outcome in outcomes:
                     if isinstance(outcome, Answer):
                         answers.append(outcome)
-                        failures, n_answers = 0, n_answers + 1
+                        refusals, failures, n_answers = 0, 0, n_answers + 1
+                        example = by_content[content]
                     elif isinstance(outcome, Refused):
-                        answers.append(Answer(content, None, str(outcome)))
-                        refusals.append(str(outcome))
-                        if outcome.status == 404 or (not n_answers and len(refusals) >= MOST_REFUSALS):
-                            stopped = EngineError(self._refuses(refusals[-1]))
+                        last_refusal = str(outcome)
+                        answers.append(Answer(content, None, last_refusal))
+                        refusals += 1
+                        if outcome.status == 404:
+                            stopped = EngineError(self._refuses(last_refusal))
                     elif isinstance(outcome, Unanswered):
                         answers.append(Answer(content, None, str(outcome)))
                         failures += 1
@@ -151,10 +177,35 @@ class OpenAIEngine:
                             raise outcome
                 if answers:
                     yield answers
+                if stopped is None and refusals >= most_refusals:
+                    stopped = self._check_example(example, answer, last_refusal)
+                    refusals, most_refusals = 0, 2 * most_refusals
                 if stopped is not None:
+                    last = [outcome for _, outcome in work.last_outcomes(LAST_SECONDS)] if n_answers else []
+                    yield [outcome for outcome in last if isinstance(outcome, Answer)]
                     raise stopped
                 if n_answers:
                     work.widen()
+
+    def _check_example(
+        self, example: Request | None, answer: Callable[[Request], Answer], refusal: str
+    ) -> MmsrarecError | None:
+        """Tell a server that refuses items from one that refuses everything: ask again what it answered earlier.
+
+        Returns:
+            Why the work ends: the server refuses that too, or never answered; None where it answers.
+        """
+        if example is None:
+            return EngineError(self._refuses(refusal))
+        try:
+            answer(example)
+        except (Refused, Unanswered) as error:
+            return EngineError(self._stopped(error))
+        except BadPicture:  # the file was changed since then
+            return EngineError(self._refuses(refusal))
+        except MmsrarecError as error:
+            return error
+        return None
 
     def score(self, query: Sequence[int], candidates: Sequence[Sequence[int]], labels: Sequence[int]) -> list[float]:
         """Score candidates (see `Engine.score`), by vLLM's or SGLang's own route. Token ids are those of its model.
@@ -188,7 +239,7 @@ class OpenAIEngine:
     def _answer(self, request: Request, max_tokens: int, stop: Stop) -> Answer:
         """Ask one request. Raises what `ServerClient.post` raises, and BadPicture."""
         url = data_url(request.picture) if request.picture else None
-        completion, attempts = self._complete(chat_messages(request.prompt, url), max_tokens)
+        completion, attempts = self._complete(chat_messages(request.prompt, url), max_tokens, request.prompt.text)
         pictures = int(url is not None)
         usage = replace(completion.usage, pictures=pictures) if completion.usage else Usage(pictures=pictures)
         with self._lock:
@@ -202,34 +253,45 @@ class OpenAIEngine:
             return Answer(request.content, None, reason, usage)
         return Answer(request.content, complete_part(completion.text, stop), None, usage)
 
-    def _complete(self, messages: list[dict[str, Any]], max_tokens: int) -> tuple[Completion, int]:
-        """A completion, and how many requests it took."""
+    def _complete(self, messages: list[dict[str, Any]], max_tokens: int, text: str) -> tuple[Completion, int]:
+        """A completion, and how many requests it took.
+
+        A refusal may be for a parameter, or for the item. It is for a parameter where the server names it, where no
+        answer came with it, and where the same request without it is answered. Only then it is left out for all.
+        """
         parameters = {"max_tokens": max_tokens, "temperature": 0.0}
-        attempts = 0
-        for last in (False, False, True):
-            names = {name: self._renamed.get(name, name) for name in parameters}
+        renamed, attempts = dict(self._renamed), 0
+        while True:
+            names = {name: renamed.get(name, name) for name in parameters}
             sent = {other: parameters[name] for name, other in names.items() if other is not None}
             try:
                 body = {"model": self.served_name, "messages": messages, "stream": False, **sent}
                 completion, sent_now = self.client.ask("chat/completions", body, read_completion)
-                return completion, attempts + sent_now
             except Refused as refusal:
                 attempts += 1
-                if last or not self._adapt(refusal):
+                if (name := self._blamed(refusal, names, text)) is None:
                     raise
-        raise AssertionError("unreachable")
+                renamed[name] = _SENT_OTHERWISE[name]
+            else:
+                self._learn(names)
+                return completion, attempts + sent_now
 
-    def _adapt(self, refusal: Refused) -> bool:
-        """Send a parameter that a model refuses in its other form from now on; whether there is such a one."""
-        for name, other in _SENT_OTHERWISE.items():
-            if refusal.status in (400, 422) and name in str(refusal):
-                with self._lock:
-                    is_new = name not in self._renamed
-                    self._renamed[name] = other
-                if is_new and other is None:
-                    remark(f"the model {self.served_name} takes no {name}: its answers may differ from call to call")
-                return True
-        return False
+    def _blamed(self, refusal: Refused, names: Mapping[str, str | None], text: str) -> str | None:
+        """The parameter for which a server may refuse a request about a text; None where it is the item."""
+        if refusal.status not in (400, 422):
+            return None
+        open_names = [name for name in names if names[name] == name and name not in self._taken]
+        return next((name for name in open_names if refusal.blame.of(name, text)), None)
+
+    def _learn(self, names: Mapping[str, str | None]) -> None:
+        """Keep which parameters an answer came with; those without which it came are left out from now on."""
+        with self._lock:
+            decided = self._taken | self._renamed.keys()
+            left_out = {name: other for name, other in names.items() if other != name and name not in decided}
+            self._renamed |= left_out
+            self._taken |= {name for name, other in names.items() if other == name}
+        for name in (name for name, other in left_out.items() if other is None):
+            remark(f"the model {self.served_name} takes no {name}: its answers may differ from call to call")
 
     def _no_server(self, error: Unanswered) -> str:
         address = self.client.address
@@ -239,7 +301,7 @@ class OpenAIEngine:
         hint = "runtime.engine_model is the name by which it knows the model"
         return f'the engine at {self.client.address} refuses to answer as "{self.served_name}": {message}; {hint}'
 
-    def _stopped(self, error: Unanswered) -> str:
+    def _stopped(self, error: Refused | Unanswered) -> str:
         hint = "what it answered is kept, so start again when it is well"
         return f"the engine at {self.client.address} stopped answering: {error}; {hint}"
 
@@ -258,57 +320,3 @@ def complete_part(text: str, stop: Stop) -> str:
         middle = (low + high) // 2
         low, high = (low, middle) if stop(text[:middle]) else (middle, high)
     return text[:high]
-
-
-class _Work:
-    """Requests that threads answer side by side: one thread at first, all of them once the caller widens.
-
-    The threads are daemons, so a stopped program ends at once and does not wait for answers under way.
-    """
-
-    def __init__(self, requests: Sequence[Request], answer: Callable[[Request], Answer], workers: int):
-        self._todo: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[str, Answer | Exception]] = queue.SimpleQueue()
-        self._ended = threading.Event()
-        self._answer, self._left, self._workers = answer, len(requests), workers
-        self._threads = 0
-        for request in requests:
-            self._todo.put(request)
-
-    def __enter__(self) -> "_Work":
-        self._start(1)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-
-    def widen(self) -> None:
-        """Answer with all threads from now on."""
-        self._start(min(self._workers, self._left))
-
-    def outcomes(self) -> Iterator[list[tuple[str, Answer | Exception]]]:
-        """What became of each request, as it comes; what comes at once stands together."""
-        while self._left:
-            outcomes = [self._done.get()]
-            while not self._done.empty():
-                outcomes.append(self._done.get())
-            self._left -= len(outcomes)
-            yield outcomes
-
-    def _start(self, threads: int) -> None:
-        for _ in range(self._threads, threads):
-            threading.Thread(target=self._work, daemon=True).start()
-        self._threads = max(self._threads, threads)
-
-    def _work(self) -> None:
-        while not self._ended.is_set():
-            try:
-                request = self._todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                self._done.put((request.content, self._answer(request)))
-            except Exception as error:  # it is raised where the answers are awaited
-                if isinstance(error, MmsrarecError):  # no other request has a chance
-                    self._ended.set()
-                self._done.put((request.content, error))

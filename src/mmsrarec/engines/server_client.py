@@ -1,11 +1,13 @@
 """Speaks with a server: one request, tried again where that may help, within limits of time and size."""
 
-import time
-from collections.abc import Callable
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mmsrarec.engines.chat_completions import UnreadableAnswer, error_message
+from mmsrarec.engines.chat_completions import Blame, UnreadableAnswer, error_message, read_blame
 from mmsrarec.engines.pacing import Pacing, asked_pause
 from mmsrarec.engines.server_address import KEY_VARIABLE, is_loopback, safe_line
 from mmsrarec.errors import EngineError, MissingDependencyError
@@ -18,7 +20,11 @@ BUSY_STATUSES = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 LARGEST_ANSWER = 8 * 2**20
 """Bytes of an answer that are read."""
 CONNECT_SECONDS = 10.0
+"""Until a server takes a connection, at most; no more than half the time of an attempt, so that it is told from one
+that is slow to answer."""
 T = TypeVar("T")
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+_loops_lock = threading.Lock()
 
 
 class Refused(Exception):
@@ -26,11 +32,12 @@ class Refused(Exception):
 
     Attributes:
         status: The status of its answer.
+        blame: Which parameters of the request it may be about.
     """
 
-    def __init__(self, status: int, message: str):
+    def __init__(self, status: int, message: str, blame: Blame):
         super().__init__(message)
-        self.status = status
+        self.status, self.blame = status, blame
 
 
 class Unanswered(Exception):
@@ -76,7 +83,7 @@ class ServerClient:
             address: The address of its API, as `check_address` returns it.
             key: What it knows this user by; None without one.
             pacing: When the next request may start.
-            seconds: Of one attempt, at most.
+            seconds: Of one attempt, from its start to the last byte of the answer, at most.
             attempts: At a request, at most.
             connections: Open at once, at most.
 
@@ -94,17 +101,17 @@ class ServerClient:
         # a connection serves one request: where a server sends an answer twice, the second one would be read as the
         # answer to the next request
         headers = {"Accept-Encoding": "identity", "User-Agent": "mmsrarec", "Connection": "close"}
-        self._client = httpx2.Client(
+        self._client = httpx2.AsyncClient(
             headers=headers | ({"Authorization": f"Bearer {key}"} if key else {}),
             follow_redirects=False,  # a key goes to the server that was named, and to no other
-            timeout=httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
+            timeout=httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds / 2)),
             limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=0),
             trust_env=not is_loopback(address),  # proxies of the environment
         )
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        _run(self._client.aclose())
 
     def get(self, path: str) -> Reply:
         """Get what lies at a path, in one attempt.
@@ -178,31 +185,36 @@ class ServerClient:
         import httpx2
 
         try:
-            with self._client.stream(method, self.url_of(path), json=body) as response:
-                content = self._content(response)
-        except httpx2.TimeoutException as error:
+            status, headers, content = _run(self._exchange(method, self.url_of(path), body))
+        except (TimeoutError, httpx2.TimeoutException) as error:
             absent = isinstance(error, httpx2.ConnectTimeout)
             raise Unanswered(f"no answer within {self._seconds:g} s", absent) from None
         except httpx2.ConnectError as error:
             raise Unanswered(f"no connection ({safe_line(error, self._key) or 'refused'})", absent=True) from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise Unanswered(f"the connection broke off ({type(error).__name__})") from None
-        if response.status_code == 200:
+        if status == 200:
             return content
-        self._fail(response.status_code, response.headers, content)
+        self._fail(status, headers, content)
         raise AssertionError("unreachable")
 
-    def _content(self, response: "httpx2.Response") -> bytes:
-        """The body of an answer, as long as it comes in time and is not too large."""
-        deadline, content = time.monotonic() + self._seconds, bytearray()
+    async def _exchange(self, method: str, url: str, body: dict[str, Any] | None) -> tuple[int, Any, bytes]:
+        """The status, the headers and the body of an answer.
+
+        One deadline holds for all of it: the limits of the HTTP client begin anew at each byte.
+        """
+        async with asyncio.timeout(self._seconds), self._client.stream(method, url, json=body) as response:
+            return response.status_code, response.headers, await self._content(response)
+
+    async def _content(self, response: "httpx2.Response") -> bytes:
+        """The body of an answer, as long as it is not too large."""
+        content = bytearray()
         if response.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
             raise Unanswered("the engine sent its answer packed, which was not asked for")
-        for part in response.iter_raw():
+        async for part in response.aiter_raw():
             content += part
             if len(content) > LARGEST_ANSWER:
                 raise Unanswered(f"the engine sent more than {LARGEST_ANSWER // 2**20} MiB")
-            if time.monotonic() > deadline:
-                raise Unanswered(f"the answer did not end within {self._seconds:g} s")
         return bytes(content)
 
     def _fail(self, status: int, headers: Any, content: bytes) -> None:
@@ -211,9 +223,31 @@ class ServerClient:
         if status in (401, 403):
             how = "refuses the key in" if self._key else "wants a key: set"
             raise EngineError(f"the engine at {self.address} {how} {KEY_VARIABLE} (HTTP {status}: {message})")
+        if status == 402:
+            hint = "what it answered is kept, so start again when the account has credit"
+            raise EngineError(f"the engine at {self.address} wants to be paid (HTTP 402: {message}): {hint}")
         if status in BUSY_STATUSES:
             self.pacing.leave_alone(asked_pause(headers))
             raise Unanswered(f"HTTP {status}: {message}", status=status)
         if 300 <= status < 400:
-            raise Refused(status, f"HTTP {status}: the address leads elsewhere, which is not followed")
-        raise Refused(status, f"HTTP {status}: {message}")
+            message = "the address leads elsewhere, which is not followed"
+        raise Refused(status, f"HTTP {status}: {message}", read_blame(content))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in the thread that all clients of this process share, and wait for it.
+
+    Only from outside can an attempt be ended whatever it waits for. A caller may have an event loop of its own, as in
+    a notebook, so the loop has its own thread.
+    """
+    with _loops_lock:
+        loop = _loops.get(os.getpid())  # a forked process has its parent's loop, and not its thread
+        if loop is None:
+            loop = _loops[os.getpid()] = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="mmsrarec-engine-client", daemon=True).start()
+    future = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
