@@ -93,6 +93,7 @@ class OpenAIEngine:
         self._scoring = ServerScoring(self.client, self.served_name, self._key)
         self.tally = Tally()
         self._lock = threading.Lock()
+        self._has_answered = False
         self._renamed: dict[str, str | None] = {}
         self._taken: set[str] = set()  # parameters with which an answer came
 
@@ -128,10 +129,12 @@ class OpenAIEngine:
         missing = [request for request in requests if request.content not in known]
         example = next((request for request in requests if request.content in known), None)
         answer = partial(self._answer, max_tokens=max_tokens, stop=stop)
-        empty, n_cut = EmptyAnswers(), self.tally.cut
+        empty, n_cut = EmptyAnswers(self._has_answered), self.tally.cut
         try:
             for answers in self._outcomes(missing, answer, example):
-                yield empty.hold_back(answers)
+                ready = empty.hold_back(answers)
+                self._has_answered = empty.is_able  # who answered about texts may know nothing of pictures
+                yield ready
                 if empty.are_too_many:
                     reason = empty.reason(self.tally.cut - n_cut)
                     raise EngineError(f"the engine at {self.client.address} says nothing: {reason}")

@@ -17,6 +17,15 @@ def test_empty_answers_wait_for_another_one_and_then_all_are_kept_at_once() -> N
     assert answers.rest(0) == []
 
 
+def test_who_answered_before_is_believed() -> None:
+    answers = EmptyAnswers()
+    answers.hold_back([Answer("o", "mug")])
+    assert answers.is_able
+    later = EmptyAnswers(answers.is_able)
+    assert later.hold_back(empty(TOO_MANY)) == empty(TOO_MANY)
+    assert not later.are_too_many
+
+
 def test_a_few_are_believed_and_many_have_failed_with_a_reason_and_their_cost() -> None:
     few, many = EmptyAnswers(), EmptyAnswers()
     few.hold_back(empty(MANY - 1))

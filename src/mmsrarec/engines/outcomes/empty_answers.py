@@ -12,11 +12,15 @@ TOO_MANY = 50
 
 
 class EmptyAnswers:
-    """Holds empty answers back until another answer shows that the server can answer."""
+    """Holds empty answers back until another answer shows that the server can answer.
 
-    def __init__(self) -> None:
+    Attributes:
+        is_able: Whether one did.
+    """
+
+    def __init__(self, is_able: bool = False) -> None:
         self._answers: list[Answer] = []
-        self._is_able = False
+        self.is_able = is_able
 
     @property
     def are_too_many(self) -> bool:
@@ -25,9 +29,9 @@ class EmptyAnswers:
 
     def hold_back(self, answers: Sequence[Answer]) -> list[Answer]:
         """Take answers as they come, and return those that can be kept now."""
-        self._is_able = self._is_able or any(answer.text and answer.text.strip() for answer in answers)
+        self.is_able = self.is_able or any(answer.text and answer.text.strip() for answer in answers)
         empty = [answer for answer in answers if answer.text is not None and not answer.text.strip()]
-        if not self._is_able:
+        if not self.is_able:
             self._answers += empty
             return [answer for answer in answers if answer not in empty]
         ready, self._answers = [*self._answers, *answers], []

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from mmsrarec.models.backbone.mllm import SENTINEL, Mllm, user_turn, words_turn
+from mmsrarec.models.loading_lock import LOADING
 from mmsrarec.models.untyped import to_list
 from mmsrarec.models.vision.native_processor import PICTURES_AT_ONCE
 
@@ -92,7 +93,8 @@ def native_answers(
     if len(pictures) > PICTURES_AT_ONCE:
         parts = [slice(start, start + PICTURES_AT_ONCE) for start in range(0, len(pictures), PICTURES_AT_ONCE)]
         return [text for part in parts for text in native_answers(mllm, pictures[part], question, max_new_tokens, stop)]
-    from transformers import GenerationConfig
+    with LOADING:
+        from transformers import GenerationConfig
 
     inputs = native_inputs(mllm, pictures, question)
     width, tokenizer = inputs["input_ids"].shape[1], mllm.tokenizer

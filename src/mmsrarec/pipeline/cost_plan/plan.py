@@ -115,9 +115,7 @@ def _notes(recipe: Recipe, size: ModelSize, data: DataSize) -> list[str]:
     if settings.first_layer >= size.shortened(settings.layers).layers:
         notes.append("recommend.first_layer is above the last layer: training would refuse this recipe.")
     if settings.layers is not None and settings.layers > size.layers:
-        notes.append(
-            f"The model has {size.layers} layers, fewer than recommend.layers = {settings.layers}: all are used."
-        )
+        notes.append(f"recommend.layers = {settings.layers} are more than the model's {size.layers}: all are used.")
     if recipe.runtime.compile_layers and recipe.model.quantization is not None:
         notes.append("runtime.compile_layers has no effect: weights of few bits are not compiled.")
     if any(name not in ("leave-one-out", "user-8-1-1") for name in recipe.evaluate.splits):

@@ -157,8 +157,8 @@ class Retrieval:
         Args:
             settings: What a prompt shows.
         """
-        shown = settings.prompt_fields
-        if shown.recency or shown.trend or shown.transitions or shown.follows:
+        fields = settings.prompt_fields
+        if fields.recency or fields.trend or fields.transitions or fields.follows:
             _ = self.past.keys
 
     def gather(self, queries: Queries, candidates: IntArray, settings: RecommendSettings) -> list[PromptContext]:
