@@ -28,7 +28,7 @@ DATA_SETS: Mapping[str, Sequence[str]] = {
     "MicroLens": ("microlens-three-seeds", "microlens-sealed", "microlens-seed-0"),
     "synthetic": ("synthetic-three-seeds", "synthetic-two-towers", "synthetic-sealed", "synthetic-seed-0"),
     "Games": (),
-    "Beauty": (),
+    "Beauty": ("beauty-titles-ensemble-leave-one-out", "beauty-titles-leave-one-out"),
     "Toys": (),
 }
 """Data set to its reports; a row's figure is that of the first report that has it."""
@@ -53,6 +53,8 @@ ALIASES = {
     "MMSRARec, ensemble": "mmsrarec, ensemble",
     "MMSRARec, ensemble with SASRec": "mmsrarec, ensemble",
     "candidate generators": "candidate generators (ensemble)",
+    "ensemble": "ensemble without the language model",
+    "context-only": "context only",
 }
 """Names of rows in older reports, and the names that recipes call them by."""
 MORE_ROWS = ("mllm-msr", "ensemble without the language model", "candidate generators (ensemble)", "mmsrarec, ensemble")
@@ -86,8 +88,8 @@ class Figure(NamedTuple):
 
 
 def row_name(name: str) -> str:
-    """The name of a row, whatever an older report calls it; what stands in brackets behind it is left out."""
-    plain = re.sub(r"\s*\(.*\)$", "", name)
+    """The name of a row, whatever a report calls it; its parts, in brackets or after a comma, are left out."""
+    plain = re.sub(r"\s*\(.*\)$|(?<=^ensemble), .*$", "", name)
     return ALIASES.get(plain, plain)
 
 
