@@ -1,8 +1,10 @@
 """Tiny models, random weights, of the very architectures that are tuned on a GPU, built without torchvision."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from PIL import Image, ImageDraw
 from tiny import CHATML, tiny_tokenizer
 from tokenizers.processors import TemplateProcessing
 from torch import nn
@@ -135,34 +137,43 @@ SMALL_EYE = {
     "image_size": 64, "patch_size": 8,
 }  # fmt: skip
 SQUARE = {"height": 64, "width": 64}
+TILES: dict[str, Any] = {"size": {"longest_edge": 128}, "max_image_size": {"longest_edge": 64}, **HALF}
+"""Settings of an image processor that cuts a picture into tiles."""
+
+
+def picture(width: int, height: int, colour: str) -> Image.Image:
+    drawn = Image.new("RGB", (width, height), colour)
+    ImageDraw.Draw(drawn).ellipse((0, 0, width // 2, height // 2), fill="white")
+    return drawn
+
+
+PICTURES = [picture(60, 60, "red"), picture(40, 90, "navy"), picture(300, 120, "green")]
+"""A square one, a tall one and a wide one."""
 
 
 def smolvlm() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, SmolVLMImageProcessorPil]:
     """A tile is 64 pixels wide and becomes 4 x 4 tokens; a picture may be cut into four and a small copy of it."""
     tokenizer = tiny_tokenizer(SMOL, SMOL_TEMPLATE)
-    config = SmolVLMConfig(
-        vision_config=SMALL_EYE,
-        text_config=LlamaConfig(**_language(tokenizer)),
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
-        scale_factor=2,
-        tie_word_embeddings=True,
-    )
-    processor = SmolVLMImageProcessorPil(size={"longest_edge": 128}, max_image_size={"longest_edge": 64}, **HALF)
-    return SmolVLMForConditionalGeneration(config), tokenizer, processor
+    model = SmolVLMForConditionalGeneration(SmolVLMConfig(**_in_tiles(tokenizer)))
+    return model, tokenizer, SmolVLMImageProcessorPil(**TILES)
 
 
 def idefics3() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, Idefics3ImageProcessorPil]:
     """As `smolvlm`: SmolVLM-256M and SmolVLM-500M are published as this."""
     tokenizer = tiny_tokenizer((*SMOL, "<row_1_col_1>"), SMOL_TEMPLATE)
-    config = Idefics3Config(
-        vision_config=SMALL_EYE,
-        text_config=LlamaConfig(**_language(tokenizer)),
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
-        scale_factor=2,
-        tie_word_embeddings=True,
-    )
-    processor = Idefics3ImageProcessorPil(size={"longest_edge": 128}, max_image_size={"longest_edge": 64}, **HALF)
-    return Idefics3ForConditionalGeneration(config), tokenizer, processor
+    model = Idefics3ForConditionalGeneration(Idefics3Config(**_in_tiles(tokenizer)))
+    return model, tokenizer, Idefics3ImageProcessorPil(**TILES)
+
+
+def _in_tiles(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """The configuration that both share."""
+    return {
+        "vision_config": SMALL_EYE,
+        "text_config": LlamaConfig(**_language(tokenizer)),
+        "image_token_id": tokenizer.convert_tokens_to_ids("<image>"),
+        "scale_factor": 2,
+        "tie_word_embeddings": True,
+    }
 
 
 def llava() -> tuple[PreTrainedModel, PreTrainedTokenizerFast, CLIPImageProcessorPil]:

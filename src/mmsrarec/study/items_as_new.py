@@ -48,16 +48,15 @@ class ItemsAsNew:
         Args:
             queries: Validation queries.
             generators: Name to generator.
-            by_content: Name to generator, of those that judge new items, as if all items were new to it. The first
-                chooses the items.
+            by_content: Name to generator, of those of them that judge new items, as if all items were new to it. The
+                first chooses the items.
             by_words: Chooses them where there is none.
             n_items: Number of items of the catalogue.
             n: Number of items a query.
         """
         queries = queries.pick(np.arange(min(len(queries), MAX_QUERIES)))
-        names = [name for name in by_content if name in generators]
-        as_new = {name: ranking_feature(by_content[name], queries) for name in names}
-        scores = mask_seen(as_new[names[0]] if names else by_words.score(queries, None), queries)
+        as_new = {name: ranking_feature(generator, queries) for name, generator in by_content.items()}
+        scores = mask_seen(next(iter(as_new.values())) if as_new else by_words.score(queries, None), queries)
         scores[:, ~np.all([known_items(each, n_items) for each in generators.values()], axis=0)] = -np.inf
         chosen = first_items(scores, n)
         may_be = np.isfinite(np.take_along_axis(scores, chosen, axis=1))

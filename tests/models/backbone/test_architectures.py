@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
-from architectures import ARCHITECTURES, PROCESSING, QWENS_AND_SMOL, tiny_of
-from PIL import Image, ImageDraw
+from architectures import ARCHITECTURES, PICTURES, PROCESSING, QWENS_AND_SMOL, tiny_of
+from PIL import Image
 from safetensors.torch import load_file
 from tiny import talking_mllm
 from torch import Tensor
@@ -35,15 +35,6 @@ from mmsrarec.summarize import prompts
 from mmsrarec.summarize.settings import SummarizeSettings, TuneSettings
 from mmsrarec.summarize.tuning.policy import TuningContext, tune
 from mmsrarec.summarize.tuning.tuning_tasks import PolicySummarizer, SummaryTask
-
-
-def picture(width: int, height: int, colour: str) -> Image.Image:
-    drawn = Image.new("RGB", (width, height), colour)
-    ImageDraw.Draw(drawn).ellipse((0, 0, width // 2, height // 2), fill="white")
-    return drawn
-
-
-PICTURES = [picture(60, 60, "red"), picture(40, 90, "navy"), picture(300, 120, "green")]
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)

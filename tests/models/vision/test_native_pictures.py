@@ -5,8 +5,8 @@ from functools import cache
 
 import pytest
 import torch
-from architectures import ARCHITECTURES, GEMMA, OTHER_NAMES, QWEN, tiny_of
-from PIL import Image, ImageDraw
+from architectures import ARCHITECTURES, GEMMA, OTHER_NAMES, PICTURES, QWEN, tiny_of
+from PIL import Image
 from tiny import tiny_mllm
 from torch import Tensor, nn
 
@@ -48,15 +48,6 @@ TEXTS = {
     "gemma3": f"<bos><start_of_turn>user\n{GEMMA[3]}{IMAGE_QUESTION}<end_of_turn>\n<start_of_turn>model\n",
 }
 """The prompts that people would write by hand."""
-
-
-def picture(width: int, height: int, colour: str) -> Image.Image:
-    drawn = Image.new("RGB", (width, height), colour)
-    ImageDraw.Draw(drawn).ellipse((0, 0, width // 2, height // 2), fill="white")
-    return drawn
-
-
-PICTURES = [picture(60, 60, "red"), picture(40, 90, "navy"), picture(300, 120, "green")]
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
