@@ -115,7 +115,7 @@ def test_what_was_had_is_proposed_and_covered_by_the_same_rule(kind: str) -> Non
 def test_a_query_that_cannot_be_found_is_refused() -> None:
     """It was ranked before: by single rows among items that the user had not had, by others never."""
     test = split("exclude", again=1).test
-    with pytest.raises(ValueError, match=r"ask Moments\.rankable"):
+    with pytest.raises(ValueError, match=r"ask Queries\.rankable"):
         evaluate_full(Oracle(test), test, ITEMS)
 
 

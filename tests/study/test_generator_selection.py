@@ -1,6 +1,7 @@
-"""Who joins in proposing: whoever brings targets that the others miss, and nobody else."""
+"""Who joins in proposing: whoever brings targets that the others miss, or orders better what they find."""
 
 import numpy as np
+import pytest
 
 from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
@@ -8,7 +9,7 @@ from mmsrarec.rankers.ensemble.conditional_logit import ALONE
 from mmsrarec.rankers.ensemble.interleaved import interleave_cold_items
 from mmsrarec.rankers.ensemble.two_stage import Reranked
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
-from mmsrarec.study.generator_selection import select_generators
+from mmsrarec.study.generator_selection import SelectedGenerators, select_generators
 
 USERS, ITEMS, N = 200, 60, 5
 
@@ -105,3 +106,45 @@ def test_new_items_are_found_by_whoever_stands_beside_and_by_nobody_else() -> No
     seen = np.arange(USERS) < USERS // 2
     assert alone.quality["half"][f"HR@{N}"] <= (~new).mean()
     assert with_oracle.quality["half"][f"HR@{N}"] >= (new | seen).mean() - 0.05
+
+
+def test_who_finds_nothing_new_but_orders_better_joins() -> None:
+    """One sees every target among four others of which it thinks as well; another knows that those are none."""
+    queries, _ = run_view()
+    nobody, rng = np.arange(0), np.random.default_rng(3)
+    names = ("finds", "orders", "blind")
+    finds, orders, blind = (Seer(name, queries.target, nobody, seed) for seed, name in enumerate(names))
+    others = (queries.target[:, None] + 2 + np.arange(N - 1)) % ITEMS
+    for one, height in ((finds, 20), (orders, -6)):
+        np.put_along_axis(one.scores, others, height + rng.normal(size=others.shape), axis=1)
+    np.put_along_axis(finds.scores, queries.target[:, None], 20 + rng.normal(size=(USERS, 1)), axis=1)
+    found = select_generators({one.name: one for one in (finds, orders, blind)}, queries, ITEMS, N, 0)
+    assert found.names[:2] == ("finds", "orders")
+    assert found.quality["finds"][f"HR@{N}"] == 1  # there is nothing left to find
+    assert found.quality["finds+orders"]["NDCG@10"] > found.quality["finds"]["NDCG@10"] + 0.1
+
+
+def test_the_first_proposals_tell_what_the_whole_order_does(monkeypatch) -> None:
+    """Half of the items are new: two take turns, and only their first proposals are looked for."""
+    queries, made = run_view()
+    known = np.arange(ITEMS) < ITEMS // 2
+    made["half"].known = known
+    oracle = Seer("oracle", queries.target, np.arange(USERS), 5)
+
+    def select() -> SelectedGenerators:
+        return select_generators(
+            {"half": made["half"], "blind": made["blind"]},
+            queries,
+            ITEMS,
+            N,
+            0,
+            lambda generator: interleave_cold_items(generator, oracle, ~known, N),
+        )
+
+    quick = select()
+    monkeypatch.setattr("mmsrarec.study.generator_selection.leads", lambda ranker: False)
+    slow = select()
+    assert (quick.names, quick.logit) == (slow.names, slow.logit)
+    assert quick.quality.keys() == slow.quality.keys()
+    for names, metrics in quick.quality.items():
+        assert metrics == pytest.approx(slow.quality[names], abs=1e-12)

@@ -217,7 +217,7 @@ def count_unseen(scores: FloatArray, queries: Queries) -> tuple[IntArray, IntArr
         ValueError: A target may not be recommended; only a ranker that filters nothing could hit it.
     """
     if len(queries.rankable) < len(queries):
-        raise ValueError("a target that may not be recommended cannot be ranked: ask Moments.rankable")
+        raise ValueError("a target that may not be recommended cannot be ranked: ask Queries.rankable")
     allowed = np.ones(scores.shape, dtype=bool)
     for row, excluded in zip(allowed, queries.excluded, strict=True):
         row[excluded] = False

@@ -61,7 +61,7 @@ class CandidateGenerators:
 
     @cached_property
     def choice(self) -> SelectedGenerators:
-        """The candidate generator of the most validation targets, which may be several together.
+        """The candidate generator that is best on validation, which may be several together (`select_generators`).
 
         It is saved, for choosing takes full rankings.
         """
@@ -73,7 +73,7 @@ class CandidateGenerators:
             self.recipe.evaluate.repeat_consumption,
         )
         question = {"n_candidates": self.proposed, "seed": seed, "combine": combine, "repeats": repeats}
-        key = artefacts.key(made_from=made_from, words=words, log=log, version=7, **question)
+        key = artefacts.key(made_from=made_from, words=words, log=log, version=8, **question)
         file = self.run_folder.folder / "evaluate" / "generators" / f"{self.scorers.name}-{key[:12]}.json"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Selection of the candidate generators that propose together, by forward selection on validation queries.
 
-A generator joins the others if more targets are then among the proposals. Its weight is learned on validation queries.
+A generator joins the others if more targets are then among the proposals; when none does, if the targets then stand
+higher. Weights are learned on validation queries.
 Shapes: m queries.
 """
 
@@ -14,14 +15,17 @@ from mmsrarec.data.dataset import FloatArray, IntArray
 from mmsrarec.data.splits import Queries
 from mmsrarec.evaluate.metrics import measure
 from mmsrarec.evaluate.protocols import count_unseen
-from mmsrarec.rankers.base import CandidateGenerator, Ranker, known_items, mask_seen, ordered
+from mmsrarec.rankers.base import CandidateGenerator, Ranker, first_items, known_items, mask_seen, ordered
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Gaussian, Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
+from mmsrarec.rankers.ensemble.leading import leads, proposals
 from mmsrarec.recommend.ranking.fusion import FOLDS, FixedScores
 from mmsrarec.study.items_as_new import ItemsAsNew
 
 POOL_FACTOR = 2
 """Weights are learned on this many times as many items as are proposed, which the generators propose in turn."""
+ORDER_METRIC = "NDCG@10"
+"""How well a set of generators orders the catalogue."""
 MAX_SCORES_HELD = 5e7
 """Largest number of scores of a generator that are held at a time: 200 MB."""
 
@@ -57,9 +61,11 @@ def select_generators(
     combine: bool = True,
     as_new: ItemsAsNew | None = None,
 ) -> SelectedGenerators:
-    """Select the best generator, then each that puts the most further targets among the proposals, while any does.
+    """Select the best generator, then each that adds most to it, while any adds something.
 
-    Several generators are judged on queries that were left out when their weights were learned.
+    At first what counts is the share of targets among the proposals; when no generator adds to it, NDCG@10. A generator
+    that finds nothing new may still order well what others find. Several generators are judged on queries that were
+    left out when their weights were learned.
 
     Args:
         generators: Name to generator.
@@ -75,19 +81,21 @@ def select_generators(
         The selected generators.
     """
     task = SelectionTask.of(generators, subsample_queries(queries, n_items, seed), n_items, n, add_cold_items, as_new)
-    selected = SelectedGenerators(())
-    quality: dict[str, dict[str, float]] = {}
-    while candidates := [name for name in generators if name not in selected.names]:
-        trials = {name: task.evaluate((*selected.names, name)) for name in candidates}
-        name = max(candidates, key=lambda name: tuple(trials[name][1].values()))
-        logit, qualities = trials[name]
-        better = not selected.names or qualities[task.hits] > quality[selected.name][task.hits]
-        quality |= {"+".join((*selected.names, name)): qualities for name, (_, qualities) in trials.items()}
-        if better:
-            selected = SelectedGenerators((*selected.names, name), logit)
-        if not (better and combine):
-            break
-    return SelectedGenerators(selected.names, selected.logit, quality)
+    trials: dict[tuple[str, ...], tuple[Logit, dict[str, float]]] = {}
+
+    def best(selected: tuple[str, ...], metric: str) -> tuple[str, ...] | None:
+        """The best of the sets with one generator more; None where there is no more."""
+        sets = [(*selected, name) for name in generators if name not in selected]
+        trials.update((names, task.evaluate(names)) for names in sets if names not in trials)
+        return max(sets, key=lambda names: (trials[names][1][metric], *trials[names][1].values()), default=None)
+
+    selected = best((), task.hits)
+    assert selected, "there is no generator"
+    for metric in (task.hits, ORDER_METRIC) if combine else ():
+        while (more := best(selected, metric)) and trials[more][1][metric] > trials[selected][1][metric]:
+            selected = more
+    qualities = {"+".join(names): quality for names, (_, quality) in trials.items()}
+    return SelectedGenerators(selected, trials[selected][0], qualities)
 
 
 def subsample_queries(queries: Queries, n_items: int, seed: int) -> Queries:
@@ -173,7 +181,7 @@ class SelectionTask:
         """
         features_by_generator = [self.ranking_features[name] for name in names]
         turn_order = np.min([len(names) * self.ranks[name] + turn for turn, name in enumerate(names)], axis=0)
-        pool = np.argsort(turn_order, axis=1, kind="stable")[:, : POOL_FACTOR * self.n]
+        pool = first_items(-turn_order, POOL_FACTOR * self.n)
         is_target = pool == self.queries.target[:, None]
         has_target, place = is_target.any(axis=1), is_target.argmax(axis=1)
         pool_features = [np.take_along_axis(values, pool, axis=1) for values in features_by_generator]
@@ -194,8 +202,13 @@ class SelectionTask:
     def _quality(self, scores: FloatArray, known_masks: Sequence[NDArray[np.bool_]]) -> dict[str, float]:
         """The metrics of (m, n_items) scores; items that no generator knows are not proposed, as by an ensemble."""
         scores[:, ~np.any(known_masks, axis=0)] = -np.inf
-        generator = FixedScores(scores, known=np.all(known_masks, axis=0))
-        proposal_scores = self.add_cold_items(generator).score(self.queries, None)
-        names = (self.hits, "NDCG@10")
-        metrics = measure(*count_unseen(proposal_scores, self.queries), self.n_items, names)
+        proposing = self.add_cold_items(FixedScores(scores, known=np.all(known_masks, axis=0)))
+        names = (self.hits, ORDER_METRIC)
+        if leads(proposing):
+            depth = min(max(self.n, 10), self.n_items)
+            is_target = proposals(proposing, self.queries, depth) == self.queries.target[:, None]
+            n_above = np.where(is_target.any(axis=1), is_target.argmax(axis=1), depth)
+            metrics = measure(n_above, np.zeros_like(n_above), self.n_items, names)
+        else:
+            metrics = measure(*count_unseen(proposing.score(self.queries, None), self.queries), self.n_items, names)
         return {name: float(metrics[name].mean()) for name in names}

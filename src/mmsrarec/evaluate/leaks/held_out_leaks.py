@@ -138,7 +138,7 @@ def labels(
         passed,
         figures_by_row,
         "targets drawn among the candidates are found as often as by chance: no score has seen them",
-        "find what reads Moments.target or held-out events before it scores",
+        "find what reads Queries.target or held-out events before it scores",
     )
 
 
