@@ -25,7 +25,7 @@ FIGURES = Path(survey_map.__file__).with_name(survey_map.FIGURES)
 
 DATA_SETS: Mapping[str, Sequence[str]] = {
     "MovieLens": ("movielens-three-seeds", "movielens-seed-0"),
-    "MicroLens": ("microlens-three-seeds", "microlens-sealed", "microlens-seed-0"),
+    "MicroLens": ("microlens-soft-tokens-seed-1", "microlens-three-seeds", "microlens-sealed", "microlens-seed-0"),
     "synthetic": ("synthetic-three-seeds", "synthetic-two-towers", "synthetic-sealed", "synthetic-seed-0"),
     "Games": (),
     "Beauty": ("beauty-titles-ensemble-leave-one-out", "beauty-titles-leave-one-out"),
@@ -57,6 +57,14 @@ ALIASES = {
     "context-only": "context only",
 }
 """Names of rows in older reports, and the names that recipes call them by."""
+GENERATORS = r"[a-z0-9-]+(\+[a-z0-9-]+)+"
+PATTERNS = {
+    r"ensemble, .+|.+, ensemble, no language model": ALIASES["ensemble"],
+    r"mmsrarec, ensemble.*|mmsrarec, re-ranks .+, ensemble": "mmsrarec, ensemble",
+    r"mmsrarec, re-ranks .+": "mmsrarec",
+    GENERATORS: ALIASES["candidate generators"],
+}
+"""Names of rows that tell their parts, and the names without them."""
 MORE_ROWS = ("mllm-msr", "ensemble without the language model", "candidate generators (ensemble)", "mmsrarec, ensemble")
 MAX_COLUMNS = 100
 
@@ -66,7 +74,7 @@ Every row, every data set, both protocols, as far as docs/reports has them. This
 `python scripts/field_pages.py write`; a new run joins it by `scripts/docs_results.py reduce`.
 
 HR@5 is of one positive among 20 uniform negatives. Full NDCG@10 ranks every item that the user has
-not consumed. An empty cell is not measured yet. A cell is of the newest comparison of most seeds
+not consumed. An empty cell is not measured yet. A cell is of the comparison with the newest ranker
 that has the row, and says which by its letter, so two cells of a column are of the same users only
 where their letters are equal. `mllmrec-leaky` shows what a leak is worth, and is no recommender.
 """
@@ -88,9 +96,10 @@ class Figure(NamedTuple):
 
 
 def row_name(name: str) -> str:
-    """The name of a row, whatever a report calls it; its parts, in brackets or after a comma, are left out."""
-    plain = re.sub(r"\s*\(.*\)$|(?<=^ensemble), .*$", "", name)
-    return ALIASES.get(plain, plain)
+    """The name of a row, whatever a report calls it; its parts are left out."""
+    plain = re.sub(r"\s*\(.*\)$", "", name)
+    named = (named for pattern, named in PATTERNS.items() if re.fullmatch(pattern, plain))
+    return ALIASES.get(plain) or next(named, plain)
 
 
 def all_rows() -> list[str]:

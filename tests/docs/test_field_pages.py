@@ -27,7 +27,12 @@ def test_a_row_has_one_name_whatever_a_report_calls_it() -> None:
     assert pages.row_name("MMSRARec, language model only") == "mmsrarec"
     assert pages.row_name("ensemble without the language model (SASRec, ALS)") == "ensemble without the language model"
     assert pages.row_name("ensemble, sasrec+ease") == "ensemble without the language model"
+    assert pages.row_name("sasrec+als, ensemble, no language model") == "ensemble without the language model"
+    assert pages.row_name("content-sasrec+als") == "candidate generators (ensemble)"
     assert pages.row_name("mmsrarec, ensemble") == "mmsrarec, ensemble"
+    assert pages.row_name("mmsrarec, ensemble with sasrec+als") == "mmsrarec, ensemble"
+    assert pages.row_name("mmsrarec, re-ranks sasrec+als, ensemble") == "mmsrarec, ensemble"
+    assert pages.row_name("mmsrarec, re-ranks sasrec+als") == "mmsrarec"
     assert pages.row_name("reference: SASRec") == "reference: SASRec"
 
 
