@@ -71,7 +71,7 @@ def test_what_was_learned_is_an_artefact(fused: Path) -> None:
         learned = Fusion.load(folder)
         assert len(learned.with_lm.weights) == 1 + len(learned.generators)
         assert len(learned.without_lm.weights) == len(learned.generators)
-        assert learned.quality.keys() == {"language model", *learned.generators, "fused", "proposers fused"}
+        assert learned.quality.keys() == {"language model", *learned.generators, "fused", "generators fused"}
         assert 0 < learned.queries <= 20
 
 

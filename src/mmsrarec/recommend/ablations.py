@@ -80,7 +80,7 @@ VARIANTS: dict[str, Variant] = {
     "with follows in words": Variant(prompt_fields={"follows": True}),
     "with recency in words": Variant(prompt_fields={"recency": True}),
     "with trend in words": Variant(prompt_fields={"trend": True}),
-    "without lone voices": _without("rare_votes"),
+    "without rare votes": _without("rare_votes"),
     "raw descriptions": Variant(prompt_fields={"text_keywords": False, "image_keywords": False, "descriptions": True}),
     "untuned keywords": Variant(keywords="untuned"),
     "random keywords": Variant(keywords="exchanged"),

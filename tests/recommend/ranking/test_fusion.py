@@ -14,7 +14,16 @@ from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
 from mmsrarec.rankers.ensemble.two_stage import Reranked, parts_of
 from mmsrarec.rankers.ensemble.weighted import WeightedEnsemble
-from mmsrarec.recommend.ranking.fusion import MODEL, FixedScores, Fused, Fusion, learn_fusion, ranking_features
+from mmsrarec.recommend.ranking.fusion import (
+    FORMER_WITHOUT_LM,
+    MODEL,
+    WITHOUT_LM,
+    FixedScores,
+    Fused,
+    Fusion,
+    learn_fusion,
+    ranking_features,
+)
 
 
 class Table:
@@ -160,9 +169,13 @@ def test_without_moments_the_language_model_ranks_alone() -> None:
 
 def test_a_fusion_is_kept_and_a_broken_one_is_told(tmp_path: Path) -> None:
     logit = Logit((0.5, 1.25), (0.0, -2.0), ((1.0, 0.5), (0.5, 2.0)))
-    kept = Fusion(("sasrec",), logit, ALONE, 10, 40, {"fused": -1.0}, {"fused": 0.3}, ("sasrec",), ALONE)
+    log_likelihood = {"fused": -1.0, WITHOUT_LM: -1.5}
+    kept = Fusion(("sasrec",), logit, ALONE, 10, 40, log_likelihood, {"fused": 0.3}, ("sasrec",), ALONE)
     kept.save(tmp_path)
     assert Fusion.load(tmp_path) == kept
+    record = (tmp_path / "fusion.json").read_text()
+    (tmp_path / "fusion.json").write_text(record.replace(WITHOUT_LM, FORMER_WITHOUT_LM))
+    assert Fusion.load(tmp_path) == kept  # an earlier version's words
     (tmp_path / "fusion.json").write_text("{}")
     with pytest.raises(MmsrarecError, match="evaluate again"):
         Fusion.load(tmp_path)

@@ -43,6 +43,9 @@ KEYS_IN_FILE = {
 }
 """Field of `Fusion` to its key in `FILE`, where the two differ."""
 MODEL = "language model"
+WITHOUT_LM = "generators fused"
+FORMER_WITHOUT_LM = "proposers fused"
+"""What earlier versions wrote for `WITHOUT_LM`."""
 Quality = Callable[[FloatArray, IntArray], float]
 """Maps (m, c) scores and the (m,) columns of the targets to how good the order is."""
 
@@ -61,7 +64,7 @@ class Fusion:
         queries_examined: Number of validation queries whose candidates were examined. In full ranking only those whose
             target was proposed can be learned from.
         log_likelihood: Mean log-likelihood of the target among its candidates, by each feature alone, by all ("fused"),
-            and by the generators' ("proposers fused"), on queries held out in turn.
+            and by the generators' (`WITHOUT_LM`), on queries held out in turn.
         quality: Quality of the order of the candidates, likewise.
         proposing_generators: Names of the generators that propose the candidates.
         generators_logit: Logit by which several generators propose as one.
@@ -85,7 +88,7 @@ class Fusion:
     @property
     def improves(self) -> bool:
         """Whether the fused order is better than the language model's own, on held-out queries."""
-        return self.quality["fused" if self.uses_lm else "proposers fused"] > self.quality[MODEL]
+        return self.quality["fused" if self.uses_lm else WITHOUT_LM] > self.quality[MODEL]
 
     def save(self, folder: Path) -> None:
         """Write the fusion into a folder as JSON."""
@@ -111,6 +114,9 @@ class Fusion:
             values: dict[str, Any] = {names_by_key.get(key, key): value for key, value in record.items()}
             for name in ("generators", "proposing_generators"):
                 values[name] = tuple(values[name])
+            for name in ("log_likelihood", "quality"):
+                measured: dict[str, float] = values[name]
+                values[name] = {WITHOUT_LM if key == FORMER_WITHOUT_LM else key: each for key, each in measured.items()}
             for name in ("with_lm", "without_lm", "generators_logit"):
                 values[name] = Logit.load(values[name])
             return cls(**values)
@@ -230,7 +236,7 @@ def learn_fusion(
     """
     labels = (MODEL, *generator_names)
     columns_by_label = {label: [number] for number, label in enumerate(labels)} | {"fused": list(range(len(labels)))}
-    columns_by_label["proposers fused"] = list(range(1, len(labels)))
+    columns_by_label[WITHOUT_LM] = list(range(1, len(labels)))
     log_likelihood, qualities = dict.fromkeys(columns_by_label, 0.0), dict.fromkeys(columns_by_label, 0.0)
     with_lm, without_lm = Logit.first(len(labels)), Logit.first(len(generator_names))
     if len(features):
@@ -241,7 +247,7 @@ def learn_fusion(
             scores = held_out_scores(features[:, :, columns], place, wide.pick(columns))
             log_likelihood[label] = float(log_share(scores, place).mean())
             qualities[label] = quality(scores, place)
-        if with_lm.weights[0] <= 0 or log_likelihood["fused"] <= log_likelihood["proposers fused"]:
+        if with_lm.weights[0] <= 0 or log_likelihood["fused"] <= log_likelihood[WITHOUT_LM]:
             with_lm = without_lm.behind_nothing()
     return Fusion(
         generators=tuple(generator_names),

@@ -13,7 +13,7 @@ from mmsrarec.rankers.ensemble.conditional_logit import Logit
 from mmsrarec.recommend.explain import Reason
 from mmsrarec.recommend.prompt.prompt_context import PromptContext
 from mmsrarec.recommend.prompt.prompts import Prompts
-from mmsrarec.recommend.ranking.fusion import MODEL, Fusion
+from mmsrarec.recommend.ranking.fusion import MODEL, WITHOUT_LM, Fusion
 from mmsrarec.recommend.ranking.scorer import MllmScorer
 from mmsrarec.recommend.settings import RecommendSettings
 from mmsrarec.runs.run_folder import Part, RunFolder, adapter_part
@@ -110,7 +110,7 @@ def save_rankers(folder: Path, names: Sequence[str], logit: Logit, quality: floa
         quality: Their NDCG@10 on validation users.
         key: What they are made from.
     """
-    good = {MODEL: 0.0, "proposers fused": max(quality, 1e-9)}
+    good = {MODEL: 0.0, WITHOUT_LM: max(quality, 1e-9)}
     fusion = Fusion(tuple(names), logit.behind_nothing(), logit, 0, 0, {}, good, tuple(names), logit)
     (folder / RANKERS).parent.mkdir(parents=True, exist_ok=True)
     with writing(folder / RANKERS, kind="fusion", key=key) as draft:
