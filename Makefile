@@ -1,6 +1,6 @@
 # Every target sets itself up: a virtual environment in .venv, pinned packages, then the work. Repeating is cheap.
 #
-#   make demo        the whole method on a small drawn catalogue, in minutes; then its page, until Ctrl+C
+#   make demo        the whole method on a small synthetic catalogue, in minutes; then its page, until Ctrl+C
 #   make demo-full   the whole comparison on the larger catalogue, in a quarter of an hour or more
 #   make test        checks and tests, as in CI          make check       linters and types alone
 #   make test-slow   the tests that take minutes         make coverage    tests, and which lines they reach

@@ -102,7 +102,7 @@ def growth(args: argparse.Namespace) -> list[dict]:
         index = Neighbours(train, Drawn(args.dims, args.seed), args.index)
         seconds = time.perf_counter() - started
         indexes.append(index)
-        found.append({"moments": len(train), "build_s": round(seconds, 2)})
+        found.append({"queries": len(train), "build_s": round(seconds, 2)})
     rng = np.random.default_rng(args.seed)
     for name, turns, share in (("one", args.queries, 1), ("batched", args.batches, args.batch)):
         times = [[] for _ in indexes]
@@ -133,7 +133,7 @@ def live(args: argparse.Namespace) -> dict:
     batch = [timed(lambda: index.find(split.test.pick(asked), args.k)) for _ in range(3)]
     return {
         "users": USERS,
-        "moments": len(split.train),
+        "queries": len(split.train),
         "distinct_vectors": len(index.vectors),
         "one": medians(whole),
         "one_cpu_90th_percentile": round(statistics.quantiles([cpu for _, cpu in whole], n=10)[-1], 3),

@@ -43,7 +43,7 @@ REMOTE = LOCAL.model_copy(update={"model": "embedded"})
 
 
 def catalogue(folder: Path, items: int) -> Dataset:
-    """The first items of a drawn catalogue."""
+    """The first items of a synthetic catalogue."""
     draw_catalogue(folder, 0, max(items, 30), 1)
     dataset = load(folder)
     return replace(dataset, items=dataset.items[:items])

@@ -18,7 +18,7 @@ from mmsrarec.pipeline.cost_plan.work import Work
 from mmsrarec.runs.recipe import Recipe
 
 TEXT_TOKENS = 40
-"""Tokens of a text of the drawn catalogue, about."""
+"""Tokens of a text of the synthetic catalogue, about."""
 LOADED = 20.0
 """Seconds in which each part loads what it works with, about."""
 

@@ -1,4 +1,4 @@
-"""What a check works on: a drawn catalogue, a recipe, a model, prompts. Tiny: a random model, seconds on a CPU."""
+"""What a check works on: a synthetic catalogue, a recipe, a model, prompts. Tiny: a random model, seconds on a CPU."""
 
 import sys
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ NEGATIVES = 20
 class Size:
     """How much is measured.
 
-    items, shoppers: of the drawn catalogue; copies: of it, in stage 1; batches: questions of stage 1 at once; packs:
-    examples of a training step; score_tokens: tokens ranked at once; prompts: distinct ranking prompts; compared:
-    prompts and items that are also computed on the CPU; users: that are served; side: of the matrices; seconds: of a
-    measurement; overrides: of the recipe.
+    items, shoppers: of the synthetic catalogue; copies: of it, in stage 1; batches: questions of stage 1 at once;
+    packs: examples of a training step; score_tokens: tokens ranked at once; prompts: distinct ranking prompts;
+    compared: prompts and items that are also computed on the CPU; users: that are served; side: of the matrices;
+    seconds: of a measurement; overrides: of the recipe.
     """
 
     items: int

@@ -59,7 +59,11 @@ def test_a_query_whose_target_was_had_is_left_out_unless_items_may_be_had_again(
     split = leave_one_out(interactions)
     strict = facts(split, interactions, 0)
     allowing = facts(replace(split, test=replace(split.test, allow_seen=True)), interactions, 0)
-    assert (strict["users"], strict["left_out"], strict["left_out_reason"]) == (2, 1, "their target was had before")
+    assert (strict["users"], strict["left_out"], strict["left_out_reason"]) == (
+        2,
+        1,
+        "their target was consumed before",
+    )
     assert (allowing["users"], allowing["left_out"], allowing["left_out_reason"]) == (3, 0, None)
     assert strict["repeat_share"] == allowing["repeat_share"] == pytest.approx(1 / 3)
     assert (strict["repeat_consumption"], allowing["repeat_consumption"]) == ("exclude", "allow")

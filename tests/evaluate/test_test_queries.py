@@ -69,7 +69,7 @@ def test_all_is_well_and_nothing_is_said() -> None:
 
 def test_repeats_are_counted_and_the_setting_is_named() -> None:
     found = said(run_view(again=30))
-    assert "30 of 30 test users' targets were had before: left out of full ranking" in found
+    assert "30 of 30 test users' targets were consumed before: left out of full ranking" in found
     assert "set evaluate.repeat_consumption=allow" in found
     assert "it has no rows" in found
     assert "no validation target is new" in found
@@ -117,7 +117,7 @@ def test_facts_say_whom_a_table_asks() -> None:
     rankable = split.test.pick(asked).rankable
     full = facts(split, data.interactions, 0, None, len(rankable), len(sealed))
     assert (full["users"], full["test_users"], full["left_out"]) == (len(rankable), 30, 4)
-    assert full["left_out_reason"] == "their target was had before"
+    assert full["left_out_reason"] == "their target was consumed before"
     assert full["repeat_share"] == pytest.approx(4 / 30)
     assert f"test users: {len(rankable)} ({len(sealed)} sealed; 4 of all left out" in users_in_words(full)
     published = facts(split, data.interactions, 0, published_candidates(split.test, data.interactions, 0))

@@ -22,7 +22,7 @@ from mmsrarec.study.model_scorers import Scorers
 
 CHECKS = {
     *("held-out events", "the answer's place", "a constant scorer", "scores that are no numbers"),
-    *("no moment, no retrieval", "the user itself", "training and test contexts", "the context alone"),
+    *("no query, no retrieval", "the user itself", "training and test contexts", "the context alone"),
     *("order of candidates", "padding and batching", "early stopping", "choice of the generator", "held-out items"),
     *("the clock", "statistics of test data", "shuffled labels", "tied timestamps", "shuffled labels, mmsrarec"),
     *("memorised titles", "keywords"),

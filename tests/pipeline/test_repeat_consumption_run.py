@@ -35,7 +35,7 @@ def bought_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_by_default_such_targets_are_left_out_for_everybody_and_that_is_said(bought_again: Path) -> None:
     summary, said = go(bought_again, *SET)
-    assert "80 of 80 test users' targets were had before: left out of full ranking" in said
+    assert "80 of 80 test users' targets were consumed before: left out of full ranking" in said
     assert "set evaluate.repeat_consumption=allow" in said
     report = report_of(bought_again)
     assert {row["protocol"] for row in report["rows"]} == {"published"}

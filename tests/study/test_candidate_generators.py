@@ -192,7 +192,7 @@ def test_it_is_chosen_again_where_the_question_is_another(
 def test_where_there_is_nothing_to_choose_by_the_first_one_proposes(
     drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[str], first: str
 ) -> None:
-    """Every validation target was had before, so none may be recommended."""
+    """Every validation target was consumed before, so none may be recommended."""
     generators = generators_of(drawn, tmp_path, rows=rows)
     lines: list[str] = []
     generators.say = Progress.of(lines.append)
@@ -201,7 +201,7 @@ def test_where_there_is_nothing_to_choose_by_the_first_one_proposes(
     monkeypatch.setattr(generators.scorers, "validated", lambda name: None)
     object.__setattr__(generators.split, "valid", again)
     assert generators.choose() == SelectedGenerators((first,))
-    assert any(line.startswith(f"{first} proposes: every validation target was had before") for line in lines)
+    assert any(line.startswith(f"{first} proposes: every validation target was consumed before") for line in lines)
 
 
 def test_keys_of_fusion_are_those_of_its_rows_and_of_their_weights(drawn: Dataset, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def recommend(
     reasons: Annotated[bool, typer.Option(help="Measure what carried each item: more than twice the time.")] = True,
     allow_seen: Annotated[
         bool | None,
-        typer.Option("--allow-seen/--no-seen", help="Recommend what they had before too, or never; as evaluated."),
+        typer.Option("--allow-seen/--no-seen", help="Recommend what they consumed before too, or never; as evaluated."),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a history that holds an unknown item.")] = False,
     data: Data = None,

@@ -1,4 +1,4 @@
-"""The verb that shows the whole method on a drawn catalogue, and then the page to look at it."""
+"""The verb that shows the whole method on a synthetic catalogue, and then the page to look at it."""
 
 import os
 import socket

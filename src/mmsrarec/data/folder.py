@@ -78,7 +78,7 @@ def load(folder: Path) -> Dataset:
 
 
 def load_known(folder: Path, known: Collection[str]) -> tuple[Dataset, frozenset[str]]:
-    """Read a data set like `load`, whose interactions may also name items that the catalogue had before.
+    """Read a data set like `load`, whose interactions may also name items that the catalogue held before.
 
     Args:
         folder: The data folder.

@@ -133,7 +133,7 @@ def evaluate_published(scorer: Ranker, queries: Queries, candidates: Candidates)
         ValueError: The queries are not those of the candidates.
     """
     if not np.array_equal(queries.user, candidates.user):
-        raise ValueError("the candidates are of other moments: pick candidates.rows of those they were drawn for")
+        raise ValueError("the candidates are of other queries: pick candidates.rows of those they were drawn for")
     queries = queries.naming(candidates.items)
     above, tied = np.zeros((2, len(queries)), dtype=np.int64)
     n_others = candidates.items.shape[1] - 1
@@ -266,4 +266,4 @@ def _scores(scorer: Ranker, queries: Queries, candidates: IntArray | None, width
 def _require_targets(queries: Queries) -> None:
     """Raise MmsrarecError where a query has no target."""
     if (queries.target < 0).any():
-        raise MmsrarecError("a moment without a known target cannot be evaluated: give moments of a split")
+        raise MmsrarecError("a query without a known target cannot be evaluated: give queries of a split")

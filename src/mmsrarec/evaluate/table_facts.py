@@ -74,16 +74,16 @@ def _left_out_reason(left_out: int, candidates: Candidates | None) -> str | None
     """Why users are left out; None where nobody is."""
     if not left_out:
         return None
-    return "their target was had before" if candidates is None else "they leave too few items untouched"
+    return "their target was consumed before" if candidates is None else "they leave too few items untouched"
 
 
 def _history_words(allow_seen: bool, candidates: Candidates | None) -> str:
     """How items of the user's history are treated."""
     if candidates is not None:
-        return "negatives were never touched; a target that was had before is ranked like any other"
+        return "negatives were never touched; a target that was consumed before is ranked like any other"
     if allow_seen:
-        return "items the user had before are ranked like all others, by every row"
-    return "items the user had before are not ranked, by no row; queries whose target is one are left out"
+        return "items the user consumed before are ranked like all others, by every row"
+    return "items the user consumed before are not ranked, by no row; queries whose target is one are left out"
 
 
 def target_slices(queries: Queries, train: Interactions, has_image: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:

@@ -100,8 +100,8 @@ def check_queries(split: Split, dataset: Dataset, settings: EvaluateSettings) ->
     notes: list[str] = []
     if settings.tune_baselines and not len(split.valid.rankable):
         raise DataError(
-            f"{split.name}: every validation target was had before, so evaluate.tune_baselines has nothing to choose "
-            "by: set it to 0, or evaluate.repeat_consumption=allow"
+            f"{split.name}: every validation target was consumed before, so evaluate.tune_baselines has nothing to "
+            "choose by: set it to 0, or evaluate.repeat_consumption=allow"
         )
     notes += _negatives_notes(split.name, test, interactions, settings.negatives)
     notes += _repeats_notes(split, settings)
@@ -148,7 +148,7 @@ def _repeats_notes(split: Split, settings: EvaluateSettings) -> list[str]:
     n_repeated, n_users = int(split.test.repeated.sum()), len(split.test)
     if not n_repeated:
         return []
-    sentence = f"{split.name}: {n_repeated} of {n_users} test users' targets were had before"
+    sentence = f"{split.name}: {n_repeated} of {n_users} test users' targets were consumed before"
     if settings.repeat_consumption == "allow":
         return [f"{sentence}: ranked like all others, for evaluate.repeat_consumption=allow"]
     notes = [
@@ -182,5 +182,5 @@ def users_in_words(fact: Mapping[str, Any]) -> str:
         exceptions.append(f"{fact['left_out']:,} of all left out, for {fact['left_out_reason']}")
     text = f"test users: {fact['users']:,}" + (f" ({'; '.join(exceptions)})" if exceptions else "")
     if fact["repeat_share"]:
-        text += f"; {fact['repeat_share']:.1%} of targets were had before ({fact['repeat_consumption']})"
+        text += f"; {fact['repeat_share']:.1%} of targets were consumed before ({fact['repeat_consumption']})"
     return text

@@ -2,7 +2,7 @@
 
 Read `run` first, which does the stages of a recipe; then `steps`, which makes each part; then `fit`, which measures the
 machine (`fit_costs`), chooses a recipe (`fit_plan`) and runs it, by rankers alone where no language model is installed
-(`fit_rankers`); `leak_check`; and `demo`, a recipe on a drawn catalogue.
+(`fit_rankers`); `leak_check`; and `demo`, a recipe on a synthetic catalogue.
 
 Other rooms use `run.run`, `run.update`, `run.refit`, `fit.fit` and `leak_check.check_run`.
 """

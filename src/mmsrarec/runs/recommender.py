@@ -154,7 +154,7 @@ class Recommender:
             less: Keywords that are asked to be spared.
             reasons: Whether to measure what carried each item, which takes more than twice as long as ranking
                 (docs/results) and changes neither scores nor order.
-            allow_seen: Whether items that they had before may be recommended; None: as the run was evaluated.
+            allow_seen: Whether items that they consumed before may be recommended; None: as the run was evaluated.
             strict: Refuse a history that holds an unknown item.
             users: User ids, for a table; one user may come more than once.
             histories: Histories, for a table: a mapping from ids of yours, or a list, whose ids are places from 0.

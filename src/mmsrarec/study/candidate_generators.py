@@ -88,7 +88,7 @@ class CandidateGenerators:
         valid, own = self.split.valid.rankable, self.recipe.retrieve.encoder
         if not len(valid):
             first = own if own in rankers else self.names[0]
-            self.say(f"{first} proposes: every validation target was had before, so there is nothing to choose by")
+            self.say(f"{first} proposes: every validation target was consumed before, so there is nothing to choose by")
             return SelectedGenerators((first,))
         as_new, seed = self.items_as_new(rankers, valid), self.recipe.seed
         return select_generators(rankers, valid, self.n_items, self.proposed, seed, beside, combine, as_new)

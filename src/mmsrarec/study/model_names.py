@@ -94,7 +94,7 @@ def notes(names: Collection[str], fitted_on: str) -> list[str]:
     sentences: list[str] = []
     if clocked:
         sentences.append(
-            "Rows that obey the clock, which at a moment are shown only what others did strictly before it: "
+            "Rows that obey the clock, which are shown only what others did strictly before the query: "
             f"{', '.join(clocked)}. Weights that were trained, such as those of the encoder that looks for neighbours, "
             "come from all training events."
         )
@@ -120,7 +120,7 @@ def notes(names: Collection[str], fitted_on: str) -> list[str]:
     if MSR in names:
         sentences.append(
             f"{MSR} writes a preference from the history in several calls, then asks one prompt per candidate; it is "
-            "tuned on as many moments and candidates as MMSRARec, on yes or no."
+            "tuned on as many queries and candidates as MMSRARec, on yes or no."
         )
     if "mmsrarec" in names:
         sentences.append(

@@ -1,4 +1,4 @@
-"""The measures of catalogue pictures as a program, on a drawn catalogue and a tiny model."""
+"""The measures of catalogue pictures as a program, on a synthetic catalogue and a tiny model."""
 
 import json
 import sys

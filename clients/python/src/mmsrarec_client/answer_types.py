@@ -50,7 +50,7 @@ class EventsAnswered(TypedDict):
     """What became of events. They are on the disk when this is answered.
 
     Attributes:
-        duplicates: Events whose key the same user had before.
+        duplicates: Events whose key the same user sent before.
         unknown_items: Ids that are no items now; their events count once they are.
     """
 

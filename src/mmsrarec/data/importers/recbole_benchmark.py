@@ -1,4 +1,4 @@
-"""RecBole's benchmark form for sequences: each row holds what a user had before, and the item that came next.
+"""RecBole's benchmark form for sequences: each row holds what a user consumed before, and the item that came next.
 
 The rows of one user overlap. Put together in the order of their length they give the user's sequence once.
 """

@@ -98,7 +98,9 @@ def draw_catalogue(folder: Path, seed: int = 0, items: int = 300, shoppers: int 
         DataError: The numbers are out of range, or the folder holds something else.
     """
     if not 30 <= items <= ITEMS_PER_SERIES * len(SERIES) or shoppers < 1:
-        raise DataError(f"a drawn catalogue has 30 to {ITEMS_PER_SERIES * len(SERIES)} items and at least one shopper")
+        raise DataError(
+            f"a synthetic catalogue has 30 to {ITEMS_PER_SERIES * len(SERIES)} items and at least one shopper"
+        )
     for_items, for_pictures, for_shoppers = np.random.default_rng(seed).spawn(3)
     truth = _truth(for_items, items)
     catalogue = _catalogue(for_items, truth)

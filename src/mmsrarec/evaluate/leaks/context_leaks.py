@@ -67,7 +67,7 @@ def held_out_item(log: Interactions, build: Rebuild, settings: RecommendSettings
     return Finding(
         "held-out items",
         n_shown == n_counted == 0 < n_queries,
-        {"moments": n_queries, "shown": n_shown, "counted": n_counted},
+        {"queries": n_queries, "shown": n_shown, "counted": n_counted},
         "a planted item that exists only as held-out is in no context, and no count knows it",
         "build index and counts from split.train alone",
     )
@@ -103,7 +103,7 @@ def temporal_rule(log: Interactions, build: Rebuild, settings: RecommendSettings
     return Finding(
         "the clock",
         n_shown == n_counted == 0 < len(users),
-        {"moments": len(users), "shown": n_shown, "counted": n_counted},
+        {"queries": len(users), "shown": n_shown, "counted": n_counted},
         "what others do at the moment or later is in no context and no count",
         "compare times with <, not <=, in neighbours, next items and counts",
     )
@@ -130,7 +130,7 @@ def timeless_query(retrieval: Retrieval, queries: Queries, settings: RecommendSe
         except MmsrarecError:
             continue
     return Finding(
-        "no moment, no retrieval",
+        "no query, no retrieval",
         not answered_labels,
         {"asked": 3, "answered": ", ".join(answered_labels) or "none"},
         "without a time there is no telling what is in the future",
@@ -178,7 +178,7 @@ def self_retrieval(retrieval: Retrieval, split: Split, seed: int) -> Finding:
         not any(list(figures.values())[1:]),
         figures,
         "nobody retrieves itself, nor an account that copies it",
-        "exclude the moment's user, and users of the same sequence, from the neighbours",
+        "exclude the query's user, and users of the same sequence, from the neighbours",
     )
 
 

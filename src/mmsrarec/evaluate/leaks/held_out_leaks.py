@@ -38,7 +38,7 @@ def split_apart(split: Split) -> Finding:
     return Finding(
         "held-out events",
         not n_trained,
-        {"moments": len(split.valid) + len(split.test), "trained on": n_trained},
+        {"queries": len(split.valid) + len(split.test), "trained on": n_trained},
         "validation and test targets are not among the training events",
         "drop held-out events, and all later ones of that user, from split.train",
     )

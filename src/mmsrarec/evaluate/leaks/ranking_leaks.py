@@ -197,7 +197,7 @@ def context_alone(scorer: Ranker, queries: Queries, candidates: Candidates) -> F
         auc <= MAX_CONTEXT_AUC,
         {"AUC": auc, "targets in it": float(target_shown.mean()), "negatives in it": float(negatives_shown.mean())},
         "a model that only copies its context ranks this well; what it adds is above this",
-        "see whether the context knows the moment's own future: the user itself, a copy, or a clock that is off",
+        "see whether the context knows the query's own future: the user itself, a copy, or a clock that is off",
     )
 
 

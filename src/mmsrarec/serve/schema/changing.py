@@ -54,7 +54,7 @@ class EventsAnswered(Answered):
     model_config = with_examples(schema_examples.EVENTS_KEPT)
 
     accepted: int
-    duplicates: int = Field(description="events whose key the same user had before")
+    duplicates: int = Field(description="events whose key the same user sent before")
     unknown_items: list[str] = Field(description="ids that are no items now; their events count once they are")
 
 

@@ -23,7 +23,7 @@ FACTS = {
     "candidate_hash": "candidates, sha256",
     "tied_share": "last items that share their second with another",
     "cold_share": "targets unseen in training",
-    "repeat_share": "targets that the user had before",
+    "repeat_share": "targets that the user consumed before",
     "repeat_consumption": "repeat consumption",
     "context_share_training": "training targets in their collaborative context",
     "context_share_test": "test targets in theirs",
