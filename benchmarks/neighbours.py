@@ -150,7 +150,7 @@ def slope(sizes: Sequence[int], times: Sequence[float]) -> float:
 def plot(rows: list[dict], file: Path) -> None:
     """Times by size of the log, for the documentation: the report's plot with colours of its own."""
     lines = [
-        Line(f"{label}, ms", [(row["moments"] / 1000, row[name]["cpu"]) for row in rows], strong=name == "one")
+        Line(f"{label}, ms", [(row["queries"] / 1000, row[name]["cpu"]) for row in rows], strong=name == "one")
         for name, label in (("one", "one history"), ("batched", "in batches"))
     ]
     save_svg(
@@ -175,7 +175,7 @@ def main() -> None:
     rows, whole = growth(args), live(args)
     if args.plot:
         plot(rows, args.plot)
-    sizes = [row["moments"] for row in rows]
+    sizes = [row["queries"] for row in rows]
     print(
         json.dumps(
             {

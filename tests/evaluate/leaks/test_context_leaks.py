@@ -29,7 +29,7 @@ def agreement(training, test=SOUND.retrieval.gather, settings=SETTINGS) -> Findi
 def test_a_held_out_item_shows_where_held_out_events_are_indexed():
     sound = context_leaks.held_out_item(LOG, Small, SETTINGS, 0)
     assert sound.passed
-    assert sound.measured["moments"] == 80 + context_leaks.MAX_QUERIES
+    assert sound.measured["queries"] == 80 + context_leaks.MAX_QUERIES
     leaky = context_leaks.held_out_item(LOG, partial(Small, seen=whole_log), SETTINGS, 0)
     assert not leaky.passed
     assert leaky.measured["shown"] > 20
@@ -90,7 +90,7 @@ def test_a_clock_that_is_off_is_found(ahead, monkeypatch):
     monkeypatch.setattr(Future, "ahead", ahead)
     found = context_leaks.temporal_rule(LOG, partial(Small, retrieval=Future), SETTINGS, 0)
     assert not found.passed
-    assert found.measured["counted"] > found.measured["moments"] // 2
+    assert found.measured["counted"] > found.measured["queries"] // 2
     assert found.measured["shown"] > 0
 
 
