@@ -24,7 +24,7 @@ DOCS = REPORTS.parent
 FIGURES = Path(survey_map.__file__).with_name(survey_map.FIGURES)
 
 DATA_SETS: Mapping[str, Sequence[str]] = {
-    "MovieLens": ("movielens-three-seeds", "movielens-seed-0"),
+    "MovieLens": ("movielens-soft-tokens-leave-one-out", "movielens-three-seeds", "movielens-seed-0"),
     "MicroLens": ("microlens-soft-tokens-seed-1", "microlens-three-seeds", "microlens-sealed", "microlens-seed-0"),
     "synthetic": ("synthetic-three-seeds", "synthetic-two-towers", "synthetic-sealed", "synthetic-seed-0"),
     "Games": (),

@@ -34,7 +34,7 @@ def test_a_run_has_its_stages_in_order() -> None:
 @pytest.mark.parametrize(
     ("override", "stage", "factor"),
     [
-        ("recommend.n_examples=3200", "recommend", 2.0),
+        ("recommend.n_examples=12000", "recommend", 2.0),
         ("recommend.epochs=3", "recommend", 3.0),
         ("evaluate.n_seeds=2", "evaluate", 2.0),
         ("evaluate.n_seeds=2", "retrieve", 2.0),
@@ -54,12 +54,17 @@ def test_more_items_are_more_of_what_reads_items() -> None:
     assert larger["retrieve"].memory["item table"] == 2 * PLAIN["retrieve"].memory["item table"]
 
 
+def test_soft_tokens_cost_sequence_models_without_the_users_that_are_trained_on() -> None:
+    rows = 'evaluate.rows=["sasrec", "content-sasrec", "mmsrarec"]'
+    words, soft = stages(rows, "recommend.soft.sources=[]")["retrieve"], stages(rows)["retrieve"]
+    assert soft.flops == pytest.approx(words.flops * (2 + 2 * 0.75) / 2)
+
+
 def test_memory_follows_the_number_format_and_what_is_computed_at_once() -> None:
     wide = stages(number_bytes=4)
     assert wide["evaluate"].memory["weights"] == 2 * PLAIN["evaluate"].memory["weights"]
-    assert stages("recommend.batch_size=8")["recommend"].memory["activations"] == pytest.approx(
-        2 * PLAIN["recommend"].memory["activations"]
-    )
+    small = stages("recommend.batch_size=4")["recommend"].memory["activations"]
+    assert stages("recommend.batch_size=2")["recommend"].memory["activations"] == pytest.approx(small / 2)
     few = stages("recommend.batch_size=64", "runtime.train_tokens=1024")["recommend"]
     assert few.memory["activations"] < stages("recommend.batch_size=64")["recommend"].memory["activations"]
 

@@ -82,7 +82,8 @@ class _StageCosts:
         self.tokens = ranking_tokens(recipe.recommend)
         rows, evaluate = recipe.evaluate.rows, recipe.evaluate
         self.variants = sum(name in TRAINED for name in rows) + len(evaluate.ablations)
-        named = {recipe.retrieve.encoder, *recipe.recommend.soft.sources, *(row for row in rows if row in ENCODERS)}
+        self.soft_sources = recipe.recommend.soft.sources if self.variants else ()
+        named = {recipe.retrieve.encoder, *self.soft_sources, *(row for row in rows if row in ENCODERS)}
         self.encoders = [name for name in ENCODERS if name in named]
         self.proposed = min(evaluate.n_candidates, max(data.items // 2, 1))
         self.few_bits: Quantization | None = recipe.model.quantization
@@ -174,7 +175,9 @@ class _StageCosts:
         scored = data.items if settings.loss == "softmax" else settings.negatives
         one = 2.0 * (12 * width**2 * settings.n_layers + scored * width) * 3
         attention = 12.0 * width * min(settings.max_length, data.events / max(data.users, 1)) / 2 * settings.n_layers
-        passes = max(settings.epochs * EPOCHS_USED, 1) * data.events * len(self.encoders)
+        share = 1 - 1 / self.recipe.recommend.soft.folds  # of the users; the others train the language model
+        models = len(self.encoders) + share * len(self.soft_sources)
+        passes = max(settings.epochs * EPOCHS_USED, 1) * data.events * models
         logits = 2 if settings.logits_dtype == "bfloat16" else stage_memory.FLOAT32
         parts = stage_memory.sequence_model(data.items, width, settings.batch_size, logits) | stage_memory.neighbours(
             data.events, width
