@@ -71,7 +71,7 @@ def test_all_users_are_no_slice_of_them(drawn: Dataset, tmp_path: Path) -> None:
 
 def test_notes_name_the_rows_that_are_there() -> None:
     (said,) = notes(("random", "recent-popularity"), "train")
-    assert "strictly before it: recent-popularity." in said
+    assert "strictly before the query: recent-popularity." in said
     told = notes(("als", "sasrec", "context-only", "mmsrarec"), "train+validation")
     named = [line.partition(": ")[2].partition(". ")[0].rstrip(".") for line in told[:3]]
     assert named == ["context-only, mmsrarec", "als, sasrec", "als, sasrec"]

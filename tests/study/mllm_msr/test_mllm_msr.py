@@ -237,5 +237,5 @@ def test_the_row_is_known_and_asked_for_by_name_only() -> None:
     check_rows([MSR], 30)
     assert MSR not in EvaluateSettings().rows
     clocked, said = notes([MSR], "train")
-    assert "strictly before it: mllm-msr." in clocked
+    assert "strictly before the query: mllm-msr." in clocked
     assert said.startswith("mllm-msr writes a preference")
