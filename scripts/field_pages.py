@@ -57,12 +57,11 @@ ALIASES = {
     "context-only": "context only",
 }
 """Names of rows in older reports, and the names that recipes call them by."""
-GENERATORS = r"[a-z0-9-]+(\+[a-z0-9-]+)+"
 PATTERNS = {
     r"ensemble, .+|.+, ensemble, no language model": ALIASES["ensemble"],
     r"mmsrarec, ensemble.*|mmsrarec, re-ranks .+, ensemble": "mmsrarec, ensemble",
     r"mmsrarec, re-ranks .+": "mmsrarec",
-    GENERATORS: ALIASES["candidate generators"],
+    r"[a-z0-9-]+(\+[a-z0-9-]+)+": ALIASES["candidate generators"],
 }
 """Names of rows that tell their parts, and the names without them."""
 MORE_ROWS = ("mllm-msr", "ensemble without the language model", "candidate generators (ensemble)", "mmsrarec, ensemble")

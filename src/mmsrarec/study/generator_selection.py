@@ -18,7 +18,7 @@ from mmsrarec.evaluate.protocols import count_unseen
 from mmsrarec.rankers.base import CandidateGenerator, Ranker, first_items, known_items, mask_seen, ordered
 from mmsrarec.rankers.ensemble.conditional_logit import ALONE, Gaussian, Logit
 from mmsrarec.rankers.ensemble.features import ranking_feature
-from mmsrarec.rankers.ensemble.leading import Leads, first_allowed, leads
+from mmsrarec.rankers.ensemble.leading import leads, proposals
 from mmsrarec.recommend.ranking.fusion import FOLDS, FixedScores
 from mmsrarec.study.items_as_new import ItemsAsNew
 
@@ -204,18 +204,12 @@ class SelectionTask:
         scores[:, ~np.any(known_masks, axis=0)] = -np.inf
         proposing = self.add_cold_items(FixedScores(scores, known=np.all(known_masks, axis=0)))
         names = (self.hits, ORDER_METRIC)
-        counts = self._first_counts(proposing) if leads(proposing) else self._counts(proposing)
+        if leads(proposing):  # the metrics need first items alone, and of these no two are tied
+            depth = min(max(self.n, 10), self.n_items)
+            is_target = proposals(proposing, self.queries, depth) == self.queries.target[:, None]
+            n_above = np.where(is_target.any(axis=1), is_target.argmax(axis=1), depth)
+            counts = n_above, np.zeros_like(n_above)
+        else:
+            counts = count_unseen(proposing.score(self.queries, None), self.queries)
         metrics = measure(*counts, self.n_items, names)
         return {name: float(metrics[name].mean()) for name in names}
-
-    def _counts(self, proposing: Ranker) -> tuple[IntArray, IntArray]:
-        """(m,) numbers of items above each target, and tied with it."""
-        return count_unseen(proposing.score(self.queries, None), self.queries)
-
-    def _first_counts(self, proposing: Leads) -> tuple[IntArray, IntArray]:
-        """The same as far as the metrics need them, from first items alone; of these no two are tied."""
-        depth, excluded = min(max(self.n, 10), self.n_items), self.queries.excluded
-        first = first_allowed(proposing, self.queries, depth, lambda row, codes: ~np.isin(codes, excluded[row]))
-        is_target = first == self.queries.target[:, None]
-        n_above = np.where(is_target.any(axis=1), is_target.argmax(axis=1), depth)
-        return n_above, np.zeros_like(n_above)

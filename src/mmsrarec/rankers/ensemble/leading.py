@@ -1,10 +1,11 @@
 """The first items of a ranker, found without an order of the whole catalogue where the ranker knows a way."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeGuard
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypeIs
 
 from mmsrarec.data.dataset import IntArray
 from mmsrarec.data.splits import Queries
@@ -22,7 +23,7 @@ class Leads(Protocol):
         ...
 
 
-def leads(ranker: object) -> TypeGuard[Leads]:
+def leads(ranker: object) -> TypeIs[Leads]:
     """Whether a ranker finds its first items by itself."""
     return hasattr(ranker, "leading")
 
